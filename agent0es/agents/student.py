@@ -1,0 +1,103 @@
+"""The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent0es.agents.prompt import two_parts
+from agent0es.agents.react import Action, parse
+from agent0es.domain.task import Solution
+from agent0es.domain.uncertainty import confidence
+from agent0es.models.base import Completion, ModelBackend
+from agent0es.taskdomains.base import Demonstration
+from agent0es.tools.base import ToolResult
+
+STOP = ("Observation:",)
+"""The harness writes observations, so the model must not."""
+
+ANSWER_LEAD = "Answer:"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of the student's turn."""
+
+    text: str
+    by_student: bool
+    """False for observations: they are never trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """An attempt so far. A value: each step gives a new one."""
+
+    steps: tuple[Step, ...] = ()
+    lead: str = ""
+    """Words that the harness puts into the student's mouth before its next turn."""
+    logprobs: tuple[float, ...] = ()
+    calls: int = 0
+    errors: int = 0
+    observation: str | None = None
+    """What the last call printed."""
+    answer: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def prompt(self) -> tuple[str, ...]:
+        """What follows the opening in the next request."""
+        return (*(step.text for step in self.steps), *([self.lead] if self.lead else []))
+
+    def read(self, completion: Completion) -> tuple["Transcript", Action | None]:
+        """What the student's words mean: the tool call to make, or None when the attempt is over.
+
+        Only the first action counts, and nothing after it: an answer written before the observation is a guess.
+        """
+        words = self.lead + completion.text
+        turn = parse(words)
+        after = replace(
+            self, lead="", logprobs=self.logprobs + completion.logprobs, ignored=self.ignored + turn.ignored
+        )
+        if turn.actions and not self.lead.startswith(ANSWER_LEAD):
+            action = turn.actions[0]
+            clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored
+            thought = f"Thought: {turn.thought}\n" if turn.thought else ""
+            said = words.rstrip() + "\n" if clean else f"{thought}Action: {action.tool}[{action.input}]\n"
+            return replace(after, steps=(*self.steps, Step(said, True))), action
+        return replace(after, steps=(*self.steps, Step(words.rstrip(), True)), answer=turn.answer), None
+
+    def observe(self, result: ToolResult, last_call: bool) -> "Transcript":
+        """The transcript with a tool's result; after the last allowed call the student is led to its answer."""
+        return replace(
+            self,
+            steps=(*self.steps, Step(f"Observation: {result.output}\n", False)),
+            lead=ANSWER_LEAD if last_call else "",
+            calls=self.calls + 1,
+            errors=self.errors + (result.status != "ok"),
+            observation=result.output,
+        )
+
+    def solution(self) -> Solution:
+        """What the attempt came to."""
+        seen = self.observation is not None and self.answer == self.observation.strip()
+        return Solution(
+            answer=self.answer,
+            confidence=round(confidence(self.logprobs), 4),
+            tool_calls=self.calls,
+            tool_errors=self.errors,
+            observed=self.answer is not None and seen,
+            ignored=self.ignored,
+        )
+
+
+def render(demonstration: Demonstration) -> str:
+    """A worked example as the student's turn."""
+    return f"Action: {demonstration.action}\nObservation: {demonstration.observation}\nAnswer: {demonstration.answer}"
+
+
+def opening(
+    model: ModelBackend, system: str, demonstrations: Sequence[Demonstration], description: str
+) -> tuple[str, str]:
+    """The prompt before the student's first word, cut into the part that tasks share and the task's own."""
+    turns = [("system", system)]
+    for demonstration in demonstrations:
+        turns += [("user", demonstration.description), ("assistant", render(demonstration))]
+    return two_parts(model, turns, description)

@@ -1,0 +1,64 @@
+"""The teacher: reads which families are wanted, writes one task as JSON: the family and its parameters."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent0es.domain.task import Scalar
+from agent0es.taskdomains.base import Family, TaskDomain
+
+EXAMPLES = 8
+"""Worked proposals in the teacher's prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the teacher proposed, read but not checked."""
+
+    family: str
+    parameters: dict[str, Scalar]
+
+
+def request_text(families: Mapping[str, float]) -> str:
+    """The user's turn: the families to choose between."""
+    return f"Families: {', '.join(families)}"
+
+
+def schema(domain: TaskDomain, families: Mapping[str, float]) -> dict[str, Any]:
+    """JSON schema of a proposal: one of the families with its parameters in range at the wanted difficulty."""
+    options = []
+    for name, difficulty in families.items():
+        parameters = domain.family(name).schema(difficulty)
+        properties = {"family": {"const": name}, **parameters["properties"]}
+        options.append(
+            {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+        )
+    return {"anyOf": options} if len(options) > 1 else options[0]
+
+
+def example_turns(domain: TaskDomain, families: Sequence[Family], seed: int) -> list[tuple[str, str]]:
+    """Worked proposals as (role, text) turns; the same for every request, so that the engine reads them once."""
+    rng = random.Random(seed)
+    turns = []
+    for _ in range(EXAMPLES):
+        offered = rng.sample(families, 3)
+        chosen, difficulty = rng.choice(offered), rng.random()
+        text = json.dumps({"family": chosen.name, **chosen.sample(rng, difficulty)})
+        turns += [("user", request_text({family.name: difficulty for family in offered})), ("assistant", text)]
+    return turns
+
+
+def read_proposal(text: str) -> Proposal | str:
+    """The proposal in the teacher's words, or why there is none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return "not JSON"
+    if not isinstance(data, dict) or not isinstance(data.get("family"), str):
+        return "no family named"
+    parameters = {key: value for key, value in data.items() if key != "family"}
+    if any(not isinstance(value, int | float | str | bool) for value in parameters.values()):
+        return "a parameter is not a number or a text"
+    return Proposal(data["family"], parameters)

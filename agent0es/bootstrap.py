@@ -1,0 +1,164 @@
+"""The one place where configuration becomes objects and ports are plugged in."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from agent0es import __version__
+from agent0es.configuration import Configuration, ModelSettings, parse_configuration
+from agent0es.domain import events as ev
+from agent0es.domain.rewards import RewardComponent
+from agent0es.domain.run import RunState
+from agent0es.errors import ConfigurationError, RunNotFound, StoreError
+from agent0es.handlers.base import Handler, Observer, Ports
+from agent0es.log import EventLog, NewEvent
+from agent0es.training.jobs import ProgressCallback
+
+LOG_FILE = "log.db"
+
+
+def open_store(store: Path, *, create: bool = False) -> EventLog:
+    """The log of a store. Raises StoreError in one line when it is missing, read-only or not a log."""
+    if create:
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
+    return EventLog.open(store / LOG_FILE, read_only=not create)
+
+
+def resolve_run(log: EventLog, wanted: str) -> str:
+    """The full name of a run from a unique prefix of it, or `latest`."""
+    runs = log.runs()
+    if wanted == "latest" and runs:
+        return runs[-1]
+    found = [run for run in runs if run == wanted] or [run for run in runs if run.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(runs[-5:]) or "none"
+    what = f"{len(found)} runs begin with {wanted!r}" if found else f"there is no run {wanted!r}"
+    raise RunNotFound(f"{what} in this store; the latest are: {known}")
+
+
+def start_run(log: EventLog, configuration: Configuration) -> str:
+    """Write RunStarted and return the run's name, which is the time of its start."""
+    from agent0es.models.weights import weights_sha256
+
+    models = configuration.models
+    started = ev.RunStarted(
+        seed=configuration.seed,
+        configuration=configuration.model_dump(mode="json"),
+        code_version=__version__,
+        weights={model.name: weights_sha256(model.name) for model in (models.teacher, models.student)},
+    )
+    taken = log.runs()
+    name = plain = datetime.now().strftime("%Y%m%d-%H%M%S")
+    count = 1
+    while name in taken:
+        count += 1
+        name = f"{plain}-{count}"
+    log.append([NewEvent(f"run/{name}", started)], handler="cli")
+    return name
+
+
+def configuration_of(log: EventLog, run: str) -> Configuration:
+    """The configuration that a run was started with."""
+    for recorded in log.read(run=run, types=["RunStarted"], limit=1):
+        if isinstance(recorded.event, ev.RunStarted):
+            return parse_configuration(recorded.event.configuration, f"run {run}")
+    raise RunNotFound(f"run {run} has no RunStarted event; the store is damaged")
+
+
+def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
+    """The weighted reward components, from the entry point group `agent0es.rewards`."""
+    known = {point.name: point for point in entry_points(group="agent0es.rewards")}
+    for name in weights:
+        if name not in known:
+            raise ConfigurationError(
+                f"rewards.weights.{name}: no such component; there are: {', '.join(sorted(known))}"
+            )
+    return {name: known[name].load() for name in weights}
+
+
+@asynccontextmanager
+async def open_ports(
+    store: Path, log: EventLog, run: str, configuration: Configuration, on_training_progress: ProgressCallback
+) -> AsyncIterator[Ports]:
+    """Everything that handlers may call, opened in order and closed in reverse.
+
+    Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
+    """
+    from agent0es.models.embedder import Embedder
+    from agent0es.models.factory import create_backend
+    from agent0es.models.weights import base_model_dir, find_weights
+    from agent0es.sandbox import open_sandbox
+    from agent0es.taskdomains import load_task_domain
+    from agent0es.tools import load_tools
+    from agent0es.tools.base import ToolLimits
+
+    rewards = load_rewards(configuration.rewards.weights)
+    domain = load_task_domain(configuration.curriculum.domain)
+    teacher, student = configuration.models.teacher, configuration.models.student
+    async with AsyncExitStack() as stack:
+        sandbox = await open_sandbox()
+        stack.push_async_callback(sandbox.close)
+        tools = load_tools(configuration.tools.enabled, sandbox)
+
+        def backend(settings: ModelSettings):
+            return create_backend(settings.backend, settings.name, **settings.options)
+
+        student_model = backend(student)
+        stack.push_async_callback(student_model.close)
+        same = (teacher.backend, teacher.name, teacher.options) == (student.backend, student.name, student.options)
+        teacher_model = student_model if same else backend(teacher)
+        if not same:
+            stack.push_async_callback(teacher_model.close)
+        weights = find_weights(student.name)
+        yield Ports(
+            run=run,
+            store=store,
+            log=log,
+            configuration=configuration,
+            domain=domain,
+            models={"teacher": teacher_model, "student": student_model},
+            tools=tools,
+            limits=ToolLimits(
+                timeout_seconds=configuration.tools.timeout_seconds,
+                memory_limit_mb=configuration.tools.memory_limit_mb,
+                output_limit_bytes=configuration.tools.output_limit_bytes,
+            ),
+            rewards=rewards,
+            embedder=Embedder(),
+            weights=weights,
+            base_dir=store / "base",
+            on_training_progress=on_training_progress,
+        )
+
+
+def handlers(ports: Ports) -> list[Handler]:
+    """The reactions that make up the loop, in the order in which they react to the same event."""
+    from agent0es.handlers.evaluate import Evaluate
+    from agent0es.handlers.promote import Promote
+    from agent0es.handlers.propose import Propose
+    from agent0es.handlers.reward import Reward
+    from agent0es.handlers.schedule import Schedule
+    from agent0es.handlers.solve import Solve
+    from agent0es.handlers.train import Train
+    from agent0es.handlers.verify import Verify
+
+    return [kind(ports) for kind in (Schedule, Propose, Solve, Verify, Reward, Train, Evaluate, Promote)]
+
+
+async def drive(ports: Ports, observers: Sequence[Observer]) -> RunState:
+    """Run the loop until the run is completed."""
+    from agent0es.handlers.dispatcher import Dispatcher
+    from agent0es.handlers.evaluate import deployment
+    from agent0es.projections.state import state_at
+
+    for adapter in state_at(ports.log, ports.run).adapters.values():
+        if adapter.trained is not None and adapter.outcome in ("trained", "evaluated", "promoted"):
+            await ports.models[adapter.role].deploy(deployment(ports.store, adapter.trained))
+    dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)
+    return await dispatcher.run()

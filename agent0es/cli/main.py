@@ -1,0 +1,35 @@
+"""`agent0es`: the command group, and how errors reach the user."""
+
+import sys
+
+import click
+
+from agent0es import __version__
+from agent0es.cli.export import export_group
+from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.run import run_command
+from agent0es.errors import Agent0Error, UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="agent0es")
+def cli() -> None:
+    """The flight recorder for self-evolving agents."""
+
+
+cli.add_command(run_command)
+cli.add_command(export_group)
+for _command in QUERY_COMMANDS:
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Entry point: one clear line for every known error; exit code 2 for what the user can put right."""
+    try:
+        cli()
+    except UserError as error:
+        click.echo(f"agent0es: {error}", err=True)
+        sys.exit(2)
+    except Agent0Error as error:
+        click.echo(f"agent0es: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,248 @@
+"""What a user sees while a run goes on: bars on a terminal, lines elsewhere, JSON lines for machines."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from agent0es.cli.tally import Tally
+from agent0es.configuration import Configuration
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState
+from agent0es.log import Recorded
+
+LINE_EVERY_SECONDS = 15.0
+ARM_NAMES = {
+    "base-zero-shot": "base model, zero-shot",
+    "base-few-shot": "base model, 8 worked examples of other families",
+    "base-own-shots": "base model, 4 worked examples of the same family",
+}
+SPLIT_NAMES = {"practised": "practised families, new problems", "held_out": "families never practised"}
+
+
+class Meter(Protocol):
+    """Shows how far a piece of work is."""
+
+    def show(self, what: str, done: int, total: int, note: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Bars:
+    """Rich progress bars with rate and time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=console,
+            transient=True,
+        )
+        self._progress.start()
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, what: str, done: int, total: int, note: str) -> None:
+        if what not in self._tasks:
+            for task in self._tasks.values():
+                self._progress.update(task, visible=False)
+            self._tasks[what] = self._progress.add_task(what, total=total, note=note)
+        self._progress.update(self._tasks[what], completed=done, total=total, note=note)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class Lines:
+    """A line now and then, where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._what = ""
+        self._began = self._last = time.monotonic()
+        self._base = 0
+
+    def show(self, what: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._began, self._last, self._base = what, now, now, done
+            return
+        if now - self._last >= LINE_EVERY_SECONDS or done == total:
+            self._last = now
+            rate = (done - self._base) / max(1e-6, now - self._began)
+            left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+            self._console.print(f"{what}: {done}/{total}{left}{', ' + note if note else ''}", highlight=False)
+
+    def close(self) -> None:
+        pass
+
+
+class JsonLines:
+    """Nothing in between: the tables come as JSON lines."""
+
+    def show(self, what: str, done: int, total: int, note: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Reporter:
+    """Observes a run and tells the user."""
+
+    def __init__(self, configuration: Configuration, eval_problems: Mapping[str, int], as_json: bool) -> None:
+        self._configuration = configuration
+        self._eval_problems = eval_problems
+        self._json = as_json
+        self._console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+        self._tally = Tally()
+        self._live = False
+        self._began = time.monotonic()
+        self._attempts_before = self._tokens_before = 0
+        self._meter: Meter = (
+            JsonLines() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self._console)
+        )
+
+    def go_live(self) -> None:
+        """What comes from here on happens now; what came before was read from the log."""
+        self._live = True
+        self._began = time.monotonic()
+        self._tokens_before = self._tally.tokens
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        if self._json:
+            self._emit({"message": text})
+        else:
+            self._console.print(text, markup=False, highlight=False)
+
+    def __call__(self, recorded: Recorded, state: RunState) -> None:
+        """Observe one event."""
+        self._tally.take(recorded)
+        if not self._live:
+            return
+        event = recorded.event
+        match event:
+            case ev.IterationStarted():
+                of = self._configuration.execution.iterations
+                self.say(f"Iteration {event.iteration} of {of}: the teacher proposes, the student practises")
+            case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0):
+                self._show_practice(state)
+            case ev.IterationCompleted():
+                self._show_practice(state)
+            case ev.DatasetBuilt():
+                families = len(event.per_family)
+                self.say(f"Training {event.adapter} on {event.examples} verified solutions from {families} families")
+            case ev.AdapterTrained():
+                self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
+            case ev.Verified(task=None):
+                arm = event.attempt.split("/")[1]
+                total = self._eval_problems.get(arm, self._eval_problems["*"])
+                self._meter.show(f"held-out: {arm}", self._tally.eval_answers[arm], total, self._speed())
+            case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
+                self._iteration_table()
+            case ev.AttemptAbandoned():
+                self.say(f"Attempt {event.attempt} was cut off and is made again as {event.retried_as}")
+            case ev.HandlerFailed():
+                self.say(f"{event.handler} failed: {event.error}")
+            case _:
+                pass
+
+    def training(self, progress: Mapping[str, Any]) -> None:
+        """Observe one step of the trainer."""
+        note = f"loss {progress['loss']:.3f}, {progress['tokens_per_second']:.0f} tokens/s"
+        self._meter.show("training", int(progress["step"]), int(progress["steps"]), note)
+
+    def close(self) -> None:
+        self._meter.close()
+
+    def summary(self, run: str, state: RunState, store: Path) -> None:
+        """What was gained, and where everything lies."""
+        evaluated = [(t, t.evaluated) for t in self._tally.iterations if t.evaluated is not None]
+        serving = state.serving["student"]
+        where = {
+            "log": str(store / "log.db"),
+            "adapters": str(store / "adapters" / run),
+            "datasets": str(store / "datasets" / run),
+        }
+        if self._json:
+            self._emit({"run": run, "status": state.status, "serving": dict(state.serving), "files": where})
+            return
+        if evaluated:
+            last = next((e for _, e in evaluated if e.adapter == serving), evaluated[-1][1])
+            self._score_table(last)
+        self.say("")
+        self.say(f"Run {run} is {state.status}; {serving or 'the base model'} serves.")
+        for name, path in where.items():
+            self.say(f"  {name:<9} {path}")
+        self.say(f'Look closer: agent0es show {run}   agent0es events {run}   agent0es sql "SELECT * FROM curriculum"')
+
+    def _show_practice(self, state: RunState) -> None:
+        current = self._tally.current
+        if current is None:
+            return
+        rate = f"{current.solved / current.attempts:.0%} solved, " if current.attempts else ""
+        total = self._configuration.execution.tasks_per_iteration
+        self._meter.show(f"practice {current.iteration}", current.tasks + current.given_up, total, rate + self._speed())
+
+    def _speed(self) -> str:
+        seconds = max(1e-6, time.monotonic() - self._began)
+        return f"{(self._tally.tokens - self._tokens_before) / seconds:.0f} tokens/s"
+
+    def _iteration_table(self) -> None:
+        current = self._tally.current
+        assert current is not None
+        if self._json:
+            scores = current.evaluated.model_dump(mode="json") if current.evaluated else None
+            self._emit({"iteration": current.row, "evaluation": scores})
+            return
+        row = current.row
+        table = Table(title=f"Iteration {current.iteration}", title_justify="left")
+        for column in ("tasks", "solved", "used a tool", "difficulty", "student reward", "teacher reward", "examples"):
+            table.add_column(column, justify="right")
+        table.add_row(
+            str(row["tasks"]),
+            f"{row['solve_rate']:.1%}",
+            f"{row['tool_use']:.1%}",
+            f"{row['difficulty']:.2f}",
+            f"{row['student_reward']:.3f}",
+            f"{row['teacher_reward']:.3f}",
+            str(row["examples"]),
+        )
+        self._console.print(table)
+        if current.evaluated is not None:
+            self._score_table(current.evaluated)
+        self.say(f"student-{current.iteration}: {current.outcome}")
+
+    def _score_table(self, evaluated: ev.AdapterEvaluated) -> None:
+        """Held-out scores: each arm on each split, and what the adapter's lead is worth."""
+        leads = {(c.split, c.baseline): c for c in evaluated.comparisons}
+        for split, title in SPLIT_NAMES.items():
+            table = Table(title=f"Held-out: {title}", title_justify="left")
+            table.add_column("who answers")
+            for column in ("solved", "share", "95% interval", f"{evaluated.adapter} is ahead by", "p"):
+                table.add_column(column, justify="right")
+            for score in evaluated.scores:
+                if score.split != split:
+                    continue
+                lead = leads.get((score.split, score.arm))
+                table.add_row(
+                    ARM_NAMES.get(score.arm, f"{score.arm}, zero-shot"),
+                    f"{score.correct}/{score.problems}",
+                    f"{score.correct / score.problems:.3f}",
+                    f"{score.low:.3f} to {score.high:.3f}",
+                    f"{lead.difference:+.3f} ({lead.low:+.3f} to {lead.high:+.3f})" if lead else "",
+                    f"{lead.p_value:.2g}" if lead else "",
+                )
+            self._console.print(table)
+
+    def _emit(self, line: Mapping[str, Any]) -> None:
+        print(json.dumps(line, ensure_ascii=False), flush=True)

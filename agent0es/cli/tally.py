@@ -1,0 +1,109 @@
+"""What a run has come to, counted from its events as they arrive: the numbers behind progress and tables."""
+
+from dataclasses import dataclass, field
+
+from agent0es.domain import events as ev
+from agent0es.log import Recorded
+
+
+@dataclass(slots=True)
+class IterationTally:
+    """Counts of one iteration's practice."""
+
+    iteration: int
+    started: float
+    """Unix time, seconds."""
+    ended: float | None = None
+    tasks: int = 0
+    given_up: int = 0
+    rejected: int = 0
+    attempts: int = 0
+    solved: int = 0
+    with_tool: int = 0
+    """Attempts that called a tool at least once."""
+    difficulty: float = 0.0
+    """Sum over tasks."""
+    student_reward: float = 0.0
+    """Sum over attempts."""
+    teacher_reward: float = 0.0
+    """Sum over tasks."""
+    examples: int = 0
+    evaluated: ev.AdapterEvaluated | None = None
+    outcome: str = ""
+
+    @property
+    def row(self) -> dict[str, float | int | str]:
+        """The iteration as one line of a table; means where sums are kept."""
+        tasks, attempts = max(1, self.tasks), max(1, self.attempts)
+        return {
+            "iteration": self.iteration,
+            "tasks": self.tasks,
+            "solve_rate": round(self.solved / attempts, 3),
+            "tool_use": round(self.with_tool / attempts, 3),
+            "difficulty": round(self.difficulty / tasks, 3),
+            "student_reward": round(self.student_reward / attempts, 3),
+            "teacher_reward": round(self.teacher_reward / tasks, 3),
+            "rejected_proposals": self.rejected,
+            "examples": self.examples,
+            "outcome": self.outcome,
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """All iterations so far."""
+
+    iterations: list[IterationTally] = field(default_factory=list)
+    started: float = 0.0
+    tokens: int = 0
+    eval_answers: dict[str, int] = field(default_factory=dict)
+    """Arm to held-out problems answered."""
+
+    @property
+    def current(self) -> IterationTally | None:
+        return self.iterations[-1] if self.iterations else None
+
+    def take(self, recorded: Recorded) -> None:
+        """Count one event."""
+        event = recorded.event
+        if isinstance(event, ev.RunStarted):
+            self.started = recorded.meta.time
+        if isinstance(event, ev.ModelCalled):
+            self.tokens += event.completion_tokens
+        if isinstance(event, ev.IterationStarted):
+            self.iterations.append(IterationTally(event.iteration, recorded.meta.time))
+        current = self.current
+        if current is None:
+            return
+        match event:
+            case ev.ProposalRejected():
+                current.rejected += 1
+                current.given_up += event.tries_left == 0
+            case ev.SolutionSubmitted(task=int()):
+                current.with_tool += event.solution.tool_calls > 0
+            case ev.RewardAssigned(role="student"):
+                current.student_reward += event.total
+            case ev.RewardAssigned(role="teacher"):
+                current.teacher_reward += event.total
+            case ev.TaskCompleted():
+                current.tasks += 1
+                current.attempts += event.attempts
+                current.solved += event.solved
+                current.difficulty += event.difficulty
+            case ev.IterationCompleted():
+                current.ended = recorded.meta.time
+            case ev.DatasetBuilt():
+                current.examples = event.examples
+            case ev.Verified(task=None):
+                arm = event.attempt.split("/")[1]
+                self.eval_answers[arm] = self.eval_answers.get(arm, 0) + 1
+            case ev.AdapterEvaluated():
+                current.evaluated = event
+            case ev.AdapterPromoted():
+                current.outcome = "promoted"
+            case ev.AdapterRejected():
+                current.outcome = "not promoted"
+            case ev.TrainingFailed():
+                current.outcome = f"not trained: {event.reason}"
+            case _:
+                pass

@@ -1,0 +1,232 @@
+"""What a user can set: pydantic models, read from YAML, the environment and `--set`.
+
+Later sources win: defaults, the file, `AGENT0ES_<SECTION>__<KEY>` in the environment, `--set section.key=value`.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent0es.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "AGENT0ES_"
+NOT_SETTINGS = {"AGENT0ES_STORE"}
+"""Variables with the prefix that are not part of the configuration."""
+
+
+class Section(BaseModel):
+    """Part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelSettings(Section):
+    """One model and how it is asked."""
+
+    backend: str = "openvino"
+    """Entry point in the group `agent0es.models`."""
+    name: str = "smollm2-135m-instruct"
+    """Name or path of the weights, as the backend understands it."""
+    temperature: float = Field(default=0.6, ge=0.0, le=2.0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Nucleus bound."""
+    max_tokens: int = Field(default=64, ge=1, le=32768)
+    """Bound on the tokens of one turn."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the backend, e.g. `threads`, `max_batch`."""
+
+
+class ModelsSettings(Section):
+    """The two agents' models."""
+
+    teacher: ModelSettings = ModelSettings(temperature=1.0, max_tokens=96)
+    student: ModelSettings = ModelSettings()
+
+
+class ToolsSettings(Section):
+    """What the student may call, and within which limits."""
+
+    enabled: tuple[str, ...] = Field(default=("python", "math"), min_length=1)
+    """Entry points in the group `agent0es.tools`."""
+    timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
+    """Wall clock of one call."""
+    memory_limit_mb: int = Field(default=512, ge=64)
+    """Address space of one call."""
+    output_limit_bytes: int = Field(default=2048, ge=64)
+    """What is kept of a call's output."""
+    calls_per_attempt: int = Field(default=2, ge=0, le=64)
+    """After so many calls the student must answer."""
+
+
+class CurriculumSettings(Section):
+    """What the teacher is asked for."""
+
+    domain: str = "math"
+    """Entry point in the group `agent0es.task_domains`."""
+    start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
+    candidates: int = Field(default=3, ge=1)
+    """Families that the teacher may choose between."""
+    novelty_bar: float = Field(default=0.001, ge=0.0, le=1.0)
+    """Proposals less novel than this are refused; novelty is 1 − the largest cosine similarity."""
+    proposal_tries: int = Field(default=3, ge=1)
+    """Proposals per task before it is given up."""
+    demonstrations: int = Field(default=4, ge=0, le=16)
+    """Worked examples of a family while the student solves under half of its tasks."""
+
+
+class RewardsSettings(Section):
+    """Weights of the reward components."""
+
+    weights: dict[str, float] = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}
+    """Component (entry point in the group `agent0es.rewards`) to weight."""
+
+
+class TrainingSettings(Section):
+    """How adapters are trained."""
+
+    peft_method: Literal["lora"] = "lora"
+    """`lora` in fp32 on the CPU."""
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32.0, gt=0.0)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    epochs: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    warmup_steps: int = Field(default=5, ge=0)
+    examples_per_family: int = Field(default=8, ge=1)
+    """Cap, pooled over all iterations."""
+    minimum_examples: int = Field(default=16, ge=1)
+    """With fewer than this the iteration trains nothing."""
+
+
+class EvaluationSettings(Section):
+    """The held-out problems and the gate."""
+
+    practised_problems: int = Field(default=4, ge=1)
+    """Fresh problems of each practised family."""
+    held_out_problems: int = Field(default=5, ge=1)
+    """Problems of each family that is never practised."""
+    max_difficulty: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Problems are spread evenly over [0, this]."""
+    demonstrations: int = Field(default=8, ge=1)
+    """Worked examples in the few-shot baseline, of mixed practised families."""
+    margin: float = Field(default=0.0, ge=0.0, le=1.0)
+    """An adapter is promoted when its mean score beats the serving one's by more than this."""
+
+
+class ExecutionSettings(Section):
+    """How much and how."""
+
+    iterations: int = Field(default=2, ge=1)
+    tasks_per_iteration: int = Field(default=300, ge=1)
+    attempts: int = Field(default=4, ge=1, le=64)
+    """Attempts per task (k)."""
+    tasks_in_flight: int = Field(default=24, ge=1)
+    """Tasks that are worked on at once; bounds memory and the size of the batch."""
+    deterministic: bool = False
+    """One request at a time in a fixed order: slower; a resumed run then has the same content hashes."""
+    on_error: Literal["stop", "continue"] = "stop"
+    """What an error inside a handler does: stop the run, or give up that task and go on."""
+    retries: int = Field(default=2, ge=0)
+    """How often a handler is repeated after a transient error."""
+
+
+class Configuration(Section):
+    """The whole configuration of a run."""
+
+    seed: int = Field(default=0, ge=0)
+    """Every random choice derives from it."""
+    models: ModelsSettings = ModelsSettings()
+    tools: ToolsSettings = ToolsSettings()
+    curriculum: CurriculumSettings = CurriculumSettings()
+    rewards: RewardsSettings = RewardsSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+
+
+def load_configuration(
+    file: Path | None = None, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Configuration:
+    """The configuration from all its sources. Raises ConfigurationError with the path and the nearest valid name."""
+    data: dict[str, Any] = _read_yaml(file) if file else {}
+    for name, value in sorted((os.environ if environment is None else environment).items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
+            path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+            _put(data, path, _parse_value(value, name), name)
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise ConfigurationError(f"--set {override}: write it as key=value, e.g. execution.attempts=4")
+        _put(data, key.strip().split("."), _parse_value(value, key), f"--set {key}")
+    return parse_configuration(data, str(file) if file else "configuration")
+
+
+def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
+    """A validated configuration, or ConfigurationError that names the first wrong key."""
+    try:
+        return Configuration.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        where = ".".join(path) or "configuration"
+        if first["type"] == "extra_forbidden":
+            raise ConfigurationError(f"{source}: unknown key {where}{_nearest(path)}") from None
+        given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{source}: {where}: {message}{given}") from None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror or error}; name a readable YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = " ".join(str(error).split())
+        raise ConfigurationError(f"{file}: not YAML: {line}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{file}: the top level must be a mapping of sections, e.g. `execution:`")
+    return data
+
+
+def _parse_value(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigurationError(f"{where}: can't read the value {text!r}; quote it as in YAML") from None
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any, where: str) -> None:
+    for part in path[:-1]:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ConfigurationError(f"{where}: {part} is a value, not a section")
+    data[path[-1]] = value
+
+
+def _nearest(path: list[str]) -> str:
+    """`; did you mean …?` with the closest key of the section in which an unknown key stands."""
+    section: type[BaseModel] = Configuration
+    for part in path[:-1]:
+        annotation = section.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        section = annotation
+    names = list(section.model_fields)
+    close = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(names)}"

@@ -1,0 +1,518 @@
+"""The catalogue: everything that can happen in a run, in the order in which it happens.
+
+The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
+How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
+No content names the run, so two runs that decided the same have the same content hashes.
+
+An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt started again after a
+crash, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from agent0es.domain.task import Scalar, Solution, Task, Verification
+from agent0es.domain.values import Value
+
+Role = Literal["teacher", "student"]
+ToolPurpose = Literal["solution", "second_instance", "verification"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class RunStarted(Value):
+    """A run began. Stream `run/<run>`."""
+
+    type: Literal["RunStarted"] = "RunStarted"
+    version: Literal[1] = 1
+    seed: int
+    """Every random choice of the run derives from it."""
+    configuration: dict[str, Any]
+    """The full configuration, defaults included."""
+    code_version: str
+    """Version of agent0es that started the run."""
+    weights: dict[str, str]
+    """Model name to sha256 of its weights."""
+
+
+class IterationStarted(Value):
+    """A round of practice, training and evaluation began. Stream `run/<run>`."""
+
+    type: Literal["IterationStarted"] = "IterationStarted"
+    version: Literal[1] = 1
+    iteration: int = Field(ge=1)
+    """Counted from 1."""
+
+
+class TaskRequested(Value):
+    """The curriculum decided what to ask the teacher for. Stream `task/<run>/<n>`."""
+
+    type: Literal["TaskRequested"] = "TaskRequested"
+    version: Literal[1] = 1
+    task: int = Field(ge=1)
+    """Number of the task in the run, counted from 1."""
+    iteration: int = Field(ge=1)
+    """Iteration that the task belongs to."""
+    domain: str
+    """Task domain."""
+    families: dict[str, Share]
+    """Families to choose from, each with the difficulty that is wanted of it."""
+    novelty_bar: Share
+    """A task whose novelty is below this is refused."""
+    seed: int
+    """Seed of the proposal and, derived, of the attempts."""
+
+
+class TaskProposed(Value):
+    """The teacher's proposal was accepted. Stream `task/<run>/<n>`."""
+
+    type: Literal["TaskProposed"] = "TaskProposed"
+    version: Literal[1] = 1
+    task: int
+    """Number of the task."""
+    iteration: int
+    """Iteration that the task belongs to."""
+    proposal: Task
+    """The task itself, with its answer."""
+    novelty: Share
+    """1 − the largest cosine similarity to an earlier task of the run; 1 for the first."""
+    nearest: int | None
+    """Number of the most similar earlier task."""
+    attempts: int = Field(ge=1)
+    """How many attempts the student makes."""
+    seed: int
+    """Attempt k's seed derives from it."""
+    demonstrations: int = Field(ge=0)
+    """How many worked examples of the family the student is shown."""
+
+
+class ProposalRejected(Value):
+    """A proposal of the teacher could not be used. Stream `task/<run>/<n>`."""
+
+    type: Literal["ProposalRejected"] = "ProposalRejected"
+    version: Literal[1] = 1
+    task: int
+    """Number of the task."""
+    iteration: int
+    """Iteration that the task belongs to."""
+    reason: Literal["unreadable", "unknown_family", "invalid_parameters", "duplicate", "not_novel"]
+    """Kind of refusal."""
+    detail: str
+    """What exactly was wrong."""
+    text: str
+    """What the teacher wrote. Hostile."""
+    tries_left: int = Field(ge=0)
+    """How often the teacher may still try this task; at 0 the task is given up."""
+
+
+class AttemptStarted(Value):
+    """The student took up a problem. Stream `attempt/<run>/<attempt>`."""
+
+    type: Literal["AttemptStarted"] = "AttemptStarted"
+    version: Literal[1] = 1
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    seed: int
+    """Seed of the student's sampling."""
+    adapter: str | None
+    """Adapter that answers; None is the base model."""
+    demonstrations: int
+    """Worked examples in the prompt."""
+
+
+class ModelCalled(Value):
+    """A model wrote something. Stream of the task (teacher) or of the attempt (student)."""
+
+    type: Literal["ModelCalled"] = "ModelCalled"
+    version: Literal[1] = 1
+    role: Role
+    """On whose behalf."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    attempt: str | None
+    """Name of the attempt; None for the teacher."""
+    model: str
+    """Backend's name of the model."""
+    adapter: str | None
+    """Adapter that answered; None is the base model."""
+    prompt: tuple[str, ...]
+    """The prompt is the concatenation of these; long parts are stored once."""
+    text: str
+    """What was written. Hostile."""
+    prompt_tokens: int
+    """Tokens read, cached ones included."""
+    completion_tokens: int
+    """Tokens written."""
+    finish_reason: str
+    """`stop`, `length` or `cancelled`."""
+    temperature: float
+    """Sampling temperature; 0 is greedy."""
+    seed: int
+    """Seed of this call."""
+    mean_logprob: float
+    """Mean natural-log probability of the written tokens, rounded to 4 places; 0 when none."""
+
+
+class ToolRequested(Value):
+    """A tool call is about to run in the sandbox. Stream of the attempt."""
+
+    type: Literal["ToolRequested"] = "ToolRequested"
+    version: Literal[1] = 1
+    call: str
+    """Name of the call: the attempt, `#`, and a count from 1."""
+    attempt: str
+    """Name of the attempt."""
+    tool: str
+    """Name of the tool."""
+    input: str
+    """Code or expression. Hostile."""
+    purpose: ToolPurpose
+    """The student's own call, or one that the verifier makes on the student's code or answer."""
+    timeout_seconds: float
+    """Wall-clock limit."""
+    memory_limit_mb: int
+    """Memory limit."""
+
+
+class ToolCalled(Value):
+    """A tool call ended. A ToolRequested without it has an unknown outcome. Stream of the attempt."""
+
+    type: Literal["ToolCalled"] = "ToolCalled"
+    version: Literal[1] = 1
+    call: str
+    """Name of the call."""
+    attempt: str
+    """Name of the attempt."""
+    tool: str
+    """Name of the tool."""
+    status: Literal["ok", "error", "timeout", "denied", "limit"]
+    """How it ended."""
+    output: str
+    """What the model read. Hostile."""
+    exit_code: int | None
+    """Exit status; negative is a signal; None when nothing was started."""
+    tier: str
+    """The isolation that held."""
+
+
+class SolutionSubmitted(Value):
+    """An attempt came to its end. Stream of the attempt."""
+
+    type: Literal["SolutionSubmitted"] = "SolutionSubmitted"
+    version: Literal[1] = 1
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    solution: Solution
+    """Answer and what it took."""
+
+
+class AttemptAbandoned(Value):
+    """A crash cut the attempt off; it is started again under another name. Stream of the attempt."""
+
+    type: Literal["AttemptAbandoned"] = "AttemptAbandoned"
+    version: Literal[1] = 1
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    retried_as: str
+    """Name of the attempt that takes its place."""
+
+
+class Verified(Value):
+    """A verifier judged an answer. Stream of the attempt."""
+
+    type: Literal["Verified"] = "Verified"
+    version: Literal[1] = 1
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    verification: Verification
+    """The judgement."""
+    second_instance: bool | None
+    """Whether the same code is right for other numbers; None where that was not or could not be checked."""
+    majority_key: str | None
+    """The answer in a normal form, so that attempts that agree can be counted; None without an answer."""
+
+
+class RewardAssigned(Value):
+    """An attempt, or the teacher for a task, was rewarded. Stream `task/<run>/<n>`."""
+
+    type: Literal["RewardAssigned"] = "RewardAssigned"
+    version: Literal[1] = 1
+    role: Role
+    """Who is rewarded."""
+    task: int
+    """Number of the task."""
+    attempt: str | None
+    """Name of the attempt; None for the teacher."""
+    components: dict[str, float]
+    """Component to value in [0, 1], before weights."""
+    total: float
+    """Weighted sum of the components."""
+
+
+class TaskCompleted(Value):
+    """All attempts at a task were verified and rewarded. Stream `task/<run>/<n>`."""
+
+    type: Literal["TaskCompleted"] = "TaskCompleted"
+    version: Literal[1] = 1
+    task: int
+    """Number of the task."""
+    iteration: int
+    """Iteration that the task belongs to."""
+    family: str
+    """Family of the task."""
+    difficulty: Share
+    """Difficulty of the task."""
+    attempts: int
+    """How many attempts were made."""
+    solved: int
+    """How many were correct."""
+
+
+class IterationCompleted(Value):
+    """The practice of an iteration is over. Stream `run/<run>`."""
+
+    type: Literal["IterationCompleted"] = "IterationCompleted"
+    version: Literal[1] = 1
+    iteration: int
+    """Counted from 1."""
+    tasks: int
+    """Tasks that were completed."""
+    given_up: int
+    """Tasks for which the teacher had no usable proposal."""
+    attempts: int
+    """Attempts that were made."""
+    solved: int
+    """Attempts that were correct."""
+
+
+class DatasetBuilt(Value):
+    """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["DatasetBuilt"] = "DatasetBuilt"
+    version: Literal[1] = 1
+    adapter: str
+    """Adapter that is to be trained, e.g. `student-1`."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration after which it was built."""
+    examples: int
+    """Number of rows."""
+    sha256: str
+    """Hash of the JSONL file's bytes."""
+    per_family: dict[str, int]
+    """Rows by family."""
+    sources: tuple[str, ...]
+    """Attempts (student) or task numbers (teacher) that the rows were made of, in order."""
+
+
+class TrainingStarted(Value):
+    """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingStarted"] = "TrainingStarted"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration."""
+    dataset_sha256: str
+    """Hash of the dataset."""
+    base_sha256: str
+    """Hash of the base model's weights."""
+    settings: dict[str, Scalar | list[str]]
+    """Hyper-parameters."""
+
+
+class AdapterTrained(Value):
+    """An adapter was trained, merged and written. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["AdapterTrained"] = "AdapterTrained"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who was trained."""
+    iteration: int
+    """Iteration."""
+    path: str
+    """Folder of the adapter, relative to the store."""
+    adapter_sha256: str
+    """Hash of adapter_model.safetensors."""
+    merged_sha256: str
+    """Hash of the merged GGUF."""
+    steps: int
+    """Optimizer steps."""
+    loss: tuple[float, ...]
+    """Mean loss per step, rounded to 4 places."""
+
+
+class TrainingFailed(Value):
+    """Training ended without an adapter. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingFailed"] = "TrainingFailed"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who was to be trained."""
+    iteration: int
+    """Iteration."""
+    reason: str
+    """What went wrong."""
+
+
+class ArmScore(Value):
+    """How one way of answering did on one split of the held-out problems."""
+
+    arm: str
+    """E.g. `base-zero-shot`, `base-few-shot`, `student-1`."""
+    split: Literal["practised", "held_out"]
+    """Families that are practised, with fresh instances, or families that never are."""
+    correct: int
+    """Problems solved."""
+    problems: int
+    """Problems asked."""
+    low: float
+    """Lower end of the 95% Wilson interval of the share."""
+    high: float
+    """Upper end."""
+    by_family: dict[str, tuple[int, int]]
+    """Family to (solved, asked)."""
+
+
+class Comparison(Value):
+    """Two arms on the same problems."""
+
+    split: Literal["practised", "held_out"]
+    """Which problems."""
+    baseline: str
+    """Arm that is compared with."""
+    arm: str
+    """Arm that is compared."""
+    difference: float
+    """Share solved by the arm minus share solved by the baseline."""
+    low: float
+    """Lower end of the 95% bootstrap interval over families."""
+    high: float
+    """Upper end."""
+    p_value: float
+    """Two-sided exact McNemar test over problems."""
+
+
+class AdapterEvaluated(Value):
+    """An adapter and its baselines answered the same held-out problems. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["AdapterEvaluated"] = "AdapterEvaluated"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    scores: tuple[ArmScore, ...]
+    """Each arm on each split."""
+    comparisons: tuple[Comparison, ...]
+    """The adapter against each other arm on each split."""
+
+
+class AdapterPromoted(Value):
+    """The gate let an adapter through: it answers from now on. Stream `run/<run>`."""
+
+    type: Literal["AdapterPromoted"] = "AdapterPromoted"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    score: float
+    """Mean share solved over the splits."""
+    reason: str
+    """Why, in one line."""
+
+
+class AdapterRejected(Value):
+    """The gate kept what was serving. Stream `run/<run>`."""
+
+    type: Literal["AdapterRejected"] = "AdapterRejected"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    reason: str
+    """Why, in one line."""
+
+
+class HandlerFailed(Value):
+    """A handler raised and was not, or not any more, worth repeating. Stream `run/<run>`."""
+
+    type: Literal["HandlerFailed"] = "HandlerFailed"
+    version: Literal[1] = 1
+    handler: str
+    """Name of the handler."""
+    cause: int
+    """Position of the event that it was handling."""
+    task: int | None
+    """Number of the task that is given up for it; None when the run stops instead."""
+    error: str
+    """Type and message."""
+    traceback: str
+    """Where it happened."""
+
+
+class RunCompleted(Value):
+    """All iterations are done. Stream `run/<run>`."""
+
+    type: Literal["RunCompleted"] = "RunCompleted"
+    version: Literal[1] = 1
+    iterations: int
+    """How many were done."""
+    serving: dict[str, str | None]
+    """Role to the adapter that serves at the end; None is the base model."""
+
+
+Event = (
+    RunStarted
+    | IterationStarted
+    | TaskRequested
+    | TaskProposed
+    | ProposalRejected
+    | AttemptStarted
+    | ModelCalled
+    | ToolRequested
+    | ToolCalled
+    | SolutionSubmitted
+    | AttemptAbandoned
+    | Verified
+    | RewardAssigned
+    | TaskCompleted
+    | IterationCompleted
+    | DatasetBuilt
+    | TrainingStarted
+    | AdapterTrained
+    | TrainingFailed
+    | AdapterEvaluated
+    | AdapterPromoted
+    | AdapterRejected
+    | HandlerFailed
+    | RunCompleted
+)
+"""Every event, to look at."""
+
+event_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+"""Every event, to parse with."""

@@ -1,0 +1,187 @@
+"""The state of a run: a fold of its events.
+
+`evolve(state, event)` is the only way in which state changes. A task in flight is held whole and folded into its
+family's statistics when it completes, so the state stays small however long the run is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent0es.domain import events as ev
+from agent0es.domain.curriculum import FamilyStatistics, after_task
+from agent0es.domain.task import Solution, Task, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptState:
+    """An attempt at a task in flight."""
+
+    calls: tuple[tuple[str, str], ...] = ()
+    """The student's own calls: (tool, input)."""
+    solution: Solution | None = None
+    verification: Verification | None = None
+    majority_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task that is not completed yet."""
+
+    request: ev.TaskRequested
+    proposal: ev.TaskProposed | None = None
+    attempts: Mapping[str, AttemptState] = field(default_factory=dict)
+    """By name of the attempt; abandoned ones are taken out."""
+
+    @property
+    def task(self) -> Task:
+        if self.proposal is None:
+            raise ValueError(f"task {self.request.task} has no proposal yet")
+        return self.proposal.proposal
+
+    @property
+    def verified(self) -> bool:
+        """True when every attempt that was asked for has been judged."""
+        judged = sum(1 for attempt in self.attempts.values() if attempt.verification is not None)
+        return self.proposal is not None and judged == self.proposal.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterState:
+    """What became of an adapter."""
+
+    role: ev.Role
+    iteration: int
+    trained: ev.AdapterTrained | None = None
+    scores: tuple[ev.ArmScore, ...] = ()
+    outcome: str = "training"
+    """training, trained, evaluated, promoted, rejected or failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything that a handler may know of the past. A value: never changed, only replaced."""
+
+    seed: int = 0
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "empty"
+    """empty, running or completed."""
+    iteration: int = 0
+    phase: str = ""
+    """practice, training, evaluation or done."""
+    in_flight: Mapping[int, TaskState] = field(default_factory=dict)
+    families: Mapping[str, FamilyStatistics] = field(default_factory=dict)
+    completed: int = 0
+    """Tasks completed in this iteration."""
+    given_up: int = 0
+    """Tasks given up in this iteration."""
+    attempts: int = 0
+    """Attempts judged at completed tasks of this iteration."""
+    solved: int = 0
+    """Of those, correct ones."""
+    failures: int = 0
+    """Handlers that failed for good, over the whole run."""
+    adapters: Mapping[str, AdapterState] = field(default_factory=dict)
+    serving: Mapping[str, str | None] = field(default_factory=lambda: {"teacher": None, "student": None})
+
+
+def evolve(state: RunState, event: ev.Event) -> RunState:
+    """The state after one more event. Total: an event that changes nothing returns the state as it is."""
+    match event:
+        case ev.RunStarted():
+            return replace(state, seed=event.seed, configuration=event.configuration, status="running")
+        case ev.IterationStarted():
+            return replace(
+                state, iteration=event.iteration, phase="practice", completed=0, given_up=0, attempts=0, solved=0
+            )
+        case ev.TaskRequested():
+            return replace(state, in_flight={**state.in_flight, event.task: TaskState(event)})
+        case ev.TaskProposed():
+            return _with_task(state, event.task, proposal=event)
+        case ev.ProposalRejected(tries_left=0):
+            return replace(_without_task(state, event.task), given_up=state.given_up + 1)
+        case ev.HandlerFailed():
+            state = replace(state, failures=state.failures + 1)
+            if event.task not in state.in_flight:
+                return state
+            return replace(_without_task(state, event.task), given_up=state.given_up + 1)
+        case ev.AttemptStarted(task=int() as task):
+            return _with_attempt(state, task, event.attempt)
+        case ev.AttemptAbandoned(task=int() as task) if task in state.in_flight:
+            left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
+            return _with_task(state, task, attempts=left)
+        case ev.ToolRequested(purpose="solution"):
+            task = _task_number(event.attempt)
+            if task not in state.in_flight:
+                return state
+            calls = state.in_flight[task].attempts.get(event.attempt, AttemptState()).calls
+            return _with_attempt(state, task, event.attempt, calls=(*calls, (event.tool, event.input)))
+        case ev.SolutionSubmitted(task=int() as task):
+            return _with_attempt(state, task, event.attempt, solution=event.solution)
+        case ev.Verified(task=int() as task):
+            return _with_attempt(
+                state, task, event.attempt, verification=event.verification, majority_key=event.majority_key
+            )
+        case ev.TaskCompleted():
+            return replace(
+                _without_task(state, event.task),
+                families={**state.families, event.family: after_task(state.families.get(event.family), event)},
+                completed=state.completed + 1,
+                attempts=state.attempts + event.attempts,
+                solved=state.solved + event.solved,
+            )
+        case ev.IterationCompleted():
+            return replace(state, phase="training")
+        case ev.DatasetBuilt():
+            return _with_adapter(state, event.adapter, AdapterState(event.role, event.iteration))
+        case ev.AdapterTrained():
+            return _with_adapter(
+                replace(state, phase="evaluation"),
+                event.adapter,
+                AdapterState(event.role, event.iteration, trained=event, outcome="trained"),
+            )
+        case ev.TrainingFailed():
+            return _with_adapter(state, event.adapter, AdapterState(event.role, event.iteration, outcome="failed"))
+        case ev.AdapterEvaluated():
+            known = state.adapters[event.adapter]
+            return _with_adapter(state, event.adapter, replace(known, scores=event.scores, outcome="evaluated"))
+        case ev.AdapterPromoted():
+            promoted = replace(state.adapters[event.adapter], outcome="promoted")
+            state = _with_adapter(state, event.adapter, promoted)
+            fresh = {name: statistics.under_new_adapter() for name, statistics in state.families.items()}
+            return replace(state, serving={**state.serving, event.role: event.adapter}, families=fresh)
+        case ev.AdapterRejected():
+            return _with_adapter(state, event.adapter, replace(state.adapters[event.adapter], outcome="rejected"))
+        case ev.RunCompleted():
+            return replace(state, status="completed", phase="done")
+        case _:
+            return state
+
+
+def _task_number(attempt: str) -> int:
+    """The task of a practice attempt; 0, which no task has, for an attempt at a held-out problem."""
+    head = attempt.split("/", 1)[0]
+    return int(head) if head.isdigit() else 0
+
+
+def _with_task(state: RunState, task: int, **changes: Any) -> RunState:
+    if task not in state.in_flight:
+        return state
+    return replace(state, in_flight={**state.in_flight, task: replace(state.in_flight[task], **changes)})
+
+
+def _without_task(state: RunState, task: int) -> RunState:
+    return replace(state, in_flight={n: t for n, t in state.in_flight.items() if n != task})
+
+
+def _with_attempt(state: RunState, task: int, attempt: str, **changes: Any) -> RunState:
+    if task not in state.in_flight:
+        return state
+    attempts = state.in_flight[task].attempts
+    return _with_task(
+        state, task, attempts={**attempts, attempt: replace(attempts.get(attempt, AttemptState()), **changes)}
+    )
+
+
+def _with_adapter(state: RunState, name: str, adapter: AdapterState) -> RunState:
+    return replace(state, adapters={**state.adapters, name: adapter})

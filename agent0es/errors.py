@@ -1,0 +1,63 @@
+"""Every error that a user can meet.
+
+Agent0Error
+├── UserError              exit code 2: something the user can put right
+│   ├── ConfigurationError   a key or value in the configuration
+│   ├── StoreError           the store can't be read or written (disk full, read-only, corrupt)
+│   │   ├── RunNotFound
+│   │   └── RunInUse         another process drives this run
+│   ├── ModelNotFound        weights are missing or are not what they should be
+│   ├── SandboxUnavailable   tools can't be isolated on this machine
+│   └── QueryError           the SQL that was given does not run
+├── LogError               the log refused an append
+│   └── ConcurrencyError     somebody else appended to the stream first
+└── TransientError         worth another try: the dispatcher repeats the handler
+"""
+
+
+class Agent0Error(Exception):
+    """Base of all errors of this package. The message says what happened, where, and what to do."""
+
+
+class UserError(Agent0Error):
+    """Something the user can put right; the command line exits with 2."""
+
+
+class ConfigurationError(UserError):
+    """A key or a value in the configuration is wrong."""
+
+
+class StoreError(UserError):
+    """The store can't be read or written."""
+
+
+class RunNotFound(StoreError):
+    """No run of that name in the store."""
+
+
+class RunInUse(StoreError):
+    """Another live process drives this run."""
+
+
+class ModelNotFound(UserError):
+    """Model weights are missing, or their hash is not the published one."""
+
+
+class SandboxUnavailable(UserError):
+    """Tools can't be isolated on this machine, so none is run."""
+
+
+class QueryError(UserError):
+    """The SQL that was given does not run."""
+
+
+class LogError(Agent0Error):
+    """The log refused an append."""
+
+
+class ConcurrencyError(LogError):
+    """Somebody else appended to the stream first."""
+
+
+class TransientError(Agent0Error):
+    """Worth another try."""

@@ -1,0 +1,65 @@
+"""Intervals and tests for shares of solved problems."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from agent0es.domain.events import ArmScore, Comparison
+from agent0es.evaluation.suite import HeldOut, Split
+
+RESAMPLES = 2000
+
+
+def score(arm: str, split: Split, problems: Sequence[HeldOut], solved: Mapping[int, bool]) -> ArmScore:
+    """How an arm did, with the Wilson interval (Wilson 1927) at 95%."""
+    from scipy.stats import binomtest
+
+    families: dict[str, list[bool]] = defaultdict(list)
+    for problem in problems:
+        families[problem.task.family].append(solved[problem.number])
+    correct = sum(sum(outcomes) for outcomes in families.values())
+    interval = binomtest(correct, len(problems)).proportion_ci(0.95, method="wilson")
+    return ArmScore(
+        arm=arm,
+        split=split,
+        correct=correct,
+        problems=len(problems),
+        low=round(float(interval.low), 4),
+        high=round(float(interval.high), 4),
+        by_family={name: (sum(outcomes), len(outcomes)) for name, outcomes in sorted(families.items())},
+    )
+
+
+def compare(
+    split: Split,
+    problems: Sequence[HeldOut],
+    baseline: tuple[str, Mapping[int, bool]],
+    arm: tuple[str, Mapping[int, bool]],
+    seed: int,
+) -> Comparison:
+    """Two arms on the same problems: difference of shares, bootstrap interval, exact McNemar test.
+
+    The bootstrap resamples families, not problems: instances of one family rise and fall together, and what is
+    asked is how the arms compare on other families like these.
+    """
+    import numpy as np
+    from scipy.stats import binomtest
+
+    families: dict[str, list[int]] = defaultdict(list)
+    for problem in problems:
+        families[problem.task.family].append(int(arm[1][problem.number]) - int(baseline[1][problem.number]))
+    gains = np.array([sum(g) for g in families.values()], dtype=float)
+    sizes = np.array([len(g) for g in families.values()], dtype=float)
+    drawn = np.random.default_rng(seed).integers(len(gains), size=(RESAMPLES, len(gains)))
+    means = gains[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    better = sum(1 for g in families.values() for gain in g if gain > 0)
+    worse = sum(1 for g in families.values() for gain in g if gain < 0)
+    return Comparison(
+        split=split,
+        baseline=baseline[0],
+        arm=arm[0],
+        difference=round(float(gains.sum() / sizes.sum()), 4),
+        low=round(float(low), 4),
+        high=round(float(high), 4),
+        p_value=float(binomtest(better, better + worse).pvalue) if better + worse else 1.0,
+    )

@@ -1,0 +1,43 @@
+"""The held-out problems: fresh instances of practised families, and families that are never practised."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent0es.configuration import EvaluationSettings
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task
+from agent0es.taskdomains.base import TaskDomain
+
+Split = Literal["practised", "held_out"]
+SPLITS: tuple[Split, ...] = ("practised", "held_out")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """One problem of the suite."""
+
+    number: int
+    """Place in the suite, from 0."""
+    split: Split
+    task: Task
+
+
+def suite(domain: TaskDomain, settings: EvaluationSettings, seed: int) -> list[HeldOut]:
+    """The same problems for every arm of a run. Difficulties are spread evenly over [0, max_difficulty]."""
+    counts = {"practised": settings.practised_problems, "held_out": settings.held_out_problems}
+    problems: list[HeldOut] = []
+    for split in SPLITS:
+        for family in domain.families(split):
+            for i in range(counts[split]):
+                rng = random.Random(derive_seed(seed, "held out", family.name, i))
+                difficulty = round(settings.max_difficulty * (i + 0.5) / counts[split], 4)
+                task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
+                problems.append(HeldOut(len(problems), split, task))
+    return problems
+
+
+def by_split(problems: Sequence[HeldOut], split: Split) -> list[HeldOut]:
+    """The problems of one split, in order."""
+    return [problem for problem in problems if problem.split == split]

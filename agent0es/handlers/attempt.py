@@ -1,0 +1,203 @@
+"""One attempt at one problem: the student's turns, the tool calls in the sandbox, and what they came to.
+
+Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) both act through it.
+"""
+
+from dataclasses import dataclass
+
+from agent0es.agents.student import STOP, Transcript, opening
+from agent0es.domain import events as ev
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Solution
+from agent0es.handlers.base import Ports, Record
+from agent0es.log import NewEvent
+from agent0es.models.base import Completion, GenerationRequest
+from agent0es.taskdomains.base import Demonstration
+from agent0es.tools.base import ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is put before the student, and how."""
+
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    description: str
+    seed: int
+    adapter: str | None
+    temperature: float
+    demonstrations: tuple[Demonstration, ...] = ()
+    lead: str = ""
+    """Words put into the student's mouth at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How an attempt ended."""
+
+    solution: Solution
+    call: tuple[str, str] | None
+    """The last tool call: (tool, input)."""
+    pending: list[NewEvent]
+    """Events that are not appended yet; the caller appends them with what follows from them."""
+
+
+async def take_up(ports: Ports, name: str, task: int | None, done: type[ev.Event], record: Record) -> str | None:
+    """The name under which to make an attempt now; None when the log already has its end, an event of type `done`.
+
+    What a crash cut off is abandoned: it keeps its audit trail, and the attempt is made again in a stream of its own.
+    """
+    plain, retry = name, 0
+    while True:
+        stream = ports.stream("attempt", name)
+        known = {type(r.event) for r in ports.log.read(stream=stream)}
+        if done in known:
+            return None
+        if not known:
+            return name
+        retry += 1
+        again = f"{plain}.{retry}"
+        if ev.AttemptAbandoned not in known:
+            await record([NewEvent(stream, ev.AttemptAbandoned(attempt=name, task=task, retried_as=again))])
+        name = again
+
+
+async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
+    """Let the student solve a problem, writing every step as it happens."""
+    stream = ports.stream("attempt", problem.attempt)
+    model = ports.models["student"]
+    settings = ports.settings("student")
+    head = opening(model, ports.domain.system, problem.demonstrations, problem.description)
+    transcript = Transcript(lead=problem.lead)
+    last_call: tuple[str, str] | None = None
+    started = ev.AttemptStarted(
+        attempt=problem.attempt,
+        task=problem.task,
+        seed=problem.seed,
+        adapter=problem.adapter,
+        demonstrations=len(problem.demonstrations),
+    )
+    await record([NewEvent(stream, started)])
+    while True:
+        prompt = (*head, *transcript.prompt)
+        request = GenerationRequest(
+            prompt="".join(prompt),
+            max_tokens=settings.max_tokens,
+            temperature=problem.temperature,
+            top_p=settings.top_p,
+            stop=STOP,
+            seed=derive_seed(problem.seed, transcript.calls),
+        )
+        [completion] = await model.generate([request], adapter=problem.adapter)
+        called = model_called(
+            request,
+            completion,
+            prompt,
+            role="student",
+            task=problem.task,
+            attempt=problem.attempt,
+            model=model.name,
+            adapter=problem.adapter,
+        )
+        pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
+        transcript, action = transcript.read(completion)
+        if action is None:
+            return Attempted(transcript.solution(), last_call, pending)
+        last_call = (action.tool, action.input)
+        requested = tool_requested(
+            ports, f"{problem.attempt}#{transcript.calls + 1}", problem.attempt, action.tool, action.input, "solution"
+        )
+        await record([*pending, NewEvent(stream, requested)])
+        result, called_event = await call_tool(ports, stream, requested)
+        await record([called_event])
+        transcript = transcript.observe(
+            result, last_call=transcript.calls + 1 >= ports.configuration.tools.calls_per_attempt
+        )
+
+
+def model_called(
+    request: GenerationRequest,
+    completion: Completion,
+    prompt: tuple[str, ...],
+    *,
+    role: ev.Role,
+    task: int | None,
+    attempt: str | None,
+    model: str,
+    adapter: str | None,
+) -> ev.ModelCalled:
+    """The event of one generation."""
+    written = len(completion.token_ids)
+    return ev.ModelCalled(
+        role=role,
+        task=task,
+        attempt=attempt,
+        model=model,
+        adapter=adapter,
+        prompt=prompt,
+        text=completion.text,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=written,
+        finish_reason=completion.finish_reason,
+        temperature=request.temperature,
+        seed=request.seed,
+        mean_logprob=round(sum(completion.logprobs) / written, 4) if written else 0.0,
+    )
+
+
+def tool_requested(
+    ports: Ports, call: str, attempt: str, tool: str, text: str, purpose: ev.ToolPurpose
+) -> ev.ToolRequested:
+    """The event that stands in the log before a call starts."""
+    return ev.ToolRequested(
+        call=call,
+        attempt=attempt,
+        tool=tool,
+        input=text,
+        purpose=purpose,
+        timeout_seconds=ports.limits.timeout_seconds,
+        memory_limit_mb=ports.limits.memory_limit_mb,
+    )
+
+
+async def call_tool(ports: Ports, stream: str, requested: ev.ToolRequested) -> tuple[ToolResult, NewEvent]:
+    """Run a call that the log already knows of, and the event that says how it ended."""
+    tool = ports.tools.get(requested.tool)
+    if tool is None:
+        result = refused(f"Unknown tool {requested.tool!r}; there are: {', '.join(ports.tools)}")
+    else:
+        result = await tool.run(requested.input, ports.limits)
+    event = ev.ToolCalled(
+        call=requested.call,
+        attempt=requested.attempt,
+        tool=requested.tool,
+        status=result.status,
+        output=result.output,
+        exit_code=result.exit_code,
+        tier=result.tier,
+    )
+    measured = {
+        "wall_seconds": round(result.wall_seconds, 4),
+        "cpu_seconds": round(result.cpu_seconds, 4),
+        "peak_memory_mb": round(result.peak_memory_mb, 1),
+        "stdout_bytes": result.stdout_bytes,
+        "stderr_bytes": result.stderr_bytes,
+    }
+    return result, NewEvent(stream, event, measured)
+
+
+def refused(why: str) -> ToolResult:
+    """The result of a call that was never started."""
+    return ToolResult(
+        status="denied",
+        output=why,
+        exit_code=None,
+        stdout_bytes=0,
+        stderr_bytes=0,
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        peak_memory_mb=0.0,
+        tier="none",
+    )

@@ -1,0 +1,78 @@
+"""What a handler is, and what it may touch."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agent0es.configuration import Configuration, ModelSettings
+from agent0es.domain.events import Event, Role
+from agent0es.domain.rewards import RewardComponent
+from agent0es.domain.run import RunState
+from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.models.base import ModelBackend
+from agent0es.models.embedder import Embedder
+from agent0es.taskdomains.base import TaskDomain
+from agent0es.tools.base import Tool, ToolLimits
+from agent0es.training.jobs import ProgressCallback
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside the domain that handlers may call, plugged in by `bootstrap.py`."""
+
+    run: str
+    store: Path
+    log: EventLog
+    configuration: Configuration
+    domain: TaskDomain
+    models: Mapping[Role, ModelBackend]
+    tools: Mapping[str, Tool]
+    limits: ToolLimits
+    rewards: Mapping[str, RewardComponent]
+    embedder: Embedder
+    base_dir: Path
+    """Base model's folder for training, see `models.weights.base_model_dir`."""
+    base_gguf: Path
+    """The same weights as the engine reads them."""
+    weights_sha256: str
+    on_training_progress: ProgressCallback
+
+    def settings(self, role: Role) -> ModelSettings:
+        """How the role's model is to be asked."""
+        return self.configuration.models.teacher if role == "teacher" else self.configuration.models.student
+
+    def stream(self, kind: str, name: str | int = "") -> str:
+        """Name of a stream of this run, e.g. `task/<run>/12`, `run/<run>`."""
+        return f"{kind}/{self.run}/{name}" if name != "" else f"{kind}/{self.run}"
+
+
+class Record(Protocol):
+    """Appends events on behalf of the handler; they are durable when it returns.
+
+    With `last=True` the cause counts as handled in the same transaction; the handler must then return nothing.
+    """
+
+    async def __call__(self, events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]: ...
+
+
+class Handler(Protocol):
+    """A reaction to some types of event."""
+
+    name: str
+    causes: frozenset[type[Event]]
+    concurrency: int
+    """How many causes it may work on at once."""
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        """React to one event. `state` is the fold up to and including the cause.
+
+        What is returned is appended together with the mark that the cause is handled, in one transaction.
+        """
+        ...
+
+
+Observer = Callable[[Recorded, RunState], None]
+"""Is told of every event after it was appended, with the state after it."""
+
+Sleep = Callable[[float], Awaitable[None]]

@@ -1,0 +1,173 @@
+"""Runs the handlers: follows the log, hands each event to those who react to it, appends what they return.
+
+The dispatcher is the only writer of its run. It folds the state in log order, so that a handler sees the state
+exactly as of its cause, and remembers in the log which causes were handled, so that a resumed run goes on where the
+killed one stopped. Memory is bounded because the schedule keeps a bounded number of tasks in flight and every
+other event is a consequence of those.
+"""
+
+import asyncio
+import heapq
+import traceback
+from collections.abc import Sequence
+
+from agent0es.configuration import ExecutionSettings
+from agent0es.domain.events import HandlerFailed
+from agent0es.domain.run import RunState, evolve
+from agent0es.errors import Agent0Error, LogError, TransientError, UserError
+from agent0es.handlers.base import Handler, Observer, Sleep
+from agent0es.log import EventLog, NewEvent, Recorded
+
+BACKOFF_SECONDS = 0.5
+"""Pause before the first repetition; doubled for each further one."""
+
+Work = tuple[int, int, Handler, Recorded, RunState]
+
+
+class HandlerError(Agent0Error):
+    """A handler raised; the run stopped. The HandlerFailed event holds the traceback."""
+
+
+class Dispatcher:
+    """Drives one run until it is completed."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        run: str,
+        handlers: Sequence[Handler],
+        settings: ExecutionSettings,
+        observers: Sequence[Observer] = (),
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._log = log
+        self._run = run
+        self._handlers = handlers
+        self._settings = settings
+        self._observers = observers
+        self._sleep = sleep
+        self._state = RunState()
+        self._position = 0
+        self._waiting: list[Work] = []
+        self._busy: dict[str, int] = {handler.name: 0 for handler in handlers}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def state(self) -> RunState:
+        """The fold of everything that was appended so far."""
+        return self._state
+
+    async def run(self) -> RunState:
+        """Handle every open cause until the run is completed. Raises HandlerError when a handler failed for good."""
+        handled = self._log.handled(self._run)
+        for recorded in self._log.read(run=self._run):
+            self._take(recorded, handled)
+        try:
+            while True:
+                self._start_what_can_start()
+                if self._failure:
+                    raise self._failure
+                if not self._tasks:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._state.status != "completed":
+            raise LogError(f"run {self._run} has nothing left to do but is not completed; report this with its log")
+        return self._state
+
+    def _take(self, recorded: Recorded, handled: set[tuple[str, int]] | frozenset[tuple[str, int]]) -> None:
+        """Fold one event and queue the reactions to it."""
+        if recorded.position <= self._position:
+            raise LogError(f"event {recorded.position} of run {self._run} came after event {self._position}")
+        self._position = recorded.position
+        self._state = evolve(self._state, recorded.event)
+        for observe in self._observers:
+            observe(recorded, self._state)
+        for order, handler in enumerate(self._handlers):
+            if type(recorded.event) in handler.causes and (handler.name, recorded.position) not in handled:
+                heapq.heappush(self._waiting, (recorded.position, order, handler, recorded, self._state))
+
+    def _start_what_can_start(self) -> None:
+        """Start waiting causes in log order, as far as each handler's concurrency allows."""
+        limit_all = 1 if self._settings.deterministic else None
+        later: list[Work] = []
+        while self._waiting and (limit_all is None or len(self._tasks) < limit_all):
+            work = heapq.heappop(self._waiting)
+            handler = work[2]
+            if self._busy[handler.name] >= handler.concurrency:
+                later.append(work)
+                continue
+            self._busy[handler.name] += 1
+            task = asyncio.create_task(self._handle(handler, work[3], work[4]))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+        for work in later:
+            heapq.heappush(self._waiting, work)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
+            self._failure = error
+        self._wake.set()
+
+    async def _handle(self, handler: Handler, cause: Recorded, state: RunState) -> None:
+        """One reaction, with its retries. Returns when the cause is handled."""
+        finished, wrote = False, False
+
+        async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
+            nonlocal finished, wrote
+            wrote = True
+            appended = await self._log.append_async(events, handler=handler.name, cause=cause, handled=last)
+            finished = finished or last
+            for recorded in appended:
+                self._take(recorded, frozenset())
+            self._wake.set()
+            return appended
+
+        try:
+            for attempt in range(self._settings.retries + 1):
+                try:
+                    events = await handler.handle(cause, state, record)
+                    break
+                except TransientError:
+                    if attempt == self._settings.retries:
+                        raise
+                    await self._sleep(BACKOFF_SECONDS * 2**attempt)
+            if not finished and (events or wrote):  # having done nothing is no deed to remember: it is decided anew
+                await record(events, last=True)
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001 — written into the log and raised again as HandlerError
+            await self._fail(handler, cause, state, error)
+        finally:
+            self._busy[handler.name] -= 1
+
+    async def _fail(self, handler: Handler, cause: Recorded, state: RunState, error: Exception) -> None:
+        """Write the failure into the log; give up the task and go on, or stop the run, as configured."""
+        number = getattr(cause.event, "task", None)
+        give_up = self._settings.on_error == "continue" and number in state.in_flight
+        failed = HandlerFailed(
+            handler=handler.name,
+            cause=cause.position,
+            task=number if give_up else None,
+            error=f"{type(error).__name__}: {error}",
+            traceback="".join(traceback.format_exception(error)),
+        )
+        name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
+        appended = await self._log.append_async(
+            [NewEvent(f"run/{self._run}", failed)], handler=name, cause=cause, handled=give_up
+        )
+        for recorded in appended:
+            self._take(recorded, frozenset())
+        self._wake.set()
+        if not give_up:
+            raise HandlerError(
+                f"{handler.name} failed on event {cause.position}: {type(error).__name__}: {error}; "
+                f"the traceback is in the log (agent0es events {self._run} --type HandlerFailed)"
+            ) from error

@@ -1,0 +1,169 @@
+"""evaluate: the trained adapter, what serves now and the base model answer the same held-out problems.
+
+An arm is one way of answering. Every answer is an attempt named `eval/<arm>/<problem>` in the log, so an arm is
+asked once a run, and an evaluation that was cut off goes on where it stopped.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState
+from agent0es.domain.seeds import derive_seed
+from agent0es.evaluation import statistics
+from agent0es.evaluation.suite import SPLITS, HeldOut, Split, by_split, suite
+from agent0es.handlers.attempt import Problem, attempt, take_up
+from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.verify import judge
+from agent0es.log import NewEvent, Recorded
+from agent0es.models.base import Deployment
+from agent0es.taskdomains.base import Demonstration
+
+FEW_SHOT_LEAD = "Action: python["
+"""Puts the base model on the right track: without it it often opens with an observation of its own."""
+OWN_DEMONSTRATIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way of answering."""
+
+    name: str
+    adapter: str | None
+    prompt: str
+    """zero-shot, mixed (worked examples of other families) or own (of the problem's own family)."""
+    splits: tuple[Split, ...] = SPLITS
+
+
+BASE_ARMS = (
+    Arm("base-zero-shot", None, "zero-shot"),
+    Arm("base-few-shot", None, "mixed"),
+    Arm("base-own-shots", None, "own", ("practised",)),
+)
+"""The baselines. Worked examples of a never-practised family would be practice, so that arm has no such split."""
+
+
+class Evaluate:
+    """The attempts of all arms, then AdapterEvaluated."""
+
+    name = "evaluate"
+    causes = frozenset({ev.AdapterTrained})
+    concurrency = 1
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._suite = suite(ports.domain, ports.configuration.evaluation, ports.configuration.seed)
+        execution = ports.configuration.execution
+        at_once = 1 if execution.deterministic else execution.tasks_in_flight * execution.attempts
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        trained = cause.event
+        assert isinstance(trained, ev.AdapterTrained)
+        await self._ports.models["student"].deploy(deployment(self._ports.store, trained))
+        serving = state.serving["student"]
+        arms = [
+            *BASE_ARMS,
+            *([Arm(serving, serving, "zero-shot")] if serving else []),
+            Arm(trained.adapter, trained.adapter, "zero-shot"),
+        ]
+        known = self._known_outcomes()
+        outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
+        return [NewEvent(cause.stream, self._evaluated(trained, arms, outcomes))]
+
+    def _known_outcomes(self) -> dict[str, dict[int, bool]]:
+        """Arm to problem to whether it was solved, as far as the log knows."""
+        known: dict[str, dict[int, bool]] = {}
+        for recorded in self._ports.log.read(run=self._ports.run, types=["Verified"]):
+            event = recorded.event
+            if isinstance(event, ev.Verified) and event.attempt.startswith("eval/"):
+                _, arm, number = event.attempt.split("/")
+                known.setdefault(arm, {})[int(number.split(".")[0])] = event.verification.correct is True
+        return known
+
+    async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
+        """Problem to whether the arm solved it, over the arm's splits."""
+        problems = [problem for problem in self._suite if problem.split in arm.splits]
+
+        async def one(problem: HeldOut) -> bool:
+            async with self._slots:
+                return await self._answer(arm, problem, record)
+
+        missing = [problem for problem in problems if problem.number not in known]
+        async with asyncio.TaskGroup() as group:
+            asked = {problem.number: group.create_task(one(problem)) for problem in missing}
+        return {**known, **{number: task.result() for number, task in asked.items()}}
+
+    async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
+        ports = self._ports
+        name = await take_up(ports, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record)
+        assert name is not None, "the caller asks only for what is not known"
+        lead = "" if arm.prompt == "zero-shot" else FEW_SHOT_LEAD
+        attempted = await attempt(
+            Problem(
+                attempt=name,
+                task=None,
+                description=problem.task.description,
+                seed=derive_seed(ports.configuration.seed, "evaluation", problem.number),
+                adapter=arm.adapter,
+                temperature=0.0,
+                demonstrations=self._demonstrations(arm, problem),
+                lead=lead,
+            ),
+            ports,
+            record,
+        )
+        verification = await judge(ports, name, attempted.solution.answer, problem.task, record)
+        submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
+        verified = ev.Verified(
+            attempt=name,
+            task=None,
+            verification=verification,
+            second_instance=None,
+            majority_key=ports.domain.normal_form(attempted.solution.answer),
+        )
+        stream = ports.stream("attempt", name)
+        await record([*attempted.pending, NewEvent(stream, submitted), NewEvent(stream, verified)])
+        return verification.correct is True
+
+    def _demonstrations(self, arm: Arm, problem: HeldOut) -> tuple[Demonstration, ...]:
+        ports = self._ports
+        if arm.prompt == "mixed":
+            return tuple(ports.domain.mixed_demonstrations(ports.configuration.evaluation.demonstrations))
+        if arm.prompt == "own":
+            family = problem.task.family
+            rng = random.Random(derive_seed(ports.configuration.seed, "demonstrations", family, "evaluation"))
+            return tuple(ports.domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
+        return ()
+
+    def _evaluated(
+        self, trained: ev.AdapterTrained, arms: Sequence[Arm], outcomes: Mapping[str, Mapping[int, bool]]
+    ) -> ev.AdapterEvaluated:
+        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
+        scores, comparisons = [], []
+        for split in SPLITS:
+            problems = by_split(self._suite, split)
+            asked = [arm for arm in arms if split in arm.splits]
+            scores += [statistics.score(arm.name, split, problems, outcomes[arm.name]) for arm in asked]
+            mine = (trained.adapter, outcomes[trained.adapter])
+            comparisons += [
+                statistics.compare(split, problems, (arm.name, outcomes[arm.name]), mine, seed)
+                for arm in asked
+                if arm.name != trained.adapter
+            ]
+        return ev.AdapterEvaluated(
+            adapter=trained.adapter,
+            role=trained.role,
+            iteration=trained.iteration,
+            scores=tuple(scores),
+            comparisons=tuple(comparisons),
+        )
+
+
+def deployment(store: Path, trained: ev.AdapterTrained) -> Deployment:
+    """A trained adapter as a backend can serve it."""
+    folder = store / trained.path
+    return Deployment(name=trained.adapter, adapter_dir=folder / "adapter", merged_gguf=folder / "merged.gguf")

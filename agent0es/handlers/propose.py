@@ -1,0 +1,174 @@
+"""propose: the teacher model names a family and its parameters; the family computes the answer.
+
+Accepted when the parameters are in range at the wanted difficulty, the task was not asked before, and it is novel
+enough. The novelty index is a projection of the TaskProposed events before this one, held in memory.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+
+from agent0es.agents import teacher
+from agent0es.agents.prompt import two_parts
+from agent0es.domain import events as ev
+from agent0es.domain.curriculum import demonstrations_for
+from agent0es.domain.run import RunState
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task
+from agent0es.handlers.attempt import model_called
+from agent0es.handlers.base import Ports, Record
+from agent0es.log import NewEvent, Recorded
+from agent0es.models.base import GenerationRequest
+from agent0es.projections.novelty import NoveltyIndex
+
+Refusal = tuple[str, str]
+"""Reason and detail of a ProposalRejected."""
+
+
+class Propose:
+    """ModelCalled, then TaskProposed or ProposalRejected."""
+
+    name = "propose"
+    causes = frozenset({ev.TaskRequested})
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.concurrency = ports.configuration.execution.tasks_in_flight
+        self._index: NoveltyIndex | None = None
+        self._asked: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
+        families = ports.domain.families("practised")
+        self._examples = teacher.example_turns(ports.domain, families, ports.configuration.seed)
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        requested = cause.event
+        assert isinstance(requested, ev.TaskRequested)
+        tries = self._ports.configuration.curriculum.proposal_tries
+        stream = self._ports.stream("task", requested.task)
+        begun = sum(isinstance(r.event, ev.ProposalRejected) for r in self._ports.log.read(stream=stream))
+        for attempt in range(begun, tries):
+            called, text, seconds = await self._ask(requested, state, attempt)
+            events = [NewEvent(stream, called, {"seconds": seconds})]
+            task = read_task(self._ports, requested, text, attempt)
+            if isinstance(task, Task):
+                task = await self._accept(task, requested, state, record, events)
+                if task is None:
+                    return []
+            reason, detail = task
+            rejected = ev.ProposalRejected.model_validate(
+                {
+                    "task": requested.task,
+                    "iteration": requested.iteration,
+                    "reason": reason,
+                    "detail": detail,
+                    "text": text,
+                    "tries_left": tries - attempt - 1,
+                }
+            )
+            events.append(NewEvent(stream, rejected))
+            if attempt == tries - 1:
+                return events
+            await record(events)
+        return []
+
+    async def _ask(
+        self, requested: ev.TaskRequested, state: RunState, attempt: int
+    ) -> tuple[ev.ModelCalled, str, float]:
+        """One proposal of the model, as text."""
+        ports, settings = self._ports, self._ports.settings("teacher")
+        model, adapter = ports.models["teacher"], state.serving["teacher"]
+        turns = [("system", ports.domain.teacher_system), *self._examples]
+        prompt = two_parts(model, turns, teacher.request_text(requested.families))
+        request = GenerationRequest(
+            prompt="".join(prompt),
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            seed=derive_seed(requested.seed, "proposal", attempt),
+            json_schema=teacher.schema(ports.domain, requested.families),
+        )
+        [completion] = await model.generate([request], adapter=adapter)
+        called = model_called(
+            request,
+            completion,
+            prompt,
+            role="teacher",
+            task=requested.task,
+            attempt=None,
+            model=model.name,
+            adapter=adapter,
+        )
+        return called, completion.text, round(completion.seconds, 4)
+
+    async def _accept(
+        self, task: Task, requested: ev.TaskRequested, state: RunState, record: Record, events: list[NewEvent]
+    ) -> Refusal | None:
+        """Append TaskProposed, unless the task is not new.
+
+        One proposal at a time from the look into the index to the append, so that novelty is what it was as of
+        the event's place in the log.
+        """
+        ports = self._ports
+        [vector] = await ports.embedder.embed([task.description])
+        async with self._one_at_a_time:
+            index = await self._novelty()
+            key = identity(task)
+            if key in self._asked:
+                return "duplicate", "the same family and parameters were asked before"
+            nearest = index.nearest(vector)
+            novelty = 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
+            if novelty < requested.novelty_bar:
+                return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
+            curriculum, execution = ports.configuration.curriculum, ports.configuration.execution
+            proposed = ev.TaskProposed(
+                task=requested.task,
+                iteration=requested.iteration,
+                proposal=task,
+                novelty=novelty,
+                nearest=None if nearest is None else nearest[1],
+                attempts=execution.attempts,
+                seed=requested.seed,
+                demonstrations=demonstrations_for(
+                    state.families.get(task.family), state.serving["student"], curriculum.demonstrations
+                ),
+            )
+            await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
+            index.add(requested.task, vector)
+            self._asked.add(key)
+        return None
+
+    async def _novelty(self) -> NoveltyIndex:
+        """The index over all tasks that the log holds; built once."""
+        if self._index is None:
+            self._index = NoveltyIndex()
+            earlier = [
+                r.event
+                for r in self._ports.log.read(run=self._ports.run, types=["TaskProposed"])
+                if isinstance(r.event, ev.TaskProposed)
+            ]
+            vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
+            for event, vector in zip(earlier, vectors, strict=True):
+                self._index.add(event.task, vector)
+                self._asked.add(identity(event.proposal))
+        return self._index
+
+
+def read_task(ports: Ports, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
+    """The task that the teacher's words describe, or why they describe none. Pure."""
+    proposal = teacher.read_proposal(text)
+    if isinstance(proposal, str):
+        return "unreadable", proposal
+    if proposal.family not in requested.families:
+        return "unknown_family", f"{proposal.family!r} was not offered"
+    family, difficulty = ports.domain.family(proposal.family), requested.families[proposal.family]
+    wrong = family.check(proposal.parameters, difficulty)
+    if wrong is not None:
+        return "invalid_parameters", wrong
+    wording = random.Random(derive_seed(requested.seed, "wording", attempt)).randrange(len(family.wordings))
+    return family.task(proposal.parameters, wording, difficulty)
+
+
+def identity(task: Task) -> str:
+    """What makes two tasks the same problem, whatever the wording."""
+    return json.dumps([task.family, task.parameters], sort_keys=True)

@@ -1,0 +1,74 @@
+"""solve: the student makes k attempts at a proposed task, side by side so that the engine batches them."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState
+from agent0es.domain.seeds import derive_seed
+from agent0es.handlers.attempt import Problem, attempt, take_up
+from agent0es.handlers.base import Ports, Record
+from agent0es.log import NewEvent, Recorded
+from agent0es.taskdomains.base import Demonstration
+
+
+class Solve:
+    """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, SolutionSubmitted; AttemptAbandoned after a crash."""
+
+    name = "solve"
+    causes = frozenset({ev.TaskProposed})
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.concurrency = ports.configuration.execution.tasks_in_flight
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        proposed = cause.event
+        assert isinstance(proposed, ev.TaskProposed)
+        adapter = state.serving["student"]
+        attempts = [self._attempt(k, proposed, adapter, record) for k in range(proposed.attempts)]
+        if self._ports.configuration.execution.deterministic:
+            for one in attempts:
+                await one
+        else:
+            async with asyncio.TaskGroup() as group:
+                for one in attempts:
+                    group.create_task(one)
+        return []
+
+    async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
+        """Attempt k, unless the log already has its solution; one that a crash cut off is abandoned and started again."""
+        ports = self._ports
+        name = await take_up(ports, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
+        if name is None:
+            return
+        attempted = await attempt(
+            Problem(
+                attempt=name,
+                task=proposed.task,
+                description=proposed.proposal.description,
+                seed=derive_seed(proposed.seed, "attempt", k),
+                adapter=adapter,
+                temperature=ports.settings("student").temperature,
+                demonstrations=self._demonstrations(proposed, k),
+            ),
+            ports,
+            record,
+        )
+        submitted = ev.SolutionSubmitted(attempt=name, task=proposed.task, solution=attempted.solution)
+        await record([*attempted.pending, NewEvent(ports.stream("attempt", name), submitted)])
+
+    def _demonstrations(self, proposed: ev.TaskProposed, k: int) -> tuple[Demonstration, ...]:
+        """Worked examples: the family's own for even attempts, mixed ones with some of its own for odd ones.
+
+        Either kind alone fails on some families, see docs/log.md; the text is the same for all tasks of a family,
+        so that the engine reads it once.
+        """
+        count = proposed.demonstrations
+        if count == 0:
+            return ()
+        ports = self._ports
+        seed = derive_seed(ports.configuration.seed, "demonstrations", proposed.proposal.family, k % 2)
+        own = ports.domain.demonstrations(proposed.proposal.family, count, random.Random(seed))
+        return tuple(own) if k % 2 == 0 else (*ports.domain.mixed_demonstrations(count), *own[: count // 2])

@@ -1,0 +1,116 @@
+"""What every model backend offers: one asynchronous protocol and the values that cross it."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One prompt and how to continue it."""
+
+    prompt: str
+    """The whole prompt, chat template already applied."""
+    max_tokens: int
+    """Upper bound on generated tokens."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    """Nucleus sampling bound in (0, 1]."""
+    stop: tuple[str, ...] = ()
+    """Generation ends before the first of these; the stop string is not part of the text."""
+    seed: int = 0
+    """Seed of the sampler for this request alone."""
+    json_schema: dict[str, Any] | None = None
+    """When given, the text is one JSON value that validates against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote, with what it cost."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Natural logarithm of each generated token's probability, same length as token_ids."""
+    finish_reason: str
+    """`stop`, `length` or `cancelled`."""
+    prompt_tokens: int
+    seconds: float
+    """From submission to the last token, waiting in the batch included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do. Asking for more is an error when the run is configured."""
+
+    logprobs: bool
+    structured_output: bool
+    adapters: bool
+    batching: bool
+    embeddings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A trained adapter in the form that a backend can serve."""
+
+    name: str
+    """Adapter name, e.g. `student-1`."""
+    adapter_dir: Path
+    """PEFT folder: adapter_config.json and adapter_model.safetensors."""
+    merged_gguf: Path | None = None
+    """Base and adapter merged, GGUF Q8_0, for backends that serve merged weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a backend can answer, and what it is."""
+
+    ok: bool
+    detail: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class ModelBackend(Protocol):
+    """A language model that can be asked many things at once."""
+
+    @property
+    def name(self) -> str:
+        """Model name with quantization, as written into events."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
+        """(role, text) turns as one prompt that ends where the assistant is to go on after `prefill`."""
+        ...
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        """Completions in the order of the requests. `adapter` names a deployment; None is the base model."""
+        ...
+
+    def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        """Text as it is generated."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """One row per text, L2-normalised, shape (len(texts), dimension)."""
+        ...
+
+    async def health(self) -> Health: ...
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Make an adapter answer under its name. Deploying a name twice is a no-op."""
+        ...
+
+    async def retire(self, name: str) -> None:
+        """Free what a deployment holds. Unknown names are ignored."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,130 @@
+"""Training datasets: what the log offers to learn from, as of a position. A pure function of the events.
+
+A row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose code was
+also right on a second instance. One row a task, capped per family, pooled over all iterations.
+"""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from agent0es.domain import events as ev
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Solution, Task
+from agent0es.log import Recorded
+from agent0es.taskdomains.base import signature
+
+OPENING_PARTS = 2
+"""How many parts of a student's prompt come before its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An attempt that is worth learning from."""
+
+    attempt: str
+    task: int
+    family: str
+    description: str
+    signature: str
+    """The call with its literals masked."""
+    segments: tuple[tuple[str, bool], ...]
+    """(text, trainable) in order; observations are not trainable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Chosen examples, as the trainer reads them."""
+
+    examples: tuple[Example, ...]
+    jsonl: bytes
+    """One object a line: prompt, segments."""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.jsonl).hexdigest()
+
+    @property
+    def per_family(self) -> dict[str, int]:
+        return dict(sorted(Counter(example.family for example in self.examples).items()))
+
+
+def candidates(recorded: Iterable[Recorded]) -> list[Example]:
+    """Every attempt of practice that may be learnt from, in log order."""
+    tasks: dict[int, Task] = {}
+    last_call: dict[str, ev.ModelCalled] = {}
+    tool_input: dict[str, str] = {}
+    solutions: dict[str, Solution] = {}
+    found = []
+    for event in (r.event for r in recorded):
+        match event:
+            case ev.TaskProposed():
+                tasks[event.task] = event.proposal
+            case ev.ModelCalled(role="student", attempt=str() as attempt, task=int()):
+                last_call[attempt] = event
+            case ev.ToolRequested(purpose="solution"):
+                tool_input[event.attempt] = event.input
+            case ev.SolutionSubmitted(task=int()):
+                solutions[event.attempt] = event.solution
+            case ev.Verified(task=int() as number, second_instance=True) if event.verification.correct is True:
+                solution = solutions[event.attempt]
+                if solution.tool_calls == 1 and solution.tool_errors == 0 and solution.observed:
+                    task = tasks[number]
+                    found.append(
+                        Example(
+                            attempt=event.attempt,
+                            task=number,
+                            family=task.family,
+                            description=task.description,
+                            signature=signature(tool_input[event.attempt]),
+                            segments=segments(last_call[event.attempt]),
+                        )
+                    )
+            case _:
+                pass
+    return found
+
+
+def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
+    """The student's whole turn, from its last request: what it wrote is trainable, observations are not."""
+    parts = [(part, not part.startswith("Observation:")) for part in called.prompt[OPENING_PARTS:]]
+    return (*parts, (called.text.rstrip(), True))
+
+
+def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:
+    """At most `per_family` examples of each family, one a task, no description twice.
+
+    Among a family's examples the commonest way of calling the tool comes first: one idiom, seen often, is what a
+    small model can learn. The rest of the order is drawn from the seed.
+    """
+    by_family: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_family[example.family].append(example)
+    chosen = []
+    for family in sorted(by_family):
+        idioms = Counter(example.signature for example in by_family[family])
+        ranked = sorted(
+            by_family[family], key=lambda e: (-idioms[e.signature], derive_seed(seed, e.attempt), e.attempt)
+        )
+        seen: set[int | str] = set()
+        kept = 0
+        for example in ranked:
+            if kept < per_family and example.task not in seen and example.description not in seen:
+                seen |= {example.task, example.description}
+                chosen.append(example)
+                kept += 1
+    return chosen
+
+
+def build(chosen: Sequence[Example], prompt: Callable[[str], str], end_of_turn: str) -> Dataset:
+    """The rows: each description under the prompt that the trained student will see, without worked examples."""
+    lines = [
+        json.dumps(
+            {"prompt": prompt(example.description), "segments": [*example.segments, (end_of_turn, True)]},
+            ensure_ascii=False,
+        )
+        for example in chosen
+    ]
+    return Dataset(tuple(chosen), "".join(line + "\n" for line in lines).encode())

@@ -1,0 +1,66 @@
+"""The port: a command goes in, data comes out, and nothing else crosses."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from agent0es.sandbox.limits import SandboxLimits
+
+Ending = Literal["exited", "timeout", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxCommand:
+    """What to run: either `argv` or `program`.
+
+    `program` is trusted Python text that runs in the sandbox's own interpreter, which saves a second start of Python.
+    What is hostile goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
+    """
+
+    program: str = ""
+    argv: tuple[str, ...] = ()
+    """Absolute path, as seen from inside, and arguments."""
+    stdin: bytes = b""
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+
+    def __post_init__(self) -> None:
+        if bool(self.program) == bool(self.argv):
+            raise ValueError("a sandbox command has either a program or an argv")
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxResult:
+    """How a command ended. `ending`, `exit_code`, the counts and the times are seen from outside; the rest is data."""
+
+    ending: Ending
+    """exited: by itself or by a signal; timeout: killed at the wall-clock limit; output: killed for its length."""
+    exit_code: int
+    """Exit status; negative is the signal that killed it. A program can fake -n by exiting with 128 + n."""
+    stdout: bytes
+    """The first bytes, up to the limit."""
+    stderr: bytes
+    """The last bytes, up to the limit: the line that says what went wrong comes last."""
+    stdout_bytes: int
+    """How many were read in all, kept or not."""
+    stderr_bytes: int
+    wall_seconds: float
+    """From the start of the process; waiting for a free place is not in it."""
+    cpu_seconds: float
+    """User and system time of everything that ran in the call, start-up of the sandbox included."""
+    tier: str
+
+
+class Sandbox(Protocol):
+    """Runs commands that may do their worst."""
+
+    @property
+    def tier(self) -> str:
+        """The isolation that holds, as written into events."""
+        ...
+
+    async def run(self, command: SandboxCommand) -> SandboxResult:
+        """Run to its end, or kill it. Raises TransientError when the machine, not the command, is at fault."""
+        ...
+
+    async def close(self) -> None:
+        """Kill what still runs. The sandbox takes no commands afterwards."""
+        ...

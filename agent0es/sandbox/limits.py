@@ -1,0 +1,40 @@
+"""What one call may use, and how that becomes rlimits."""
+
+import math
+import resource
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """Bounds on one call. Memory is per process: summed memory needs a watchdog, which this tier does not have."""
+
+    timeout_seconds: float = 5.0
+    """Wall clock, after which everything in the call is killed."""
+    memory_limit_mb: int = 512
+    """Address space of each process."""
+    output_limit_bytes: int = 4096
+    """Kept of standard output and of standard error, each."""
+    output_kill_bytes: int = MIB
+    """A command that writes more than this to either is killed: reading on would cost us more than it."""
+    file_limit_mb: int = 16
+    """Size of one file, and of the whole private /tmp."""
+    processes: int = 32
+    """Processes and threads."""
+    open_files: int = 64
+    """File descriptors of each process."""
+
+    def rlimits(self) -> list[tuple[int, int]]:
+        """(resource, bound) pairs; the bound is soft and hard at once, so that nothing inside can raise it."""
+        # One second above the wall limit: wall time decides, CPU time catches what is left without a parent.
+        return [
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_CPU, math.ceil(self.timeout_seconds) + 1),
+            (resource.RLIMIT_FSIZE, self.file_limit_mb * MIB),
+            (resource.RLIMIT_NOFILE, self.open_files),
+            (resource.RLIMIT_NPROC, self.processes),
+            (resource.RLIMIT_MEMLOCK, 0),
+            (resource.RLIMIT_AS, self.memory_limit_mb * MIB),
+        ]

@@ -1,0 +1,1 @@
+"""Programs that run inside the sandbox. Their text is sent there; nothing here is imported by the package."""

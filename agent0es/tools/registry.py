@@ -1,0 +1,39 @@
+"""Tools by name, found through the entry point group `agent0es.tools`."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+
+from agent0es.errors import ConfigurationError
+from agent0es.sandbox import Sandbox
+from agent0es.tools.base import Tool
+
+GROUP = "agent0es.tools"
+
+
+def load_tools(
+    names: Iterable[str], sandbox: Sandbox, available: Iterable[EntryPoint] | None = None
+) -> dict[str, Tool]:
+    """The named tools, each made with the sandbox, in the order of the names; `available` replaces what is installed.
+
+    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
+    """
+    points = {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
+    tools: dict[str, Tool] = {}
+    for name in names:
+        if name not in points:
+            raise ConfigurationError(_unknown(name, sorted(points)))
+        try:
+            make: Callable[[Sandbox], Tool] = points[name].load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(f"tool {name!r} ({points[name].value}) can't be imported: {error}") from error
+        tools[name] = make(sandbox)
+    return tools
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    if near:
+        return f"no tool is called {name!r}: did you mean {near[0]!r}? There are: {', '.join(known)}"
+    there = f"there are: {', '.join(known)}" if known else f"none is installed in the entry point group {GROUP}"
+    return f"no tool is called {name!r}: {there}"

@@ -1,0 +1,187 @@
+"""How much of the engine's speed the loop keeps, in one run on one machine.
+
+Prints, each as a ratio:
+  1. generated tokens per second inside the loop over the raw engine given the same requests at the same concurrency
+  2. attempts per hour over a sequential loop: one task and one request at a time
+  3. generated tokens per second inside the loop over `transformers.generate` at batch 32 on the same prompts
+  4. milliseconds per attempt outside model and sandbox: the loop on a scripted model and a tool that does nothing
+
+Usage: python benchmarks/loop.py [--tasks N] [--json]
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agent0es.bootstrap import handlers, open_ports, open_store, start_run
+from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState
+from agent0es.handlers.attempt import refused
+from agent0es.handlers.base import Ports
+from agent0es.handlers.dispatcher import Dispatcher
+from agent0es.log import Recorded
+from agent0es.models.base import GenerationRequest
+from agent0es.tools.base import ToolLimits, ToolResult
+
+BATCH = 32
+SEQUENTIAL_TASKS = 6
+
+
+class PracticeOver(Exception):
+    """Raised by the observer when the practice of the first iteration is over."""
+
+
+class NoTool:
+    """A tool that answers at once: what is left is the loop's own work."""
+
+    name = "python"
+    description = ""
+
+    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
+        return replace(refused("2"), status="ok")
+
+
+async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = False) -> dict[str, Any]:
+    """One iteration's practice in a fresh store: wall seconds, attempts, tokens and the student's requests."""
+    configuration: Configuration = load_configuration(None, overrides, {})
+    with open_store(folder, create=True) as log:
+        run = start_run(log, configuration)
+        async with open_ports(folder, log, run, configuration, lambda progress: None) as ports:
+            if fake_tool:
+                ports = replace(ports, tools={"python": NoTool(), "math": NoTool()})
+            await warm_up(ports)
+
+            def stop_after_practice(recorded: Recorded, state: RunState) -> None:
+                if isinstance(recorded.event, ev.IterationCompleted):
+                    raise PracticeOver
+
+            dispatcher = Dispatcher(log, run, handlers(ports), configuration.execution, [stop_after_practice])
+            began = time.perf_counter()
+            try:
+                await dispatcher.run()
+            except PracticeOver:
+                pass
+            seconds = time.perf_counter() - began
+        calls = [r.event for r in log.read(run=run, types=["ModelCalled"]) if isinstance(r.event, ev.ModelCalled)]
+        attempts = sum(1 for _ in log.read(run=run, types=["Verified"]))
+        size = (folder / "log.db").stat().st_size
+    return {
+        "seconds": seconds,
+        "attempts": attempts,
+        "tokens": sum(call.completion_tokens for call in calls),
+        "calls": calls,
+        "bytes": size,
+    }
+
+
+async def warm_up(ports: Ports) -> None:
+    """Load what is loaded lazily, so that it is not measured."""
+    await ports.embedder.embed(["warm up"])
+    await ports.models["student"].generate([GenerationRequest(prompt="warm up", max_tokens=2)])
+
+
+async def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, options: dict[str, Any]) -> float:
+    """Tokens per second of the engine alone, given the loop's requests at the loop's concurrency."""
+    from agent0es.models.factory import create_backend
+
+    model = create_backend("openvino", "smollm2-135m-instruct", **options)
+    await model.generate([GenerationRequest(prompt="warm up", max_tokens=2)])
+    slots, tokens = asyncio.Semaphore(concurrency), 0
+
+    async def one(call: ev.ModelCalled) -> None:
+        nonlocal tokens
+        request = GenerationRequest(
+            prompt="".join(call.prompt),
+            max_tokens=max(1, call.completion_tokens),
+            temperature=call.temperature,
+            stop=("Observation:",),
+            seed=call.seed,
+        )
+        async with slots:
+            [completion] = await model.generate([request])
+        tokens += len(completion.token_ids)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one(call) for call in calls))
+    seconds = time.perf_counter() - began
+    await model.close()
+    return tokens / seconds
+
+
+def transformers_generate(calls: Sequence[ev.ModelCalled], base_dir: Path) -> float:
+    """Tokens per second of `transformers.generate` in fp32, batch 32, on the same prompts."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base_dir, padding_side="left")
+    tokenizer.pad_token = tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32)
+    batch = tokenizer(["".join(call.prompt) for call in calls[:BATCH]], return_tensors="pt", padding=True)
+    new_tokens = 24
+    with torch.inference_mode():
+        began = time.perf_counter()
+        model.generate(**batch, min_new_tokens=new_tokens, max_new_tokens=new_tokens, do_sample=False)
+        return float(BATCH * new_tokens / (time.perf_counter() - began))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=96)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    from agent0es.models.weights import base_model_dir
+
+    defaults = Configuration().execution
+    concurrency = defaults.tasks_in_flight * defaults.attempts
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        loop = asyncio.run(practise(root / "loop", [f"execution.tasks_per_iteration={arguments.tasks}"]))
+        raw = asyncio.run(raw_engine(loop["calls"], concurrency, {}))
+        sequential = asyncio.run(
+            practise(
+                root / "sequential",
+                [f"execution.tasks_per_iteration={SEQUENTIAL_TASKS}", "execution.deterministic=true"],
+            )
+        )
+        scripted = [f"models.{role}.{key}" for role in ("teacher", "student") for key in ("backend=scripted",)]
+        names = [f"models.{role}.name=tests.support.scripted:respond" for role in ("teacher", "student")]
+        alone = asyncio.run(
+            practise(
+                root / "alone",
+                [*scripted, *names, f"execution.tasks_per_iteration={arguments.tasks}"],
+                fake_tool=True,
+            )
+        )
+        reference = transformers_generate([c for c in loop["calls"] if c.role == "student"], base_model_dir(root))
+    in_loop = loop["tokens"] / loop["seconds"]
+    per_hour = 3600 * loop["attempts"] / loop["seconds"]
+    sequential_per_hour = 3600 * sequential["attempts"] / sequential["seconds"]
+    result = {
+        "loop_tokens_per_second": round(in_loop, 1),
+        "raw_engine_tokens_per_second": round(raw, 1),
+        "loop_over_raw": round(in_loop / raw, 3),
+        "attempts_per_hour": round(per_hour),
+        "sequential_attempts_per_hour": round(sequential_per_hour),
+        "loop_over_sequential": round(per_hour / sequential_per_hour, 1),
+        "transformers_tokens_per_second": round(reference, 1),
+        "loop_over_transformers": round(in_loop / reference, 1),
+        "overhead_ms_per_attempt": round(1000 * alone["seconds"] / alone["attempts"], 2),
+        "log_bytes_per_task": round(loop["bytes"] / arguments.tasks),
+    }
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    width = max(map(len, result))
+    for name, value in result.items():
+        print(f"{name:<{width}}  {value}")
+
+
+if __name__ == "__main__":
+    main()

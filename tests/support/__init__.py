@@ -1,0 +1,1 @@
+"""Helpers for tests: a scripted model and ways to read a store."""

@@ -1,0 +1,29 @@
+"""A scripted teacher and student: pure functions of the prompt and the seed."""
+
+import json
+import random
+import re
+
+from agent0es.taskdomains import load_task_domain
+
+
+def respond(prompt: str, seed: int, adapter: str | None) -> str:
+    """What the model writes: a proposal for the teacher's prompt, a ReAct step for the student's."""
+    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
+    question, _, said = last.partition("<|im_end|>")
+    if question.startswith("Families:"):
+        return propose(question, seed)
+    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
+    observations = re.findall(r"Observation: (.*)", said)
+    if observations:
+        return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
+    numbers = re.findall(r"\d+", question)
+    operator = random.Random(seed).choice("+-*")
+    return f"Action: python[{f' {operator} '.join(numbers[:2]) or '1 + 1'}]\n"
+
+
+def propose(question: str, seed: int) -> str:
+    """The first family on offer, with parameters that fit an easy task."""
+    name = question.removeprefix("Families:").split(",")[0].strip()
+    family = load_task_domain("math").family(name)
+    return json.dumps({"family": name, **family.sample(random.Random(seed), 0.0)})

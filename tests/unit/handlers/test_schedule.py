@@ -1,0 +1,86 @@
+"""The course of a run: given a state and an event, what follows."""
+
+from dataclasses import replace
+
+from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState, evolve
+from agent0es.handlers.schedule import decide
+
+FAMILIES = ["add", "gcd", "reverse", "percent"]
+
+
+def configured(tasks: int = 5, in_flight: int = 2, iterations: int = 2) -> Configuration:
+    return load_configuration(
+        overrides=[
+            f"execution.tasks_per_iteration={tasks}",
+            f"execution.tasks_in_flight={in_flight}",
+            f"execution.iterations={iterations}",
+        ],
+        environment={},
+    )
+
+
+def running(iteration: int = 1, **changes: int) -> RunState:
+    return replace(RunState(status="running", iteration=iteration, phase="practice", seed=7), **changes)
+
+
+def completed(task: int) -> ev.TaskCompleted:
+    return ev.TaskCompleted(task=task, iteration=1, family="gcd", difficulty=0.5, attempts=4, solved=2)
+
+
+def numbers(events: list[ev.Event]) -> list[int]:
+    return [event.task for event in events if isinstance(event, ev.TaskRequested)]
+
+
+def test_a_run_begins_with_its_first_iteration() -> None:
+    started = ev.RunStarted(seed=7, configuration={}, code_version="0", weights={})
+    assert decide(started, running(), configured(), FAMILIES) == [ev.IterationStarted(iteration=1)]
+
+
+def test_an_iteration_begins_with_as_many_requests_as_may_be_in_flight() -> None:
+    assert numbers(decide(ev.IterationStarted(iteration=1), running(), configured(), FAMILIES)) == [1, 2]
+
+
+def test_each_task_that_is_done_makes_room_for_one_more() -> None:
+    assert numbers(decide(completed(1), running(completed=1), configured(), FAMILIES)) == [3]
+    given_up = ev.ProposalRejected(task=2, iteration=1, reason="duplicate", detail="", text="", tries_left=0)
+    assert numbers(decide(given_up, running(completed=1, given_up=1), configured(), FAMILIES)) == [4]
+
+
+def test_a_refused_proposal_with_tries_left_changes_nothing() -> None:
+    refused = ev.ProposalRejected(task=2, iteration=1, reason="duplicate", detail="", text="", tries_left=1)
+    assert decide(refused, running(), configured(), FAMILIES) == []
+
+
+def test_the_last_task_ends_the_practice() -> None:
+    state = running(completed=4, given_up=1, attempts=16, solved=9)
+    assert decide(completed(5), state, configured(), FAMILIES) == [
+        ev.IterationCompleted(iteration=1, tasks=4, given_up=1, attempts=16, solved=9)
+    ]
+
+
+def test_task_numbers_go_on_over_the_iterations() -> None:
+    assert numbers(decide(ev.IterationStarted(iteration=2), running(iteration=2), configured(), FAMILIES)) == [6, 7]
+
+
+def test_after_the_gate_comes_the_next_iteration_or_the_end() -> None:
+    rejected = ev.AdapterRejected(adapter="student-1", role="student", iteration=1, reason="")
+    assert decide(rejected, running(1), configured(), FAMILIES) == [ev.IterationStarted(iteration=2)]
+    [end] = decide(rejected, running(2), configured(), FAMILIES)
+    assert isinstance(end, ev.RunCompleted)
+
+
+def test_every_number_is_requested_once_and_the_iteration_ends_once_in_whatever_order_tasks_finish() -> None:
+    settings = configured(tasks=9, in_flight=4)
+    state = running()
+    requested = numbers(decide(ev.IterationStarted(iteration=1), state, settings, FAMILIES))
+    ends = 0
+    for task in (2, 1, 4, 6, 3, 5, 9, 7, 8):
+        event = completed(task)
+        state = evolve(state, event)
+        events = decide(event, state, settings, FAMILIES)
+        requested += numbers(events)
+        ends += sum(isinstance(e, ev.IterationCompleted) for e in events)
+    assert requested == list(range(1, 10))
+    assert ends == 1
