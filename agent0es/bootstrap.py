@@ -1,6 +1,6 @@
 """The one place where configuration becomes objects and ports are plugged in."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from importlib.metadata import entry_points
@@ -14,6 +14,7 @@ from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, RunNotFound, StoreError
 from agent0es.handlers.base import Handler, Observer, Ports
 from agent0es.log import EventLog, NewEvent
+from agent0es.models.base import ModelBackend
 from agent0es.training.jobs import ProgressCallback
 
 LOG_FILE = "log.db"
@@ -92,8 +93,8 @@ async def open_ports(
     """
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
-    from agent0es.models.weights import base_model_dir, find_weights
-    from agent0es.sandbox import open_sandbox
+    from agent0es.models.weights import find_weights
+    from agent0es.sandbox import BubblewrapSandbox
     from agent0es.taskdomains import load_task_domain
     from agent0es.tools import load_tools
     from agent0es.tools.base import ToolLimits
@@ -102,11 +103,11 @@ async def open_ports(
     domain = load_task_domain(configuration.curriculum.domain)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
-        sandbox = await open_sandbox()
+        sandbox = BubblewrapSandbox()
         stack.push_async_callback(sandbox.close)
         tools = load_tools(configuration.tools.enabled, sandbox)
 
-        def backend(settings: ModelSettings):
+        def backend(settings: ModelSettings) -> ModelBackend:
             return create_backend(settings.backend, settings.name, **settings.options)
 
         student_model = backend(student)
@@ -115,7 +116,9 @@ async def open_ports(
         teacher_model = student_model if same else backend(teacher)
         if not same:
             stack.push_async_callback(teacher_model.close)
-        weights = find_weights(student.name)
+        for role in configuration.training.roles:
+            require(role, teacher_model if role == "teacher" else student_model, "adapters")
+        require("teacher", teacher_model, "structured_output")
         yield Ports(
             run=run,
             store=store,
@@ -131,15 +134,28 @@ async def open_ports(
             ),
             rewards=rewards,
             embedder=Embedder(),
-            weights=weights,
-            base_dir=store / "base",
+            weights={"teacher": find_weights(teacher.name), "student": find_weights(student.name)},
             on_training_progress=on_training_progress,
         )
+
+
+def require(role: str, model: ModelBackend, capability: str) -> None:
+    """Raise ConfigurationError now rather than in the middle of a run when a backend lacks what the run needs."""
+    if not getattr(model.capabilities, capability):
+        raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
+
+
+async def check(store: Path, log: EventLog, configuration: Configuration) -> None:
+    """Open everything that a run with this configuration needs and close it again, so that what is wrong is said
+    before the run has begun."""
+    async with open_ports(store, log, "check", configuration, lambda progress: None):
+        pass
 
 
 def handlers(ports: Ports) -> list[Handler]:
     """The reactions that make up the loop, in the order in which they react to the same event."""
     from agent0es.handlers.evaluate import Evaluate
+    from agent0es.handlers.evaluate_teacher import EvaluateTeacher
     from agent0es.handlers.promote import Promote
     from agent0es.handlers.propose import Propose
     from agent0es.handlers.reward import Reward
@@ -148,7 +164,18 @@ def handlers(ports: Ports) -> list[Handler]:
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
 
-    return [kind(ports) for kind in (Schedule, Propose, Solve, Verify, Reward, Train, Evaluate, Promote)]
+    kinds: tuple[Callable[[Ports], Handler], ...] = (
+        Schedule,
+        Propose,
+        Solve,
+        Verify,
+        Reward,
+        Train,
+        Evaluate,
+        EvaluateTeacher,
+        Promote,
+    )
+    return [kind(ports) for kind in kinds]
 
 
 async def drive(ports: Ports, observers: Sequence[Observer]) -> RunState:
@@ -157,8 +184,11 @@ async def drive(ports: Ports, observers: Sequence[Observer]) -> RunState:
     from agent0es.handlers.evaluate import deployment
     from agent0es.projections.state import state_at
 
-    for adapter in state_at(ports.log, ports.run).adapters.values():
-        if adapter.trained is not None and adapter.outcome in ("trained", "evaluated", "promoted"):
-            await ports.models[adapter.role].deploy(deployment(ports.store, adapter.trained))
+    state = state_at(ports.log, ports.run)
+    for role, model in ports.models.items():
+        serving = state.serving[role]
+        trained = state.adapters[serving].trained if serving else None
+        if trained is not None:
+            await model.deploy(deployment(ports.store, trained))
     dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)
     return await dispatcher.run()

@@ -90,6 +90,8 @@ class RewardsSettings(Section):
 class TrainingSettings(Section):
     """How adapters are trained."""
 
+    roles: tuple[Literal["student", "teacher"], ...] = ("student",)
+    """Whose adapters are trained after each iteration."""
     peft_method: Literal["lora"] = "lora"
     """`lora` in fp32 on the CPU."""
     rank: int = Field(default=16, ge=1)

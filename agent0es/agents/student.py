@@ -93,6 +93,15 @@ def render(demonstration: Demonstration) -> str:
     return f"Action: {demonstration.action}\nObservation: {demonstration.observation}\nAnswer: {demonstration.answer}"
 
 
+def lead(demonstrations: Sequence[Demonstration]) -> str:
+    """Words that put an untrained model on the right track: the tool of the last worked example, opened.
+
+    Without them it often opens with an observation of its own. Nothing without worked examples: a trained model
+    needs no help.
+    """
+    return f"Action: {demonstrations[-1].action.partition('[')[0]}[" if demonstrations else ""
+
+
 def opening(
     model: ModelBackend, system: str, demonstrations: Sequence[Demonstration], description: str
 ) -> tuple[str, str]:

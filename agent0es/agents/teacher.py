@@ -38,10 +38,15 @@ def schema(domain: TaskDomain, families: Mapping[str, float]) -> dict[str, Any]:
     return {"anyOf": options} if len(options) > 1 else options[0]
 
 
-def example_turns(domain: TaskDomain, families: Sequence[Family], seed: int) -> list[tuple[str, str]]:
-    """Worked proposals as (role, text) turns; the same for every request, so that the engine reads them once."""
+def zero_shot(domain: TaskDomain) -> list[tuple[str, str]]:
+    """What comes before the request for a teacher that was trained: no worked proposals."""
+    return [("system", domain.teacher_system)]
+
+
+def few_shot(domain: TaskDomain, families: Sequence[Family], seed: int) -> list[tuple[str, str]]:
+    """What comes before the request for the base model: worked proposals, the same for every request of a run."""
     rng = random.Random(seed)
-    turns = []
+    turns = zero_shot(domain)
     for _ in range(EXAMPLES):
         offered = rng.sample(families, 3)
         chosen, difficulty = rng.choice(offered), rng.random()

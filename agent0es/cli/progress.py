@@ -1,7 +1,6 @@
 """What a user sees while a run goes on: bars on a terminal, lines elsewhere, JSON lines for machines."""
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,24 +97,24 @@ class JsonLines:
 class Reporter:
     """Observes a run and tells the user."""
 
-    def __init__(self, configuration: Configuration, eval_problems: Mapping[str, int], as_json: bool) -> None:
+    def __init__(self, run: str, store: Path, configuration: Configuration, as_json: bool) -> None:
+        self._run = run
+        self._store = store
         self._configuration = configuration
-        self._eval_problems = eval_problems
         self._json = as_json
-        self._console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+        self._console = Console()
         self._tally = Tally()
-        self._live = False
-        self._began = time.monotonic()
-        self._attempts_before = self._tokens_before = 0
+        self._began = time.time()
+        self._tokens = 0
+        self._problems: dict[str, int] = {}
         self._meter: Meter = (
             JsonLines() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self._console)
         )
 
-    def go_live(self) -> None:
-        """What comes from here on happens now; what came before was read from the log."""
-        self._live = True
-        self._began = time.monotonic()
-        self._tokens_before = self._tally.tokens
+    def expect(self, problems: Mapping[str, int]) -> None:
+        """How many held-out problems each split has, for the bars."""
+        self._problems = dict(problems)
+        self.say(f"Run {self._run} in {self._store}")
 
     def say(self, text: str) -> None:
         """One line of news."""
@@ -127,8 +126,10 @@ class Reporter:
     def __call__(self, recorded: Recorded, state: RunState) -> None:
         """Observe one event."""
         self._tally.take(recorded)
-        if not self._live:
+        if recorded.meta.time < self._began:  # read from the log by a resumed run, not happening now
             return
+        if isinstance(recorded.event, ev.ModelCalled):
+            self._tokens += recorded.event.completion_tokens
         event = recorded.event
         match event:
             case ev.IterationStarted():
@@ -145,8 +146,7 @@ class Reporter:
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
             case ev.Verified(task=None):
                 arm = event.attempt.split("/")[1]
-                total = self._eval_problems.get(arm, self._eval_problems["*"])
-                self._meter.show(f"held-out: {arm}", self._tally.eval_answers[arm], total, self._speed())
+                self._meter.show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
                 self._iteration_table()
             case ev.AttemptAbandoned():
@@ -164,8 +164,9 @@ class Reporter:
     def close(self) -> None:
         self._meter.close()
 
-    def summary(self, run: str, state: RunState, store: Path) -> None:
+    def summary(self, state: RunState) -> None:
         """What was gained, and where everything lies."""
+        run, store = self._run, self._store
         evaluated = [(t, t.evaluated) for t in self._tally.iterations if t.evaluated is not None]
         serving = state.serving["student"]
         where = {
@@ -183,7 +184,7 @@ class Reporter:
         self.say(f"Run {run} is {state.status}; {serving or 'the base model'} serves.")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
-        self.say(f'Look closer: agent0es show {run}   agent0es events {run}   agent0es sql "SELECT * FROM curriculum"')
+        self.say(f"Look closer: agent0es show {run}, agent0es events {run}, agent0es sql 'FROM curriculum'")
 
     def _show_practice(self, state: RunState) -> None:
         current = self._tally.current
@@ -194,8 +195,11 @@ class Reporter:
         self._meter.show(f"practice {current.iteration}", current.tasks + current.given_up, total, rate + self._speed())
 
     def _speed(self) -> str:
-        seconds = max(1e-6, time.monotonic() - self._began)
-        return f"{(self._tally.tokens - self._tokens_before) / seconds:.0f} tokens/s"
+        return f"{self._tokens / max(1.0, time.time() - self._began):.0f} tokens/s"
+
+    def _total(self, arm: str) -> int:
+        """Problems that an arm is asked."""
+        return self._problems["practised"] + (0 if arm == "base-own-shots" else self._problems["held_out"])
 
     def _iteration_table(self) -> None:
         current = self._tally.current

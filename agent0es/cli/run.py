@@ -4,10 +4,15 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agent0es.cli.output import store_option
+
+if TYPE_CHECKING:
+    from agent0es.configuration import Configuration
+    from agent0es.log import EventLog
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -31,7 +36,7 @@ def run_command(
     as_json: bool,
 ) -> None:
     """Let a model practise, train on what it got right, and measure what that gained."""
-    from agent0es.bootstrap import open_store, prepare, resolve_run, start_run
+    from agent0es.bootstrap import check, configuration_of, open_store, resolve_run, start_run
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
@@ -44,32 +49,35 @@ def run_command(
     with open_store(store, create=True) as log:
         if configuration is None:
             run = resolve_run(log, resume or "")
+            configuration = configuration_of(log, run)
         else:
-            prepare(configuration)
+            asyncio.run(check(store, log, configuration))
             run = start_run(log, configuration)
-        try:
-            with log.lease(run):
-                asyncio.run(_drive(store, run, as_json))
-        except KeyboardInterrupt:
-            click.echo(
-                f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{_store_flag(store)}", err=True
-            )
-            sys.exit(INTERRUPTED)
+        with log.lease(run):
+            try:
+                asyncio.run(_drive(store, log, run, configuration, as_json))
+            except KeyboardInterrupt:
+                flag = "" if store == Path("store") else f" --store {store}"
+                click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+                sys.exit(INTERRUPTED)
 
 
-async def _drive(store: Path, run: str, as_json: bool) -> None:
-    """Drive the run to its end. Ctrl-C and SIGTERM cancel it cleanly."""
-    from agent0es.bootstrap import drive
+async def _drive(store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool) -> None:
+    """Drive the run to its end and report on the way. Ctrl-C and SIGTERM cancel it cleanly."""
+    from agent0es.bootstrap import drive, open_ports
+    from agent0es.cli.progress import Reporter
+    from agent0es.evaluation.suite import count_by_split, suite
 
     task = asyncio.current_task()
     assert task is not None
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    reporter = Reporter(run, store, configuration, as_json)
     try:
-        await drive(store, run, as_json)
+        async with open_ports(store, log, run, configuration, reporter.training) as ports:
+            reporter.expect(count_by_split(suite(ports.domain, configuration.evaluation, configuration.seed)))
+            state = await drive(ports, [reporter])
+        reporter.summary(state)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-
-
-def _store_flag(store: Path) -> str:
-    return "" if store == Path("store") else f" --store {store}"
+    finally:
+        reporter.close()

@@ -54,8 +54,6 @@ class Tally:
     """All iterations so far."""
 
     iterations: list[IterationTally] = field(default_factory=list)
-    started: float = 0.0
-    tokens: int = 0
     eval_answers: dict[str, int] = field(default_factory=dict)
     """Arm to held-out problems answered."""
 
@@ -66,10 +64,6 @@ class Tally:
     def take(self, recorded: Recorded) -> None:
         """Count one event."""
         event = recorded.event
-        if isinstance(event, ev.RunStarted):
-            self.started = recorded.meta.time
-        if isinstance(event, ev.ModelCalled):
-            self.tokens += event.completion_tokens
         if isinstance(event, ev.IterationStarted):
             self.iterations.append(IterationTally(event.iteration, recorded.meta.time))
         current = self.current
@@ -94,8 +88,8 @@ class Tally:
                 current.ended = recorded.meta.time
             case ev.DatasetBuilt():
                 current.examples = event.examples
-            case ev.Verified(task=None):
-                arm = event.attempt.split("/")[1]
+            case ev.Verified(task=None, attempt=attempt):
+                arm = attempt.split("/")[1]
                 self.eval_answers[arm] = self.eval_answers.get(arm, 0) + 1
             case ev.AdapterEvaluated():
                 current.evaluated = event

@@ -57,6 +57,11 @@ class AdapterState:
     outcome: str = "training"
     """training, trained, evaluated, promoted, rejected or failed."""
 
+    @property
+    def settled(self) -> bool:
+        """True when nothing more happens to it in its iteration."""
+        return self.outcome in ("promoted", "rejected", "failed")
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:
@@ -102,7 +107,7 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.HandlerFailed():
             state = replace(state, failures=state.failures + 1)
-            if event.task not in state.in_flight:
+            if event.task is None or event.task not in state.in_flight:
                 return state
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.AttemptStarted(task=int() as task):
@@ -148,8 +153,10 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
         case ev.AdapterPromoted():
             promoted = replace(state.adapters[event.adapter], outcome="promoted")
             state = _with_adapter(state, event.adapter, promoted)
-            fresh = {name: statistics.under_new_adapter() for name, statistics in state.families.items()}
-            return replace(state, serving={**state.serving, event.role: event.adapter}, families=fresh)
+            state = replace(state, serving={**state.serving, event.role: event.adapter})
+            if event.role == "teacher":
+                return state
+            return replace(state, families={name: known.under_new_adapter() for name, known in state.families.items()})
         case ev.AdapterRejected():
             return _with_adapter(state, event.adapter, replace(state.adapters[event.adapter], outcome="rejected"))
         case ev.RunCompleted():

@@ -1,21 +1,21 @@
 """Intervals and tests for shares of solved problems."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from agent0es.domain.events import ArmScore, Comparison
-from agent0es.evaluation.suite import HeldOut, Split
+from agent0es.evaluation.suite import Split
 
 RESAMPLES = 2000
 
 
-def score(arm: str, split: Split, problems: Sequence[HeldOut], solved: Mapping[int, bool]) -> ArmScore:
-    """How an arm did, with the Wilson interval (Wilson 1927) at 95%."""
+def score(arm: str, split: Split, problems: Mapping[int, str], solved: Mapping[int, bool]) -> ArmScore:
+    """How an arm did on `problems` (number to family), with the Wilson interval (Wilson 1927) at 95%."""
     from scipy.stats import binomtest
 
     families: dict[str, list[bool]] = defaultdict(list)
-    for problem in problems:
-        families[problem.task.family].append(solved[problem.number])
+    for number, family in problems.items():
+        families[family].append(solved[number])
     correct = sum(sum(outcomes) for outcomes in families.values())
     interval = binomtest(correct, len(problems)).proportion_ci(0.95, method="wilson")
     return ArmScore(
@@ -31,12 +31,14 @@ def score(arm: str, split: Split, problems: Sequence[HeldOut], solved: Mapping[i
 
 def compare(
     split: Split,
-    problems: Sequence[HeldOut],
+    problems: Mapping[int, str],
     baseline: tuple[str, Mapping[int, bool]],
     arm: tuple[str, Mapping[int, bool]],
     seed: int,
 ) -> Comparison:
-    """Two arms on the same problems: difference of shares, bootstrap interval, exact McNemar test.
+    """Two arms, each (name, outcomes), on the same problems (number to family).
+
+    Gives the difference of shares with a bootstrap interval, and the exact McNemar test.
 
     The bootstrap resamples families, not problems: instances of one family rise and fall together, and what is
     asked is how the arms compare on other families like these.
@@ -45,8 +47,8 @@ def compare(
     from scipy.stats import binomtest
 
     families: dict[str, list[int]] = defaultdict(list)
-    for problem in problems:
-        families[problem.task.family].append(int(arm[1][problem.number]) - int(baseline[1][problem.number]))
+    for number, family in problems.items():
+        families[family].append(int(arm[1][number]) - int(baseline[1][number]))
     gains = np.array([sum(g) for g in families.values()], dtype=float)
     sizes = np.array([len(g) for g in families.values()], dtype=float)
     drawn = np.random.default_rng(seed).integers(len(gains), size=(RESAMPLES, len(gains)))

@@ -38,6 +38,11 @@ def suite(domain: TaskDomain, settings: EvaluationSettings, seed: int) -> list[H
     return problems
 
 
-def by_split(problems: Sequence[HeldOut], split: Split) -> list[HeldOut]:
-    """The problems of one split, in order."""
-    return [problem for problem in problems if problem.split == split]
+def families_of(problems: Sequence[HeldOut], split: Split) -> dict[int, str]:
+    """Number to family of the problems of one split, in order."""
+    return {problem.number: problem.task.family for problem in problems if problem.split == split}
+
+
+def count_by_split(problems: Sequence[HeldOut]) -> dict[str, int]:
+    """How many problems each split has."""
+    return {split: len(families_of(problems, split)) for split in SPLITS}

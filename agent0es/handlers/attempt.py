@@ -81,7 +81,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     )
     await record([NewEvent(stream, started)])
     while True:
-        prompt = (*head, *transcript.prompt)
+        prompt = (*head, *map(model.neutralise, transcript.prompt))
         request = GenerationRequest(
             prompt="".join(prompt),
             max_tokens=settings.max_tokens,

@@ -1,6 +1,6 @@
 """What a handler is, and what it may touch."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from agent0es.domain.run import RunState
 from agent0es.log import EventLog, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
+from agent0es.models.weights import Weights
 from agent0es.taskdomains.base import TaskDomain
 from agent0es.tools.base import Tool, ToolLimits
 from agent0es.training.jobs import ProgressCallback
@@ -31,11 +32,8 @@ class Ports:
     limits: ToolLimits
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
-    base_dir: Path
-    """Base model's folder for training, see `models.weights.base_model_dir`."""
-    base_gguf: Path
-    """The same weights as the engine reads them."""
-    weights_sha256: str
+    weights: Mapping[Role, Weights]
+    """Where each role's base model lies, and its hash."""
     on_training_progress: ProgressCallback
 
     def settings(self, role: Role) -> ModelSettings:
@@ -59,10 +57,16 @@ class Record(Protocol):
 class Handler(Protocol):
     """A reaction to some types of event."""
 
-    name: str
-    causes: frozenset[type[Event]]
-    concurrency: int
-    """How many causes it may work on at once."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def causes(self) -> Collection[type[Event]]: ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many causes it may work on at once."""
+        ...
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         """React to one event. `state` is the fold up to and including the cause.

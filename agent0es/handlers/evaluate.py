@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent0es.agents.student import lead
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.evaluation import statistics
-from agent0es.evaluation.suite import SPLITS, HeldOut, Split, by_split, suite
+from agent0es.evaluation.suite import SPLITS, HeldOut, Split, families_of, suite
 from agent0es.handlers.attempt import Problem, attempt, take_up
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.verify import judge
@@ -22,8 +23,6 @@ from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import Deployment
 from agent0es.taskdomains.base import Demonstration
 
-FEW_SHOT_LEAD = "Action: python["
-"""Puts the base model on the right track: without it it often opens with an observation of its own."""
 OWN_DEMONSTRATIONS = 4
 
 
@@ -63,6 +62,8 @@ class Evaluate:
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
         assert isinstance(trained, ev.AdapterTrained)
+        if trained.role != "student":
+            return []
         await self._ports.models["student"].deploy(deployment(self._ports.store, trained))
         serving = state.serving["student"]
         arms = [
@@ -70,19 +71,9 @@ class Evaluate:
             *([Arm(serving, serving, "zero-shot")] if serving else []),
             Arm(trained.adapter, trained.adapter, "zero-shot"),
         ]
-        known = self._known_outcomes()
+        known = known_outcomes(self._ports, "eval")
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         return [NewEvent(cause.stream, self._evaluated(trained, arms, outcomes))]
-
-    def _known_outcomes(self) -> dict[str, dict[int, bool]]:
-        """Arm to problem to whether it was solved, as far as the log knows."""
-        known: dict[str, dict[int, bool]] = {}
-        for recorded in self._ports.log.read(run=self._ports.run, types=["Verified"]):
-            event = recorded.event
-            if isinstance(event, ev.Verified) and event.attempt.startswith("eval/"):
-                _, arm, number = event.attempt.split("/")
-                known.setdefault(arm, {})[int(number.split(".")[0])] = event.verification.correct is True
-        return known
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
         """Problem to whether the arm solved it, over the arm's splits."""
@@ -101,7 +92,7 @@ class Evaluate:
         ports = self._ports
         name = await take_up(ports, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record)
         assert name is not None, "the caller asks only for what is not known"
-        lead = "" if arm.prompt == "zero-shot" else FEW_SHOT_LEAD
+        shown = self._demonstrations(arm, problem)
         attempted = await attempt(
             Problem(
                 attempt=name,
@@ -110,8 +101,8 @@ class Evaluate:
                 seed=derive_seed(ports.configuration.seed, "evaluation", problem.number),
                 adapter=arm.adapter,
                 temperature=0.0,
-                demonstrations=self._demonstrations(arm, problem),
-                lead=lead,
+                demonstrations=shown,
+                lead=lead(shown),
             ),
             ports,
             record,
@@ -143,24 +134,45 @@ class Evaluate:
         self, trained: ev.AdapterTrained, arms: Sequence[Arm], outcomes: Mapping[str, Mapping[int, bool]]
     ) -> ev.AdapterEvaluated:
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
-        scores, comparisons = [], []
-        for split in SPLITS:
-            problems = by_split(self._suite, split)
-            asked = [arm for arm in arms if split in arm.splits]
-            scores += [statistics.score(arm.name, split, problems, outcomes[arm.name]) for arm in asked]
-            mine = (trained.adapter, outcomes[trained.adapter])
-            comparisons += [
-                statistics.compare(split, problems, (arm.name, outcomes[arm.name]), mine, seed)
-                for arm in asked
-                if arm.name != trained.adapter
-            ]
-        return ev.AdapterEvaluated(
-            adapter=trained.adapter,
-            role=trained.role,
-            iteration=trained.iteration,
-            scores=tuple(scores),
-            comparisons=tuple(comparisons),
-        )
+        asked = {split: {arm.name: outcomes[arm.name] for arm in arms if split in arm.splits} for split in SPLITS}
+        problems = {split: families_of(self._suite, split) for split in SPLITS}
+        return evaluated(trained, problems, asked, seed)
+
+
+def known_outcomes(ports: Ports, kind: str) -> dict[str, dict[int, bool]]:
+    """Arm to problem to whether it was solved, as far as the log knows, of attempts named `<kind>/<arm>/<problem>`."""
+    known: dict[str, dict[int, bool]] = {}
+    for recorded in ports.log.read(run=ports.run, types=["Verified"]):
+        event = recorded.event
+        if isinstance(event, ev.Verified) and event.attempt.startswith(f"{kind}/"):
+            _, arm, number = event.attempt.split("/")
+            known.setdefault(arm, {})[int(number.split(".")[0])] = event.verification.correct is True
+    return known
+
+
+def evaluated(
+    trained: ev.AdapterTrained,
+    problems: Mapping[Split, Mapping[int, str]],
+    outcomes: Mapping[Split, Mapping[str, Mapping[int, bool]]],
+    seed: int,
+) -> ev.AdapterEvaluated:
+    """Scores of all arms on each split, and the trained adapter against each other arm. Pure."""
+    scores, comparisons = [], []
+    for split, arms in outcomes.items():
+        scores += [statistics.score(arm, split, problems[split], solved) for arm, solved in arms.items()]
+        mine = (trained.adapter, arms[trained.adapter])
+        comparisons += [
+            statistics.compare(split, problems[split], (arm, solved), mine, seed)
+            for arm, solved in arms.items()
+            if arm != trained.adapter
+        ]
+    return ev.AdapterEvaluated(
+        adapter=trained.adapter,
+        role=trained.role,
+        iteration=trained.iteration,
+        scores=tuple(scores),
+        comparisons=tuple(comparisons),
+    )
 
 
 def deployment(store: Path, trained: ev.AdapterTrained) -> Deployment:

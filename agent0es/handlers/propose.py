@@ -39,7 +39,7 @@ class Propose:
         self._asked: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
         families = ports.domain.families("practised")
-        self._examples = teacher.example_turns(ports.domain, families, ports.configuration.seed)
+        self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         requested = cause.event
@@ -50,12 +50,11 @@ class Propose:
         for attempt in range(begun, tries):
             called, text, seconds = await self._ask(requested, state, attempt)
             events = [NewEvent(stream, called, {"seconds": seconds})]
-            task = read_task(self._ports, requested, text, attempt)
-            if isinstance(task, Task):
-                task = await self._accept(task, requested, state, record, events)
-                if task is None:
-                    return []
-            reason, detail = task
+            read = read_task(self._ports, requested, text, attempt)
+            refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
+            if refusal is None:
+                return []
+            reason, detail = refusal
             rejected = ev.ProposalRejected.model_validate(
                 {
                     "task": requested.task,
@@ -78,7 +77,7 @@ class Propose:
         """One proposal of the model, as text."""
         ports, settings = self._ports, self._ports.settings("teacher")
         model, adapter = ports.models["teacher"], state.serving["teacher"]
-        turns = [("system", ports.domain.teacher_system), *self._examples]
+        turns = teacher.zero_shot(ports.domain) if adapter else self._few_shot
         prompt = two_parts(model, turns, teacher.request_text(requested.families))
         request = GenerationRequest(
             prompt="".join(prompt),

@@ -20,7 +20,7 @@ class Schedule:
     """TaskRequested, IterationStarted, IterationCompleted and RunCompleted."""
 
     name = "schedule"
-    causes = frozenset(
+    causes: frozenset[type[ev.Event]] = frozenset(
         {
             ev.RunStarted,
             ev.IterationStarted,
@@ -76,6 +76,9 @@ def decide(event: ev.Event, state: RunState, configuration: Configuration, famil
                 return []
             return list(_requests(range(number, number + 1), state, configuration, families))
         case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
+            settled = {a.role for a in state.adapters.values() if a.iteration == state.iteration and a.settled}
+            if settled != set(configuration.training.roles):
+                return []
             if state.iteration < execution.iterations:
                 return [ev.IterationStarted(iteration=state.iteration + 1)]
             return [ev.RunCompleted(iterations=state.iteration, serving=dict(state.serving))]

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+from agent0es.agents.student import lead
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
@@ -43,6 +44,7 @@ class Solve:
         name = await take_up(ports, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
         if name is None:
             return
+        shown = self._demonstrations(proposed, k)
         attempted = await attempt(
             Problem(
                 attempt=name,
@@ -51,7 +53,8 @@ class Solve:
                 seed=derive_seed(proposed.seed, "attempt", k),
                 adapter=adapter,
                 temperature=ports.settings("student").temperature,
-                demonstrations=self._demonstrations(proposed, k),
+                demonstrations=shown,
+                lead=lead(shown),
             ),
             ports,
             record,

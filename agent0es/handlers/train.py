@@ -1,20 +1,21 @@
-"""train: after an iteration's practice the student's adapter is trained from the base, in a process of its own."""
+"""train: after an iteration's practice adapters are trained from the base model, each in a process of its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from agent0es.agents.student import opening
+from agent0es.agents import student, teacher
+from agent0es.agents.prompt import two_parts
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
-from agent0es.projections.datasets import Dataset, build, candidates, choose
+from agent0es.projections.datasets import Dataset, build, choose, student_examples, teacher_examples
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
 class Train:
-    """DatasetBuilt, TrainingStarted, then AdapterTrained or TrainingFailed."""
+    """For each role: DatasetBuilt, TrainingStarted, then AdapterTrained or TrainingFailed."""
 
     name = "train"
     causes = frozenset({ev.IterationCompleted})
@@ -24,35 +25,57 @@ class Train:
         self._ports = ports
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        for role in self._ports.configuration.training.roles:
+            await self._train(role, cause, state, record)
+        return []
+
+    async def _train(self, role: ev.Role, cause: Recorded, state: RunState, record: Record) -> None:
+        """One adapter, taken up where the log says that it stopped."""
         ports, settings = self._ports, self._ports.configuration.training
-        adapter = f"student-{state.iteration}"
+        adapter = f"{role}-{state.iteration}"
         stream = ports.stream("adapter", adapter)
         known = {type(r.event) for r in ports.log.read(stream=stream)}
-        dataset = self._dataset(cause.position)
+        if known & {ev.AdapterTrained, ev.TrainingFailed}:
+            return
+        dataset = self._dataset(role, cause.position)
         path = ports.store / "datasets" / ports.run / f"{adapter}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(dataset.jsonl)
         if ev.DatasetBuilt not in known:
-            await record([NewEvent(stream, self._dataset_built(adapter, state.iteration, dataset))])
+            built = ev.DatasetBuilt(
+                adapter=adapter,
+                role=role,
+                iteration=state.iteration,
+                examples=len(dataset.examples),
+                sha256=dataset.sha256,
+                per_family=dataset.per_family,
+                sources=tuple(example.source for example in dataset.examples),
+            )
+            await record([NewEvent(stream, built)])
+
+        async def fail(reason: str) -> None:
+            failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=state.iteration, reason=reason)
+            await record([NewEvent(stream, failed)])
+
         if len(dataset.examples) < settings.minimum_examples:
-            reason = f"{len(dataset.examples)} examples, training.minimum_examples is {settings.minimum_examples}"
-            return [NewEvent(stream, self._failed(adapter, state.iteration, reason))]
+            await fail(f"{len(dataset.examples)} examples, training.minimum_examples is {settings.minimum_examples}")
+            return
         if ev.TrainingStarted not in known:
             started = ev.TrainingStarted(
                 adapter=adapter,
-                role="student",
+                role=role,
                 iteration=state.iteration,
                 dataset_sha256=dataset.sha256,
-                base_sha256=ports.weights_sha256,
+                base_sha256=ports.weights[role].sha256,
                 settings=settings.model_dump(mode="json"),
             )
             await record([NewEvent(stream, started)])
         folder = ports.store / "adapters" / ports.run / adapter
         job = TrainingJob(
-            base_dir=ports.base_dir,
-            base_gguf=ports.base_gguf,
+            base=ports.weights[role].path,
+            cache=ports.store / "base",
             dataset=path,
-            out_dir=folder,
+            output=folder,
             seed=derive_seed(state.seed, "training", adapter),
             rank=settings.rank,
             alpha=settings.alpha,
@@ -68,10 +91,11 @@ class Train:
         try:
             trained = await train_adapter(job, ports.on_training_progress)
         except TrainingError as error:
-            return [NewEvent(stream, self._failed(adapter, state.iteration, str(error)))]
+            await fail(str(error))
+            return
         event = ev.AdapterTrained(
             adapter=adapter,
-            role="student",
+            role=role,
             iteration=state.iteration,
             path=str(folder.relative_to(ports.store)),
             adapter_sha256=trained.adapter_sha256,
@@ -79,30 +103,24 @@ class Train:
             steps=trained.steps,
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
-        return [NewEvent(stream, event, {"seconds": round(time.perf_counter() - begin, 1)})]
+        await record([NewEvent(stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
 
-    def _dataset(self, position: int) -> Dataset:
+    def _dataset(self, role: ev.Role, position: int) -> Dataset:
         """The examples that the log holds up to the end of the iteration's practice."""
         ports = self._ports
-        model, settings = ports.models["student"], ports.configuration.training
-        found = candidates(ports.log.read(run=ports.run, until=position))
-        chosen = choose(found, settings.examples_per_family, ports.configuration.seed)
-        return build(
-            chosen, lambda description: "".join(opening(model, ports.domain.system, (), description)), model.end_of_turn
-        )
+        model, domain = ports.models[role], ports.domain
+        recorded = ports.log.read(run=ports.run, until=position)
+        prompt: Callable[[str], tuple[str, str]]
+        if role == "student":
+            examples = student_examples(recorded)
 
-    @staticmethod
-    def _dataset_built(adapter: str, iteration: int, dataset: Dataset) -> ev.DatasetBuilt:
-        return ev.DatasetBuilt(
-            adapter=adapter,
-            role="student",
-            iteration=iteration,
-            examples=len(dataset.examples),
-            sha256=dataset.sha256,
-            per_family=dataset.per_family,
-            sources=tuple(example.attempt for example in dataset.examples),
-        )
+            def prompt(request: str) -> tuple[str, str]:
+                return student.opening(model, domain.system, (), request)
+        else:
+            examples = teacher_examples(recorded)
 
-    @staticmethod
-    def _failed(adapter: str, iteration: int, reason: str) -> ev.TrainingFailed:
-        return ev.TrainingFailed(adapter=adapter, role="student", iteration=iteration, reason=reason)
+            def prompt(request: str) -> tuple[str, str]:
+                return two_parts(model, teacher.zero_shot(domain), request)
+
+        chosen = choose(examples, ports.configuration.training.examples_per_family, ports.configuration.seed)
+        return build(chosen, lambda request: "".join(prompt(request)), model.end_of_turn)

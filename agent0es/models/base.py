@@ -8,6 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agent0es.errors import Agent0Error, TransientError
+
+
+class GenerationFailed(TransientError):
+    """The engine broke while it answered. It is started afresh for the next request, so another try makes sense."""
+
+
+class RequestRefused(Agent0Error):
+    """A request that the model can't answer as it is, such as a prompt longer than its context."""
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
@@ -26,7 +36,7 @@ class GenerationRequest:
     seed: int = 0
     """Seed of the sampler for this request alone."""
     json_schema: dict[str, Any] | None = None
-    """When given, the text is one JSON value that validates against it."""
+    """When given, the text is one JSON value that validates against it; cut off if finish_reason is `length`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +44,13 @@ class Completion:
     """What a model wrote, with what it cost."""
 
     text: str
+    """Without control tokens and without the stop string. May be empty."""
     token_ids: tuple[int, ...]
+    """Generated tokens, the end-of-turn token included; what a stop string cut off is not in here."""
     logprobs: tuple[float, ...]
     """Natural logarithm of each generated token's probability, same length as token_ids."""
     finish_reason: str
-    """`stop`, `length` or `cancelled`."""
+    """`stop` (end of turn or stop string) or `length`."""
     prompt_tokens: int
     seconds: float
     """From submission to the last token, waiting in the batch included."""
@@ -87,12 +99,31 @@ class ModelBackend(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
+    @property
+    def end_of_turn(self) -> str:
+        """What the model writes when its turn is over; closes the text of a training example."""
+        ...
+
     def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        """(role, text) turns as one prompt that ends where the assistant is to go on after `prefill`."""
+        """(role, text) turns as one prompt that ends where the assistant is to go on after `prefill`.
+
+        Texts and prefill are neutralised.
+        """
+        ...
+
+    def neutralise(self, text: str) -> str:
+        """The text with control tokens broken, so that it can't end or open a turn.
+
+        For whatever is put behind a prompt: tool output, and the model's own words when they are read again.
+        """
         ...
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        """Completions in the order of the requests. `adapter` names a deployment; None is the base model."""
+        """Completions in the order of the requests. `adapter` names a deployment; None is the base model.
+
+        Cancelling the task frees what its requests hold. Raises GenerationFailed, RequestRefused, and ModelNotFound
+        for an adapter that is not deployed.
+        """
         ...
 
     def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:

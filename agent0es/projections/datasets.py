@@ -1,7 +1,8 @@
 """Training datasets: what the log offers to learn from, as of a position. A pure function of the events.
 
-A row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose code was
-also right on a second instance. One row a task, capped per family, pooled over all iterations.
+A student's row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose
+code was also right on a second instance. A teacher's row is a proposal that became a task, best rewarded first.
+One row a task, capped per family, pooled over all iterations.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
@@ -22,14 +24,18 @@ OPENING_PARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An attempt that is worth learning from."""
+    """Something that an agent wrote and that is worth learning from."""
 
-    attempt: str
+    source: str
+    """Attempt (student) or task (teacher) that it comes from."""
     task: int
     family: str
-    description: str
-    signature: str
-    """The call with its literals masked."""
+    request: str
+    """What the agent was asked."""
+    idiom: str
+    """The student's call with its literals masked; empty for the teacher."""
+    reward: float
+    """The teacher's reward for the task; 0 for the student, whose rows are all correct."""
     segments: tuple[tuple[str, bool], ...]
     """(text, trainable) in order; observations are not trainable."""
 
@@ -51,7 +57,7 @@ class Dataset:
         return dict(sorted(Counter(example.family for example in self.examples).items()))
 
 
-def candidates(recorded: Iterable[Recorded]) -> list[Example]:
+def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
     """Every attempt of practice that may be learnt from, in log order."""
     tasks: dict[int, Task] = {}
     last_call: dict[str, ev.ModelCalled] = {}
@@ -74,11 +80,12 @@ def candidates(recorded: Iterable[Recorded]) -> list[Example]:
                     task = tasks[number]
                     found.append(
                         Example(
-                            attempt=event.attempt,
+                            source=event.attempt,
                             task=number,
                             family=task.family,
-                            description=task.description,
-                            signature=signature(tool_input[event.attempt]),
+                            request=task.description,
+                            idiom=signature(tool_input[event.attempt]),
+                            reward=0.0,
                             segments=segments(last_call[event.attempt]),
                         )
                     )
@@ -93,36 +100,67 @@ def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
     return (*parts, (called.text.rstrip(), True))
 
 
-def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:
-    """At most `per_family` examples of each family, one a task, no description twice.
+def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
+    """Every proposal that became a completed task, in log order, with the teacher's reward for it."""
+    families: dict[int, str] = {}
+    last_call: dict[int, ev.ModelCalled] = {}
+    requests: dict[int, ev.TaskRequested] = {}
+    found = []
+    for event in (r.event for r in recorded):
+        match event:
+            case ev.TaskRequested():
+                requests[event.task] = event
+            case ev.TaskProposed():
+                families[event.task] = event.proposal.family
+            case ev.ModelCalled(role="teacher", task=int() as number):
+                last_call[number] = event
+            case ev.RewardAssigned(role="teacher"):
+                found.append(
+                    Example(
+                        source=str(event.task),
+                        task=event.task,
+                        family=families[event.task],
+                        request=request_text(requests[event.task].families),
+                        idiom="",
+                        reward=event.total,
+                        segments=((last_call[event.task].text.strip(), True),),
+                    )
+                )
+            case _:
+                pass
+    return found
 
-    Among a family's examples the commonest way of calling the tool comes first: one idiom, seen often, is what a
-    small model can learn. The rest of the order is drawn from the seed.
+
+def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:
+    """At most `per_family` examples of each family, one a task, no request twice.
+
+    The best rewarded come first, then the commonest way of calling the tool: one idiom, seen often, is what a small
+    model can learn. The rest of the order is drawn from the seed.
     """
     by_family: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_family[example.family].append(example)
     chosen = []
     for family in sorted(by_family):
-        idioms = Counter(example.signature for example in by_family[family])
+        idioms = Counter(example.idiom for example in by_family[family])
         ranked = sorted(
-            by_family[family], key=lambda e: (-idioms[e.signature], derive_seed(seed, e.attempt), e.attempt)
+            by_family[family], key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, e.source), e.source)
         )
         seen: set[int | str] = set()
         kept = 0
         for example in ranked:
-            if kept < per_family and example.task not in seen and example.description not in seen:
-                seen |= {example.task, example.description}
+            if kept < per_family and example.task not in seen and example.request not in seen:
+                seen |= {example.task, example.request}
                 chosen.append(example)
                 kept += 1
     return chosen
 
 
 def build(chosen: Sequence[Example], prompt: Callable[[str], str], end_of_turn: str) -> Dataset:
-    """The rows: each description under the prompt that the trained student will see, without worked examples."""
+    """The rows: each request under the prompt that the trained agent will see, without worked examples."""
     lines = [
         json.dumps(
-            {"prompt": prompt(example.description), "segments": [*example.segments, (end_of_turn, True)]},
+            {"prompt": prompt(example.request), "segments": [*example.segments, (end_of_turn, True)]},
             ensure_ascii=False,
         )
         for example in chosen

@@ -3,7 +3,7 @@
 from agent0es.sandbox.base import Sandbox, SandboxCommand, SandboxResult
 from agent0es.sandbox.bubblewrap import BubblewrapSandbox
 from agent0es.sandbox.limits import SandboxLimits
-from agent0es.sandbox.probe import Plan, Report, probe
+from agent0es.sandbox.probing import Plan, Report, probe
 
 __all__ = [
     "BubblewrapSandbox",

@@ -45,7 +45,8 @@ class SandboxResult:
     wall_seconds: float
     """From the start of the process; waiting for a free place is not in it."""
     cpu_seconds: float
-    """User and system time of everything that ran in the call, start-up of the sandbox included."""
+    """User and system time, start-up of the sandbox included. Too small for a call that was killed: the kernel does not
+    add up what dies together with its namespace."""
     tier: str
 
 

@@ -2,8 +2,8 @@
 
 What is inside: the base interpreter, the system's shared libraries, SymPy and mpmath, all read-only; /dev/null and
 /dev/urandom; a procfs that shows the call's own processes; a sized, private /tmp. No network, no environment, no home,
-no privilege. What this tier does *not* do: filter system calls, bound the memory of a call's processes taken together,
-or bound the number of (empty) files in /tmp except by time.
+no privilege, and none of the system calls in `seccomp.py`. What this tier does *not* do: allow system calls by list,
+bound the memory of a call's processes taken together, or bound the number of (empty) files in /tmp except by time.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ from pathlib import Path
 from types import CodeType
 
 from agent0es.errors import SandboxUnavailable
+from agent0es.sandbox import seccomp
 from agent0es.sandbox.base import SandboxCommand, SandboxResult
 from agent0es.sandbox.limits import MIB, SandboxLimits
-from agent0es.sandbox.probe import Plan, probe
+from agent0es.sandbox.probing import Plan, probe
 from agent0es.sandbox.process import SandboxProcess
 
 # The payload's length, then the payload; what follows on standard input is the command's own.
@@ -26,6 +27,9 @@ BOOT = (
 )
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "TZ": "UTC"}
 """All of it. The fixed hash seed makes the order of a set, and so a tool's output, the same in every call."""
+
+
+FILTER = seccomp.program()
 
 
 class BubblewrapSandbox:
@@ -42,6 +46,7 @@ class BubblewrapSandbox:
             plan = report.plan
         self._plan = plan
         count = places or min(len(os.sched_getaffinity(0)), 64)
+        self._count = count
         self._free = list(range(count))
         self._places = asyncio.Semaphore(count)
         self._running: set[SandboxProcess] = set()
@@ -59,28 +64,32 @@ class BubblewrapSandbox:
                 self._free.append(place)
 
     async def _run(self, command: SandboxCommand, place: int) -> SandboxResult:
-        # Every place has a uid of its own, since without a user namespace RLIMIT_NPROC counts a uid's processes.
-        uid = None if self._plan.first_uid is None else self._plan.first_uid + place
         process = SandboxProcess(
             arguments(self._plan, command.limits),
-            _payload(command, (uid or 0) if self._plan.mode == "root" else 0),
+            payload(command, self._plan, place),
+            FILTER,
             command.limits,
-            uid if self._plan.mode == "dropped" else None,
+            self._plan.uid(place) if self._plan.mode == "dropped" else None,
         )
         self._running.add(process)
         try:
-            return await process.finish(self.tier)
+            result = await process.finish(self.tier)
+            if self._closed:
+                raise SandboxUnavailable("the sandbox was closed in the middle of a call")  # not a timeout of the call
+            return result
         finally:
             self._running.discard(process)
             process.discard()
 
     async def close(self) -> None:
-        """Kill what still runs; the calls that wait for it end with status `timeout`."""
+        """Kill what still runs, and return when it is gone. Calls that were running or waiting raise."""
         self._closed = True
         for process in tuple(self._running):
             process.kill()
-        while self._running:
-            await asyncio.sleep(0.005)
+        for _ in range(self._count):  # all places free: nothing runs
+            await self._places.acquire()
+        for _ in range(self._count):
+            self._places.release()
 
 
 def arguments(plan: Plan, limits: SandboxLimits) -> list[str]:
@@ -106,12 +115,15 @@ def arguments(plan: Plan, limits: SandboxLimits) -> list[str]:
     if plan.proc:
         line += ["--proc", "/proc"]
     line += ["--perms", "1777", "--size", str(limits.file_limit_mb * MIB), "--tmpfs", "/tmp", "--chdir", "/tmp"]
-    line += ["--remount-ro", "/", "--json-status-fd", "{status}", "--"]
+    line += ["--remount-ro", "/", "--json-status-fd", "{status}"]
+    line += ["--seccomp", "{seccomp}", "--"] if FILTER else ["--"]
     # -s -S -P -B: nothing but the interpreter itself on sys.path. Not -I, which would ignore PYTHONHASHSEED.
     return [*line, plan.interpreter, "-s", "-S", "-P", "-B", "-c", BOOT]
 
 
-def _payload(command: SandboxCommand, uid: int) -> bytes:
+def payload(command: SandboxCommand, plan: Plan, place: int) -> bytes:
+    """Standard input: the launcher and its settings, the program, then what the command itself is to read."""
+    uid = plan.uid(place) if plan.mode == "root" else None
     settings = {"uid": uid, "rlimits": command.limits.rlimits(), "argv": list(command.argv)}
     program = _compiled(command.program) if command.program else None
     # The interpreter inside is the one that runs us, so marshal and code objects fit.

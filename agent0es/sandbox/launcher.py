@@ -13,31 +13,34 @@ import posix
 import sys
 
 LIMIT, DENIED = 70, 77
-PR_SET_PDEATHSIG, SIGKILL = 1, 9
 LIMIT_ERRNOS = (11, 12, 24, 27, 28)  # EAGAIN (fork), ENOMEM, EMFILE, EFBIG, ENOSPC
 DENIED_ERRNOS = (1, 13, 30, 100, 101, 113)  # EPERM, EACCES, EROFS, ENETDOWN, ENETUNREACH, EHOSTUNREACH
 TRAILER = "\n\x1epeak_kb="
 
 
 def give_up_root(uid):
-    """Become an unprivileged user. RLIMIT_NPROC binds nobody who is uid 0."""
-    import _ctypes
+    """Go on as an unprivileged child, since RLIMIT_NPROC binds nobody who is uid 0; the parent waits and passes on.
 
+    The parent stays uid 0, in which there is nothing left but waiting, for --die-with-parent: the kernel delivers that
+    signal with the rights of the dying bubblewrap, which has no capabilities and may not kill another uid.
+    """
+    child = posix.fork()
+    if child:
+        while True:
+            pid, status = posix.wait()
+            if pid == child:
+                code = posix.waitstatus_to_exitcode(status)
+                posix._exit(code if code >= 0 else 128 - code)
     posix.setgroups([])
     posix.setresgid(uid, uid, uid)
     posix.setresuid(uid, uid, uid)
-    # The kernel forgets --die-with-parent when the uid changes, so ask again; there is no posix.prctl, and the ctypes
-    # package takes 3 ms to import.
-    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")
-    if _ctypes.call_function(prctl, (PR_SET_PDEATHSIG, SIGKILL)) != 0:
-        raise OSError("prctl(PR_SET_PDEATHSIG) failed")
 
 
 def describe(error):
     """One line about an exception whose own `__str__` may be hostile."""
     try:
         text = error.msg if isinstance(error, SyntaxError) else str(error)
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         text = "(its message can't be shown)"
     name = type(error).__name__
     return f"{name}: {text}" if text else name
@@ -80,11 +83,11 @@ def run(code):
         if stop.code is None or isinstance(stop.code, int):
             return int(stop.code or 0) & 0xFF, ""
         return 1, f"SystemExit: {stop.code}"
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  whatever it is, it ends here
         return classify(error), describe(error)
 
 
-if settings["uid"]:
+if settings["uid"] is not None:
     give_up_root(settings["uid"])
 import resource  # noqa: E402  after the uid change: loading it needs no privilege
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from agent0es.errors import TransientError
 from agent0es.sandbox.base import Ending, SandboxResult
@@ -27,12 +28,12 @@ class _Stream:
         self.total = 0
         os.set_blocking(fd, False)
 
-    def read(self) -> bool:
-        """Take what is there; False when no more can come."""
+    def read(self) -> bool | None:
+        """Take what is there; None when that is nothing now, False when no more can come."""
         try:
             chunk = os.read(self.fd, CHUNK)
         except BlockingIOError:
-            return True
+            return None
         self.total += len(chunk)
         if self.head:
             self.data += chunk[: max(0, self.keep - len(self.data))]
@@ -45,40 +46,40 @@ class _Stream:
 class SandboxProcess:
     """A running bubblewrap and what it holds. Use: `start`, `await finish()`; `discard` on every way out."""
 
-    def __init__(self, argv: Sequence[str], stdin: bytes, limits: SandboxLimits, uid: int | None) -> None:
-        """Start it. `argv` takes the number of the status pipe where it holds `{status}`; `uid` is who runs it."""
+    def __init__(
+        self, argv: Sequence[str], stdin: bytes, seccomp: bytes, limits: SandboxLimits, uid: int | None
+    ) -> None:
+        """Start it. `argv` is filled by `fill`; `uid` is who runs it, None for ourselves."""
         self._limits = limits
         self._ending: Ending = "exited"
         self._reaped: tuple[int, float] | None = None
         self._started = time.monotonic()
-        status_read, status_write = os.pipe2(os.O_CLOEXEC)
-        # A sealed memory file takes any amount at once and never makes us wait for the child to read.
-        source = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            with open(source, "wb", closefd=False) as file:
-                file.write(stdin)
-            os.lseek(source, 0, os.SEEK_SET)
-            _seal(source)
-            self._child = subprocess.Popen(
-                [part.replace("{status}", str(status_write)) for part in argv],
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env={},
-                pass_fds=(status_write,),
-                process_group=0,  # Ctrl-C in a terminal is for us, and must not look like a failing sandbox
-                user=uid,
-                group=uid,
-                extra_groups=None if uid is None else [],
-            )
-        except OSError as error:
-            os.close(status_read)
-            raise TransientError(f"a sandbox process could not be started: {error}") from error
-        finally:
-            os.close(source)
-            os.close(status_write)
-        self._status = status_read
+        with contextlib.ExitStack() as given, contextlib.ExitStack() as kept:
+            try:
+                self._status, status = os.pipe2(os.O_CLOEXEC)
+                given.callback(os.close, status)
+                kept.callback(os.close, self._status)
+                # A sealed memory file takes any amount at once and never makes us wait for the child to read.
+                source = memory_file(stdin)
+                given.callback(os.close, source)
+                filter_ = memory_file(seccomp)
+                given.callback(os.close, filter_)
+                self._child = subprocess.Popen(
+                    fill(argv, status, filter_),
+                    stdin=source,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    env={},
+                    pass_fds=(status, filter_),
+                    process_group=0,  # Ctrl-C in a terminal is for us, and must not look like a failing sandbox
+                    user=uid,
+                    group=uid,
+                    extra_groups=None if uid is None else [],
+                )
+            except OSError as error:
+                raise TransientError(f"a sandbox process could not be started: {error}") from error
+            kept.pop_all()
         self._pidfd = os.pidfd_open(self._child.pid)
         assert self._child.stdout is not None
         assert self._child.stderr is not None
@@ -134,7 +135,7 @@ class SandboxProcess:
                 pipe.close()
 
     def _listen(self, loop: asyncio.AbstractEventLoop, stream: _Stream) -> None:
-        if not stream.read():
+        if stream.read() is False:
             loop.remove_reader(stream.fd)
         elif stream.total > self._limits.output_kill_bytes:
             loop.remove_reader(stream.fd)
@@ -162,10 +163,15 @@ class SandboxProcess:
 
     def _first_inside(self) -> int | None:
         """Its process id as seen from here. Bubblewrap writes it down as soon as it forks; waits for that, shortly."""
-        if not select.select([self._status], [], [], 1.0)[0]:
-            return None
-        line = os.read(self._status, CHUNK).split(b"\n", 1)[0]
-        return int(json.loads(line)["child-pid"]) if line else None
+        line = b""
+        while not line.endswith(b"\n"):  # it comes in several pieces
+            if not select.select([self._status], [], [], 1.0)[0]:
+                return None
+            piece = os.read(self._status, 1)
+            if not piece:
+                return None
+            line += piece
+        return int(json.loads(line)["child-pid"])
 
     def _was_set_up(self) -> bool:
         """Bubblewrap reports an exit code only when it got as far as starting the command."""
@@ -185,13 +191,24 @@ def _set(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _seal(fd: int) -> None:
+def fill(argv: Sequence[str], status: int, seccomp: int) -> list[str]:
+    """Put the numbers of the two descriptors where the arguments hold `{status}` and `{seccomp}`."""
+    numbers = {"{status}": str(status), "{seccomp}": str(seccomp)}
+    return [numbers.get(part, part) for part in argv]
+
+
+def memory_file(content: bytes) -> int:
+    """A descriptor on exactly this, at its start, that nobody can change any more."""
+    fd = os.memfd_create("agent0es", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
+    return fd
 
 
 def _parent_of(pid: int) -> int | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return None

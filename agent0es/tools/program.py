@@ -2,7 +2,6 @@
 
 import re
 import signal
-import unicodedata
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus
@@ -53,14 +52,10 @@ def sanitise(data: bytes) -> str:
     """Text that is safe to print and to log: no terminal escapes, no control or direction-changing characters."""
     text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     text = ESCAPES.sub("", text)
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(character if _harmless(character) else _escaped(character) for character in text)
-
-
-def _harmless(character: str) -> bool:
-    # Cc controls, Cf invisible formatting (bidi, zero width), Cs lone surrogates, Zl and Zp line breaks in disguise.
-    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    # What str calls not printable: controls, invisible formatting (bidi, zero width), private use, odd white space.
+    return "".join(one if one.isprintable() or one in "\n\t" else _escaped(one) for one in text)
 
 
 def _escaped(character: str) -> str:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from agent0es.sandbox.limits import SandboxLimits
-
 Mode = Literal["user", "root", "dropped"]
 
 
@@ -30,7 +28,11 @@ class Plan:
     proc: bool = True
     """False where the machine refuses a new procfs (a container with masked paths): then there is no /proc at all."""
     first_uid: int | None = None
-    """For root: the uid of place 0; place n has the n-th after it."""
+    """For root: the uid of place 0."""
+
+    def uid(self, place: int) -> int | None:
+        """Every place has one of its own: outside a user namespace, RLIMIT_NPROC counts all processes of a uid."""
+        return None if self.first_uid is None else self.first_uid + place
 
     def folders(self) -> list[str]:
         """The directories above the binds, outermost first."""
@@ -91,9 +93,9 @@ def _file_system() -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, s
     wanted: list[str] = []
     links: list[tuple[str, str]] = []
     for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/nix/store"):
-        if os.path.islink(name):
-            links.append((os.readlink(name), name))
-        elif os.path.isdir(name) and (name != "/nix/store" or interpreter.startswith(name)):
+        if Path(name).is_symlink():
+            links.append((str(Path(name).readlink()), name))
+        elif Path(name).is_dir() and (name != "/nix/store" or interpreter.startswith(name)):
             wanted.append(name)
     if base == "/usr":
         wanted.append(interpreter)  # not all of /usr/bin: nothing else in it is needed
@@ -105,7 +107,7 @@ def _file_system() -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, s
     for package in ("sympy", "mpmath"):
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
-            binds.append((os.path.dirname(os.path.realpath(spec.origin)), f"/packages/{package}"))
+            binds.append((str(Path(spec.origin).resolve().parent), f"/packages/{package}"))
     return interpreter, tuple(binds), tuple(links)
 
 
@@ -122,23 +124,23 @@ def _spare_uids() -> int:
 
 def _try(plan: Plan) -> str | None:
     """None when a call in this plan is isolated as promised, else what went wrong."""
-    # Imported here: bubblewrap.py needs Plan, and the command line that is tried must be the one that is used.
+    # Imported here: bubblewrap.py needs Plan, and what is tried must be what is used later.
     from agent0es.sandbox.base import SandboxCommand
-    from agent0es.sandbox.bubblewrap import _payload, arguments
+    from agent0es.sandbox.bubblewrap import FILTER, arguments, payload
+    from agent0es.sandbox.process import fill, memory_file
 
-    limits = SandboxLimits()
-    uid = plan.first_uid
-    check = "import posix; print(posix.getuid(), posix.listdir('/sys') if 'sys' in posix.listdir('/') else 'isolated')"
-    drop = uid if plan.mode == "dropped" else None
+    check = "import posix; print(posix.getuid(), 'isolated' if 'sys' not in posix.listdir('/') else 'open')"
+    command = SandboxCommand(program=check)
+    drop = plan.uid(0) if plan.mode == "dropped" else None
     status = os.open(os.devnull, os.O_WRONLY)  # bubblewrap closes the descriptor inside, so it can't be stderr
-    line = [part.replace("{status}", str(status)) for part in arguments(plan, limits)]
+    seccomp = memory_file(FILTER)
     try:
         done = subprocess.run(
-            line,
-            input=_payload(SandboxCommand(program=check), (uid or 0) if plan.mode == "root" else 0),
+            fill(arguments(plan, command.limits), status, seccomp),
+            input=payload(command, plan, 0),
             capture_output=True,
             env={},
-            pass_fds=(status,),
+            pass_fds=(status, seccomp),
             timeout=20,
             user=drop,
             group=drop,
@@ -149,6 +151,7 @@ def _try(plan: Plan) -> str | None:
         return str(error)
     finally:
         os.close(status)
+        os.close(seccomp)
     words = done.stdout.decode("utf-8", "replace").split()
     if done.returncode == 0 and len(words) == 2 and words[0] != "0" and words[1] == "isolated":
         return None
@@ -178,7 +181,7 @@ def _advice() -> str:
         return "user namespaces are off: run `sudo sysctl -w kernel.unprivileged_userns_clone=1`"
     if setting("user/max_user_namespaces") == "0":
         return "user namespaces are off: run `sudo sysctl -w user.max_user_namespaces=15000`"
-    if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
         return "in a container, start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
     if os.geteuid() == 0:
         return "as root, the virtual environment and the interpreter must be readable by other users: not under /root"

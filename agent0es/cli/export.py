@@ -1,0 +1,41 @@
+"""`agent0es export`: what the log holds, in files for other programs."""
+
+from pathlib import Path
+
+import click
+
+from agent0es.cli.output import json_line, store_option, write_lines
+
+
+@click.group("export")
+def export_group() -> None:
+    """Write what the log holds into files for other programs."""
+
+
+@export_group.command("trajectories")
+@click.argument("run")
+@store_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+def trajectories_command(run: str, store: Path, output: Path | None) -> None:
+    """Export the rewarded attempts of RUN as JSON lines: task, solution, verification, rewards, timestamp.
+
+    RUN is the run's name, a prefix of it, or `latest`. Attempts at held-out problems are left out.
+    """
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.errors import StoreError
+    from agent0es.projections.trajectories import trajectories
+
+    with open_store(store) as log:
+        lines = map(json_line, trajectories(log, resolve_run(log, run)))
+        if output is None:
+            write_lines(lines)
+            return
+        count = 0
+        try:
+            with output.open("w", encoding="utf-8") as file:
+                for line in lines:
+                    file.write(line + "\n")
+                    count += 1
+        except OSError as error:
+            raise StoreError(f"{output}: {error.strerror or error}; name another file with -o") from None
+        click.echo(f"{count} trajectories in {output}", err=True)

@@ -1,0 +1,200 @@
+"""`agent0es runs`, `show`, `events`, `sql`: looking at what the log holds. None of them writes to it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent0es.cli.output import (
+    json_line,
+    json_option,
+    printable,
+    shorten,
+    store_option,
+    terminal_width,
+    write_csv,
+    write_lines,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    from agent0es.log import EventLog, Recorded
+    from agent0es.projections import Answer, Projections
+
+SHORT_VALUE = 100
+"""Characters that `events` shows of one field."""
+
+RUN_COLUMNS = ("run", "status", "started", "iteration", "tasks", "attempts", "solve_rate", "serving_student", "events")
+
+
+@click.command("runs")
+@store_option
+@json_option
+def runs_command(store: Path, as_json: bool) -> None:
+    """List the runs of the store."""
+    with _tables(store) as (_, tables):
+        if as_json:
+            write_lines(map(json_line, _objects(tables.query("FROM runs ORDER BY position"))))
+            return
+        rows = list(tables.query(f"SELECT {', '.join(RUN_COLUMNS)} FROM runs ORDER BY position").rows)  # noqa: S608
+        if rows:
+            write_table(RUN_COLUMNS, rows)
+        else:
+            write_lines(["No runs yet. Start one with: agent0es run"])
+
+
+@click.command("show")
+@click.argument("run")
+@store_option
+@json_option
+def show_command(run: str, store: Path, as_json: bool) -> None:
+    """Show how RUN is going: its name, a prefix of it, or `latest`."""
+    from agent0es.bootstrap import resolve_run
+    from agent0es.cli.show import details, write_details
+
+    with _tables(store) as (log, tables):
+        found = details(tables, resolve_run(log, run), store)
+    if as_json:
+        write_lines([json_line(found)])
+    else:
+        write_details(found)
+
+
+@click.command("events")
+@click.argument("run")
+@store_option
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, e.g. TaskProposed; repeatable.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events after this position.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with texts in full.")
+def events_command(run: str, store: Path, types: tuple[str, ...], after: int, limit: int | None, as_json: bool) -> None:
+    """List the events of RUN (its name, a prefix of it, or `latest`) in order."""
+    from agent0es.bootstrap import open_store, resolve_run
+
+    _check_types(types)
+    with open_store(store) as log:
+        events = log.read(run=resolve_run(log, run), after=after, types=types or None, limit=limit)
+        write_lines(_event_json(recorded) if as_json else _event_line(recorded) for recorded in events)
+
+
+@click.command("sql")
+@click.argument("query")
+@store_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="json is one object a line.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+def sql_command(query: str, store: Path, form: str, as_json: bool) -> None:
+    """Ask the store with SQL, also while a run goes on. QUERY is one SELECT in DuckDB's dialect; - reads it from stdin.
+
+    \b
+    agent0es sql "SHOW TABLES"
+    agent0es sql "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'tasks'"
+    agent0es sql "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"
+    """
+    if query == "-":
+        query = click.get_text_stream("stdin").read()
+    with _tables(store) as (_, tables):
+        answer = tables.query(query)
+        if as_json or form == "json":
+            write_lines(map(json_line, _objects(answer)))
+        elif form == "csv":
+            write_csv(answer.columns, answer.rows)
+        else:
+            write_table(answer.columns, answer.rows)
+
+
+QUERY_COMMANDS: list[click.Command] = [runs_command, show_command, events_command, sql_command]
+
+
+@contextmanager
+def _tables(store: Path) -> "Iterator[tuple[EventLog, Projections]]":
+    """The store's log, and tables that hold all of it."""
+    from agent0es.bootstrap import open_store
+    from agent0es.projections import PROJECTIONS_FILE, Projections
+
+    with open_store(store) as log, Projections.open(log, store / PROJECTIONS_FILE) as tables:
+        tables.catch_up()
+        yield log, tables
+
+
+def _objects(answer: "Answer") -> Iterator[dict[str, Any]]:
+    """Rows as objects: JSON columns as what they hold, and of columns with one name each under a name of its own."""
+    names: list[str] = []
+    for column in answer.columns:
+        count = 1
+        name = column
+        while name in names:
+            count += 1
+            name = f"{column}_{count}"
+        names.append(name)
+    for row in answer.rows:
+        yield {name: _parsed(value, kind) for name, value, kind in zip(names, row, answer.types, strict=True)}
+
+
+def _parsed(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "JSON":
+        return json.loads(value)
+    if kind == "JSON[]":
+        return [None if part is None else json.loads(part) for part in value]
+    return value
+
+
+def _check_types(types: tuple[str, ...]) -> None:
+    from typing import get_args
+
+    from agent0es.domain.events import Event
+    from agent0es.errors import QueryError
+
+    known = [kind.__name__ for kind in get_args(Event)]
+    for name in types:
+        if name not in known:
+            raise QueryError(f"--type {name}: there is no such event; there are: {', '.join(known)}")
+
+
+def _event_json(recorded: "Recorded") -> str:
+    meta = recorded.meta
+    return json_line(
+        {
+            "position": recorded.position,
+            "stream": recorded.stream,
+            "version": recorded.version,
+            "type": recorded.event.type,
+            "content": recorded.event.model_dump(mode="json"),
+            "meta": {
+                "event_id": meta.event_id,
+                "time": meta.time,
+                "host": meta.host,
+                "handler": meta.handler,
+                "cause": meta.cause,
+                "correlation": meta.correlation,
+                "measured": dict(meta.measured),
+            },
+            "hash": recorded.content_hash,
+            "chain_hash": recorded.chain_hash,
+        }
+    )
+
+
+def _event_line(recorded: "Recorded") -> str:
+    """Position, time, type, stream, and the content in short."""
+    time = datetime.fromtimestamp(recorded.meta.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    content = recorded.event.model_dump(mode="json", exclude={"type", "version"})
+    fields = " ".join(
+        f"{name}={shorten(printable(value if isinstance(value, str) else json_line(value)), SHORT_VALUE)}"
+        for name, value in content.items()
+    )
+    line = f"{recorded.position:>7}  {time}  {recorded.event.type:<18}  {printable(recorded.stream)}  {fields}"
+    width = terminal_width()
+    return line if width is None else shorten(line, width)

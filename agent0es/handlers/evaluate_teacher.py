@@ -1,0 +1,112 @@
+"""evaluate_teacher: how often a teacher, unaided by a JSON schema, writes a proposal that can be used.
+
+Arms and problems are as in `evaluate`; a problem is a request for one of three practised families.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from agent0es.agents import teacher
+from agent0es.agents.prompt import two_parts
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task, Verification
+from agent0es.handlers.attempt import model_called
+from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.evaluate import deployment, evaluated, known_outcomes
+from agent0es.handlers.propose import read_task
+from agent0es.log import NewEvent, Recorded
+from agent0es.models.base import GenerationRequest
+
+PROBES = 48
+KIND = "eval-teacher"
+
+
+class EvaluateTeacher:
+    """The proposals of all arms, then AdapterEvaluated."""
+
+    name = "evaluate_teacher"
+    causes = frozenset({ev.AdapterTrained})
+    concurrency = 1
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        families = ports.domain.families("practised")
+        self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
+        rng = random.Random(derive_seed(ports.configuration.seed, "teacher probes"))
+        self._requests = [
+            ev.TaskRequested(
+                task=number + 1,
+                iteration=1,
+                domain=ports.domain.name,
+                families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
+                novelty_bar=0.0,
+                seed=derive_seed(ports.configuration.seed, "teacher probe", number),
+            )
+            for number in range(PROBES)
+        ]
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        trained = cause.event
+        assert isinstance(trained, ev.AdapterTrained)
+        if trained.role != "teacher":
+            return []
+        await self._ports.models["teacher"].deploy(deployment(self._ports.store, trained))
+        arms: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
+            "base-zero-shot": (None, teacher.zero_shot(self._ports.domain)),
+            "base-few-shot": (None, self._few_shot),
+        }
+        for name in filter(None, [state.serving["teacher"], trained.adapter]):
+            arms[name] = (name, teacher.zero_shot(self._ports.domain))
+        known = known_outcomes(self._ports, KIND)
+        outcomes = {}
+        for arm, (adapter, turns) in arms.items():
+            done = known.get(arm, {})
+            missing = [number for number in range(PROBES) if number not in done]
+            fresh = await asyncio.gather(*(self._propose(arm, adapter, turns, number, record) for number in missing))
+            outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
+        problems = {number: next(iter(request.families)) for number, request in enumerate(self._requests)}
+        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
+        return [NewEvent(cause.stream, evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed))]
+
+    async def _propose(
+        self, arm: str, adapter: str | None, turns: list[tuple[str, str]], number: int, record: Record
+    ) -> bool:
+        """One proposal without a schema; whether it can be used."""
+        ports, settings, request = self._ports, self._ports.settings("teacher"), self._requests[number]
+        model, name = ports.models["teacher"], f"{KIND}/{arm}/{number}"
+        prompt = two_parts(model, turns, teacher.request_text(request.families))
+        generation = GenerationRequest(
+            prompt="".join(prompt), max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
+        )
+        [completion] = await model.generate([generation], adapter=adapter)
+        called = model_called(
+            generation,
+            completion,
+            prompt,
+            role="teacher",
+            task=None,
+            attempt=name,
+            model=model.name,
+            adapter=adapter,
+        )
+        read = read_task(ports, request, completion.text, 0)
+        usable = isinstance(read, Task)
+        verified = ev.Verified(
+            attempt=name,
+            task=None,
+            verification=Verification(
+                correct=usable,
+                score=float(usable),
+                confidence=1.0,
+                method="exact",
+                explanation=read.description if isinstance(read, Task) else read[1],
+            ),
+            second_instance=None,
+            majority_key=None,
+        )
+        stream = ports.stream("attempt", name)
+        await record([NewEvent(stream, called), NewEvent(stream, verified)])
+        return usable

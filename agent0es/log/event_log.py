@@ -1,0 +1,319 @@
+"""The log as the rest of agent0es sees it."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eventsourcing.application import Application
+from eventsourcing.utils import Environment, EnvType
+from sqlalchemy import select
+
+from agent0es.errors import LogError, QueryError, StoreError
+from agent0es.log.datastore import Datastore
+from agent0es.log.lease import Leases
+from agent0es.log.mapper import EventMapper, decode_content, decode_meta, encode_content, split_state
+from agent0es.log.opening import check_database, find_database
+from agent0es.log.recorders import LogApplicationRecorder
+from agent0es.log.records import NewEvent, Recorded
+from agent0es.log.schema import events, handled, texts
+from agent0es.log.texts import TextCache, references
+from agent0es.log.upcasting import CURRENT_VERSIONS, topics_of
+from agent0es.log.verification import ChainReport, verify
+from agent0es.log.writer import Append, Writer
+
+if TYPE_CHECKING:
+    import pyarrow
+
+PAGE_ROWS = 1000
+"""Rows that a reader takes from the database at a time."""
+
+LOOKUP = 500
+"""Texts that one query asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """An event as it stands in the log, with its content and meta as JSON text: fast, for projections."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    event_version: int
+    run: str
+    content: str
+    """Canonical JSON, long texts as `{"$text": "<sha256>"}`."""
+    meta: str
+    content_hash: str
+    chain_hash: str
+
+
+class EventLog(Application[Any]):
+    """Append-only log of what happened, over the persistence module `agent0es.log`.
+
+    Safe for several threads. An append is all or nothing and durable when it returns. A reader sees positions in
+    order and never misses one.
+    """
+
+    env = {"LOG_URL": "sqlite:///:memory:"}  # noqa: RUF012 — the library's way of giving defaults
+
+    def __init__(self, env: EnvType | None = None) -> None:
+        super().__init__(env)
+        assert isinstance(self.recorder, LogApplicationRecorder)
+        self._datastore: Datastore = self.recorder.datastore
+        self._texts = TextCache()
+        self._leases = Leases(self._datastore)
+        self._writer = Writer(self.recorder, self._leases, self._texts)
+        if isinstance(self.mapper, EventMapper):
+            self.mapper.resolve = self._find_texts  # type: ignore[method-assign]
+
+    @classmethod
+    def open(cls, url_or_path: str | os.PathLike[str], *, read_only: bool = False) -> "EventLog":
+        """The log in a file, or at a SQLAlchemy URL; it is created when it does not exist, unless `read_only`.
+
+        Raises StoreError when there is none to read, when it can't be read or written, or when it isn't a log.
+        """
+        url = find_database(url_or_path, read_only=read_only)
+        log = cls({"LOG_URL": url, "LOG_READ_ONLY": "yes" if read_only else "no", "CREATE_TABLE": "no"})
+        try:
+            check_database(log._datastore)
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """The library's environment; what makes this a log is not up for choice."""
+        environment = super().construct_env(name, env)
+        environment.update(
+            PERSISTENCE_MODULE="agent0es.log",
+            MAPPER_TOPIC="agent0es.log.mapper:EventMapper",
+            ORIGINATOR_ID_TYPE="text",
+        )
+        return environment
+
+    # Writing
+
+    def append(
+        self, events: Sequence[NewEvent], *, handler: str, cause: Recorded | None = None, handled: bool = False
+    ) -> list[Recorded]:
+        """Append all the events or none; durable when it returns.
+
+        With `handled`, the same transaction records that the handler is done with the cause; doing so twice raises
+        ConcurrencyError and appends nothing. Raises ConcurrencyError when somebody else appended to a stream first,
+        RunInUse when this process lost its lease on the run, StoreError when the disk won't have it, LogError for
+        what can't be stored.
+        """
+        append = self._prepare(events, handler, cause, handled)
+        return self._writer.append(append) if append else []
+
+    async def append_async(
+        self, events: Sequence[NewEvent], *, handler: str, cause: Recorded | None = None, handled: bool = False
+    ) -> list[Recorded]:
+        """Like `append`, for an event loop: appends that are awaited at the same time share one transaction."""
+        append = self._prepare(events, handler, cause, handled)
+        return await self._writer.append_async(append) if append else []
+
+    def lease(self, run: str, *, ttl: float = 15.0) -> AbstractContextManager[None]:
+        """Drive a run, alone: renewed every third of `ttl` seconds. Raises RunInUse while another live process does.
+
+        The lease of a process that is dead, or that let `ttl` pass, is taken over at once.
+        """
+        return self._leases.hold(run, ttl)
+
+    # Reading
+
+    def read(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run: str | None = None,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Recorded]:
+        """Events in order of position, those included that are appended meanwhile.
+
+        `after` is exclusive, `until` inclusive. Raises QueryError for a type that the catalogue doesn't have.
+        """
+        for page in self._pages(after, until, run, stream, types, limit):
+            parts = [split_state(row.state) for row in page]
+            found = self._find_texts([name for part in parts for name in references(part.content)])
+            for row, part in zip(page, parts, strict=True):
+                yield Recorded(
+                    position=row.seq,
+                    stream=row.stream,
+                    version=row.version,
+                    event=decode_content(part.content, found),
+                    meta=decode_meta(part.meta),
+                    content_hash=part.sha256,
+                    chain_hash=row.chain_hash,
+                )
+
+    def raw(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run: str | None = None,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RawRow]:
+        """Like `read`, without parsing: old versions as they were written, texts as references."""
+        for page in self._pages(after, until, run, stream, types, limit):
+            for row in page:
+                part = split_state(row.state)
+                kind, _, version = row.topic.partition("@")
+                yield RawRow(
+                    position=row.seq,
+                    stream=row.stream,
+                    version=row.version,
+                    type=kind,
+                    event_version=int(version),
+                    run=row.run,
+                    content=part.content.decode(),
+                    meta=part.meta.decode(),
+                    content_hash=part.sha256,
+                    chain_hash=row.chain_hash,
+                )
+
+    def arrow(self, after: int = 0, limit: int | None = None) -> "pyarrow.Table":
+        """The columns of `raw` as an Arrow table."""
+        import pyarrow
+
+        fields = {
+            "position": pyarrow.int64(),
+            "stream": pyarrow.string(),
+            "version": pyarrow.int32(),
+            "type": pyarrow.string(),
+            "event_version": pyarrow.int32(),
+            "run": pyarrow.string(),
+            "content": pyarrow.string(),
+            "meta": pyarrow.string(),
+            "content_hash": pyarrow.string(),
+            "chain_hash": pyarrow.string(),
+        }
+        rows = list(self.raw(after=after, limit=limit))
+        columns = {name: pyarrow.array([getattr(row, name) for row in rows], kind) for name, kind in fields.items()}
+        return pyarrow.table(columns)
+
+    def head(self) -> int:
+        """The last position, 0 when the log is empty."""
+        with self._datastore.store_errors():
+            return self.recorder.max_notification_id() or 0
+
+    def handled(self, run: str) -> set[tuple[str, int]]:
+        """All (handler, position of the cause) of a run that are done."""
+        query = select(handled.c.handler, handled.c.position).where(handled.c.run == run)
+        with self._datastore.store_errors(), self._datastore.read() as connection:
+            return {(handler, position) for handler, position in connection.execute(query)}
+
+    def runs(self) -> list[str]:
+        """Names of the runs, in order of their first event."""
+        found: list[tuple[int, str]] = []
+        with self._datastore.store_errors(), self._datastore.read() as connection:
+            query = select(events.c.run, events.c.seq).order_by(events.c.run, events.c.seq).limit(1)
+            # One step into the index for each run, where GROUP BY would walk over all events.
+            row = connection.execute(query.where(events.c.run.is_not(None))).fetchone()
+            while row is not None:
+                found.append((row.seq, row.run))
+                row = connection.execute(query.where(events.c.run > row.run)).fetchone()
+        return [run for _, run in sorted(found)]
+
+    def text(self, sha256: str) -> str:
+        """A text by its hash. Raises LogError when the log hasn't it."""
+        return self._find_texts([sha256])[sha256]
+
+    def verify(self) -> ChainReport:
+        """Recompute every hash of the log and report the first position that is not as it was written."""
+        with self._datastore.store_errors():
+            return verify(self._datastore)
+
+    def subscribe(self, after: int = 0, run: str | None = None) -> Iterator[Recorded]:
+        """Events after a position and then those to come, whoever appends them; ends when the log is closed."""
+        appended = self._datastore.appended
+        while not self.closing.is_set():
+            seen = appended.count
+            try:
+                head = self.head()
+            except StoreError:
+                if self.closing.is_set():
+                    return
+                raise
+            if head > after:
+                yield from self.read(after=after, until=head, run=run)
+                after = head
+            else:
+                appended.wait(seen)
+
+    def close(self) -> None:
+        """Commit what waits and close every connection."""
+        self._writer.close()
+        super().close()
+
+    def _prepare(self, new: Sequence[NewEvent], handler: str, cause: Recorded | None, handled: bool) -> Append | None:
+        if handled and cause is None:
+            raise ValueError("handled=True needs the cause that was handled")
+        if self._datastore.read_only:
+            raise StoreError(f"{self._datastore.dialect.name}: the log was opened to be read only")
+        if not new and not handled:
+            return None
+        contents = [encode_content(event.event) for event in new]
+        append = Append(tuple(new), contents, handler, cause, handled)
+        _ = append.runs  # a stream without a run is refused here and not among others in the writer
+        return append
+
+    def _pages(
+        self,
+        after: int,
+        until: int | None,
+        run: str | None,
+        stream: str | None,
+        types: Collection[str] | None,
+        limit: int | None,
+    ) -> Iterator[Sequence[Any]]:
+        """Rows of the catalogue's events, a page at a time, no transaction open in between."""
+        query = select(events).where(events.c.event_id.is_not(None)).order_by(events.c.seq)
+        if until is not None:
+            query = query.where(events.c.seq <= until)
+        if run is not None:
+            query = query.where(events.c.run == run)
+        if stream is not None:
+            query = query.where(events.c.stream == stream)
+        if types is not None:
+            query = query.where(events.c.topic.in_([topic for kind in types for topic in _topics(kind)]))
+        while limit is None or limit > 0:
+            size = PAGE_ROWS if limit is None else min(PAGE_ROWS, limit)
+            with self._datastore.store_errors(), self._datastore.read() as connection:
+                page = connection.execute(query.where(events.c.seq > after).limit(size)).fetchall()
+            if page:
+                yield page
+                after = page[-1].seq
+            if len(page) < size:
+                return
+            limit = None if limit is None else limit - size
+
+    def _find_texts(self, names: Sequence[str]) -> Mapping[str, str]:
+        wanted = set(names)
+        found = self._texts.find(wanted)
+        missing = sorted(wanted - found.keys())
+        for start in range(0, len(missing), LOOKUP):
+            query = select(texts.c.sha256, texts.c.text).where(texts.c.sha256.in_(missing[start : start + LOOKUP]))
+            with self._datastore.store_errors(), self._datastore.read() as connection:
+                loaded = dict(connection.execute(query).tuples().all())
+            found.update(loaded)
+            self._texts.add(loaded)
+        for name in missing:
+            if name not in found:
+                raise LogError(f"{self._datastore.dialect.name}: there is no text {name}")
+        return found
+
+
+def _topics(kind: str) -> list[str]:
+    if kind not in CURRENT_VERSIONS:
+        raise QueryError(f"there is no event {kind!r}; there are: {', '.join(CURRENT_VERSIONS)}")
+    return topics_of(kind)

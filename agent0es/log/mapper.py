@@ -1,0 +1,169 @@
+"""Between the events of the catalogue and their stored bytes.
+
+The state of a stored event is one JSON object, `{"hash": …, "meta": {…}, "content": {…}}`, without spaces and in
+this order; `meta` ends with `measured`. `content` is canonical: sorted keys, no spaces, characters as themselves,
+type and version included, long texts as references. `hash` is the sha256 of exactly those bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pydantic_core
+from eventsourcing import persistence as es
+from eventsourcing.domain import DomainEventProtocol
+from pydantic import ValidationError
+
+from agent0es.domain.events import Event, event_adapter
+from agent0es.domain.task import Scalar
+from agent0es.errors import LogError
+from agent0es.log.records import Meta
+from agent0es.log.texts import extract, references, restore
+from agent0es.log.upcasting import upcast
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_plain = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+_HASH_START, _HASH_END = len('{"hash":"'), len('{"hash":"') + 64
+_META_START = _HASH_END + len('","meta":')
+_CONTENT = b'}},"content":{'
+"""Where meta ends and content begins. Quotes inside strings are escaped and `measured` is flat, so that the first
+place that looks like this is it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An event's content as it is stored."""
+
+    topic: str
+    data: bytes
+    """Canonical JSON, texts as references."""
+    sha256: str
+    texts: Mapping[str, str]
+    """The texts that were taken out, by hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """The three parts of a stored state, uninterpreted."""
+
+    content: bytes
+    meta: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """An event of the catalogue as a domain event of the `eventsourcing` library."""
+
+    originator_id: str
+    originator_version: int
+    event: Event
+    meta: Meta
+
+
+def topic_of(event: Event) -> str:
+    return f"{event.type}@{event.version}"
+
+
+def is_catalogue_topic(topic: str) -> bool:
+    """Whether a stored event is one of the catalogue: `TaskProposed@1`, where the library writes `module:Class`."""
+    kind, at, version = topic.partition("@")
+    return at == "@" and kind.isidentifier() and version.isdecimal()
+
+
+def encode_content(event: Event) -> Content:
+    """An event's content as it is stored. Raises LogError for what JSON can't hold: NaN, infinity, lone surrogates."""
+    texts: dict[str, str] = {}
+    try:
+        data = _canonical(extract(event.model_dump(mode="json"), texts)).encode()
+    except ValueError as error:
+        raise LogError(f"{topic_of(event)} can't be stored as JSON: {error}") from None
+    return Content(topic_of(event), data, hashlib.sha256(data).hexdigest(), texts)
+
+
+def encode_state(content: Content, meta: Meta) -> bytes:
+    """The bytes of a stored event. Raises LogError when a measured value is not finite."""
+    values = {
+        "event_id": str(meta.event_id),
+        "time": meta.time,
+        "host": meta.host,
+        "handler": meta.handler,
+        "cause": str(meta.cause) if meta.cause else None,
+        "correlation": meta.correlation,
+        "measured": dict(meta.measured),
+    }
+    try:
+        encoded = _plain(values).encode()
+    except (ValueError, TypeError) as error:
+        raise LogError(f"what was measured at {content.topic} can't be stored as JSON: {error}") from None
+    return b'{"hash":"%b","meta":%b,"content":%b}' % (content.sha256.encode(), encoded, content.data)
+
+
+def split_state(state: bytes) -> StoredParts:
+    """The parts of a stored event, by position and not by parsing. Raises LogError when it isn't one of ours."""
+    border = state.find(_CONTENT, _META_START)
+    if border < 0 or not state.startswith(b'{"hash":"') or not state.endswith(b"}}"):
+        raise LogError("a stored event has not the form that agent0es writes; the log was changed from outside")
+    return StoredParts(
+        content=state[border + len(_CONTENT) - 1 : -1],
+        meta=state[_META_START : border + 2],
+        sha256=state[_HASH_START:_HASH_END].decode(),
+    )
+
+
+def decode_content(data: bytes, texts: Mapping[str, str]) -> Event:
+    """The event of stored content of any version. Raises LogError when it can't be read, KeyError without its texts."""
+    content = pydantic_core.from_json(data)
+    if b'$text":' in data:  # else there is neither a reference nor a dictionary that looks like one
+        content = restore(content, texts)
+    content = upcast(content)
+    try:
+        return event_adapter.validate_python(content)
+    except ValidationError as error:
+        raise LogError(f"{content.get('type')}@{content.get('version')} does not fit the catalogue: {error}") from None
+
+
+def decode_meta(data: bytes) -> Meta:
+    """Meta from its JSON."""
+    values: dict[str, Any] = pydantic_core.from_json(data)
+    measured: dict[str, Scalar] = values["measured"]
+    return Meta(
+        event_id=UUID(values["event_id"]),
+        time=values["time"],
+        host=values["host"],
+        handler=values["handler"],
+        cause=UUID(values["cause"]) if values["cause"] else None,
+        correlation=values["correlation"],
+        measured=measured,
+    )
+
+
+class EventMapper(es.Mapper[Any]):
+    """The library's mapper for events of library aggregates, ours for those of the catalogue."""
+
+    def resolve(self, names: list[str]) -> Mapping[str, str]:
+        """Texts by hash. `EventLog` puts its own in this place."""
+        if names:
+            raise LogError("a mapper without a log has no texts")
+        return {}
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[Any]) -> es.StoredEvent:
+        if not isinstance(domain_event, LogEntry):
+            return super().to_stored_event(domain_event)
+        # Its id, its texts and what it was a reaction to belong into one transaction, which only the log can do.
+        raise LogError("events of the catalogue are appended with EventLog.append")
+
+    def to_domain_event(self, stored_event: es.StoredEvent) -> DomainEventProtocol[Any]:
+        if not is_catalogue_topic(stored_event.topic):
+            return super().to_domain_event(stored_event)
+        parts = split_state(stored_event.state)
+        return LogEntry(
+            originator_id=str(stored_event.originator_id),
+            originator_version=stored_event.originator_version,
+            event=decode_content(parts.content, self.resolve(references(parts.content))),
+            meta=decode_meta(parts.meta),
+        )

@@ -1,0 +1,85 @@
+"""Finding or making the database that a log is opened on."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from agent0es.errors import StoreError
+from agent0es.log.datastore import Datastore, url_of_file
+from agent0es.log.dialects import Sqlite, explain_os_error
+from agent0es.log.schema import SCHEMA_VERSION, events, log_tables
+
+
+def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> str:
+    """The SQLAlchemy URL for a path or URL; an SQLite file is made when it may be. Raises StoreError."""
+    given = os.fspath(url_or_path)
+    if given == ":memory:":
+        return "sqlite:///:memory:"
+    path = Path(given)
+    if "://" in given:
+        try:
+            url = make_url(given)
+        except ArgumentError as error:
+            raise StoreError(f"{given}: {error}") from None
+        if url.get_backend_name() != "sqlite":
+            return given
+        found = Sqlite(url, busy_seconds=0, synchronous="FULL", read_only=read_only).path
+        if found is None:
+            return given
+        path = found
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path}: is a folder; the log is a file in it, such as {path / 'log.db'}")
+        if not path.exists():
+            if read_only:
+                raise StoreError(f"{path}: there is no log; start a run first, or choose another store with --store")
+            _make(path)
+    except OSError as error:
+        raise StoreError(explain_os_error(error, path)) from None
+    return url_of_file(path, read_only=read_only)
+
+
+def check_database(datastore: Datastore) -> None:
+    """Make the log's tables in an empty database; refuse one that holds something else. Raises StoreError."""
+    name = datastore.dialect.name
+    with datastore.store_errors():
+        present = datastore.tables()
+        with datastore.read() as connection:
+            version = datastore.dialect.schema_version(connection)
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{name}: was written by a newer agent0es; use that one")
+        is_log = events.name in present and version == SCHEMA_VERSION
+        if not is_log and (present or datastore.read_only):
+            raise StoreError(f"{name}: this is not an agent0es log; choose another store")
+        if not datastore.read_only:
+            datastore.create(*log_tables)  # also finds out whether it can be written at all
+
+
+def _make(path: Path) -> None:
+    """A new log under its name only when it is complete, so that nobody ever opens half of one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        datastore = Datastore(url_of_file(draft))
+        try:
+            with datastore.store_errors():
+                datastore.create(*log_tables)
+        finally:
+            datastore.close()
+        draft.chmod(0o666 & ~_umask())
+        with suppress(FileExistsError):  # another process was faster: its log is the log
+            os.link(draft, path)
+    finally:
+        for leftover in (draft, draft.with_name(draft.name + "-wal"), draft.with_name(draft.name + "-shm")):
+            leftover.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,44 @@
+"""How events of older versions become events of today.
+
+An upcaster takes the whole content of one version, texts restored, and returns that of the next, its `version`
+included. It stays for ever, and so does the golden file of the version that it reads.
+"""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from agent0es.domain.events import Event
+from agent0es.errors import LogError
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+"""(type, version) to what makes version + 1 of it."""
+
+CURRENT_VERSIONS: dict[str, int] = {
+    kind.model_fields["type"].default: kind.model_fields["version"].default for kind in get_args(Event)
+}
+"""Type to the version that is written today."""
+
+
+def upcast(content: dict[str, Any]) -> dict[str, Any]:
+    """Content of any known version as that of the current one. Raises LogError for a version that nobody knows."""
+    kind, version = content["type"], content["version"]
+    current = CURRENT_VERSIONS.get(kind)
+    if version == current:
+        return content
+    if current is None or version > current:
+        raise LogError(f"{kind}@{version} was written by a newer agent0es; read this log with that one")
+    while version < current:
+        if (kind, version) not in UPCASTERS:
+            raise LogError(f"{kind}@{version} can't be read: nothing turns it into {kind}@{version + 1}")
+        content = UPCASTERS[kind, version](content)
+        if content["version"] != version + 1:
+            raise LogError(f"the upcaster of {kind}@{version} returned version {content['version']}")
+        version += 1
+    return content
+
+
+def topics_of(kind: str) -> list[str]:
+    """Topics under which events of a type may be stored: one for each version up to the current one."""
+    return [f"{kind}@{version}" for version in range(1, CURRENT_VERSIONS[kind] + 1)]

@@ -1,0 +1,1 @@
+"""Language models behind one asynchronous protocol, the embedded weights, and the embedder."""

@@ -1,0 +1,63 @@
+"""Sentence embeddings on a CPU: all-MiniLM-L6-v2, from the package that carries it."""
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from agent0es.models.weights import embedder_dir
+
+DIMENSION = 384
+BATCH = 32
+"""Texts that are embedded at once."""
+
+
+class Embedder:
+    """Texts to vectors. A text's vector is computed once and kept by its hash.
+
+    The model is loaded at the first text (some seconds: it brings torch). Safe to use from many tasks; one thread at
+    a time computes. The last bits of a vector depend on what it was batched with.
+    """
+
+    def __init__(self) -> None:
+        self._model: Any = None
+        self._cache: dict[bytes, npt.NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
+
+    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """L2-normalised vectors, shape (len(texts), 384). Raises ModelNotFound when the weights are missing."""
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        if any(key not in self._cache for key in keys):
+            await asyncio.to_thread(self._fill, dict(zip(keys, texts, strict=True)))
+        return np.stack([self._cache[key] for key in keys]) if keys else np.empty((0, DIMENSION), np.float32)
+
+    def _fill(self, texts: dict[bytes, str]) -> None:
+        with self._lock:
+            missing = {key: text for key, text in texts.items() if key not in self._cache}
+            if not missing:
+                return
+            if self._model is None:
+                self._model = _load()
+            vectors = self._model.encode(
+                list(missing.values()), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+            )
+            self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
+
+
+def _load() -> Any:
+    folder = embedder_dir()
+    # Read by the libraries when they are imported.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    # One thread: the texts are short, and the other cores generate.
+    torch.set_num_threads(1)
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

@@ -1,0 +1,237 @@
+"""The process that holds an OpenVINO pipeline: `python -m agent0es.models.engine_process GGUF SETTINGS FD PARENT`.
+
+A process and not a thread, because `step()` keeps Python's global lock: 70 ms and more at a time, in which no event
+loop of the same process can move. Started by `engine.Engine`, which also says what the messages mean.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from agent0es.errors import ModelNotFound
+from agent0es.models.base import Completion, GenerationRequest, RequestRefused
+from agent0es.models.engine import (
+    Answered,
+    Ask,
+    Broken,
+    Cancel,
+    EngineSettings,
+    FromEngine,
+    Load,
+    Loaded,
+    Refused,
+    Text,
+    ToEngine,
+)
+
+KV_BLOCK = 32
+"""Tokens in a block of the pipeline's cache on a CPU."""
+_SEED_SPACE = 2**32
+"""The pipeline's sampler takes 32 bits of seed."""
+_IDLE_SECONDS = 1.0
+"""How often an idle engine looks whether its parent is alive."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A request in the batch."""
+
+    number: int
+    handle: Any
+    stream: bool
+    prompt_tokens: int
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    told: str = ""
+    """Text that the parent has been told of."""
+
+
+class Batch:
+    """A pipeline and the requests that it works on, advanced step by step."""
+
+    def __init__(self, gguf: Path, settings: EngineSettings) -> None:
+        """Load the weights. Raises ModelNotFound when OpenVINO does not take them."""
+        import openvino_genai
+
+        self._genai = openvino_genai
+        self._settings = settings
+        scheduler = openvino_genai.SchedulerConfig()
+        scheduler.max_num_seqs = settings.max_batch
+        scheduler.max_num_batched_tokens = settings.max_batched_tokens
+        scheduler.num_kv_blocks = -(-settings.cache_tokens // KV_BLOCK)
+        scheduler.enable_prefix_caching = True
+        properties = {"INFERENCE_NUM_THREADS": settings.threads} if settings.threads else {}
+        try:
+            self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(gguf), scheduler, "CPU", properties)
+        except RuntimeError as error:
+            raise ModelNotFound(f"{gguf}: OpenVINO can't load it: {last_line(error)}") from error
+        self._tokenizer = self._pipeline.get_tokenizer()
+        self._running: list[Running] = []
+        self._waiting: deque[Ask] = deque()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running or self._waiting)
+
+    def add(self, ask: Ask) -> None:
+        self._waiting.append(ask)
+
+    def cancel(self, number: int) -> None:
+        """Forget a request; what it holds is freed by the next step."""
+        self._waiting = deque(ask for ask in self._waiting if ask.number != number)
+        for running in self._running:
+            if running.number == number:
+                running.handle.cancel()
+        self._running = [running for running in self._running if running.number != number]
+        if not self.busy:
+            self._pipeline.step()
+
+    def step(self) -> list[FromEngine]:
+        """One token more for every running request; what there is to tell the parent."""
+        told = self._admit()
+        if self._running:
+            self._pipeline.step()
+        still = []
+        for running in self._running:
+            status = running.handle.get_status()
+            if status == self._genai.GenerationStatus.RUNNING:
+                still.append(running)
+                if running.stream:
+                    self._read(running, told)
+            elif status == self._genai.GenerationStatus.FINISHED:
+                told.append(Answered(running.number, self._completion(running, told)))
+            else:
+                told.append(
+                    Refused(
+                        running.number,
+                        f"a request of {running.prompt_tokens} prompt tokens found no room in the cache of "
+                        f"{self._settings.cache_tokens} tokens; raise the option cache_tokens",
+                    )
+                )
+        self._running = still
+        return told
+
+    def _admit(self) -> list[FromEngine]:
+        told: list[FromEngine] = []
+        while self._waiting and len(self._running) < self._settings.max_batch:
+            ask = self._waiting.popleft()
+            try:
+                self._running.append(self._start(ask))
+            except RequestRefused as error:
+                told.append(Refused(ask.number, str(error)))
+            except RuntimeError as error:
+                told.append(Refused(ask.number, f"OpenVINO refuses the request: {last_line(error)}"))
+        return told
+
+    def _start(self, ask: Ask) -> Running:
+        request = ask.request
+        encoded = self._tokenizer.encode(request.prompt, add_special_tokens=False).input_ids
+        prompt_tokens = encoded.shape[1]
+        # The tokenizer cuts a text off at the model's context without a word, so a full context is one too many.
+        if prompt_tokens + request.max_tokens > self._settings.context:
+            raise RequestRefused(
+                f"a prompt of {prompt_tokens} tokens and max_tokens {request.max_tokens} "
+                f"exceed the context of {self._settings.context}"
+            )
+        handle = self._pipeline.add_request(ask.number, encoded, self._config(request))
+        return Running(ask.number, handle, ask.stream, prompt_tokens)
+
+    def _config(self, request: GenerationRequest) -> Any:
+        options: dict[str, Any] = {}
+        if request.temperature > 0:
+            options |= {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p}
+        if request.stop:
+            options["stop_strings"] = set(request.stop)
+        if request.json_schema is not None:
+            schema = json.dumps(request.json_schema)
+            options["structured_output_config"] = self._genai.StructuredOutputConfig(json_schema=schema)
+        return self._genai.GenerationConfig(
+            max_new_tokens=request.max_tokens,
+            logprobs=1,
+            rng_seed=request.seed % _SEED_SPACE,
+            apply_chat_template=False,
+            **options,
+        )
+
+    def _read(self, running: Running, told: list[FromEngine]) -> str:
+        """Take over the tokens since the last reading; returns the finish reason so far."""
+        reason = "NONE"
+        # There is nothing to read when the very first tokens were a stop string.
+        while running.handle.can_read():
+            for output in running.handle.read().values():
+                running.token_ids += output.generated_ids
+                running.logprobs += output.generated_log_probs
+                reason = output.finish_reason.name
+        if running.stream and running.token_ids:
+            text = self._tokenizer.decode(running.token_ids)
+            # A character may still lack bytes: they come with a later token.
+            if len(text) > len(running.told) and not text.endswith("\ufffd"):
+                told.append(Text(running.number, text[len(running.told) :]))
+                running.told = text
+        return reason
+
+    def _completion(self, running: Running, told: list[FromEngine]) -> Completion:
+        reason = self._read(running, told)
+        return Completion(
+            text=self._tokenizer.decode(running.token_ids) if running.token_ids else "",
+            token_ids=tuple(running.token_ids),
+            logprobs=tuple(running.logprobs),
+            finish_reason="length" if reason == "LENGTH" else "stop",
+            prompt_tokens=running.prompt_tokens,
+            seconds=0.0,
+        )
+
+
+def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: int) -> None:
+    """Load, then answer until the parent is gone."""
+    batch = Batch(gguf, settings)
+    while os.getppid() == parent:
+        wait = 0.0 if batch.busy else _IDLE_SECONDS
+        while connection.poll(wait):
+            message: ToEngine = connection.recv()
+            match message:
+                case Ask():
+                    batch.add(message)
+                case Cancel(number):
+                    batch.cancel(number)
+                case Load(number):
+                    connection.send([Loaded(number)])
+            wait = 0.0
+        if batch.busy:
+            told = batch.step()
+            if told:
+                connection.send(told)
+
+
+def main() -> None:
+    """Run the engine that the arguments describe."""
+    gguf, settings, descriptor, parent = sys.argv[1:]
+    with Connection(int(descriptor)) as connection:
+        try:
+            serve(connection, Path(gguf), EngineSettings(**json.loads(settings)), int(parent))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass
+        except ModelNotFound as error:
+            connection.send([Broken(str(error), unusable=True)])
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            traceback.print_exc()
+            connection.send([Broken(last_line(error), unusable=False)])
+    # Not through the pipeline's destructor: it complains of requests that are still in the batch.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def last_line(error: Exception) -> str:
+    """OpenVINO puts the places in its source first, and what is wrong at the end."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

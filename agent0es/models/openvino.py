@@ -1,0 +1,133 @@
+"""The embedded backend: GGUF weights on a CPU through OpenVINO GenAI. No server, no compiler, no torch.
+
+Each set of weights has an engine, a process of its own: the base, and one for every deployed adapter, merged into
+the base and written as GGUF. They answer side by side.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
+
+import numpy as np
+import numpy.typing as npt
+
+from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.models import chatml
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health
+from agent0es.models.engine import Engine, EngineSettings
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.weights import Weights, find_weights
+
+
+class OpenVinoBackend:
+    """Continuous batching, prefix cache, log-probabilities, structured output; adapters as merged weights."""
+
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
+    end_of_turn = chatml.END_OF_TURN
+
+    def __init__(self, weights: Weights, settings: EngineSettings | None = None) -> None:
+        """Nothing is loaded before the first request."""
+        self._weights = weights
+        self._settings = settings or EngineSettings()
+        self._base = Engine(weights.path, self._settings)
+        self._deployed: dict[str, Engine] = {}
+        self._deploying = asyncio.Lock()
+        self._name = f"{weights.name}:{_quantization(weights)}"
+
+    @classmethod
+    def create(cls, name: str, **options: object) -> "OpenVinoBackend":
+        """`name` is an embedded model or the path of a GGUF; options are the fields of EngineSettings.
+
+        Raises ModelNotFound, and ConfigurationError for an option that there is not or that is out of range.
+        """
+        known = {field.name: field for field in fields(EngineSettings)}
+        for option, value in options.items():
+            if option not in known:
+                raise ConfigurationError(f"openvino: unknown option {option}; there are: {', '.join(known)}")
+            lowest = 0 if option == "threads" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+                raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
+        return cls(find_weights(name), EngineSettings(**options))  # type: ignore[arg-type]
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
+        return chatml.chat_prompt(messages, prefill)
+
+    def neutralise(self, text: str) -> str:
+        return chatml.neutralise(text)
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        engine = self._engine(adapter)
+        futures = [engine.submit(request) for request in requests]
+        try:
+            return await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        future = self._engine(adapter).submit(request, pieces.put_nowait)
+        future.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await future
+        finally:
+            future.cancel()
+
+    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        raise ConfigurationError(f"{self.name} gives no embeddings; use agent0es.models.embedder.Embedder")
+
+    async def health(self) -> Health:
+        engines = {"base": self._base, **self._deployed}
+        extra = {name: {"loaded": engine.loaded, "in_flight": engine.in_flight} for name, engine in engines.items()}
+        detail = "loaded" if self._base.loaded else "will load at the first request"
+        return Health(ok=self._weights.path.is_file(), detail=f"{self.name}: {detail}", extra=extra)
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Load merged weights beside the base. Raises ModelNotFound when they are missing or broken."""
+        async with self._deploying:
+            if deployment.name in self._deployed:
+                return
+            if deployment.merged_gguf is None:
+                raise ModelNotFound(f"adapter {deployment.name}: openvino serves merged weights, and there are none")
+            engine = Engine(deployment.merged_gguf, self._settings)
+            try:
+                await engine.open()
+            except BaseException:
+                await asyncio.to_thread(engine.close)
+                raise
+            self._deployed[deployment.name] = engine
+
+    async def retire(self, name: str) -> None:
+        async with self._deploying:
+            engine = self._deployed.pop(name, None)
+            if engine is not None:
+                await asyncio.to_thread(engine.close)
+
+    async def close(self) -> None:
+        """End all engines; requests in flight fail."""
+        engines = [self._base, *self._deployed.values()]
+        self._deployed = {}
+        for engine in engines:
+            await asyncio.to_thread(engine.close)
+
+    def _engine(self, adapter: str | None) -> Engine:
+        if adapter is None:
+            return self._base
+        if adapter not in self._deployed:
+            deployed = ", ".join(self._deployed) or "none"
+            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+        return self._deployed[adapter]
+
+
+def _quantization(weights: Weights) -> str:
+    """The quantization of most of a file's matrices, e.g. `Q4_1`."""
+    import gguf
+
+    kinds = [tensor.type for tensor in GgufFile.open(weights.path).tensors.values() if len(tensor.shape) > 1]
+    return gguf.GGMLQuantizationType(max(set(kinds), key=kinds.count)).name

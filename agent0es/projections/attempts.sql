@@ -1,0 +1,109 @@
+-- One row per attempt, of practice and at held-out problems, from four events and the rewards.
+
+CREATE TABLE facts.attempt_started (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    attempt VARCHAR NOT NULL,
+    task INTEGER,
+    seed BIGINT NOT NULL,
+    adapter VARCHAR,
+    demonstrations INTEGER NOT NULL
+);
+
+INSERT INTO facts.attempt_started BY NAME
+SELECT run, position, time, unnest(c)
+FROM (
+    SELECT run, position, time, from_json(content, '{
+        "attempt": "VARCHAR", "task": "INTEGER", "seed": "BIGINT", "adapter": "VARCHAR",
+        "demonstrations": "INTEGER"}') AS c
+    FROM batch WHERE type = 'AttemptStarted'
+);
+
+CREATE TABLE facts.solution_submitted (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL,
+    attempt VARCHAR NOT NULL,
+    answer VARCHAR,
+    confidence DOUBLE NOT NULL,
+    tool_calls INTEGER NOT NULL,
+    tool_errors INTEGER NOT NULL,
+    observed BOOLEAN NOT NULL
+);
+
+INSERT INTO facts.solution_submitted BY NAME
+SELECT
+    run, time, attempt, text_of(s.answer) AS answer, s.confidence, s.tool_calls, s.tool_errors, s.observed
+FROM (
+    SELECT run, time, c.attempt, c.solution AS s
+    FROM (
+        SELECT run, time, from_json(content, '{"attempt": "VARCHAR", "solution": {
+            "answer": "JSON", "confidence": "DOUBLE", "tool_calls": "INTEGER", "tool_errors": "INTEGER",
+            "observed": "BOOLEAN"}}') AS c
+        FROM batch WHERE type = 'SolutionSubmitted'
+    )
+);
+
+CREATE TABLE facts.attempt_abandoned (
+    run VARCHAR NOT NULL,
+    attempt VARCHAR NOT NULL,
+    retried_as VARCHAR NOT NULL
+);
+
+INSERT INTO facts.attempt_abandoned BY NAME
+SELECT run, unnest(c)
+FROM (
+    SELECT run, from_json(content, '{"attempt": "VARCHAR", "retried_as": "VARCHAR"}') AS c
+    FROM batch WHERE type = 'AttemptAbandoned'
+);
+
+CREATE VIEW attempts AS
+SELECT
+    run, attempt, a.task, t.iteration, t.family, t.difficulty,
+    -- eval/base-zero-shot/17, or eval/base-zero-shot/17.1 after a crash
+    CASE WHEN a.task IS NULL THEN regexp_extract(attempt, '^[^/]+/(.+)/[0-9.]+$', 1) END AS arm,
+    CASE WHEN a.task IS NULL THEN try_cast(regexp_extract(attempt, '/([0-9]+)(\.[0-9]+)?$', 1) AS INTEGER) END
+        AS problem,
+    CASE
+        WHEN v.attempt IS NOT NULL THEN 'verified'
+        WHEN b.attempt IS NOT NULL THEN 'abandoned'
+        WHEN s.attempt IS NOT NULL THEN 'submitted'
+        ELSE 'started'
+    END AS status,
+    a.adapter, a.demonstrations, a.seed, s.answer, s.confidence, s.tool_calls, s.tool_errors, s.observed,
+    v.correct, v.score, v.second_instance, v.majority_key, w.total AS reward, b.retried_as,
+    a.time AS started, s.time AS submitted, epoch(s.time - a.time) AS seconds, a.position
+FROM facts.attempt_started a
+LEFT JOIN facts.solution_submitted s USING (run, attempt)
+LEFT JOIN facts.attempt_abandoned b USING (run, attempt)
+LEFT JOIN verifications v USING (run, attempt)
+LEFT JOIN (SELECT run, attempt, total FROM rewards WHERE role = 'student') w USING (run, attempt)
+LEFT JOIN tasks t ON t.run = a.run AND t.task = a.task;
+COMMENT ON VIEW attempts IS 'Every attempt: of practice (task is set) and at held-out problems (arm and problem are set).';
+COMMENT ON COLUMN attempts.run IS 'Name of the run.';
+COMMENT ON COLUMN attempts.attempt IS 'Name of the attempt: 12/3 is attempt 3 at task 12.';
+COMMENT ON COLUMN attempts.task IS 'Number of the task; NULL for a held-out problem.';
+COMMENT ON COLUMN attempts.iteration IS 'Iteration of the task.';
+COMMENT ON COLUMN attempts.family IS 'Family of the task.';
+COMMENT ON COLUMN attempts.difficulty IS 'Difficulty of the task.';
+COMMENT ON COLUMN attempts.arm IS 'Way of answering held-out problems, e.g. base-zero-shot or student-1.';
+COMMENT ON COLUMN attempts.problem IS 'Number of the held-out problem.';
+COMMENT ON COLUMN attempts.status IS 'started, submitted, verified, or abandoned (a crash cut it off).';
+COMMENT ON COLUMN attempts.adapter IS 'Adapter that answers; NULL is the base model.';
+COMMENT ON COLUMN attempts.demonstrations IS 'Worked examples in the prompt.';
+COMMENT ON COLUMN attempts.seed IS 'Seed of the sampling.';
+COMMENT ON COLUMN attempts.answer IS 'Final answer as written. Hostile.';
+COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability.';
+COMMENT ON COLUMN attempts.tool_calls IS 'Tool calls that the student made.';
+COMMENT ON COLUMN attempts.tool_errors IS 'How many did not end with status ok.';
+COMMENT ON COLUMN attempts.observed IS 'True when the answer is what the last call printed.';
+COMMENT ON COLUMN attempts.correct IS 'NULL when undecided or not judged.';
+COMMENT ON COLUMN attempts.score IS '0 to 1.';
+COMMENT ON COLUMN attempts.second_instance IS 'Whether the same code is right for other numbers.';
+COMMENT ON COLUMN attempts.majority_key IS 'The answer in a normal form.';
+COMMENT ON COLUMN attempts.reward IS 'Total reward; NULL for held-out problems.';
+COMMENT ON COLUMN attempts.retried_as IS 'Attempt that took the place of an abandoned one.';
+COMMENT ON COLUMN attempts.started IS 'UTC.';
+COMMENT ON COLUMN attempts.submitted IS 'UTC.';
+COMMENT ON COLUMN attempts.seconds IS 'From started to submitted, other work of the process included.';
+COMMENT ON COLUMN attempts.position IS 'Place of its start in the log.';

@@ -1,0 +1,63 @@
+-- One row per round of practice, training and evaluation.
+
+CREATE TABLE facts.iteration_started (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    iteration INTEGER NOT NULL
+);
+
+INSERT INTO facts.iteration_started BY NAME
+SELECT run, position, time, (content ->> '$.iteration')::INTEGER AS iteration
+FROM batch WHERE type = 'IterationStarted';
+
+CREATE TABLE facts.iteration_completed (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL,
+    iteration INTEGER NOT NULL
+);
+
+INSERT INTO facts.iteration_completed BY NAME
+SELECT run, time, (content ->> '$.iteration')::INTEGER AS iteration
+FROM batch WHERE type = 'IterationCompleted';
+
+CREATE VIEW iterations AS
+WITH practice AS (
+    SELECT
+        run, iteration, count(*) FILTER (status = 'completed') AS tasks,
+        count(*) FILTER (status = 'given_up') AS given_up, sum(rejected)::BIGINT AS rejected,
+        coalesce(sum(attempts), 0)::BIGINT AS attempts, coalesce(sum(solved), 0)::BIGINT AS solved,
+        avg(difficulty) FILTER (status = 'completed') AS difficulty
+    FROM tasks GROUP BY run, iteration
+),
+rewarded AS (
+    SELECT
+        t.run, t.iteration, avg(w.total) FILTER (w.role = 'student') AS student_reward,
+        avg(w.total) FILTER (w.role = 'teacher') AS teacher_reward
+    FROM rewards w JOIN facts.task_requested t ON t.run = w.run AND t.task = w.task
+    GROUP BY t.run, t.iteration
+)
+SELECT
+    run, iteration, c.time AS practised, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
+    coalesce(p.rejected, 0) AS rejected, coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
+    CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, p.difficulty, w.student_reward,
+    w.teacher_reward, s.time AS started, s.position
+FROM facts.iteration_started s
+LEFT JOIN facts.iteration_completed c USING (run, iteration)
+LEFT JOIN practice p USING (run, iteration)
+LEFT JOIN rewarded w USING (run, iteration);
+COMMENT ON VIEW iterations IS 'Every iteration, with what its practice came to so far.';
+COMMENT ON COLUMN iterations.run IS 'Name of the run.';
+COMMENT ON COLUMN iterations.iteration IS 'Counted from 1.';
+COMMENT ON COLUMN iterations.practised IS 'When its practice was over, UTC; NULL while it goes on.';
+COMMENT ON COLUMN iterations.tasks IS 'Tasks that were completed.';
+COMMENT ON COLUMN iterations.given_up IS 'Tasks for which there was no usable proposal, or whose handler failed.';
+COMMENT ON COLUMN iterations.rejected IS 'Proposals that were refused.';
+COMMENT ON COLUMN iterations.attempts IS 'Attempts at the completed tasks.';
+COMMENT ON COLUMN iterations.solved IS 'Attempts that were correct.';
+COMMENT ON COLUMN iterations.solve_rate IS 'solved / attempts.';
+COMMENT ON COLUMN iterations.difficulty IS 'Mean over completed tasks.';
+COMMENT ON COLUMN iterations.student_reward IS 'Mean over attempts.';
+COMMENT ON COLUMN iterations.teacher_reward IS 'Mean over tasks.';
+COMMENT ON COLUMN iterations.started IS 'UTC.';
+COMMENT ON COLUMN iterations.position IS 'Place of its start in the log.';

@@ -1,0 +1,51 @@
+-- One row per generation. Prompts stay as references: `agent0es events` rebuilds them byte for byte.
+
+CREATE TABLE model_calls (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    role VARCHAR NOT NULL,
+    task INTEGER,
+    attempt VARCHAR,
+    model VARCHAR NOT NULL,
+    adapter VARCHAR,
+    prompt JSON[] NOT NULL,
+    text VARCHAR NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    finish_reason VARCHAR NOT NULL,
+    temperature DOUBLE NOT NULL,
+    seed BIGINT NOT NULL,
+    mean_logprob DOUBLE NOT NULL,
+    seconds DOUBLE
+);
+COMMENT ON TABLE model_calls IS 'Every generation of a model.';
+COMMENT ON COLUMN model_calls.run IS 'Name of the run.';
+COMMENT ON COLUMN model_calls.position IS 'Place in the log.';
+COMMENT ON COLUMN model_calls.time IS 'When it was appended, UTC.';
+COMMENT ON COLUMN model_calls.role IS 'teacher or student.';
+COMMENT ON COLUMN model_calls.task IS 'Number of the task; NULL for a held-out problem.';
+COMMENT ON COLUMN model_calls.attempt IS 'Name of the attempt; NULL for the teacher.';
+COMMENT ON COLUMN model_calls.model IS 'Backend''s name of the model.';
+COMMENT ON COLUMN model_calls.adapter IS 'Adapter that answered; NULL is the base model.';
+COMMENT ON COLUMN model_calls.prompt IS 'Parts of the prompt, in order: a string, or {"$text": "<sha256>"} for one of more than 200 bytes.';
+COMMENT ON COLUMN model_calls.text IS 'What was written. Hostile.';
+COMMENT ON COLUMN model_calls.prompt_tokens IS 'Tokens read, cached ones included.';
+COMMENT ON COLUMN model_calls.completion_tokens IS 'Tokens written.';
+COMMENT ON COLUMN model_calls.finish_reason IS 'stop, length or cancelled.';
+COMMENT ON COLUMN model_calls.temperature IS 'Sampling temperature; 0 is greedy.';
+COMMENT ON COLUMN model_calls.seed IS 'Seed of this call.';
+COMMENT ON COLUMN model_calls.mean_logprob IS 'Mean natural-log probability of the written tokens.';
+COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured.';
+
+INSERT INTO model_calls BY NAME
+SELECT
+    run, position, time, c.role, c.task, c.attempt, c.model, c.adapter, c.prompt, text_of(c.text) AS text,
+    c.prompt_tokens, c.completion_tokens, c.finish_reason, c.temperature, c.seed, c.mean_logprob, seconds
+FROM (
+    SELECT run, position, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
+        "role": "VARCHAR", "task": "INTEGER", "attempt": "VARCHAR", "model": "VARCHAR", "adapter": "VARCHAR",
+        "prompt": ["JSON"], "text": "JSON", "prompt_tokens": "INTEGER", "completion_tokens": "INTEGER",
+        "finish_reason": "VARCHAR", "temperature": "DOUBLE", "seed": "BIGINT", "mean_logprob": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'ModelCalled'
+);

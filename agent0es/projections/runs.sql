@@ -1,0 +1,81 @@
+-- One row per run.
+
+CREATE TABLE facts.run_started (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    seed HUGEINT NOT NULL,
+    code_version VARCHAR NOT NULL,
+    weights JSON NOT NULL,
+    configuration JSON NOT NULL
+);
+
+INSERT INTO facts.run_started BY NAME
+SELECT run, position, time, unnest(c)
+FROM (
+    SELECT run, position, time, from_json(content, '{
+        "seed": "HUGEINT", "code_version": "VARCHAR", "weights": "JSON", "configuration": "JSON"}') AS c
+    FROM batch WHERE type = 'RunStarted'
+);
+
+CREATE TABLE facts.run_completed (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL
+);
+
+INSERT INTO facts.run_completed BY NAME
+SELECT run, time FROM batch WHERE type = 'RunCompleted';
+
+CREATE VIEW runs AS
+WITH seen AS (
+    SELECT run, count(*) AS events, max(time) AS last_event FROM events GROUP BY run
+),
+practice AS (
+    SELECT
+        run, max(iteration) AS iteration, sum(tasks)::BIGINT AS tasks, sum(given_up)::BIGINT AS given_up,
+        sum(attempts)::BIGINT AS attempts, sum(solved)::BIGINT AS solved
+    FROM iterations GROUP BY run
+),
+serving AS (
+    SELECT
+        run, any_value(adapter) FILTER (role = 'student') AS student,
+        any_value(adapter) FILTER (role = 'teacher') AS teacher
+    FROM adapters WHERE serving GROUP BY run
+),
+failed AS (
+    SELECT run, count(*) AS failures FROM failures GROUP BY run
+)
+SELECT
+    run, CASE WHEN c.run IS NULL THEN 'running' ELSE 'completed' END AS status,
+    coalesce(p.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
+    coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
+    CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
+    v.teacher AS serving_teacher, coalesce(f.failures, 0) AS failures, e.events, s.time AS started,
+    e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.position
+FROM facts.run_started s
+LEFT JOIN facts.run_completed c USING (run)
+LEFT JOIN seen e USING (run)
+LEFT JOIN practice p USING (run)
+LEFT JOIN serving v USING (run)
+LEFT JOIN failed f USING (run);
+COMMENT ON VIEW runs IS 'Every run, with what it came to so far.';
+COMMENT ON COLUMN runs.run IS 'Name of the run.';
+COMMENT ON COLUMN runs.status IS 'completed, or running: not completed, whether or not a process drives it now.';
+COMMENT ON COLUMN runs.iteration IS 'Iteration that it is in; 0 before the first.';
+COMMENT ON COLUMN runs.tasks IS 'Tasks that were completed.';
+COMMENT ON COLUMN runs.given_up IS 'Tasks that were given up.';
+COMMENT ON COLUMN runs.attempts IS 'Attempts at the completed tasks.';
+COMMENT ON COLUMN runs.solved IS 'Attempts that were correct.';
+COMMENT ON COLUMN runs.solve_rate IS 'solved / attempts.';
+COMMENT ON COLUMN runs.serving_student IS 'Adapter that the student answers with; NULL is the base model.';
+COMMENT ON COLUMN runs.serving_teacher IS 'Adapter that the teacher answers with; NULL is the base model.';
+COMMENT ON COLUMN runs.failures IS 'Rows of the table failures.';
+COMMENT ON COLUMN runs.events IS 'Events in the log.';
+COMMENT ON COLUMN runs.started IS 'UTC.';
+COMMENT ON COLUMN runs.last_event IS 'When the latest event was appended, UTC.';
+COMMENT ON COLUMN runs.ended IS 'When it was completed, UTC.';
+COMMENT ON COLUMN runs.seed IS 'Every random choice of the run derives from it.';
+COMMENT ON COLUMN runs.code_version IS 'Version of agent0es that started it.';
+COMMENT ON COLUMN runs.weights IS 'Model name to sha256 of its weights.';
+COMMENT ON COLUMN runs.configuration IS 'The full configuration.';
+COMMENT ON COLUMN runs.position IS 'Place of its start in the log.';

@@ -1,0 +1,70 @@
+-- One row per tool call that was about to run. Without an end its status is `unknown`.
+
+CREATE TABLE facts.tool_requested (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    call VARCHAR NOT NULL,
+    attempt VARCHAR NOT NULL,
+    tool VARCHAR NOT NULL,
+    input VARCHAR NOT NULL,
+    purpose VARCHAR NOT NULL,
+    timeout_seconds DOUBLE NOT NULL,
+    memory_limit_mb INTEGER NOT NULL
+);
+
+INSERT INTO facts.tool_requested BY NAME
+SELECT
+    run, position, time, c.call, c.attempt, c.tool, text_of(c.input) AS input, c.purpose, c.timeout_seconds,
+    c.memory_limit_mb
+FROM (
+    SELECT run, position, time, from_json(content, '{
+        "call": "VARCHAR", "attempt": "VARCHAR", "tool": "VARCHAR", "input": "JSON", "purpose": "VARCHAR",
+        "timeout_seconds": "DOUBLE", "memory_limit_mb": "INTEGER"}') AS c
+    FROM batch WHERE type = 'ToolRequested'
+);
+
+CREATE TABLE facts.tool_called (
+    run VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL,
+    call VARCHAR NOT NULL,
+    status VARCHAR NOT NULL,
+    output VARCHAR NOT NULL,
+    exit_code INTEGER,
+    tier VARCHAR NOT NULL,
+    seconds DOUBLE
+);
+
+INSERT INTO facts.tool_called BY NAME
+SELECT run, time, c.call, c.status, text_of(c.output) AS output, c.exit_code, c.tier, seconds
+FROM (
+    SELECT run, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
+        "call": "VARCHAR", "status": "VARCHAR", "output": "JSON", "exit_code": "INTEGER", "tier": "VARCHAR"}') AS c
+    FROM batch WHERE type = 'ToolCalled'
+);
+
+CREATE VIEW tool_calls AS
+SELECT
+    run, r.attempt, call, try_cast(split_part(r.attempt, '/', 1) AS INTEGER) AS task, r.tool, r.input, r.purpose,
+    coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, c.tier, c.seconds, r.timeout_seconds,
+    r.memory_limit_mb, r.time AS requested, c.time AS ended, r.position
+FROM facts.tool_requested r
+LEFT JOIN facts.tool_called c USING (run, call);
+COMMENT ON VIEW tool_calls IS 'Every tool call, the student''s own and those that the verifier made.';
+COMMENT ON COLUMN tool_calls.run IS 'Name of the run.';
+COMMENT ON COLUMN tool_calls.attempt IS 'Attempt that it belongs to.';
+COMMENT ON COLUMN tool_calls.call IS 'Name of the call: the attempt, #, and a count.';
+COMMENT ON COLUMN tool_calls.task IS 'Number of the task; NULL for a held-out problem.';
+COMMENT ON COLUMN tool_calls.tool IS 'Name of the tool.';
+COMMENT ON COLUMN tool_calls.input IS 'Code or expression. Hostile.';
+COMMENT ON COLUMN tool_calls.purpose IS 'solution, second_instance or verification.';
+COMMENT ON COLUMN tool_calls.status IS 'ok, error, timeout, denied, limit; unknown when the log holds no end of it.';
+COMMENT ON COLUMN tool_calls.output IS 'What the model read. Hostile.';
+COMMENT ON COLUMN tool_calls.exit_code IS 'Exit status; negative is a signal; NULL when nothing was started.';
+COMMENT ON COLUMN tool_calls.tier IS 'The isolation that held.';
+COMMENT ON COLUMN tool_calls.seconds IS 'Wall-clock time in the sandbox, measured.';
+COMMENT ON COLUMN tool_calls.timeout_seconds IS 'Wall-clock limit.';
+COMMENT ON COLUMN tool_calls.memory_limit_mb IS 'Memory limit.';
+COMMENT ON COLUMN tool_calls.requested IS 'When the request was appended, UTC.';
+COMMENT ON COLUMN tool_calls.ended IS 'When the result was appended, UTC.';
+COMMENT ON COLUMN tool_calls.position IS 'Place of the request in the log.';

@@ -1,0 +1,38 @@
+"""What a run practises: families of tasks with answers computed by trusted code, and a verifier. One folder a domain.
+
+A domain is a class that is registered in the entry point group `agent0es.task_domains` and called without arguments.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+
+from agent0es.errors import ConfigurationError
+from agent0es.taskdomains.base import TaskDomain
+
+GROUP = "agent0es.task_domains"
+
+__all__ = ["GROUP", "TaskDomain", "load_task_domain"]
+
+
+def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -> TaskDomain:
+    """The domain that is registered under this name; `available` replaces what is installed.
+
+    Raises ConfigurationError for a name that nothing registers, and for a domain that can't be imported.
+    """
+    points = {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
+    if name not in points:
+        raise ConfigurationError(_unknown(name, sorted(points)))
+    try:
+        make: Callable[[], TaskDomain] = points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"task domain {name!r} ({points[name].value}) can't be imported: {error}") from error
+    return make()
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    if near:
+        return f"no task domain is called {name!r}: did you mean {near[0]!r}? There are: {', '.join(known)}"
+    there = f"there are: {', '.join(known)}" if known else f"none is installed in the entry point group {GROUP}"
+    return f"no task domain is called {name!r}: {there}"

@@ -1,0 +1,195 @@
+"""What a task domain is made of: families of tasks, worked examples, and a verifier's ways to answer."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from agent0es.domain.task import Scalar, Task, Verification
+from agent0es.taskdomains.literals import signature, transplant
+from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
+
+__all__ = [
+    "Choice",
+    "Day",
+    "Demonstration",
+    "Family",
+    "Int",
+    "IntList",
+    "NeedsSymbolic",
+    "Parameter",
+    "Phrase",
+    "Split",
+    "TaskDomain",
+    "signature",
+    "transplant",
+]
+
+Split = Literal["practised", "held_out", "validation"]
+"""practised: trained on. held_out: never trained on, gives the headline. validation: never trained on, for choices."""
+
+SAMPLE_TRIES = 5000
+OTHER_ANSWER_TRIES = 20
+OTHER_PARAMETERS_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A worked example, as the student would write it."""
+
+    description: str
+    action: str
+    """E.g. `python[math.gcd(48, 36)]`."""
+    observation: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsSymbolic:
+    """A judgement that takes algebra: the caller runs `code` in the sandbox and hands over what it prints."""
+
+    code: str
+    """A Python program that carries the answer as data, never runs it, and prints true, false or undecided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A parametrised task with an exact answer. Pure; all randomness is passed in."""
+
+    name: str
+    group: str
+    """The kind of thing it is about, e.g. `dates`."""
+    split: Split
+    parameters: Mapping[str, Parameter]
+    wordings: tuple[str, ...]
+    """`str.format` templates; each shows every parameter as it is."""
+    reference_action: str
+    """`str.format` template of the tool call, e.g. `python[math.gcd({a}, {b})]`."""
+    answer_of: Callable[..., str]
+    """The answer from the parameters as keywords, computed by other means than the reference action."""
+    constraint: Callable[..., str | None] | None = None
+    """Why parameters that are in range don't make a task together, in one line; None where they do."""
+    domain: str = "math"
+
+    def sample(self, rng: random.Random, difficulty: float) -> dict[str, Scalar]:
+        """Parameters that make a task. Raises ValueError for a family whose constraint next to nothing meets."""
+        for _ in range(SAMPLE_TRIES):
+            parameters = {name: kind.sample(rng, difficulty) for name, kind in self.parameters.items()}
+            if self.constraint is None or self.constraint(**parameters) is None:
+                return parameters
+        raise ValueError(f"family {self.name}: no parameters at difficulty {difficulty} meet the constraint")
+
+    def schema(self, difficulty: float) -> dict[str, Any]:
+        """JSON schema of an object with the parameters in range. It can't state the constraint: `check` does."""
+        return {
+            "type": "object",
+            "properties": {name: kind.schema(difficulty) for name, kind in self.parameters.items()},
+            "required": list(self.parameters),
+            "additionalProperties": False,
+        }
+
+    def check(self, parameters: Mapping[str, Scalar], difficulty: float) -> str | None:
+        """Why these parameters make no task at this difficulty, in one line; None when they do."""
+        for name in self.parameters:
+            if name not in parameters:
+                return f"{name} is missing"
+        for name, value in parameters.items():
+            if name not in self.parameters:
+                return f"{name[:40]!r} is not a parameter of {self.name}"
+            reason = self.parameters[name].refusal(value, difficulty)
+            if reason is not None:
+                return f"{name}: {reason}"
+        return None if self.constraint is None else self.constraint(**parameters)
+
+    def answer(self, parameters: Mapping[str, Scalar]) -> str:
+        """The true answer, as the reference action prints it."""
+        return self.answer_of(**parameters)
+
+    def action(self, parameters: Mapping[str, Scalar]) -> str:
+        """The tool call that computes the answer."""
+        return self.reference_action.format(**parameters)
+
+    def task(self, parameters: Mapping[str, Scalar], wording: int, difficulty: float) -> Task:
+        """The task of checked parameters."""
+        return Task(
+            domain=self.domain,
+            family=self.name,
+            parameters=dict(parameters),
+            wording=wording,
+            description=self.wordings[wording].format(**parameters),
+            reference=self.answer(parameters),
+            reference_action=self.action(parameters),
+            difficulty=difficulty,
+        )
+
+    def second_instance(self, task: Task, rng: random.Random) -> Task:
+        """Another instance with the same wording and difficulty; each parameter differs where its range allows it,
+        equal ones stay equal, lists keep their length, and the answer differs where a few tries find
+        such parameters."""
+        for _ in range(OTHER_ANSWER_TRIES):
+            second = self.task(self._others(task, rng), task.wording, task.difficulty)
+            if second.reference != task.reference:
+                break
+        return second
+
+    def _others(self, task: Task, rng: random.Random) -> dict[str, Scalar]:
+        for _ in range(OTHER_PARAMETERS_TRIES):
+            moved: dict[Scalar, Scalar] = {}
+            for name, kind in self.parameters.items():
+                old = task.parameters[name]
+                moved.setdefault(old, kind.different(rng, task.difficulty, old))
+            parameters = {name: moved[old] for name, old in task.parameters.items()}
+            if self.check(parameters, task.difficulty) is None:
+                return parameters
+        return self.sample(rng, task.difficulty)
+
+    def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
+        """Worked examples from easy to middling difficulty, wordings in turn."""
+        made = []
+        for i in range(count):
+            difficulty = 0.5 * i / max(1, count - 1)
+            task = self.task(self.sample(rng, difficulty), i % len(self.wordings), difficulty)
+            made.append(Demonstration(task.description, task.reference_action, task.reference, task.reference))
+        return made
+
+
+class TaskDomain(Protocol):
+    """A field of practice. Implementations are made without arguments and hold no state."""
+
+    name: str
+    system: str
+    """The student's system prompt."""
+    teacher_system: str
+    """The teacher's system prompt."""
+
+    def families(self, split: Split) -> Sequence[Family]:
+        """The families of one split, always in the same order."""
+        ...
+
+    def family(self, name: str) -> Family:
+        """The family of this name. Raises ConfigurationError where there is none."""
+        ...
+
+    def demonstrations(self, family: str, count: int, rng: random.Random) -> Sequence[Demonstration]:
+        """Worked examples of one family."""
+        ...
+
+    def mixed_demonstrations(self, count: int) -> Sequence[Demonstration]:
+        """Worked examples, each of another practised family: the same text every time."""
+        ...
+
+    def judge(self, answer: str | None, task: Task) -> Verification | NeedsSymbolic:
+        """Whether the answer is right, or the program to run in the sandbox in order to know. Never raises."""
+        ...
+
+    def judge_symbolic(self, output: str, answer: str | None, task: Task) -> Verification:
+        """The judgement that the program's output comes to; undecided for anything but true or false."""
+        ...
+
+    def normal_form(self, answer: str | None) -> str | None:
+        """A text that is the same for answers that say the same, for counting majorities; None for no answer."""
+        ...
+
+    def second_instance(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
+        """Another instance of the task's family, and the tool input rewritten for it; None where it can't be moved."""
+        ...

@@ -1,0 +1,60 @@
+"""The calendar. Dates are ISO texts."""
+
+from datetime import date
+from functools import partial
+
+from agent0es.taskdomains.base import Day, Family, Int
+
+practised = partial(Family, group="dates", split="practised")
+held_out = partial(Family, group="dates", split="held_out")
+
+DAYS = Int((4, 40), (100, 900))
+NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _ordinal(day: str) -> int:
+    return date(*map(int, day.split("-"))).toordinal()
+
+
+def _day(ordinal: int) -> str:
+    found = date.fromordinal(ordinal)
+    return f"{found.year}-{found.month:02d}-{found.day:02d}"
+
+
+FAMILIES = (
+    practised(
+        name="days_after",
+        parameters={"days": DAYS, "day": Day()},
+        wordings=("What date is {days} days after {day}?", "Add {days} days to the date {day}."),
+        reference_action='python[date.fromisoformat("{day}") + timedelta(days={days})]',
+        answer_of=lambda days, day: _day(_ordinal(day) + days),
+    ),
+    practised(
+        name="days_between",
+        parameters={"start": Day(0, 1), "end": Day(2, 4)},
+        wordings=("How many days are from {start} to {end}?", "Count the days between {start} and {end}."),
+        reference_action='python[(date.fromisoformat("{end}") - date.fromisoformat("{start}")).days]',
+        answer_of=lambda start, end: str(_ordinal(end) - _ordinal(start)),
+    ),
+    practised(
+        name="weekday",
+        parameters={"day": Day()},
+        wordings=("What day of the week is {day}?", "Which weekday is {day}?"),
+        reference_action='python[date.fromisoformat("{day}").strftime("%A")]',
+        answer_of=lambda day: NAMES[(_ordinal(day) - 1) % 7],
+    ),
+    held_out(
+        name="days_before",
+        parameters={"days": DAYS, "day": Day()},
+        wordings=("What date is {days} days before {day}?", "Subtract {days} days from the date {day}."),
+        reference_action='python[date.fromisoformat("{day}") - timedelta(days={days})]',
+        answer_of=lambda days, day: _day(_ordinal(day) - days),
+    ),
+    held_out(
+        name="weeks_after",
+        parameters={"weeks": Int((3, 12), (20, 200)), "day": Day()},
+        wordings=("What date is {weeks} weeks after {day}?", "Add {weeks} weeks to the date {day}."),
+        reference_action='python[date.fromisoformat("{day}") + timedelta(weeks={weeks})]',
+        answer_of=lambda weeks, day: _day(_ordinal(day) + 7 * weeks),
+    ),
+)

@@ -1,0 +1,59 @@
+"""Sums and terms of sequences."""
+
+from functools import partial
+
+from agent0es.taskdomains.base import Family, Int
+from agent0es.taskdomains.math.families.common import listed
+
+practised = partial(Family, group="sequences", split="practised")
+held_out = partial(Family, group="sequences", split="held_out")
+
+STEP = Int((3, 9), (11, 40))
+UP_TO = Int((10, 40), (200, 2000))
+
+FAMILIES = (
+    practised(
+        name="sum_up_to",
+        parameters={"n": UP_TO},
+        wordings=("Add all numbers from 1 to {n}.", "What is the sum of the numbers from 1 to {n}?"),
+        reference_action="python[sum(range(1, {n} + 1))]",
+        answer_of=lambda n: str(n * (n + 1) // 2),
+    ),
+    practised(
+        name="arithmetic_term",
+        parameters={"first": Int((3, 20), (50, 400)), "step": STEP, "n": Int((5, 12), (20, 90))},
+        wordings=(
+            "A sequence starts at {first} and adds {step} each time. Find term number {n}.",
+            "Find term {n} of the arithmetic sequence with first term {first} and difference {step}.",
+        ),
+        reference_action="python[{first} + ({n} - 1) * {step}]",
+        answer_of=lambda first, step, n: str(range(first, first + n * step, step)[-1]),
+    ),
+    practised(
+        name="multiples",
+        parameters={"count": Int((3, 5), (6, 9)), "step": STEP},
+        wordings=(
+            "List the first {count} multiples of {step}.",
+            "Write the first {count} multiples of {step} as a list.",
+        ),
+        reference_action="python[[{step} * k for k in range(1, {count} + 1)]]",
+        answer_of=lambda count, step: listed(range(step, step * count + 1, step)),
+    ),
+    held_out(
+        name="geometric_term",
+        parameters={"first": Int((11, 19), (20, 60)), "ratio": Int((3, 4), (3, 5)), "n": Int((5, 6), (6, 9))},
+        wordings=(
+            "A sequence starts at {first} and multiplies by {ratio} each time. Find term number {n}.",
+            "Find term {n} of the geometric sequence with first term {first} and ratio {ratio}.",
+        ),
+        reference_action="python[{first} * {ratio} ** ({n} - 1)]",
+        answer_of=lambda first, ratio, n: str(first * ratio**n // ratio),
+    ),
+    held_out(
+        name="odd_sum",
+        parameters={"n": UP_TO},
+        wordings=("Add all odd numbers from 1 to {n}.", "What is the sum of the odd numbers from 1 to {n}?"),
+        reference_action="python[sum(range(1, {n} + 1, 2))]",
+        answer_of=lambda n: str(((n + 1) // 2) ** 2),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Datasets to adapters: a LoRA trainer in a process of its own, merging, and the merged GGUF."""

@@ -1,0 +1,49 @@
+"""Training examples: text to tokens, and which tokens the loss is taken on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text as tokens."""
+
+    ids: tuple[int, ...]
+    trainable: tuple[bool, ...]
+    """Per token, whether the model is to learn to write it."""
+
+
+def read_rows(dataset: Path) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """(prompt, segments) of each line. Raises ValueError with the line's number."""
+    rows = []
+    for number, line in enumerate(dataset.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            rows.append((str(row["prompt"]), [(str(text), bool(learn)) for text, learn in row["segments"]]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{dataset}, line {number}: not a row of prompt and segments: {error!r}") from None
+    return rows
+
+
+def tokenise(tokenizer: Any, prompt: str, segments: Sequence[tuple[str, bool]]) -> Example:
+    """Tokens of the whole text, cut as the engine cuts it; a token belongs to the segment in which it ends.
+
+    The prompt, and segments that are not trainable (observations), are read but not learnt.
+    """
+    spans = [(prompt, False), *segments]
+    learnt = [learn for text, learn in spans for _ in text]
+    encoded = tokenizer.encode("".join(text for text, _ in spans), add_special_tokens=False)
+    return Example(tuple(encoded.ids), tuple(learnt[end - 1] for _, end in encoded.offsets))
+
+
+def shared_prefix(examples: Sequence[Example]) -> int:
+    """How many first tokens all examples have in common, none of them trainable, and none of the texts' last."""
+    shortest = min(len(example.ids) for example in examples) - 1
+    first = examples[0].ids
+    for at in range(shortest):
+        if any(example.ids[at] != first[at] or example.trainable[at] for example in examples):
+            return at
+    return shortest

@@ -1,0 +1,226 @@
+"""A llama-architecture network in fp32 whose linear layers carry LoRA adapters, made for training on few cores.
+
+The same function as transformers' LlamaForCausalLM under PEFT (a test compares them), in less time:
+
+- sequences of a batch lie one behind the other, so nothing is computed for padding;
+- the prompt's beginning that all of them share is computed once per batch;
+- q, k and v are one multiplication, gate and up another, and an adapter is added into its result in place;
+- logits exist only where there is a label.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from safetensors.torch import load_file
+from torch import Tensor
+
+from agent0es.training.examples import Example, shared_prefix
+
+GROUPS = (
+    ("self_attn", ("q_proj", "k_proj", "v_proj")),
+    ("self_attn", ("o_proj",)),
+    ("mlp", ("gate_proj", "up_proj")),
+    ("mlp", ("down_proj",)),
+)
+"""Linear layers of a block that read the same input, in the order of use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A batch of token sequences: their common beginning, then the rest of each."""
+
+    ids: Tensor
+    """int64, shape (tokens,)."""
+    positions: Tensor
+    lengths: tuple[int, ...]
+    """Tokens of the common beginning, then of each rest."""
+    predicts: Tensor
+    """Indices of the tokens whose successor is learnt."""
+    labels: Tensor
+    """Those successors."""
+    whole: int
+    """Tokens of the examples as they would be without the common beginning computed once."""
+
+
+def pack(examples: Sequence[Example]) -> Packed:
+    """Lay out a batch. Trainable first tokens of a text are not learnt: nothing comes before them."""
+    shared = shared_prefix(examples)
+    ids, positions = list(examples[0].ids[:shared]), list(range(shared))
+    predicts, labels = [], []
+    for example in examples:
+        start = len(ids)
+        ids += example.ids[shared:]
+        positions += range(shared, len(example.ids))
+        for at in range(max(shared, 1), len(example.ids)):
+            if example.trainable[at]:
+                predicts.append(start + at - shared - 1 if at > shared else shared - 1)
+                labels.append(example.ids[at])
+    return Packed(
+        ids=torch.tensor(ids),
+        positions=torch.tensor(positions),
+        lengths=(shared, *(len(example.ids) - shared for example in examples)),
+        predicts=torch.tensor(predicts, dtype=torch.int64),
+        labels=torch.tensor(labels, dtype=torch.int64),
+        whole=sum(len(example.ids) for example in examples),
+    )
+
+
+class AdaptedLinear(torch.autograd.Function):
+    """y = x Wᵀ + s (x Aᵀ) Bᵀ with W frozen; shapes x (n, in), W (out, in), A (r, in), B (out, r)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        low = x @ a.T
+        y = x @ weight.T
+        y.addmm_(low, b.T, alpha=scale)
+        ctx.save_for_backward(x, weight, a, b, low)
+        ctx.scale = scale
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        [grad] = grads
+        x, weight, a, b, low = ctx.saved_tensors
+        grad_low = (grad @ b).mul_(ctx.scale)
+        grad_x = (grad @ weight).addmm_(grad_low, a) if ctx.needs_input_grad[0] else None
+        return grad_x, None, grad_low.T @ x, (grad.T @ low).mul_(ctx.scale), None
+
+
+class Network:
+    """Base weights and the adapters on them."""
+
+    def __init__(self, base_dir: Path, targets: Sequence[str], rank: int, alpha: float, dropout: float) -> None:
+        """Adapters start as in PEFT: A uniform (Kaiming, a=√5), B zero, from torch's current seed.
+
+        Raises ValueError for a target that is no linear layer.
+        """
+        known = [name for _, names in GROUPS for name in names]
+        unknown = [name for name in targets if name not in known]
+        if unknown or not targets:
+            raise ValueError(f"target_modules {', '.join(unknown) or '[]'}: choose from {', '.join(known)}")
+        config = json.loads((base_dir / "config.json").read_text())
+        self.layers: int = config["num_hidden_layers"]
+        self._heads: int = config["num_attention_heads"]
+        self._kv_heads: int = config["num_key_value_heads"]
+        self._head: int = config["head_dim"]
+        self._eps: float = config["rms_norm_eps"]
+        self._theta: float = config["rope_theta"]
+        self.scale = alpha / rank
+        self._dropout = dropout
+        weights = load_file(base_dir / "model.safetensors")
+        self._embedding = weights["model.embed_tokens.weight"]
+        self._output = weights.get("lm_head.weight", self._embedding)
+        self._norm = weights["model.norm.weight"]
+        self._norms = [
+            [weights[f"model.layers.{n}.{name}.weight"] for name in ("input_layernorm", "post_attention_layernorm")]
+            for n in range(self.layers)
+        ]
+        self._weights: dict[tuple[int, int], Tensor] = {}
+        self._members: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        self.adapters: dict[str, tuple[Tensor, Tensor]] = {}
+        """`model.layers.0.self_attn.q_proj` to A (rank, in) and B (out, rank)."""
+        for layer in range(self.layers):
+            for group, (parent, names) in enumerate(GROUPS):
+                paths = [f"model.layers.{layer}.{parent}.{name}" for name in names]
+                parts = [weights.pop(f"{path}.weight") for path in paths]
+                self._weights[layer, group] = parts[0] if len(parts) == 1 else torch.cat(parts)
+                members = list(zip(paths, (len(part) for part in parts), strict=True))
+                self._members[layer, group] = members
+                for name, path, part in zip(names, paths, parts, strict=True):
+                    if name in targets:
+                        a = torch.empty(rank, part.shape[1])
+                        torch.nn.init.kaiming_uniform_(a, a=math.sqrt(5))
+                        self.adapters[path] = (a.requires_grad_(), torch.zeros(len(part), rank, requires_grad=True))
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is trained."""
+        return [tensor for pair in self.adapters.values() for tensor in pair]
+
+    def loss(self, batch: Packed) -> Tensor:
+        """Sum over the labels of their negative log-probabilities."""
+        angles = batch.positions[:, None] / self._theta ** (torch.arange(0, self._head, 2) / self._head)
+        cos, sin = (torch.cat([part, part], -1)[:, None] for part in (angles.cos(), angles.sin()))
+        causal = _masks(batch.lengths)
+        x = F.embedding(batch.ids, self._embedding)
+        for layer in range(self.layers):
+            before_attention, before_mlp = self._norms[layer]
+            x = x + self._attention(layer, self._normalise(x, before_attention), cos, sin, causal, batch.lengths)
+            gate, up = self._linear(layer, 2, self._normalise(x, before_mlp)).chunk(2, -1)
+            x = x + self._linear(layer, 3, F.silu(gate) * up)
+        x = self._normalise(x[batch.predicts], self._norm)
+        return F.cross_entropy(x @ self._output.T, batch.labels, reduction="sum")
+
+    def merged(self, path: str) -> Tensor | None:
+        """W + s B A of an adapted layer, shape (out, in); None when it has no adapter."""
+        if path not in self.adapters:
+            return None
+        a, b = (tensor.detach() for tensor in self.adapters[path])
+        for key, members in self._members.items():
+            rows = 0
+            for member, count in members:
+                if member == path:
+                    return torch.addmm(self._weights[key][rows : rows + count], b, a, alpha=self.scale)
+                rows += count
+        raise KeyError(path)
+
+    def _attention(
+        self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, masks: list[Tensor], lengths: Sequence[int]
+    ) -> Tensor:
+        heads, kv_heads = self._heads, self._kv_heads
+        mixed = self._linear(layer, 0, x).view(len(x), heads + 2 * kv_heads, self._head)
+        q, k, v = mixed.split([heads, kv_heads, kv_heads], 1)
+        q, k = (part * cos + _rotate_half(part) * sin for part in (q, k))
+        # (heads, tokens, head); every query head gets a key head of its own.
+        q = q.transpose(0, 1)
+        k, v = (part.transpose(0, 1).repeat_interleave(heads // kv_heads, 0) for part in (k, v))
+        shared, *rests = lengths
+        outs = []
+        if shared:
+            outs.append(F.scaled_dot_product_attention(q[:, :shared], k[:, :shared], v[:, :shared], is_causal=True))
+        start = shared
+        for length, mask in zip(rests, masks, strict=True):
+            own = slice(start, start + length)
+            keys, values = (torch.cat([part[:, :shared], part[:, own]], 1) for part in (k, v))
+            outs.append(F.scaled_dot_product_attention(q[:, own], keys, values, attn_mask=mask))
+            start += length
+        return self._linear(layer, 1, torch.cat(outs, 1).transpose(0, 1).reshape(len(x), heads * self._head))
+
+    def _linear(self, layer: int, group: int, x: Tensor) -> Tensor:
+        weight, members = self._weights[layer, group], self._members[layer, group]
+        pairs = [self.adapters.get(path) for path, _ in members]
+        present = [pair for pair in pairs if pair is not None]
+        if not present:
+            return x @ weight.T
+        if len(pairs) == 1:
+            [(a, b)] = present
+        else:
+            a = torch.cat([pair[0] for pair in present])
+            # A layer without an adapter has no columns here, and rows of zeros.
+            b = torch.block_diag(
+                *(weight.new_zeros(n, 0) if p is None else p[1] for p, (_, n) in zip(pairs, members, strict=True))
+            )
+        if self._dropout:
+            return x @ weight.T + F.dropout(x, self._dropout) @ a.T @ b.T * self.scale
+        result: Tensor = AdaptedLinear.apply(x, weight, a, b, self.scale)
+        return result
+
+    def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
+
+
+def _masks(lengths: Sequence[int]) -> list[Tensor]:
+    """Per rest, which keys (common beginning, then its own) a token sees: shape (length, shared + length)."""
+    shared, *rests = lengths
+    return [torch.ones(length, shared + length, dtype=torch.bool).tril(shared) for length in rests]
+
+
+def _rotate_half(x: Tensor) -> Tensor:
+    first, second = x.chunk(2, -1)
+    return torch.cat([-second, first], -1)

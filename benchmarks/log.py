@@ -1,0 +1,165 @@
+"""How fast the log appends, against the eventsourcing library's own SQLite recorder and against raw sqlite3.
+
+    python benchmarks/log.py [--seconds 2] [--folder DIR]
+
+All on the same disk in one run, because the speed of fsync varies tenfold between disks. Everything runs with
+`synchronous=FULL`: an append is on the disk when it returns. The peers store the same bytes as ready-made state; the
+log also validates, hashes, chains and gives ids. Prints events/s, ratios, and bytes per event.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+
+from agent0es.domain import events as ev
+from agent0es.log import EventLog, NewEvent, Recorded
+
+CONCURRENT = 64
+BATCHES = (1, 10, 100)
+PROMPT = "You solve problems with a Python tool.\n" * 12
+"""Stored once, however many events refer to it."""
+
+
+def model_called(number: int) -> ev.ModelCalled:
+    """A typical event: the most frequent one and the longest."""
+    return ev.ModelCalled(
+        role="student",
+        task=number,
+        attempt=f"{number}/1",
+        model="SmolLM2-135M-Instruct",
+        adapter=None,
+        prompt=(PROMPT, f"What is {number} times 17?\n", "Answer: "),
+        text=f"Action: python[{number} * 17]",
+        prompt_tokens=211,
+        completion_tokens=14,
+        finish_reason="stop",
+        temperature=0.6,
+        seed=number * 7919,
+        mean_logprob=-0.1234,
+    )
+
+
+def rate(step: Callable[[], int], seconds: float) -> float:
+    """Events per second; the first step warms up."""
+    step()
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        count += step()
+    return count / elapsed
+
+
+class Log:
+    """EventLog.append, batches into one stream each, as a handler does it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "log.db"
+        self.log = EventLog.open(self.path)
+        self.cause: Recorded = self.log.append(
+            [NewEvent("run/bench", ev.IterationStarted(iteration=1))], handler="benchmark"
+        )[0]
+        self.number = 0
+
+    def batch(self, size: int) -> list[NewEvent]:
+        self.number += 1
+        stream = f"attempt/bench/{self.number}"
+        return [NewEvent(stream, model_called(self.number), {"seconds": 0.1234}) for _ in range(size)]
+
+    def step(self, size: int) -> int:
+        return len(self.log.append(self.batch(size), handler="benchmark", cause=self.cause))
+
+    async def concurrently(self, seconds: float) -> float:
+        """Events per second of coroutines that each await one append after the other."""
+        end = time.perf_counter() + seconds
+        count = 0
+
+        async def work() -> None:
+            nonlocal count
+            while time.perf_counter() < end:
+                appended = await self.log.append_async(self.batch(1), handler="benchmark", cause=self.cause)
+                count += len(appended)
+
+        start = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(CONCURRENT)))
+        return count / (time.perf_counter() - start)
+
+
+class Library:
+    """The library's recorder, which opens the file in WAL mode and leaves synchronous at FULL."""
+
+    def __init__(self, folder: Path, state: bytes) -> None:
+        self.recorder = SQLiteApplicationRecorder(SQLiteDatastore(str(folder / "library.db")))
+        self.recorder.create_table()
+        self.state = state
+
+    def step(self, size: int) -> int:
+        stream = uuid4()
+        stored = [StoredEvent(stream, version, "ModelCalled@1", self.state) for version in range(size)]
+        return len(self.recorder.insert_events(stored) or ())
+
+
+class Raw:
+    """What the disk and SQLite allow: a table with one index, no hashes, no ids."""
+
+    def __init__(self, folder: Path, state: bytes) -> None:
+        self.connection = sqlite3.connect(folder / "raw.db", isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
+        self.connection.execute(
+            "CREATE TABLE events (seq INTEGER PRIMARY KEY, stream TEXT, version INT, state TEXT, "
+            "UNIQUE (stream, version))"
+        )
+        self.state = state.decode()
+
+    def step(self, size: int) -> int:
+        stream = uuid4().hex
+        rows = [(stream, version, self.state) for version in range(size)]
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.executemany("INSERT INTO events (stream, version, state) VALUES (?, ?, ?)", rows)
+        self.connection.execute("COMMIT")
+        return size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for each figure")
+    parser.add_argument("--folder", type=Path, default=Path.cwd(), help="disk to measure on")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="benchmark-log-") as name:
+        folder = Path(name)
+        log = Log(folder)
+        log.step(1)
+        row = log.log.recorder.select_notifications(2, 1)[0]
+        library, raw = Library(folder, row.state), Raw(folder, row.state)
+        print(f"state of {len(row.state)} bytes; events/s")
+        print(f"{'one commit for':22}{'agent0es':>10}{'library':>10}{'raw':>10}{'x library':>11}{'x raw':>8}")
+        single = 0.0
+        for size in BATCHES:
+            ours, theirs, bare = (
+                rate(lambda step=step, size=size: step(size), options.seconds)  # type: ignore[misc]
+                for step in (log.step, library.step, raw.step)
+            )
+            single = theirs if size == 1 else single
+            rates = f"{ours:>10,.0f}{theirs:>10,.0f}{bare:>10,.0f}"
+            print(f"{size:>4} events{'':11}{rates}{ours / theirs:>11.2f}{ours / bare:>8.2f}")
+        together = asyncio.run(log.concurrently(options.seconds))
+        print(f"{CONCURRENT:>4} awaiting, 1 each {together:>11,.0f}{single:>10,.0f}{'':10}{together / single:>11.2f}")
+        head = log.log.head()
+        start = time.perf_counter()
+        report = log.log.verify()
+        elapsed = time.perf_counter() - start
+        log.log.close()
+        size = log.path.stat().st_size
+        print(f"{size / head:,.0f} bytes per event on disk, indices included, in {head:,} events")
+        print(f"verify: {head / elapsed:,.0f} events/s, {'ok' if report.ok else report.problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The student's turn: given what the model wrote, what it means and what it is asked next."""
+
+from agent0es.agents.student import Transcript
+from agent0es.models.base import Completion
+from agent0es.tools.base import ToolResult
+
+
+def wrote(text: str, logprob: float = -0.1) -> Completion:
+    return Completion(
+        text=text, token_ids=(1, 2), logprobs=(logprob, logprob), finish_reason="stop", prompt_tokens=5, seconds=0.1
+    )
+
+
+def printed(output: str, status: str = "ok") -> ToolResult:
+    return ToolResult(
+        status=status,  # type: ignore[arg-type]
+        output=output,
+        exit_code=0,
+        stdout_bytes=len(output),
+        stderr_bytes=0,
+        wall_seconds=0.01,
+        cpu_seconds=0.01,
+        peak_memory_mb=10.0,
+        tier="test",
+    )
+
+
+def test_an_action_is_run_and_its_result_is_put_before_the_model() -> None:
+    transcript, action = Transcript().read(wrote("Action: python[17*25]\n"))
+    assert action is not None and (action.tool, action.input) == ("python", "17*25")
+    assert transcript.observe(printed("425"), last_call=False).prompt == (
+        "Action: python[17*25]\n",
+        "Observation: 425\n",
+    )
+
+
+def test_the_answer_after_it_ends_the_attempt() -> None:
+    transcript, _ = Transcript().read(wrote("Action: python[17*25]\n"))
+    transcript, action = transcript.observe(printed("425"), last_call=False).read(wrote("Answer: 425"))
+    assert action is None
+    solution = transcript.solution()
+    assert (solution.answer, solution.tool_calls, solution.tool_errors, solution.observed) == ("425", 1, 0, True)
+    assert 0.9 < solution.confidence < 0.91
+
+
+def test_words_put_into_the_students_mouth_become_part_of_its_turn() -> None:
+    transcript, action = Transcript(lead="Action: python[").read(wrote("17*25]\n"))
+    assert action is not None and action.input == "17*25"
+    assert transcript.prompt == ("Action: python[17*25]\n",)
+
+
+def test_an_answer_written_before_the_observation_is_a_guess_and_is_dropped() -> None:
+    transcript, action = Transcript().read(wrote("Action: python[17*25]\nAnswer: 400"))
+    assert action is not None
+    assert transcript.answer is None
+    assert transcript.prompt == ("Action: python[17*25]\n",)
+
+
+def test_after_the_last_allowed_call_the_student_is_led_to_its_answer() -> None:
+    transcript, _ = Transcript().read(wrote("Action: python[1]\n"))
+    led = transcript.observe(printed("1"), last_call=True)
+    assert led.prompt[-1] == "Answer:"
+    answered, action = led.read(wrote(" 1"))
+    assert action is None and answered.answer == "1"
+
+
+def test_another_action_in_place_of_the_answer_is_not_run_any_more() -> None:
+    transcript, _ = Transcript().read(wrote("Action: python[1]\n"))
+    _, action = transcript.observe(printed("1"), last_call=True).read(wrote(" Action: python[2]"))
+    assert action is None
+
+
+def test_a_failed_call_is_counted() -> None:
+    transcript, _ = Transcript().read(wrote("Action: python[1/0]\n"))
+    observed = transcript.observe(printed("ZeroDivisionError: division by zero", "error"), last_call=False)
+    assert (observed.calls, observed.errors) == (1, 1)
+
+
+def test_nothing_at_all_is_an_attempt_without_an_answer() -> None:
+    transcript, action = Transcript().read(wrote(""))
+    assert action is None and transcript.solution().answer is None

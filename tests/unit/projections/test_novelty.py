@@ -1,0 +1,52 @@
+"""The novelty index: exact nearest neighbours among the tasks of a run."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent0es.projections import NoveltyIndex
+
+
+def test_an_empty_index_knows_no_neighbour() -> None:
+    assert NoveltyIndex().nearest([1.0, 0.0]) is None
+    assert NoveltyIndex().size == 0
+
+
+def test_the_nearest_task_is_the_one_with_the_largest_cosine() -> None:
+    index = NoveltyIndex.rebuild([3, 8], [[1.0, 0.0], [0.0, 2.0]])
+
+    assert index.nearest([0.6, 0.8]) == (pytest.approx(0.8, abs=1e-6), 8)
+    assert index.nearest([0.6, 0.8], k=2) == (pytest.approx(0.6, abs=1e-6), 3)
+    assert index.nearest([0.6, 0.8], k=3) is None
+
+
+def test_the_same_text_is_its_own_nearest_task_with_similarity_one() -> None:
+    index = NoveltyIndex.rebuild([1, 2], [[0.3, 0.4], [5.0, 1.0]])
+    assert index.nearest([3.0, 4.0]) == (1.0, 1)
+
+
+@pytest.mark.parametrize("vector", [[0.0, 0.0], [float("nan"), 1.0], [1.0, 2.0, 3.0]])
+def test_a_vector_that_fits_nothing_is_refused(vector: list[float]) -> None:
+    index = NoveltyIndex.rebuild([1], [[1.0, 0.0]])
+    with pytest.raises(ValueError):
+        index.add(2, vector)
+    with pytest.raises(ValueError):
+        index.nearest(vector)
+    assert index.size == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 40), copies=st.integers(0, 5))
+def test_neither_the_order_of_adding_nor_equal_tasks_change_the_answer(seed: int, count: int, copies: int) -> None:
+    rng = random.Random(seed)
+    vectors = {n: [rng.gauss(0, 1) for _ in range(16)] for n in range(count)}
+    vectors |= {count + i: vectors[rng.randrange(count)] for i in range(copies)}
+    shuffled = rng.sample(sorted(vectors), len(vectors))
+    one = NoveltyIndex.rebuild(vectors, vectors.values())
+    other = NoveltyIndex.rebuild(shuffled, [vectors[n] for n in shuffled])
+
+    for query in [*vectors.values(), [rng.gauss(0, 1) for _ in range(16)]]:
+        assert one.nearest(query) == other.nearest(query)
+        assert one.nearest(query, k=len(vectors)) == other.nearest(query, k=len(vectors))

@@ -1,0 +1,235 @@
+"""What each table says, given these events."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from agent0es.domain import events as ev
+from agent0es.log.records import NewEvent
+from agent0es.projections import Projections
+from tests.unit.projections import history as make
+from tests.unit.projections.fake_log import FakeLog
+
+RUN = "r"
+
+
+def ask(events: Sequence[NewEvent], sql: str) -> list[tuple[Any, ...]]:
+    with Projections.open(FakeLog(events)) as tables:
+        tables.catch_up()
+        return list(tables.query(sql).rows)
+
+
+def on(stream: str, *events: ev.Event) -> list[NewEvent]:
+    return [NewEvent(stream, event, {"seconds": 0.5}) for event in events]
+
+
+def requested(task: int, iteration: int = 1) -> list[NewEvent]:
+    event = ev.TaskRequested(
+        task=task, iteration=iteration, domain="math", families={"gcd": 0.5}, novelty_bar=0.1, seed=1
+    )
+    return on(f"task/{RUN}/{task}", event)
+
+
+def proposed(task: int, attempts: int = 1) -> list[NewEvent]:
+    return [*requested(task), *on(f"task/{RUN}/{task}", make.proposed(random.Random(0), task, 1, "gcd", attempts))]
+
+
+def completed(task: int, attempts: int, solved: int) -> list[NewEvent]:
+    event = ev.TaskCompleted(task=task, iteration=1, family="gcd", difficulty=0.5, attempts=attempts, solved=solved)
+    return on(f"task/{RUN}/{task}", event)
+
+
+def tried(name: str, correct: bool, task: int | None = 1) -> list[NewEvent]:
+    return make.attempt(random.Random(0), RUN, name, task, correct, None)
+
+
+def test_a_task_shows_how_far_it_got() -> None:
+    last_refusal = ev.ProposalRejected(
+        task=3, iteration=1, reason="duplicate", detail="asked before", text="{}", tries_left=0
+    )
+    failed = ev.HandlerFailed(handler="solve", cause=1, task=4, error="ValueError: no", traceback="…")
+    events = [
+        *requested(1),
+        *proposed(2),
+        *requested(3),
+        *on(f"task/{RUN}/3", last_refusal),
+        *proposed(4),
+        *on(f"run/{RUN}", failed),
+        *proposed(5),
+        *completed(5, attempts=4, solved=1),
+    ]
+    assert ask(events, "SELECT task, status, rejected, solve_rate FROM tasks ORDER BY task") == [
+        (1, "requested", 0, None),
+        (2, "proposed", 0, None),
+        (3, "given_up", 1, None),
+        (4, "given_up", 0, None),
+        (5, "completed", 0, 0.25),
+    ]
+
+
+def test_a_tool_call_without_an_end_has_an_unknown_outcome() -> None:
+    whole = tried("1/1", correct=True)
+    cut_off = tried("1/2", correct=True)[:3]
+    calls = ask([*whole, *cut_off], "SELECT call, task, status, exit_code, seconds FROM tool_calls ORDER BY call")
+    assert calls == [("1/1#1", 1, "ok", 0, 0.125), ("1/2#1", 1, "unknown", None, None)]
+
+
+def test_an_attempt_that_a_crash_cut_off_names_the_one_that_took_its_place() -> None:
+    gone = on(f"attempt/{RUN}/1/1", ev.AttemptAbandoned(attempt="1/1", task=1, retried_as="1/1.1"))
+    events = [*proposed(1), *tried("1/1", correct=True)[:2], *gone, *tried("1/1.1", correct=True)]
+    assert ask(events, "SELECT attempt, status, retried_as, correct, family FROM attempts ORDER BY attempt") == [
+        ("1/1", "abandoned", "1/1.1", None, "gcd"),
+        ("1/1.1", "verified", None, True, "gcd"),
+    ]
+
+
+def test_an_attempt_at_a_held_out_problem_names_arm_and_problem() -> None:
+    events = [*tried("eval/base-zero-shot/17", True, None), *tried("eval/student-1/17.2", True, None)]
+    assert ask(events, "SELECT arm, problem, task, correct FROM attempts ORDER BY arm") == [
+        ("base-zero-shot", 17, None, True),
+        ("student-1", 17, None, True),
+    ]
+
+
+def test_the_curriculum_counts_completed_tasks_by_family() -> None:
+    events = [
+        *proposed(1, attempts=2),
+        *tried("1/1", correct=True),
+        *tried("1/2", correct=False),
+        *completed(1, attempts=2, solved=1),
+        *proposed(2),
+        *tried("2/1", correct=True, task=2),
+    ]
+    sql = "SELECT iteration, family, tasks, attempts, solved, solve_rate, difficulty, tool_calls FROM curriculum"
+    assert ask(events, sql) == [(1, "gcd", 1, 2, 1, 0.5, 0.5, 2)]
+
+
+def test_rewards_keep_their_components() -> None:
+    rewarded = ev.RewardAssigned(
+        role="teacher", task=1, attempt=None, components={"novelty": 0.25, "correctness": 1.0}, total=0.4
+    )
+    sql = "SELECT role, attempt, components['novelty'], total FROM rewards"
+    assert ask(on(f"task/{RUN}/1", rewarded), sql) == [("teacher", None, 0.25, 0.4)]
+
+
+def adapter(name: str, *then: str, role: str = "student") -> list[NewEvent]:
+    own = {"adapter": name, "role": role, "iteration": int(name[-1])}
+    built = {**own, "examples": 2, "sha256": "d", "per_family": {"gcd": 2}, "sources": ("1/1", "2/1")}
+    trained = {**own, "path": f"adapters/{RUN}/{name}", "adapter_sha256": "a", "merged_sha256": "e"}
+    kinds = {
+        "fail": ev.TrainingFailed(**own, reason="too few"),
+        "train": ev.AdapterTrained(**trained, steps=2, loss=(2.0, 1.0)),
+        "evaluate": ev.AdapterEvaluated(**own, **make.scores(name)),
+        "promote": ev.AdapterPromoted(**own, score=0.6, reason="better"),
+        "reject": ev.AdapterRejected(**own, reason="not better"),
+    }
+    return on(f"adapter/{RUN}/{name}", ev.DatasetBuilt(**built), *(kinds[step] for step in then))
+
+
+def test_the_adapter_that_was_promoted_last_serves() -> None:
+    events = [
+        *adapter("student-1", "train", "evaluate", "promote"),
+        *adapter("student-2", "train", "evaluate", "promote"),
+        *adapter("student-3", "train", "evaluate", "reject"),
+        *adapter("student-4", "fail"),
+        *adapter("student-5"),
+        *adapter("teacher-1", "train", "evaluate", "promote", role="teacher"),
+    ]
+    sql = "SELECT adapter, status, serving, share, final_loss, reason FROM adapters ORDER BY position"
+    assert ask(events, sql) == [
+        ("student-1", "promoted", False, 0.6, 1.0, "better"),
+        ("student-2", "promoted", True, 0.6, 1.0, "better"),
+        ("student-3", "rejected", False, 0.6, 1.0, "not better"),
+        ("student-4", "failed", False, None, None, "too few"),
+        ("student-5", "training", False, None, None, None),
+        ("teacher-1", "promoted", True, 0.6, 1.0, "better"),
+    ]
+
+
+def test_an_evaluation_has_a_row_per_arm_and_split_and_per_family() -> None:
+    events = adapter("student-1", "train", "evaluate")
+    rows = ask(events, "SELECT split, arm, correct, problems, share, lead, p_value FROM evaluations ORDER BY ALL")
+    assert rows == [
+        ("held_out", "base-zero-shot", 1, 10, 0.1, 0.5, 0.02),
+        ("held_out", "student-1", 6, 10, 0.6, None, None),
+        ("practised", "base-zero-shot", 1, 10, 0.1, 0.5, 0.02),
+        ("practised", "student-1", 6, 10, 0.6, None, None),
+    ]
+    families = ask(
+        events,
+        "SELECT family, correct, problems FROM evaluation_families WHERE split = 'held_out' AND arm = 'student-1'"
+        " ORDER BY family",
+    )
+    assert families == [("gcd", 6, 6), ("percent", 0, 4)]
+
+
+def test_a_run_sums_up_what_it_came_to() -> None:
+    started = ev.RunStarted(seed=2**70, configuration={"a": {"b": 1}}, code_version="0.1", weights={"m": "w"})
+    events = [
+        *on("run/a", started),
+        *on(f"run/{RUN}", started, ev.IterationStarted(iteration=1)),
+        *proposed(1, attempts=2),
+        *completed(1, attempts=2, solved=1),
+        *adapter("student-1", "train", "evaluate", "promote"),
+        *on(f"run/{RUN}", ev.RunCompleted(iterations=1, serving={"student": "student-1", "teacher": None})),
+    ]
+    sql = "SELECT run, status, iteration, tasks, solve_rate, serving_student, events, seed FROM runs ORDER BY position"
+    assert ask(events, sql) == [
+        ("a", "running", 0, 0, None, None, 1, 2**70),
+        (RUN, "completed", 1, 1, 0.5, "student-1", 10, 2**70),
+    ]
+
+
+def test_long_texts_are_shown_in_full_but_prompts_stay_references() -> None:
+    call = make.called("student", 1, "1/1", None, make.LONG, prompt=(make.LONG, "short"))
+    [(text, prompt)] = ask(on(f"attempt/{RUN}/1/1", call), "SELECT text, prompt FROM model_calls")
+    assert text == make.LONG
+    assert prompt[0].startswith('{"$text":"')
+    assert prompt[1] == '"short"'
+
+
+def test_a_text_that_looks_like_a_reference_stays_what_it_is() -> None:
+    secret = make.called("student", 1, "1/1", None, make.LONG)
+    log = FakeLog(on(f"attempt/{RUN}/1/1", secret))
+    [sha256] = log.texts
+    forged = f'{{"$text":"{sha256}"}}'
+    log.append(on(f"attempt/{RUN}/1/2", make.called("student", 1, "1/2", None, forged)))
+    with Projections.open(log) as tables:
+        tables.catch_up()
+        assert list(tables.query("SELECT text FROM model_calls WHERE attempt = '1/2'").rows) == [(forged,)]
+
+
+def test_hostile_characters_come_through_unchanged() -> None:
+    text = "nul \0, escape \x1b[2J, quote ' \" $text, astral \U0001f600, bidi \u202e, [bold]"
+    call = make.called("student", 1, "1/1", None, text)
+    assert ask(on(f"attempt/{RUN}/1/1", call), "SELECT text FROM model_calls") == [(text,)]
+
+
+def test_every_event_of_a_history_has_its_row() -> None:
+    events = [event for n in range(6) for event in make.history(random.Random(n), f"run-{n}", iterations=2)]
+    kinds = {event.event.type for event in events}
+    assert len(kinds) == 24, f"the history should have one of each: {kinds}"
+    counts = dict(ask(events, "SELECT type, count(*) FROM events GROUP BY type"))
+    tables = {
+        "TaskRequested": "tasks",
+        "ProposalRejected": "proposals_rejected",
+        "AttemptStarted": "attempts",
+        "ModelCalled": "model_calls",
+        "ToolRequested": "tool_calls",
+        "Verified": "verifications",
+        "RewardAssigned": "rewards",
+        "IterationStarted": "iterations",
+        "DatasetBuilt": "adapters",
+        "RunStarted": "runs",
+    }
+    assert counts.keys() == kinds
+    union = " UNION ALL ".join(f"FROM {table} SELECT '{kind}', count(*)" for kind, table in tables.items())
+    assert dict(ask(events, union)) == {kind: counts[kind] for kind in tables}
+
+
+def test_every_column_that_a_user_sees_says_what_it_is() -> None:
+    sql = (
+        "SELECT table_name, column_name FROM duckdb_columns()"
+        " WHERE schema_name = 'main' AND NOT internal AND comment IS NULL"
+    )
+    assert ask([], sql) == []

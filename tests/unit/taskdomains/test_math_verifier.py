@@ -1,0 +1,204 @@
+"""What counts as right, and above all what does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import agent0es.tools
+from agent0es.domain.task import Task, Verification
+from agent0es.taskdomains.base import NeedsSymbolic
+from agent0es.taskdomains.math.compare_expressions import compare
+from agent0es.taskdomains.math.verifier import judge, judge_symbolic, normal_form
+
+REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
+
+
+def task(reference: str) -> Task:
+    return Task(
+        domain="math",
+        family="any",
+        parameters={},
+        wording=0,
+        description="",
+        reference=reference,
+        reference_action="python[0]",
+        difficulty=0.0,
+    )
+
+
+def verdict(answer: str | None, reference: str) -> bool | None:
+    judged = judge(answer, task(reference))
+    assert isinstance(judged, Verification)
+    return judged.correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("12", "12"),
+        (" 12. ", "12"),
+        ("12.0", "12"),
+        ("+12", "12"),
+        ("$12", "12"),
+        ("`12`", "12"),
+        ("12 days", "12"),
+        ("1.2e1", "12"),
+        ("1,234,567", "1234567"),
+        ("\u22123", "-3"),
+        ("36", "36.0"),
+        ("0.75", "3/4"),
+        ("6/8", "3/4"),
+        ("3 / 4", "3/4"),
+        ("3/4", "0.75"),
+        ("2.333333", "2.3333333333333335"),
+        ("7/3", "2.3333333333333335"),
+        ("'olleh'", "olleh"),
+        ('"olleh".', "olleh"),
+        ("red  blue", "red blue"),
+        ("[1,2,3]", "[1, 2, 3]"),
+        ("1, 2, 3", "[1, 2, 3]"),
+        ("7, 2", "(7, 2)"),
+        ("[]", "[]"),
+        ("5", "[5]"),
+        ("x = 5", "[5]"),
+        ("x = 2.5", "[5/2]"),
+        ("101", "0b101"),
+        ("0B101", "0b101"),
+        ("1e5", "0x1e5"),
+        ("x**2+7*x", "x**2 + 7*x"),
+    ],
+)
+def test_right_answers(answer: str, reference: str) -> None:
+    assert verdict(answer, reference) is True
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("12 or 13", "12"),
+        ("12 13", "12"),
+        ("12, 13", "12"),
+        ("13", "12"),
+        ("-12", "12"),
+        ("12.0000004", "12"),
+        ("12.0000004", "12.0"),
+        ("12.", "12.5"),
+        ("1e999", "12"),
+        ("inf", "12"),
+        ("nan", "12"),
+        ("", "12"),
+        ("   ", "12"),
+        (None, "12"),
+        ("6 + 6", "12"),
+        ("12\n13", "12"),
+        ("1²", "12"),
+        ("\u0661\u0662", "12"),
+        ("1,2", "12"),
+        ("12 or 13 pens", "12"),
+        ("12%", "12"),
+        ("None", "12"),
+        ("0.333333", "1/3"),
+        ("3/0", "3/4"),
+        ("0.751", "3/4"),
+        ("2.33", "2.3333333333333335"),
+        ("Olleh", "olleh"),
+        ("olleh or hello", "olleh"),
+        ("[1, 2]", "[1, 2, 3]"),
+        ("[3, 2, 1]", "[1, 2, 3]"),
+        ("[1, 2, 3, 4]", "[1, 2, 3]"),
+        ("123", "[1, 2, 3]"),
+        ("0", "[]"),
+        ("100000", "0x1e5"),
+        ("101", "0x101f"),
+        ("__import__('os')", "x**2 + 7*x"),
+        ("expand(x)", "x**2 + 7*x"),
+    ],
+)
+def test_wrong_answers(answer: str | None, reference: str) -> None:
+    assert verdict(answer, reference) is False
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.parametrize("answer", ["1" * 5001, str(12).zfill(5000), "9" * 1_000_000, "(" * 3000])
+def test_endless_answers_are_undecided(answer: str, reference: str) -> None:
+    assert verdict(answer, reference) is None
+
+
+def test_no_answer_is_wrong_by_no_method() -> None:
+    judged = judge(None, task("12"))
+    assert isinstance(judged, Verification) and (judged.correct, judged.method, judged.score) == (False, "none", 0.0)
+
+
+@given(answer=st.text(max_size=60), reference=st.sampled_from(REFERENCES))
+def test_no_text_makes_the_verifier_raise(answer: str, reference: str) -> None:
+    assert isinstance(judge(answer, task(reference)), Verification | NeedsSymbolic)
+    normal_form(answer)
+    judge_symbolic(answer, answer, task(reference))
+
+
+@given(answer=st.text(alphabet="0123456789.,/eE+-*^()[] x='$%\n", max_size=2500), reference=st.sampled_from(REFERENCES))
+def test_no_text_of_mathematical_letters_does_either(answer: str, reference: str) -> None:
+    judged = judge(answer, task(reference))
+    assert isinstance(judged, NeedsSymbolic) or judged.score == float(judged.correct is True)
+    normal_form(answer)
+
+
+@given(wrong=st.integers(), right=st.integers())
+def test_a_whole_number_is_right_only_when_equal(wrong: int, right: int) -> None:
+    assert verdict(str(wrong), str(right)) is (wrong == right)
+
+
+@pytest.mark.parametrize(
+    ("answer", "true", "output"),
+    [
+        ("12 + 7*x + x^2", "x**2 + 7*x + 12", "true"),
+        ("x**2 + 3*x + 4*x + 12", "x**2 + 7*x + 12", "true"),
+        ("(x + 3)*(x + 4)", "x**2 + 7*x + 12", "undecided"),
+        ("x**2 + 7*x + 12", "(x + 3)*(x + 4)", "undecided"),
+        ("(4 + x)*(x + 3)", "(x + 3)*(x + 4)", "true"),
+        ("x**2 + 7*x + 13", "x**2 + 7*x + 12", "false"),
+        ("x**9**9**9", "x**2 + 7*x", "undecided"),
+        ("((((x", "x**2 + 7*x", "undecided"),
+        ("2x", "2*x + 1", "undecided"),
+    ],
+)
+def test_expressions_are_compared_without_running_them(answer: str, true: str, output: str) -> None:
+    assert compare(answer, true) == output
+    judged = judge(answer, task(true))
+    assert isinstance(judged, NeedsSymbolic) and repr(answer) in judged.code
+
+
+def test_the_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
+    judged = judge("7*x + x^2", task("x**2 + 7*x"))
+    assert isinstance(judged, NeedsSymbolic)
+    program = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
+    ran = subprocess.run(
+        [sys.executable, str(program)], input=judged.code, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout == "true\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "correct"), [("true\n", True), ("false", False), ("undecided", None), ("", None), ("true\nfalse", None)]
+)
+def test_only_true_and_false_decide(output: str, correct: bool | None) -> None:
+    judged = judge_symbolic(output, "x", task("x**2 + 7*x"))
+    assert (judged.correct, judged.method) == (correct, "symbolic")
+
+
+@pytest.mark.parametrize(
+    ("answers", "key"),
+    [
+        (["12", "12.0", "+12", "$12."], "12"),
+        (["3/4", "0.75", "6/8"], "3/4"),
+        (["[1, 2]", "(1,2)", "[1.0, 2]"], "[1,2]"),
+        (["olleh", "'olleh'"], "olleh"),
+        ([None, "", "  "], None),
+    ],
+)
+def test_answers_that_say_the_same_have_one_normal_form(answers: list[str | None], key: str | None) -> None:
+    assert {normal_form(answer) for answer in answers} == {key}
