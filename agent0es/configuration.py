@@ -37,6 +37,8 @@ class ModelSettings(Section):
     """Nucleus bound."""
     max_tokens: int = Field(default=64, ge=1, le=32768)
     """Bound on the tokens of one turn."""
+    stop: tuple[str, ...] = ()
+    """Further strings that end the student's turn, e.g. a line break for a model that writes one line a turn."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Passed to the backend, e.g. `threads`, `max_batch`."""
 
@@ -45,7 +47,7 @@ class ModelsSettings(Section):
     """The two agents' models."""
 
     teacher: ModelSettings = ModelSettings(temperature=1.0, max_tokens=96)
-    student: ModelSettings = ModelSettings()
+    student: ModelSettings = ModelSettings(stop=("\n",))
 
 
 class ToolsSettings(Section):
@@ -59,7 +61,7 @@ class ToolsSettings(Section):
     """Address space of one call."""
     output_limit_bytes: int = Field(default=2048, ge=64)
     """What is kept of a call's output."""
-    calls_per_attempt: int = Field(default=2, ge=0, le=64)
+    calls_per_attempt: int = Field(default=1, ge=0, le=64)
     """After so many calls the student must answer."""
 
 

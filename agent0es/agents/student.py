@@ -14,6 +14,7 @@ from agent0es.tools.base import ToolResult
 STOP = ("Observation:",)
 """The harness writes observations, so the model must not."""
 
+ACTION_LEAD = "Action:"
 ANSWER_LEAD = "Answer:"
 
 
@@ -42,6 +43,11 @@ class Transcript:
     ignored: tuple[str, ...] = ()
 
     @property
+    def answering(self) -> bool:
+        """True when all that is left is to give the answer."""
+        return self.lead == ANSWER_LEAD
+
+    @property
     def prompt(self) -> tuple[str, ...]:
         """What follows the opening in the next request."""
         return (*(step.text for step in self.steps), *([self.lead] if self.lead else []))
@@ -56,7 +62,7 @@ class Transcript:
         after = replace(
             self, lead="", logprobs=self.logprobs + completion.logprobs, ignored=self.ignored + turn.ignored
         )
-        if turn.actions and not self.lead.startswith(ANSWER_LEAD):
+        if turn.actions and not self.answering:
             action = turn.actions[0]
             clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored
             thought = f"Thought: {turn.thought}\n" if turn.thought else ""
@@ -94,12 +100,12 @@ def render(demonstration: Demonstration) -> str:
 
 
 def lead(demonstrations: Sequence[Demonstration]) -> str:
-    """Words that put an untrained model on the right track: the tool of the last worked example, opened.
+    """Words that put an untrained model on the right track; without them it often opens with an observation.
 
-    Without them it often opens with an observation of its own. Nothing without worked examples: a trained model
-    needs no help.
+    They end before the bracket, because `["` and `[[` are tokens of their own: after a lone `[` the model leaves quotes
+    and inner brackets out. Nothing without worked examples: a trained model needs no help.
     """
-    return f"Action: {demonstrations[-1].action.partition('[')[0]}[" if demonstrations else ""
+    return ACTION_LEAD if demonstrations else ""
 
 
 def opening(

@@ -1,6 +1,7 @@
 """`agent0es runs`, `show`, `events`, `sql`: looking at what the log holds. None of them writes to it."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -102,7 +103,7 @@ def sql_command(query: str, store: Path, form: str, as_json: bool) -> None:
     agent0es sql "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"
     """
     if query == "-":
-        query = click.get_text_stream("stdin").read()
+        query = sys.stdin.read()
     with _tables(store) as (_, tables):
         answer = tables.query(query)
         if as_json or form == "json":

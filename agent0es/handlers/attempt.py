@@ -85,9 +85,9 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         request = GenerationRequest(
             prompt="".join(prompt),
             max_tokens=settings.max_tokens,
-            temperature=problem.temperature,
+            temperature=0.0 if transcript.answering else problem.temperature,  # reporting is no place to explore
             top_p=settings.top_p,
-            stop=STOP,
+            stop=(*STOP, *settings.stop),
             seed=derive_seed(problem.seed, transcript.calls),
         )
         [completion] = await model.generate([request], adapter=problem.adapter)

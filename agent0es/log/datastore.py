@@ -1,12 +1,14 @@
 """Connections and transactions, and the news that something was appended."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from eventsourcing import persistence as es
-from sqlalchemy import Connection, Engine, Table, create_engine, exc, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, exc, inspect, make_url
 from sqlalchemy.pool import StaticPool
 
 from agent0es.errors import StoreError
@@ -71,7 +73,7 @@ class Datastore:
         parsed = make_url(url)
         self.read_only = read_only
         self.originator_ids = originator_ids
-        self.dialect = dialect_for(parsed, busy_seconds=busy_seconds, synchronous=synchronous, read_only=read_only)
+        self.dialect = dialect_for(parsed, busy_seconds=busy_seconds, synchronous=synchronous)
         self.appended = Appended()
         self.closed = False
         arguments = {"check_same_thread": False} if parsed.get_backend_name() == "sqlite" else {}
@@ -122,6 +124,9 @@ class Datastore:
 
     def create(self, *tables: Table) -> None:
         """Create the tables that are missing, with their indices and triggers."""
+        if not self.tables():
+            with library_errors(), self._lock:
+                self.dialect.initialise(self.engine)
         with self.write() as connection:
             present = set(inspect(connection).get_table_names())
             for table in tables:
@@ -163,4 +168,9 @@ def library_errors() -> Iterator[None]:
 
 def url_of_file(path: Path, *, read_only: bool = False) -> str:
     """The SQLAlchemy URL of an SQLite file, which must exist when it is only read."""
-    return f"sqlite:///file:{path.absolute()}?mode=ro&uri=true" if read_only else f"sqlite:///{path.absolute()}"
+    if not read_only:
+        return URL.create("sqlite", database=str(path.absolute())).render_as_string()
+    query = {"mode": "ro", "uri": "true"}
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        query["immutable"] = "1"  # SQLite can't make the index of its write-ahead log there, and nobody can write
+    return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query).render_as_string()

@@ -4,6 +4,7 @@ import errno
 import sqlite3
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, Engine, Table, event, select, text
 from sqlalchemy.engine import URL
@@ -32,8 +33,11 @@ class Dialect(Protocol):
     def prepare(self, engine: Engine) -> None:
         """Set up every new connection and how its transactions begin."""
 
+    def initialise(self, engine: Engine) -> None:
+        """Set what a database keeps, before the first table is made."""
+
     def protect(self, connection: Connection, table: Table) -> None:
-        """Make the table's rows immutable, unless they are already."""
+        """Make the rows of a new table immutable, if it is one of those."""
 
     def lock(self, connection: Connection) -> None:
         """Keep other writers out until the end of the transaction, so that positions are visible in order."""
@@ -54,15 +58,14 @@ class Dialect(Protocol):
 class Sqlite:
     """SQLite: write-ahead log, one writer, full durability unless told otherwise."""
 
-    def __init__(self, url: URL, *, busy_seconds: float, synchronous: str, read_only: bool) -> None:
+    def __init__(self, url: URL, *, busy_seconds: float, synchronous: str) -> None:
         database = url.database or ":memory:"
         self.in_memory = ":memory:" in database or url.query.get("mode") == "memory"
-        self.path = None if self.in_memory else Path(database.removeprefix("file:").partition("?")[0])
+        self.path = None if self.in_memory else _path_of(database)
         self.name = str(self.path or "the log in memory")
         self._inode: int | None = None
         self._busy_milliseconds = int(busy_seconds * 1000)
         self._synchronous = synchronous
-        self._read_only = read_only
 
     def prepare(self, engine: Engine) -> None:
         @event.listens_for(engine, "connect")
@@ -71,8 +74,6 @@ class Sqlite:
             connection.execute(f"PRAGMA busy_timeout = {self._busy_milliseconds}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-            if not self._read_only and not self.in_memory:
-                connection.execute("PRAGMA journal_mode = WAL")
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
@@ -80,6 +81,16 @@ class Sqlite:
             # one that takes the lock at its beginning waits for it.
             write = connection.get_execution_options().get(WRITE, False)
             connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def initialise(self, engine: Engine) -> None:
+        # The file remembers it, so not on every connection: somebody else's database is looked at and left as it is.
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.close()
+        finally:
+            connection.close()
 
     def protect(self, connection: Connection, table: Table) -> None:
         if table is events:
@@ -121,6 +132,13 @@ class Sqlite:
         code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
         meaning = _SQLITE_MEANINGS.get(code)
         return f"{self.name}: {meaning} ({origin})" if meaning else None
+
+
+def _path_of(database: str) -> Path:
+    """The file of a plain name, or of an SQLite URI with its escapes."""
+    if not database.startswith("file:"):
+        return Path(database)
+    return Path(unquote(database.removeprefix("file:").partition("?")[0]))
 
 
 _SQLITE_TRIGGERS = {
@@ -175,6 +193,9 @@ class Postgresql:
     def prepare(self, engine: Engine) -> None:
         """Nothing to set: defaults are durable and enforce foreign keys."""
 
+    def initialise(self, engine: Engine) -> None:
+        """Nothing to set."""
+
     def protect(self, connection: Connection, table: Table) -> None:
         if table not in IMMUTABLE:
             return
@@ -211,11 +232,11 @@ class Postgresql:
         return None
 
 
-def dialect_for(url: URL, *, busy_seconds: float, synchronous: str, read_only: bool) -> Dialect:
+def dialect_for(url: URL, *, busy_seconds: float, synchronous: str) -> Dialect:
     """The dialect of a URL. Raises StoreError for a database that the log doesn't know."""
     match url.get_backend_name():
         case "sqlite":
-            return Sqlite(url, busy_seconds=busy_seconds, synchronous=synchronous, read_only=read_only)
+            return Sqlite(url, busy_seconds=busy_seconds, synchronous=synchronous)
         case "postgresql":
             return Postgresql(url)
         case other:

@@ -79,8 +79,9 @@ def encode_content(event: Event) -> Content:
     """An event's content as it is stored. Raises LogError for what JSON can't hold: NaN, infinity, lone surrogates."""
     texts: dict[str, str] = {}
     try:
-        data = _canonical(extract(event.model_dump(mode="json"), texts)).encode()
-    except ValueError as error:
+        # Not mode="json", which makes null of NaN: the event could never be read again.
+        data = _canonical(extract(event.model_dump(), texts)).encode()
+    except (ValueError, TypeError) as error:
         raise LogError(f"{topic_of(event)} can't be stored as JSON: {error}") from None
     return Content(topic_of(event), data, hashlib.sha256(data).hexdigest(), texts)
 

@@ -27,7 +27,7 @@ def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> st
             raise StoreError(f"{given}: {error}") from None
         if url.get_backend_name() != "sqlite":
             return given
-        found = Sqlite(url, busy_seconds=0, synchronous="FULL", read_only=read_only).path
+        found = Sqlite(url, busy_seconds=0, synchronous="FULL").path
         if found is None:
             return given
         path = found
@@ -38,6 +38,8 @@ def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> st
             if read_only:
                 raise StoreError(f"{path}: there is no log; start a run first, or choose another store with --store")
             _make(path)
+        if not read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            raise StoreError(f"{path}: the log or its folder can't be written; check the permissions of both")
     except OSError as error:
         raise StoreError(explain_os_error(error, path)) from None
     return url_of_file(path, read_only=read_only)

@@ -88,12 +88,7 @@ class LogAggregateRecorder(Recorder, es.AggregateRecorder):
         query = query.order_by(columns.version.desc() if desc else columns.version).limit(limit)
         with self.datastore.read() as connection:
             rows = connection.execute(query).fetchall()
-        # The caller's own id, so that it comes back as the type that was asked with.
-        originator = self._originator(_name(originator_id))
-        return [es.StoredEvent(originator, version, topic, state) for version, topic, state in rows]
-
-    def _originator(self, name: str) -> UUID | str:
-        return UUID(name) if self.datastore.originator_ids == "uuid" else name
+        return [es.StoredEvent(originator_id, version, topic, state) for version, topic, state in rows]
 
 
 class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
@@ -156,6 +151,9 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
             es.Notification(self._originator(stream), version, topic, state, id=position)
             for position, stream, version, topic, state in rows
         ]
+
+    def _originator(self, name: str) -> UUID | str:
+        return UUID(name) if self.datastore.originator_ids == "uuid" else name
 
     def max_notification_id(self) -> int | None:
         with self.datastore.read() as connection:

@@ -47,7 +47,7 @@ def verify(datastore: Datastore) -> ChainReport:
         count += 1
         problem = _problem(row, position + 1, previous, good, bad)
         if problem:
-            return ChainReport(False, count, len(good) + len(bad), previous, row.seq, problem)
+            return ChainReport(False, count, len(good) + len(bad), previous, position + 1, problem)
         position, previous = row.seq, row.chain_hash
     with datastore.read() as connection:
         last, _ = datastore.dialect.tail(connection)

@@ -32,23 +32,23 @@ class ScriptedBackend:
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
     end_of_turn = chatml.END_OF_TURN
 
-    def __init__(self, script: Script, name: str = "scripted", delay: float = 0.0) -> None:
-        """`delay` is the seconds that an answer takes."""
+    def __init__(self, script: Script, name: str = "scripted", delay_seconds: float = 0.0) -> None:
+        """`delay_seconds` is the time that an answer takes."""
         self._script = script
         self._name = name
-        self._delay = delay
+        self._delay = delay_seconds
         self._deployed: set[str] = set()
         self._closed = False
 
     @classmethod
-    def create(cls, name: str, *, delay: float = 0.0) -> "ScriptedBackend":
+    def create(cls, name: str, *, delay_seconds: float = 0.0) -> "ScriptedBackend":
         """`name` is `module:function`. Raises ConfigurationError when there is no such function."""
         module, _, function = name.partition(":")
         try:
             script = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(f"scripted: {name!r} must be module:function of an importable module") from error
-        return cls(script, f"scripted:{name}", delay)
+        return cls(script, f"scripted:{name}", delay_seconds)
 
     @property
     def name(self) -> str:

@@ -1,18 +1,136 @@
+"""Starting the trainer, following it, and ending it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 from agent0es.errors import Agent0Error
+from agent0es.models.child_process import clean_environment
+
+ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_TAIL_BYTES = 2000
+_LINE_BYTES = 2**24
+"""Longest line that the trainer may write: the last one carries the loss of every step."""
 
 ProgressCallback = Callable[[Mapping[str, Any]], None]
+"""Is given `step`, `steps`, `loss`, `tokens_per_second`, `eta_seconds`."""
 
 
 class TrainingError(Agent0Error):
-    """x"""
+    """The trainer ended without an adapter. The message carries its last words."""
 
 
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
-    def __init__(self, **k: Any) -> None: ...
+    """What to train, and where to put it."""
+
+    base: Path
+    """GGUF of the base model."""
+    cache: Path
+    """Folder for the base model in the form that training needs, made once (540 MB)."""
+    dataset: Path
+    """JSON lines: `prompt`, and `segments`, a list of [text, trainable]; together they are the whole text."""
+    output: Path
+    """Folder for `adapter/` and `merged.gguf`; what is there is replaced."""
+    seed: int
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    target_modules: tuple[str, ...] = ALL_LINEAR
+    learning_rate: float = 1e-3
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_steps: int = 5
+    epochs: int = 2
+    batch_size: int = 8
+    gradient_accumulation: int = 1
+    max_tokens: int = 1024
+    """Longer examples are left out."""
+    threads: int = 0
+    """0 leaves it to torch: every core."""
 
 
-async def train_adapter(job: Any, p: Any) -> Any:
-    raise TrainingError("not there yet")
+@dataclass(frozen=True, slots=True)
+class TrainedAdapter:
+    """What a job gave."""
+
+    adapter_dir: Path
+    merged_gguf: Path
+    adapter_sha256: str
+    """Of adapter_model.safetensors."""
+    merged_sha256: str
+    steps: int
+    loss: tuple[float, ...]
+    """Mean over the labels, per step."""
+    examples: int
+    tokens: int
+    """Read in training, every epoch counted."""
+    seconds: float
+    """From start to end of the process."""
+    phases: Mapping[str, float]
+    """Seconds: import, load, train, merge."""
+
+
+async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> TrainedAdapter:
+    """Run a job in a process of its own. Raises TrainingError; cancelling the task kills the process."""
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="agent0es-training-") as folder:
+        file = Path(folder) / "job.json"
+        content = {**asdict(job), "seed": job.seed % 2**63, "parent": os.getpid()}
+        file.write_text(json.dumps(content, default=lambda path: str(path.resolve())))
+        with (Path(folder) / "stderr").open("w+b") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent0es.training.lora", str(file)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                env=clean_environment(),
+                start_new_session=True,
+                limit=_LINE_BYTES,
+            )
+            try:
+                done = await _follow(process, on_progress)
+                code = await process.wait()
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
+            if done is None or code != 0:
+                size = stderr.seek(0, os.SEEK_END)
+                stderr.seek(max(0, size - _TAIL_BYTES))
+                last_words = stderr.read().decode(errors="replace").strip() or "no message"
+                raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words}")
+    seconds = time.perf_counter() - begin
+    phases = done["phases"]
+    return TrainedAdapter(
+        adapter_dir=job.output / "adapter",
+        merged_gguf=job.output / "merged.gguf",
+        adapter_sha256=done["adapter_sha256"],
+        merged_sha256=done["merged_sha256"],
+        steps=done["steps"],
+        loss=tuple(done["loss"]),
+        examples=done["examples"],
+        tokens=done["tokens"],
+        seconds=round(seconds, 2),
+        phases={"import": round(seconds - sum(phases.values()), 2), **phases},
+    )
+
+
+async def _follow(process: asyncio.subprocess.Process, on_progress: ProgressCallback) -> dict[str, Any] | None:
+    """Pass progress on; what the trainer says in the end, or None when it ends without."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        message: dict[str, Any] = json.loads(line)
+        if "done" in message:
+            done: dict[str, Any] = message["done"]
+            return done
+        on_progress(message)
+    return None

@@ -209,9 +209,8 @@ def test_on_a_terminal_tables_are_drawn_and_hostile_text_is_still_harmless(store
     query = "SELECT text FROM model_calls WHERE run = 'zhostile'"
     for arguments in (["sql", query], ["sql", query, "--format", "csv"], ["events", "zhostile"], ["show", "2026-1"]):
         text = on_a_terminal("agent0es", *arguments, "--store", str(store))
-        assert not {"\x1b[1A", "\x1b]0;", "\x9b", "\u202e", "\x1b[31m"} & {
-            part for part in ("\x1b[1A", "\x1b]0;", "\x9b", "\u202e", "\x1b[31m") if part in text
-        }
+        steering = [part for part in ("\x1b[1A", "\x1b]0;", "\x9b", "\u202e", "\x1b[31m") if part in text]
+        assert steering == []
     assert "━" in text, "a table should be drawn"
 
 

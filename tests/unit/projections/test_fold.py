@@ -198,7 +198,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Any:
 EVERYTHING = """
 SELECT
     (SELECT count(*) FROM events), (SELECT sum(total) FROM rewards), (FROM facts.folded SELECT position),
-    (SELECT list(table_name ORDER BY ALL) FROM duckdb_tables()), (SELECT list(path ORDER BY ALL) FROM duckdb_databases())
+    (SELECT list(table_name ORDER BY table_name) FROM duckdb_tables()),
+    (SELECT list(path ORDER BY path) FROM duckdb_databases())
 """
 
 

@@ -46,7 +46,7 @@ FAMILIES = (
     practised(
         name="whole_quotient",
         parameters={"a": Int((50, 200), (2000, 9999)), "b": Int((3, 12), (13, 97))},
-        wordings=("How many whole times does {b} go into {a}?", "Divide {a} by {b} and round down."),
+        wordings=("Divide {a} by {b} and round down.", "What is {a} divided by {b}, rounded down?"),
         reference_action="python[{a} // {b}]",
         answer_of=lambda a, b: str(divmod(a, b)[0]),
     ),
@@ -95,7 +95,7 @@ FAMILIES = (
     held_out(
         name="difference",
         parameters={"a": Int((50, 99), (5000, 9999)), "b": Int((10, 49), (1000, 4999))},
-        wordings=("Subtract {b} from {a}.", "What is {a} minus {b}?"),
+        wordings=("Compute {a} minus {b}.", "What is {a} minus {b}?"),
         reference_action="python[{a} - {b}]",
         answer_of=lambda a, b: str(sum((a, -b))),
     ),
@@ -140,7 +140,7 @@ FAMILIES = (
     held_out(
         name="difference_of_squares",
         parameters={"a": Int((21, 40), (401, 800)), "b": Int((3, 20), (50, 400))},
-        wordings=("Subtract the square of {b} from the square of {a}.", "What is {a} squared minus {b} squared?"),
+        wordings=("Compute the square of {a} minus the square of {b}.", "What is {a} squared minus {b} squared?"),
         reference_action="python[{a} ** 2 - {b} ** 2]",
         answer_of=lambda a, b: str((a + b) * (a - b)),
     ),

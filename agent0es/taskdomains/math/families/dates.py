@@ -24,8 +24,8 @@ def _day(ordinal: int) -> str:
 FAMILIES = (
     practised(
         name="days_after",
-        parameters={"days": DAYS, "day": Day()},
-        wordings=("What date is {days} days after {day}?", "Add {days} days to the date {day}."),
+        parameters={"day": Day(), "days": DAYS},
+        wordings=("What date is {day} plus {days} days?", "Start at the date {day} and add {days} days."),
         reference_action='python[date.fromisoformat("{day}") + timedelta(days={days})]',
         answer_of=lambda days, day: _day(_ordinal(day) + days),
     ),
@@ -45,15 +45,15 @@ FAMILIES = (
     ),
     held_out(
         name="days_before",
-        parameters={"days": DAYS, "day": Day()},
-        wordings=("What date is {days} days before {day}?", "Subtract {days} days from the date {day}."),
+        parameters={"day": Day(), "days": DAYS},
+        wordings=("What date is {day} minus {days} days?", "Start at the date {day} and go back {days} days."),
         reference_action='python[date.fromisoformat("{day}") - timedelta(days={days})]',
         answer_of=lambda days, day: _day(_ordinal(day) - days),
     ),
     held_out(
         name="weeks_after",
-        parameters={"weeks": Int((3, 12), (20, 200)), "day": Day()},
-        wordings=("What date is {weeks} weeks after {day}?", "Add {weeks} weeks to the date {day}."),
+        parameters={"day": Day(), "weeks": Int((3, 12), (20, 200))},
+        wordings=("What date is {day} plus {weeks} weeks?", "Start at the date {day} and add {weeks} weeks."),
         reference_action='python[date.fromisoformat("{day}") + timedelta(weeks={weeks})]',
         answer_of=lambda weeks, day: _day(_ordinal(day) + 7 * weeks),
     ),

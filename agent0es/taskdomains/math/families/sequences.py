@@ -1,5 +1,6 @@
 """Sums and terms of sequences."""
 
+import math
 from functools import partial
 
 from agent0es.taskdomains.base import Family, Int
@@ -20,14 +21,14 @@ FAMILIES = (
         answer_of=lambda n: str(n * (n + 1) // 2),
     ),
     practised(
-        name="arithmetic_term",
+        name="repeated_addition",
         parameters={"first": Int((3, 20), (50, 400)), "step": STEP, "n": Int((5, 12), (20, 90))},
         wordings=(
-            "A sequence starts at {first} and adds {step} each time. Find term number {n}.",
-            "Find term {n} of the arithmetic sequence with first term {first} and difference {step}.",
+            "Start at {first} and add {step} exactly {n} times.",
+            "A sequence starts at {first} and grows by {step} in each of {n} steps. Where does it end?",
         ),
-        reference_action="python[{first} + ({n} - 1) * {step}]",
-        answer_of=lambda first, step, n: str(range(first, first + n * step, step)[-1]),
+        reference_action="python[{first} + {step} * {n}]",
+        answer_of=lambda first, step, n: str(range(first, first + n * step + 1, step)[-1]),
     ),
     practised(
         name="multiples",
@@ -40,14 +41,14 @@ FAMILIES = (
         answer_of=lambda count, step: listed(range(step, step * count + 1, step)),
     ),
     held_out(
-        name="geometric_term",
+        name="repeated_multiplication",
         parameters={"first": Int((11, 19), (20, 60)), "ratio": Int((3, 4), (3, 5)), "n": Int((5, 6), (6, 9))},
         wordings=(
-            "A sequence starts at {first} and multiplies by {ratio} each time. Find term number {n}.",
-            "Find term {n} of the geometric sequence with first term {first} and ratio {ratio}.",
+            "Start at {first} and multiply by {ratio} exactly {n} times.",
+            "A sequence starts at {first} and is multiplied by {ratio} in each of {n} steps. Where does it end?",
         ),
-        reference_action="python[{first} * {ratio} ** ({n} - 1)]",
-        answer_of=lambda first, ratio, n: str(first * ratio**n // ratio),
+        reference_action="python[{first} * {ratio} ** {n}]",
+        answer_of=lambda first, ratio, n: str(math.prod([ratio] * n, start=first)),
     ),
     held_out(
         name="odd_sum",

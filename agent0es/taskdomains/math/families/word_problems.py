@@ -27,7 +27,7 @@ FAMILIES = (
         },
         wordings=(
             "You have {money} dollars and buy {items} books for {price} dollars each. How much is left?",
-            "{items} books cost {price} dollars each. You pay with {money} dollars. How much change do you get?",
+            "You pay with {money} dollars for {items} pens at {price} dollars each. How much change do you get?",
         ),
         reference_action="python[{money} - {items} * {price}]",
         answer_of=lambda money, items, price: str(money - sum([price] * items)),
@@ -55,7 +55,7 @@ FAMILIES = (
         },
         wordings=(
             "There are {red} red and {blue} blue balls for {children} children. How many whole balls does each get?",
-            "{children} children share {red} red and {blue} blue balls. How many whole balls does each child get?",
+            "{red} red and {blue} blue balls are shared by {children} children. How many whole balls does each get?",
         ),
         reference_action="python[({red} + {blue}) // {children}]",
         answer_of=lambda red, blue, children: str(divmod(red + blue, children)[0]),

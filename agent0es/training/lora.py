@@ -1,0 +1,183 @@
+"""The trainer: `python -m agent0es.training.lora JOB.json`, a process of its own, started by `jobs.train_adapter`.
+
+Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
+`adapter/adapter_config.json`, `adapter/adapter_model.safetensors` (PEFT's format) and `merged.gguf`.
+"""
+
+import hashlib
+import json
+import math
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from agent0es.models.child_process import end_with_parent
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.weights import base_model_dir
+from agent0es.training.examples import Example, read_rows, tokenise
+from agent0es.training.gguf_writer import write_merged
+from agent0es.training.network import Network, pack
+
+MAX_GRADIENT_NORM = 1.0
+
+
+class Phases:
+    """Seconds of each phase, for the final report."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def end(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] = round(now - self._since, 2)
+        self._since = now
+
+
+def main() -> None:
+    """Train, save, merge, report."""
+    job = json.loads(Path(sys.argv[1]).read_text())
+    end_with_parent(job["parent"])
+    phases = Phases()
+    torch.manual_seed(job["seed"])
+    if job["threads"]:
+        torch.set_num_threads(job["threads"])
+    base_gguf, output = Path(job["base"]), Path(job["output"])
+    base_dir = base_model_dir(Path(job["cache"]), base_gguf)
+    examples = _examples(Tokenizer.from_file(str(base_dir / "tokenizer.json")), job)
+    network = Network(base_dir, job["target_modules"], job["rank"], job["alpha"], job["dropout"])
+    phases.end("load")
+    losses, tokens = train(network, examples, job)
+    phases.end("train")
+    output.mkdir(parents=True, exist_ok=True)
+    adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
+    write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
+    with (output / "merged.gguf").open("rb") as file:
+        merged_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    phases.end("merge")
+    done = {
+        "steps": len(losses),
+        "loss": losses,
+        "examples": len(examples),
+        "tokens": tokens,
+        "adapter_sha256": adapter_sha256,
+        "merged_sha256": merged_sha256,
+        "phases": phases.seconds,
+    }
+    _say({"done": done})
+
+
+def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tuple[list[float], int]:
+    """AdamW on the adapters. Returns the mean loss per label of each step, and the tokens that were read."""
+    optimizer = torch.optim.AdamW(network.parameters, lr=job["learning_rate"], weight_decay=0.0)
+    per_step = job["batch_size"] * job["gradient_accumulation"]
+    steps = math.ceil(len(examples) / per_step) * job["epochs"]
+    losses: list[float] = []
+    tokens = 0
+    begin = time.perf_counter()
+    for chosen in _batches(examples, per_step, job["epochs"], job["seed"]):
+        packs = [pack(chosen[at : at + job["batch_size"]]) for at in range(0, len(chosen), job["batch_size"])]
+        labels = sum(len(batch.labels) for batch in packs)
+        total = 0.0
+        for batch in packs:
+            # The mean over all labels of the step, however they fall into its batches.
+            loss = network.loss(batch) / labels
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+            tokens += batch.whole
+        for group in optimizer.param_groups:
+            group["lr"] = job["learning_rate"] * rate(len(losses), steps, job["warmup_steps"], job["schedule"])
+        torch.nn.utils.clip_grad_norm_(network.parameters, MAX_GRADIENT_NORM)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(total)
+        elapsed = time.perf_counter() - begin
+        _say(
+            {
+                "step": len(losses),
+                "steps": steps,
+                "loss": round(total, 5),
+                "tokens_per_second": round(tokens / elapsed, 1),
+                "eta_seconds": round(elapsed / len(losses) * (steps - len(losses)), 1),
+            }
+        )
+    return losses, tokens
+
+
+def rate(step: int, steps: int, warmup: int, schedule: str) -> float:
+    """Share of the learning rate at a step: up over the warm-up, then down to zero, straight or as a cosine."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if schedule == "constant":
+        return 1.0
+    gone = (step - warmup) / max(1, steps - warmup)
+    return 1 - gone if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
+
+
+def _batches(examples: list[Example], size: int, epochs: int, seed: int) -> Iterator[list[Example]]:
+    order = random.Random(seed)
+    for _ in range(epochs):
+        shuffled = order.sample(examples, len(examples))
+        yield from (shuffled[at : at + size] for at in range(0, len(shuffled), size))
+
+
+def _examples(tokenizer: Tokenizer, job: dict[str, Any]) -> list[Example]:
+    """The dataset as tokens, without what is too long or has nothing to learn."""
+    examples = [tokenise(tokenizer, *row) for row in read_rows(Path(job["dataset"]))]
+    fit = [e for e in examples if 1 < len(e.ids) <= job["max_tokens"] and any(e.trainable[1:])]
+    if not fit:
+        raise SystemExit(f"{job['dataset']}: none of {len(examples)} examples can be learnt from")
+    return fit
+
+
+def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str, Any]) -> str:
+    """Write PEFT's files, whole or not at all, and return the hash of the tensors."""
+    tensors = {}
+    for path, (a, b) in network.adapters.items():
+        tensors[f"base_model.model.{path}.lora_A.weight"] = a.detach()
+        tensors[f"base_model.model.{path}.lora_B.weight"] = b.detach()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_gguf.name,
+        "r": job["rank"],
+        "lora_alpha": job["alpha"],
+        "lora_dropout": job["dropout"],
+        "target_modules": sorted(job["target_modules"]),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+    }
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".adapter-"))
+    try:
+        save_file(tensors, unfinished / "adapter_model.safetensors", metadata={"format": "pt"})
+        (unfinished / "adapter_config.json").write_text(json.dumps(config, indent=1))
+        for path in unfinished.iterdir():
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+        unfinished.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    with (folder / "adapter_model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from agent0es.errors import ConcurrencyError, LogError, QueryError, StoreError
+from agent0es.log import EventLog, NewEvent
+from tests.unit.log.samples import begin, configured, iteration, new
+
+
+@pytest.fixture
+def log():
+    with EventLog.open(":memory:") as log:
+        yield log
+
+
+def test_what_was_appended_is_read_back_equal(log: EventLog) -> None:
+    cause = begin(log)
+    measured = {"seconds": 0.25, "tokens": 3, "host": "h", "cached": True}
+    appended = log.append([NewEvent("task/r/1", iteration(2), measured), new("task/r/1", 3)], handler="h", cause=cause)
+    assert list(log.read()) == [cause, *appended]
+    assert [r.position for r in appended] == [2, 3]
+    assert [r.version for r in appended] == [1, 2]
+    assert appended[0].meta.cause == cause.meta.event_id
+    assert appended[0].meta.measured == measured
+    assert appended[0].run == appended[0].meta.correlation == "r"
+
+
+def test_all_or_nothing(log: EventLog) -> None:
+    begin(log)
+    with pytest.raises(LogError, match="JSON"):
+        log.append([new("task/r/1"), NewEvent("task/r/1", configured({"x": float("nan")}))], handler="h")
+    assert log.head() == 1
+    with pytest.raises(LogError, match="measured"):
+        log.append([new("task/r/1"), NewEvent("task/r/1", iteration(), {"seconds": float("inf")})], handler="h")
+    assert log.head() == 1
+    [recorded] = log.append([new("task/r/1")], handler="h")
+    assert (recorded.position, recorded.version) == (2, 1)
+
+
+@pytest.mark.parametrize("stream", ["run", "run/", "/r", ""])
+def test_a_stream_without_a_run_is_refused(log: EventLog, stream: str) -> None:
+    with pytest.raises(LogError, match="stream"):
+        log.append([new(stream)], handler="h")
+
+
+def test_nothing_to_append_is_no_transaction(log: EventLog) -> None:
+    assert log.append([], handler="h") == []
+    assert log.head() == 0
+
+
+def test_handled_is_exactly_once(log: EventLog) -> None:
+    cause = begin(log)
+    log.append([new("task/r/1")], handler="h", cause=cause, handled=True)
+    with pytest.raises(ConcurrencyError, match="handled before"):
+        log.append([new("task/r/2")], handler="h", cause=cause, handled=True)
+    assert log.handled("r") == {("h", cause.position)}
+    assert log.head() == 2
+
+
+def test_handled_without_events(log: EventLog) -> None:
+    cause = begin(log)
+    assert log.append([], handler="h", cause=cause, handled=True) == []
+    assert log.handled("r") == {("h", cause.position)}
+    assert log.handled("other") == set()
+    with pytest.raises(ValueError, match="cause"):
+        log.append([], handler="h", handled=True)
+
+
+def test_a_cause_of_another_log_is_refused(log: EventLog) -> None:
+    with EventLog.open(":memory:") as other:
+        cause = begin(other)
+    with pytest.raises(LogError, match="not in this log"):
+        log.append([], handler="h", cause=cause, handled=True)
+
+
+def test_event_ids_follow_from_cause_handler_stream_type_and_count(tmp_path: Path) -> None:
+    ids = []
+    for name in ("a", "b"):
+        with EventLog.open(tmp_path / name) as log:
+            cause = begin(log)
+            first = log.append([new("task/r/1"), new("task/r/1")], handler="h", cause=cause)
+            second = log.append([new("task/r/1"), new("task/r/2")], handler="h", cause=cause, handled=True)
+            ids.append([r.meta.event_id for r in (cause, *first, *second)])
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 5
+
+
+def test_reacting_to_a_handled_cause_again_is_refused(log: EventLog) -> None:
+    cause = begin(log)
+    log.append([new("task/r/1")], handler="h", cause=cause, handled=True)
+    with pytest.raises(ConcurrencyError, match="same was appended"):
+        log.append([new("task/r/1")], handler="h", cause=cause)
+
+
+def test_a_resumed_process_counts_on_where_the_killed_one_stopped(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        cause = begin(log)
+        log.append([new("task/r/1"), new("task/r/1")], handler="h", cause=cause)
+    with EventLog.open(tmp_path / "log.db") as log:
+        [third] = log.append([new("task/r/1")], handler="h", cause=cause)
+        [other] = log.append([new("task/r/1")], handler="other", cause=cause)
+    with EventLog.open(tmp_path / "whole.db") as log:
+        cause = begin(log)
+        *_, expected = log.append([new("task/r/1")] * 3, handler="h", cause=cause)
+    assert third.meta.event_id == expected.meta.event_id
+    assert other.version == 4
+
+
+def test_a_second_writer_to_a_stream_is_refused_and_can_go_on(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as one, EventLog.open(tmp_path / "log.db") as two:
+        begin(one)
+        two.append([new("run/r")], handler="two")
+        with pytest.raises(ConcurrencyError, match="somebody else appended to run/r first"):
+            one.append([new("run/r")], handler="one")
+        [recorded] = one.append([new("run/r")], handler="one")
+        assert (recorded.version, recorded.position) == (3, 3)
+        assert one.verify().ok
+
+
+async def test_concurrent_appends_share_transactions(log: EventLog) -> None:
+    cause = begin(log)
+    commits = []
+    commit = log._writer._commit
+    log._writer._commit = lambda batch: commits.append(len(batch)) or commit(batch)  # type: ignore[method-assign]
+    results = await asyncio.gather(
+        *(log.append_async([new(f"task/r/{i}"), new(f"task/r/{i}")], handler="h", cause=cause) for i in range(200))
+    )
+    assert sum(commits) == 200
+    assert len(commits) < 20
+    assert sorted(r.position for appended in results for r in appended) == list(range(2, 402))
+    assert all(b.position == a.position + 1 for a, b in results), "an append is not torn apart"
+    assert list(log.read(after=1)) == sorted((r for a in results for r in a), key=lambda r: r.position)
+    assert log.verify().ok
+
+
+async def test_one_failing_append_does_not_fail_those_that_share_its_transaction(log: EventLog) -> None:
+    cause = begin(log)
+    log.append([], handler="done", cause=cause, handled=True)
+    results = await asyncio.gather(
+        log.append_async([new("task/r/1")], handler="h", cause=cause),
+        log.append_async([new("task/r/1"), new("task/r/9")], handler="done", cause=cause, handled=True),
+        log.append_async([NewEvent("task/r/1", iteration(), {"x": float("nan")})], handler="h", cause=cause),
+        log.append_async([new("task/r/1")], handler="h", cause=cause),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], ConcurrencyError)
+    assert isinstance(results[2], LogError)
+    first, fourth = results[0], results[3]
+    assert isinstance(first, list)
+    assert isinstance(fourth, list)
+    assert [(r.position, r.version) for r in (*first, *fourth)] == [(2, 1), (3, 2)]
+    assert log.head() == 3
+    [after] = await log.append_async([new("task/r/1")], handler="h", cause=cause)
+    assert after.version == 3
+    assert log.verify().ok
+
+
+async def test_a_cancelled_append_that_was_not_taken_up_is_not_made(log: EventLog) -> None:
+    cause = begin(log)
+    with log._writer._turn:  # the writer is busy
+        task = asyncio.create_task(log.append_async([new("task/r/1")], handler="h", cause=cause))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+    [recorded] = await log.append_async([new("task/r/1")], handler="h", cause=cause)
+    assert (recorded.position, recorded.version) == (2, 1)
+
+
+def test_a_closed_log_says_so(log: EventLog) -> None:
+    log.close()
+    for use in (lambda: log.append([new("run/r")], handler="h"), log.head, log.verify, lambda: list(log.read())):
+        with pytest.raises(StoreError, match="closed"):
+            use()
+    log.close()
+
+
+def test_reading_selects_and_pages(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent0es.log.event_log.PAGE_ROWS", 7)
+    for run in ("b", "a"):
+        begin(log, run)
+        for i in range(20):
+            log.append([new(f"task/{run}/{i % 3}"), NewEvent(f"task/{run}/x", configured({}))], handler="h")
+    everything = list(log.read())
+    assert [r.position for r in everything] == list(range(1, 83))
+    assert log.runs() == ["b", "a"]
+
+    def positions(**filters: object) -> list[int]:
+        found = [r.position for r in log.read(**filters)]  # type: ignore[arg-type]
+        assert found == [r.position for r in log.raw(**filters)]  # type: ignore[arg-type]
+        return found
+
+    assert positions(after=10, until=30) == list(range(11, 31))
+    assert positions(run="a") == [r.position for r in everything if r.run == "a"]
+    assert positions(stream="task/b/1") == [r.position for r in everything if r.stream == "task/b/1"]
+    assert positions(types=["RunStarted"], run="b") == [
+        r.position for r in everything if r.run == "b" and r.event.type == "RunStarted"
+    ]
+    assert positions(types=["RunStarted", "IterationStarted"]) == list(range(1, 83))
+    assert positions(types=[]) == []
+    assert positions(limit=9) == list(range(1, 10))
+    assert positions(limit=0) == []
+    assert positions(run="a", limit=8) == positions(run="a")[:8]
+    with pytest.raises(QueryError, match="'Nothing'"):
+        list(log.read(types=["Nothing"]))
+
+
+def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
+    cause = begin(log)
+    log.append([NewEvent("task/r/1", configured({"b": 1, "a": "x" * 300}), {"s": 1.5})], handler="h", cause=cause)
+    first, second = log.raw()
+    assert first.content == '{"iteration":1,"type":"IterationStarted","version":1}'
+    assert (second.type, second.event_version, second.run, second.stream) == ("RunStarted", 1, "r", "task/r/1")
+    assert second.content.startswith('{"code_version":"0","configuration":{"a":{"$text":"')
+    assert second.meta.endswith('"measured":{"s":1.5}}')
+    table = log.arrow()
+    assert table.to_pylist() == [{name: getattr(row, name) for name in table.column_names} for row in (first, second)]
+    assert log.arrow(after=1, limit=1).num_rows == 1
+    assert log.arrow(after=2).schema == table.schema
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET state = '{}'",
+        "UPDATE events SET seq = 9",
+        "DELETE FROM events",
+        "UPDATE texts SET text = ''",
+        "DELETE FROM texts",
+        "INSERT OR REPLACE INTO events VALUES (1, 's', 1, 't', NULL, NULL, '', '')",
+        "INSERT OR REPLACE INTO events VALUES (9, 'run/r', 1, 't', NULL, NULL, '', '')",
+        "INSERT OR REPLACE INTO events SELECT 9, 's', 9, topic, run, event_id, state, chain_hash FROM events LIMIT 1",
+        "INSERT OR REPLACE INTO texts SELECT sha256, 'other' FROM texts",
+    ],
+)
+def test_rows_are_immutable(log: EventLog, statement: str) -> None:
+    log.append([NewEvent("run/r", configured({"a": "x" * 300}))], handler="h")
+    with pytest.raises(DBAPIError) as refused, log._datastore.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    assert isinstance(refused.value.orig, sqlite3.IntegrityError)
+    assert log.verify().ok
+
+
+def test_state_can_be_read_with_sql(log: EventLog) -> None:
+    begin(log)
+    with log._datastore.read() as connection:
+        row = connection.exec_driver_sql(
+            "SELECT typeof(state), state ->> '$.content.iteration', state ->> '$.meta.handler' FROM events"
+        ).one()
+    assert row == ("text", 1, "cli")
+
+
+def test_the_library_sees_the_log_as_notifications(log: EventLog) -> None:
+    [recorded] = log.append([NewEvent("run/r", configured({"a": "x" * 300}))], handler="h")
+    [notification] = log.notification_log.select(1, 10)
+    entry = log.mapper.to_domain_event(notification)
+    assert (entry.originator_id, entry.originator_version) == ("run/r", 1)
+    assert (entry.event, entry.meta) == (recorded.event, recorded.meta)  # type: ignore[attr-defined]
+    assert [e.event for e in log.events.get("run/r")] == [recorded.event]  # type: ignore[attr-defined]
+    with pytest.raises(LogError, match=r"EventLog\.append"):
+        log.save(entry)
