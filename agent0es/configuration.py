@@ -72,7 +72,7 @@ class CurriculumSettings(Section):
     """Entry point in the group `agent0es.task_domains`."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
-    candidates: int = Field(default=3, ge=1)
+    candidates: int = Field(default=2, ge=1)
     """Families that the teacher may choose between."""
     novelty_bar: float = Field(default=0.001, ge=0.0, le=1.0)
     """Proposals less novel than this are refused; novelty is 1 − the largest cosine similarity."""

@@ -84,6 +84,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         prompt = (*head, *map(model.neutralise, transcript.prompt))
         request = GenerationRequest(
             prompt="".join(prompt),
+            shared=len(head[0]),
             max_tokens=settings.max_tokens,
             temperature=0.0 if transcript.answering else problem.temperature,  # reporting is no place to explore
             top_p=settings.top_p,

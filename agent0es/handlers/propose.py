@@ -81,6 +81,7 @@ class Propose:
         prompt = two_parts(model, turns, teacher.request_text(requested.families))
         request = GenerationRequest(
             prompt="".join(prompt),
+            shared=len(prompt[0]),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,

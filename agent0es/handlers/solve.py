@@ -39,12 +39,12 @@ class Solve:
         return []
 
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
-        """Attempt k, unless the log already has its solution; one that a crash cut off is abandoned and started again."""
+        """Attempt k, unless the log already has its solution; one that a crash cut off is made again."""
         ports = self._ports
         name = await take_up(ports, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
         if name is None:
             return
-        shown = self._demonstrations(proposed, k)
+        shown = self._demonstrations(proposed)
         attempted = await attempt(
             Problem(
                 attempt=name,
@@ -62,16 +62,15 @@ class Solve:
         submitted = ev.SolutionSubmitted(attempt=name, task=proposed.task, solution=attempted.solution)
         await record([*attempted.pending, NewEvent(ports.stream("attempt", name), submitted)])
 
-    def _demonstrations(self, proposed: ev.TaskProposed, k: int) -> tuple[Demonstration, ...]:
-        """Worked examples: the family's own for even attempts, mixed ones with some of its own for odd ones.
+    def _demonstrations(self, proposed: ev.TaskProposed) -> tuple[Demonstration, ...]:
+        """Worked examples: as many mixed ones as of the family itself, which alone are fragile (docs/log.md).
 
-        Either kind alone fails on some families, see docs/log.md; the text is the same for all tasks of a family,
-        so that the engine reads it once.
+        The text is the same for all tasks of a family, and begins the same for all families, so that the engine reads
+        it once.
         """
-        count = proposed.demonstrations
+        count, ports = proposed.demonstrations, self._ports
         if count == 0:
             return ()
-        ports = self._ports
-        seed = derive_seed(ports.configuration.seed, "demonstrations", proposed.proposal.family, k % 2)
-        own = ports.domain.demonstrations(proposed.proposal.family, count, random.Random(seed))
-        return tuple(own) if k % 2 == 0 else (*ports.domain.mixed_demonstrations(count), *own[: count // 2])
+        family = proposed.proposal.family
+        rng = random.Random(derive_seed(ports.configuration.seed, "demonstrations", family))
+        return (*ports.domain.mixed_demonstrations(count), *ports.domain.demonstrations(family, count, rng))

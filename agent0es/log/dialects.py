@@ -89,6 +89,8 @@ class Sqlite:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.close()
+        except sqlite3.Error as error:
+            raise StoreError(self.explain(error) or f"{self.name}: {error}") from error
         finally:
             connection.close()
 
@@ -154,8 +156,8 @@ _SQLITE_TRIGGERS = {
         "WHEN EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version) "
         "BEGIN SELECT RAISE(ABORT, 'there is an event of this stream and version'); END",
         "CREATE TRIGGER events_no_other_event_id BEFORE INSERT ON events "
-        "WHEN EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id) "
-        "BEGIN SELECT RAISE(ABORT, 'there is an event of this event_id'); END",
+        "WHEN EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND event_id = NEW.event_id) "
+        "BEGIN SELECT RAISE(ABORT, 'there is an event of this stream and event_id'); END",
     ),
     "texts": (
         "CREATE TRIGGER texts_no_update BEFORE UPDATE ON texts BEGIN SELECT RAISE(ABORT, 'texts are immutable'); END",

@@ -18,7 +18,7 @@ from uuid import uuid4
 from eventsourcing import persistence as es
 from sqlalchemy import Connection, delete, insert, select, update
 
-from agent0es.errors import RunInUse
+from agent0es.errors import RunInUse, StoreError
 from agent0es.log.datastore import Datastore
 from agent0es.log.schema import leases
 
@@ -123,9 +123,9 @@ class Leases:
             try:
                 with self._datastore.write() as connection:
                     renewed = connection.execute(update(leases).where(mine).values(expires=time.time() + ttl)).rowcount
-            except es.PersistenceError:
-                # A full disk or a long transaction elsewhere. Appends meet the same trouble and report it; when it
-                # lasts longer than the lease, another process may take over, which `check` finds out.
+            except (es.PersistenceError, StoreError):
+                # A full disk, a long transaction elsewhere, a file that was moved. Appends meet the same trouble and
+                # report it; when it lasts longer than the lease, another process may take over, and `check` tells.
                 continue
             if not renewed:
                 return
@@ -134,7 +134,7 @@ class Leases:
         try:
             with self._datastore.write() as connection:
                 connection.execute(delete(leases).where((leases.c.run == run) & (leases.c.token == token)))
-        except es.PersistenceError:
+        except (es.PersistenceError, StoreError):
             # Not worth an error that would hide how the run ended: the lease runs out by itself, or is taken over
             # as soon as this process is gone.
             return

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -347,7 +348,7 @@ def _tell(batch: Sequence[Append], outcomes: Sequence[list[Recorded] | Exception
         if append.waiting is not None:
             loops.setdefault(append.waiting.get_loop(), []).append(append)
     for loop, appends in loops.items():
-        if not loop.is_closed():  # else nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, appends)
 
 

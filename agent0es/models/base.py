@@ -35,6 +35,9 @@ class GenerationRequest:
     """Generation ends before the first of these; the stop string is not part of the text."""
     seed: int = 0
     """Seed of the sampler for this request alone."""
+    shared: int = 0
+    """How many characters of the prompt other requests begin with too. A backend with a prefix cache reads them once,
+    also when many such requests arrive together; the others need not care."""
     json_schema: dict[str, Any] | None = None
     """When given, the text is one JSON value that validates against it; cut off if finish_reason is `length`."""
 

@@ -57,7 +57,9 @@ def _load() -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     # One thread: the texts are short, and the other cores generate.
     torch.set_num_threads(1)
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

@@ -19,6 +19,10 @@ from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import Weights, find_weights
 
 
+SHORTEST_PREFIX = 200
+"""Characters; what is shorter is not worth a request of its own."""
+
+
 class OpenVinoBackend:
     """Continuous batching, prefix cache, log-probabilities, structured output; adapters as merged weights."""
 
@@ -32,6 +36,8 @@ class OpenVinoBackend:
         self._base = Engine(weights.path, self._settings)
         self._deployed: dict[str, Engine] = {}
         self._deploying = asyncio.Lock()
+        self._prefixes: dict[tuple[int, str], asyncio.Future[Completion]] = {}
+        """Prefixes that were read, or are being read, by engine."""
         self._name = f"{weights.name}:{_quantization(weights)}"
 
     @classmethod
@@ -61,12 +67,25 @@ class OpenVinoBackend:
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         engine = self._engine(adapter)
+        await asyncio.gather(*(self._read_once(engine, request.prompt[: request.shared]) for request in requests))
         futures = [engine.submit(request) for request in requests]
         try:
             return await asyncio.gather(*futures)
         finally:
             for future in futures:
                 future.cancel()
+
+    async def _read_once(self, engine: Engine, prefix: str) -> None:
+        """Have the engine read a prefix into its cache before the first of those who share it.
+
+        Requests that arrive together would each read it, for the cache knows only what was finished.
+        """
+        key = (id(engine), prefix)
+        if len(prefix) < SHORTEST_PREFIX:
+            return
+        if key not in self._prefixes:
+            self._prefixes[key] = engine.submit(GenerationRequest(prompt=prefix, max_tokens=1))
+        await asyncio.wait([self._prefixes[key]])
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()

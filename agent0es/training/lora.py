@@ -92,7 +92,7 @@ def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tup
         for batch in packs:
             # The mean over all labels of the step, however they fall into its batches.
             loss = network.loss(batch) / labels
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.item()
             tokens += batch.whole
         for group in optimizer.param_groups:
@@ -162,8 +162,8 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
     try:
         save_file(tensors, unfinished / "adapter_model.safetensors", metadata={"format": "pt"})
         (unfinished / "adapter_config.json").write_text(json.dumps(config, indent=1))
-        for path in unfinished.iterdir():
-            with path.open("rb") as written:
+        for file in unfinished.iterdir():
+            with file.open("rb") as written:
                 os.fsync(written.fileno())
         unfinished.chmod(0o755)
         if folder.exists():
@@ -171,8 +171,8 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    with (folder / "adapter_model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with (folder / "adapter_model.safetensors").open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
 
 
 def _say(message: dict[str, Any]) -> None:

@@ -231,7 +231,7 @@ def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
         "DELETE FROM texts",
         "INSERT OR REPLACE INTO events VALUES (1, 's', 1, 't', NULL, NULL, '', '')",
         "INSERT OR REPLACE INTO events VALUES (9, 'run/r', 1, 't', NULL, NULL, '', '')",
-        "INSERT OR REPLACE INTO events SELECT 9, 's', 9, topic, run, event_id, state, chain_hash FROM events LIMIT 1",
+        "INSERT OR REPLACE INTO events SELECT 9, stream, 9, topic, run, event_id, state, chain_hash FROM events",
         "INSERT OR REPLACE INTO texts SELECT sha256, 'other' FROM texts",
     ],
 )

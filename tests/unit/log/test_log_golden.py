@@ -13,7 +13,7 @@ from agent0es.log.recorders import NewRow
 from agent0es.log.records import Meta
 from agent0es.log.upcasting import CURRENT_VERSIONS
 from tests.unit.log.make_golden import FOLDER, shape
-from tests.unit.log.samples import begin, iteration
+from tests.unit.log.samples import begin, configured, iteration
 
 MODELS = {kind.model_fields["type"].default: kind for kind in get_args(Event)}
 FILES = sorted(FOLDER.glob("*.json"))
@@ -88,8 +88,6 @@ def test_an_upcaster_must_return_the_next_version(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_content_hash_does_not_depend_on_the_order_of_keys_nor_on_meta() -> None:
-    from tests.unit.log.samples import configured
-
     one = encode_content(configured({"b": {"y": 1, "x": 2}, "a": 3}))
     two = encode_content(configured({"a": 3, "b": {"x": 2, "y": 1}}))
     assert one == two
