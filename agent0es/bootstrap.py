@@ -43,25 +43,26 @@ def resolve_run(log: EventLog, wanted: str) -> str:
     raise RunNotFound(f"{what} in this store; the latest are: {known}")
 
 
-def start_run(log: EventLog, configuration: Configuration) -> str:
-    """Write RunStarted and return the run's name, which is the time of its start."""
-    from agent0es.models.weights import weights_sha256
-
-    models = configuration.models
-    started = ev.RunStarted(
-        seed=configuration.seed,
-        configuration=configuration.model_dump(mode="json"),
-        code_version=__version__,
-        weights={model.name: weights_sha256(model.name) for model in (models.teacher, models.student)},
-    )
+def new_run_name(log: EventLog) -> str:
+    """A name for a run that starts now: the time, and a count where that is taken."""
     taken = log.runs()
     name = plain = datetime.now().strftime("%Y%m%d-%H%M%S")
     count = 1
     while name in taken:
         count += 1
         name = f"{plain}-{count}"
-    log.append([NewEvent(f"run/{name}", started)], handler="cli")
     return name
+
+
+def start_run(log: EventLog, run: str, configuration: Configuration, weights: Mapping[str, str]) -> None:
+    """Write RunStarted. The caller holds the lease on the run."""
+    started = ev.RunStarted(
+        seed=configuration.seed,
+        configuration=configuration.model_dump(mode="json"),
+        code_version=__version__,
+        weights=dict(weights),
+    )
+    log.append([NewEvent(f"run/{run}", started)], handler="cli")
 
 
 def configuration_of(log: EventLog, run: str) -> Configuration:
@@ -93,7 +94,6 @@ async def open_ports(
     """
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
-    from agent0es.models.weights import find_weights
     from agent0es.sandbox import BubblewrapSandbox
     from agent0es.taskdomains import load_task_domain
     from agent0es.tools import load_tools
@@ -134,7 +134,6 @@ async def open_ports(
             ),
             rewards=rewards,
             embedder=Embedder(),
-            weights={"teacher": find_weights(teacher.name), "student": find_weights(student.name)},
             on_training_progress=on_training_progress,
         )
 
@@ -145,11 +144,13 @@ def require(role: str, model: ModelBackend, capability: str) -> None:
         raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
 
 
-async def check(store: Path, log: EventLog, configuration: Configuration) -> None:
-    """Open everything that a run with this configuration needs and close it again, so that what is wrong is said
-    before the run has begun."""
-    async with open_ports(store, log, "check", configuration, lambda progress: None):
-        pass
+async def check(store: Path, log: EventLog, configuration: Configuration) -> dict[str, str]:
+    """Open everything that a run needs and close it again, so that what is wrong is said before the run has begun.
+
+    Returns the hash of each model's weights by the model's name.
+    """
+    async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
+        return {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
 
 
 def handlers(ports: Ports) -> list[Handler]:

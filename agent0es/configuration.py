@@ -114,9 +114,9 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """The held-out problems and the gate."""
 
-    practised_problems: int = Field(default=4, ge=1)
+    practised_problems: int = Field(default=3, ge=1)
     """Fresh problems of each practised family."""
-    held_out_problems: int = Field(default=5, ge=1)
+    held_out_problems: int = Field(default=4, ge=1)
     """Problems of each family that is never practised."""
     max_difficulty: float = Field(default=0.5, ge=0.0, le=1.0)
     """Problems are spread evenly over [0, this]."""
@@ -130,8 +130,8 @@ class ExecutionSettings(Section):
     """How much and how."""
 
     iterations: int = Field(default=2, ge=1)
-    tasks_per_iteration: int = Field(default=300, ge=1)
-    attempts: int = Field(default=4, ge=1, le=64)
+    tasks_per_iteration: int = Field(default=232, ge=1)
+    attempts: int = Field(default=3, ge=1, le=64)
     """Attempts per task (k)."""
     tasks_in_flight: int = Field(default=24, ge=1)
     """Tasks that are worked on at once; bounds memory and the size of the batch."""

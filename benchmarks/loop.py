@@ -11,6 +11,7 @@ Usage: python benchmarks/loop.py [--tasks N] [--json]
 
 import argparse
 import asyncio
+import contextlib
 import json
 import tempfile
 import time
@@ -52,7 +53,8 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
     """One iteration's practice in a fresh store: wall seconds, attempts, tokens and the student's requests."""
     configuration: Configuration = load_configuration(None, overrides, {})
     with open_store(folder, create=True) as log:
-        run = start_run(log, configuration)
+        run = "benchmark"
+        start_run(log, run, configuration, {})
         async with open_ports(folder, log, run, configuration, lambda progress: None) as ports:
             if fake_tool:
                 ports = replace(ports, tools={"python": NoTool(), "math": NoTool()})
@@ -64,10 +66,8 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
 
             dispatcher = Dispatcher(log, run, handlers(ports), configuration.execution, [stop_after_practice])
             began = time.perf_counter()
-            try:
+            with contextlib.suppress(PracticeOver):
                 await dispatcher.run()
-            except PracticeOver:
-                pass
             seconds = time.perf_counter() - began
         calls = [r.event for r in log.read(run=run, types=["ModelCalled"]) if isinstance(r.event, ev.ModelCalled)]
         attempts = sum(1 for _ in log.read(run=run, types=["Verified"]))

@@ -36,7 +36,7 @@ def run_command(
     as_json: bool,
 ) -> None:
     """Let a model practise, train on what it got right, and measure what that gained."""
-    from agent0es.bootstrap import check, configuration_of, open_store, resolve_run, start_run
+    from agent0es.bootstrap import check, configuration_of, new_run_name, open_store, resolve_run, start_run
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
@@ -47,13 +47,13 @@ def run_command(
     settings += [f"execution.tasks_per_iteration={tasks}"] if tasks is not None else []
     configuration = None if resume else load_configuration(config_file, settings)
     with open_store(store, create=True) as log:
-        if configuration is None:
-            run = resolve_run(log, resume or "")
-            configuration = configuration_of(log, run)
-        else:
-            asyncio.run(check(store, log, configuration))
-            run = start_run(log, configuration)
+        weights = None if configuration is None else asyncio.run(check(store, log, configuration))
+        run = resolve_run(log, resume) if resume else new_run_name(log)
         with log.lease(run):
+            if configuration is None or weights is None:
+                configuration = configuration_of(log, run)
+            else:
+                start_run(log, run, configuration, weights)
             try:
                 asyncio.run(_drive(store, log, run, configuration, as_json))
             except KeyboardInterrupt:

@@ -12,7 +12,6 @@ from agent0es.domain.run import RunState
 from agent0es.log import EventLog, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
-from agent0es.models.weights import Weights
 from agent0es.taskdomains.base import TaskDomain
 from agent0es.tools.base import Tool, ToolLimits
 from agent0es.training.jobs import ProgressCallback
@@ -32,8 +31,6 @@ class Ports:
     limits: ToolLimits
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
-    weights: Mapping[Role, Weights]
-    """Where each role's base model lies, and its hash."""
     on_training_progress: ProgressCallback
 
     def settings(self, role: Role) -> ModelSettings:

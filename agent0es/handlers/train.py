@@ -57,6 +57,10 @@ class Train:
             failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=state.iteration, reason=reason)
             await record([NewEvent(stream, failed)])
 
+        weights = ports.models[role].weights
+        if weights is None:
+            await fail(f"{ports.models[role].name} has no weights to train from")
+            return
         if len(dataset.examples) < settings.minimum_examples:
             await fail(f"{len(dataset.examples)} examples, training.minimum_examples is {settings.minimum_examples}")
             return
@@ -66,13 +70,13 @@ class Train:
                 role=role,
                 iteration=state.iteration,
                 dataset_sha256=dataset.sha256,
-                base_sha256=ports.weights[role].sha256,
+                base_sha256=weights.sha256,
                 settings=settings.model_dump(mode="json"),
             )
             await record([NewEvent(stream, started)])
         folder = ports.store / "adapters" / ports.run / adapter
         job = TrainingJob(
-            base=ports.weights[role].path,
+            base=weights.path,
             cache=ports.store / "base",
             dataset=path,
             output=folder,

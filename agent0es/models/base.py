@@ -91,6 +91,16 @@ class Health:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A language model's file, found and checked."""
+
+    name: str
+    """As asked for, or the file's stem."""
+    path: Path
+    sha256: str
+
+
 class ModelBackend(Protocol):
     """A language model that can be asked many things at once."""
 
@@ -101,6 +111,11 @@ class ModelBackend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    @property
+    def weights(self) -> Weights | None:
+        """The base model's file, which training starts from; None for a model without one."""
+        ...
 
     @property
     def end_of_turn(self) -> str:

@@ -41,6 +41,9 @@ class EngineSettings:
     """Tokens that one step works on, prompts included."""
     cache_tokens: int = 65_536
     """Size of the key-value cache, 14 kB a token for the embedded model."""
+    prefix_cache: bool = True
+    """Keep what was computed for a prompt's beginning. Then log-probabilities depend, in their last digits, on what was
+    asked before: switch it off where a request must have the same answer at any time."""
     context: int = 8192
     """Prompt and generated tokens of one request."""
 

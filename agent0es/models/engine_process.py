@@ -65,11 +65,11 @@ class Batch:
         scheduler.max_num_seqs = settings.max_batch
         scheduler.max_num_batched_tokens = settings.max_batched_tokens
         scheduler.num_kv_blocks = -(-settings.cache_tokens // KV_BLOCK)
-        scheduler.enable_prefix_caching = True
+        scheduler.enable_prefix_caching = settings.prefix_cache
         properties = {"INFERENCE_NUM_THREADS": settings.threads} if settings.threads else {}
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(gguf), scheduler, "CPU", properties)
-        except RuntimeError as error:
+        except (RuntimeError, LookupError, ValueError) as error:
             raise ModelNotFound(f"{gguf}: OpenVINO can't load it: {last_line(error)}") from error
         self._tokenizer = self._pipeline.get_tokenizer()
         self._running: list[Running] = []

@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models import chatml
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.weights import Weights, find_weights
-
+from agent0es.models.weights import find_weights
 
 SHORTEST_PREFIX = 200
 """Characters; what is shorter is not worth a request of its own."""
@@ -31,7 +30,7 @@ class OpenVinoBackend:
 
     def __init__(self, weights: Weights, settings: EngineSettings | None = None) -> None:
         """Nothing is loaded before the first request."""
-        self._weights = weights
+        self.weights = weights
         self._settings = settings or EngineSettings()
         self._base = Engine(weights.path, self._settings)
         self._deployed: dict[str, Engine] = {}
@@ -50,6 +49,10 @@ class OpenVinoBackend:
         for option, value in options.items():
             if option not in known:
                 raise ConfigurationError(f"openvino: unknown option {option}; there are: {', '.join(known)}")
+            if option == "prefix_cache":
+                if not isinstance(value, bool):
+                    raise ConfigurationError(f"openvino: prefix_cache must be true or false, not {value!r}")
+                continue
             lowest = 0 if option == "threads" else 1
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
@@ -105,7 +108,7 @@ class OpenVinoBackend:
         engines = {"base": self._base, **self._deployed}
         extra = {name: {"loaded": engine.loaded, "in_flight": engine.in_flight} for name, engine in engines.items()}
         detail = "loaded" if self._base.loaded else "will load at the first request"
-        return Health(ok=self._weights.path.is_file(), detail=f"{self.name}: {detail}", extra=extra)
+        return Health(ok=self.weights.path.is_file(), detail=f"{self.name}: {detail}", extra=extra)
 
     async def deploy(self, deployment: Deployment) -> None:
         """Load merged weights beside the base. Raises ModelNotFound when they are missing or broken."""

@@ -31,6 +31,7 @@ class ScriptedBackend:
 
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
     end_of_turn = chatml.END_OF_TURN
+    weights = None
 
     def __init__(self, script: Script, name: str = "scripted", delay_seconds: float = 0.0) -> None:
         """`delay_seconds` is the time that an answer takes."""

@@ -8,13 +8,13 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
+from agent0es.models.base import Weights
 from agent0es.models.gguf_file import GgufFile
 
 EMBEDDED_NAME = "smollm2-135m-instruct"
@@ -38,16 +38,6 @@ _CONTROL_TOKEN = 3
 """A token's type in GGUF when it is a control token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A language model's file, found and checked."""
-
-    name: str
-    """As asked for, or the file's stem."""
-    path: Path
-    sha256: str
-
-
 def find_weights(name: str) -> Weights:
     """The GGUF file of an embedded model's name or of a path. Raises ModelNotFound with the choices."""
     if name == EMBEDDED_NAME:
@@ -58,11 +48,6 @@ def find_weights(name: str) -> Weights:
     if path.suffix == ".gguf" and path.is_file():
         return Weights(path.stem, path.resolve(), _sha256(path))
     raise ModelNotFound(f"{name}: no such model; choose {EMBEDDED_NAME}, or the path of a .gguf file")
-
-
-def weights_sha256(name: str) -> str:
-    """Hash of a model's weights, as written into RunStarted."""
-    return find_weights(name).sha256
 
 
 def embedder_dir() -> Path:

@@ -92,7 +92,7 @@ async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> Trai
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
-                # Threads that spin while they wait make training half as fast on a machine that does something else too.
+                # Threads that spin while they wait halve the speed on a machine that does something else too.
                 env={**clean_environment(), "OMP_WAIT_POLICY": "PASSIVE"},
                 start_new_session=True,
                 limit=_LINE_BYTES,

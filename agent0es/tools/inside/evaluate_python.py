@@ -20,6 +20,8 @@ MEMBERS = {
     "math": "acos asin atan atan2 ceil comb cos degrees dist e exp factorial floor gcd hypot inf isclose isqrt lcm log "
     "log10 log2 perm pi prod radians sin sqrt tan tau trunc",
     "statistics": "mean median mode multimode pstdev stdev pvariance variance",
+    "sympy": "Eq Matrix Rational Symbol diff expand factor integrate limit simplify solve symbols",
+    "sympy.abc": "x y z",
     "string": "ascii_letters ascii_lowercase ascii_uppercase digits punctuation",
 }
 HOME = {name: module for module, names in MEMBERS.items() for name in names.split()}
@@ -33,7 +35,7 @@ def load(name):
     if name in MODULES:
         return __import__(name)
     module = HOME[name]
-    return getattr(__import__(module), name)
+    return getattr(__import__(module, fromlist=[name]), name)
 
 
 def forgiving_datetime():

@@ -1,0 +1,114 @@
+"""What goes wrong with an engine, and what then happens."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from contract import ask
+
+from agent0es.errors import ModelNotFound
+from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused
+from agent0es.models.openvino import OpenVinoBackend
+
+
+def engines(parent: int | None = None) -> list[int]:
+    """Engine processes that a process started, or all of them."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            arguments = (process / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if "agent0es.models.engine_process" in arguments and parent in (None, int(arguments[-2])):
+            found.append(int(process.name))
+    return found
+
+
+async def test_the_loop_runs_on_while_the_model_writes(openvino: OpenVinoBackend) -> None:
+    await openvino.generate([ask(openvino, max_tokens=1)])
+    task = asyncio.create_task(openvino.generate([ask(openvino, max_tokens=24, temperature=1.0)] * 32))
+    delays = []
+    while not task.done():
+        begin = time.perf_counter()
+        await asyncio.sleep(0.001)
+        delays.append(time.perf_counter() - begin)
+    assert sorted(delays)[len(delays) // 2] < 0.02, "a step of such a batch takes longer"
+
+
+async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBackend) -> None:
+    long, short = ask(openvino, "word " * 9000), ask(openvino, max_tokens=4)
+    with pytest.raises(RequestRefused, match="exceed the context of 8192"):
+        await openvino.generate([long])
+    answers = await asyncio.gather(openvino.generate([long]), openvino.generate([short]), return_exceptions=True)
+    assert isinstance(answers[0], RequestRefused) and isinstance(answers[1], list)
+
+
+async def test_a_prompt_without_room_in_the_cache_is_refused() -> None:
+    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache_tokens=128)
+    try:
+        with pytest.raises(RequestRefused, match="raise the option cache_tokens"):
+            await backend.generate([ask(backend, "word " * 300)])
+        assert await backend.generate([ask(backend, max_tokens=2)])
+    finally:
+        await backend.close()
+
+
+async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino: OpenVinoBackend) -> None:
+    task = asyncio.create_task(openvino.generate([ask(openvino, max_tokens=2000)] * 3))
+    await asyncio.sleep(0.3)
+    [engine] = engines(os.getpid())
+    os.kill(engine, signal.SIGSEGV)
+    with pytest.raises(GenerationFailed, match="ended with -11"):
+        await task
+    [completion] = await openvino.generate([ask(openvino, max_tokens=3)])
+    assert completion.text
+
+
+async def test_weights_that_are_none_are_refused(openvino: OpenVinoBackend, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(1000))
+    with pytest.raises(ModelNotFound, match="OpenVINO can't load it"):
+        await openvino.deploy(Deployment("broken", tmp_path, broken))
+    with pytest.raises(ModelNotFound, match="no such file"):
+        await openvino.deploy(Deployment("missing", tmp_path, tmp_path / "missing.gguf"))
+    with pytest.raises(ModelNotFound, match="there are none"):
+        await openvino.deploy(Deployment("none", tmp_path))
+
+
+async def test_a_closed_backend_answers_no_more() -> None:
+    backend = OpenVinoBackend.create("smollm2-135m-instruct")
+    task = asyncio.create_task(backend.generate([GenerationRequest("x", 10)]))
+    await asyncio.sleep(0.1)
+    await backend.close()
+    for answer in (task, backend.generate([GenerationRequest("x", 10)])):
+        with pytest.raises(GenerationFailed, match="was closed"):
+            await answer
+
+
+@pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), 9)"])
+def test_no_engine_outlives_its_parent(ending: str) -> None:
+    code = f"""
+    import asyncio, os
+    from agent0es.models.base import GenerationRequest
+    from agent0es.models.openvino import OpenVinoBackend
+    async def main():
+        backend = OpenVinoBackend.create("smollm2-135m-instruct")
+        task = asyncio.create_task(backend.generate([GenerationRequest("x", 10)]))
+        await asyncio.sleep(0.5)
+        print(os.getpid(), flush=True)
+        {ending}
+    asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, timeout=60
+    )
+    deadline = time.monotonic() + 20
+    while engines(int(done.stdout)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not engines(int(done.stdout))

@@ -1,0 +1,65 @@
+"""GGUF files, read and written."""
+
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.weights import base_model_dir
+from agent0es.training.gguf_writer import quantise_q8_0, write_merged
+
+
+def test_quantisation_gives_the_bytes_of_the_gguf_package() -> None:
+    values = np.random.default_rng(0).normal(0, 0.3, (64, 96)).astype(np.float32)
+    values[3, :32] = 0.0
+    values[5, :4] = [127.0, 0.5, -0.5, 1.5]
+    expected = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+    assert np.array_equal(quantise_q8_0(torch.from_numpy(values)).numpy(), expected)
+
+
+def test_our_reader_sees_what_the_gguf_package_sees(tiny_gguf: Path) -> None:
+    ours, theirs = GgufFile.open(tiny_gguf), gguf.GGUFReader(tiny_gguf)
+    for field in theirs.fields.values():
+        if not field.name.startswith("GGUF."):
+            assert ours.metadata[field.name] == field.contents(), field.name
+    assert list(ours.tensors) == [tensor.name for tensor in theirs.tensors]
+    for tensor in theirs.tensors:
+        assert np.array_equal(ours.values(tensor.name).ravel(), np.asarray(tensor.data).ravel())
+
+
+def test_a_merged_file_keeps_the_metadata_and_what_has_no_adapter(tiny_gguf: Path, tmp_path: Path) -> None:
+    base = GgufFile.open(tiny_gguf)
+    changed = torch.randn(64, 64)
+    path = "model.layers.1.self_attn.o_proj"
+    write_merged(base, tmp_path / "merged.gguf", lambda name: changed if name == path else None)
+    merged = GgufFile.open(tmp_path / "merged.gguf")
+    assert {**merged.metadata, "general.file_type": 0} == base.metadata
+    assert merged.metadata["general.file_type"] == 7
+    for name in base.tensors:
+        if name != "blk.1.attn_output.weight":
+            assert np.array_equal(base.values(name), merged.values(name))
+    assert np.abs(merged.values("blk.1.attn_output.weight") - changed.numpy()).max() < 0.02
+    assert [p.name for p in tmp_path.iterdir()] == ["merged.gguf"], "nothing temporary is left"
+
+
+def test_q_and_k_return_to_the_order_that_they_came_from(tiny_gguf: Path, tiny_dir: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    weights = load_file(tiny_dir / "model.safetensors")
+    base = GgufFile.open(tiny_gguf)
+    write_merged(
+        base, tmp_path / "merged.gguf", lambda name: weights[f"{name}.weight"] if "self_attn" in name else None
+    )
+    merged = GgufFile.open(tmp_path / "merged.gguf")
+    for name in ("blk.0.attn_q.weight", "blk.1.attn_k.weight", "blk.0.attn_v.weight"):
+        assert np.abs(base.values(name) - merged.values(name)).max() < 0.005
+
+
+def test_two_processes_may_make_the_base_folder_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4) as pool:
+        made = set(pool.map(base_model_dir, [tmp_path] * 4, [tiny_gguf] * 4))
+    assert len(made) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [made.pop().name], "nothing unfinished is left"

@@ -1,0 +1,116 @@
+"""The trainer as a process."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent0es.training.jobs import TrainedAdapter, TrainingError, TrainingJob, train_adapter
+
+
+def rows(path: Path, count: int, text: str = "yes") -> Path:
+    with path.open("w") as file:
+        for number in range(count):
+            row = {"prompt": f"Q{number}? ", "segments": [[text, True], [" seen", False], ["<|im_end|>", True]]}
+            file.write(json.dumps(row) + "\n")
+    return path
+
+
+@pytest.fixture
+def job(tiny_gguf: Path, cache: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "base": tiny_gguf,
+        "cache": cache,
+        "dataset": rows(tmp_path / "rows.jsonl", 32),
+        "output": tmp_path / "out",
+        "seed": 7,
+        "rank": 4,
+        "learning_rate": 0.02,
+        "epochs": 6,
+    }
+
+
+async def run(job: dict[str, Any], **changes: Any) -> tuple[TrainedAdapter, list[dict[str, Any]]]:
+    progress: list[dict[str, Any]] = []
+    trained = await train_adapter(TrainingJob(**{**job, **changes}), lambda message: progress.append(dict(message)))
+    return trained, progress
+
+
+async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
+    job: dict[str, Any], tiny_dir: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import LlamaForCausalLM
+
+    trained, progress = await run(job, gradient_accumulation=2)
+    assert trained.steps == len(trained.loss) == len(progress) == 12
+    assert [message["step"] for message in progress] == list(range(1, 13))
+    assert all(message.keys() >= {"steps", "loss", "tokens_per_second", "eta_seconds"} for message in progress)
+    assert trained.loss[-1] < trained.loss[0] / 2
+    assert trained.examples == 32
+    assert set(trained.phases) == {"import", "load", "train", "merge"}
+    assert sorted(p.name for p in trained.adapter_dir.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
+    loaded = PeftModel.from_pretrained(base, trained.adapter_dir)
+    assert any(bool(p.abs().sum() > 0) for name, p in loaded.named_parameters() if "lora_B" in name)
+
+
+async def test_the_same_job_gives_the_same_adapter(job: dict[str, Any], tmp_path: Path) -> None:
+    first, _ = await run(job, epochs=1, threads=1)
+    again, _ = await run(job, epochs=1, threads=1, output=tmp_path / "again")
+    other, _ = await run(job, epochs=1, threads=1, output=tmp_path / "other", seed=8)
+    assert (first.adapter_sha256, first.merged_sha256) == (again.adapter_sha256, again.merged_sha256)
+    assert other.adapter_sha256 != first.adapter_sha256
+
+
+async def test_a_failure_says_why(job: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="c_attn: choose from q_proj"):
+        await run(job, target_modules=("c_attn",))
+    with pytest.raises(TrainingError, match="none of 3 examples can be learnt from"):
+        await run(job, dataset=rows(tmp_path / "empty.jsonl", 3, text="much too long"), max_tokens=4)
+
+
+async def test_cancelling_kills_the_trainer(job: dict[str, Any]) -> None:
+    started = asyncio.Event()
+    task = asyncio.create_task(train_adapter(TrainingJob(**{**job, "epochs": 100_000}), lambda _: started.set()))
+    await asyncio.wait_for(started.wait(), 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not trainers(job["output"])
+
+
+def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
+    code = f"""
+    import asyncio, os, signal
+    from pathlib import Path
+    from agent0es.training.jobs import TrainingJob, train_adapter
+    job = TrainingJob(base=Path({str(job["base"])!r}), cache=Path({str(job["cache"])!r}), seed=1, epochs=100_000,
+                      dataset=Path({str(job["dataset"])!r}), output=Path({str(job["output"])!r}))
+    asyncio.run(train_adapter(job, lambda message: os.kill(os.getpid(), signal.SIGKILL)))
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == -9
+    deadline = time.monotonic() + 5
+    while trainers(job["output"]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not trainers(job["output"])
+
+
+def trainers(output: Path) -> list[str]:
+    """Trainers that run with this output folder, by their job file."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            arguments = (process / "cmdline").read_text().split("\0")
+            if "agent0es.training.lora" in arguments and str(output) in Path(arguments[-2]).read_text():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,77 @@
+"""The trainer's network computes what transformers and PEFT compute."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+
+from agent0es.training.examples import Example
+from agent0es.training.jobs import ALL_LINEAR
+from agent0es.training.network import Network, pack
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    """Five texts of different lengths with three tokens in common, most tokens after them to be learnt."""
+    generator = torch.Generator().manual_seed(1)
+    made = []
+    for length in (5, 9, 9, 17, 30):
+        rest = torch.randint(3, 250, (length,), generator=generator).tolist()
+        learn = [bool(n % 3) for n in range(length)]
+        made.append(Example((1, 7, 9, *rest), (False, False, False, *learn)))
+    return made
+
+
+@pytest.mark.parametrize("targets", [ALL_LINEAR, ("q_proj", "v_proj"), ("up_proj", "k_proj")])
+def test_loss_and_gradients_are_those_of_peft(
+    tiny_dir: Path, examples: list[Example], targets: tuple[str, ...]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaForCausalLM
+
+    torch.manual_seed(0)
+    network = Network(tiny_dir, targets, rank=4, alpha=8.0, dropout=0.0)
+    base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
+    peft = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules=list(targets)))
+    layers = dict(peft.named_modules())
+    theirs = {path: layers[f"base_model.model.{path}"] for path in network.adapters}
+    for path, (a, b) in network.adapters.items():
+        torch.nn.init.normal_(b.data, std=0.05)
+        theirs[path].lora_A["default"].weight.data.copy_(a)
+        theirs[path].lora_B["default"].weight.data.copy_(b)
+    assert len(network.parameters) == sum(p.requires_grad for p in peft.parameters())
+
+    loss = network.loss(pack(examples))
+    loss.backward()
+    expected = torch.zeros(())
+    for example in examples:
+        ids = torch.tensor(example.ids)
+        labels = torch.where(torch.tensor(example.trainable), ids, -100)
+        logits = peft(input_ids=ids[None]).logits[0]
+        expected = expected + F.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum")
+    expected.backward()
+
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-4)
+    for path, (a, b) in network.adapters.items():
+        torch.testing.assert_close(a.grad, theirs[path].lora_A["default"].weight.grad, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(b.grad, theirs[path].lora_B["default"].weight.grad, rtol=1e-3, atol=1e-4)
+        base_weight = theirs[path].base_layer.weight
+        merged = network.merged(path)
+        assert merged is not None
+        torch.testing.assert_close(merged, base_weight + 2.0 * b.detach() @ a.detach())
+
+
+def test_dropout_acts_on_the_adapter_alone(tiny_dir: Path, examples: list[Example]) -> None:
+    torch.manual_seed(0)
+    network = Network(tiny_dir, ALL_LINEAR, rank=4, alpha=8.0, dropout=0.5)
+    plain = network.loss(pack(examples)).item()
+    assert network.loss(pack(examples)).item() == pytest.approx(plain, rel=1e-6), "B is zero: nothing to drop"
+    for _, b in network.adapters.values():
+        torch.nn.init.normal_(b.data, std=0.05)
+    assert network.loss(pack(examples)).item() != network.loss(pack(examples)).item()
+
+
+def test_a_target_that_is_no_linear_layer_is_refused(tiny_dir: Path) -> None:
+    with pytest.raises(ValueError, match="c_attn: choose from q_proj"):
+        Network(tiny_dir, ("q_proj", "c_attn"), rank=4, alpha=8.0, dropout=0.0)

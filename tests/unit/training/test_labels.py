@@ -1,0 +1,80 @@
+"""Which tokens the loss is taken on."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from agent0es.training.examples import Example, read_rows, shared_prefix, tokenise
+from agent0es.training.lora import rate
+from agent0es.training.network import pack
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    """One token per byte, but `ab` is one token."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: number for number, token in enumerate([*alphabet, "ab"])}
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[("a", "b")]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return made
+
+
+def learnt(tokenizer: Tokenizer, example: Example) -> list[str]:
+    pairs = zip(example.ids, example.trainable, strict=True)
+    return [tokenizer.id_to_token(number) for number, learn in pairs if learn]
+
+
+def test_only_the_models_own_words_are_learnt(tokenizer: Tokenizer) -> None:
+    example = tokenise(tokenizer, "PQ", [("xy", True), ("OBS", False), ("z", True), ("!", True)])
+    assert learnt(tokenizer, example) == ["x", "y", "z", "!"]
+    assert len(example.ids) == 9
+
+
+def test_a_token_over_a_border_belongs_to_where_it_ends(tokenizer: Tokenizer) -> None:
+    assert learnt(tokenizer, tokenise(tokenizer, "Pa", [("bc", True)])) == ["ab", "c"]
+    assert learnt(tokenizer, tokenise(tokenizer, "P", [("ca", True), ("bd", False)])) == ["c"]
+
+
+def test_characters_of_several_bytes_keep_the_borders_in_place(tokenizer: Tokenizer) -> None:
+    example = tokenise(tokenizer, "é🙂", [("é", True), ("🙂", False), ("z", True)])
+    assert sum(example.trainable) == len("é".encode()) + 1
+    assert example.trainable[-1] and not example.trainable[-2]
+
+
+def test_a_packed_batch_predicts_exactly_the_learnt_tokens(tokenizer: Tokenizer) -> None:
+    texts = [("PQ", [("xy", True), ("O", False), ("z", True)]), ("PQR", [("w", True)]), ("PQx", [("v", True)])]
+    examples = [tokenise(tokenizer, *text) for text in texts]
+    batch = pack(examples)
+    assert shared_prefix(examples) == batch.lengths[0] == 2
+    assert batch.whole == sum(len(example.ids) for example in examples) == len(batch.ids) + 2 * 2
+    # The label's predecessor: Q (common beginning), x, O; R; x of the third text.
+    before = "".join(tokenizer.id_to_token(int(number)) for number in batch.ids[batch.predicts])
+    after = "".join(tokenizer.id_to_token(int(number)) for number in batch.labels)
+    assert (before, after) == ("QxORx", "xyzwv")
+    assert batch.positions.tolist() == [0, 1, 2, 3, 4, 5, 2, 3, 2, 3]
+
+
+def test_texts_with_nothing_in_common_are_packed_too(tokenizer: Tokenizer) -> None:
+    batch = pack([tokenise(tokenizer, "", [("xy", True)]), tokenise(tokenizer, "", [("zw", True)])])
+    assert batch.lengths == (0, 2, 2)
+    assert [tokenizer.id_to_token(int(n)) for n in batch.labels] == ["y", "w"]
+    assert torch.equal(batch.predicts, torch.tensor([0, 2]))
+
+
+def test_a_broken_row_is_named_by_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    good = json.dumps({"prompt": "p", "segments": [["s", True]]})
+    file.write_text(f"{good}\n{{}}\n")
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2"):
+        read_rows(file)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_the_learning_rate_warms_up_and_never_reaches_zero_early(schedule: str) -> None:
+    rates = [rate(step, 20, 5, schedule) for step in range(20)]
+    assert rates[0] > 0 and rates[5] == 1 == max(rates) and rates[-1] > 0
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
