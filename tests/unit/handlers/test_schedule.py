@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
-from agent0es.domain.run import RunState, evolve
+from agent0es.domain.run import AdapterState, RunState, evolve
 from agent0es.handlers.schedule import decide
 
 FAMILIES = ["add", "gcd", "reverse", "percent"]
@@ -64,11 +64,26 @@ def test_task_numbers_go_on_over_the_iterations() -> None:
     assert numbers(decide(ev.IterationStarted(iteration=2), running(iteration=2), configured(), FAMILIES)) == [6, 7]
 
 
+def settled(iteration: int, *roles: str) -> RunState:
+    adapters = {
+        f"{role}-{iteration}": AdapterState(role=role, iteration=iteration, outcome="rejected")  # type: ignore[arg-type]
+        for role in roles
+    }
+    return replace(running(iteration), adapters=adapters)
+
+
 def test_after_the_gate_comes_the_next_iteration_or_the_end() -> None:
     rejected = ev.AdapterRejected(adapter="student-1", role="student", iteration=1, reason="")
-    assert decide(rejected, running(1), configured(), FAMILIES) == [ev.IterationStarted(iteration=2)]
-    [end] = decide(rejected, running(2), configured(), FAMILIES)
+    assert decide(rejected, settled(1, "student"), configured(), FAMILIES) == [ev.IterationStarted(iteration=2)]
+    [end] = decide(rejected, settled(2, "student"), configured(), FAMILIES)
     assert isinstance(end, ev.RunCompleted)
+
+
+def test_where_teacher_and_student_are_trained_both_must_have_passed_the_gate() -> None:
+    both = load_configuration(overrides=["training.roles=[student, teacher]"], environment={})
+    rejected = ev.AdapterRejected(adapter="student-1", role="student", iteration=1, reason="")
+    assert decide(rejected, settled(1, "student"), both, FAMILIES) == []
+    assert decide(rejected, settled(1, "student", "teacher"), both, FAMILIES) == [ev.IterationStarted(iteration=2)]
 
 
 def test_every_number_is_requested_once_and_the_iteration_ends_once_in_whatever_order_tasks_finish() -> None:

@@ -1,0 +1,67 @@
+"""The whole loop on the real embedded model, killed in the middle of training and taken up again."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from agent0es.domain import events as ev
+from agent0es.log import EventLog
+
+SETTINGS = (
+    "execution.tasks_per_iteration=16",
+    "execution.iterations=1",
+    "training.minimum_examples=4",
+    "training.epochs=1",
+    "evaluation.practised_problems=1",
+    "evaluation.held_out_problems=1",
+)
+
+
+def command(store: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "agent0es", "run", "--store", str(store), "--json", *arguments]
+
+
+def test_the_loop_on_the_real_model_survives_a_kill_in_training(tmp_path: Path) -> None:
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    process = subprocess.Popen(command(tmp_path, *settings), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "log.db").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    with EventLog.open(tmp_path / "log.db", read_only=True) as log:
+        while not list(log.read(types=["TrainingStarted"])):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.2)
+        time.sleep(3)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        before = list(log.read())
+        assert not isinstance(before[-1].event, ev.AdapterTrained), "the kill came too late to test anything"
+
+    done = subprocess.run(
+        command(tmp_path, "--resume", "latest"), capture_output=True, text=True, timeout=420, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "completed"
+
+    with EventLog.open(tmp_path / "log.db", read_only=True) as log:
+        after = list(log.read())
+        assert log.verify().ok
+    assert [r.chain_hash for r in after[: len(before)]] == [r.chain_hash for r in before]
+    events = [r.event for r in after]
+    for kind in (ev.DatasetBuilt, ev.TrainingStarted, ev.AdapterTrained, ev.AdapterEvaluated, ev.RunCompleted):
+        assert sum(isinstance(event, kind) for event in events) == 1, kind.__name__
+    [trained] = [event for event in events if isinstance(event, ev.AdapterTrained)]
+    folder = tmp_path / trained.path
+    assert (folder / "merged.gguf").is_file() and (folder / "adapter" / "adapter_model.safetensors").is_file()
+    assert trained.loss[-1] < trained.loss[0]
+    [evaluated] = [event for event in events if isinstance(event, ev.AdapterEvaluated)]
+    shares = {(score.arm, score.split): score.correct / score.problems for score in evaluated.scores}
+    assert shares["base-zero-shot", "practised"] < 0.1, "the base model does not know the tool format"
+    assert shares["student-1", "practised"] > shares["base-zero-shot", "practised"]
+    requested = {event.call for event in events if isinstance(event, ev.ToolRequested)}
+    called = {event.call for event in events if isinstance(event, ev.ToolCalled)}
+    assert requested == called, "every sandbox call has its outcome"
