@@ -105,7 +105,7 @@ class TrainingSettings(Section):
     batch_size: int = Field(default=8, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
     warmup_steps: int = Field(default=5, ge=0)
-    examples_per_family: int = Field(default=8, ge=1)
+    examples_per_family: int = Field(default=10, ge=1)
     """Cap, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)
     """With fewer than this the iteration trains nothing."""
@@ -114,9 +114,9 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """The held-out problems and the gate."""
 
-    practised_problems: int = Field(default=3, ge=1)
+    practised_problems: int = Field(default=2, ge=1)
     """Fresh problems of each practised family."""
-    held_out_problems: int = Field(default=4, ge=1)
+    held_out_problems: int = Field(default=3, ge=1)
     """Problems of each family that is never practised."""
     max_difficulty: float = Field(default=0.5, ge=0.0, le=1.0)
     """Problems are spread evenly over [0, this]."""
@@ -130,10 +130,10 @@ class ExecutionSettings(Section):
     """How much and how."""
 
     iterations: int = Field(default=2, ge=1)
-    tasks_per_iteration: int = Field(default=232, ge=1)
-    attempts: int = Field(default=3, ge=1, le=64)
+    tasks_per_iteration: int = Field(default=348, ge=1)
+    attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
-    tasks_in_flight: int = Field(default=24, ge=1)
+    tasks_in_flight: int = Field(default=40, ge=1)
     """Tasks that are worked on at once; bounds memory and the size of the batch."""
     deterministic: bool = False
     """One request at a time in a fixed order: slower; a resumed run then has the same content hashes."""

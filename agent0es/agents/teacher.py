@@ -9,7 +9,7 @@ from typing import Any
 from agent0es.domain.task import Scalar
 from agent0es.taskdomains.base import Family, TaskDomain
 
-EXAMPLES = 8
+EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
 
 

@@ -24,7 +24,7 @@ from agent0es.models.base import Deployment
 from agent0es.taskdomains.base import Demonstration
 
 OWN_DEMONSTRATIONS = 4
-"""Of the problem's own family, after as many mixed ones."""
+"""Of the problem's own family, as in practice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,7 @@ class Evaluate:
         if arm.prompt == "own":
             family = problem.task.family
             rng = random.Random(derive_seed(ports.configuration.seed, "demonstrations", family))
-            mixed = ports.domain.mixed_demonstrations(OWN_DEMONSTRATIONS)
-            return (*mixed, *ports.domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
+            return tuple(ports.domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
         return ()
 
     def _evaluated(

@@ -63,14 +63,7 @@ class Solve:
         await record([*attempted.pending, NewEvent(ports.stream("attempt", name), submitted)])
 
     def _demonstrations(self, proposed: ev.TaskProposed) -> tuple[Demonstration, ...]:
-        """Worked examples: as many mixed ones as of the family itself, which alone are fragile (docs/log.md).
-
-        The text is the same for all tasks of a family, and begins the same for all families, so that the engine reads
-        it once.
-        """
-        count, ports = proposed.demonstrations, self._ports
-        if count == 0:
-            return ()
-        family = proposed.proposal.family
-        rng = random.Random(derive_seed(ports.configuration.seed, "demonstrations", family))
-        return (*ports.domain.mixed_demonstrations(count), *ports.domain.demonstrations(family, count, rng))
+        """Worked examples of the family: the same text for all of its tasks, so that the engine reads it once."""
+        family, domain = proposed.proposal.family, self._ports.domain
+        rng = random.Random(derive_seed(self._ports.configuration.seed, "demonstrations", family))
+        return tuple(domain.demonstrations(family, proposed.demonstrations, rng))

@@ -1,0 +1,78 @@
+"""Commands in the documentation work: each line of a `sh` block is run, on a scripted model where a model is needed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCRIPT = "tests.support.scripted:respond"
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "AGENT0ES_MODELS__STUDENT__BACKEND": "scripted",
+    "AGENT0ES_MODELS__STUDENT__NAME": SCRIPT,
+    "AGENT0ES_MODELS__TEACHER__BACKEND": "scripted",
+    "AGENT0ES_MODELS__TEACHER__NAME": SCRIPT,
+    "AGENT0ES_TRAINING__MINIMUM_EXAMPLES": "10000",
+    "AGENT0ES_EXECUTION__TASKS_PER_ITERATION": "6",
+}
+
+
+def commands() -> list[str]:
+    """Every line of every `sh` block, without comments."""
+    lines = []
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            lines += [line.split(" #")[0].strip() for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def agent0es(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "agent0es", *arguments],
+        cwd=folder,
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a user has it, with one finished run in its store."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    done = agent0es(folder, "run", "--iterations", "1")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("agent0es")])
+def test_a_documented_command_works(folder: Path, command: str) -> None:
+    words = shlex.split(command.replace("/tmp/", f"{folder}/"))
+    if "--config" in words:  # the file names the real model, and the environment's scripted one wins over it
+        words += ["--iterations", "1"]
+    if "--tasks" in words:
+        words[words.index("--tasks") + 1] = "6"
+    done = agent0es(folder, *words[1:])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "-o" in words
+
+
+def test_documented_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {line.split()[1] for line in commands() if line.startswith("make ")}
+    assert {"run", "test"} <= named <= targets
+
+
+def test_the_default_configuration_file_says_what_the_built_in_values_are() -> None:
+    from agent0es.configuration import Configuration, load_configuration
+
+    assert load_configuration(ROOT / "configs" / "default.yaml", environment={}) == Configuration()
