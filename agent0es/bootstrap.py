@@ -108,7 +108,7 @@ async def open_ports(
         tools = load_tools(configuration.tools.enabled, sandbox)
 
         def backend(settings: ModelSettings) -> ModelBackend:
-            return create_backend(settings.backend, settings.name, **settings.options)
+            return create_backend(settings.backend, settings.name, cache=store / "base", **settings.options)
 
         student_model = backend(student)
         stack.push_async_callback(student_model.close)

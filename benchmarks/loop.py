@@ -29,6 +29,9 @@ from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import Dispatcher
 from agent0es.log import Recorded
 from agent0es.models.base import GenerationRequest
+from agent0es.models.engine import EngineSettings
+from agent0es.models.engine_process import KV_BLOCK
+from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.tools.base import ToolLimits, ToolResult
 
 BATCH = 32
@@ -87,32 +90,38 @@ async def warm_up(ports: Ports) -> None:
     await ports.models["student"].generate([GenerationRequest(prompt="warm up", max_tokens=2)])
 
 
-async def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, options: dict[str, Any]) -> float:
-    """Tokens per second of the engine alone, given the loop's requests at the loop's concurrency."""
-    from agent0es.models.factory import create_backend
+def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int) -> float:
+    """Tokens per second of the OpenVINO pipeline alone, in a bare loop, given the loop's requests, as many at once."""
+    import openvino_genai
 
-    model = create_backend("openvino", "smollm2-135m-instruct", **options)
-    await model.generate([GenerationRequest(prompt="warm up", max_tokens=2)])
-    slots, tokens = asyncio.Semaphore(concurrency), 0
-
-    async def one(call: ev.ModelCalled) -> None:
-        nonlocal tokens
-        request = GenerationRequest(
-            prompt="".join(call.prompt),
-            max_tokens=max(1, call.completion_tokens),
-            temperature=call.temperature,
-            stop=("Observation:",),
-            seed=call.seed,
-        )
-        async with slots:
-            [completion] = await model.generate([request])
-        tokens += len(completion.token_ids)
-
+    settings = EngineSettings()
+    scheduler = openvino_genai.SchedulerConfig()
+    scheduler.max_num_seqs = settings.max_batch
+    scheduler.max_num_batched_tokens = settings.max_batched_tokens
+    scheduler.num_kv_blocks = -(-settings.cache_tokens // KV_BLOCK)
+    scheduler.enable_prefix_caching = True
+    weights = find_weights(Configuration().models.student.name)
+    pipeline = openvino_genai.ContinuousBatchingPipeline(str(weights.path), scheduler, "CPU", {})
+    waiting, running, tokens = list(enumerate(calls))[::-1], [], 0
     began = time.perf_counter()
-    await asyncio.gather(*(one(call) for call in calls))
-    seconds = time.perf_counter() - began
-    await model.close()
-    return tokens / seconds
+    while waiting or running:
+        while waiting and len(running) < concurrency:
+            number, call = waiting.pop()
+            config = openvino_genai.GenerationConfig(
+                max_new_tokens=max(1, call.completion_tokens),
+                do_sample=call.temperature > 0,
+                rng_seed=call.seed,
+                logprobs=1,
+                apply_chat_template=False,
+            )
+            if call.temperature > 0:
+                config.temperature = call.temperature
+            running.append(pipeline.add_request(number, "".join(call.prompt), config))
+        pipeline.step()
+        ended = [handle for handle in running if handle.get_status() != openvino_genai.GenerationStatus.RUNNING]
+        tokens += sum(len(output.generated_ids) for handle in ended for output in handle.read_all())
+        running = [handle for handle in running if handle not in ended]
+    return tokens / (time.perf_counter() - began)
 
 
 def transformers_generate(calls: Sequence[ev.ModelCalled], base_dir: Path) -> float:
@@ -136,14 +145,12 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=96)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    from agent0es.models.weights import base_model_dir
-
     defaults = Configuration().execution
-    concurrency = defaults.tasks_in_flight * defaults.attempts
+    concurrency = min(EngineSettings().max_batch, defaults.tasks_in_flight * defaults.attempts)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         loop = asyncio.run(practise(root / "loop", [f"execution.tasks_per_iteration={arguments.tasks}"]))
-        raw = asyncio.run(raw_engine(loop["calls"], concurrency, {}))
+        raw = raw_engine(loop["calls"], concurrency)
         sequential = asyncio.run(
             practise(
                 root / "sequential",

@@ -142,9 +142,11 @@ class Pending:
 class Engine:
     """Answers requests with one set of weights. Starts its process at the first request, or when told to."""
 
-    def __init__(self, gguf: Path, settings: EngineSettings) -> None:
+    def __init__(self, gguf: Path, settings: EngineSettings, served: Path | None = None) -> None:
+        """`served`: where the same values lie, or are to be written, in a quantization that OpenVINO computes with."""
         self.gguf = gguf
         self._settings = settings
+        self._served = served or gguf
         self._lock = threading.Lock()
         self._process: EngineProcess | None = None
         self._closed = False
@@ -189,7 +191,7 @@ class Engine:
                 if not self.gguf.is_file():
                     pending.fail(ModelNotFound(f"{self.gguf}: no such file"))
                     return pending.future
-                self._process = EngineProcess(self.gguf, self._settings)
+                self._process = EngineProcess(self.gguf, self._served, self._settings)
                 atexit.unregister(self.close)
                 atexit.register(self.close)
             self._process.send(message, pending)
@@ -199,7 +201,7 @@ class Engine:
 class EngineProcess:
     """A running process, a thread that writes to it, and one that reads from it."""
 
-    def __init__(self, gguf: Path, settings: EngineSettings) -> None:
+    def __init__(self, gguf: Path, served: Path, settings: EngineSettings) -> None:
         self._name = gguf.name
         self.alive = True
         self.loaded = False
@@ -213,7 +215,7 @@ class EngineProcess:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    *("-m", "agent0es.models.engine_process", str(gguf), json.dumps(asdict(settings))),
+                    *("-m", "agent0es.models.engine_process", str(gguf), str(served), json.dumps(asdict(settings))),
                     *(str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],

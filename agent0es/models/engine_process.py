@@ -1,7 +1,9 @@
-"""The process that holds an OpenVINO pipeline: `python -m agent0es.models.engine_process GGUF SETTINGS FD PARENT`.
+"""The process that holds an OpenVINO pipeline, started by `engine.Engine`, which also says what the messages mean.
+
+    python -m agent0es.models.engine_process GGUF SERVED SETTINGS FD PARENT
 
 A process and not a thread, because `step()` keeps Python's global lock: 70 ms and more at a time, in which no event
-loop of the same process can move. Started by `engine.Engine`, which also says what the messages mean.
+loop of the same process can move.
 """
 
 import json
@@ -29,6 +31,8 @@ from agent0es.models.engine import (
     Text,
     ToEngine,
 )
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.gguf_writer import as_q8_0
 
 KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
@@ -188,6 +192,15 @@ class Batch:
         )
 
 
+def prepare(gguf: Path, served: Path) -> None:
+    """Write what is to be served, once, when it is not the file itself. Raises ModelNotFound."""
+    if served != gguf and not served.is_file():
+        try:
+            as_q8_0(GgufFile.open(gguf), served)
+        except OSError as error:
+            raise ModelNotFound(f"{served}: can't be written: {error.strerror or error}") from error
+
+
 def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: int) -> None:
     """Load, then answer until the parent is gone."""
     batch = Batch(gguf, settings)
@@ -211,10 +224,11 @@ def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: 
 
 def main() -> None:
     """Run the engine that the arguments describe."""
-    gguf, settings, descriptor, parent = sys.argv[1:]
+    gguf, served, settings, descriptor, parent = sys.argv[1:]
     with Connection(int(descriptor)) as connection:
         try:
-            serve(connection, Path(gguf), EngineSettings(**json.loads(settings)), int(parent))
+            prepare(Path(gguf), Path(served))
+            serve(connection, Path(served), EngineSettings(**json.loads(settings)), int(parent))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
         except ModelNotFound as error:

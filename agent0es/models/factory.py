@@ -2,6 +2,7 @@
 
 import difflib
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ConfigurationError
@@ -10,16 +11,16 @@ from agent0es.models.base import ModelBackend
 GROUP = "agent0es.models"
 
 
-def create_backend(backend: str, name: str, **options: Any) -> ModelBackend:
-    """A backend for the model `name`. Nothing is loaded yet.
+def create_backend(backend: str, name: str, *, cache: Path | None = None, **options: Any) -> ModelBackend:
+    """A backend for the model `name`. Nothing is loaded yet. `cache` is a folder for what can be made again.
 
-    A backend is a class with `create(name, **options)`. Raises ConfigurationError for an unknown backend or option,
-    and ModelNotFound for an unknown model.
+    A backend is a class with `create(name, *, cache, **options)`. Raises ConfigurationError for an unknown backend or
+    option, and ModelNotFound for an unknown model.
     """
     points = {point.name: point for point in entry_points(group=GROUP)}
     if backend not in points:
         close = difflib.get_close_matches(backend, points, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(points)) or 'none'}"
         raise ConfigurationError(f"no model backend {backend!r}; {hint}")
-    made: ModelBackend = points[backend].load().create(name, **options)
+    made: ModelBackend = points[backend].load().create(name, cache=cache, **options)
     return made

@@ -7,6 +7,7 @@ the base and written as GGUF. They answer side by side.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from agent0es.models import chatml
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.gguf_writer import is_approximated
 from agent0es.models.weights import find_weights
 
 SHORTEST_PREFIX = 200
@@ -28,19 +30,21 @@ class OpenVinoBackend:
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
     end_of_turn = chatml.END_OF_TURN
 
-    def __init__(self, weights: Weights, settings: EngineSettings | None = None) -> None:
-        """Nothing is loaded before the first request."""
+    def __init__(self, weights: Weights, settings: EngineSettings | None = None, cache: Path | None = None) -> None:
+        """Nothing is loaded before the first request. In `cache` goes a copy of weights that need another form."""
         self.weights = weights
         self._settings = settings or EngineSettings()
-        self._base = Engine(weights.path, self._settings)
+        file = GgufFile.open(weights.path)
+        served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
+        self._base = Engine(weights.path, self._settings, served)
         self._deployed: dict[str, Engine] = {}
         self._deploying = asyncio.Lock()
         self._prefixes: dict[tuple[int, str], asyncio.Future[Completion]] = {}
         """Prefixes that were read, or are being read, by engine."""
-        self._name = f"{weights.name}:{_quantization(weights)}"
+        self._name = f"{weights.name}:{'Q8_0' if served else _quantization(file)}"
 
     @classmethod
-    def create(cls, name: str, **options: object) -> "OpenVinoBackend":
+    def create(cls, name: str, *, cache: Path | None = None, **options: object) -> "OpenVinoBackend":
         """`name` is an embedded model or the path of a GGUF; options are the fields of EngineSettings.
 
         Raises ModelNotFound, and ConfigurationError for an option that there is not or that is out of range.
@@ -56,7 +60,7 @@ class OpenVinoBackend:
             lowest = 0 if option == "threads" else 1
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
-        return cls(find_weights(name), EngineSettings(**options))  # type: ignore[arg-type]
+        return cls(find_weights(name), EngineSettings(**options), cache)  # type: ignore[arg-type]
 
     @property
     def name(self) -> str:
@@ -84,7 +88,7 @@ class OpenVinoBackend:
         Requests that arrive together would each read it, for the cache knows only what was finished.
         """
         key = (id(engine), prefix)
-        if len(prefix) < SHORTEST_PREFIX:
+        if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
         if key not in self._prefixes:
             self._prefixes[key] = engine.submit(GenerationRequest(prompt=prefix, max_tokens=1))
@@ -147,9 +151,9 @@ class OpenVinoBackend:
         return self._deployed[adapter]
 
 
-def _quantization(weights: Weights) -> str:
+def _quantization(file: GgufFile) -> str:
     """The quantization of most of a file's matrices, e.g. `Q4_1`."""
     import gguf
 
-    kinds = [tensor.type for tensor in GgufFile.open(weights.path).tensors.values() if len(tensor.shape) > 1]
+    kinds = [tensor.type for tensor in file.tensors.values() if len(tensor.shape) > 1]
     return gguf.GGMLQuantizationType(max(set(kinds), key=kinds.count)).name

@@ -11,6 +11,7 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ class ScriptedBackend:
         self._closed = False
 
     @classmethod
-    def create(cls, name: str, *, delay_seconds: float = 0.0) -> "ScriptedBackend":
+    def create(cls, name: str, *, cache: Path | None = None, delay_seconds: float = 0.0) -> "ScriptedBackend":
         """`name` is `module:function`. Raises ConfigurationError when there is no such function."""
         module, _, function = name.partition(":")
         try:

@@ -25,7 +25,7 @@ from agent0es.models.child_process import end_with_parent
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
 from agent0es.training.examples import Example, read_rows, tokenise
-from agent0es.training.gguf_writer import write_merged
+from agent0es.training.merge import write_merged
 from agent0es.training.network import Network, pack
 
 MAX_GRADIENT_NORM = 1.0

@@ -18,8 +18,9 @@ WORDS = (
 
 
 @pytest.fixture(scope="session")
-def openvino() -> Iterator[OpenVinoBackend]:
-    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache_tokens=16_384)
+def openvino(base_cache: Path) -> Iterator[OpenVinoBackend]:
+    """Without a prefix cache: what other tests asked must not change an answer."""
+    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache=base_cache, cache_tokens=16_384, prefix_cache=False)
     yield backend
     asyncio.run(backend.close())
 

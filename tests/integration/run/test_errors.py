@@ -78,7 +78,18 @@ def test_a_store_that_is_a_file_or_no_log_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_is_driven_by_one_process_at_a_time_and_a_signal_stops_it_cleanly(tmp_path: Path) -> None:
     first = subprocess.Popen(
-        [sys.executable, "-m", "agent0es", "run", "--store", str(tmp_path), "--config", str(SCRIPTED), "--tasks", "400"],
+        [
+            sys.executable,
+            "-m",
+            "agent0es",
+            "run",
+            "--store",
+            str(tmp_path),
+            "--config",
+            str(SCRIPTED),
+            "--tasks",
+            "400",
+        ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

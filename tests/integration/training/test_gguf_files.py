@@ -8,16 +8,22 @@ import numpy as np
 import torch
 
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.weights import base_model_dir
-from agent0es.training.gguf_writer import quantise_q8_0, write_merged
+from agent0es.models.gguf_writer import as_q8_0, is_approximated
+from agent0es.models.weights import base_model_dir, find_weights
+from agent0es.training.merge import write_merged
 
 
-def test_quantisation_gives_the_bytes_of_the_gguf_package() -> None:
-    values = np.random.default_rng(0).normal(0, 0.3, (64, 96)).astype(np.float32)
-    values[3, :32] = 0.0
-    values[5, :4] = [127.0, 0.5, -0.5, 1.5]
-    expected = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
-    assert np.array_equal(quantise_q8_0(torch.from_numpy(values)).numpy(), expected)
+def test_approximated_matrices_become_q8_0_and_keep_their_values(tiny_gguf: Path, tmp_path: Path) -> None:
+    base = GgufFile.open(tiny_gguf)
+    assert not is_approximated(base)
+    embedded = GgufFile.open(find_weights("smollm2-135m-instruct").path)
+    assert is_approximated(embedded)
+    as_q8_0(embedded, tmp_path / "new folder" / "q8.gguf")
+    written = GgufFile.open(tmp_path / "new folder" / "q8.gguf")
+    assert not is_approximated(written)
+    assert np.array_equal(written.raw("token_embd.weight"), embedded.raw("token_embd.weight"))
+    values = embedded.values("blk.7.ffn_down.weight")
+    assert np.abs(written.values("blk.7.ffn_down.weight") - values).max() < np.abs(values).max() / 127
 
 
 def test_our_reader_sees_what_the_gguf_package_sees(tiny_gguf: Path) -> None:
