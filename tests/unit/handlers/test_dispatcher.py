@@ -1,4 +1,4 @@
-"""The dispatcher: given handlers and a log, each cause is handled once, failures are recorded, a resumed run goes on."""
+"""The dispatcher: each cause is handled once, failures are recorded, a resumed run goes on."""
 
 import asyncio
 from collections.abc import Sequence
