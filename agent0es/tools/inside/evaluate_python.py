@@ -8,7 +8,7 @@ import builtins
 import sys
 
 MODULES = """bisect calendar cmath collections datetime decimal fractions functools heapq itertools json math operator
-random re statistics string sympy textwrap""".split()  # noqa: SIM905
+random re statistics string sympy textwrap""".split()
 MEMBERS = {
     "collections": "Counter defaultdict deque OrderedDict namedtuple",
     "datetime": "date time timedelta",
