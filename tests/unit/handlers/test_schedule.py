@@ -80,7 +80,7 @@ def test_after_the_gate_comes_the_next_iteration_or_the_end() -> None:
 
 
 def test_where_teacher_and_student_are_trained_both_must_have_passed_the_gate() -> None:
-    both = load_configuration(overrides=["training.roles=[student, teacher]"], environment={})
+    both = load_configuration(overrides=["training.roles=[student, teacher]", "execution.iterations=2"], environment={})
     rejected = ev.AdapterRejected(adapter="student-1", role="student", iteration=1, reason="")
     assert decide(rejected, settled(1, "student"), both, FAMILIES) == []
     assert decide(rejected, settled(1, "student", "teacher"), both, FAMILIES) == [ev.IterationStarted(iteration=2)]
