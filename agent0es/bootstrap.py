@@ -108,7 +108,11 @@ async def open_ports(
         tools = load_tools(configuration.tools.enabled, sandbox)
 
         def backend(settings: ModelSettings) -> ModelBackend:
-            return create_backend(settings.backend, settings.name, cache=store / "base", **settings.options)
+            options = dict(settings.options)
+            if configuration.execution.deterministic and settings.backend == "openvino":
+                # What is cached depends on what was asked before, and moves the last bits of what is written next.
+                options.setdefault("prefix_cache", False)
+            return create_backend(settings.backend, settings.name, cache=store / "base", **options)
 
         student_model = backend(student)
         stack.push_async_callback(student_model.close)

@@ -39,7 +39,7 @@ class OpenVinoBackend:
         self._base = Engine(weights.path, self._settings, served)
         self._deployed: dict[str, Engine] = {}
         self._deploying = asyncio.Lock()
-        self._prefixes: dict[tuple[int, str], asyncio.Future[Completion]] = {}
+        self._prefixes: dict[tuple[Engine, str], asyncio.Future[Completion]] = {}
         """Prefixes that were read, or are being read, by engine."""
         self._name = f"{weights.name}:{'Q8_0' if served else _quantization(file)}"
 
@@ -87,7 +87,7 @@ class OpenVinoBackend:
 
         Requests that arrive together would each read it, for the cache knows only what was finished.
         """
-        key = (id(engine), prefix)
+        key = (engine, prefix)
         if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
         if key not in self._prefixes:

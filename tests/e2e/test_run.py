@@ -11,10 +11,10 @@ from agent0es.domain import events as ev
 from agent0es.log import EventLog
 
 SETTINGS = (
-    "execution.tasks_per_iteration=16",
+    "execution.tasks_per_iteration=40",
     "execution.iterations=1",
     "training.minimum_examples=4",
-    "training.epochs=1",
+    "training.epochs=4",
     "evaluation.practised_problems=1",
     "evaluation.held_out_problems=1",
 )
