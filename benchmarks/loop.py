@@ -38,10 +38,6 @@ BATCH = 32
 SEQUENTIAL_TASKS = 6
 
 
-class PracticeOver(Exception):
-    """Raised by the observer when the practice of the first iteration is over."""
-
-
 class NoTool:
     """A tool that answers at once: what is left is the loop's own work."""
 
@@ -65,12 +61,13 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
 
             def stop_after_practice(recorded: Recorded, state: RunState) -> None:
                 if isinstance(recorded.event, ev.IterationCompleted):
-                    raise PracticeOver
+                    practice.cancel()
 
             dispatcher = Dispatcher(log, run, handlers(ports), configuration.execution, [stop_after_practice])
             began = time.perf_counter()
-            with contextlib.suppress(PracticeOver):
-                await dispatcher.run()
+            practice = asyncio.create_task(dispatcher.run())
+            with contextlib.suppress(asyncio.CancelledError):
+                await practice
             seconds = time.perf_counter() - began
         calls = [r.event for r in log.read(run=run, types=["ModelCalled"]) if isinstance(r.event, ev.ModelCalled)]
         attempts = sum(1 for _ in log.read(run=run, types=["Verified"]))
