@@ -16,6 +16,7 @@ from agent0es.domain.curriculum import demonstrations_for
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
+from agent0es.evaluation.suite import suite
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
@@ -36,7 +37,9 @@ class Propose:
         self._ports = ports
         self.concurrency = ports.configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
-        self._asked: set[str] = set()
+        held_out = suite(ports.domain, ports.configuration.evaluation, ports.configuration.seed)
+        self._asked = {identity(problem.task) for problem in held_out}
+        """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._one_at_a_time = asyncio.Lock()
         families = ports.domain.families("practised")
         self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
@@ -115,7 +118,7 @@ class Propose:
             index = await self._novelty()
             key = identity(task)
             if key in self._asked:
-                return "duplicate", "the same family and parameters were asked before"
+                return "duplicate", "the same family and parameters were asked before, or are held out"
             nearest = index.nearest(vector)
             novelty = 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
             if novelty < requested.novelty_bar:
