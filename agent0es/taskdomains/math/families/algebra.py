@@ -59,6 +59,27 @@ FAMILIES = (
         reference_action="math[diff({a}*x**{n} + {b}*x, x)]",
         answer_of=lambda a, n, b: polynomial(b, *[0] * (n - 2), a * n),
     ),
+    practised(
+        name="square_expansion",
+        parameters={"a": SHIFT},
+        wordings=("Expand (x + {a})**2.", "Expand the square (x + {a})**2."),
+        reference_action="math[expand((x + {a})**2)]",
+        answer_of=lambda a: polynomial(a * a, 2 * a, 1),
+    ),
+    practised(
+        name="antiderivative",
+        parameters={"a": Int((2, 9), (10, 40)), "b": Int((2, 9), (10, 60))},
+        wordings=("Integrate 2*{a}*x + {b} with integrate.", "Find the integral of 2*{a}*x + {b}."),
+        reference_action="math[integrate(2*{a}*x + {b}, x)]",
+        answer_of=lambda a, b: polynomial(0, b, a),
+    ),
+    practised(
+        name="linear_value",
+        parameters={"a": Int((3, 9), (11, 90)), "b": Int((3, 9), (11, 90)), "x": Int((3, 9), (11, 90))},
+        wordings=("Compute {a} * (x + {b}) for x = {x}.", "What is {a} * (x + {b}) when x is {x}?"),
+        reference_action="python[{a} * ({x} + {b})]",
+        answer_of=lambda a, b, x: str(a * x + a * b),
+    ),
     held_out(
         name="factorization",
         parameters={"b": Int((4, 12), (20, 60)), "c": Int((3, 36), (40, 500))},

@@ -9,6 +9,10 @@ practised = partial(Family, group="dates", split="practised")
 held_out = partial(Family, group="dates", split="held_out")
 
 DAYS = Int((4, 40), (100, 900))
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -42,6 +46,27 @@ FAMILIES = (
         wordings=("What day of the week is {day}?", "Which weekday is {day}?"),
         reference_action='python[date.fromisoformat("{day}").strftime("%A")]',
         answer_of=lambda day: NAMES[(_ordinal(day) - 1) % 7],
+    ),
+    practised(
+        name="month_name",
+        parameters={"day": Day()},
+        wordings=("In which month is {day}?", "Write the name of the month of {day}."),
+        reference_action='python[date.fromisoformat("{day}").strftime("%B")]',
+        answer_of=lambda day: MONTHS[int(day[5:7]) - 1],
+    ),
+    practised(
+        name="year_of_date",
+        parameters={"day": Day()},
+        wordings=("In which year is {day}?", "Write the year of the date {day}."),
+        reference_action='python[date.fromisoformat("{day}").year]',
+        answer_of=lambda day: day[:4],
+    ),
+    practised(
+        name="day_of_year",
+        parameters={"day": Day()},
+        wordings=("Which day of the year is {day}?", "Count the day of the year of {day}."),
+        reference_action='python[date.fromisoformat("{day}").timetuple().tm_yday]',
+        answer_of=lambda day: str(_ordinal(day) - _ordinal(f"{int(day[:4]) - 1}-12-31")),
     ),
     held_out(
         name="days_before",

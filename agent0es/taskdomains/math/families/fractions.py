@@ -4,6 +4,7 @@ from functools import partial
 from math import gcd
 
 from agent0es.taskdomains.base import Family, Int
+from agent0es.taskdomains.math.families.common import quotient
 
 practised = partial(Family, group="fractions", split="practised")
 held_out = partial(Family, group="fractions", split="held_out")
@@ -41,6 +42,37 @@ FAMILIES = (
         wordings=("Simplify the fraction {a}/{b}.", "Write the fraction {a}/{b} in lowest terms."),
         reference_action='python[Fraction("{a}/{b}")]',
         answer_of=lambda a, b: _lowest(a, b),
+    ),
+    practised(
+        name="fraction_plus_whole",
+        parameters={"a": TOP, "b": BOTTOM, "n": Int((2, 9), (11, 60))},
+        wordings=("Add {n} to the fraction {a}/{b}.", "Compute the fraction {a}/{b} plus {n}."),
+        reference_action='python[Fraction("{a}/{b}") + {n}]',
+        answer_of=lambda a, b, n: _lowest(a + n * b, b),
+    ),
+    practised(
+        name="fraction_of_number",
+        parameters={"a": TOP, "b": BOTTOM, "n": Int((10, 60), (100, 900))},
+        wordings=("What is {a}/{b} of {n}, as a fraction?", "Compute the fraction {a}/{b} of {n}."),
+        reference_action='python[Fraction("{a}/{b}") * {n}]',
+        answer_of=lambda a, b, n: _lowest(a * n, b),
+    ),
+    practised(
+        name="decimal_from_fraction",
+        parameters={"a": TOP, "b": BOTTOM},
+        wordings=("Write the fraction {a}/{b} as a decimal.", "Convert the fraction {a}/{b} to a decimal."),
+        reference_action='python[float(Fraction("{a}/{b}"))]',
+        answer_of=lambda a, b: quotient(a, b),
+    ),
+    practised(
+        name="larger_fraction",
+        parameters={"a": TOP, "b": BOTTOM, "c": TOP, "d": BOTTOM},
+        wordings=(
+            "Which fraction is larger, {a}/{b} or {c}/{d}?",
+            "Find the larger of the fractions {a}/{b} and {c}/{d}.",
+        ),
+        reference_action='python[max(Fraction("{a}/{b}"), Fraction("{c}/{d}"))]',
+        answer_of=lambda a, b, c, d: _lowest(a, b) if a * d > c * b else _lowest(c, d),
     ),
     held_out(
         name="fraction_difference",

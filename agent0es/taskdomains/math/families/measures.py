@@ -1,6 +1,7 @@
 """Units, times and shapes, with the rule in the description."""
 
 from functools import partial
+from math import pi
 
 from agent0es.taskdomains.base import Family, Int
 from agent0es.taskdomains.math.families.common import quotient
@@ -30,6 +31,47 @@ FAMILIES = (
         ),
         reference_action="python[2 * ({a} + {b})]",
         answer_of=lambda a, b: str(a + b + a + b),
+    ),
+    practised(
+        name="minutes",
+        parameters={"h": Int((2, 5), (10, 90)), "m": Int((6, 30), (31, 59))},
+        wordings=("How many minutes are {h} hours and {m} minutes?", "Convert {h} hours and {m} minutes to minutes."),
+        reference_action="python[{h} * 60 + {m}]",
+        answer_of=lambda h, m: str(sum([60] * h, m)),
+    ),
+    practised(
+        name="meters",
+        parameters={"km": Int((2, 30), (31, 999)), "m": Int((6, 99), (100, 999))},
+        wordings=("How many meters are {km} kilometers and {m} meters?", "Convert {km} km and {m} m to meters."),
+        reference_action="python[{km} * 1000 + {m}]",
+        answer_of=lambda km, m: f"{km}{m:03d}",
+    ),
+    practised(
+        name="circle_area",
+        parameters={"r": Int((2, 12), (20, 90))},
+        wordings=("Find the area of a circle with radius {r}.", "A circle has radius {r}. What is its area?"),
+        reference_action="python[math.pi * {r} ** 2]",
+        answer_of=lambda r: str(float(pi) * (r * r)),
+    ),
+    practised(
+        name="triangle_area",
+        parameters={"base": SIDE, "height": SIDE},
+        wordings=(
+            "Find the area of a triangle with base {base} and height {height}.",
+            "A triangle has base {base} and height {height}. What is its area?",
+        ),
+        reference_action="python[{base} * {height} / 2]",
+        answer_of=lambda base, height: quotient(base * height, 2),
+    ),
+    practised(
+        name="dozens",
+        parameters={"n": Int((2, 12), (20, 90)), "extra": Int((1, 6), (7, 11))},
+        wordings=(
+            "How many eggs are {n} dozen and {extra} more?",
+            "Count the eggs in {n} boxes of 12 and {extra} more.",
+        ),
+        reference_action="python[{n} * 12 + {extra}]",
+        answer_of=lambda n, extra: str(sum([12] * n, extra)),
     ),
     held_out(
         name="fahrenheit",

@@ -20,6 +20,11 @@ def _root(number: int) -> Decimal:
         return Decimal(number).sqrt()
 
 
+def _logarithm(number: int) -> Decimal:
+    with localcontext(prec=60):
+        return Decimal(number).log10()
+
+
 def _euclid(a: int, b: int) -> int:
     while b:
         a, b = b, a % b
@@ -112,6 +117,85 @@ FAMILIES = (
         ),
         reference_action="python[len([x for x in range(1, {n} + 1) if x % {d} == 0])]",
         answer_of=lambda d, n: str(n // d),
+    ),
+    practised(
+        name="decimal_from_binary",
+        parameters={"bits": Choice(tuple(in_base(n, 2, "") for n in range(9, 250, 5)))},
+        wordings=("Convert the binary number {bits} to decimal.", "What is binary {bits} in decimal?"),
+        reference_action='python[int("{bits}", 2)]',
+        answer_of=lambda bits: str(sum(2**i for i, bit in enumerate(reversed(bits)) if bit == "1")),
+    ),
+    practised(
+        name="largest_digit",
+        parameters={"n": DIGITS},
+        wordings=("Find the largest digit of {n}.", "What is the largest digit of {n}?"),
+        reference_action="python[max(int(d) for d in str({n}))]",
+        answer_of=lambda n: str(sorted(digits(n))[-1]),
+    ),
+    practised(
+        name="sorted_digits",
+        parameters={"n": DIGITS},
+        wordings=("Sort the digits of {n}.", "Write the digits of {n} in sorted order."),
+        reference_action='python["".join(sorted(str({n})))]',
+        answer_of=lambda n: "".join(str(d) * digits(n).count(d) for d in range(10)),
+    ),
+    practised(
+        name="digit_list",
+        parameters={"n": DIGITS},
+        wordings=("List the digits of {n}.", "Write the digits of {n} as a list."),
+        reference_action="python[[int(d) for d in str({n})]]",
+        answer_of=lambda n: listed(digits(n)),
+    ),
+    practised(
+        name="different_digits",
+        parameters={"n": DIGITS},
+        wordings=("How many different digits does {n} have?", "Count the different digits of {n}."),
+        reference_action="python[len(set(str({n})))]",
+        answer_of=lambda n: str(sum(1 for d in range(10) if d in digits(n))),
+    ),
+    practised(
+        name="divisor_count",
+        parameters={"n": Int((6, 30), (60, 400))},
+        wordings=("How many divisors does {n} have?", "Count the divisors of {n}."),
+        reference_action="python[len([d for d in range(1, {n} + 1) if {n} % d == 0])]",
+        answer_of=lambda n: str(len(_divisors(n))),
+    ),
+    practised(
+        name="multiples_between",
+        parameters={"d": Int((3, 7), (8, 15)), "low": Int((10, 20), (50, 90)), "high": Int((40, 60), (150, 300))},
+        wordings=(
+            "List the numbers from {low} to {high} that are divisible by {d}.",
+            "Which numbers from {low} to {high} are divisible by {d}?",
+        ),
+        reference_action="python[[x for x in range({low}, {high} + 1) if x % {d} == 0]]",
+        answer_of=lambda d, low, high: listed(range(-(-low // d) * d, high + 1, d)),
+    ),
+    practised(
+        name="base_ten_logarithm",
+        parameters={"n": Int((11, 99), (1001, 99999))},
+        wordings=(
+            "Compute log10 of {n}, rounded to 4 decimals.",
+            "What is the base-10 logarithm (log10) of {n}, to 4 decimals?",
+        ),
+        reference_action="python[round(math.log10({n}), 4)]",
+        answer_of=lambda n: str(round(float(_logarithm(n)), 4)),
+    ),
+    practised(
+        name="hypotenuse",
+        parameters={"a": Int((3, 20), (50, 400)), "b": Int((3, 20), (50, 400))},
+        wordings=(
+            "Find the hypotenuse of a right triangle with legs {a} and {b}.",
+            "A right triangle has legs {a} and {b}. How long is its hypotenuse?",
+        ),
+        reference_action="python[math.hypot({a}, {b})]",
+        answer_of=lambda a, b: str(float(_root(a * a + b * b))),
+    ),
+    practised(
+        name="bit_count",
+        parameters={"n": Int((5, 60), (200, 5000))},
+        wordings=("How many ones are in the binary form of {n}?", "Count the ones of {n} written in binary."),
+        reference_action='python[bin({n}).count("1")]',
+        answer_of=lambda n: str(sum(digits(n, 2))),
     ),
     held_out(
         name="lcm",

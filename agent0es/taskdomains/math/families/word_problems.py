@@ -32,6 +32,31 @@ FAMILIES = (
         reference_action="python[{money} - {items} * {price}]",
         answer_of=lambda money, items, price: str(money - sum([price] * items)),
     ),
+    practised(
+        name="two_purchases",
+        parameters={
+            "apples": Int((3, 9), (12, 40)),
+            "price": Int((2, 9), (11, 30)),
+            "pears": Int((3, 9), (12, 40)),
+            "cost": Int((2, 9), (11, 30)),
+        },
+        wordings=(
+            "{apples} apples cost {price} cents each and {pears} pears cost {cost} cents each. What is the total?",
+            "Eve buys {apples} apples at {price} cents and {pears} pears at {cost} cents each. How much is that?",
+        ),
+        reference_action="python[{apples} * {price} + {pears} * {cost}]",
+        answer_of=lambda apples, price, pears, cost: str(sum([price] * apples) + sum([cost] * pears)),
+    ),
+    practised(
+        name="people_in_buses",
+        parameters={"buses": Int((3, 9), (12, 40)), "seats": Int((20, 50), (40, 90)), "empty": Int((3, 15), (5, 19))},
+        wordings=(
+            "Each of {buses} buses has {seats} seats, and {empty} of them are empty. How many people ride?",
+            "{buses} buses of {seats} seats drive with {empty} empty seats each. How many people are in them?",
+        ),
+        reference_action="python[{buses} * ({seats} - {empty})]",
+        answer_of=lambda buses, seats, empty: str(buses * seats - buses * empty),
+    ),
     held_out(
         name="savings",
         parameters={
