@@ -40,7 +40,7 @@ class Propose:
         held_out = suite(ports.domain, ports.configuration.evaluation, ports.configuration.seed)
         self._asked = {identity(problem.task) for problem in held_out}
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
-        self._one_at_a_time = asyncio.Lock()
+        self._building = asyncio.Lock()
         families = ports.domain.families("practised")
         self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
 
@@ -109,51 +109,52 @@ class Propose:
     ) -> Refusal | None:
         """Append TaskProposed, unless the task is not new.
 
-        One proposal at a time from the look into the index to the append, so that novelty is what it was as of
-        the event's place in the log.
+        From the look into the index to the append nothing waits, so that novelty is what it was as of the event's
+        place in the log; the proposals that follow need not wait for the disk.
         """
         ports = self._ports
         [vector] = await ports.embedder.embed([task.description])
-        async with self._one_at_a_time:
-            index = await self._novelty()
-            key = identity(task)
-            if key in self._asked:
-                return "duplicate", "the same family and parameters were asked before, or are held out"
-            nearest = index.nearest(vector)
-            novelty = 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
-            if novelty < requested.novelty_bar:
-                return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
-            curriculum, execution = ports.configuration.curriculum, ports.configuration.execution
-            proposed = ev.TaskProposed(
-                task=requested.task,
-                iteration=requested.iteration,
-                proposal=task,
-                novelty=novelty,
-                nearest=None if nearest is None else nearest[1],
-                attempts=execution.attempts,
-                seed=requested.seed,
-                demonstrations=demonstrations_for(
-                    state.families.get(task.family), state.serving["student"], curriculum.demonstrations
-                ),
-            )
-            await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
-            index.add(requested.task, vector)
-            self._asked.add(key)
+        index = await self._novelty()
+        key = identity(task)
+        if key in self._asked:
+            return "duplicate", "the same family and parameters were asked before, or are held out"
+        nearest = index.nearest(vector)
+        novelty = 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
+        if novelty < requested.novelty_bar:
+            return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
+        index.add(requested.task, vector)
+        self._asked.add(key)
+        curriculum, execution = ports.configuration.curriculum, ports.configuration.execution
+        proposed = ev.TaskProposed(
+            task=requested.task,
+            iteration=requested.iteration,
+            proposal=task,
+            novelty=novelty,
+            nearest=None if nearest is None else nearest[1],
+            attempts=execution.attempts,
+            seed=requested.seed,
+            demonstrations=demonstrations_for(
+                state.families.get(task.family), state.serving["student"], curriculum.demonstrations
+            ),
+        )
+        await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
         return None
 
     async def _novelty(self) -> NoveltyIndex:
         """The index over all tasks that the log holds; built once."""
-        if self._index is None:
-            self._index = NoveltyIndex()
-            earlier = [
-                r.event
-                for r in self._ports.log.read(run=self._ports.run, types=["TaskProposed"])
-                if isinstance(r.event, ev.TaskProposed)
-            ]
-            vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
-            for event, vector in zip(earlier, vectors, strict=True):
-                self._index.add(event.task, vector)
-                self._asked.add(identity(event.proposal))
+        async with self._building:
+            if self._index is None:
+                index = NoveltyIndex()
+                earlier = [
+                    r.event
+                    for r in self._ports.log.read(run=self._ports.run, types=["TaskProposed"])
+                    if isinstance(r.event, ev.TaskProposed)
+                ]
+                vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
+                for event, vector in zip(earlier, vectors, strict=True):
+                    index.add(event.task, vector)
+                    self._asked.add(identity(event.proposal))
+                self._index = index
         return self._index
 
 

@@ -15,10 +15,10 @@ class Reward:
 
     name = "reward"
     causes = frozenset({ev.Verified})
-    concurrency = 1
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self.concurrency = ports.configuration.execution.tasks_in_flight
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         verified = cause.event

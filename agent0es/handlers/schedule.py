@@ -32,10 +32,10 @@ class Schedule:
             ev.TrainingFailed,
         }
     )
-    concurrency = 1
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self.concurrency = ports.configuration.execution.tasks_in_flight
         self._families = [family.name for family in ports.domain.families("practised")]
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:

@@ -21,24 +21,29 @@ class Embedder:
     """Texts to vectors. A text's vector is computed once and kept by its hash.
 
     The model is loaded at the first text (some seconds: it brings torch). Safe to use from many tasks; one thread at
-    a time computes. The last bits of a vector depend on what it was batched with.
+    a time computes, and takes all that came while another did: a text in a batch costs a quarter of a text alone.
+    The last bits of a vector depend on what it was batched with.
     """
 
     def __init__(self) -> None:
         self._model: Any = None
         self._cache: dict[bytes, npt.NDArray[np.float32]] = {}
+        self._wanted: dict[bytes, str] = {}
         self._lock = threading.Lock()
 
     async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """L2-normalised vectors, shape (len(texts), 384). Raises ModelNotFound when the weights are missing."""
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-        if any(key not in self._cache for key in keys):
-            await asyncio.to_thread(self._fill, dict(zip(keys, texts, strict=True)))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._cache}
+        if missing:
+            self._wanted |= missing
+            await asyncio.to_thread(self._fill)
         return np.stack([self._cache[key] for key in keys]) if keys else np.empty((0, DIMENSION), np.float32)
 
-    def _fill(self, texts: dict[bytes, str]) -> None:
+    def _fill(self) -> None:
+        """Compute all that is wanted now; nothing when another thread has just done so."""
         with self._lock:
-            missing = {key: text for key, text in texts.items() if key not in self._cache}
+            missing = dict(self._wanted)
             if not missing:
                 return
             if self._model is None:
@@ -47,6 +52,8 @@ class Embedder:
                 list(missing.values()), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
             )
             self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
+            for key in missing:
+                del self._wanted[key]
 
 
 def _load() -> Any:

@@ -5,7 +5,8 @@ The same function as transformers' LlamaForCausalLM under PEFT (a test compares 
 - sequences of a batch lie one behind the other, so nothing is computed for padding;
 - the prompt's beginning that all of them share is computed once per batch;
 - q, k and v are one multiplication, gate and up another, and an adapter is added into its result in place;
-- logits exist only where there is a label.
+- logits exist only where there is a label;
+- frozen weights may be multiplied in bf16; adapters, their gradients and what lies between layers stay fp32.
 """
 
 import json
@@ -71,13 +72,18 @@ def pack(examples: Sequence[Example]) -> Packed:
     )
 
 
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """x times frozen weights, computed in the weights' precision, as fp32."""
+    return (x.to(weight.dtype) @ weight).float()
+
+
 class AdaptedLinear(torch.autograd.Function):
     """y = x Wᵀ + s (x Aᵀ) Bᵀ with W frozen; shapes x (n, in), W (out, in), A (r, in), B (out, r)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
         low = x @ a.T
-        y = x @ weight.T
+        y = product(x, weight.T)
         y.addmm_(low, b.T, alpha=scale)
         ctx.save_for_backward(x, weight, a, b, low)
         ctx.scale = scale
@@ -88,14 +94,22 @@ class AdaptedLinear(torch.autograd.Function):
         [grad] = grads
         x, weight, a, b, low = ctx.saved_tensors
         grad_low = (grad @ b).mul_(ctx.scale)
-        grad_x = (grad @ weight).addmm_(grad_low, a) if ctx.needs_input_grad[0] else None
+        grad_x = product(grad, weight).addmm_(grad_low, a) if ctx.needs_input_grad[0] else None
         return grad_x, None, grad_low.T @ x, (grad.T @ low).mul_(ctx.scale), None
 
 
 class Network:
     """Base weights and the adapters on them."""
 
-    def __init__(self, base_dir: Path, targets: Sequence[str], rank: int, alpha: float, dropout: float) -> None:
+    def __init__(
+        self,
+        base_dir: Path,
+        targets: Sequence[str],
+        rank: int,
+        alpha: float,
+        dropout: float,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         """Adapters start as in PEFT: A uniform (Kaiming, a=√5), B zero, from torch's current seed.
 
         Raises ValueError for a target that is no linear layer.
@@ -115,13 +129,16 @@ class Network:
         self._dropout = dropout
         weights = load_file(base_dir / "model.safetensors")
         self._embedding = weights["model.embed_tokens.weight"]
-        self._output = weights.get("lm_head.weight", self._embedding)
+        self._output = weights.get("lm_head.weight", self._embedding).to(precision)
         self._norm = weights["model.norm.weight"]
         self._norms = [
             [weights[f"model.layers.{n}.{name}.weight"] for name in ("input_layernorm", "post_attention_layernorm")]
             for n in range(self.layers)
         ]
         self._weights: dict[tuple[int, int], Tensor] = {}
+        """In fp32, for merging."""
+        self._factors: dict[tuple[int, int], Tensor] = {}
+        """The same in the precision of the multiplications."""
         self._members: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self.adapters: dict[str, tuple[Tensor, Tensor]] = {}
         """`model.layers.0.self_attn.q_proj` to A (rank, in) and B (out, rank)."""
@@ -130,6 +147,7 @@ class Network:
                 paths = [f"model.layers.{layer}.{parent}.{name}" for name in names]
                 parts = [weights.pop(f"{path}.weight") for path in paths]
                 self._weights[layer, group] = parts[0] if len(parts) == 1 else torch.cat(parts)
+                self._factors[layer, group] = self._weights[layer, group].to(precision)
                 members = list(zip(paths, (len(part) for part in parts), strict=True))
                 self._members[layer, group] = members
                 for name, path, part in zip(names, paths, parts, strict=True):
@@ -155,7 +173,7 @@ class Network:
             gate, up = self._linear(layer, 2, self._normalise(x, before_mlp)).chunk(2, -1)
             x = x + self._linear(layer, 3, F.silu(gate) * up)
         x = self._normalise(x[batch.predicts], self._norm)
-        return F.cross_entropy(x @ self._output.T, batch.labels, reduction="sum")
+        return F.cross_entropy(product(x, self._output.T), batch.labels, reduction="sum")
 
     def merged(self, path: str) -> Tensor | None:
         """W + s B A of an adapted layer, shape (out, in); None when it has no adapter."""
@@ -193,21 +211,21 @@ class Network:
         return self._linear(layer, 1, torch.cat(outs, 1).transpose(0, 1).reshape(len(x), heads * self._head))
 
     def _linear(self, layer: int, group: int, x: Tensor) -> Tensor:
-        weight, members = self._weights[layer, group], self._members[layer, group]
+        weight, members = self._factors[layer, group], self._members[layer, group]
         pairs = [self.adapters.get(path) for path, _ in members]
         present = [pair for pair in pairs if pair is not None]
         if not present:
-            return x @ weight.T
+            return product(x, weight.T)
         if len(pairs) == 1:
             [(a, b)] = present
         else:
             a = torch.cat([pair[0] for pair in present])
             # A layer without an adapter has no columns here, and rows of zeros.
             b = torch.block_diag(
-                *(weight.new_zeros(n, 0) if p is None else p[1] for p, (_, n) in zip(pairs, members, strict=True))
+                *(a.new_zeros(n, 0) if p is None else p[1] for p, (_, n) in zip(pairs, members, strict=True))
             )
         if self._dropout:
-            return x @ weight.T + F.dropout(x, self._dropout) @ a.T @ b.T * self.scale
+            return product(x, weight.T) + F.dropout(x, self._dropout) @ a.T @ b.T * self.scale
         result: Tensor = AdaptedLinear.apply(x, weight, a, b, self.scale)
         return result
 

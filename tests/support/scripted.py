@@ -4,7 +4,9 @@ import json
 import random
 import re
 
-from agent0es.taskdomains import load_task_domain
+from agent0es.taskdomains.math import MathDomain
+
+DOMAIN = MathDomain()
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
@@ -25,5 +27,5 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
 def propose(question: str, seed: int) -> str:
     """The first family on offer, with parameters that fit an easy task."""
     name = question.removeprefix("Families:").split(",")[0].strip()
-    family = load_task_domain("math").family(name)
+    family = DOMAIN.family(name)
     return json.dumps({"family": name, **family.sample(random.Random(seed), 0.0)})
