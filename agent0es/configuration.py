@@ -114,14 +114,14 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """The held-out problems and the gate."""
 
-    practised_problems: int = Field(default=2, ge=1)
+    practised_problems: int = Field(default=1, ge=1)
     """Fresh problems of each practised family."""
     held_out_problems: int = Field(default=3, ge=1)
     """Problems of each family that is never practised."""
     max_difficulty: float = Field(default=0.5, ge=0.0, le=1.0)
     """Problems are spread evenly over [0, this]."""
-    demonstrations: int = Field(default=8, ge=1)
-    """Worked examples in the few-shot baseline, of mixed practised families."""
+    demonstrations: int = Field(default=16, ge=1, le=16)
+    """Worked examples in the few-shot baselines, of mixed practised families."""
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
     """An adapter is promoted when its mean score beats the serving one's by more than this."""
 

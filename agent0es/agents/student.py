@@ -15,6 +15,7 @@ STOP = ("Observation:",)
 """The harness writes observations, so the model must not."""
 
 ACTION_LEAD = "Action:"
+CALL_LEAD = "Action: python["
 ANSWER_LEAD = "Answer:"
 
 

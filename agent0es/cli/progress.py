@@ -14,13 +14,15 @@ from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
+from agent0es.handlers.evaluate import splits_of
 from agent0es.log import Recorded
 
 LINE_EVERY_SECONDS = 15.0
 ARM_NAMES = {
     "base-zero-shot": "base model, zero-shot",
-    "base-few-shot": "base model, 8 worked examples of other families",
-    "base-own-shots": "base model, 4 worked examples of the same family",
+    "base-few-shot": "base model, worked examples of other families",
+    "base-few-shot-led": "the same, its answer begun with `Action: python[`",
+    "base-own-shots": "base model, worked examples of the same family",
 }
 SPLIT_NAMES = {"practised": "practised families, new problems", "held_out": "families never practised"}
 
@@ -199,7 +201,7 @@ class Reporter:
 
     def _total(self, arm: str) -> int:
         """Problems that an arm is asked."""
-        return self._problems["practised"] + (0 if arm == "base-own-shots" else self._problems["held_out"])
+        return sum(self._problems[split] for split in splits_of(arm))
 
     def _iteration_table(self) -> None:
         current = self._tally.current

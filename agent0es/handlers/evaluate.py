@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent0es.agents.student import lead
+from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
@@ -36,14 +36,23 @@ class Arm:
     prompt: str
     """zero-shot, mixed (worked examples of other families) or own (of the problem's own family)."""
     splits: tuple[Split, ...] = SPLITS
+    lead: str = ""
+    """Words put into the student's mouth."""
 
 
 BASE_ARMS = (
     Arm("base-zero-shot", None, "zero-shot"),
-    Arm("base-few-shot", None, "mixed"),
-    Arm("base-own-shots", None, "own", ("practised",)),
+    Arm("base-few-shot", None, "mixed", ("held_out",)),
+    Arm("base-few-shot-led", None, "mixed", ("held_out",), CALL_LEAD),
+    Arm("base-own-shots", None, "own", ("practised",), ACTION_LEAD),
 )
-"""The baselines. Worked examples of a never-practised family would be practice, so that arm has no such split."""
+"""The baselines, each on the split where it is the best that was found (docs/log.md): worked examples of the family
+itself where that is practised, of other families where such examples would be practice."""
+
+
+def splits_of(arm: str) -> tuple[Split, ...]:
+    """On which splits an arm answers."""
+    return next((base.splits for base in BASE_ARMS if base.name == arm), SPLITS)
 
 
 class Evaluate:
@@ -103,7 +112,7 @@ class Evaluate:
                 adapter=arm.adapter,
                 temperature=0.0,
                 demonstrations=shown,
-                lead=lead(shown),
+                lead=arm.lead,
             ),
             ports,
             record,

@@ -3,7 +3,7 @@
 The same function as transformers' LlamaForCausalLM under PEFT (a test compares them), in less time:
 
 - sequences of a batch lie one behind the other, so nothing is computed for padding;
-- the prompt's beginning that all of them share is computed once per batch;
+- the prompt's beginning that all of them share is computed once per batch; only attention pads the rests;
 - q, k and v are one multiplication, gate and up another, and an adapter is added into its result in place;
 - logits exist only where there is a label;
 - frozen weights may be multiplied in bf16; adapters, their gradients and what lies between layers stay fp32.
@@ -39,8 +39,12 @@ class Packed:
     ids: Tensor
     """int64, shape (tokens,)."""
     positions: Tensor
-    lengths: tuple[int, ...]
-    """Tokens of the common beginning, then of each rest."""
+    shared: int
+    """Tokens of the common beginning."""
+    padded: Tensor
+    """int64, shape (sequences, longest rest): where each token of a rest lies in ids; behind its end, any place."""
+    unpadded: Tensor
+    """Where the tokens of the rests lie in the flattened `padded`, in the order of ids."""
     predicts: Tensor
     """Indices of the tokens whose successor is learnt."""
     labels: Tensor
@@ -54,8 +58,14 @@ def pack(examples: Sequence[Example]) -> Packed:
     shared = shared_prefix(examples)
     ids, positions = list(examples[0].ids[:shared]), list(range(shared))
     predicts, labels = [], []
-    for example in examples:
+    longest = max(len(example.ids) for example in examples) - shared
+    padded = torch.zeros(len(examples), longest, dtype=torch.int64)
+    unpadded: list[int] = []
+    for row, example in enumerate(examples):
         start = len(ids)
+        rest = len(example.ids) - shared
+        padded[row, :rest] = torch.arange(start, start + rest)
+        unpadded += range(row * longest, row * longest + rest)
         ids += example.ids[shared:]
         positions += range(shared, len(example.ids))
         for at in range(max(shared, 1), len(example.ids)):
@@ -65,7 +75,9 @@ def pack(examples: Sequence[Example]) -> Packed:
     return Packed(
         ids=torch.tensor(ids),
         positions=torch.tensor(positions),
-        lengths=(shared, *(len(example.ids) - shared for example in examples)),
+        shared=shared,
+        padded=padded,
+        unpadded=torch.tensor(unpadded),
         predicts=torch.tensor(predicts, dtype=torch.int64),
         labels=torch.tensor(labels, dtype=torch.int64),
         whole=sum(len(example.ids) for example in examples),
@@ -165,11 +177,13 @@ class Network:
         """Sum over the labels of their negative log-probabilities."""
         angles = batch.positions[:, None] / self._theta ** (torch.arange(0, self._head, 2) / self._head)
         cos, sin = (torch.cat([part, part], -1)[:, None] for part in (angles.cos(), angles.sin()))
-        causal = _masks(batch.lengths)
+        longest = batch.padded.shape[1]
+        # A token sees the common beginning and its own sequence up to itself: never what pads the sequence's end.
+        causal = torch.ones(longest, batch.shared + longest, dtype=torch.bool).tril(batch.shared)
         x = F.embedding(batch.ids, self._embedding)
         for layer in range(self.layers):
             before_attention, before_mlp = self._norms[layer]
-            x = x + self._attention(layer, self._normalise(x, before_attention), cos, sin, causal, batch.lengths)
+            x = x + self._attention(layer, self._normalise(x, before_attention), cos, sin, causal, batch)
             gate, up = self._linear(layer, 2, self._normalise(x, before_mlp)).chunk(2, -1)
             x = x + self._linear(layer, 3, F.silu(gate) * up)
         x = self._normalise(x[batch.predicts], self._norm)
@@ -188,27 +202,25 @@ class Network:
                 rows += count
         raise KeyError(path)
 
-    def _attention(
-        self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, masks: list[Tensor], lengths: Sequence[int]
-    ) -> Tensor:
-        heads, kv_heads = self._heads, self._kv_heads
+    def _attention(self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, causal: Tensor, batch: Packed) -> Tensor:
+        heads, kv_heads, shared = self._heads, self._kv_heads, batch.shared
         mixed = self._linear(layer, 0, x).view(len(x), heads + 2 * kv_heads, self._head)
         q, k, v = mixed.split([heads, kv_heads, kv_heads], 1)
         q, k = (part * cos + _rotate_half(part) * sin for part in (q, k))
-        # (heads, tokens, head); every query head gets a key head of its own.
-        q = q.transpose(0, 1)
-        k, v = (part.transpose(0, 1).repeat_interleave(heads // kv_heads, 0) for part in (k, v))
-        shared, *rests = lengths
-        outs = []
-        if shared:
-            outs.append(F.scaled_dot_product_attention(q[:, :shared], k[:, :shared], v[:, :shared], is_causal=True))
-        start = shared
-        for length, mask in zip(rests, masks, strict=True):
-            own = slice(start, start + length)
-            keys, values = (torch.cat([part[:, :shared], part[:, own]], 1) for part in (k, v))
-            outs.append(F.scaled_dot_product_attention(q[:, own], keys, values, attn_mask=mask))
-            start += length
-        return self._linear(layer, 1, torch.cat(outs, 1).transpose(0, 1).reshape(len(x), heads * self._head))
+        # Every query head gets a key head of its own.
+        k, v = (part.repeat_interleave(heads // kv_heads, 1) for part in (k, v))
+        # (sequences, heads, tokens, head)
+        queries, keys, values = (part[batch.padded].transpose(1, 2) for part in (q, k, v))
+        first_q, first_k, first_v = (part[:shared].transpose(0, 1) for part in (q, k, v))
+        count = len(batch.padded)
+        keys, values = (
+            torch.cat([first.expand(count, -1, -1, -1), rest], 2)
+            for first, rest in ((first_k, keys), (first_v, values))
+        )
+        seen = F.scaled_dot_product_attention(queries, keys, values, attn_mask=causal)
+        rests = seen.transpose(1, 2).flatten(0, 1)[batch.unpadded]
+        first = F.scaled_dot_product_attention(first_q, first_k, first_v, is_causal=True).transpose(0, 1)
+        return self._linear(layer, 1, torch.cat([first, rests]).flatten(1))
 
     def _linear(self, layer: int, group: int, x: Tensor) -> Tensor:
         weight, members = self._factors[layer, group], self._members[layer, group]
@@ -231,12 +243,6 @@ class Network:
 
     def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
-
-
-def _masks(lengths: Sequence[int]) -> list[Tensor]:
-    """Per rest, which keys (common beginning, then its own) a token sees: shape (length, shared + length)."""
-    shared, *rests = lengths
-    return [torch.ones(length, shared + length, dtype=torch.bool).tril(shared) for length in rests]
 
 
 def _rotate_half(x: Tensor) -> Tensor:
