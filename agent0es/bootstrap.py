@@ -65,6 +65,21 @@ def start_run(log: EventLog, run: str, configuration: Configuration, weights: Ma
     log.append([NewEvent(f"run/{run}", started)], handler="cli")
 
 
+def start_rebuild(ports: Ports, name: str | None) -> None:
+    """Choose what a tainted adapter's clean successor learns from: DatasetBuilt, to which the handlers react.
+
+    One that was cut off before is gone on with. The caller holds the lease on the run. Raises RetractionError.
+    """
+    from agent0es.handlers.train import build_dataset
+    from agent0es.projections.state import state_at
+    from agent0es.provenance.retraction import plan_rebuild, unfinished
+
+    state = state_at(ports.log, ports.run)
+    if not unfinished(state):
+        plan = plan_rebuild(state, ports.run, name)
+        ports.log.append([build_dataset(ports, plan.role, plan.iteration, plan.adapter)], handler="cli")
+
+
 def configuration_of(log: EventLog, run: str) -> Configuration:
     """The configuration that a run was started with."""
     for recorded in log.read(run=run, types=["RunStarted"], limit=1):
