@@ -70,7 +70,7 @@ def list_command(
 @store_option
 @json_option
 def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
-    """Show one sandbox call whole, by the name that the list gives it, e.g. 12/0#1."""
+    """Show one sandbox call whole, named as in the list (12/0#1)."""
     from agent0es.provenance.audit import one_call
 
     with _tables(store, run) as (name, tables):

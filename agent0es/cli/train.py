@@ -1,10 +1,14 @@
 """`agent0es train`: training anew what learnt from something that was retracted since."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agent0es.cli.output import store_option
+
+if TYPE_CHECKING:
+    from agent0es.handlers.base import Ports
 
 
 @click.command("train")
@@ -27,6 +31,11 @@ def train_command(run: str, store: Path, without_retracted: bool, name: str | No
         raise click.UsageError("say --without-retracted; the other trainings are part of a run (agent0es run)")
     with open_store(store) as log:
         run = resolve_run(log, run)
+
+    def begin(ports: "Ports") -> None:
+        plan = start_rebuild(ports, name)
+        what = f"Training {plan.original} anew as {plan.adapter}" if plan else "Going on with what was cut off"
+        click.echo(what, err=True)
+
     with open_store(store, create=True) as log, log.lease(run):
-        configuration = configuration_of(log, run)
-        drive_and_report(store, log, run, configuration, as_json, begin=lambda ports: start_rebuild(ports, name))
+        drive_and_report(store, log, run, configuration_of(log, run), as_json, begin)

@@ -70,12 +70,12 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
             f"run {run} is not completed, and what it trains from now on leaves out what is retracted; "
             f"let it finish first with: agent0es run --resume {run}"
         )
-    serving_first = [name for name in state.serving.values() if name] + list(state.adapters)[::-1]
-    candidates = [original for original in serving_first if _has_to_be_rebuilt(state, original)]
-    if not candidates:
+    serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
+    original = next((candidate for candidate in serving_first if _has_to_be_rebuilt(state, candidate)), None)
+    if original is None:
         raise RetractionError(f"run {run} has no adapter to rebuild: none learnt from what is retracted, or it is done")
-    original = state.adapters[candidates[0]]
-    plain = f"{original.role}-{original.iteration}-clean"
+    known = state.adapters[original]
+    plain = f"{known.role}-{known.iteration}-clean"
     if name is None:
         name, count = plain, 1
         while name in state.adapters:
@@ -85,7 +85,7 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
         raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
     elif not NAME.fullmatch(name):
         raise RetractionError(f"--name {name!r}: take up to 64 letters, digits, - and _, a letter first, not base-")
-    return Rebuild(candidates[0], original.role, original.iteration, name)
+    return Rebuild(original, known.role, known.iteration, name)
 
 
 def unfinished(state: RunState) -> list[str]:

@@ -15,10 +15,10 @@ def invoke(store: Path, *arguments: str) -> Result:
 
 
 def answer(store: Path, *arguments: str) -> str:
-    """What a command writes, when it works."""
+    """What a command writes to standard output, when it works."""
     result = invoke(store, *arguments)
     assert result.exception is None, result.exception
-    return result.output
+    return result.stdout
 
 
 def json_answer(store: Path, *arguments: str) -> Any:
