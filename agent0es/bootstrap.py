@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent0es import __version__
 from agent0es.configuration import Configuration, ModelSettings, parse_configuration
@@ -16,6 +17,9 @@ from agent0es.handlers.base import Handler, Observer, Ports
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import ModelBackend
 from agent0es.training.jobs import ProgressCallback
+
+if TYPE_CHECKING:
+    from agent0es.provenance.retraction import Rebuild
 
 LOG_FILE = "log.db"
 
@@ -63,6 +67,24 @@ def start_run(log: EventLog, run: str, configuration: Configuration, weights: Ma
         weights=dict(weights),
     )
     log.append([NewEvent(f"run/{run}", started)], handler="cli")
+
+
+def start_rebuild(ports: Ports, name: str | None) -> "Rebuild | None":
+    """Choose what a tainted adapter's clean successor learns from: DatasetBuilt, to which the handlers react.
+
+    None when one that was cut off before is to be gone on with. The caller holds the lease on the run. Raises
+    RetractionError.
+    """
+    from agent0es.handlers.train import build_dataset
+    from agent0es.projections.state import state_at
+    from agent0es.provenance.retraction import plan_rebuild, unfinished
+
+    state = state_at(ports.log, ports.run)
+    if unfinished(state):
+        return None
+    plan = plan_rebuild(state, ports.run, name)
+    ports.log.append([build_dataset(ports, plan.role, plan.iteration, plan.adapter)], handler="cli")
+    return plan
 
 
 def configuration_of(log: EventLog, run: str) -> Configuration:

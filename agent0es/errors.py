@@ -8,7 +8,9 @@ Agent0Error
 │   │   └── RunInUse         another process drives this run
 │   ├── ModelNotFound        weights are missing or are not what they should be
 │   ├── SandboxUnavailable   tools can't be isolated on this machine
-│   └── QueryError           the SQL that was given does not run
+│   ├── QueryError           the SQL that was given does not run
+│   ├── UnknownName          the run has no task, attempt, adapter or call of that name
+│   └── RetractionError      there is nothing to retract, or nothing to rebuild
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
 └── TransientError         worth another try: the dispatcher repeats the handler
@@ -49,6 +51,14 @@ class SandboxUnavailable(UserError):
 
 class QueryError(UserError):
     """The SQL that was given does not run."""
+
+
+class UnknownName(UserError):
+    """The run has no task, attempt, adapter or call of that name."""
+
+
+class RetractionError(UserError):
+    """What was to be retracted is that already, or nothing has to be rebuilt."""
 
 
 class LogError(Agent0Error):

@@ -5,9 +5,14 @@ import sys
 import click
 
 from agent0es import __version__
+from agent0es.cli.audit import audit_group
 from agent0es.cli.export import export_group
+from agent0es.cli.lineage import lineage_command
+from agent0es.cli.output import printable
 from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
+from agent0es.cli.train import train_command
 from agent0es.errors import Agent0Error, UserError
 
 
@@ -19,6 +24,10 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(export_group)
+cli.add_command(audit_group)
+cli.add_command(lineage_command)
+cli.add_command(retract_command)
+cli.add_command(train_command)
 for _command in QUERY_COMMANDS:
     cli.add_command(_command)
 
@@ -28,8 +37,8 @@ def main() -> None:
     try:
         cli()
     except UserError as error:
-        click.echo(f"agent0es: {error}", err=True)
+        click.echo(f"agent0es: {printable(str(error))}", err=True)
         sys.exit(2)
     except Agent0Error as error:
-        click.echo(f"agent0es: {error}", err=True)
+        click.echo(f"agent0es: {printable(str(error))}", err=True)
         sys.exit(1)

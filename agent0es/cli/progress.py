@@ -149,6 +149,8 @@ class Reporter:
             case ev.Verified(task=None):
                 arm = event.attempt.split("/")[1]
                 self._meter.show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
+            case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
+                self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
                 self._iteration_table()
             case ev.AttemptAbandoned():
@@ -227,6 +229,23 @@ class Reporter:
         if current.evaluated is not None:
             self._score_table(current.evaluated)
         self.say(f"student-{current.iteration}: {current.outcome}")
+
+    def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
+        """What became of an adapter that was trained anew after the run; its scores are in the summary."""
+        outcome = {"AdapterPromoted": "promoted", "AdapterRejected": "not promoted", "TrainingFailed": "not trained"}
+        if not self._json:
+            self.say(f"{event.adapter}: {outcome[event.type]}, {event.reason}")
+            return
+        current = self._tally.current
+        evaluated = current.evaluated if current and not isinstance(event, ev.TrainingFailed) else None
+        self._emit(
+            {
+                "adapter": event.adapter,
+                "outcome": outcome[event.type],
+                "reason": event.reason,
+                "evaluation": evaluated.model_dump(mode="json") if evaluated else None,
+            }
+        )
 
     def _score_table(self, evaluated: ev.AdapterEvaluated) -> None:
         """Held-out scores: each arm on each split, and what the adapter's lead is worth."""

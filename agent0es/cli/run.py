@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from agent0es.cli.output import store_option
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
+    from agent0es.handlers.base import Ports
     from agent0es.log import EventLog
 
 INTERRUPTED = 130
@@ -54,15 +56,34 @@ def run_command(
                 configuration = configuration_of(log, run)
             else:
                 start_run(log, run, configuration, weights)
-            try:
-                asyncio.run(_drive(store, log, run, configuration, as_json))
-            except KeyboardInterrupt:
-                flag = "" if store == Path("store") else f" --store {store}"
-                click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
-                sys.exit(INTERRUPTED)
+            drive_and_report(store, log, run, configuration, as_json)
 
 
-async def _drive(store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool) -> None:
+def drive_and_report(
+    store: Path,
+    log: "EventLog",
+    run: str,
+    configuration: "Configuration",
+    as_json: bool,
+    begin: "Callable[[Ports], None] | None" = None,
+) -> None:
+    """Drive a run to its end, after `begin`, and tell the user. The caller holds the lease on the run."""
+    try:
+        asyncio.run(_drive(store, log, run, configuration, as_json, begin))
+    except KeyboardInterrupt:
+        flag = "" if store == Path("store") else f" --store {store}"
+        click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+        sys.exit(INTERRUPTED)
+
+
+async def _drive(
+    store: Path,
+    log: "EventLog",
+    run: str,
+    configuration: "Configuration",
+    as_json: bool,
+    begin: "Callable[[Ports], None] | None",
+) -> None:
     """Drive the run to its end and report on the way. Ctrl-C and SIGTERM cancel it cleanly."""
     from agent0es.bootstrap import drive, open_ports
     from agent0es.cli.progress import Reporter
@@ -74,6 +95,8 @@ async def _drive(store: Path, log: "EventLog", run: str, configuration: "Configu
     reporter = Reporter(run, store, configuration, as_json)
     try:
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
+            if begin is not None:
+                begin(ports)
             reporter.expect(count_by_split(suite(ports.domain, configuration.evaluation, configuration.seed)))
             state = await drive(ports, [reporter])
         reporter.summary(state)

@@ -2,7 +2,8 @@
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
-No content names the run, so two runs that decided the same have the same content hashes.
+No content names the run, so two runs that decided the same have the same content hashes. `Retracted` alone is no
+decision of the run but what a person did.
 
 An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt started again after a
 crash, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
@@ -458,6 +459,19 @@ class AdapterRejected(Value):
     """Why, in one line."""
 
 
+class Retracted(Value):
+    """A person declared a task or an attempt bad: no dataset that is built later holds it. Stream `run/<run>`."""
+
+    type: Literal["Retracted"] = "Retracted"
+    version: Literal[1] = 1
+    what: str
+    """Number of a task, which stands for its attempts too, or name of an attempt at one."""
+    reason: str
+    """Why, in the person's words."""
+    actor: str
+    """The person's account on the machine."""
+
+
 class HandlerFailed(Value):
     """A handler raised and was not, or not any more, worth repeating. Stream `run/<run>`."""
 
@@ -509,6 +523,7 @@ Event = (
     | AdapterEvaluated
     | AdapterPromoted
     | AdapterRejected
+    | Retracted
     | HandlerFailed
     | RunCompleted
 )

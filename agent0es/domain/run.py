@@ -10,6 +10,7 @@ from typing import Any
 
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import FamilyStatistics, after_task
+from agent0es.domain.retraction import any_covered
 from agent0es.domain.task import Solution, Task, Verification
 
 
@@ -56,6 +57,10 @@ class AdapterState:
     scores: tuple[ev.ArmScore, ...] = ()
     outcome: str = "training"
     """training, trained, evaluated, promoted, rejected or failed."""
+    sources: tuple[str, ...] = ()
+    """Attempts (student) or tasks (teacher) that it learns from."""
+    tainted: bool = False
+    """True when one of its sources has been retracted since."""
 
     @property
     def settled(self) -> bool:
@@ -88,6 +93,17 @@ class RunState:
     """Handlers that failed for good, over the whole run."""
     adapters: Mapping[str, AdapterState] = field(default_factory=dict)
     serving: Mapping[str, str | None] = field(default_factory=lambda: {"teacher": None, "student": None})
+
+    def rival(self, role: ev.Role) -> str | None:
+        """The adapter that a new one must beat; None is the base model.
+
+        It is what serves, unless that learnt from something retracted: then it is what was promoted last and did not.
+        """
+        serving = self.serving[role]
+        if serving is None or not self.adapters[serving].tainted:
+            return serving
+        promoted = [n for n, a in self.adapters.items() if a.role == role and a.outcome == "promoted" and not a.tainted]
+        return promoted[-1] if promoted else None
 
 
 def evolve(state: RunState, event: ev.Event) -> RunState:
@@ -138,15 +154,23 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
         case ev.IterationCompleted():
             return replace(state, phase="training")
         case ev.DatasetBuilt():
-            return _with_adapter(state, event.adapter, AdapterState(event.role, event.iteration))
+            built = AdapterState(event.role, event.iteration, sources=event.sources)
+            return _with_adapter(state, event.adapter, built)
         case ev.AdapterTrained():
-            return _with_adapter(
-                replace(state, phase="evaluation"),
-                event.adapter,
-                AdapterState(event.role, event.iteration, trained=event, outcome="trained"),
-            )
+            if state.status != "completed":  # there an adapter is rebuilt, and the run stays done
+                state = replace(state, phase="evaluation")
+            known = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
+            return _with_adapter(state, event.adapter, replace(known, trained=event, outcome="trained"))
         case ev.TrainingFailed():
-            return _with_adapter(state, event.adapter, AdapterState(event.role, event.iteration, outcome="failed"))
+            known = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
+            return _with_adapter(state, event.adapter, replace(known, outcome="failed"))
+        case ev.Retracted():
+            tainted = {
+                name: replace(adapter, tainted=True)
+                for name, adapter in state.adapters.items()
+                if any_covered(event.what, adapter.sources)
+            }
+            return replace(state, adapters={**state.adapters, **tainted}) if tainted else state
         case ev.AdapterEvaluated():
             known = state.adapters[event.adapter]
             return _with_adapter(state, event.adapter, replace(known, scores=event.scores, outcome="evaluated"))

@@ -75,12 +75,7 @@ class Evaluate:
         if trained.role != "student":
             return []
         await self._ports.models["student"].deploy(deployment(self._ports.store, trained))
-        serving = state.serving["student"]
-        arms = [
-            *BASE_ARMS,
-            *([Arm(serving, serving, "zero-shot")] if serving else []),
-            Arm(trained.adapter, trained.adapter, "zero-shot"),
-        ]
+        arms = [*BASE_ARMS, *(Arm(name, name, "zero-shot") for name in adapter_arms(state, trained))]
         known = known_outcomes(self._ports, "eval")
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         return [NewEvent(cause.stream, self._evaluated(trained, arms, outcomes))]
@@ -147,6 +142,12 @@ class Evaluate:
         asked = {split: {arm.name: outcomes[arm.name] for arm in arms if split in arm.splits} for split in SPLITS}
         problems = {split: families_of(self._suite, split) for split in SPLITS}
         return evaluated(trained, problems, asked, seed)
+
+
+def adapter_arms(state: RunState, trained: ev.AdapterTrained) -> list[str]:
+    """The adapters that are compared: what serves, what is to be beaten where that is another one, the new one."""
+    role = trained.role
+    return [name for name in dict.fromkeys((state.serving[role], state.rival(role), trained.adapter)) if name]
 
 
 def known_outcomes(ports: Ports, kind: str) -> dict[str, dict[int, bool]]:

@@ -15,7 +15,7 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task, Verification
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.evaluate import deployment, evaluated, known_outcomes
+from agent0es.handlers.evaluate import adapter_arms, deployment, evaluated, known_outcomes
 from agent0es.handlers.propose import read_task
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
@@ -58,7 +58,7 @@ class EvaluateTeacher:
             "base-zero-shot": (None, teacher.zero_shot(self._ports.domain)),
             "base-few-shot": (None, self._few_shot),
         }
-        for name in filter(None, [state.serving["teacher"], trained.adapter]):
+        for name in adapter_arms(state, trained):
             arms[name] = (name, teacher.zero_shot(self._ports.domain))
         known = known_outcomes(self._ports, KIND)
         outcomes = {}

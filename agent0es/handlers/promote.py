@@ -1,4 +1,7 @@
-"""promote: the gate. An adapter serves only when it beats what serves now on the held-out problems. Pure."""
+"""promote: the gate. An adapter serves only when it beats what serves now on the held-out problems. Pure.
+
+What serves now and learnt from something retracted is no bar: then what was promoted before it counts.
+"""
 
 from collections.abc import Sequence
 
@@ -22,5 +25,5 @@ class Promote:
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         evaluated = cause.event
         assert isinstance(evaluated, ev.AdapterEvaluated)
-        decision = gate(evaluated, state.serving[evaluated.role], self._ports.configuration.evaluation.margin)
+        decision = gate(evaluated, state.rival(evaluated.role), self._ports.configuration.evaluation.margin)
         return [NewEvent(self._ports.stream("run"), decision)]

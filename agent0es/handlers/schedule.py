@@ -54,6 +54,8 @@ def decide(event: ev.Event, state: RunState, configuration: Configuration, famil
     """What follows from an event for the course of the run. Pure."""
     execution = configuration.execution
     done = state.completed + state.given_up
+    if state.status == "completed":  # what comes later, such as a rebuilt adapter, does not change its course
+        return []
     match event:
         case ev.RunStarted():
             return [ev.IterationStarted(iteration=1)]

@@ -1,7 +1,13 @@
-"""train: after an iteration's practice adapters are trained from the base model, each in a process of its own."""
+"""train: after an iteration's practice adapters are trained from the base model, each in a process of its own.
 
+First the examples are chosen, for all roles at once; a dataset in the log is what starts a training. So a dataset that
+was built for another reason, without what has been retracted, is trained on in the same way.
+"""
+
+import hashlib
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from agent0es.agents import student, teacher
 from agent0es.agents.prompt import two_parts
@@ -10,77 +16,83 @@ from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
-from agent0es.projections.datasets import Dataset, build, choose, student_examples, teacher_examples
+from agent0es.projections.datasets import (
+    Dataset,
+    build,
+    choose,
+    dataset_file,
+    events_of_dataset,
+    student_examples,
+    teacher_examples,
+)
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
 class Train:
-    """For each role: DatasetBuilt, TrainingStarted, then AdapterTrained or TrainingFailed."""
+    """DatasetBuilt for each role; for each of those TrainingStarted, then AdapterTrained or TrainingFailed."""
 
     name = "train"
-    causes = frozenset({ev.IterationCompleted})
+    causes: frozenset[type[ev.Event]] = frozenset({ev.IterationCompleted, ev.DatasetBuilt})
     concurrency = 1
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
-        for role in self._ports.configuration.training.roles:
-            await self._train(role, cause, state, record)
+        event = cause.event
+        if isinstance(event, ev.IterationCompleted):
+            return [
+                build_dataset(self._ports, role, event.iteration, f"{role}-{event.iteration}")
+                for role in self._ports.configuration.training.roles
+            ]
+        assert isinstance(event, ev.DatasetBuilt)
+        await self._train(event, cause, state, record)
         return []
 
-    async def _train(self, role: ev.Role, cause: Recorded, state: RunState, record: Record) -> None:
+    async def _train(self, built: ev.DatasetBuilt, cause: Recorded, state: RunState, record: Record) -> None:
         """One adapter, taken up where the log says that it stopped."""
         ports, settings = self._ports, self._ports.configuration.training
-        adapter = f"{role}-{state.iteration}"
-        stream = ports.stream("adapter", adapter)
-        known = {type(r.event) for r in ports.log.read(stream=stream)}
+        adapter, role, iteration = built.adapter, built.role, built.iteration
+        known = {type(r.event) for r in ports.log.read(stream=cause.stream)}
         if known & {ev.AdapterTrained, ev.TrainingFailed}:
             return
-        dataset = self._dataset(role, cause.position)
-        path = ports.store / "datasets" / ports.run / f"{adapter}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(dataset.jsonl)
-        if ev.DatasetBuilt not in known:
-            built = ev.DatasetBuilt(
-                adapter=adapter,
-                role=role,
-                iteration=state.iteration,
-                examples=len(dataset.examples),
-                sha256=dataset.sha256,
-                per_family=dataset.per_family,
-                sources=tuple(example.source for example in dataset.examples),
-            )
-            await record([NewEvent(stream, built)])
 
         async def fail(reason: str) -> None:
-            failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=state.iteration, reason=reason)
-            await record([NewEvent(stream, failed)])
+            failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=iteration, reason=reason)
+            await record([NewEvent(cause.stream, failed)])
 
         weights = ports.models[role].weights
         if weights is None:
             await fail(f"{ports.models[role].name} has no weights to train from")
             return
-        if len(dataset.examples) < settings.minimum_examples:
-            await fail(f"{len(dataset.examples)} examples, training.minimum_examples is {settings.minimum_examples}")
+        if built.examples < settings.minimum_examples:
+            await fail(f"{built.examples} examples, training.minimum_examples is {settings.minimum_examples}")
             return
+        path = dataset_file(ports.store, ports.run, adapter)
+        if _sha256(path) != built.sha256:
+            made = _dataset(ports, role, iteration, cause.position)
+            if made.sha256 != built.sha256:
+                await fail(f"the log gives other examples now ({made.sha256}) than when they were chosen")
+                return
+            _write(path, made)
         if ev.TrainingStarted not in known:
             started = ev.TrainingStarted(
                 adapter=adapter,
                 role=role,
-                iteration=state.iteration,
-                dataset_sha256=dataset.sha256,
+                iteration=iteration,
+                dataset_sha256=built.sha256,
                 base_sha256=weights.sha256,
                 settings=settings.model_dump(mode="json"),
             )
-            await record([NewEvent(stream, started)])
+            await record([NewEvent(cause.stream, started)])
         folder = ports.store / "adapters" / ports.run / adapter
         job = TrainingJob(
             base=weights.path,
             cache=ports.store / "base",
             dataset=path,
             output=folder,
-            seed=derive_seed(state.seed, "training", adapter),
+            # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
+            seed=derive_seed(state.seed, "training", f"{role}-{iteration}"),
             rank=settings.rank,
             alpha=settings.alpha,
             dropout=settings.dropout,
@@ -100,31 +112,57 @@ class Train:
         event = ev.AdapterTrained(
             adapter=adapter,
             role=role,
-            iteration=state.iteration,
+            iteration=iteration,
             path=str(folder.relative_to(ports.store)),
             adapter_sha256=trained.adapter_sha256,
             merged_sha256=trained.merged_sha256,
             steps=trained.steps,
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
-        await record([NewEvent(stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
+        await record([NewEvent(cause.stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
 
-    def _dataset(self, role: ev.Role, position: int) -> Dataset:
-        """The examples that the log holds up to the end of the iteration's practice."""
-        ports = self._ports
-        model, domain = ports.models[role], ports.domain
-        recorded = ports.log.read(run=ports.run, until=position)
-        prompt: Callable[[str], tuple[str, str]]
-        if role == "student":
-            examples = student_examples(recorded)
 
-            def prompt(request: str) -> tuple[str, str]:
-                return student.opening(model, domain.system, (), request)
-        else:
-            examples = teacher_examples(recorded)
+def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
+    """Choose what an adapter is to learn from, as of now, write it into the store, and the event that says so."""
+    dataset = _dataset(ports, role, iteration, None)
+    _write(dataset_file(ports.store, ports.run, adapter), dataset)
+    built = ev.DatasetBuilt(
+        adapter=adapter,
+        role=role,
+        iteration=iteration,
+        examples=len(dataset.examples),
+        sha256=dataset.sha256,
+        per_family=dataset.per_family,
+        sources=tuple(example.source for example in dataset.examples),
+    )
+    return NewEvent(ports.stream("adapter", adapter), built)
 
-            def prompt(request: str) -> tuple[str, str]:
-                return two_parts(model, teacher.zero_shot(domain), request)
 
-        chosen = choose(examples, ports.configuration.training.examples_per_family, ports.configuration.seed)
-        return build(chosen, lambda request: "".join(prompt(request)), model.end_of_turn)
+def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
+    """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
+    model, domain = ports.models[role], ports.domain
+    recorded = events_of_dataset(ports.log, ports.run, iteration, position)
+    prompt: Callable[[str], tuple[str, str]]
+    if role == "student":
+        examples = student_examples(recorded)
+
+        def prompt(request: str) -> tuple[str, str]:
+            return student.opening(model, domain.system, (), request)
+    else:
+        examples = teacher_examples(recorded)
+
+        def prompt(request: str) -> tuple[str, str]:
+            return two_parts(model, teacher.zero_shot(domain), request)
+
+    chosen = choose(examples, ports.configuration.training.examples_per_family, ports.configuration.seed)
+    return build(chosen, lambda request: "".join(prompt(request)), model.end_of_turn)
+
+
+def _sha256(path: Path) -> str | None:
+    """Hash of a file; None when there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _write(path: Path, dataset: Dataset) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(dataset.jsonl)

@@ -2,20 +2,23 @@
 
 A student's row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose
 code was also right on a second instance. A teacher's row is a proposal that became a task, best rewarded first.
-One row a task, capped per family, pooled over all iterations.
+One row a task, capped per family, pooled over all iterations, without what was retracted before it was built.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
+from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
-from agent0es.log import Recorded
+from agent0es.log import EventLog, Recorded
 from agent0es.taskdomains.base import signature
 
 OPENING_PARTS = 2
@@ -57,9 +60,25 @@ class Dataset:
         return dict(sorted(Counter(example.family for example in self.examples).items()))
 
 
+def dataset_file(store: Path, run: str, adapter: str) -> Path:
+    """Where an adapter's dataset lies."""
+    return store / "datasets" / run / f"{adapter}.jsonl"
+
+
+def events_of_dataset(log: EventLog, run: str, iteration: int, position: int | None = None) -> Iterator[Recorded]:
+    """What an iteration's dataset is made of: practice up to its end, and what was retracted up to `position`.
+
+    `position` is that of DatasetBuilt; without one, the dataset is about to be built.
+    """
+    ends = log.read(run=run, types=["IterationCompleted"])
+    [end] = [r.position for r in ends if isinstance(r.event, ev.IterationCompleted) and r.event.iteration == iteration]
+    return chain(log.read(run=run, until=end), log.read(run=run, after=end, until=position, types=["Retracted"]))
+
+
 def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
     """Every attempt of practice that may be learnt from, in log order."""
     tasks: dict[int, Task] = {}
+    retracted: list[str] = []
     last_call: dict[str, ev.ModelCalled] = {}
     tool_input: dict[str, str] = {}
     solutions: dict[str, Solution] = {}
@@ -74,6 +93,8 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 tool_input[event.attempt] = event.input
             case ev.SolutionSubmitted(task=int()):
                 solutions[event.attempt] = event.solution
+            case ev.Retracted():
+                retracted.append(event.what)
             case ev.Verified(task=int() as number, second_instance=True) if event.verification.correct is True:
                 solution = solutions[event.attempt]
                 if solution.tool_calls == 1 and solution.tool_errors == 0 and solution.observed:
@@ -91,7 +112,7 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                     )
             case _:
                 pass
-    return found
+    return _without(retracted, found)
 
 
 def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
@@ -105,6 +126,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
     families: dict[int, str] = {}
     last_call: dict[int, ev.ModelCalled] = {}
     requests: dict[int, ev.TaskRequested] = {}
+    retracted: list[str] = []
     found = []
     for event in (r.event for r in recorded):
         match event:
@@ -112,6 +134,8 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 requests[event.task] = event
             case ev.TaskProposed():
                 families[event.task] = event.proposal.family
+            case ev.Retracted():
+                retracted.append(event.what)
             case ev.ModelCalled(role="teacher", task=int() as number):
                 last_call[number] = event
             case ev.RewardAssigned(role="teacher"):
@@ -128,7 +152,11 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 )
             case _:
                 pass
-    return found
+    return _without(retracted, found)
+
+
+def _without(retracted: Sequence[str], found: Iterable[Example]) -> list[Example]:
+    return [example for example in found if not any(covers(what, example.source) for what in retracted)]
 
 
 def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:

@@ -28,6 +28,7 @@ TABLES = (
     "curriculum",
     "iterations",
     "datasets",
+    "retractions",
     "evaluations",
     "evaluation_families",
     "adapters",

@@ -99,3 +99,10 @@ def test_every_number_is_requested_once_and_the_iteration_ends_once_in_whatever_
         ends += sum(isinstance(e, ev.IterationCompleted) for e in events)
     assert requested == list(range(1, 10))
     assert ends == 1
+
+
+def test_a_rebuilt_adapter_does_not_complete_a_run_again() -> None:
+    promoted = ev.AdapterPromoted(adapter="student-1-clean", role="student", iteration=1, score=1.0, reason="")
+    state = replace(running(), status="completed", adapters={"student-1-clean": AdapterState("student", 1)})
+    settled = replace(state, adapters={"student-1-clean": AdapterState("student", 1, outcome="promoted")})
+    assert decide(promoted, settled, configured(iterations=1), FAMILIES) == []

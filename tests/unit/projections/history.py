@@ -41,6 +41,7 @@ def history(rng: random.Random, run: str, *, iterations: int = 1, tasks: int = 3
         )
         trained, serving = adapter(rng, run, iteration, serving)
         events += trained
+    events.append(NewEvent(f"run/{run}", ev.Retracted(what="1", reason=LONG, actor="somebody")))
     events.append(
         NewEvent(f"run/{run}", ev.RunCompleted(iterations=iterations, serving={"student": serving, "teacher": None}))
     )

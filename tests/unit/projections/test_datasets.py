@@ -3,10 +3,15 @@
 import json
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent0es.domain import events as ev
+from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, NewEvent, Recorded
-from agent0es.projections.datasets import build, choose, student_examples
+from agent0es.projections.datasets import build, choose, events_of_dataset, student_examples, teacher_examples
+from tests.unit.projections.fake_log import FakeLog
 
 
 def practised(
@@ -121,3 +126,78 @@ def test_the_same_log_gives_the_same_dataset(tmp_path: Path) -> None:
     events = recorded(tmp_path, *(practised(n) for n in range(1, 9)))
     one, two = (choose(student_examples(events), per_family=3, seed=5) for _ in range(2))
     assert one == two
+
+
+def retracted(what: str) -> list[NewEvent]:
+    return [NewEvent("run/r", ev.Retracted(what=what, reason="bad", actor="ada"))]
+
+
+def iteration_completed(iteration: int) -> list[NewEvent]:
+    event = ev.IterationCompleted(iteration=iteration, tasks=1, given_up=0, attempts=1, solved=1)
+    return [NewEvent("run/r", event)]
+
+
+@given(
+    whats=st.lists(st.sampled_from(["1", "2", "1/0", "2/0", "3/0", "1/1", "12"]), max_size=3),
+    place=st.integers(0, 3),
+)
+def test_nothing_is_learnt_from_what_was_retracted_whenever_that_was(whats: list[str], place: int) -> None:
+    tasks = [practised(1), practised(2), practised(3)]
+    everything = student_examples(FakeLog([event for task in tasks for event in task]).read())
+    tasks.insert(place, [event for what in whats for event in retracted(what)])
+    left = student_examples(FakeLog([event for task in tasks for event in task]).read())
+    assert left == [e for e in everything if not any(covers(what, e.source) for what in whats)]
+
+
+def test_a_teacher_learns_nothing_from_a_retracted_task_but_from_one_with_a_retracted_attempt() -> None:
+    def taught(number: int) -> list[NewEvent]:
+        called = ev.ModelCalled(
+            role="teacher",
+            task=number,
+            attempt=None,
+            model="m",
+            adapter=None,
+            prompt=("p",),
+            text="{}",
+            prompt_tokens=1,
+            completion_tokens=1,
+            finish_reason="stop",
+            temperature=1.0,
+            seed=1,
+            mean_logprob=0.0,
+        )
+        request = ev.TaskRequested(
+            task=number, iteration=1, domain="math", families={"product": 0.1}, novelty_bar=0.0, seed=1
+        )
+        rewarded = ev.RewardAssigned(role="teacher", task=number, attempt=None, components={}, total=1.0)
+        events = [NewEvent(f"task/r/{number}", event) for event in (request, called)]
+        return [*events, *practised(number), NewEvent(f"task/r/{number}", rewarded)]
+
+    events = [*taught(1), *taught(2), *retracted("1"), *retracted("2/0")]
+    assert [example.source for example in teacher_examples(FakeLog(events).read())] == ["2"]
+
+
+def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up_to_its_position(
+    tmp_path: Path,
+) -> None:
+    events = [
+        *practised(1),
+        *practised(2),
+        *practised(3),
+        *iteration_completed(1),
+        *retracted("1"),  # a crash came in between
+        *practised(4),
+        *iteration_completed(2),
+        *retracted("2"),
+    ]
+    with EventLog.open(tmp_path / "log.db") as log:
+        last = log.append(events, handler="test")[-1].position
+
+        def numbers(iteration: int, position: int | None) -> list[int]:
+            return [example.task for example in student_examples(events_of_dataset(log, "r", iteration, position))]
+
+        assert numbers(1, None) == [3]
+        assert numbers(1, last - 1) == [2, 3]
+        assert numbers(1, last - 10) == [1, 2, 3], "as it was before the first retraction"
+        assert numbers(2, last - 1) == [2, 3, 4]
+        assert numbers(2, None) == [3, 4]

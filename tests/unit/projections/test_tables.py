@@ -163,6 +163,12 @@ def test_an_evaluation_has_a_row_per_arm_and_split_and_per_family() -> None:
     assert families == [("gcd", 6, 6), ("percent", 0, 4)]
 
 
+def test_a_retraction_names_a_task_or_one_of_its_attempts() -> None:
+    events = [ev.Retracted(what=what, reason="no", actor="ada") for what in ("12", "12/3.1")]
+    sql = "SELECT what, task, attempt, reason, actor FROM retractions ORDER BY position"
+    assert ask(on(f"run/{RUN}", *events), sql) == [("12", 12, None, "no", "ada"), ("12/3.1", 12, "12/3.1", "no", "ada")]
+
+
 def test_a_run_sums_up_what_it_came_to() -> None:
     started = ev.RunStarted(seed=2**70, configuration={"a": {"b": 1}}, code_version="0.1", weights={"m": "w"})
     events = [
@@ -208,7 +214,7 @@ def test_hostile_characters_come_through_unchanged() -> None:
 def test_every_event_of_a_history_has_its_row() -> None:
     events = [event for n in range(6) for event in make.history(random.Random(n), f"run-{n}", iterations=2)]
     kinds = {event.event.type for event in events}
-    assert len(kinds) == 24, f"the history should have one of each: {kinds}"
+    assert len(kinds) == 25, f"the history should have one of each: {kinds}"
     counts = dict(ask(events, "SELECT type, count(*) FROM events GROUP BY type"))
     tables = {
         "TaskRequested": "tasks",
@@ -221,6 +227,7 @@ def test_every_event_of_a_history_has_its_row() -> None:
         "IterationStarted": "iterations",
         "DatasetBuilt": "adapters",
         "RunStarted": "runs",
+        "Retracted": "retractions",
     }
     assert counts.keys() == kinds
     union = " UNION ALL ".join(f"FROM {table} SELECT '{kind}', count(*)" for kind, table in tables.items())

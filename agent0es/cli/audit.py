@@ -1,0 +1,149 @@
+"""`agent0es audit`: every sandbox call. Code and output are a model's words: they are shown escaped, never obeyed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+
+if TYPE_CHECKING:
+    from agent0es.projections import Projections
+
+SHORT_INPUT = 60
+"""Characters that the table shows of a call's input."""
+
+
+class AuditGroup(click.Group):
+    """`audit RUN` is short for `audit list RUN`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("audit", cls=AuditGroup)
+def audit_group() -> None:
+    """List the sandbox calls of a run, or show one whole.
+
+    `agent0es audit RUN` is `agent0es audit list RUN` and takes its options.
+    """
+
+
+@audit_group.command("list")
+@click.argument("run", default="latest")
+@click.option("--denied", is_flag=True, help="Only calls that were refused.")
+@click.option("--tool", metavar="TOOL", help="Only calls of this tool.")
+@click.option("--attempt", metavar="ATTEMPT", help="Only calls of this attempt, e.g. 12/0.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
+@store_option
+@json_option
+def list_command(
+    run: str, denied: bool, tool: str | None, attempt: str | None, limit: int | None, store: Path, as_json: bool
+) -> None:
+    """List the sandbox calls of RUN (its name, a prefix of it, or `latest`), the newest last.
+
+    The outcome of a call that a crash cut off, or that is still going on, is unknown.
+    """
+    from agent0es.provenance.audit import calls
+
+    with _tables(store, run) as (name, tables):
+        status = "denied" if denied else None
+        found = calls(tables, name, status=status, tool=tool, attempt=attempt, limit=limit)
+        if as_json:
+            write_lines(map(json_line, found))
+            return
+        rows = [_row(call) for call in found]
+    if rows:
+        write_table(["call", "time (UTC)", "tool", "purpose", "status", "tier", "wall ms", "input"], rows)
+    else:
+        write_lines([f"Run {printable(name)} has no such sandbox call."])
+
+
+@audit_group.command("show")
+@click.argument("call")
+@click.option("--run", default="latest", show_default=True, help="The run: its name or a prefix of it.")
+@store_option
+@json_option
+def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
+    """Show one sandbox call whole, named as in the list (12/0#1)."""
+    from agent0es.provenance.audit import one_call
+
+    with _tables(store, run) as (name, tables):
+        found = one_call(tables, name, call)
+    if as_json:
+        write_lines([json_line(found)])
+    else:
+        _write_call(found)
+
+
+@contextmanager
+def _tables(store: Path, run: str) -> "Iterator[tuple[str, Projections]]":
+    """The run's full name, and tables that hold all of the store's log."""
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.projections import PROJECTIONS_FILE, Projections
+
+    with open_store(store) as log:
+        name = resolve_run(log, run)
+        with Projections.open(log, store / PROJECTIONS_FILE) as tables:
+            tables.catch_up()
+            yield name, tables
+
+
+def _row(call: Mapping[str, Any]) -> list[Any]:
+    first, _, rest = call["input"].partition("\n")
+    shown = shorten(printable(first + (" …" if rest else "")), SHORT_INPUT)
+    wall = call["measured"].get("wall_seconds")
+    return [
+        call["call"],
+        call["requested"],
+        call["tool"],
+        call["purpose"],
+        call["status"],
+        call["tier"],
+        None if wall is None else round(wall * 1000),
+        shown,
+    ]
+
+
+def _write_call(call: Mapping[str, Any]) -> None:
+    measured = call["measured"]
+    outcome = call["status"]
+    if outcome == "unknown":
+        outcome = "unknown: the log does not hold its end; a crash cut it off, or it is still going on"
+    asked_by = f"attempt {call['attempt']}" + (f" at task {call['task']}" if call["task"] else " at a held-out problem")
+    fields = {
+        "run": call["run"],
+        "asked by": f"{asked_by}, {call['adapter'] or 'base model'}",
+        "purpose": call["purpose"],
+        "tool": call["tool"],
+        "limits": f"{call['timeout_seconds']:g} s, {call['memory_limit_mb']} MB",
+        "isolation": call["tier"],
+        "status": outcome,
+        "exit code": call["exit_code"],
+        "requested": _time(call["requested"]),
+        "ended": _time(call["ended"]),
+        "wall": _amount(measured, "wall_seconds", "s"),
+        "CPU": _amount(measured, "cpu_seconds", "s"),
+        "memory": _amount(measured, "peak_memory_mb", "MB at most"),
+        "stdout": _amount(measured, "stdout_bytes", "bytes"),
+        "stderr": _amount(measured, "stderr_bytes", "bytes"),
+        "event": call["position"],
+    }
+    write_lines([f"Call {printable(call['call'])}"])
+    write_lines(f"  {name:<10}{printable(str(value))}" for name, value in fields.items() if value is not None)
+    for title in ("input", "output"):
+        if call[title] is not None:
+            write_lines(["", title.capitalize(), *(f"    {printable(line)}" for line in call[title].split("\n"))])
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _amount(measured: Mapping[str, Any], name: str, unit: str) -> str | None:
+    return f"{measured[name]:g} {unit}" if name in measured else None

@@ -1,0 +1,146 @@
+"""`agent0es lineage`: from an adapter back to what it was made of, from a task forward to what it went into."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+
+SHORT_INPUT = 60
+"""Characters that a table shows of a call's input."""
+
+SERVES = {"now": "serves now", "earlier": "served earlier", "never": "never served"}
+
+
+@click.command("lineage")
+@click.argument("what", metavar="ADAPTER|TASK")
+@click.option("--run", help="The run: its name, a prefix of it, or `latest`, which is the default.")
+@store_option
+@json_option
+def lineage_command(what: str, run: str | None, store: Path, as_json: bool) -> None:
+    """Show what an adapter was made of, or what a task went into.
+
+    ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. For an adapter its
+    files are compared with the hashes in the log, and the exit code is 1 when one of them is another.
+    """
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
+
+    named_run, slash, name = what.rpartition("/")
+    if slash and run is not None:
+        raise click.UsageError(f"{what!r} names a run, and --run too; leave one of them out")
+    with open_store(store) as log:
+        run = resolve_run(log, named_run or run or "latest")
+        is_task = name.isdecimal()
+        found = lineage_of_task(log, run, name) if is_task else lineage_of_adapter(log, store, run, name)
+    if as_json:
+        write_lines([json_line(found)])
+    elif is_task:
+        _write_task(found)
+    else:
+        _write_adapter(found)
+    if any(check["verdict"] in ("different", "unreadable") for check in found.get("files", ())):
+        sys.exit(1)
+
+
+def _write_adapter(found: Mapping[str, Any]) -> None:
+    dataset, training = found["dataset"], found["training"]
+    lines = [
+        f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {SERVES[found['serving']]}",
+        *([f"  because   {found['reason']}"] if found["reason"] else []),
+        f"  dataset   {dataset['examples']} examples of {len(dataset['per_family'])} families",
+        f"  sha256    {dataset['sha256']}",
+        f"  built     after iteration {found['iteration']}, event {dataset['position']}",
+        f"  code      agent0es {found['code_version']}, seed {found['seed']}",
+    ]
+    if training is not None:
+        settings = " ".join(f"{key}={value}" for key, value in training["settings"].items())
+        lines += [f"  base      sha256 {found['base_weights']}", f"  settings  {settings}"]
+    if found["tainted_by"]:
+        lines.append(f"  tainted   by what was retracted since: {', '.join(found['tainted_by'])}")
+    write_lines(map(printable, lines))
+    for check in found["files"]:
+        write_lines([printable(f"  on disk   {check['file']}: {_verdict(check)}")])
+    _write_scores([found])
+    _write_attempts(found["attempts"], {task["task"]: task["family"] for task in found["tasks"]})
+
+
+def _write_task(found: Mapping[str, Any]) -> None:
+    retracted = ", retracted" if found["retracted"] else ""
+    lines = [
+        f"Task {found['task']} of run {found['run']}: {found['family']}, iteration {found['iteration']}{retracted}",
+        f"  text      {found['description']}",
+        f"  answer    {found['reference']}",
+    ]
+    write_lines(map(printable, lines))
+    _write_attempts(found["attempts"], {found["task"]: found["family"]})
+    if not found["adapters"]:
+        write_lines(["", "No dataset holds it."])
+        return
+    write_lines([""])
+    write_table(
+        ["adapter", "iteration", "dataset", "holds", "trained", "status", "serves"],
+        [
+            [
+                row["adapter"],
+                row["iteration"],
+                row["dataset"]["sha256"][:12],
+                " ".join(row["holds"]),
+                row["trained"],
+                row["status"],
+                row["serving"],
+            ]
+            for row in found["adapters"]
+        ],
+        "Datasets that hold it, and their adapters",
+    )
+    _write_scores(found["adapters"])
+
+
+def _write_attempts(attempts: Sequence[Mapping[str, Any]], families: Mapping[int, str]) -> None:
+    """One line a sandbox call; an attempt without calls has one line too."""
+    rows = []
+    for attempt in attempts:
+        for call in attempt["calls"] or [None]:
+            rows.append(
+                [
+                    attempt["attempt"],
+                    families.get(attempt["task"]),
+                    attempt["adapter"] or "base model",
+                    attempt["correct"],
+                    "retracted" if attempt["retracted"] else "",
+                    *(
+                        [call["call"], call["purpose"], call["status"], shorten(printable(call["input"]), SHORT_INPUT)]
+                        if call
+                        else [None] * 4
+                    ),
+                ]
+            )
+    if rows:
+        write_lines([""])
+        columns = ["attempt", "family", "answered by", "correct", "retracted", "call", "purpose", "status", "input"]
+        write_table(columns, rows, "Trajectories and their sandbox calls")
+
+
+def _write_scores(adapters: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        [adapter["adapter"], score["split"], score["correct"], score["problems"], score["low"], score["high"]]
+        for adapter in adapters
+        for score in adapter["evaluation"]
+    ]
+    if rows:
+        write_lines([""])
+        write_table(["adapter", "families", "solved", "of", "95% from", "to"], rows, "Held-out problems")
+
+
+def _verdict(check: Mapping[str, Any]) -> str:
+    match check["verdict"]:
+        case "same":
+            return "the same as in the log"
+        case "different":
+            return f"NOT what the log says: sha256 {check['found']}, recorded {check['recorded']}"
+        case verdict:
+            return f"{verdict}; recorded sha256 {check['recorded']}"

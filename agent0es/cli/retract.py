@@ -1,0 +1,69 @@
+"""`agent0es retract`: declaring a task or an attempt bad."""
+
+import os
+from pathlib import Path
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+
+
+@click.command("retract")
+@click.argument("what", metavar="TASK|ATTEMPT")
+@click.option("--reason", required=True, help="Why; it is kept in the log.")
+@click.option("--run", default="latest", show_default=True, help="The run: its name or a prefix of it.")
+@store_option
+@json_option
+def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool) -> None:
+    """Declare a task (12) with its attempts, or one attempt (12/0), bad, and list what it tainted.
+
+    Nothing is deleted: the log gets an event, and datasets that are built later leave out what it names.
+    """
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.log import NewEvent
+    from agent0es.provenance import adapters
+    from agent0es.provenance.lineage import tainted
+    from agent0es.provenance.retraction import TYPES, retract
+
+    with open_store(store) as log:
+        run = resolve_run(log, run)
+    with open_store(store, create=True) as log, log.lease(run):
+        event = retract(what, reason, _account(), run, log.read(run=run, types=TYPES))
+        [recorded] = log.append([NewEvent(f"run/{run}", event)], handler="cli")
+        found = tainted(adapters.tell(log.read(run=run, types=adapters.TYPES)), what)
+    if as_json:
+        write_lines([json_line({"run": run, **event.model_dump(), "position": recorded.position, "tainted": found})])
+        return
+    kind = "Attempt" if "/" in what else "Task"
+    write_lines([f"{kind} {what} of run {printable(run)} is retracted; datasets built from now on leave it out."])
+    if not found:
+        write_lines(["No dataset holds it, so no adapter learnt from it."])
+        return
+    write_table(
+        ["tainted", "iteration", "dataset", "examples", "of them retracted", "trained", "status", "serves"],
+        [
+            [
+                row["adapter"],
+                row["iteration"],
+                row["dataset"]["sha256"][:12],
+                row["dataset"]["examples"],
+                len(row["holds"]),
+                row["trained"],
+                row["status"],
+                row["serving"],
+            ]
+            for row in found
+        ],
+    )
+    if any(row["trained"] for row in found):
+        write_lines([f"Train anew with: agent0es train {printable(run)} --without-retracted"])
+
+
+def _account() -> str:
+    """Name of the user's account, or its number where it has no name, as in some containers."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

@@ -1,0 +1,41 @@
+"""`agent0es train`: training anew what learnt from something that was retracted since."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent0es.cli.output import store_option
+
+if TYPE_CHECKING:
+    from agent0es.handlers.base import Ports
+
+
+@click.command("train")
+@click.argument("run")
+@store_option
+@click.option("--without-retracted", is_flag=True, help="Leave out what is retracted. There is no other way to train.")
+@click.option("--name", metavar="NAME", help="Name of the new adapter; without it, e.g. student-1-clean.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
+def train_command(run: str, store: Path, without_retracted: bool, name: str | None, as_json: bool) -> None:
+    """Train an adapter of RUN anew without what is retracted, and measure it as the first one was.
+
+    RUN is a completed run: its name, a prefix of it, or `latest`. The adapter that is rebuilt is the tainted one that
+    serves, or else the latest. The new one answers the same held-out problems and serves when it beats what served
+    before the tainted one. A rebuild that was interrupted is gone on with.
+    """
+    from agent0es.bootstrap import configuration_of, open_store, resolve_run, start_rebuild
+    from agent0es.cli.run import drive_and_report
+
+    if not without_retracted:
+        raise click.UsageError("say --without-retracted; the other trainings are part of a run (agent0es run)")
+    with open_store(store) as log:
+        run = resolve_run(log, run)
+
+    def begin(ports: "Ports") -> None:
+        plan = start_rebuild(ports, name)
+        what = f"Training {plan.original} anew as {plan.adapter}" if plan else "Going on with what was cut off"
+        click.echo(what, err=True)
+
+    with open_store(store, create=True) as log, log.lease(run):
+        drive_and_report(store, log, run, configuration_of(log, run), as_json, begin)

@@ -1,0 +1,138 @@
+"""Lineage: from an adapter back to all that it was made of, from a task forward to all that it went into."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent0es.domain.retraction import any_covered
+from agent0es.errors import UnknownName
+from agent0es.log import EventLog
+from agent0es.provenance import adapters, trajectories
+from agent0es.provenance.adapters import Adapter, Story
+from agent0es.provenance.files import FileCheck, check_files
+from agent0es.provenance.trajectories import Trajectories
+
+
+def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[str, Any]:
+    """Dataset, trajectories, sandbox calls, configuration, weights, code version, and whether the files are the same.
+
+    Raises UnknownName.
+    """
+    story = adapters.tell(log.read(run=run, types=adapters.TYPES))
+    adapter = story.adapters.get(name)
+    if adapter is None:
+        known = ", ".join(story.adapters) or "none"
+        raise UnknownName(f"run {run} has no adapter {name!r}; its adapters are: {known}")
+    sources = adapter.dataset.sources
+    practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
+    return backward(run, story, name, practice, check_files(store, run, adapter))
+
+
+def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
+    """Attempts at a task, named by its number; the datasets that hold one of them, their adapters, and their scores.
+
+    Raises UnknownName.
+    """
+    practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
+    if task not in practice.tasks:
+        raise UnknownName(f"run {run} has no task {task}; list them with: agent0es sql 'FROM tasks'")
+    return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
+
+
+def backward(run: str, story: Story, name: str, practice: Trajectories, files: list[FileCheck]) -> dict[str, Any]:
+    """An adapter's record, from what is known of it. Pure."""
+    adapter, started = story.adapters[name], story.started
+    return {
+        "run": run,
+        **_summary(name, adapter),
+        "dataset": _dataset(adapter),
+        "training": _training(adapter),
+        "base_weights": adapter.training.base_sha256 if adapter.training else None,
+        "weights": started.weights if started else None,
+        "code_version": started.code_version if started else None,
+        "seed": started.seed if started else None,
+        "configuration": started.configuration if started else None,
+        "tasks": list(practice.tasks.values()),
+        "attempts": list(practice.attempts.values()),
+        "evaluation": _evaluation(adapter),
+        "files": [asdict(check) for check in files],
+    }
+
+
+def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[str, Any]:
+    """A task's record. Pure."""
+    reached = {name: adapter for name, adapter in story.adapters.items() if any_covered(task, adapter.dataset.sources)}
+    return {
+        "run": run,
+        **practice.tasks[task],
+        "attempts": list(practice.attempts.values()),
+        "adapters": [
+            {
+                **_summary(name, adapter),
+                "holds": [s for s in adapter.dataset.sources if any_covered(task, [s])],
+                "dataset": _dataset(adapter),
+                "evaluation": _evaluation(adapter),
+            }
+            for name, adapter in reached.items()
+        ],
+    }
+
+
+def tainted(story: Story, what: str) -> list[dict[str, Any]]:
+    """The datasets that hold `what` (a task's number or an attempt's name), and the adapters trained on them. Pure."""
+    return [
+        {
+            **_summary(name, adapter),
+            "holds": [source for source in adapter.dataset.sources if any_covered(what, [source])],
+            "dataset": _dataset(adapter),
+        }
+        for name, adapter in story.adapters.items()
+        if what in adapter.tainted_by
+    ]
+
+
+def _summary(name: str, adapter: Adapter) -> dict[str, Any]:
+    return {
+        "adapter": name,
+        "role": adapter.dataset.role,
+        "iteration": adapter.dataset.iteration,
+        "status": adapter.status,
+        "reason": adapter.reason,
+        "serving": adapter.serving,
+        "trained": adapter.trained is not None,
+        "tainted_by": list(adapter.tainted_by),
+    }
+
+
+def _dataset(adapter: Adapter) -> dict[str, Any]:
+    built = adapter.dataset
+    return {
+        "sha256": built.sha256,
+        "examples": built.examples,
+        "per_family": built.per_family,
+        "position": adapter.position,
+    }
+
+
+def _training(adapter: Adapter) -> dict[str, Any] | None:
+    """How it was trained; None before it was."""
+    begun, ended = adapter.training, adapter.trained
+    if begun is None:
+        return None
+    return {
+        "settings": begun.settings,
+        "dataset_sha256": begun.dataset_sha256,
+        "steps": ended.steps if ended else None,
+        "final_loss": ended.loss[-1] if ended and ended.loss else None,
+    }
+
+
+def _evaluation(adapter: Adapter) -> list[dict[str, Any]]:
+    """The adapter's own scores on the held-out problems."""
+    scores = adapter.evaluated.scores if adapter.evaluated else ()
+    name = adapter.dataset.adapter
+    return [
+        score.model_dump(mode="json", include={"split", "correct", "problems", "low", "high"})
+        for score in scores
+        if score.arm == name
+    ]

@@ -1,0 +1,104 @@
+"""Declaring a task or an attempt bad, and what has to be trained anew for it."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from agent0es.domain import events as ev
+from agent0es.domain.retraction import covers
+from agent0es.domain.run import AdapterState, RunState
+from agent0es.errors import RetractionError, UnknownName
+from agent0es.log import Recorded
+
+NAME = re.compile(r"(?!base-)[A-Za-z][A-Za-z0-9_-]{0,63}")
+"""What an adapter may be called: it names a folder, and an arm of the evaluation beside those of the base model."""
+
+TYPES = ("TaskProposed", "AttemptStarted", "Retracted")
+"""The events that `retract` reads."""
+
+
+def retract(what: str, reason: str, actor: str, run: str, recorded: Iterable[Recorded]) -> ev.Retracted:
+    """The retraction of a task (its number) or of an attempt at one (its name), as an event. Pure.
+
+    `recorded` are the run's events. Raises UnknownName, and RetractionError when it is retracted already.
+    """
+    if not reason.strip():
+        raise RetractionError("a retraction needs a reason: say why with --reason")
+    known, before = False, None
+    for one in recorded:
+        match one.event:
+            case ev.TaskProposed(task=task) if str(task) == what:
+                known = True
+            case ev.AttemptStarted(attempt=attempt, task=int()) if attempt == what:
+                known = True
+            case ev.Retracted() as event if covers(event.what, what):
+                before = (event, datetime.fromtimestamp(one.meta.time, UTC))
+            case _:
+                pass
+    if not known:
+        raise UnknownName(
+            f"run {run} has no task or attempt {what!r} of practice; name a task as 12, an attempt as 12/0 "
+            "(agent0es sql 'FROM attempts' lists them)"
+        )
+    if before is not None:
+        event, time = before
+        raise RetractionError(
+            f"{what} of run {run} is retracted already: {event.what} by {event.actor!r} at "
+            f"{time:%Y-%m-%d %H:%M:%S} UTC, because {event.reason!r}"
+        )
+    return ev.Retracted(what=what, reason=reason, actor=actor)
+
+
+class Rebuild(NamedTuple):
+    """An adapter that is to be trained again without what is retracted."""
+
+    original: str
+    role: ev.Role
+    iteration: int
+    adapter: str
+    """Name of the new one."""
+
+
+def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
+    """Which adapter of a completed run to train anew: the tainted one that serves, else the latest. Pure.
+
+    `name` is the new one's. Raises RetractionError when there is none, or the name is taken.
+    """
+    if state.status != "completed":
+        raise RetractionError(
+            f"run {run} is not completed, and what it trains from now on leaves out what is retracted; "
+            f"let it finish first with: agent0es run --resume {run}"
+        )
+    serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
+    original = next((candidate for candidate in serving_first if _has_to_be_rebuilt(state, candidate)), None)
+    if original is None:
+        raise RetractionError(f"run {run} has no adapter to rebuild: none learnt from what is retracted, or it is done")
+    known = state.adapters[original]
+    plain = f"{known.role}-{known.iteration}-clean"
+    if name is None:
+        name, count = plain, 1
+        while name in state.adapters:
+            count += 1
+            name = f"{plain}-{count}"
+    elif name in state.adapters:
+        raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
+    elif not NAME.fullmatch(name):
+        raise RetractionError(f"--name {name!r}: take up to 64 letters, digits, - and _, a letter first, not base-")
+    return Rebuild(original, known.role, known.iteration, name)
+
+
+def unfinished(state: RunState) -> list[str]:
+    """Adapters of a completed run that a crash cut off while they were rebuilt."""
+    return [name for name, adapter in state.adapters.items() if state.status == "completed" and not adapter.settled]
+
+
+def _has_to_be_rebuilt(state: RunState, name: str) -> bool:
+    """Whether an adapter was trained on what is retracted and there is no clean one of its role and iteration."""
+    adapter = state.adapters[name]
+
+    def replaces(other: AdapterState) -> bool:
+        same = (other.role, other.iteration) == (adapter.role, adapter.iteration)
+        return same and other.trained is not None and not other.tainted
+
+    return adapter.tainted and adapter.trained is not None and not any(map(replaces, state.adapters.values()))

@@ -1,0 +1,205 @@
+"""Lineage both ways, retraction and rebuilding on a whole run, through the commands."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent0es.domain import events as ev
+from agent0es.errors import RetractionError, RunInUse, UnknownName
+from agent0es.log import EventLog
+from tests.support.commands import answer, invoke, json_answer, json_answers
+
+DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
+
+
+def events(store: Path, *types: str) -> list[Any]:
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        return [recorded.event for recorded in log.read(types=types or None)]
+
+
+def sources(store: Path, adapter: str = "student-1") -> tuple[str, ...]:
+    [built] = [event for event in events(store, "DatasetBuilt") if event.adapter == adapter]
+    found: tuple[str, ...] = built.sources
+    return found
+
+
+def test_an_adapter_leads_back_to_its_dataset_attempts_calls_configuration_and_code(finished: Path) -> None:
+    found = json_answer(finished, "lineage", "student-1")
+    [started] = events(finished, "RunStarted")
+    [training] = events(finished, "TrainingStarted")
+    [built] = events(finished, "DatasetBuilt")
+    assert (found["status"], found["serving"], found["iteration"]) == ("promoted", "now", 1)
+    assert found["dataset"]["sha256"] == built.sha256 == found["training"]["dataset_sha256"]
+    assert found["dataset"]["examples"] == len(built.sources) > 3
+    assert found["configuration"] == started.configuration
+    assert found["code_version"] == started.code_version
+    assert found["base_weights"] == training.base_sha256
+    assert [a["attempt"] for a in found["attempts"] if a["attempt"] in built.sources] == sorted(built.sources)
+    assert {a["attempt"] for a in found["attempts"]} == set(built.sources), "only those behind its rows"
+    assert {task["task"] for task in found["tasks"]} == {int(source.split("/")[0]) for source in built.sources}
+    for attempt in found["attempts"]:
+        assert attempt["correct"] is True
+        own, second = attempt["calls"]
+        assert (own["purpose"], own["status"], second["purpose"]) == ("solution", "ok", "second_instance")
+        assert own["output"].strip() == attempt["answer"].strip()
+    assert {score["split"]: score["correct"] for score in found["evaluation"]} == {"practised": 58, "held_out": 40}
+
+
+def test_the_files_of_an_adapter_are_compared_with_the_log(store: Path) -> None:
+    found = json_answer(store, "lineage", "student-1")
+    [dataset, weights, merged] = found["files"]
+    assert [check["verdict"] for check in found["files"]] == ["same"] * 3
+    with (store / merged["file"]).open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == merged["found"] == merged["recorded"]
+
+    (store / dataset["file"]).unlink()
+    assert "missing" in answer(store, "lineage", "student-1"), "a dataset may be deleted: it can be made again"
+
+    changed = bytearray((store / weights["file"]).read_bytes())
+    changed[-1] ^= 1
+    (store / weights["file"]).write_bytes(changed)
+    result = invoke(store, "lineage", "student-1")
+    assert result.exit_code == 1
+    assert f"{weights['file']}: NOT what the log says" in result.output
+
+
+def test_a_task_leads_forward_to_datasets_adapters_and_scores(finished: Path) -> None:
+    source = sources(finished)[0]
+    task = source.split("/")[0]
+    found = json_answer(finished, "lineage", task)
+    assert [attempt["attempt"] for attempt in found["attempts"]] == [f"{task}/0", f"{task}/1"]
+    [adapter] = found["adapters"]
+    assert (adapter["adapter"], adapter["holds"], adapter["serving"]) == ("student-1", [source], "now")
+    assert len(adapter["evaluation"]) == 2
+
+    unused = next(n for n in range(1, 9) if not any(s.startswith(f"{n}/") for s in sources(finished)))
+    assert json_answer(finished, "lineage", str(unused))["adapters"] == []
+    assert "No dataset holds it" in answer(finished, "lineage", str(unused))
+
+
+def test_a_run_is_named_before_the_name_or_with_an_option(finished: Path) -> None:
+    [run] = {event["run"] for event in json_answers(finished, "runs")}
+    plain = json_answer(finished, "lineage", "student-1")
+    assert json_answer(finished, "lineage", f"{run}/student-1") == plain
+    assert json_answer(finished, "lineage", "student-1", "--run", run[:4]) == plain
+    assert invoke(finished, "lineage", f"{run}/student-1", "--run", run).exit_code == 2
+    for unknown in ("student-9", "99", "9" * 5000):
+        assert isinstance(invoke(finished, "lineage", unknown).exception, UnknownName)
+
+
+def test_what_is_retracted_taints_and_a_rebuild_leaves_it_out(store: Path) -> None:
+    bad = sources(store)[0]
+    task = bad.split("/")[0]
+    said = json_answer(store, "retract", task, "--reason", "the text is ambiguous")
+    assert [(row["adapter"], row["holds"], row["trained"]) for row in said["tainted"]] == [("student-1", [bad], True)]
+    [retracted] = events(store, "Retracted")
+    assert (retracted.what, retracted.reason) == (task, "the text is ambiguous")
+    assert json_answers(store, "sql", "SELECT what, reason FROM retractions") == [
+        {"what": task, "reason": "the text is ambiguous"}
+    ]
+    assert json_answer(store, "lineage", "student-1")["tainted_by"] == [task]
+
+    lines = json_answers(store, *documented_rebuild())
+    assert next(line for line in lines if "adapter" in line)["outcome"] == "promoted"
+    assert lines[-1]["serving"]["student"] == "student-1-clean"
+
+    assert sources(store, "student-1-clean") == tuple(source for source in sources(store) if source != bad)
+    clean = json_answer(store, "lineage", "student-1-clean")
+    assert (clean["iteration"], clean["tainted_by"], clean["serving"]) == (1, [], "now")
+    assert [check["verdict"] for check in clean["files"]] == ["same"] * 3
+    before, after = events(store, "TrainingStarted")
+    assert before.settings == after.settings and before.base_sha256 == after.base_sha256
+    assert json_answer(store, "lineage", "student-1")["serving"] == "earlier"
+    [first, second] = events(store, "AdapterEvaluated")
+    assert {score.arm for score in second.scores} == {score.arm for score in first.scores} | {"student-1-clean"}
+    assert len(events(store, "RunCompleted")) == 1, "the run stays completed"
+
+    with pytest.raises(RetractionError, match="no adapter to rebuild"):
+        raise invoke(store, *documented_rebuild()).exception or AssertionError
+    answer(store, "run", "--resume", "latest")
+    assert len(events(store, "RunCompleted")) == 1, "and nothing is left to do"
+
+
+def documented_rebuild() -> list[str]:
+    """The example in the documentation, which `test_docs` leaves to this test."""
+    [line] = re.findall(r"^agent0es (train .*?)(?: #.*)?$", DOCS.read_text(), re.MULTILINE)
+    return str(line).split()
+
+
+def test_a_rebuild_that_was_cut_off_is_gone_on_with(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(store, "retract", sources(store)[1], "--reason", "lucky")
+
+    async def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agent0es.handlers.train.train_adapter", dies)
+        assert invoke(store, "train", "latest", "--without-retracted", "--name", "anew").exit_code == 130
+    assert [event.type for event in events(store)[-2:]] == ["DatasetBuilt", "TrainingStarted"]
+    (store / "datasets" / json_answers(store, "runs")[0]["run"] / "anew.jsonl").write_text("torn")
+
+    answer(store, "train", "latest", "--without-retracted")
+    assert [event.adapter for event in events(store, "AdapterTrained")] == ["student-1", "anew"]
+    assert [event.adapter for event in events(store, "DatasetBuilt")] == ["student-1", "anew"]
+    assert json_answer(store, "lineage", "anew")["files"][0]["verdict"] == "same", "made again from the log"
+
+
+def test_retracting_what_is_not_there_or_is_retracted_writes_nothing(store: Path) -> None:
+    answer(store, "retract", "1/0", "--reason", "once")
+    size = len(events(store))
+    for what, reason, error in (
+        ("1/0", "twice", RetractionError),
+        ("99", "no such task", UnknownName),
+        ("1/9", "no such attempt", UnknownName),
+        ("eval/student-1/3", "not practice", UnknownName),
+        ("1", " ", RetractionError),
+    ):
+        assert isinstance(invoke(store, "retract", what, "--reason", reason).exception, error), what
+    assert len(events(store)) == size
+    with pytest.raises(RetractionError, match="no adapter to rebuild"):
+        unused = invoke(store, "retract", "8", "--reason", "in no dataset")
+        assert "No dataset holds it" in unused.output
+        raise invoke(store, "train", "latest", "--without-retracted").exception or AssertionError
+
+
+def test_a_run_that_another_process_drives_is_left_alone(store: Path) -> None:
+    with EventLog.open(store / "log.db") as log, log.lease(log.runs()[0]):
+        for command in (["retract", "1", "--reason", "no"], ["train", "latest", "--without-retracted"]):
+            result = invoke(store, *command)
+            assert isinstance(result.exception, RunInUse)
+            assert "is driven by process" in str(result.exception)
+    assert events(store, "Retracted") == []
+
+
+def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
+    for command in (
+        ["retract", "1", "--reason", "no"],
+        ["train", "latest", "--without-retracted"],
+        ["lineage", "student-1"],
+        ["audit"],
+    ):
+        assert invoke(tmp_path / "none", *command).exception is not None
+    assert not (tmp_path / "none").exists()
+
+
+def test_training_needs_the_flag_and_a_usable_name(store: Path) -> None:
+    assert invoke(store, "train", "latest").exit_code == 2
+    answer(store, "retract", sources(store)[0], "--reason", "no")
+    for name in ("student-1", "../x", "base-few-shot", "12", "a/b", ""):
+        result = invoke(store, "train", "latest", "--without-retracted", "--name", name)
+        assert isinstance(result.exception, RetractionError), name
+    assert not [event for event in events(store, "DatasetBuilt") if event.adapter != "student-1"]
+
+
+def test_a_rebuild_keeps_to_the_gate(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support import studious
+
+    answer(store, "retract", sources(store)[0], "--reason", "no")
+    monkeypatch.setattr(studious, "HELD_OUT", {})  # the new one knows nothing
+    lines = json_answers(store, "train", "latest", "--without-retracted")
+    assert next(line for line in lines if "adapter" in line)["outcome"] == "not promoted"
+    assert lines[-1]["serving"]["student"] == "student-1"
+    assert isinstance(events(store)[-1], ev.AdapterRejected)

@@ -1,0 +1,52 @@
+"""A scripted model that knows the answers to what it proposes, and, with an adapter, those to held-out problems too.
+
+So a run on it has examples to train on, and an adapter that the gate lets through.
+"""
+
+import json
+import random
+import re
+
+from agent0es.domain.task import Task
+from agent0es.taskdomains import load_task_domain
+
+PROPOSED: dict[str, Task] = {}
+"""What the teacher proposed, by its text."""
+HELD_OUT: dict[str, Task] = {}
+"""What a test lets the adapters know, by its text."""
+
+
+def respond(prompt: str, seed: int, adapter: str | None) -> str:
+    """What the model writes. Two thirds of its practice attempts are right."""
+    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
+    question, _, said = last.partition("<|im_end|>")
+    if question.startswith("Families:"):
+        return _propose(question, seed)
+    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
+    observations = re.findall(r"Observation: (.*)", said)
+    if observations:
+        return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
+    question = question.strip()
+    if adapter is not None and question in HELD_OUT:
+        return f"Answer: {HELD_OUT[question].reference}"
+    task = PROPOSED.get(question)
+    if task is None:
+        return "Answer: nothing"
+    action = task.reference_action if random.Random(seed).random() < 0.67 else "python[1 + 1]"
+    return (" " if said.endswith("Action:") else "Action: ") + action + "\n"
+
+
+def _propose(question: str, seed: int) -> str:
+    """The first family on offer, with parameters that fit an easy task."""
+    name = question.removeprefix("Families:").split(",")[0].strip()
+    family = load_task_domain("math").family(name)
+    parameters = family.sample(random.Random(seed), 0.0)
+    for wording in range(len(family.wordings)):
+        task = family.task(parameters, wording, 0.0)
+        PROPOSED[task.description.strip()] = task
+    return json.dumps({"family": name, **parameters})
+
+
+def respond_slowly(prompt: str, seed: int, adapter: str | None) -> str:
+    """The same teacher, and a student whose calls take seconds."""
+    return re.sub(r"\w+\[.*\]\n$", "python[sum(range(10**9))]\n", respond(prompt, seed, adapter))

@@ -1,0 +1,158 @@
+"""Lineage and retraction as functions of a run's events."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent0es.domain import events as ev
+from agent0es.domain.run import AdapterState, RunState
+from agent0es.errors import RetractionError, UnknownName
+from agent0es.log import NewEvent
+from agent0es.projections.state import state_at
+from agent0es.provenance import adapters, trajectories
+from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task, tainted
+from agent0es.provenance.retraction import plan_rebuild, retract, unfinished
+from tests.unit.projections.fake_log import FakeLog
+from tests.unit.projections.history import attempt, history
+
+RUN = "r"
+
+
+def retracted(what: str) -> NewEvent:
+    return NewEvent(f"run/{RUN}", ev.Retracted(what=what, reason="bad", actor="ada"))
+
+
+def a_log(seed: int = 3, iterations: int = 2) -> FakeLog:
+    return FakeLog(history(random.Random(seed), RUN, iterations=iterations))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 200), iterations=st.integers(1, 3))
+def test_the_story_of_the_adapters_agrees_with_the_state_of_the_run(seed: int, iterations: int) -> None:
+    log = a_log(seed, iterations)
+    story, state = adapters.tell(log.read(run=RUN)), state_at(log, RUN)  # type: ignore[arg-type]
+    assert {n: a.status for n, a in story.adapters.items()} == {n: a.outcome for n, a in state.adapters.items()}
+    assert {n for n, a in story.adapters.items() if a.tainted_by} == {n for n, a in state.adapters.items() if a.tainted}
+    serving = [name for name, adapter in story.adapters.items() if adapter.serving == "now"]
+    assert serving == [name for name in state.serving.values() if name]
+    assert story == adapters.tell(log.read(run=RUN, types=adapters.TYPES)), "TYPES names all that it reads"
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 200))
+def test_trajectories_of_a_task_are_all_that_the_log_has_of_it(seed: int) -> None:
+    log = a_log(seed)
+    for number in ("1", "2"):
+        found = trajectories.collect(log.read(run=RUN), {number})
+        events = [r.event for r in log.read(run=RUN)]
+        begun = [e.attempt for e in events if isinstance(e, ev.AttemptStarted) and e.attempt.startswith(f"{number}/")]
+        assert list(found.attempts) == begun
+        calls = {e.call for e in events if isinstance(e, ev.ToolRequested) and e.attempt in begun}
+        assert {call["call"] for a in found.attempts.values() for call in a["calls"]} == calls
+        named = trajectories.collect(log.read(run=RUN, types=trajectories.TYPES), set(begun))
+        assert named.attempts == found.attempts, "an attempt's name leads to the same as its task's"
+
+
+def test_a_call_that_was_cut_off_is_unknown_in_the_lineage() -> None:
+    log = a_log()
+    log.append(attempt(random.Random(1), RUN, "1/7", 1, True, None)[:3])
+    found = lineage_of_task(log, RUN, "1")  # type: ignore[arg-type]
+    [cut_off] = [a for a in found["attempts"] if a["attempt"] == "1/7"]
+    assert [(call["status"], call["output"]) for call in cut_off["calls"]] == [("unknown", None)]
+
+
+def test_a_name_that_the_run_has_not_is_an_error_that_says_which_there_are(tmp_path: Path) -> None:
+    log: Any = a_log()
+    with pytest.raises(UnknownName, match="student-1, student-2"):
+        lineage_of_adapter(log, tmp_path, RUN, "student-7")
+    with pytest.raises(UnknownName, match="no task 99"):
+        lineage_of_task(log, RUN, "99")
+
+
+def test_files_that_a_log_from_elsewhere_names_oddly_are_looked_for_and_no_more(tmp_path: Path) -> None:
+    log: Any = FakeLog()
+    for event in history(random.Random(3), RUN):
+        if isinstance(event.event, ev.AdapterTrained):
+            event = NewEvent(event.stream, event.event.model_copy(update={"path": "/nowhere/a\0b"}))
+        log.append([event])
+    checks = lineage_of_adapter(log, tmp_path, RUN, "student-1")["files"]
+    assert [check["verdict"] for check in checks] == ["missing", "unreadable", "unreadable"]
+
+
+def test_a_retraction_taints_the_datasets_that_hold_it() -> None:
+    log = a_log()
+    log.append([retracted("2/1")])
+    story = adapters.tell(log.read(run=RUN))
+    assert [(row["adapter"], row["holds"]) for row in tainted(story, "2/1")] == [
+        ("student-1", ["2/1"]),
+        ("student-2", ["2/1"]),
+    ]
+    assert tainted(story, "3") == []
+
+
+def test_what_is_retracted_must_be_there_and_not_be_retracted_yet() -> None:
+    log = a_log()  # task 1 is retracted at its end
+    names = [r.event.attempt for r in log.read(run=RUN) if isinstance(r.event, ev.AttemptStarted)]
+    second = next(name for name in names if name.startswith("2/"))
+    assert retract(second, "why", "ada", RUN, log.read(run=RUN)) == ev.Retracted(what=second, reason="why", actor="ada")
+    assert retract("2", "why", "ada", RUN, log.read(run=RUN)).what == "2"
+    first = next(name for name in names if name.startswith("1/"))
+    for what in ("1", first):
+        with pytest.raises(RetractionError, match="is retracted already: 1 by 'somebody' at 20"):
+            retract(what, "why", "ada", RUN, log.read(run=RUN))
+    for what in ("0", "01", "1/99", "eval/student-1/17", "", "2/"):
+        with pytest.raises(UnknownName):
+            retract(what, "why", "ada", RUN, log.read(run=RUN))
+
+
+def completed(serving: str | None = None, **changes: AdapterState) -> RunState:
+    named = {name.replace("_", "-"): adapter for name, adapter in changes.items()}
+    return RunState(status="completed", adapters=named, serving={"teacher": None, "student": serving})
+
+
+def an_adapter(iteration: int, *, tainted: bool = False, outcome: str = "rejected") -> AdapterState:
+    made = ev.AdapterTrained(
+        adapter="x",
+        role="student",
+        iteration=iteration,
+        path="p",
+        adapter_sha256="a",
+        merged_sha256="m",
+        steps=1,
+        loss=(1.0,),
+    )
+    trained = None if outcome in ("failed", "training") else made
+    return AdapterState("student", iteration, trained=trained, outcome=outcome, tainted=tainted)
+
+
+def test_the_tainted_adapter_that_serves_is_rebuilt_first_then_the_latest() -> None:
+    one, two, three = (an_adapter(n, tainted=True) for n in (1, 2, 3))
+    state = completed("student-1", student_1=one, student_2=two, student_3=three)
+    assert plan_rebuild(state, RUN, None) == ("student-1", "student", 1, "student-1-clean")
+    state = completed("student-1-clean", student_1=one, student_2=two, student_3=three, student_1_clean=an_adapter(1))
+    assert plan_rebuild(state, RUN, "mine") == ("student-3", "student", 3, "mine")
+
+
+def test_a_rebuild_that_is_tainted_or_failed_itself_does_not_count() -> None:
+    for useless in (an_adapter(1, tainted=True), an_adapter(1, outcome="failed")):
+        state = completed(student_1=an_adapter(1, tainted=True), student_1_clean=useless)
+        assert plan_rebuild(state, RUN, None).adapter == "student-1-clean-2"
+
+
+def test_there_is_nothing_to_rebuild_in_a_run_that_goes_on_or_is_clean() -> None:
+    going_on = RunState(status="running", adapters={"student-1": an_adapter(1, tainted=True)})
+    with pytest.raises(RetractionError, match="is not completed"):
+        plan_rebuild(going_on, RUN, None)
+    clean = completed(student_1=an_adapter(1), student_2=an_adapter(2, tainted=True, outcome="failed"))
+    with pytest.raises(RetractionError, match="no adapter to rebuild"):
+        plan_rebuild(clean, RUN, None)
+
+
+def test_a_rebuild_without_an_outcome_is_unfinished() -> None:
+    begun = an_adapter(1, outcome="training")
+    assert unfinished(completed(student_1=an_adapter(1), student_1_clean=begun)) == ["student-1-clean"]
+    assert unfinished(RunState(status="running", adapters={"student-1": begun})) == []
