@@ -95,7 +95,9 @@ class TrainingSettings(Section):
     roles: tuple[Literal["student", "teacher"], ...] = ("student",)
     """Whose adapters are trained after each iteration."""
     peft_method: Literal["lora"] = "lora"
-    """`lora` in fp32 on the CPU."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the multiplications with frozen weights. `auto` takes bf16 where this processor is faster at it; fp32 where
+    `execution.deterministic` is set, because another processor would train another adapter."""
     rank: int = Field(default=16, ge=1)
     alpha: float = Field(default=32.0, gt=0.0)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)

@@ -86,6 +86,7 @@ class Train:
             )
             await record([NewEvent(cause.stream, started)])
         folder = ports.store / "adapters" / ports.run / adapter
+        deterministic = ports.configuration.execution.deterministic
         job = TrainingJob(
             base=weights.path,
             cache=ports.store / "base",
@@ -102,6 +103,7 @@ class Train:
             batch_size=settings.batch_size,
             gradient_accumulation=settings.gradient_accumulation,
             warmup_steps=settings.warmup_steps,
+            precision="fp32" if deterministic and settings.precision == "auto" else settings.precision,
         )
         begin = time.perf_counter()
         try:
@@ -119,7 +121,15 @@ class Train:
             steps=trained.steps,
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
-        await record([NewEvent(cause.stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
+        await record(
+            [
+                NewEvent(
+                    cause.stream,
+                    event,
+                    {"seconds": round(time.perf_counter() - begin, 1), "precision": trained.precision},
+                )
+            ]
+        )
 
 
 def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> NewEvent:

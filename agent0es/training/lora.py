@@ -120,16 +120,20 @@ def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tup
 
 
 def faster_precision() -> str:
-    """Time a multiplication of the embedded model's size in both precisions; the best of a few rounds each."""
+    """Time a multiplication of the embedded model's size in both precisions, in CPU time of one thread: whatever else
+    runs on the machine must not decide."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     seconds = {}
     for name, precision in PRECISIONS.items():
         x, weight = torch.ones(512, 576, dtype=precision), torch.ones(576, 1536, dtype=precision)
         rounds = []
-        for _ in range(8):
-            begin = time.perf_counter()
+        for _ in range(10):
+            begin = time.thread_time()
             x @ weight
-            rounds.append(time.perf_counter() - begin)
+            rounds.append(time.thread_time() - begin)
         seconds[name] = min(rounds)
+    torch.set_num_threads(threads)
     return "bf16" if seconds["fp32"] > WORTH_IT * seconds["bf16"] else "fp32"
 
 
