@@ -10,8 +10,8 @@ from sqlalchemy.exc import ArgumentError
 
 from agent0es.errors import StoreError
 from agent0es.log.datastore import Datastore, url_of_file
-from agent0es.log.dialects import Sqlite, explain_os_error
 from agent0es.log.schema import SCHEMA_VERSION, events, log_tables
+from agent0es.log.sqlite import Sqlite, explain_os_error
 
 
 def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> str:
@@ -23,8 +23,10 @@ def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> st
     if "://" in given:
         try:
             url = make_url(given)
-        except ArgumentError as error:
-            raise StoreError(f"{given}: {error}") from None
+        except (ArgumentError, ValueError):  # without the URL, which may hold a password
+            raise StoreError(
+                "the log's URL can't be read; write it as postgresql://user:password@host:5432/database"
+            ) from None
         if url.get_backend_name() != "sqlite":
             return given
         found = Sqlite(url, busy_seconds=0, synchronous="FULL").path

@@ -2,25 +2,33 @@
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
 between. It can't show that events are missing at the end, or that the whole log was written anew: that takes hashes
-which are kept elsewhere.
+which are kept elsewhere, see `checkpoint`. What it does not cover: which causes are marked as handled, and leases.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain as concatenated
 from typing import Any
 
-import pydantic_core
-from sqlalchemy import select
+from sqlalchemy import Connection
 
 from agent0es.errors import LogError
-from agent0es.log.chain import GENESIS, chain
+from agent0es.log.chain import GENESIS, chain_bytes
+from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
-from agent0es.log.mapper import split_state
-from agent0es.log.schema import events, texts
+from agent0es.log.mapper import is_catalogue_topic, split_state
 from agent0es.log.texts import references
 
-PAGE_ROWS = 1000
+PAGE_ROWS = 2000
+
+Row = Sequence[Any]
+"""seq, stream, version, topic, run, event_id, state, chain_hash, and whether each is of the type that it should be.
+Texts as the bytes that are stored; run and event_id may be None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,77 +47,114 @@ class ChainReport:
     """What is wrong with it, in one line."""
 
 
-def verify(datastore: Datastore) -> ChainReport:
-    """Walk the whole log. Memory stays bounded but for one hash per text."""
-    good, bad = _check_texts(datastore)
-    position, previous, count = 0, GENESIS, 0
-    for row in _rows(datastore):
-        count += 1
-        problem = _problem(row, position + 1, previous, good, bad)
-        if problem:
-            return ChainReport(False, count, len(good) + len(bad), previous, position + 1, problem)
-        position, previous = row.seq, row.chain_hash
+class TextIndex:
+    """Which texts there are, in 8 bytes each, so that any log's fit into memory."""
+
+    def __init__(self) -> None:
+        self.bad: set[bytes] = set()
+        """Names of those that are not as they were written."""
+        self.count = 0
+        self._prefixes = array("Q")
+        self._sorted = True
+
+    def add(self, name: bytes, text: bytes) -> None:
+        self.count += 1
+        digest = hashlib.sha256(text)
+        if digest.hexdigest().encode() == name:
+            self._prefixes.append(int.from_bytes(digest.digest()[:8]))
+            self._sorted = False
+        else:
+            self.bad.add(name)
+
+    def __contains__(self, name: str) -> bool:
+        if not self._sorted:
+            import numpy
+
+            numpy.frombuffer(self._prefixes, numpy.uint64).sort()  # in place, where `sorted` would make objects
+            self._sorted = True
+        prefix = int(name[:16], 16)
+        place = bisect_left(self._prefixes, prefix)
+        return place < len(self._prefixes) and self._prefixes[place] == prefix
+
+
+def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainReport:
+    """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
+    dialect = datastore.dialect
     with datastore.read() as connection:
-        last, _ = datastore.dialect.tail(connection)
-    if last != position and position == _head(datastore):
-        problem = f"events up to {last} were appended, those after {position} are gone"
-        return ChainReport(False, count, len(good) + len(bad), previous, position + 1, problem)
-    if bad:
-        return ChainReport(False, count, len(good) + len(bad), previous, None, f"text {min(bad).hex()} was changed")
-    return ChainReport(True, count, len(good), previous)
+        texts = TextIndex()
+        for name, text in stored_rows(connection, dialect.raw_texts):
+            texts.add(name, text)
+        report = verify_rows(stored_rows(connection, dialect.raw_events), texts, checkpoint)
+        last, _ = dialect.tail(connection)
+    if report.ok and last != report.events:
+        problem = f"events up to {last} were appended, those after {report.events} are gone"
+        return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
+    return report
 
 
-def _problem(row: Any, expected: int, previous: str, good: set[bytes], bad: set[bytes]) -> str:
-    if row.seq != expected:
-        return f"position {expected} is missing"
-    if chain(previous, row.stream, row.version, row.topic, row.state) != row.chain_hash:
+def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | None = None) -> ChainReport:
+    """Recompute every hash of rows from wherever they come; they should begin with position 1."""
+    position, previous = 0, GENESIS.encode()
+    known = 0 if checkpoint is None else checkpoint.size
+    for row in rows:
+        problem = _problem(row, position + 1, previous, texts)
+        if not problem and position + 1 == known and checkpoint is not None and row[7].decode() != checkpoint.root:
+            problem = "the log up to here is not the one that the checkpoint was made of"
+        if problem:
+            return ChainReport(False, position + 1, texts.count, previous.decode(), position + 1, problem)
+        position, previous = position + 1, row[7]
+    found = (position, texts.count, previous.decode())
+    if position < known:
+        problem = f"events up to {known} were in the log when the checkpoint was made, those after {position} are gone"
+        return ChainReport(False, *found, position + 1, problem)
+    if texts.bad:
+        return ChainReport(False, *found, None, f"text {_shown(min(texts.bad))} was changed")
+    return ChainReport(True, *found)
+
+
+def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
+    seq, stream, version, topic, run, event_id, state, chain_hash, typed = row
+    if seq != expected:
+        return f"position {expected} is missing" if seq > expected else f"position {seq} is out of order"
+    if not typed:
+        return "a column holds a value of another type than was written"
+    if chain_bytes(previous, stream, version, topic, state) != chain_hash:
         return "the chain hash does not fit the stored bytes"
-    if row.event_id is None:
-        return ""  # an event of a library aggregate: it has a place in the chain and no content of ours
+    if event_id is None and not is_catalogue_topic(topic.decode()):
+        # An event of a library aggregate: it has a place in the chain and no content of ours.
+        return "" if run is None else "the columns event_id and run are not those of the event"
     try:
-        parts = split_state(row.state)
-        meta = pydantic_core.from_json(parts.meta)
-    except (LogError, ValueError) as error:
+        parts = split_state(state)
+    except LogError as error:
         return str(error)
     if hashlib.sha256(parts.content).hexdigest() != parts.sha256:
         return "the content hash does not fit the content"
-    if (row.event_id, row.run) != (meta["event_id"], meta["correlation"]):
+    if not (run and event_id and parts.meta.startswith(b'{"event_id":"%b",' % event_id) and _is_of(run, parts.meta)):
         return "the columns event_id and run are not those of the event"
     for name in references(parts.content):
-        if bytes.fromhex(name) not in good:
-            return f"text {name} {'was changed' if bytes.fromhex(name) in bad else 'is missing'}"
+        if name not in texts:
+            return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"
     return ""
 
 
-def _check_texts(datastore: Datastore) -> tuple[set[bytes], set[bytes]]:
-    """Hashes of the texts that are as they were written, and of those that are not."""
-    good: set[bytes] = set()
-    bad: set[bytes] = set()
-    last = ""
-    query = select(texts.c.sha256, texts.c.text).order_by(texts.c.sha256).limit(PAGE_ROWS)
-    while True:
-        with datastore.read() as connection:
-            page = connection.execute(query.where(texts.c.sha256 > last)).fetchall()
-        for name, text in page:
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            (good if digest == name else bad).add(bytes.fromhex(name))
-        if len(page) < PAGE_ROWS:
-            return good, bad
-        last = page[-1].sha256
+def _is_of(run: bytes, meta: bytes) -> bool:
+    """Whether `correlation` is the run. Quotes inside strings are escaped, so the first place that looks like it is."""
+    return meta.startswith(b"%b," % _json(run), meta.find(_CORRELATION) + len(_CORRELATION))
 
 
-def _rows(datastore: Datastore) -> Iterator[Any]:
-    after = 0
-    query = select(events).order_by(events.c.seq).limit(PAGE_ROWS)
-    while True:
-        with datastore.read() as connection:
-            page = connection.execute(query.where(events.c.seq > after)).fetchall()
-        yield from page
-        if len(page) < PAGE_ROWS:
-            return
-        after = page[-1].seq
+_CORRELATION = b'"correlation":'
 
 
-def _head(datastore: Datastore) -> int:
-    with datastore.read() as connection:
-        return connection.execute(select(events.c.seq).order_by(events.c.seq.desc()).limit(1)).scalar() or 0
+@lru_cache(1000)
+def _json(run: bytes) -> bytes:
+    return json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode()
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+def stored_rows(connection: Connection, query: str) -> Iterator[Row]:
+    """Rows of a query as the driver gives them, a page at a time."""
+    result = connection.execution_options(stream_results=True).exec_driver_sql(query)
+    return concatenated.from_iterable(result.partitions(PAGE_ROWS))
