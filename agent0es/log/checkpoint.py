@@ -49,6 +49,11 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(bytes.fromhex(self.root)).decode()}\n"
 
 
+def origin_of(first_hash: str) -> str:
+    """The name of the log that begins with the event of this chain hash."""
+    return f"{SIGNER}/{first_hash[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """An Ed25519 key; who has only the public half can check and not sign."""

@@ -19,12 +19,15 @@ from sqlalchemy import Connection
 
 from agent0es.errors import LogError
 from agent0es.log.chain import GENESIS, chain_bytes
-from agent0es.log.checkpoint import Checkpoint
+from agent0es.log.checkpoint import Checkpoint, origin_of
 from agent0es.log.datastore import Datastore
 from agent0es.log.mapper import is_catalogue_topic, split_state
 from agent0es.log.texts import references
 
 PAGE_ROWS = 2000
+
+RECENT = 10_000
+"""Names of texts that are remembered, because the same ones are referred to again and again."""
 
 Row = Sequence[Any]
 """seq, stream, version, topic, run, event_id, state, chain_hash, and whether each is of the type that it should be.
@@ -45,6 +48,18 @@ class ChainReport:
     """Position of the first event that is not as it was written."""
     problem: str = ""
     """What is wrong with it, in one line."""
+    first_hash: str = GENESIS
+    """Chain hash of the first event."""
+
+    @property
+    def finding(self) -> str:
+        """Where what is wrong, in one line."""
+        return f"position {self.first_bad}: {self.problem}" if self.first_bad else self.problem
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What stands for all events up to the last good one."""
+        return Checkpoint(origin_of(self.first_hash), self.events, self.chain_hash)
 
 
 class TextIndex:
@@ -56,6 +71,7 @@ class TextIndex:
         self.count = 0
         self._prefixes = array("Q")
         self._sorted = True
+        self._found: set[str] = set()
 
     def add(self, name: bytes, text: bytes) -> None:
         self.count += 1
@@ -67,6 +83,8 @@ class TextIndex:
             self.bad.add(name)
 
     def __contains__(self, name: str) -> bool:
+        if name in self._found:
+            return True
         if not self._sorted:
             import numpy
 
@@ -74,7 +92,12 @@ class TextIndex:
             self._sorted = True
         prefix = int(name[:16], 16)
         place = bisect_left(self._prefixes, prefix)
-        return place < len(self._prefixes) and self._prefixes[place] == prefix
+        if place == len(self._prefixes) or self._prefixes[place] != prefix:
+            return False
+        if len(self._found) > RECENT:
+            self._found.clear()
+        self._found.add(name)
+        return True
 
 
 def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainReport:
@@ -94,22 +117,36 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
 
 def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | None = None) -> ChainReport:
     """Recompute every hash of rows from wherever they come; they should begin with position 1."""
-    position, previous = 0, GENESIS.encode()
+    position, previous, first = 0, GENESIS.encode(), GENESIS
     known = 0 if checkpoint is None else checkpoint.size
+
+    def report(first_bad: int | None, problem: str, events: int = 0) -> ChainReport:
+        return ChainReport(not problem, events or position, texts.count, previous.decode(), first_bad, problem, first)
+
     for row in rows:
         problem = _problem(row, position + 1, previous, texts)
-        if not problem and position + 1 == known and checkpoint is not None and row[7].decode() != checkpoint.root:
-            problem = "the log up to here is not the one that the checkpoint was made of"
+        if not problem and checkpoint is not None:
+            problem = _contradiction(position + 1, row[7].decode(), checkpoint)
         if problem:
-            return ChainReport(False, position + 1, texts.count, previous.decode(), position + 1, problem)
+            return report(position + 1, problem, position + 1)
         position, previous = position + 1, row[7]
-    found = (position, texts.count, previous.decode())
+        if position == 1:
+            first = previous.decode()
     if position < known:
-        problem = f"events up to {known} were in the log when the checkpoint was made, those after {position} are gone"
-        return ChainReport(False, *found, position + 1, problem)
+        return report(
+            position + 1, f"the checkpoint was made of {known} events, those after position {position} are gone"
+        )
     if texts.bad:
-        return ChainReport(False, *found, None, f"text {_shown(min(texts.bad))} was changed")
-    return ChainReport(True, *found)
+        return report(None, f"text {_shown(min(texts.bad))} was changed")
+    return report(None, "")
+
+
+def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> str:
+    if position == 1 and checkpoint.origin != origin_of(chain_hash):
+        return "the checkpoint is of another log, or this one was written anew"
+    if position == checkpoint.size and checkpoint.root != chain_hash:
+        return "the log up to here is not the one that the checkpoint was made of; it was written anew"
+    return ""
 
 
 def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
@@ -129,7 +166,11 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
         return str(error)
     if hashlib.sha256(parts.content).hexdigest() != parts.sha256:
         return "the content hash does not fit the content"
-    if not (run and event_id and parts.meta.startswith(b'{"event_id":"%b",' % event_id) and _is_of(run, parts.meta)):
+    meta = parts.meta
+    if not (run and event_id and meta.startswith(b'{"event_id":"%b",' % event_id)):
+        return "the columns event_id and run are not those of the event"
+    # Quotes inside strings are escaped, so the first place that looks like the correlation is it.
+    if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
         return "the columns event_id and run are not those of the event"
     for name in references(parts.content):
         if name not in texts:
@@ -137,17 +178,13 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
     return ""
 
 
-def _is_of(run: bytes, meta: bytes) -> bool:
-    """Whether `correlation` is the run. Quotes inside strings are escaped, so the first place that looks like it is."""
-    return meta.startswith(b"%b," % _json(run), meta.find(_CORRELATION) + len(_CORRELATION))
-
-
 _CORRELATION = b'"correlation":'
 
 
 @lru_cache(1000)
-def _json(run: bytes) -> bytes:
-    return json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode()
+def _correlation(run: bytes) -> bytes:
+    """What an event's meta says when the run is this one."""
+    return b"%b%b," % (_CORRELATION, json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode())
 
 
 def _shown(name: bytes) -> str:

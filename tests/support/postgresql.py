@@ -17,6 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from sqlalchemy import URL
+
 VERSION = "pginstall18"
 """Folder of the package that holds PostgreSQL 18."""
 
@@ -31,23 +34,20 @@ class Server:
         self.folder = folder
         self._numbers = itertools.count(1)
 
-    def url(self, database: str, password: str = PASSWORD) -> str:
-        from sqlalchemy import URL
-
-        url = URL.create("postgresql", "agent0es", password, database=database, query={"host": str(self.folder)})
+    def url(self, schema: str = "public", *, password: str = PASSWORD, database: str = "postgres") -> str:
+        query = {"host": str(self.folder), "options": f"-csearch_path={schema}"}
+        url = URL.create("postgresql", "agent0es", password, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        name = f"test{next(self._numbers)}"
-        self.execute("postgres", f"CREATE DATABASE {name}")
-        return self.url(name)
+    def new_url(self) -> str:
+        """The URL of an empty place for a log. A schema, because a database would be 7 MB of files."""
+        schema = f"test{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {schema}")
+        return self.url(schema)
 
-    def execute(self, database: str, *statements: str) -> list[Any]:
+    def execute(self, *statements: str) -> list[Any]:
         """Run statements outside of a transaction, as a superuser; the rows of the last one."""
-        import psycopg
-
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
