@@ -108,7 +108,7 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
         for name, text in stored_rows(connection, dialect.raw_texts):
             texts.add(name, text)
         report = verify_rows(stored_rows(connection, dialect.raw_events), texts, checkpoint)
-        last, _ = dialect.tail(connection)
+        last = dialect.tail(connection)[0] if report.ok else 0
     if report.ok and last != report.events:
         problem = f"events up to {last} were appended, those after {report.events} are gone"
         return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
