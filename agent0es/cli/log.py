@@ -108,11 +108,11 @@ def import_command(file: Path, store: Path, as_json: bool) -> None:
     from agent0es.errors import StoreError
     from agent0es.log.transfer import verify_export
 
-    report = verify_export(file)  # before a store is made
-    if not report.ok:
+    report = verify_export(file)
+    if not report.ok:  # said before a store is made
         raise StoreError(f"{file}: {report.finding}; nothing was imported. Export the log again")
     with open_store(store, create=True) as log:
-        report = log.load(file)
+        log.load(file, report)
     _tell(report, as_json)
 
 

@@ -244,10 +244,13 @@ class EventLog(Application[Any]):
         with self._datastore.store_errors():
             return export_log(self._datastore, file)
 
-    def load(self, file: Path) -> ChainReport:
-        """Fill this empty log with an exported one, all or nothing. Raises StoreError."""
+    def load(self, file: Path, report: ChainReport) -> ChainReport:
+        """Fill this empty log with an exported one, all or nothing. Raises StoreError.
+
+        `report` is what `verify_export` found in the file.
+        """
         with self._datastore.store_errors():
-            return import_log(self._datastore, file)
+            return import_log(self._datastore, file, report)
 
     def subscribe(self, after: int = 0, run: str | None = None) -> Iterator[Recorded]:
         """Events after a position and then those to come, whoever appends them; ends when the log is closed."""
