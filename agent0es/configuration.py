@@ -154,7 +154,7 @@ class LogSettings(Section):
         """RunStarted keeps the configuration, and what is in the log is there for ever."""
         from sqlalchemy import make_url
 
-        return None if url is None else make_url(url).set(password=None).render_as_string()
+        return None if url is None else make_url(url)._replace(password=None).render_as_string()
 
 
 class Configuration(Section):

@@ -170,6 +170,10 @@ def url_of_file(path: Path, *, read_only: bool = False) -> str:
     if not read_only:
         return URL.create("sqlite", database=str(path.absolute())).render_as_string()
     query = {"mode": "ro", "uri": "true"}
-    if os.statvfs(path).f_flag & os.ST_RDONLY:
+    if is_mounted_read_only(path):
         query["immutable"] = "1"  # SQLite can't make the index of its write-ahead log there, and nobody can write
     return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query).render_as_string()
+
+
+def is_mounted_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

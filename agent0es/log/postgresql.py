@@ -30,7 +30,7 @@ class Postgresql:
     raw_texts = "SELECT convert_to(sha256, 'UTF8'), text FROM texts"
 
     def __init__(self, url: URL, *, busy_seconds: float) -> None:
-        self.name = url.set(password=None).render_as_string()
+        self.name = url._replace(password=None).render_as_string()
         if url.drivername not in DRIVERS:
             raise StoreError(f"{self.name}: the log's driver is psycopg; begin the URL with postgresql://")
         if any("password" in key for key in url.query):

@@ -4,7 +4,11 @@ import asyncio
 import errno
 import os
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +126,51 @@ def test_a_locked_log_is_told_and_can_be_used_later(path: Path) -> None:
         other.execute("ROLLBACK")
         assert log.append([new("run/r")], handler="h")[0].version == 2
     other.close()
+
+
+AS_NOBODY = """
+import os, sys
+from agent0es.errors import StoreError
+from agent0es.log import EventLog
+
+EventLog.open(":memory:").close()  # loads what may not be readable later
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for read_only in (False, True):
+    try:
+        with EventLog.open(sys.argv[1], read_only=read_only) as log:
+            print(log.head(), log.verify().ok)
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_a_store_that_may_only_be_read_is_told(path: Path) -> None:
+    """To somebody who may not write it, for root may everything."""
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
+    command = [sys.executable, "-c", AS_NOBODY, str(folder / "log.db")]
+    try:
+        shutil.copy(path, folder / "log.db").chmod(0o444)
+        folder.chmod(0o555)
+        alone = subprocess.run(command, capture_output=True, text=True, check=False)
+        left = [entry.name for entry in folder.iterdir()]
+        folder.chmod(0o755)
+        (folder / "log.db").chmod(0o644)
+        with EventLog.open(folder / "log.db") as log:
+            begin(log, "q")
+            for file in folder.iterdir():
+                file.chmod(0o444)
+            folder.chmod(0o555)
+            beside_a_writer = subprocess.run(command, capture_output=True, text=True, check=False)
+            folder.chmod(0o755)
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+    unwritable = f"{folder}/log.db: the log or its folder can't be written; check the permissions of both"
+    unreadable = f"{folder}/log.db: its folder can't be written, and SQLite needs to, even to read; copy the log to "
+    assert alone.stdout == f"{unwritable}\n{unreadable}a folder of yours, or mount this one read-only\n", alone.stderr
+    assert beside_a_writer.stdout == f"{unwritable}\n2 True\n", beside_a_writer.stderr
+    assert left == ["log.db"]
 
 
 def test_a_damaged_file_is_told(path: Path) -> None:
