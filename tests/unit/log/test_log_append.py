@@ -1,12 +1,16 @@
 import asyncio
 import sqlite3
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from agent0es.errors import ConcurrencyError, LogError, QueryError, StoreError
-from agent0es.log import EventLog, NewEvent
+from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log.writer import Append
 from tests.support.postgresql import Server
 from tests.unit.log.samples import begin, configured, iteration, new
 
@@ -142,6 +146,51 @@ async def test_concurrent_appends_share_transactions(log: EventLog) -> None:
     assert all(b.position == a.position + 1 for a, b in results), "an append is not torn apart"
     assert list(log.read(after=1)) == sorted((r for a in results for r in a), key=lambda r: r.position)
     assert log.verify().ok
+
+
+def test_threads_share_transactions(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    cause = begin(log)
+    commits = []
+    commit = log._writer._commit
+
+    def slowly(batch: Sequence[Append]) -> object:
+        commits.append(len(batch))
+        time.sleep(0.005)  # as a disk does
+        return commit(batch)
+
+    monkeypatch.setattr(log._writer, "_commit", slowly)
+
+    def work(name: int) -> None:
+        for number in range(10):
+            log.append([new(f"task/r/{name}-{number}")], handler="h", cause=cause)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(commits) == 320
+    assert len(commits) < 160
+    assert [row.position for row in log.raw()] == list(range(1, 322))
+
+
+def test_who_is_interrupted_while_he_waits_leaves_nobody_waiting(log: EventLog) -> None:
+    cause = begin(log)
+    interrupted = log._prepare([new("task/r/1")], "h", cause, False)
+    assert interrupted is not None
+    appended: list[Recorded] = []
+    with log._writer._turn:
+        log._writer._enqueue(interrupted)
+        other = threading.Thread(
+            target=lambda: appended.extend(log.append([new("task/r/2")], handler="h", cause=cause))
+        )
+        other.start()
+        while len(log._writer._queue) < 2:
+            time.sleep(0.001)
+    log._writer._withdraw(interrupted)
+    other.join(10)
+    assert [r.stream for r in appended] == ["task/r/2"]
+    assert log.head() == 2
 
 
 async def test_one_failing_append_does_not_fail_those_that_share_its_transaction(log: EventLog) -> None:
