@@ -1,5 +1,6 @@
 """The one place where configuration becomes objects and ports are plugged in."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -22,16 +23,21 @@ if TYPE_CHECKING:
     from agent0es.provenance.retraction import Rebuild
 
 LOG_FILE = "log.db"
+LOG_URL = "AGENT0ES_LOG__URL"
+"""The environment's name for the setting `log.url`: commands that only read a store know no other configuration."""
 
 
-def open_store(store: Path, *, create: bool = False) -> EventLog:
-    """The log of a store. Raises StoreError in one line when it is missing, read-only or not a log."""
+def open_store(store: Path, *, create: bool = False, url: str | None = None) -> EventLog:
+    """The log of a store, or the one at a URL: the one given, else that of `AGENT0ES_LOG__URL`.
+
+    Raises StoreError in one line when it is missing, read-only or not a log.
+    """
     if create:
         try:
             store.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
-    return EventLog.open(store / LOG_FILE, read_only=not create)
+    return EventLog.open(url or os.environ.get(LOG_URL) or store / LOG_FILE, read_only=not create)
 
 
 def resolve_run(log: EventLog, wanted: str) -> str:

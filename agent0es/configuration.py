@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from agent0es.errors import ConfigurationError
 
@@ -145,6 +145,20 @@ class ExecutionSettings(Section):
     """How often a handler is repeated after a transient error."""
 
 
+class LogSettings(Section):
+    """Where the log is."""
+
+    url: str | None = None
+    """`postgresql://user:password@host:5432/database`; without it, log.db in the store."""
+
+    @field_serializer("url")
+    def _without_password(self, url: str | None) -> str | None:
+        """RunStarted keeps the configuration, and what is in the log is there for ever."""
+        from sqlalchemy import make_url
+
+        return None if url is None else make_url(url)._replace(password=None).render_as_string()
+
+
 class Configuration(Section):
     """The whole configuration of a run."""
 
@@ -157,6 +171,7 @@ class Configuration(Section):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    log: LogSettings = LogSettings()
 
 
 def load_configuration(

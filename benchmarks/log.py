@@ -1,17 +1,25 @@
 """How fast the log appends, against the eventsourcing library's own SQLite recorder and against raw sqlite3.
 
-    python benchmarks/log.py [--seconds 2] [--folder DIR]
+    python benchmarks/log.py [--seconds 2] [--events 50000] [--folder DIR]
 
 All on the same disk in one run, because the speed of fsync varies tenfold between disks. Everything runs with
 `synchronous=FULL`: an append is on the disk when it returns. Each peer makes the same pydantic events and stores them
 as JSON: the log canonically, with texts apart, hashed, chained, with an id and four indices; the library as pydantic
 dumps them, with its one index; raw sqlite3 the log's ready-made bytes. Prints events/s, ratios, and bytes per event.
+
+Then a log of `--events` events is made, one event in ten with a long text of its own, and a process of its own verifies
+it, exports it and verifies the export: events/s, and the peak of its memory.
 """
 
 import argparse
 import asyncio
+import json
+import resource
 import sqlite3
+import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +30,7 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from agent0es.domain import events as ev
 from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log.transfer import verify_export
 
 CONCURRENT = 64
 BATCHES = (1, 10, 100)
@@ -29,7 +38,7 @@ PROMPT = "You solve problems with a Python tool.\n" * 12
 """Stored once, however many events refer to it."""
 
 
-def model_called(number: int) -> ev.ModelCalled:
+def model_called(number: int, text: str = "") -> ev.ModelCalled:
     """A typical event: the most frequent one and the longest."""
     return ev.ModelCalled(
         role="student",
@@ -37,7 +46,7 @@ def model_called(number: int) -> ev.ModelCalled:
         attempt=f"{number}/1",
         model="SmolLM2-135M-Instruct",
         adapter=None,
-        prompt=(PROMPT, f"What is {number} times 17?\n", "Answer: "),
+        prompt=(PROMPT, f"What is {number} times 17?\n{text}", "Answer: "),
         text=f"Action: python[{number} * 17]",
         prompt_tokens=211,
         completion_tokens=14,
@@ -81,6 +90,16 @@ class Log:
     def step(self, size: int) -> int:
         return len(self.log.append(self.batch(size), handler="benchmark", cause=self.cause))
 
+    def fill(self, count: int) -> float:
+        """Append so many events, 100 at a time; events per second."""
+        start = time.perf_counter()
+        for number in range(count // 100):
+            texts = ["" if i % 10 else f"A task of its own, number {number}-{i}. " * 9 for i in range(100)]
+            stream = f"attempt/filled/{number}"
+            batch = [NewEvent(stream, model_called(number, text), {"seconds": 0.1234}) for text in texts]
+            self.log.append(batch, handler="benchmark", cause=self.cause)
+        return count / (time.perf_counter() - start)
+
     async def concurrently(self, seconds: float) -> float:
         """Events per second of coroutines that each await one append after the other."""
         end = time.perf_counter() + seconds
@@ -95,6 +114,45 @@ class Log:
         start = time.perf_counter()
         await asyncio.gather(*(work() for _ in range(CONCURRENT)))
         return count / (time.perf_counter() - start)
+
+
+def in_threads(step: Callable[[int], int], seconds: float) -> float:
+    """Events per second of threads that each make one append after the other."""
+    end = time.perf_counter() + seconds
+    counts: list[int] = []
+
+    def work() -> None:
+        count = 0
+        while time.perf_counter() < end:
+            count += step(1)
+        counts.append(count)
+
+    threads = [threading.Thread(target=work) for _ in range(CONCURRENT)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.perf_counter() - start)
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Events per second of verifying and exporting, and this process's peak memory after each."""
+    found: dict[str, float] = {}
+    export = path.with_suffix(".ndjson")
+    with EventLog.open(path, read_only=True) as log:
+        steps = {
+            "log verify": log.verify,
+            "log export": lambda: log.export(export),
+            "log verify --export": lambda: verify_export(export),
+        }
+        for name, step in steps.items():
+            start = time.perf_counter()
+            report = step()
+            assert report.ok, report.problem
+            found[name] = report.events / (time.perf_counter() - start)
+            found[f"{name}, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
 
 
 class Library:
@@ -138,8 +196,13 @@ class Raw:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.0, help="time for each figure")
+    parser.add_argument("--events", type=int, default=50_000, help="length of the log that is verified")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="disk to measure on")
     options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure)))
+        return
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="benchmark-log-") as name:
         folder = Path(name)
         path = folder / "log.db"
@@ -159,11 +222,11 @@ def main() -> None:
             rates = f"{ours:>10,.0f}{theirs:>10,.0f}{bare:>10,.0f}"
             print(f"{size:>4} events{'':11}{rates}{ours / theirs:>11.2f}{ours / bare:>8.2f}")
         together = asyncio.run(log.concurrently(options.seconds))
-        print(f"{CONCURRENT:>4} awaiting, 1 each {together:>11,.0f}{single:>10,.0f}{'':10}{together / single:>11.2f}")
+        threads = in_threads(log.step, options.seconds)
+        theirs = in_threads(library.step, options.seconds)
+        for name, ours in (("awaiting", together), ("threads", threads)):
+            print(f"{CONCURRENT:>4} {name + ', 1 each':17}{ours:>10,.0f}{theirs:>10,.0f}{'':10}{ours / theirs:>11.2f}")
         head = log.log.head()
-        start = time.perf_counter()
-        report = log.log.verify()
-        elapsed = time.perf_counter() - start
         log.log.close()
         size = path.stat().st_size
         print(f"{size / head:,.0f} bytes per event on disk, indices included, in {head:,} events")
@@ -172,7 +235,13 @@ def main() -> None:
         print(
             f"{cost * 1e6:.0f} µs per event for making, mapping, hashing and inserting, without a disk, 100 at a time"
         )
-        print(f"verify: {head / elapsed:,.0f} events/s, {'ok' if report.ok else report.problem}")
+        long = Log(folder / "long.db")
+        print(f"{options.events:,} events in one log: appended at {long.fill(options.events):,.0f} events/s")
+        long.log.close()
+        command = [sys.executable, __file__, "--measure", str(folder / "long.db")]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for name in ("log verify", "log export", "log verify --export"):
+            print(f"{name:22}{found[name]:>10,.0f} events/s, {found[name + ', MB']:,.0f} MB at most")
 
 
 if __name__ == "__main__":

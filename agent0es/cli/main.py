@@ -8,6 +8,7 @@ from agent0es import __version__
 from agent0es.cli.audit import audit_group
 from agent0es.cli.export import export_group
 from agent0es.cli.lineage import lineage_command
+from agent0es.cli.log import log_group
 from agent0es.cli.output import printable
 from agent0es.cli.query import QUERY_COMMANDS
 from agent0es.cli.retract import retract_command
@@ -28,6 +29,7 @@ cli.add_command(audit_group)
 cli.add_command(lineage_command)
 cli.add_command(retract_command)
 cli.add_command(train_command)
+cli.add_command(log_group)
 for _command in QUERY_COMMANDS:
     cli.add_command(_command)
 

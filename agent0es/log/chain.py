@@ -11,5 +11,11 @@ def chain(previous: str, stream: str, version: int, topic: str, state: bytes) ->
 
     Length prefixes keep two different rows from having the same bytes: `ab` + `c` is not `a` + `bc`.
     """
-    parts = (stream.encode(), b"%d" % version, topic.encode(), state)
-    return hashlib.sha256(previous.encode() + b"".join(b"%d:%b," % (len(part), part) for part in parts)).hexdigest()
+    return chain_bytes(previous.encode(), stream.encode(), version, topic.encode(), state).decode()
+
+
+def chain_bytes(previous: bytes, stream: bytes, version: int, topic: bytes, state: bytes) -> bytes:
+    """The same from bytes and as bytes."""
+    number = b"%d" % version
+    parts = (previous, len(stream), stream, len(number), number, len(topic), topic, len(state), state)
+    return hashlib.sha256(b"%b%d:%b,%d:%b,%d:%b,%d:%b," % parts).hexdigest().encode()

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from eventsourcing import persistence as es
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, exc, inspect, make_url
-from sqlalchemy.pool import StaticPool
 
 from agent0es.errors import StoreError
 from agent0es.log.dialects import WRITE, dialect_for
@@ -76,12 +75,11 @@ class Datastore:
         self.dialect = dialect_for(parsed, busy_seconds=busy_seconds, synchronous=synchronous)
         self.appended = Appended()
         self.closed = False
-        arguments = {"check_same_thread": False} if parsed.get_backend_name() == "sqlite" else {}
-        self.engine: Engine = (
-            create_engine(parsed, poolclass=StaticPool, connect_args=arguments)
-            if self.dialect.in_memory
-            else create_engine(parsed, connect_args=arguments, pool_size=8, max_overflow=64)
-        )
+        try:
+            self.engine: Engine = create_engine(parsed, **self.dialect.engine_options)
+        except ImportError as error:
+            name = self.dialect.name
+            raise StoreError(f"{name}: its driver is missing; pip install 'agent0es[postgres]' ({error})") from None
         self.dialect.prepare(self.engine)
         self._lock = threading.RLock()
         self._writer: Connection | None = None
@@ -107,6 +105,7 @@ class Datastore:
                 if self._writer is None:
                     self._writer = self.engine.connect().execution_options(**{WRITE: True})
                 with self._writer.begin():
+                    self.dialect.lock(self._writer)
                     self.dialect.check(self._writer)
                     yield self._writer
 
@@ -171,6 +170,10 @@ def url_of_file(path: Path, *, read_only: bool = False) -> str:
     if not read_only:
         return URL.create("sqlite", database=str(path.absolute())).render_as_string()
     query = {"mode": "ro", "uri": "true"}
-    if os.statvfs(path).f_flag & os.ST_RDONLY:
+    if is_mounted_read_only(path):
         query["immutable"] = "1"  # SQLite can't make the index of its write-ahead log there, and nobody can write
     return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query).render_as_string()
+
+
+def is_mounted_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.application import Application
@@ -11,6 +12,7 @@ from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import select
 
 from agent0es.errors import LogError, QueryError, StoreError
+from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
 from agent0es.log.lease import Leases
 from agent0es.log.mapper import EventMapper, decode_content, decode_meta, encode_content, split_state
@@ -19,6 +21,7 @@ from agent0es.log.recorders import LogApplicationRecorder
 from agent0es.log.records import NewEvent, Recorded
 from agent0es.log.schema import events, handled, texts
 from agent0es.log.texts import TextCache, references
+from agent0es.log.transfer import export_log, import_log
 from agent0es.log.upcasting import CURRENT_VERSIONS, topics_of
 from agent0es.log.verification import ChainReport, verify
 from agent0es.log.writer import Append, Writer
@@ -228,10 +231,26 @@ class EventLog(Application[Any]):
         """A text by its hash. Raises LogError when the log hasn't it."""
         return self._find_texts([sha256])[sha256]
 
-    def verify(self) -> ChainReport:
-        """Recompute every hash of the log and report the first position that is not as it was written."""
+    def verify(self, checkpoint: Checkpoint | None = None) -> ChainReport:
+        """Recompute every hash of the log and report the first position that is not as it was written.
+
+        With a checkpoint also whether the log still begins with the events that it was made of.
+        """
         with self._datastore.store_errors():
-            return verify(self._datastore)
+            return verify(self._datastore, checkpoint)
+
+    def export(self, file: Path) -> ChainReport:
+        """Write all of the log into a file that verifies by itself. Raises StoreError for a log that was changed."""
+        with self._datastore.store_errors():
+            return export_log(self._datastore, file)
+
+    def load(self, file: Path, report: ChainReport) -> ChainReport:
+        """Fill this empty log with an exported one, all or nothing. Raises StoreError.
+
+        `report` is what `verify_export` found in the file.
+        """
+        with self._datastore.store_errors():
+            return import_log(self._datastore, file, report)
 
     def subscribe(self, after: int = 0, run: str | None = None) -> Iterator[Recorded]:
         """Events after a position and then those to come, whoever appends them; ends when the log is closed."""

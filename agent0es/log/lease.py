@@ -8,7 +8,6 @@ its end can't write any more once another one has taken over.
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -98,7 +97,7 @@ class Leases:
 
     def _take(self, connection: Connection, run: str, token: str, ttl: float) -> None:
         row = connection.execute(select(leases).where(leases.c.run == run)).fetchone()
-        now = time.time()
+        now = self._datastore.dialect.now(connection)
         if row is not None and row.expires > now and not is_dead(row.host, row.pid, row.process):
             until = datetime.fromtimestamp(row.expires).strftime("%H:%M:%S")
             raise RunInUse(
@@ -122,7 +121,8 @@ class Leases:
         while not stop.wait(ttl / 3):
             try:
                 with self._datastore.write() as connection:
-                    renewed = connection.execute(update(leases).where(mine).values(expires=time.time() + ttl)).rowcount
+                    expires = self._datastore.dialect.now(connection) + ttl
+                    renewed = connection.execute(update(leases).where(mine).values(expires=expires)).rowcount
             except (es.PersistenceError, StoreError):
                 # A full disk, a long transaction elsewhere, a file that was moved. Appends meet the same trouble and
                 # report it; when it lasts longer than the lease, another process may take over, and `check` tells.

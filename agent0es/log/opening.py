@@ -9,9 +9,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from agent0es.errors import StoreError
-from agent0es.log.datastore import Datastore, url_of_file
-from agent0es.log.dialects import Sqlite, explain_os_error
+from agent0es.log.datastore import Datastore, is_mounted_read_only, url_of_file
 from agent0es.log.schema import SCHEMA_VERSION, events, log_tables
+from agent0es.log.sqlite import Sqlite, explain_os_error
 
 
 def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> str:
@@ -23,8 +23,10 @@ def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> st
     if "://" in given:
         try:
             url = make_url(given)
-        except ArgumentError as error:
-            raise StoreError(f"{given}: {error}") from None
+        except (ArgumentError, ValueError):  # without the URL, which may hold a password
+            raise StoreError(
+                "the log's URL can't be read; write it as postgresql://user:password@host:5432/database"
+            ) from None
         if url.get_backend_name() != "sqlite":
             return given
         found = Sqlite(url, busy_seconds=0, synchronous="FULL").path
@@ -38,6 +40,11 @@ def find_database(url_or_path: str | os.PathLike[str], *, read_only: bool) -> st
             if read_only:
                 raise StoreError(f"{path}: there is no log; start a run first, or choose another store with --store")
             _make(path)
+        if read_only and not (os.access(path.parent, os.W_OK) or is_mounted_read_only(path) or _shared(path).exists()):
+            raise StoreError(
+                f"{path}: its folder can't be written, and SQLite needs to, even to read; copy the log to a folder "
+                "of yours, or mount this one read-only"
+            )
         if not read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             raise StoreError(f"{path}: the log or its folder can't be written; check the permissions of both")
     except OSError as error:
@@ -59,6 +66,11 @@ def check_database(datastore: Datastore) -> None:
             raise StoreError(f"{name}: this is not an agent0es log; choose another store")
         if not datastore.read_only:
             datastore.create(*log_tables)  # also finds out whether it can be written at all
+
+
+def _shared(path: Path) -> Path:
+    """What processes share that have the log open; where it is, readers need not make it."""
+    return path.with_name(path.name + "-shm")
 
 
 def _make(path: Path) -> None:

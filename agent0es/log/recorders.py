@@ -102,7 +102,6 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
         """Insert rows within a write transaction; returns the position and chain hash of each."""
         if not rows:
             return []
-        self.datastore.dialect.lock(connection)
         position, last_hash = self.datastore.dialect.tail(connection)
         previous = last_hash or GENESIS
         given, parameters = [], []

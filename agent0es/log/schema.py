@@ -57,6 +57,22 @@ class State(TypeDecorator[bytes]):
         return None if value is None else bytes(value)
 
 
+class LongText(TypeDecorator[str]):
+    """Any text. PostgreSQL's own type for it has no zero character, so there it is bytes in UTF-8."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(LargeBinary() if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> object:
+        return value.encode() if value is not None and dialect.name == "postgresql" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return bytes(value).decode() if value is not None and dialect.name == "postgresql" else value
+
+
 Position = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only where the type is spelled INTEGER."""
 
@@ -87,7 +103,7 @@ texts = Table(
     "texts",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("text", LongText, nullable=False),
 )
 """Long texts by the hash of their UTF-8 bytes."""
 

@@ -2,25 +2,36 @@
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
 between. It can't show that events are missing at the end, or that the whole log was written anew: that takes hashes
-which are kept elsewhere.
+which are kept elsewhere, see `checkpoint`. What it does not cover: which causes are marked as handled, and leases.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain as concatenated
 from typing import Any
 
-import pydantic_core
-from sqlalchemy import select
+from sqlalchemy import Connection
 
 from agent0es.errors import LogError
-from agent0es.log.chain import GENESIS, chain
+from agent0es.log.chain import GENESIS, chain_bytes
+from agent0es.log.checkpoint import Checkpoint, origin_of
 from agent0es.log.datastore import Datastore
-from agent0es.log.mapper import split_state
-from agent0es.log.schema import events, texts
+from agent0es.log.mapper import is_catalogue_topic, split_state
 from agent0es.log.texts import references
 
-PAGE_ROWS = 1000
+PAGE_ROWS = 2000
+
+RECENT = 10_000
+"""Names of texts that are remembered, because the same ones are referred to again and again."""
+
+Row = Sequence[Any]
+"""seq, stream, version, topic, run, event_id, state, chain_hash, and whether each is of the type that it should be.
+Texts as the bytes that are stored; run and event_id may be None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,79 +48,150 @@ class ChainReport:
     """Position of the first event that is not as it was written."""
     problem: str = ""
     """What is wrong with it, in one line."""
+    first_hash: str = GENESIS
+    """Chain hash of the first event."""
+
+    @property
+    def finding(self) -> str:
+        """Where what is wrong, in one line."""
+        return f"position {self.first_bad}: {self.problem}" if self.first_bad else self.problem
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What stands for all events up to the last good one."""
+        return Checkpoint(origin_of(self.first_hash), self.events, self.chain_hash)
 
 
-def verify(datastore: Datastore) -> ChainReport:
-    """Walk the whole log. Memory stays bounded but for one hash per text."""
-    good, bad = _check_texts(datastore)
-    position, previous, count = 0, GENESIS, 0
-    for row in _rows(datastore):
-        count += 1
-        problem = _problem(row, position + 1, previous, good, bad)
-        if problem:
-            return ChainReport(False, count, len(good) + len(bad), previous, position + 1, problem)
-        position, previous = row.seq, row.chain_hash
+class TextIndex:
+    """Which texts there are, in 8 bytes each, so that any log's fit into memory."""
+
+    def __init__(self) -> None:
+        self.bad: set[bytes] = set()
+        """Names of those that are not as they were written."""
+        self.count = 0
+        self._prefixes = array("Q")
+        self._sorted = True
+        self._found: set[str] = set()
+
+    def add(self, name: bytes, text: bytes) -> None:
+        self.count += 1
+        digest = hashlib.sha256(text)
+        if digest.hexdigest().encode() == name:
+            self._prefixes.append(int.from_bytes(digest.digest()[:8]))
+            self._sorted = False
+        else:
+            self.bad.add(name)
+
+    def __contains__(self, name: str) -> bool:
+        if name in self._found:
+            return True
+        if not self._sorted:
+            import numpy
+
+            numpy.frombuffer(self._prefixes, numpy.uint64).sort()  # in place, where `sorted` would make objects
+            self._sorted = True
+        prefix = int(name[:16], 16)
+        place = bisect_left(self._prefixes, prefix)
+        if place == len(self._prefixes) or self._prefixes[place] != prefix:
+            return False
+        if len(self._found) > RECENT:
+            self._found.clear()
+        self._found.add(name)
+        return True
+
+
+def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainReport:
+    """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
+    dialect = datastore.dialect
     with datastore.read() as connection:
-        last, _ = datastore.dialect.tail(connection)
-    if last != position and position == _head(datastore):
-        problem = f"events up to {last} were appended, those after {position} are gone"
-        return ChainReport(False, count, len(good) + len(bad), previous, position + 1, problem)
-    if bad:
-        return ChainReport(False, count, len(good) + len(bad), previous, None, f"text {min(bad).hex()} was changed")
-    return ChainReport(True, count, len(good), previous)
+        texts = TextIndex()
+        for name, text in stored_rows(connection, dialect.raw_texts):
+            texts.add(name, text)
+        report = verify_rows(stored_rows(connection, dialect.raw_events), texts, checkpoint)
+        last = dialect.tail(connection)[0] if report.ok else 0
+    if report.ok and last != report.events:
+        problem = f"events up to {last} were appended, those after {report.events} are gone"
+        return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
+    return report
 
 
-def _problem(row: Any, expected: int, previous: str, good: set[bytes], bad: set[bytes]) -> str:
-    if row.seq != expected:
-        return f"position {expected} is missing"
-    if chain(previous, row.stream, row.version, row.topic, row.state) != row.chain_hash:
-        return "the chain hash does not fit the stored bytes"
-    if row.event_id is None:
-        return ""  # an event of a library aggregate: it has a place in the chain and no content of ours
-    try:
-        parts = split_state(row.state)
-        meta = pydantic_core.from_json(parts.meta)
-    except (LogError, ValueError) as error:
-        return str(error)
-    if hashlib.sha256(parts.content).hexdigest() != parts.sha256:
-        return "the content hash does not fit the content"
-    if (row.event_id, row.run) != (meta["event_id"], meta["correlation"]):
-        return "the columns event_id and run are not those of the event"
-    for name in references(parts.content):
-        if bytes.fromhex(name) not in good:
-            return f"text {name} {'was changed' if bytes.fromhex(name) in bad else 'is missing'}"
+def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | None = None) -> ChainReport:
+    """Recompute every hash of rows from wherever they come; they should begin with position 1."""
+    position, previous, first = 0, GENESIS.encode(), GENESIS
+    known = 0 if checkpoint is None else checkpoint.size
+
+    def report(first_bad: int | None, problem: str, events: int = 0) -> ChainReport:
+        return ChainReport(not problem, events or position, texts.count, previous.decode(), first_bad, problem, first)
+
+    for row in rows:
+        problem = _problem(row, position + 1, previous, texts)
+        if not problem and checkpoint is not None:
+            problem = _contradiction(position + 1, row[7].decode(), checkpoint)
+        if problem:
+            return report(position + 1, problem, position + 1)
+        position, previous = position + 1, row[7]
+        if position == 1:
+            first = previous.decode()
+    if position < known:
+        return report(
+            position + 1, f"the checkpoint was made of {known} events, those after position {position} are gone"
+        )
+    if texts.bad:
+        return report(None, f"text {_shown(min(texts.bad))} was changed")
+    return report(None, "")
+
+
+def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> str:
+    if position == 1 and checkpoint.origin != origin_of(chain_hash):
+        return "the checkpoint is of another log, or this one was written anew"
+    if position == checkpoint.size and checkpoint.root != chain_hash:
+        return "the log up to here is not the one that the checkpoint was made of; it was written anew"
     return ""
 
 
-def _check_texts(datastore: Datastore) -> tuple[set[bytes], set[bytes]]:
-    """Hashes of the texts that are as they were written, and of those that are not."""
-    good: set[bytes] = set()
-    bad: set[bytes] = set()
-    last = ""
-    query = select(texts.c.sha256, texts.c.text).order_by(texts.c.sha256).limit(PAGE_ROWS)
-    while True:
-        with datastore.read() as connection:
-            page = connection.execute(query.where(texts.c.sha256 > last)).fetchall()
-        for name, text in page:
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            (good if digest == name else bad).add(bytes.fromhex(name))
-        if len(page) < PAGE_ROWS:
-            return good, bad
-        last = page[-1].sha256
+def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
+    seq, stream, version, topic, run, event_id, state, chain_hash, typed = row
+    if seq != expected:
+        return f"position {expected} is missing" if seq > expected else f"position {seq} is out of order"
+    if not typed:
+        return "a column holds a value of another type than was written"
+    if chain_bytes(previous, stream, version, topic, state) != chain_hash:
+        return "the chain hash does not fit the stored bytes"
+    if event_id is None and not is_catalogue_topic(topic.decode()):
+        # An event of a library aggregate: it has a place in the chain and no content of ours.
+        return "" if run is None else "the columns event_id and run are not those of the event"
+    try:
+        parts = split_state(state)
+    except LogError as error:
+        return str(error)
+    if hashlib.sha256(parts.content).hexdigest() != parts.sha256:
+        return "the content hash does not fit the content"
+    meta = parts.meta
+    if not (run and event_id and meta.startswith(b'{"event_id":"%b",' % event_id)):
+        return "the columns event_id and run are not those of the event"
+    # Quotes inside strings are escaped, so the first place that looks like the correlation is it.
+    if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
+        return "the columns event_id and run are not those of the event"
+    for name in references(parts.content):
+        if name not in texts:
+            return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"
+    return ""
 
 
-def _rows(datastore: Datastore) -> Iterator[Any]:
-    after = 0
-    query = select(events).order_by(events.c.seq).limit(PAGE_ROWS)
-    while True:
-        with datastore.read() as connection:
-            page = connection.execute(query.where(events.c.seq > after)).fetchall()
-        yield from page
-        if len(page) < PAGE_ROWS:
-            return
-        after = page[-1].seq
+_CORRELATION = b'"correlation":'
 
 
-def _head(datastore: Datastore) -> int:
-    with datastore.read() as connection:
-        return connection.execute(select(events.c.seq).order_by(events.c.seq.desc()).limit(1)).scalar() or 0
+@lru_cache(1000)
+def _correlation(run: bytes) -> bytes:
+    """What an event's meta says when the run is this one."""
+    return b"%b%b," % (_CORRELATION, json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode())
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+def stored_rows(connection: Connection, query: str) -> Iterator[Row]:
+    """Rows of a query as the driver gives them, a page at a time."""
+    result = connection.execution_options(stream_results=True).exec_driver_sql(query)
+    return concatenated.from_iterable(result.partitions(PAGE_ROWS))

@@ -50,6 +50,8 @@ class Append:
     handled: bool
     waiting: "asyncio.Future[list[Recorded]] | None" = None
     outcome: list[Recorded] | Exception | None = None
+    woken: threading.Event | None = None
+    """Of a synchronous caller: there is an outcome, or it is his turn to commit."""
 
     @property
     def runs(self) -> set[str]:
@@ -96,11 +98,26 @@ class Writer:
         self._closed = False
 
     def append(self, append: Append) -> list[Recorded]:
-        """Append now, together with everything that waits."""
+        """Append now, together with everything that waits, or with somebody else who does so."""
+        append.woken = threading.Event()
         self._enqueue(append)
-        with self._turn:
-            while append.outcome is None:
-                self._commit_next()
+        while append.outcome is None:
+            # Not waiting for the turn itself: all whose events were just committed would stand in line for it once
+            # more, and those who come meanwhile would find nobody to share a transaction with.
+            if not self._turn.acquire(blocking=False):
+                try:
+                    append.woken.wait()
+                except BaseException:  # Ctrl-C: it may have been his turn, and others wait behind him
+                    self._withdraw(append)
+                    raise
+                append.woken.clear()
+                continue
+            try:
+                while append.outcome is None:
+                    self._commit_next()
+            finally:
+                self._turn.release()
+                self._wake_next()
         if isinstance(append.outcome, Exception):
             raise append.outcome
         return append.outcome
@@ -124,6 +141,18 @@ class Writer:
         with self._turn:
             while self._queue:
                 self._commit_next()
+
+    def _withdraw(self, append: Append) -> None:
+        with self._queue_lock, suppress(ValueError):
+            self._queue.remove(append)
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        """After a turn: whoever found it taken since then must not wait for ever."""
+        with self._queue_lock:
+            first = self._queue[0] if self._queue else None
+        if first is not None and first.woken is not None:
+            first.woken.set()  # for one that awaits, the thread is awake already
 
     def _enqueue(self, append: Append) -> None:
         with self._queue_lock:
@@ -345,6 +374,8 @@ def _tell(batch: Sequence[Append], outcomes: Sequence[list[Recorded] | Exception
     loops: dict[asyncio.AbstractEventLoop, list[Append]] = {}
     for append, outcome in zip(batch, outcomes, strict=True):
         append.outcome = outcome
+        if append.woken is not None:
+            append.woken.set()
         if append.waiting is not None:
             loops.setdefault(append.waiting.get_loop(), []).append(append)
     for loop, appends in loops.items():

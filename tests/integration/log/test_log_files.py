@@ -1,93 +1,23 @@
-"""The persistence module on files: the library's cases, several processes, and a disk that misbehaves."""
+"""The log in a file: what is no log, and a disk that misbehaves."""
 
 import asyncio
 import errno
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.tests.persistence import (
-    AggregateRecorderTestCase,
-    ApplicationRecorderTestCase,
-    NonInterleavingNotificationIDsBaseCase,
-    ProcessRecorderTestCase,
-    TrackingRecorderTestCase,
-)
 
 from agent0es.errors import StoreError
-from agent0es.log import (
-    EventLog,
-    LogAggregateRecorder,
-    LogApplicationRecorder,
-    LogProcessRecorder,
-    LogTrackingRecorder,
-    NewEvent,
-)
-from agent0es.log.datastore import Datastore, url_of_file
+from agent0es.log import EventLog, NewEvent
+from agent0es.log.datastore import url_of_file
 from tests.unit.log.samples import begin, configured, new
-
-
-class OnFile:
-    """Gives every test case of the library a file of its own."""
-
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
-        self.datastore = Datastore(url_of_file(self.folder / "log.db"))
-
-    def tearDown(self) -> None:
-        self.datastore.close()
-        shutil.rmtree(self.folder)
-
-    def created(self, recorder: Any) -> Any:
-        recorder.create_table()
-        return recorder
-
-
-class TestAggregateRecorder(OnFile, AggregateRecorderTestCase):
-    def create_recorder(self) -> LogAggregateRecorder:
-        return self.created(LogAggregateRecorder(self.datastore))
-
-
-class TestApplicationRecorder(OnFile, ApplicationRecorderTestCase[LogApplicationRecorder]):
-    def create_recorder(self) -> LogApplicationRecorder:
-        return self.created(LogApplicationRecorder(self.datastore))
-
-    def test_insert_subscribe(self) -> None:
-        self.optional_test_insert_subscribe()
-
-
-class TestNonInterleaving(OnFile, NonInterleavingNotificationIDsBaseCase):
-    def create_recorder(self) -> LogApplicationRecorder:
-        return self.created(LogApplicationRecorder(self.datastore))
-
-
-class TestTrackingRecorder(OnFile, TrackingRecorderTestCase):
-    def create_recorder(self) -> LogTrackingRecorder:
-        return self.created(LogTrackingRecorder(self.datastore))
-
-
-class TestProcessRecorder(OnFile, ProcessRecorderTestCase):
-    def create_recorder(self) -> LogProcessRecorder:
-        return self.created(LogProcessRecorder(self.datastore))
-
-
-del (
-    AggregateRecorderTestCase,
-    ApplicationRecorderTestCase,
-    NonInterleavingNotificationIDsBaseCase,
-    ProcessRecorderTestCase,
-    TrackingRecorderTestCase,
-)
 
 
 @pytest.fixture
@@ -198,6 +128,51 @@ def test_a_locked_log_is_told_and_can_be_used_later(path: Path) -> None:
     other.close()
 
 
+AS_NOBODY = """
+import os, sys
+from agent0es.errors import StoreError
+from agent0es.log import EventLog
+
+EventLog.open(":memory:").close()  # loads what may not be readable later
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for read_only in (False, True):
+    try:
+        with EventLog.open(sys.argv[1], read_only=read_only) as log:
+            print(log.head(), log.verify().ok)
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_a_store_that_may_only_be_read_is_told(path: Path) -> None:
+    """To somebody who may not write it, for root may everything."""
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
+    command = [sys.executable, "-c", AS_NOBODY, str(folder / "log.db")]
+    try:
+        shutil.copy(path, folder / "log.db").chmod(0o444)
+        folder.chmod(0o555)
+        alone = subprocess.run(command, capture_output=True, text=True, check=False)
+        left = [entry.name for entry in folder.iterdir()]
+        folder.chmod(0o755)
+        (folder / "log.db").chmod(0o644)
+        with EventLog.open(folder / "log.db") as log:
+            begin(log, "q")
+            for file in folder.iterdir():
+                file.chmod(0o444)
+            folder.chmod(0o555)
+            beside_a_writer = subprocess.run(command, capture_output=True, text=True, check=False)
+            folder.chmod(0o755)
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+    unwritable = f"{folder}/log.db: the log or its folder can't be written; check the permissions of both"
+    unreadable = f"{folder}/log.db: its folder can't be written, and SQLite needs to, even to read; copy the log to "
+    assert alone.stdout == f"{unwritable}\n{unreadable}a folder of yours, or mount this one read-only\n", alone.stderr
+    assert beside_a_writer.stdout == f"{unwritable}\n2 True\n", beside_a_writer.stderr
+    assert left == ["log.db"]
+
+
 def test_a_damaged_file_is_told(path: Path) -> None:
     with EventLog.open(path) as log:
         log.append([NewEvent("task/r/1", configured({"a": ["x" * 190] * 100}))] * 9, handler="h")
@@ -220,126 +195,3 @@ def test_a_file_that_was_taken_away_is_not_written_to(path: Path) -> None:
             log.append([new("run/r")], handler="h")
         path.with_name("moved.db").rename(path)
         log.append([new("run/r")], handler="h")
-
-
-APPENDER = """
-import asyncio, os, sys
-from agent0es.domain import events as ev
-from agent0es.log import EventLog, NewEvent
-
-def acknowledge(appended):
-    os.write(1, b"".join(b"%d %s\\n" % (r.position, r.chain_hash.encode()) for r in appended))
-
-def batch(name, i):
-    event = ev.RunStarted(seed=i, configuration={"a": "x" * (150 + i % 100)}, code_version="0", weights={})
-    return [NewEvent(f"task/r/{name}-{i % 7}", event)] * (1 + i % 3)
-
-async def work(log, name):
-    i = 0
-    while True:
-        i += 1
-        acknowledge(await log.append_async(batch(name, i), handler=name))
-
-async def main(log):
-    await asyncio.gather(*(work(log, str(n)) for n in range(8)))
-
-log = EventLog.open(sys.argv[1])
-for i in range(5):
-    acknowledge(log.append(batch("s", i), handler="s"))
-asyncio.run(main(log))
-"""
-
-
-def test_kill_at_any_moment_leaves_every_acknowledged_append(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    acknowledged: dict[int, str] = {}
-    for milliseconds in (0, 3, 11, 40, 90, 200):
-        process = subprocess.Popen([sys.executable, "-c", APPENDER, str(path)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        output = process.stdout.readline()
-        time.sleep(milliseconds / 1000)
-        os.kill(process.pid, signal.SIGKILL)
-        output += process.stdout.read()
-        process.wait()
-        *lines, _torn = output.decode().split("\n")
-        acknowledged.update((int(position), chain_hash) for position, chain_hash in map(str.split, lines))
-        with EventLog.open(path) as log:
-            report = log.verify()
-            assert report.ok, report.problem
-            found = {row.position: row.chain_hash for row in log.raw()}
-        assert list(found) == list(range(1, len(found) + 1))
-        assert {position: found.get(position) for position in acknowledged} == acknowledged
-    assert len(acknowledged) > 50
-
-
-def test_a_follower_sees_what_another_process_appends(path: Path) -> None:
-    code = (
-        "import sys; from agent0es.log import EventLog; from tests.unit.log.samples import new\n"
-        "with EventLog.open(sys.argv[1]) as log:\n"
-        "    for i in range(20): log.append([new('run/q', i + 1), new('run/r', i + 1)], handler='other')"
-    )
-    with EventLog.open(path, read_only=True) as log:
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)])
-        followed = log.subscribe(after=1, run="q")
-        numbers = [next(followed).event.iteration for _ in range(20)]  # type: ignore[union-attr]
-        process.wait()
-        assert numbers == list(range(1, 21))
-        with log.recorder.subscribe(gt=1, topics=["IterationStarted@1"]) as subscription:
-            assert [next(subscription).id for _ in range(40)] == list(range(2, 42))
-
-
-def test_a_follower_is_woken_at_once_and_ends_with_the_log(path: Path) -> None:
-    log = EventLog.open(path)
-    seen: list[tuple[int, float]] = []
-    thread = threading.Thread(
-        target=lambda: seen.extend((r.position, time.monotonic()) for r in log.subscribe(after=1))
-    )
-    thread.start()
-    time.sleep(0.1)
-    appended = []
-    for _ in range(3):
-        log.append([new("run/r")], handler="h")
-        appended.append(time.monotonic())
-        time.sleep(0.1)
-    log.close()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert [position for position, _ in seen] == [2, 3, 4]
-    assert min(at - when for (_, at), when in zip(seen, appended, strict=True)) < 0.04, "sooner than by looking"
-
-
-def test_readers_and_writers_of_two_processes_miss_nothing(path: Path) -> None:
-    """Four threads here and another process append; two readers page through as it grows."""
-    code = (
-        "import sys; from agent0es.log import EventLog; from tests.unit.log.samples import new\n"
-        "with EventLog.open(sys.argv[1]) as log:\n"
-        "    for i in range(60): log.append([new(f'task/q/{i % 5}')] * 3, handler='other')"
-    )
-    with EventLog.open(path) as log:
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)])
-        done = threading.Event()
-        seen: list[list[int]] = [[], []]
-
-        def follow(positions: list[int]) -> None:
-            while True:
-                last = done.is_set()
-                positions.extend(row.position for row in log.raw(after=positions[-1] if positions else 0))
-                if last:
-                    return
-
-        def write(name: int) -> None:
-            for i in range(60):
-                log.append([new(f"task/r/{name}-{i % 5}")] * 3, handler=f"h{name}")
-
-        readers = [threading.Thread(target=follow, args=(positions,)) for positions in seen]
-        writers = [threading.Thread(target=write, args=(name,)) for name in range(4)]
-        for thread in (*readers, *writers):
-            thread.start()
-        for thread in writers:
-            thread.join()
-        assert process.wait() == 0
-        done.set()
-        for thread in readers:
-            thread.join()
-        assert seen[0] == seen[1] == list(range(1, 1 + 1 + 5 * 60 * 3))
-        assert log.verify().ok

@@ -1,17 +1,29 @@
 import asyncio
 import sqlite3
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from agent0es.errors import ConcurrencyError, LogError, QueryError, StoreError
-from agent0es.log import EventLog, NewEvent
+from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log.writer import Append
+from tests.support.postgresql import Server
 from tests.unit.log.samples import begin, configured, iteration, new
 
 
+@pytest.fixture(params=["memory", "postgresql"])
+def log(request: pytest.FixtureRequest):
+    url = ":memory:" if request.param == "memory" else request.getfixturevalue("postgresql").new_url()
+    with EventLog.open(url) as log:
+        yield log
+
+
 @pytest.fixture
-def log():
+def memory():
     with EventLog.open(":memory:") as log:
         yield log
 
@@ -95,11 +107,11 @@ def test_reacting_to_a_handled_cause_again_is_refused(log: EventLog) -> None:
         log.append([new("task/r/1")], handler="h", cause=cause)
 
 
-def test_a_resumed_process_counts_on_where_the_killed_one_stopped(tmp_path: Path) -> None:
-    with EventLog.open(tmp_path / "log.db") as log:
+def test_a_resumed_process_counts_on_where_the_killed_one_stopped(address: str, tmp_path: Path) -> None:
+    with EventLog.open(address) as log:
         cause = begin(log)
         log.append([new("task/r/1"), new("task/r/1")], handler="h", cause=cause)
-    with EventLog.open(tmp_path / "log.db") as log:
+    with EventLog.open(address) as log:
         [third] = log.append([new("task/r/1")], handler="h", cause=cause)
         [other] = log.append([new("task/r/1")], handler="other", cause=cause)
     with EventLog.open(tmp_path / "whole.db") as log:
@@ -109,8 +121,8 @@ def test_a_resumed_process_counts_on_where_the_killed_one_stopped(tmp_path: Path
     assert other.version == 4
 
 
-def test_a_second_writer_to_a_stream_is_refused_and_can_go_on(tmp_path: Path) -> None:
-    with EventLog.open(tmp_path / "log.db") as one, EventLog.open(tmp_path / "log.db") as two:
+def test_a_second_writer_to_a_stream_is_refused_and_can_go_on(address: str) -> None:
+    with EventLog.open(address) as one, EventLog.open(address) as two:
         begin(one)
         two.append([new("run/r")], handler="two")
         with pytest.raises(ConcurrencyError, match="somebody else appended to run/r first"):
@@ -134,6 +146,51 @@ async def test_concurrent_appends_share_transactions(log: EventLog) -> None:
     assert all(b.position == a.position + 1 for a, b in results), "an append is not torn apart"
     assert list(log.read(after=1)) == sorted((r for a in results for r in a), key=lambda r: r.position)
     assert log.verify().ok
+
+
+def test_threads_share_transactions(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    cause = begin(log)
+    commits = []
+    commit = log._writer._commit
+
+    def slowly(batch: Sequence[Append]) -> object:
+        commits.append(len(batch))
+        time.sleep(0.005)  # as a disk does
+        return commit(batch)
+
+    monkeypatch.setattr(log._writer, "_commit", slowly)
+
+    def work(name: int) -> None:
+        for number in range(10):
+            log.append([new(f"task/r/{name}-{number}")], handler="h", cause=cause)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(commits) == 320
+    assert len(commits) < 160
+    assert [row.position for row in log.raw()] == list(range(1, 322))
+
+
+def test_who_is_interrupted_while_he_waits_leaves_nobody_waiting(log: EventLog) -> None:
+    cause = begin(log)
+    interrupted = log._prepare([new("task/r/1")], "h", cause, False)
+    assert interrupted is not None
+    appended: list[Recorded] = []
+    with log._writer._turn:
+        log._writer._enqueue(interrupted)
+        other = threading.Thread(
+            target=lambda: appended.extend(log.append([new("task/r/2")], handler="h", cause=cause))
+        )
+        other.start()
+        while len(log._writer._queue) < 2:
+            time.sleep(0.001)
+    log._writer._withdraw(interrupted)
+    other.join(10)
+    assert [r.stream for r in appended] == ["task/r/2"]
+    assert log.head() == 2
 
 
 async def test_one_failing_append_does_not_fail_those_that_share_its_transaction(log: EventLog) -> None:
@@ -235,21 +292,55 @@ def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
         "INSERT OR REPLACE INTO texts SELECT sha256, 'other' FROM texts",
     ],
 )
-def test_rows_are_immutable(log: EventLog, statement: str) -> None:
-    log.append([NewEvent("run/r", configured({"a": "x" * 300}))], handler="h")
-    with pytest.raises(DBAPIError) as refused, log._datastore.engine.begin() as connection:
+def test_rows_are_immutable(memory: EventLog, statement: str) -> None:
+    memory.append([NewEvent("run/r", configured({"a": "x" * 300}))], handler="h")
+    with pytest.raises(DBAPIError) as refused, memory._datastore.engine.begin() as connection:
         connection.exec_driver_sql(statement)
     assert isinstance(refused.value.orig, sqlite3.IntegrityError)
-    assert log.verify().ok
+    assert memory.verify().ok
 
 
-def test_state_can_be_read_with_sql(log: EventLog) -> None:
-    begin(log)
-    with log._datastore.read() as connection:
+def test_rows_are_immutable_on_postgresql(postgresql: Server) -> None:
+    import psycopg
+
+    url = postgresql.new_url()
+    with EventLog.open(url) as log:
+        log.append([NewEvent("run/r", configured({"a": "x" * 300}))], handler="h")
+        for statement in (
+            "UPDATE events SET topic = 'other'",
+            "UPDATE events SET seq = 9 WHERE seq = 99",
+            "DELETE FROM events",
+            "TRUNCATE events CASCADE",
+            "INSERT INTO events VALUES (1, 's', 1, 't', NULL, NULL, '', '') "
+            "ON CONFLICT (seq) DO UPDATE SET topic = 't'",
+            "UPDATE texts SET text = ''",
+            "DELETE FROM texts",
+            "TRUNCATE texts",
+        ):
+            with psycopg.connect(url) as connection, pytest.raises(psycopg.IntegrityError, match="are immutable"):
+                connection.execute(statement.encode())
+        assert log.verify().ok
+
+
+def test_state_can_be_read_with_sql(memory: EventLog) -> None:
+    begin(memory)
+    with memory._datastore.read() as connection:
         row = connection.exec_driver_sql(
             "SELECT typeof(state), state ->> '$.content.iteration', state ->> '$.meta.handler' FROM events"
         ).one()
     assert row == ("text", 1, "cli")
+
+
+def test_state_can_be_read_with_sql_on_postgresql(postgresql: Server) -> None:
+    url = postgresql.new_url()
+    with EventLog.open(url) as log:
+        begin(log)
+        with log._datastore.read() as connection:
+            row = connection.exec_driver_sql(
+                "SELECT s -> 'content' ->> 'iteration', s -> 'meta' ->> 'handler' "
+                "FROM (SELECT convert_from(state, 'UTF8')::json AS s FROM events) AS states"
+            ).one()
+    assert row == ("1", "cli")
 
 
 def test_the_library_sees_the_log_as_notifications(log: EventLog) -> None:

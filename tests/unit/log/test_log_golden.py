@@ -1,10 +1,12 @@
 """Events that were written once can be read for ever."""
 
 import json
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from agent0es.domain import events as ev
 from agent0es.domain.events import Event
 from agent0es.errors import LogError
 from agent0es.log import UPCASTERS, EventLog
@@ -46,6 +48,96 @@ def test_the_shape_of_an_event_changes_with_its_version_only(kind: str) -> None:
 def test_every_version_up_to_the_current_one_has_a_golden_file() -> None:
     expected = {f"{kind}@{v}" for kind, current in CURRENT_VERSIONS.items() for v in range(1, current + 1)}
     assert {path.stem for path in FILES} == expected
+
+
+class Changed:
+    """Ways to change the shape of an event without a new version. Each is an event of today with one difference."""
+
+    class FieldAdded(ev.IterationStarted):
+        reviewed: bool = False
+
+    class FieldRetyped(ev.IterationStarted):
+        iteration: str  # type: ignore[assignment]
+
+    class DefaultAdded(ev.IterationStarted):
+        iteration: int = 1
+
+    class BoundAdded(ev.IterationStarted):
+        iteration: int = Field(ge=1, le=1000)
+
+    class NullAllowed(ev.IterationStarted):
+        iteration: int | None  # type: ignore[assignment]
+
+    class ChoiceAdded(ev.IterationStarted):
+        version: Literal[1, 2] = 1  # type: ignore[assignment]
+
+    class ExtraAllowed(ev.IterationStarted):
+        model_config = ConfigDict(extra="allow")
+
+
+@pytest.mark.parametrize("model", [kind for kind in vars(Changed).values() if isinstance(kind, type)])
+def test_a_changed_shape_is_seen(model: type[BaseModel]) -> None:
+    golden = json.loads((FOLDER / "IterationStarted@1.json").read_text())
+    assert shape(ev.IterationStarted) == golden["shape"]
+    assert shape(model) != golden["shape"]
+
+
+def test_a_change_of_a_value_inside_an_event_is_seen() -> None:
+    class Inner(BaseModel):
+        a: int
+
+    class Outer(BaseModel):
+        inner: tuple[Inner, ...]
+
+    class OtherInner(Inner):
+        b: int = 0
+
+    class OtherOuter(Outer):
+        inner: tuple[OtherInner, ...]
+
+    assert shape(Outer) != shape(OtherOuter)
+
+
+def test_words_for_readers_are_no_part_of_the_shape() -> None:
+    class Reworded(ev.IterationStarted):
+        """Another docstring."""
+
+        iteration: int = Field(ge=1, description="Another one.")
+
+    assert shape(Reworded) == shape(ev.IterationStarted)
+
+
+class IterationStartedTwo(BaseModel):
+    """What IterationStarted might be one day: its number has another name, and there is a field more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    type: Literal["IterationStarted"] = "IterationStarted"
+    version: Literal[2] = 2
+    number: int
+    reviewed: bool
+
+
+def test_a_golden_file_of_an_old_version_is_read_as_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day a version 2 comes: with an upcaster the golden file of version 1 is read, without it is not."""
+    golden = json.loads((FOLDER / "IterationStarted@1.json").read_text())["content"]
+    data = json.dumps(golden, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    monkeypatch.setitem(CURRENT_VERSIONS, "IterationStarted", 2)
+    monkeypatch.setattr("agent0es.log.mapper.event_adapter", TypeAdapter(IterationStartedTwo))
+    with pytest.raises(LogError, match="nothing turns it into IterationStarted@2"):
+        decode_content(data, {})
+
+    def upcaster(old: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in old.items() if name != "iteration"}
+        return {**kept, "version": 2, "number": old["iteration"], "reviewed": False}
+
+    monkeypatch.setitem(UPCASTERS, ("IterationStarted", 1), upcaster)
+    expected = {**golden, "version": 2, "number": golden["iteration"], "reviewed": False}
+    del expected["iteration"]
+    assert decode_content(data, {}).model_dump() == expected
+    with EventLog.open(":memory:") as log:
+        append_old(log, "IterationStarted@1", data)
+        [recorded] = log.read(run="r")
+        assert recorded.event.model_dump() == expected
 
 
 def append_old(log: EventLog, topic: str, data: bytes) -> None:

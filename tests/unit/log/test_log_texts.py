@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from agent0es.errors import LogError
 from agent0es.log import EventLog, NewEvent
 from agent0es.log.mapper import decode_content, encode_content
+from agent0es.log.schema import texts
 from agent0es.log.texts import LONG_BYTES, TextCache, extract, references, restore
 from tests.unit.log.samples import configured
 
@@ -76,19 +78,30 @@ def test_a_content_that_looks_like_a_reference_is_not_taken_for_one() -> None:
     assert recorded.event.configuration == {"a": pretended, "b": {"$text": "y" * 201}}  # type: ignore[union-attr]
 
 
-def test_equal_texts_are_stored_once() -> None:
-    with EventLog.open(":memory:") as log:
+def test_equal_texts_are_stored_once(address: str) -> None:
+    with EventLog.open(address) as log:
         for number in range(3):
             log.append(
                 [NewEvent(f"task/r/{number}", configured({"a": "x" * 300, "b": ["x" * 300, "é" * 101]}))] * 2,
                 handler="h",
             )
         with log._datastore.read() as connection:
-            rows = connection.exec_driver_sql("SELECT sha256, text FROM texts ORDER BY length(text)").fetchall()
+            rows = connection.execute(select(texts.c.sha256, texts.c.text)).tuples().all()
+            rows = sorted(rows, key=lambda row: len(row[1]))
         assert [text for _, text in rows] == ["é" * 101, "x" * 300]
         assert all(log.text(name) == text for name, text in rows)
         with pytest.raises(LogError, match="no text 0000"):
             log.text("0" * 64)
+
+
+def test_a_text_of_any_characters_comes_back(address: str) -> None:
+    text = "zero \0, bell \a, high \U0010ffff, not a character \uffff" * 9
+    with EventLog.open(address) as log:
+        log.append([NewEvent("run/r", configured({"a": text, "b": "\0"}))], handler="h")
+    with EventLog.open(address, read_only=True) as log:
+        [recorded] = log.read()
+        assert recorded.event.configuration == {"a": text, "b": "\0"}  # type: ignore[union-attr]
+        assert log.verify().ok
 
 
 def test_the_border_is_counted_in_bytes() -> None:

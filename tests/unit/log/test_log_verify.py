@@ -43,7 +43,7 @@ def swap_texts(connection: Connection) -> None:
             "chain hash",
         ),
         (execute("UPDATE events SET stream = 'task/r/x' WHERE seq = 4"), 4, "chain hash"),
-        (execute("UPDATE events SET chain_hash = replace(chain_hash, '0', '1') WHERE seq = 4"), 4, "chain hash"),
+        (execute("UPDATE events SET chain_hash = 'x' || substr(chain_hash, 2) WHERE seq = 4"), 4, "chain hash"),
         (execute("UPDATE events SET run = 'q' WHERE seq = 4"), 4, "columns event_id and run"),
         (execute("UPDATE events SET event_id = 'x' WHERE seq = 4"), 4, "columns event_id and run"),
         (execute("DELETE FROM events WHERE seq = 4"), 4, "position 4 is missing"),

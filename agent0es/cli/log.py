@@ -1,0 +1,151 @@
+"""`agent0es log`: proof that the log is what was written, and the log in a file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+
+if TYPE_CHECKING:
+    from agent0es.log import ChainReport
+    from agent0es.log.checkpoint import Checkpoint, Key
+
+FOUND = 1
+"""Exit code when the log is not what was written."""
+
+
+@click.group("log")
+def log_group() -> None:
+    """Verify, sign, export and import the log itself."""
+
+
+key_option = click.option(
+    "--key", type=click.Path(path_type=Path), help="File of the key; by default checkpoint.key in the store."
+)
+
+
+@log_group.command("verify")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Hold the log against this earlier checkpoint.")
+@key_option
+@click.option("--export", type=click.Path(path_type=Path), help="Verify an exported file, without any store.")
+@store_option
+@json_option
+def verify_command(checkpoint: Path | None, key: Path | None, export: Path | None, store: Path, as_json: bool) -> None:
+    """Recompute every hash of the log. Exit code 1, and the first bad position, when it is not what was written.
+
+    A log that was cut off at its end, or written anew as a whole, needs a checkpoint to be found out.
+    """
+    from agent0es.bootstrap import open_store
+    from agent0es.log.transfer import verify_export
+
+    known = None if checkpoint is None else _known(checkpoint, key, store)
+    if export is not None:
+        report = verify_export(export, known)
+    else:
+        with open_store(store) as log:
+            report = log.verify(known)
+    _tell(report, as_json)
+    if not report.ok:
+        sys.exit(FOUND)
+
+
+@log_group.command("checkpoint")
+@click.option("--sign", is_flag=True, help="Sign it with Ed25519; the key is made on first use.")
+@key_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@store_option
+@json_option
+def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store: Path, as_json: bool) -> None:
+    """Verify the log and write what stands for all of it: origin, size and root hash.
+
+    Keep checkpoints, and the public key, where those who can change the log can't change them.
+    """
+    from agent0es.bootstrap import open_store
+    from agent0es.log import checkpoint as notes
+
+    with open_store(store) as log:
+        report = log.verify()
+    if not report.ok:
+        _tell(report, as_json)
+        sys.exit(FOUND)
+    note = report.checkpoint.text
+    signer = _signing_key(key, store) if sign or key is not None else None
+    if signer is not None:
+        note = notes.sign(note, signer)
+    if output is not None:
+        notes.write_file(output, note)
+    if as_json:
+        values = {"origin": report.checkpoint.origin, "size": report.events, "root": report.chain_hash}
+        write_lines([json_line({**values, "public_key": signer.public_text if signer else None, "note": note})])
+    elif output is None:
+        write_lines(note.splitlines())
+    else:
+        click.echo(f"Checkpoint of {report.events} events in {output}", err=True)
+
+
+@log_group.command("export")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write.")
+@store_option
+@json_option
+def export_command(output: Path, store: Path, as_json: bool) -> None:
+    """Write the whole log into a file of JSON lines that verifies without its database."""
+    from agent0es.bootstrap import open_store
+
+    with open_store(store) as log:
+        report = log.export(output)
+    _tell(report, as_json)
+
+
+@log_group.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@store_option
+@json_option
+def import_command(file: Path, store: Path, as_json: bool) -> None:
+    """Put an exported log into an empty store. It is verified first, and its hashes stay the same."""
+    from agent0es.bootstrap import open_store
+    from agent0es.errors import StoreError
+    from agent0es.log.transfer import verify_export
+
+    report = verify_export(file)
+    if not report.ok:  # said before a store is made
+        raise StoreError(f"{file}: {report.finding}; nothing was imported. Export the log again")
+    with open_store(store, create=True) as log:
+        log.load(file, report)
+    _tell(report, as_json)
+
+
+def _tell(report: "ChainReport", as_json: bool) -> None:
+    if as_json:
+        values = {"ok": report.ok, "events": report.events, "texts": report.texts, "head": report.chain_hash}
+        write_lines([json_line({**values, "first_bad": report.first_bad, "problem": report.problem or None})])
+    elif report.ok:
+        write_lines([f"ok: {report.events} events and {report.texts} texts, head {report.chain_hash}"])
+    else:
+        write_lines([printable(f"NOT as it was written: {report.finding}")])
+
+
+def _known(file: Path, key: Path | None, store: Path) -> "Checkpoint":
+    """An earlier checkpoint, its signature checked when it has one or when a key is given."""
+    from agent0es.log import checkpoint as notes
+
+    note = notes.read_note(file)
+    if key is not None or notes.is_signed(note):
+        notes.verify_signature(note, notes.read_key(key or notes.public_file(store / notes.KEY_FILE)), file)
+    return notes.parse_checkpoint(note, file)
+
+
+def _signing_key(file: Path | None, store: Path) -> "Key":
+    from agent0es.errors import StoreError
+    from agent0es.log import checkpoint as notes
+
+    default = store / notes.KEY_FILE
+    if file is None and not default.exists():
+        key = notes.make_key(default)
+        click.echo(f"Made the key {default}; keep a copy of {notes.public_file(default)} elsewhere", err=True)
+        return key
+    key = notes.read_key(file or default)
+    if key.private is None:
+        raise StoreError(f"{file}: is a public key, which can't sign; name the private one with --key")
+    return key

@@ -1,0 +1,124 @@
+"""The log on a PostgreSQL server, version 14 or newer, through psycopg."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, event, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from agent0es.errors import StoreError
+from agent0es.log.schema import SCHEMA_VERSION, events, texts
+
+CONNECT_SECONDS = 10
+"""How long a server may take to answer, unless the URL says otherwise (`?connect_timeout=60`)."""
+
+LOCK = 0x41304553
+"""`A0ES`: the advisory lock that a writer holds until its transaction ends."""
+
+DRIVERS = ("postgresql", "postgresql+psycopg")
+
+
+class Postgresql:
+    """PostgreSQL: one writer at a time by an advisory lock, full durability, the server's clock."""
+
+    in_memory = False
+    raw_events = (
+        "SELECT seq, convert_to(stream, 'UTF8'), version, convert_to(topic, 'UTF8'), convert_to(run, 'UTF8'), "
+        "convert_to(event_id, 'UTF8'), state, convert_to(chain_hash, 'UTF8'), true FROM events ORDER BY seq"
+    )
+    raw_texts = "SELECT convert_to(sha256, 'UTF8'), text FROM texts"
+
+    def __init__(self, url: URL, *, busy_seconds: float) -> None:
+        self.name = url._replace(password=None).render_as_string()
+        if url.drivername not in DRIVERS:
+            raise StoreError(f"{self.name}: the log's driver is psycopg; begin the URL with postgresql://")
+        if any("password" in key for key in url.query):
+            raise StoreError(f"{url.drivername}: write the password as user:password@host, not as a parameter")
+        self._busy_milliseconds = int(busy_seconds * 1000)
+        arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+        self.engine_options: Mapping[str, Any] = {
+            "connect_args": arguments,
+            "pool_size": 8,
+            "max_overflow": 64,
+            "pool_pre_ping": True,  # a server that was started anew is no error for those who come later
+        }
+
+    def prepare(self, engine: Engine) -> None:
+        @event.listens_for(engine, "connect")
+        def connect(connection: Any, _record: object) -> None:
+            connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(self._busy_milliseconds)])
+            # Whatever the server's default is: an append is on the disk when it returns.
+            connection.execute(
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
+            )
+            connection.commit()
+
+    def initialise(self, engine: Engine) -> None:
+        """Nothing to set."""
+
+    def protect(self, connection: Connection, table: Table) -> None:
+        if table is events:
+            connection.execute(text(f"COMMENT ON TABLE events IS '{_COMMENT}{SCHEMA_VERSION}'"))
+        if table not in (events, texts):
+            return
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION agent0es_immutable() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION '% are immutable', TG_TABLE_NAME "
+                "USING ERRCODE = 'integrity_constraint_violation'; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                f"CREATE TRIGGER {table.name}_immutable BEFORE UPDATE OR DELETE OR TRUNCATE "
+                f"ON {table.name} FOR EACH STATEMENT EXECUTE FUNCTION agent0es_immutable()"
+            )
+        )
+
+    def lock(self, connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+
+    def tail(self, connection: Connection) -> tuple[int, str | None]:
+        query = select(events.c.seq, events.c.chain_hash).order_by(events.c.seq.desc()).limit(1)
+        row = connection.execute(query).fetchone()
+        return (row.seq, row.chain_hash) if row else (0, None)
+
+    def check(self, connection: Connection) -> None:
+        """The server looks after its files."""
+
+    def now(self, connection: Connection) -> float:
+        # Machines that share a server may disagree about the time.
+        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+
+    def schema_version(self, connection: Connection) -> int:
+        comment = connection.execute(text("SELECT obj_description(to_regclass('events'), 'pg_class')")).scalar() or ""
+        version = comment.removeprefix(_COMMENT)
+        return int(version) if comment.startswith(_COMMENT) and version.isdecimal() else 0
+
+    def explain(self, error: BaseException | None) -> str | None:
+        if not isinstance(error, DBAPIError):
+            return None
+        detail = " ".join(str(error.orig).split())
+        meaning = _MEANINGS.get(getattr(error.orig, "sqlstate", None) or "")
+        if error.connection_invalidated:
+            meaning = "the connection to the server was lost, nothing that was acknowledged is; try again"
+        elif error.statement is None:
+            meaning = "the server can't be reached or turned us away; check the URL, the password, and that it runs"
+        return f"{self.name}: {meaning} ({detail})" if meaning else None
+
+
+_COMMENT = "agent0es log, tables of version "
+"""Stands before the version in the comment on the table `events`."""
+
+_MEANINGS = {
+    "53100": "the server's disk is full; free some space, nothing that was appended is lost",
+    "53200": "the server is out of memory; give it more, or end other work there",
+    "25006": "the server only lets us read; use the primary server, or a database that may be written",
+    "42501": "access is denied; grant the user the right to create, read and add to the log's tables",
+    "55P03": "another process keeps the log locked; try again, or stop that process",
+    "XX001": "the server's files are damaged; restore a copy and keep this one for examination",
+    "XX002": "the server's files are damaged; restore a copy and keep this one for examination",
+}
+"""SQLSTATE to what it means."""

@@ -1,0 +1,195 @@
+"""A whole log in a file, byte for byte: to keep, to check without its database, to put into another one.
+
+The file is NDJSON in this order: one header, the texts, the events, the marks of what is handled, and an end with the
+checkpoint and the sha256 of everything before it. Each line is an object with one key, which says what it is. States
+stand there as text, or as base64 where they are none.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from agent0es.errors import StoreError
+from agent0es.log.checkpoint import Checkpoint
+from agent0es.log.datastore import Datastore
+from agent0es.log.schema import events, handled, texts
+from agent0es.log.verification import ChainReport, Row, TextIndex, stored_rows, verify_rows
+
+HEADER, FORMAT = "agent0es_log", 1
+BATCH_ROWS = 1000
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def export_log(datastore: Datastore, file: Path) -> ChainReport:
+    """Write the log as of now, verified on the way. Raises StoreError and leaves no file when it does not verify."""
+    draft: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        draft = Path(name)
+        with os.fdopen(handle, "wb") as output, datastore.read() as connection:
+            digest = hashlib.sha256()
+
+            def write(kind: str, value: Any) -> None:
+                line = _encode({kind: value}).encode() + b"\n"
+                digest.update(line)
+                output.write(line)
+
+            def written(rows: Iterable[Row]) -> Iterator[Row]:
+                for row in rows:
+                    write("event", _event(row))
+                    yield row
+
+            index = TextIndex()
+            write(HEADER, FORMAT)
+            for sha256, text in stored_rows(connection, datastore.dialect.raw_texts):
+                index.add(sha256, text)
+                write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
+            report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
+            if not report.ok:
+                raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
+            columns = (handled.c.run, handled.c.position, handled.c.handler)
+            for mark in connection.execute(select(*columns).order_by(*columns)).mappings():
+                write("handled", dict(mark))
+            write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
+            output.flush()
+            os.fsync(handle)
+        draft.chmod(0o644)
+        draft.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror or error}; name another file with -o") from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+    return report
+
+
+def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainReport:
+    """Recompute every hash in an exported file. Raises StoreError when it isn't one, or not a whole one."""
+    index = TextIndex()
+    report: ChainReport | None = None
+    for kind, lines in groupby(read_export(file), key=itemgetter(0)):
+        if kind == "text":
+            for _, text in lines:
+                index.add(text["sha256"].encode(), text["text"].encode())
+        elif kind == "event":
+            report = verify_rows((_row(event) for _, event in lines), index, checkpoint)
+            if not report.ok:
+                return report
+    return report or verify_rows([], index, checkpoint)
+
+
+def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainReport:
+    """Put an exported log into an empty one, all or nothing; its chain stays the same.
+
+    `report` is what `verify_export` found, which must be good. Raises StoreError when the file is another one now.
+    """
+    with datastore.write() as connection:
+        if datastore.dialect.tail(connection) != (0, None):
+            raise StoreError(f"{datastore.dialect.name}: there are events already; import into an empty store")
+        for kind, lines in groupby(read_export(file), key=itemgetter(0)):
+            statement = insert(_TABLES[kind])
+            while batch := [value for _, value in islice(lines, BATCH_ROWS)]:
+                connection.execute(statement, batch)
+        if datastore.dialect.tail(connection) != (report.events, report.chain_hash if report.events else None):
+            raise StoreError(f"{file}: was changed while it was imported, so nothing was; try again")
+    datastore.appended.notify()
+    return report
+
+
+def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of the tables in an exported file, with the kind of each. Raises StoreError when it isn't whole."""
+    kinds = ("text", "event", "handled", "end")
+    place = number = 0
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                [(kind, value)] = json.loads(line).items()
+                if number == 1:
+                    if kind != HEADER:
+                        raise ValueError("there is no header")
+                    if value != FORMAT:
+                        raise StoreError(f"{file}: was written by a newer agent0es; use that one")
+                else:
+                    place = kinds.index(kind, place)
+                    if kind == "end":
+                        if value["sha256"] != digest.hexdigest() or lines.read(1):
+                            raise ValueError("what stands before it is not what was written")
+                        return
+                    yield kind, _parsed(kind, value)
+                digest.update(line)
+        raise ValueError("the end is missing")
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror or error}; name an exported log") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise StoreError(f"{file}: line {number} is damaged ({detail}); export the log again") from None
+
+
+_TABLES = {"text": texts, "event": events, "handled": handled}
+
+
+def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table. Raises ValueError, KeyError, TypeError or AttributeError for what is none."""
+    row = dict(value)
+    if kind == "event":
+        row["state"] = (
+            b64decode(row.pop("state_base64"), validate=True) if "state" not in row else row["state"].encode()
+        )
+        if not (type(row["version"]) is int and 0 <= row["version"] < 2**31):
+            raise ValueError("the version is no number")
+    if row.keys() != set(_TABLES[kind].columns.keys()):
+        raise ValueError(f"an object with other keys is expected: {', '.join(_TABLES[kind].columns.keys())}")
+    for name, column in row.items():
+        if isinstance(column, str):
+            column.encode()
+        elif not isinstance(column, bytes | int) and not (column is None and _TABLES[kind].c[name].nullable):
+            raise ValueError(f"{name} is of another type")
+    return row
+
+
+def _row(event: dict[str, Any]) -> Row:
+    run, event_id = event["run"], event["event_id"]
+    return (
+        event["seq"],
+        event["stream"].encode(),
+        event["version"],
+        event["topic"].encode(),
+        None if run is None else run.encode(),
+        None if event_id is None else event_id.encode(),
+        event["state"],
+        event["chain_hash"].encode(),
+        True,
+    )
+
+
+def _event(row: Row) -> dict[str, Any]:
+    seq, stream, version, topic, run, event_id, state, chain_hash, _typed = row
+    try:
+        stored = {"state": state.decode()}
+    except UnicodeDecodeError:
+        stored = {"state_base64": b64encode(state).decode()}
+    return {
+        "seq": seq,
+        "stream": _text(stream),
+        "version": version,
+        "topic": _text(topic),
+        "run": _text(run),
+        "event_id": _text(event_id),
+        **stored,
+        "chain_hash": _text(chain_hash),
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")

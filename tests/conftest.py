@@ -1,0 +1,24 @@
+"""What tests of several parts share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgresql import Server, running_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server, started for the first test that asks for it."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a log may be opened, by several processes: a file, then a database on a server."""
+    if request.param == "sqlite":
+        return str(tmp_path / "log.db")
+    server: Server = request.getfixturevalue("postgresql")
+    return server.new_url()
