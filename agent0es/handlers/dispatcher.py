@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from agent0es.configuration import ExecutionSettings
+from agent0es.crash_points import reach
 from agent0es.domain.events import HandlerFailed
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
@@ -140,6 +141,8 @@ class Dispatcher:
                         raise
                     await self._sleep(BACKOFF_SECONDS * 2**attempt)
             if not finished and (events or wrote):  # having done nothing is no deed to remember: it is decided anew
+                if wrote:
+                    reach("handler.unmarked")
                 await record(events, last=True)
         except UserError:
             raise

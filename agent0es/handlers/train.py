@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from agent0es.agents import student, teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
@@ -41,6 +42,7 @@ class Train:
         path = ports.store / "datasets" / ports.run / f"{adapter}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(dataset.jsonl)
+        reach("dataset.written")
         if ev.DatasetBuilt not in known:
             built = ev.DatasetBuilt(
                 adapter=adapter,
@@ -97,6 +99,7 @@ class Train:
         except TrainingError as error:
             await fail(str(error))
             return
+        reach("adapter.trained")
         event = ev.AdapterTrained(
             adapter=adapter,
             role=role,

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+from agent0es.crash_points import reach
 from agent0es.models.child_process import end_with_parent
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
@@ -61,6 +62,7 @@ def main() -> None:
     phases.end("train")
     output.mkdir(parents=True, exist_ok=True)
     adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
+    reach("adapter.written", with_parent=True)
     write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
     with (output / "merged.gguf").open("rb") as file:
         merged_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
