@@ -60,7 +60,9 @@ def main() -> None:
     phases.end("load")
     losses, tokens = train(network, examples, job)
     phases.end("train")
-    output.mkdir(parents=True, exist_ok=True)
+    if output.exists():
+        shutil.rmtree(output)  # what a trainer that was killed left, half-written files too
+    output.mkdir(parents=True)
     adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
     reach("adapter.written", with_parent=True)
     write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
@@ -168,8 +170,6 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
             with file.open("rb") as written:
                 os.fsync(written.fileno())
         unfinished.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
