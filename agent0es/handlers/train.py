@@ -9,8 +9,10 @@ from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
+from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
+from agent0es.log.dialects import explain_os_error
 from agent0es.projections.datasets import Dataset, build, choose, student_examples, teacher_examples
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
@@ -40,8 +42,11 @@ class Train:
             return
         dataset = self._dataset(role, cause.position)
         path = ports.store / "datasets" / ports.run / f"{adapter}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(dataset.jsonl)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(dataset.jsonl)
+        except OSError as error:
+            raise StoreError(explain_os_error(error, path)) from None
         reach("dataset.written")
         if ev.DatasetBuilt not in known:
             built = ev.DatasetBuilt(

@@ -104,8 +104,14 @@ class Killed:
         return code
 
     def output(self) -> str:
-        """The last words of the processes."""
-        return self.store.with_suffix(".txt").read_text()[-2000:]
+        """What the last process wrote."""
+        return "".join(self.store.with_suffix(suffix).read_text()[-2000:] for suffix in (".out", ".err"))
+
+    def refusal(self) -> str:
+        """The one line that the last process wrote to standard error."""
+        [line] = self.store.with_suffix(".err").read_text().splitlines()
+        assert line.startswith("agent0es: ")
+        return line
 
     def events(self) -> list[Recorded]:
         with EventLog.open(self.store / "log.db", read_only=True) as log:
@@ -114,11 +120,13 @@ class Killed:
 
 def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str], pipe: Connection) -> None:
     """What the forked process does."""
-    from tests.support.preloaded import EMBEDDER, agent0es
+    from agent0es import bootstrap, taskdomains
+    from agent0es.cli.main import main
+    from agent0es.models import embedder
+    from tests.support.preloaded import EMBEDDER
 
-    output = os.open(store.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for descriptor, suffix in ((1, ".out"), (2, ".err")):
+        os.dup2(os.open(store.with_suffix(suffix), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ.update(environment)
     append, append_async = EventLog.append, EventLog.append_async
 
@@ -131,11 +139,11 @@ def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str]
 
     EventLog.append = lambda self, *values, **options: tell(append(self, *values, **options))  # type: ignore[method-assign]
     EventLog.append_async = telling_async  # type: ignore[method-assign]
-    agent0es.bootstrap.new_run_name = lambda log: RUN
-    agent0es.taskdomains.load_task_domain = lambda name: SmallDomain()
-    agent0es.models.embedder.Embedder = lambda: EMBEDDER
+    bootstrap.new_run_name = lambda log: RUN
+    taskdomains.load_task_domain = lambda name: SmallDomain()
+    embedder.Embedder = lambda: EMBEDDER
     sys.argv = ["agent0es", *arguments, "--store", str(store)]
-    agent0es.cli.main.main()
+    main()
 
 
 def check(killed: Killed) -> list[Recorded]:

@@ -4,20 +4,14 @@ Importing it takes some seconds. One thread only: the pool of another one would 
 """
 
 import asyncio
+from importlib import import_module
 
 import torch
 
-import agent0es.bootstrap
-import agent0es.cli.main
-import agent0es.cli.progress
-import agent0es.handlers.evaluate_teacher
-import agent0es.handlers.propose
-import agent0es.handlers.train
-import agent0es.models.recorded
-import agent0es.models.scripted
-import agent0es.projections
 from agent0es.models.embedder import Embedder
 
+for name in ("cli.progress", "handlers.evaluate_teacher", "handlers.propose", "handlers.train", "models.recorded"):
+    import_module(f"agent0es.{name}")
 torch.set_num_threads(1)
 EMBEDDER = Embedder()
 asyncio.run(EMBEDDER.embed(["a text, so that the model is loaded"]))
