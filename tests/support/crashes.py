@@ -193,8 +193,8 @@ def check_complete(killed: Killed, tasks: int, iterations: int) -> list[Recorded
     return recorded
 
 
-def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str]]:
-    """Stream and content hash of every event, in order, as if nothing had been cut off.
+def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str, str]]:
+    """Stream and content hash of every event, in order, as if nothing had been cut off; and some of it to look at.
 
     Left out are attempts that were abandoned, and calls of the verifier that were made again; what took their place
     has their name. RunStarted is left out because its configuration names the model.
@@ -213,7 +213,7 @@ def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str]]:
             continue
         event = type(r.event).model_validate(_plain(r.event.model_dump()))
         sha256 = r.content_hash if event == r.event else encode_content(event).sha256
-        found.append((_plain(r.stream), sha256))
+        found.append((_plain(r.stream), sha256, str(event)[-300:]))
     return found
 
 
