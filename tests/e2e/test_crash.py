@@ -13,7 +13,7 @@ import pytest
 from agent0es import crash_points
 from agent0es.domain import events as ev
 from tests.integration.training.tiny_model import write_tiny_gguf
-from tests.support.crashes import RUN, Killed, check, check_complete, decided, tables
+from tests.support.crashes import RUN, Killed, check, check_complete, decided, handled, tables
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(Path(__file__).with_name("killed.yaml"))
@@ -105,6 +105,7 @@ def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whol
     assert killed.run(*RESUME) == 0, killed.output()
 
     assert decided(check_complete(killed, TASKS, ITERATIONS)) == decided(whole.events())
+    assert handled(killed) == handled(whole), "every cause is handled, and once"
     assert sorted(path.name for path in adapter.iterdir()) == ["adapter", "merged.gguf"], "nothing half-written is left"
     for point, command in POINTS_OF_A_COMMAND.items():
         assert killed.run(*command, environment={crash_points.VARIABLE: point}) == -9, point
@@ -133,6 +134,7 @@ def test_a_run_killed_at_random_moments_decides_the_same(tmp_path: Path, whole: 
         arguments = RESUME
     assert killed.run(*RESUME) == 0, killed.output()
     assert decided(check_complete(killed, TASKS, ITERATIONS)) == decided(whole.events())
+    assert handled(killed) == handled(whole), "every cause is handled, and once"
 
 
 def test_a_run_with_much_in_flight_killed_at_random_moments_loses_and_doubles_nothing(

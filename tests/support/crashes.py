@@ -217,6 +217,14 @@ def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str, str]]:
     return found
 
 
+def handled(killed: Killed) -> list[tuple[str, str, str]]:
+    """Every handler with the stream and type of the causes that it is done with."""
+    by_position = {r.position: r for r in killed.events()}
+    with EventLog.open(killed.store / "log.db", read_only=True) as log:
+        done = [(handler, by_position[position]) for handler, position in log.handled(RUN)]
+    return sorted((handler, _plain(cause.stream), cause.event.type) for handler, cause in done)
+
+
 def _call(name: str) -> str:
     """Name of a call without the count of the verifier's tries: `12/3#s2` as `12/3#s`."""
     return re.sub(r"(#[a-z])[0-9]+$", r"\1", name)
