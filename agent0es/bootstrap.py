@@ -218,10 +218,10 @@ async def drive(ports: Ports, observers: Sequence[Observer]) -> RunState:
     from agent0es.projections.state import state_at
 
     state = state_at(ports.log, ports.run)
-    for role, model in ports.models.items():
-        serving = state.serving[role]
-        trained = state.adapters[serving].trained if serving else None
-        if trained is not None:
-            await model.deploy(deployment(ports.store, trained))
+    for name, adapter in state.adapters.items():
+        # One that was evaluated may be promoted next, and nobody else would deploy it.
+        wanted = name == state.serving[adapter.role] or adapter.outcome == "evaluated"
+        if wanted and adapter.trained is not None:
+            await ports.models[adapter.role].deploy(deployment(ports.store, adapter.trained))
     dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)
     return await dispatcher.run()

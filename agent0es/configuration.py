@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
+from agent0es import crash_points
 from agent0es.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "AGENT0ES_"
-NOT_SETTINGS = {"AGENT0ES_STORE"}
+NOT_SETTINGS = {"AGENT0ES_STORE", crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
 
 

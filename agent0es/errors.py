@@ -7,6 +7,7 @@ Agent0Error
 │   │   ├── RunNotFound
 │   │   └── RunInUse         another process drives this run
 │   ├── ModelNotFound        weights are missing or are not what they should be
+│   ├── NotRecorded          a recorded run has no answer to what a model is asked
 │   ├── SandboxUnavailable   tools can't be isolated on this machine
 │   ├── QueryError           the SQL that was given does not run
 │   ├── UnknownName          the run has no task, attempt, adapter or call of that name
@@ -43,6 +44,10 @@ class RunInUse(StoreError):
 
 class ModelNotFound(UserError):
     """Model weights are missing, or their hash is not the published one."""
+
+
+class NotRecorded(UserError):
+    """A recorded run is asked for an answer that it does not hold."""
 
 
 class SandboxUnavailable(UserError):

@@ -4,7 +4,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent0es.domain.events import TaskCompleted
+from agent0es.domain.events import TaskCompleted, TaskRequested
+from agent0es.domain.seeds import derive_seed
 
 TARGET = 0.5
 """The solve rate at which a task teaches most: where the student is torn."""
@@ -77,6 +78,16 @@ def choose_families(
 
     chosen = sorted(families, key=rank)[:count]
     return {family: statistics.get(family, FamilyStatistics()).difficulty for family in chosen}
+
+
+def offer(requested: TaskRequested) -> dict[str, float]:
+    """The families of a request with their difficulties, in the order in which the teacher reads them.
+
+    It is drawn from the request's seed: the log keeps dictionaries by key, and a model likes best what stands first.
+    """
+    names = sorted(requested.families)
+    random.Random(derive_seed(requested.seed, "offer")).shuffle(names)
+    return {name: requested.families[name] for name in names}
 
 
 def demonstrations_for(known: FamilyStatistics | None, adapter: str | None, count: int) -> int:

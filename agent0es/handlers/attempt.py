@@ -6,6 +6,7 @@ Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) 
 from dataclasses import dataclass
 
 from agent0es.agents.student import STOP, Transcript, opening
+from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution
@@ -170,6 +171,7 @@ async def call_tool(ports: Ports, stream: str, requested: ev.ToolRequested) -> t
         result = refused(f"Unknown tool {requested.tool!r}; there are: {', '.join(ports.tools)}")
     else:
         result = await tool.run(requested.input, ports.limits)
+        reach("tool.ran")
     event = ev.ToolCalled(
         call=requested.call,
         attempt=requested.attempt,

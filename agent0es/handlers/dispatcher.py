@@ -10,8 +10,10 @@ import asyncio
 import heapq
 import traceback
 from collections.abc import Sequence
+from uuid import UUID
 
 from agent0es.configuration import ExecutionSettings
+from agent0es.crash_points import reach
 from agent0es.domain.events import HandlerFailed
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
@@ -49,6 +51,8 @@ class Dispatcher:
         self._state = RunState()
         self._position = 0
         self._waiting: list[Work] = []
+        self._begun: dict[tuple[str, UUID | None], bool] = {}
+        """Handler and cause that are not marked as handled, to whether the log has events that came of them."""
         self._busy: dict[str, int] = {handler.name: 0 for handler in handlers}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -87,10 +91,14 @@ class Dispatcher:
             raise LogError(f"event {recorded.position} of run {self._run} came after event {self._position}")
         self._position = recorded.position
         self._state = evolve(self._state, recorded.event)
+        reaction = (recorded.meta.handler, recorded.meta.cause)
+        if reaction in self._begun:
+            self._begun[reaction] = True
         for observe in self._observers:
             observe(recorded, self._state)
         for order, handler in enumerate(self._handlers):
             if type(recorded.event) in handler.causes and (handler.name, recorded.position) not in handled:
+                self._begun[handler.name, recorded.meta.event_id] = False
                 heapq.heappush(self._waiting, (recorded.position, order, handler, recorded, self._state))
 
     def _start_what_can_start(self) -> None:
@@ -118,11 +126,11 @@ class Dispatcher:
 
     async def _handle(self, handler: Handler, cause: Recorded, state: RunState) -> None:
         """One reaction, with its retries. Returns when the cause is handled."""
-        finished, wrote = False, False
+        finished = False
+        reaction = (handler.name, cause.meta.event_id)
 
         async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
-            nonlocal finished, wrote
-            wrote = True
+            nonlocal finished
             appended = await self._log.append_async(events, handler=handler.name, cause=cause, handled=last)
             finished = finished or last
             for recorded in appended:
@@ -139,13 +147,17 @@ class Dispatcher:
                     if attempt == self._settings.retries:
                         raise
                     await self._sleep(BACKOFF_SECONDS * 2**attempt)
-            if not finished and (events or wrote):  # having done nothing is no deed to remember: it is decided anew
+            begun = self._begun[reaction]
+            if not finished and (events or begun):  # having done nothing is no deed to remember: it is decided anew
+                if begun:
+                    reach("handler.unmarked")
                 await record(events, last=True)
         except UserError:
             raise
         except Exception as error:  # noqa: BLE001 — written into the log and raised again as HandlerError
             await self._fail(handler, cause, state, error)
         finally:
+            del self._begun[reaction]
             self._busy[handler.name] -= 1
 
     async def _fail(self, handler: Handler, cause: Recorded, state: RunState, error: Exception) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
+from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
@@ -78,6 +79,7 @@ class Evaluate:
         arms = [*BASE_ARMS, *(Arm(name, name, "zero-shot") for name in adapter_arms(state, trained))]
         known = known_outcomes(self._ports, "eval")
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
+        reach("evaluation.answered")
         return [NewEvent(cause.stream, self._evaluated(trained, arms, outcomes))]
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from agent0es.agents import teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
@@ -67,6 +68,7 @@ class EvaluateTeacher:
             missing = [number for number in range(PROBES) if number not in done]
             fresh = await asyncio.gather(*(self._propose(arm, adapter, turns, number, record) for number in missing))
             outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
+        reach("evaluation.answered")
         problems = {number: next(iter(request.families)) for number, request in enumerate(self._requests)}
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
         return [NewEvent(cause.stream, evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed))]

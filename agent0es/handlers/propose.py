@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from agent0es.agents import teacher
 from agent0es.agents.prompt import two_parts
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import demonstrations_for
+from agent0es.domain.curriculum import demonstrations_for, offer
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
@@ -81,7 +81,8 @@ class Propose:
         ports, settings = self._ports, self._ports.settings("teacher")
         model, adapter = ports.models["teacher"], state.serving["teacher"]
         turns = teacher.zero_shot(ports.domain) if adapter else self._few_shot
-        prompt = two_parts(model, turns, teacher.request_text(requested.families))
+        families = offer(requested)
+        prompt = two_parts(model, turns, teacher.request_text(families))
         request = GenerationRequest(
             prompt="".join(prompt),
             shared=len(prompt[0]),
@@ -89,7 +90,7 @@ class Propose:
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=derive_seed(requested.seed, "proposal", attempt),
-            json_schema=teacher.schema(ports.domain, requested.families),
+            json_schema=teacher.schema(ports.domain, families),
         )
         [completion] = await model.generate([request], adapter=adapter)
         called = model_called(

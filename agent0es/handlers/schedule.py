@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import FamilyStatistics, choose_families
+from agent0es.domain.curriculum import FamilyStatistics, choose_families, offer
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
@@ -96,22 +96,21 @@ def _requests(
     start = FamilyStatistics(difficulty=curriculum.start_difficulty)
     statistics = {family: state.families.get(family, start) for family in families}
     in_flight = [
-        task.task.family if task.proposal else next(iter(task.request.families)) for task in state.in_flight.values()
+        task.task.family if task.proposal else next(iter(offer(task.request))) for task in state.in_flight.values()
     ]
     base = (state.iteration - 1) * configuration.execution.tasks_per_iteration
     requests = []
     for number in numbers:
         seed = derive_seed(state.seed, "task", base + number)
         chosen = choose_families(families, statistics, in_flight, curriculum.candidates, seed)
-        in_flight.append(next(iter(chosen)))
-        requests.append(
-            ev.TaskRequested(
-                task=base + number,
-                iteration=state.iteration,
-                domain=curriculum.domain,
-                families=chosen,
-                novelty_bar=curriculum.novelty_bar,
-                seed=seed,
-            )
+        request = ev.TaskRequested(
+            task=base + number,
+            iteration=state.iteration,
+            domain=curriculum.domain,
+            families=chosen,
+            novelty_bar=curriculum.novelty_bar,
+            seed=seed,
         )
+        in_flight.append(next(iter(offer(request))))
+        requests.append(request)
     return requests

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from agent0es.agents import student, teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
+from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
+from agent0es.log.sqlite import explain_os_error
 from agent0es.projections.datasets import (
     Dataset,
     build,
@@ -111,6 +114,7 @@ class Train:
         except TrainingError as error:
             await fail(str(error))
             return
+        reach("adapter.trained")
         event = ev.AdapterTrained(
             adapter=adapter,
             role=role,
@@ -136,6 +140,7 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     """Choose what an adapter is to learn from, as of now, write it into the store, and the event that says so."""
     dataset = _dataset(ports, role, iteration, None)
     _write(dataset_file(ports.store, ports.run, adapter), dataset)
+    reach("dataset.written")
     built = ev.DatasetBuilt(
         adapter=adapter,
         role=role,
@@ -174,5 +179,8 @@ def _sha256(path: Path) -> str | None:
 
 
 def _write(path: Path, dataset: Dataset) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(dataset.jsonl)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(dataset.jsonl)
+    except OSError as error:
+        raise StoreError(explain_os_error(error, path)) from None

@@ -170,8 +170,11 @@ def url_of_file(path: Path, *, read_only: bool = False) -> str:
     if not read_only:
         return URL.create("sqlite", database=str(path.absolute())).render_as_string()
     query = {"mode": "ro", "uri": "true"}
-    if is_mounted_read_only(path):
-        query["immutable"] = "1"  # SQLite can't make the index of its write-ahead log there, and nobody can write
+    written_ahead = path.with_name(path.name + "-wal")
+    if is_mounted_read_only(path) and not written_ahead.exists():
+        # SQLite can't make the index of a write-ahead log there, and nobody can write. Not where a process that was
+        # killed left such a log: SQLite would not look into it, and what it holds would be missing.
+        query["immutable"] = "1"
     return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query).render_as_string()
 
 

@@ -20,6 +20,7 @@ from eventsourcing import persistence as es
 from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from agent0es.crash_points import reach
 from agent0es.errors import ConcurrencyError, LogError, RunInUse, StoreError
 from agent0es.log.datastore import Datastore, library_errors
 from agent0es.log.lease import Leases
@@ -205,9 +206,11 @@ class Writer:
 
         No error is swallowed: it becomes the outcome of those who wait, and they raise it.
         """
+        reach("append.before")
         try:
             with self._datastore.write() as connection:
                 outcomes: Sequence[list[Recorded] | Exception] = self._insert(connection, batch)
+                reach("append.transaction")
         except Exception as error:  # noqa: BLE001 — see above
             self._memory = Memory()
             if len(batch) == 1 or _concerns_all(error):
@@ -218,6 +221,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 — see above
                 self._memory = Memory()
                 return [self._refusal(append, error) for append in batch]
+        reach("append.committed")
         self._remember(batch, outcomes)
         return outcomes
 

@@ -6,8 +6,10 @@ import signal
 import sys
 from collections.abc import Mapping
 
+from agent0es import crash_points
+
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "LOGNAME"}
-_KEPT_PREFIXES = ("LC_", "OMP_", "MKL_", "KMP_", "CUDA_", "NVIDIA_", "COVERAGE_")
+_KEPT_PREFIXES = (crash_points.VARIABLE, "LC_", "OMP_", "MKL_", "KMP_", "CUDA_", "NVIDIA_", "COVERAGE_")
 _PR_SET_PDEATHSIG = 1
 
 

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models import chatml
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
+from agent0es.models.weights import find_weights
 
 Script = Callable[[str, int, str | None], str]
 """(prompt, seed, adapter) to what the model writes before stop strings and bounds. Must be a pure function."""
@@ -32,10 +33,12 @@ class ScriptedBackend:
 
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
     end_of_turn = chatml.END_OF_TURN
-    weights = None
 
-    def __init__(self, script: Script, name: str = "scripted", delay_seconds: float = 0.0) -> None:
-        """`delay_seconds` is the time that an answer takes."""
+    def __init__(
+        self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None
+    ) -> None:
+        """`delay_seconds` is the time that an answer takes. Adapters are trained on `weights`, if there are any."""
+        self.weights = weights
         self._script = script
         self._name = name
         self._delay = delay_seconds
@@ -43,14 +46,19 @@ class ScriptedBackend:
         self._closed = False
 
     @classmethod
-    def create(cls, name: str, *, cache: Path | None = None, delay_seconds: float = 0.0) -> "ScriptedBackend":
-        """`name` is `module:function`. Raises ConfigurationError when there is no such function."""
+    def create(
+        cls, name: str, *, cache: Path | None = None, delay_seconds: float = 0.0, weights: str | None = None
+    ) -> "ScriptedBackend":
+        """`name` is `module:function`, `weights` a model's name or the path of a GGUF.
+
+        Raises ConfigurationError when there is no such function, ModelNotFound when there are no such weights.
+        """
         module, _, function = name.partition(":")
         try:
             script = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(f"scripted: {name!r} must be module:function of an importable module") from error
-        return cls(script, f"scripted:{name}", delay_seconds)
+        return cls(script, f"scripted:{name}", delay_seconds, find_weights(weights) if weights else None)
 
     @property
     def name(self) -> str:

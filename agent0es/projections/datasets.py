@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
+from agent0es.domain.curriculum import offer
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
@@ -144,7 +145,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
                         source=str(event.task),
                         task=event.task,
                         family=families[event.task],
-                        request=request_text(requests[event.task].families),
+                        request=request_text(offer(requests[event.task])),
                         idiom="",
                         reward=event.total,
                         segments=((last_call[event.task].text.strip(), True),),

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
 from agent0es.projections import schema
 
@@ -223,6 +224,7 @@ class Projections:
             connection.execute("BEGIN TRANSACTION")
             try:
                 self._insert(incoming)
+                reach("projection.batch")
                 position = incoming.column("position")[-1].as_py()
                 chain_hash = incoming.column("chain_hash")[-1].as_py()
                 connection.execute("UPDATE facts.folded SET position = ?, chain_hash = ?", [position, chain_hash])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agent0es.errors import Agent0Error
+from agent0es.errors import Agent0Error, StoreError
+from agent0es.log.sqlite import explain_os_error
 from agent0es.models.child_process import clean_environment
 
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -84,7 +86,10 @@ class TrainedAdapter:
 
 
 async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> TrainedAdapter:
-    """Run a job in a process of its own. Raises TrainingError; cancelling the task kills the process."""
+    """Run a job in a process of its own; cancelling the task kills it.
+
+    Raises TrainingError, and StoreError when the disk is full.
+    """
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="agent0es-training-") as folder:
         file = Path(folder) / "job.json"
@@ -112,6 +117,9 @@ async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> Trai
                 size = stderr.seek(0, os.SEEK_END)
                 stderr.seek(max(0, size - _TAIL_BYTES))
                 last_words = stderr.read().decode(errors="replace").strip() or "no message"
+                if os.strerror(errno.ENOSPC) in last_words:
+                    # No fault of the job: the run stops, and goes on when there is room.
+                    raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
                 raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words}")
     seconds = time.perf_counter() - begin
     phases = done["phases"]

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+from agent0es.crash_points import reach
 from agent0es.models.child_process import end_with_parent
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
@@ -63,8 +64,11 @@ def main() -> None:
     phases.end("load")
     losses, tokens = train(network, examples, job)
     phases.end("train")
-    output.mkdir(parents=True, exist_ok=True)
+    if output.exists():
+        shutil.rmtree(output)  # what a trainer that was killed left, half-written files too
+    output.mkdir(parents=True)
     adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
+    reach("adapter.written", with_parent=True)
     write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
     with (output / "merged.gguf").open("rb") as file:
         merged_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -189,8 +193,6 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
             with file.open("rb") as written:
                 os.fsync(written.fileno())
         unfinished.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

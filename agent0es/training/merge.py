@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from agent0es.crash_points import reach
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import write_gguf
 from agent0es.models.weights import heads_of, hugging_face_name
@@ -20,6 +21,7 @@ def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | No
     """
 
     def replaced(name: str) -> npt.NDArray[np.float32] | None:
+        reach("merge.tensor", with_parent=True)
         values = merged(hugging_face_name(name).removesuffix(".weight"))
         if values is None:
             return None

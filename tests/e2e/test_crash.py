@@ -1,105 +1,162 @@
-"""kill -9 at ten moments of one run: nothing that was acknowledged is lost, nothing is doubled, the run finishes.
+"""kill -9 at named points and at random moments: nothing that was acknowledged is lost, nothing is doubled, the run
+finishes, and it decides what a run decides that was never killed.
 
-The model is scripted; the log, the sandbox, the handlers and the process that dies are real.
+Training is real and tiny. `tests/support/crashes.py` says what is real besides, and what is checked.
 """
 
-import os
+import random
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from agent0es import crash_points
 from agent0es.domain import events as ev
-from agent0es.log import EventLog, Recorded
+from tests.integration.training.tiny_model import write_tiny_gguf
+from tests.support.crashes import RUN, Killed, check, check_complete, decided, handled, tables
 
-CONFIG = Path(__file__).with_name("crash.yaml")
 ROOT = Path(__file__).parents[2]
-KILLS = 10
+CONFIG = str(Path(__file__).with_name("killed.yaml"))
+SCRIPT = "tests.support.crashes:respond"
+TASKS, ITERATIONS = 5, 2
+RESUME = ("run", "--resume", "latest")
+
+POINTS_OF_A_RUN = (
+    ("append.before", 4),
+    ("append.transaction", 9),
+    ("append.committed", 7),
+    ("tool.ran", 2),
+    ("handler.unmarked", 2),
+    ("append.transaction", 5),
+    ("dataset.written", 1),
+    ("adapter.written", 1),
+    ("merge.tensor", 12),
+    ("adapter.trained", 1),
+    ("evaluation.answered", 1),
+    ("append.committed", 1),
+    ("append.before", 1),
+)
+"""Each with the passing at which the process dies, in the order in which one run comes by."""
+
+POINTS_OF_A_COMMAND = {
+    "projection.batch": ("sql", "SELECT count(*) FROM events"),
+}
+"""Points that another command passes than `run`. Killed there and run again, it must succeed."""
 
 
-def start(store: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "agent0es", "run", "--store", str(store), "--json", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finish(store: Path, *arguments: str) -> None:
-    process = start(store, *arguments)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error.decode()
-
-
-def events_of(store: Path) -> list[Recorded]:
-    with EventLog.open(store / "log.db", read_only=True) as log:
-        return list(log.read())
-
-
-def kill_after(process: "subprocess.Popen[bytes]", store: Path, count: int) -> list[Recorded]:
-    """Kill the process as soon as the log has `count` events; what the log held just before, by another reader."""
-    deadline = time.monotonic() + 60
-    while not (store / "log.db").exists():
-        assert time.monotonic() < deadline, "the run never began"
-        time.sleep(0.05)
-    with EventLog.open(store / "log.db", read_only=True) as log:
-        while log.head() < count and process.poll() is None:
-            assert time.monotonic() < deadline, f"stuck at {log.head()} events"
-            time.sleep(0.002)
-        seen = list(log.read())
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    return seen
-
-
-def decided(recorded: list[Recorded]) -> list[str]:
-    """What was decided, in a form that does not depend on the run's name or on which attempts were made again."""
-    cut_off = {r.stream for r in recorded if isinstance(r.event, ev.AttemptAbandoned)}
-    texts = [
-        f"{r.stream.replace(r.run, 'run', 1)} {r.event.model_dump_json()}" for r in recorded if r.stream not in cut_off
+def settings(backend: str, name: str, weights: Path) -> list[str]:
+    """Arguments of a new run with this model for both roles."""
+    each = {"backend": backend, "name": name, "options": f"{{weights: {weights}}}"}
+    return ["run", "--config", CONFIG] + [
+        part
+        for role in ("student", "teacher")
+        for key, value in each.items()
+        for part in ("--set", f"models.{role}.{key}={value}")
     ]
-    return sorted(re.sub(r"\b(\d+/\d+)\.\d+", r"\1", text) for text in texts)
 
 
-def test_a_run_that_was_killed_ten_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    store = tmp_path / "killed"
-    arguments: tuple[str, ...] = ("--config", str(CONFIG))
-    before: list[Recorded] = []
-    for kill in range(1, KILLS + 1):
-        process = start(store, *arguments)
-        seen = kill_after(process, store, max(len(before) + 7, kill * 43))
-        after = events_of(store)
-        assert [r.chain_hash for r in after[: len(seen)]] == [r.chain_hash for r in seen], "an event was lost"
-        before, arguments = after, ("--resume", "latest")
-    finish(store, "--resume", "latest")
-
-    recorded = events_of(store)
-    assert [r.position for r in recorded] == list(range(1, len(recorded) + 1))
-    assert isinstance(recorded[-1].event, ev.RunCompleted)
-    with EventLog.open(store / "log.db", read_only=True) as log:
-        assert log.verify().ok
-
-    of_type: dict[type, list[Recorded]] = {}
-    for r in recorded:
-        of_type.setdefault(type(r.event), []).append(r)
-    requested = Counter(r.event.task for r in of_type[ev.TaskRequested])
-    assert requested == Counter(range(1, 25)), "every task is requested once"
-    finished = Counter(r.event.task for r in of_type[ev.TaskCompleted])
-    given_up = [r.event.task for r in of_type.get(ev.ProposalRejected, []) if r.event.tries_left == 0]
-    assert finished + Counter(given_up) == requested, "every task ends once"
-    submitted = Counter(r.event.attempt.split(".")[0] for r in of_type[ev.SolutionSubmitted])
-    verified = Counter(r.event.attempt.split(".")[0] for r in of_type[ev.Verified])
-    assert set(submitted.values()) == {1} and verified == submitted, "every attempt ends once and is judged once"
-    rewards = Counter((r.event.task, r.event.attempt) for r in of_type[ev.RewardAssigned])
-    assert set(rewards.values()) == {1}
-    assert len(of_type[ev.IterationCompleted]) == 2
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
 
 
-def test_in_deterministic_mode_a_killed_run_decides_the_same_as_one_that_was_not(tmp_path: Path) -> None:
-    settings = ("--config", str(CONFIG), "--set", "execution.deterministic=true", "--iterations", "1", "--tasks", "6")
-    finish(tmp_path / "whole", *settings)
-    process = start(tmp_path / "killed", *settings)
-    kill_after(process, tmp_path / "killed", 60)
-    finish(tmp_path / "killed", "--resume", "latest")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Killed:
+    """A run that nobody killed, one request at a time, on the scripted model."""
+    whole = Killed(tmp_path_factory.mktemp("whole") / "store")
+    assert whole.run(*settings("scripted", SCRIPT, weights), "--set", "execution.deterministic=true") == 0, (
+        whole.output()
+    )
+    events = [type(r.event) for r in check_complete(whole, TASKS, ITERATIONS)]
+    assert events.count(ev.AdapterTrained) == ITERATIONS and ev.AdapterPromoted in events, "there is something to lose"
+    return whole
 
-    assert decided(events_of(tmp_path / "killed")) == decided(events_of(tmp_path / "whole"))
+
+@pytest.fixture
+def again(whole: Killed, weights: Path) -> list[str]:
+    """Arguments of a run on the recording of that one, which must come to the same."""
+    return [*settings("recorded", f"{whole.store}:{RUN}", weights), "--set", "execution.deterministic=true"]
+
+
+def test_every_named_point_is_in_the_code_and_is_killed_at() -> None:
+    code = "".join(file.read_text() for file in (ROOT / "agent0es").rglob("*.py"))
+    reached = set(re.findall(r'\breach\("([^"]+)"', code))
+    assert reached == set(crash_points.POINTS) == {point for point, _ in POINTS_OF_A_RUN} | set(POINTS_OF_A_COMMAND)
+
+
+def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whole: Killed, again: list[str]) -> None:
+    killed = Killed(tmp_path / "store")
+    adapter = killed.store / "adapters" / RUN / "student-1"
+    arguments: tuple[str, ...] = tuple(again)
+    for point, passing in POINTS_OF_A_RUN:
+        environment = {crash_points.VARIABLE: f"{point}:{passing}"}
+        assert killed.run(*arguments, environment=environment) == -9, f"{point} was not passed: {killed.output()}"
+        check(killed)
+        arguments = RESUME
+        match point:
+            case "merge.tensor":
+                assert list(adapter.glob(".merged.gguf-*")) and not (adapter / "merged.gguf").exists()
+            case "adapter.trained":
+                assert (adapter / "merged.gguf").exists()
+                assert not any(isinstance(r.event, ev.AdapterTrained) for r in killed.events())
+    for point, command in POINTS_OF_A_COMMAND.items():
+        assert killed.run(*command, environment={crash_points.VARIABLE: point}) == -9, point
+        assert killed.run(*command) == 0, killed.output()
+    assert killed.run(*RESUME) == 0, killed.output()
+
+    assert decided(check_complete(killed, TASKS, ITERATIONS)) == decided(whole.events())
+    assert handled(killed) == handled(whole), "every cause is handled, and once"
+    assert sorted(path.name for path in adapter.iterdir()) == ["adapter", "merged.gguf"], "nothing half-written is left"
+    for point, command in POINTS_OF_A_COMMAND.items():
+        assert killed.run(*command, environment={crash_points.VARIABLE: point}) == -9, point
+    assert tables(killed.store, killed.store / "projections.duckdb") == tables(killed.store, None)
+
+
+def test_a_run_killed_at_random_moments_decides_the_same(tmp_path: Path, whole: Killed, again: list[str]) -> None:
+    """25 moments: 23 anywhere in the log, two while an adapter is being trained."""
+    rng = random.Random(25)
+    killed = Killed(tmp_path / "store")
+    places = sorted(rng.sample(range(2, whole.head), 23))
+    in_training = [r.position for r in whole.events() if isinstance(r.event, ev.TrainingStarted)]
+    arguments: tuple[str, ...] = tuple(again)
+    for place in sorted([*places, *in_training]):
+        trains = place in in_training
+        next_position = max(place, killed.head + 1)
+        code = killed.run(
+            *arguments,
+            kill_when=lambda position, kind, trains=trains, at=next_position: (
+                kind == "TrainingStarted" if trains else position >= at
+            ),
+            delay=rng.uniform(0, 2.0 if trains else 0.01),
+        )
+        assert code == -9, killed.output()
+        check(killed)
+        arguments = RESUME
+    assert killed.run(*RESUME) == 0, killed.output()
+    assert decided(check_complete(killed, TASKS, ITERATIONS)) == decided(whole.events())
+    assert handled(killed) == handled(whole), "every cause is handled, and once"
+
+
+def test_a_run_with_much_in_flight_killed_at_random_moments_loses_and_doubles_nothing(
+    tmp_path: Path, weights: Path
+) -> None:
+    """25 moments, some of them on the way through a catch-up of the tables."""
+    rng = random.Random(50)
+    killed = Killed(tmp_path / "store")
+    arguments = (*settings("scripted", SCRIPT, weights), "--tasks", "10", "--set", "execution.tasks_in_flight=4")
+    for moment in range(25):
+        at = killed.head + rng.randint(1, 24)
+        code = killed.run(
+            *arguments, kill_when=lambda position, _kind, at=at: position >= at, delay=rng.uniform(0, 0.02)
+        )
+        assert code == -9, killed.output()
+        check(killed)
+        arguments = RESUME
+        if moment % 5 == 0:
+            environment = {crash_points.VARIABLE: "projection.batch"} if moment % 2 else {}
+            assert killed.run("sql", "SELECT count(*) FROM events", environment=environment) == (
+                -9 if environment else 0
+            )
+    assert killed.run(*RESUME) == 0, killed.output()
+    check_complete(killed, 10, ITERATIONS)
+    assert tables(killed.store, killed.store / "projections.duckdb") == tables(killed.store, None)

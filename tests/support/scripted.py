@@ -3,10 +3,9 @@
 import json
 import random
 import re
+from functools import cache
 
-from agent0es.taskdomains.math import MathDomain
-
-DOMAIN = MathDomain()
+from agent0es.taskdomains import TaskDomain, load_task_domain
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
@@ -21,11 +20,21 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
         return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
     numbers = re.findall(r"\d+", question)
     operator = random.Random(seed).choice("+-*")
-    return f"Action: python[{f' {operator} '.join(numbers[:2]) or '1 + 1'}]\n"
+    return f"{action_lead(said)}python[{f' {operator} '.join(numbers[:2]) or '1 + 1'}]\n"
+
+
+@cache
+def math_domain() -> TaskDomain:
+    return load_task_domain("math")
+
+
+def action_lead(said: str) -> str:
+    """How a call begins, unless these words were put into the student's mouth."""
+    return " " if said.endswith("Action:") else "Action: "
 
 
 def propose(question: str, seed: int) -> str:
     """The first family on offer, with parameters that fit an easy task."""
     name = question.removeprefix("Families:").split(",")[0].strip()
-    family = DOMAIN.family(name)
+    family = math_domain().family(name)
     return json.dumps({"family": name, **family.sample(random.Random(seed), 0.0)})

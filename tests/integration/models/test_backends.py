@@ -1,13 +1,17 @@
-"""The contract, kept by the scripted backend and by the embedded model."""
+"""The contract, kept by the scripted backend, by a recording of it, and by the embedded model."""
 
+import asyncio
 import random
 from pathlib import Path
 
 import pytest
-from contract import BackendContract
+from contract import QUESTION, SCHEMA, BackendContract, ask
 
-from agent0es.models.base import Deployment
+from agent0es.handlers.attempt import model_called
+from agent0es.log import EventLog, NewEvent
+from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend
+from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.models.weights import find_weights
 
@@ -26,6 +30,53 @@ class TestScripted(BackendContract):
     @pytest.fixture
     def deployment(self) -> Deployment:
         return Deployment("student-1", Path("adapter"))
+
+
+class TestRecorded(BackendContract):
+    """What the contract asks was asked of the scripted backend; its log has the answers."""
+
+    @pytest.fixture(scope="class")
+    def recording(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        store = tmp_path_factory.mktemp("store")
+        backend = ScriptedBackend(script)
+        [free] = asyncio.run(backend.generate([ask(backend)]))
+        stops = ((free.text.split()[2], "never written"), (free.text[:1],))
+        requests = [ask(backend, max_tokens=tokens) for tokens in (24, 3, 4, 4000)]
+        requests += [ask(backend, stop=stop) for stop in stops]
+        requests += [ask(backend, f"Say {n}.", 8, temperature=0.8, seed=n) for n in range(40)]
+        requests += [ask(backend, f"Say {n}.", 6, seed=n) for n in range(40)]
+        requests += [ask(backend, temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
+        requests += [ask(backend, "Give a number as JSON.", 60, json_schema=SCHEMA)]
+        asyncio.run(record(backend, store, requests))
+        return store
+
+    @pytest.fixture
+    def backend(self, recording: Path) -> RecordedBackend:
+        return RecordedBackend.create(f"{recording}:r")
+
+    @pytest.fixture
+    def deployment(self) -> Deployment:
+        return Deployment("student-1", Path("adapter"))
+
+
+async def record(backend: ScriptedBackend, store: Path, requests: list[GenerationRequest]) -> None:
+    """A log with the answers to the requests, and one of an adapter."""
+    await backend.deploy(Deployment("student-1", Path("adapter")))
+    asked = [(request, None) for request in requests] + [(ask(backend, QUESTION), "student-1")]
+    with EventLog.open(store / "log.db") as log:
+        for request, adapter in asked:
+            [completion] = await backend.generate([request], adapter)
+            event = model_called(
+                request,
+                completion,
+                (request.prompt,),
+                role="student",
+                task=1,
+                attempt="1/0",
+                model=backend.name,
+                adapter=adapter,
+            )
+            log.append([NewEvent("attempt/r/1/0", event)], handler="solve")
 
 
 class TestOpenVino(BackendContract):

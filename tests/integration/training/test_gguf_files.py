@@ -1,5 +1,6 @@
 """GGUF files, read and written."""
 
+import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -65,6 +66,10 @@ def test_q_and_k_return_to_the_order_that_they_came_from(tiny_gguf: Path, tiny_d
 
 
 def test_two_processes_may_make_the_base_folder_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
+    """And what one that was killed had begun is removed."""
+    begun = tmp_path / f".{hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()[:16]}-killed"
+    begun.mkdir()
+    (begun / "config.json").touch()
     with ProcessPoolExecutor(4) as pool:
         made = set(pool.map(base_model_dir, [tmp_path] * 4, [tiny_gguf] * 4))
     assert len(made) == 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from agent0es.errors import StoreError
 from agent0es.training.jobs import TrainedAdapter, TrainingError, TrainingJob, train_adapter
+from tests.support.small_disk import small_disk
 
 
 def rows(path: Path, count: int, text: str = "yes") -> Path:
@@ -75,6 +79,29 @@ async def test_a_failure_says_why(job: dict[str, Any], tmp_path: Path) -> None:
         await run(job, target_modules=("c_attn",))
     with pytest.raises(TrainingError, match="none of 3 examples can be learnt from"):
         await run(job, dataset=rows(tmp_path / "empty.jsonl", 3, text="much too long"), max_tokens=4)
+
+
+async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(job: dict[str, Any]) -> None:
+    """E.g. for want of memory; the next job removes what it left."""
+
+    def kill(progress: object) -> None:
+        [trainer] = trainers(job["output"])
+        os.kill(int(trainer), signal.SIGKILL)
+
+    (job["output"] / "adapter").mkdir(parents=True)
+    (job["output"] / ".merged.gguf-1234").touch()
+    with pytest.raises(TrainingError, match="ended with -9"):
+        await train_adapter(TrainingJob(**job), kill)
+    trained, _ = await run(job, epochs=1)
+    assert sorted(path.name for path in trained.adapter_dir.parent.iterdir()) == ["adapter", "merged.gguf"]
+
+
+async def test_a_full_disk_is_no_fault_of_the_job(job: dict[str, Any], tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", 64) as disk,
+        pytest.raises(StoreError, match="the disk is full; free some space"),
+    ):
+        await run(job, epochs=1, output=disk / "out")
 
 
 async def test_cancelling_kills_the_trainer(job: dict[str, Any]) -> None:

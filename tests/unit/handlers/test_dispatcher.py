@@ -77,6 +77,22 @@ def test_what_was_handled_is_not_handled_again(log: EventLog) -> None:
     assert end.calls == 0
 
 
+class NothingLeft(Begin):
+    """Finds that all it would do is in the log."""
+
+    async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        return []
+
+
+def test_a_cause_whose_events_all_came_before_a_crash_is_marked_as_handled(log: EventLog) -> None:
+    [started] = log.read()
+    log.append([NewEvent(f"run/{RUN}", ev.IterationStarted(iteration=1))], handler="begin", cause=started)
+    assert log.handled(RUN) == set()
+    dispatch(log, NothingLeft(), End())
+    assert log.handled(RUN) == {("begin", 1), ("end", 2)}
+    assert types(log) == ["RunStarted", "IterationStarted", "RunCompleted"]
+
+
 def test_a_transient_error_is_tried_again(log: EventLog) -> None:
     end = End(TransientError("busy"), TransientError("busy"))
     assert dispatch(log, Begin(), end, retries=2).status == "completed"

@@ -1,0 +1,46 @@
+"""Named places in the code at which a test has the process killed, to see that a resumed run loses nothing.
+
+`AGENT0ES_CRASH_AT=append.committed` in the environment kills with SIGKILL at the first passing of that place,
+`AGENT0ES_CRASH_AT=append.committed:40` at the fortieth. Without the variable nothing happens. A kill anywhere else
+comes to the same: these are the places at which a mistake in the order of writing would show.
+"""
+
+import os
+import signal
+from collections import Counter
+
+VARIABLE = "AGENT0ES_CRASH_AT"
+
+POINTS = {
+    "append.before": "An append was asked for; nothing of it was written.",
+    "append.transaction": "The rows of an append are written, and not committed.",
+    "append.committed": "An append is in the log; whoever waits for it was not told.",
+    "handler.unmarked": "What a handler recorded is in the log; its cause is not marked as handled.",
+    "tool.ran": "A tool call ran in the sandbox; there is no ToolCalled.",
+    "dataset.written": "The file of a dataset is written; there is no DatasetBuilt.",
+    "adapter.written": "The trainer has written the adapter; it is not merged.",
+    "merge.tensor": "The trainer is about to write another tensor of the merged weights.",
+    "adapter.trained": "The trainer is done; there is no AdapterTrained.",
+    "evaluation.answered": "All held-out problems are answered; there is no AdapterEvaluated.",
+    "projection.batch": "A batch of events is in the tables; neither that nor their position is committed.",
+}
+"""Every point, and how far things are there."""
+
+_passed: Counter[str] = Counter()
+
+
+def reach(point: str, *, with_parent: bool = False) -> None:
+    """Die here if the environment says so.
+
+    `with_parent` is for a child process: its end alone would be a failure that the parent reports, and no crash.
+    """
+    wanted = os.environ.get(VARIABLE)
+    if wanted is None:
+        return
+    name, _, passing = wanted.partition(":")
+    if name != point:
+        return
+    _passed[point] += 1
+    if _passed[point] == int(passing or 1):
+        for process in (*([os.getppid()] if with_parent else []), os.getpid()):
+            os.kill(process, signal.SIGKILL)

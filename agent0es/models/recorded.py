@@ -1,0 +1,240 @@
+"""A backend that answers with what another run was answered: for tests and debugging, without the model.
+
+A request is answered with the recorded completion of the same prompt, seed, temperature and adapter. So a run with
+the recorded one's seed and settings, one request at a time, has the same contents again, whatever made the recording.
+"""
+
+import asyncio
+import hashlib
+import math
+import re
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from agent0es.domain import events as ev
+from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
+from agent0es.log import EventLog
+from agent0es.models import chatml
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
+from agent0es.models.weights import find_weights
+
+UNKNOWN_TOKEN = -1
+"""Stands for each token: the log holds how many there were, not which."""
+
+ROUNDING = 0.4999e-4
+"""How far the mean of a call's log-probabilities may be from the recorded one, and still be rounded to it."""
+
+SHOWN = 60
+"""Characters of a prompt that a message shows."""
+
+_PIECE = re.compile(r"\s*\S+|\s+")
+
+Key = tuple[bytes, int, float, str | None]
+"""Hash of the prompt, seed, temperature, adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the log holds of a completion."""
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    finish_reason: str
+    logprob: float
+    """Of each token: their mean."""
+
+    def fits(self, request: GenerationRequest) -> bool:
+        """Whether it keeps the request's bounds. Those of the recorded request are not in the log."""
+        return self.tokens <= request.max_tokens and not any(stop in self.text for stop in request.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the models of a run wrote."""
+
+    models: tuple[str, ...]
+    adapters: frozenset[str]
+    answers: dict[Key, list[Answer]]
+    """Those of attempts that a crash cut off come last."""
+
+
+class RecordedBackend:
+    """Answers with the completions of a recorded run."""
+
+    # Structured text is as good as the recorded model's. Of log-probabilities only the mean is known.
+    capabilities = Capabilities(logprobs=False, structured_output=True, adapters=True, batching=True)
+    end_of_turn = chatml.END_OF_TURN
+
+    def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:
+        """`store` is a folder, or the URL of a log. Adapters are trained on `weights`, if there are any.
+
+        Raises StoreError when there is no log, RunNotFound when it has no such run.
+        """
+        self.weights = weights
+        self._where = f"run {run} in {store}"
+        self._run = run
+        self._log = store if "://" in store else Path(store).expanduser() / "log.db"
+        self._deployed: set[str] = set()
+        self._closed = False
+        with EventLog.open(self._log, read_only=True) as log:
+            runs = log.runs()
+        if run not in runs:
+            raise RunNotFound(f"recorded: there is no {self._where}; the latest are: {', '.join(runs[-5:]) or 'none'}")
+
+    @classmethod
+    def create(cls, name: str, *, cache: Path | None = None, weights: str | None = None) -> "RecordedBackend":
+        """`name` is `STORE:RUN`, `weights` a model's name or the path of a GGUF.
+
+        Raises ConfigurationError for another form of name, ModelNotFound when there are no such weights, and what the
+        constructor raises.
+        """
+        store, _, run = name.rpartition(":")
+        if not (store and run):
+            raise ConfigurationError(f"recorded: {name!r} must be STORE:RUN, e.g. store:20261124-041215")
+        return cls(store, run, find_weights(weights) if weights else None)
+
+    @property
+    def name(self) -> str:
+        """The recorded model's own, so that events are the same again; of several models all names."""
+        return " and ".join(self._recording.models) or "recorded"
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
+        return chatml.chat_prompt(messages, prefill)
+
+    def neutralise(self, text: str) -> str:
+        return chatml.neutralise(text)
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        """As the protocol says. Raises NotRecorded for a request that the recorded run did not make."""
+        if adapter is not None and adapter not in self._deployed:
+            deployed = ", ".join(sorted(self._deployed)) or "none"
+            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+        begin = time.perf_counter()
+        await asyncio.sleep(0)  # other tasks run in between, as they do with a real model
+        answers = [self._find(request, adapter) for request in requests]
+        seconds = time.perf_counter() - begin
+        return [
+            Completion(
+                text=answer.text,
+                token_ids=(UNKNOWN_TOKEN,) * answer.tokens,
+                logprobs=(answer.logprob,) * answer.tokens,
+                finish_reason=answer.finish_reason,
+                prompt_tokens=answer.prompt_tokens,
+                seconds=seconds,
+            )
+            for answer in answers
+        ]
+
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        """The text word by word: where its tokens end is not recorded."""
+        [completion] = await self.generate([request], adapter)
+        for piece in _PIECE.findall(completion.text):
+            yield piece
+
+    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        raise ConfigurationError("a recording gives no embeddings; use agent0es.models.embedder.Embedder")
+
+    async def health(self) -> Health:
+        return Health(
+            ok=not self._closed, detail=f"recorded: {self._where}", extra={"deployed": sorted(self._deployed)}
+        )
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Let an adapter of the recording answer; its files are not looked at. Raises ModelNotFound for another one."""
+        if deployment.name not in self._recording.adapters:
+            known = ", ".join(sorted(self._recording.adapters)) or "none"
+            raise ModelNotFound(f"adapter {deployment.name} answered nothing in {self._where}; there are: {known}")
+        self._deployed.add(deployment.name)
+
+    async def retire(self, name: str) -> None:
+        self._deployed.discard(name)
+
+    async def close(self) -> None:
+        self._closed = True
+
+    @cached_property
+    def _recording(self) -> Recording:
+        with EventLog.open(self._log, read_only=True) as log:
+            types = ["ModelCalled", "SolutionSubmitted", "AttemptAbandoned"]
+            return read_recording(recorded.event for recorded in log.read(run=self._run, types=types))
+
+    def _find(self, request: GenerationRequest, adapter: str | None) -> Answer:
+        """The first recorded answer that is one to the request. Raises NotRecorded with what is missing."""
+        known = self._recording.answers.get(_key(request.prompt, request.seed, request.temperature, adapter), [])
+        for answer in known:
+            if answer.fits(request):
+                return answer
+        asked = (
+            f"seed {request.seed}, temperature {request.temperature}, adapter {adapter or 'none'}, a prompt of "
+            f"{len(request.prompt)} characters that ends with {request.prompt[-SHOWN:]!r}"
+        )
+        if known:
+            raise NotRecorded(
+                f"{self._where} has an answer, but not within {request.max_tokens} tokens and before "
+                f"{' or '.join(map(repr, request.stop)) or 'any end'}, to: {asked}; leave the settings as recorded"
+            )
+        raise NotRecorded(
+            f"{self._where} has no answer to: {asked}; the run must have the recorded one's seed and settings, and the "
+            "recording must go that far"
+        )
+
+
+def read_recording(events: Iterable[ev.Event]) -> Recording:
+    """The answers in a run's events."""
+    calls: list[ev.ModelCalled] = []
+    confidence: dict[str, float] = {}
+    cut_off: set[str | None] = set()
+    for event in events:
+        match event:
+            case ev.ModelCalled():
+                calls.append(event)
+            case ev.SolutionSubmitted():
+                confidence[event.attempt] = event.solution.confidence
+            case ev.AttemptAbandoned():
+                cut_off.add(event.attempt)
+            case _:
+                pass
+    of_attempt: dict[str | None, list[ev.ModelCalled]] = defaultdict(list)
+    for call in calls:
+        of_attempt[call.attempt].append(call)
+    shift = {name: _shift(of_attempt[name], value) for name, value in confidence.items()}
+    answers: dict[Key, list[Answer]] = defaultdict(list)
+    for call in sorted(calls, key=lambda call: call.attempt in cut_off):
+        answers[_key("".join(call.prompt), call.seed, call.temperature, call.adapter)].append(
+            Answer(
+                text=call.text,
+                tokens=call.completion_tokens,
+                prompt_tokens=call.prompt_tokens,
+                finish_reason=call.finish_reason,
+                logprob=min(0.0, call.mean_logprob + shift.get(call.attempt or "", 0.0)),
+            )
+        )
+    return Recording(
+        models=tuple(dict.fromkeys(call.model for call in calls)),
+        adapters=frozenset(call.adapter for call in calls if call.adapter),
+        answers=dict(answers),
+    )
+
+
+def _shift(calls: Sequence[ev.ModelCalled], confidence: float) -> float:
+    """What to add to the rounded means of an attempt's calls so that its confidence is the recorded one again.
+
+    The confidence is exp of the mean over all tokens of the attempt, as they were before each call's mean was rounded.
+    """
+    tokens = sum(call.completion_tokens for call in calls)
+    if not tokens or confidence <= 0.0:
+        return 0.0
+    mean = sum(call.mean_logprob * call.completion_tokens for call in calls) / tokens
+    return min(ROUNDING, max(-ROUNDING, math.log(confidence) - mean))
+
+
+def _key(prompt: str, seed: int, temperature: float, adapter: str | None) -> Key:
+    return hashlib.sha256(prompt.encode()).digest(), seed, temperature, adapter

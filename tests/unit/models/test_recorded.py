@@ -1,0 +1,125 @@
+"""The backend that replays a run: the same contents, and a clear word for what it has not."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from agent0es.domain import events as ev
+from agent0es.domain.task import Solution
+from agent0es.domain.uncertainty import confidence
+from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound, StoreError
+from agent0es.log import EventLog, NewEvent
+from agent0es.models.base import Deployment, GenerationRequest
+from agent0es.models.factory import create_backend
+from agent0es.models.recorded import RecordedBackend, read_recording
+
+
+def called(text: str = "Answer: 4", attempt: str | None = "1/0", **changes: object) -> ev.ModelCalled:
+    values = {
+        "role": "student",
+        "task": 1,
+        "attempt": attempt,
+        "model": "m",
+        "adapter": None,
+        "prompt": ("What is ", "2 + 2?"),
+        "text": text,
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "finish_reason": "stop",
+        "temperature": 0.6,
+        "seed": 5,
+        "mean_logprob": -0.1234,
+    }
+    return ev.ModelCalled.model_validate({**values, **changes})
+
+
+def submitted(value: float, attempt: str = "1/0") -> ev.SolutionSubmitted:
+    solution = Solution(answer="4", confidence=value, tool_calls=0, tool_errors=0, observed=False)
+    return ev.SolutionSubmitted(attempt=attempt, task=1, solution=solution)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    with EventLog.open(tmp_path / "log.db") as log:
+        for event in (called(), called("Answer: 5", adapter="student-1", attempt="2/0")):
+            log.append([NewEvent(f"attempt/r/{event.attempt}", event)], handler="solve")
+    return tmp_path
+
+
+REQUEST = GenerationRequest("What is 2 + 2?", max_tokens=8, temperature=0.6, stop=("\n",), seed=5)
+
+
+async def test_a_request_is_answered_as_it_was(store: Path) -> None:
+    backend = create_backend("recorded", f"{store}:r")
+    assert isinstance(backend, RecordedBackend) and backend.name == "m"
+    await backend.deploy(Deployment("student-1", store))
+    [base], [adapted] = await backend.generate([REQUEST]), await backend.generate([REQUEST], "student-1")
+    assert (base.text, adapted.text) == ("Answer: 4", "Answer: 5")
+    assert (base.prompt_tokens, len(base.token_ids), base.finish_reason) == (7, 3, "stop")
+    assert round(sum(base.logprobs) / 3, 4) == -0.1234
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"seed": 6}, "has no answer to: seed 6, temperature 0.6, adapter none, a prompt of 14 characters"),
+        ({"temperature": 0.0}, "no answer to: seed 5, temperature 0.0"),
+        ({"prompt": "\x1b[2Jwhat?"}, r"ends with '\x1b[2Jwhat?'"),
+        ({"max_tokens": 2}, "has an answer, but not within 2 tokens"),
+        ({"stop": ("4",)}, "not within 8 tokens and before '4'"),
+    ],
+)
+async def test_what_was_not_recorded_is_named(store: Path, changes: dict[str, object], missing: str) -> None:
+    backend = RecordedBackend(str(store), "r")
+    values = {name: getattr(REQUEST, name) for name in ("prompt", "max_tokens", "temperature", "stop", "seed")}
+    with pytest.raises(NotRecorded, match=re.escape(missing)) as refused:
+        await backend.generate([GenerationRequest(**{**values, **changes})])
+    assert f"run r in {store}" in str(refused.value) and str(refused.value).isprintable()
+
+
+async def test_only_adapters_that_answered_can_be_deployed(store: Path) -> None:
+    backend = RecordedBackend(f"sqlite:///{store}/log.db", "r")
+    with pytest.raises(ModelNotFound, match=r"adapter student-2 answered nothing in run r .*there are: student-1"):
+        await backend.deploy(Deployment("student-2", store))
+
+
+def test_a_recording_that_is_not_there_is_refused_at_once(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunNotFound, match=r"there is no run q in .*the latest are: r"):
+        create_backend("recorded", f"{store}:q")
+    with pytest.raises(StoreError, match="there is no log"):
+        create_backend("recorded", f"{tmp_path / 'nowhere'}:r")
+    with pytest.raises(ConfigurationError, match="must be STORE:RUN"):
+        create_backend("recorded", "latest")
+    with pytest.raises(ModelNotFound, match="no such model"):
+        create_backend("recorded", f"{store}:r", weights="no.gguf")
+
+
+def test_means_and_confidence_come_out_as_they_were() -> None:
+    """Log-probabilities are recorded as rounded means, and the confidence is made of them before they are rounded."""
+    rng = random.Random(1)
+    for _ in range(500):
+        scale = rng.choice([1e-4, 0.01, 0.5, 4.0])
+        turns = [[-rng.random() * scale for _ in range(rng.randint(0, 30))] for _ in range(rng.randint(1, 3))]
+        original = [
+            called(seed=n, completion_tokens=len(turn), mean_logprob=round(sum(turn) / len(turn), 4) if turn else 0.0)
+            for n, turn in enumerate(turns)
+        ]
+        wanted = round(confidence([logprob for turn in turns for logprob in turn]), 4)
+        answers = read_recording([*original, submitted(wanted)]).answers
+        replayed = [[answer.logprob] * answer.tokens for [answer] in answers.values()]
+        means = [round(sum(turn) / len(turn), 4) if turn else 0.0 for turn in replayed]
+        assert means == [event.mean_logprob for event in original]
+        assert round(confidence([logprob for turn in replayed for logprob in turn]), 4) == wanted
+
+
+def test_an_attempt_that_came_to_its_end_goes_before_one_that_was_cut_off() -> None:
+    events = [
+        called("first"),
+        ev.AttemptAbandoned(attempt="1/0", task=1, retried_as="1/0.1"),
+        called("second", attempt="1/0.1"),
+        submitted(0.9, "1/0.1"),
+    ]
+    [answers] = read_recording(events).answers.values()
+    assert [answer.text for answer in answers] == ["second", "first"]
