@@ -48,18 +48,20 @@ def test_a_packed_batch_predicts_exactly_the_learnt_tokens(tokenizer: Tokenizer)
     texts = [("PQ", [("xy", True), ("O", False), ("z", True)]), ("PQR", [("w", True)]), ("PQx", [("v", True)])]
     examples = [tokenise(tokenizer, *text) for text in texts]
     batch = pack(examples)
-    assert shared_prefix(examples) == batch.lengths[0] == 2
+    assert shared_prefix(examples) == batch.shared == 2
     assert batch.whole == sum(len(example.ids) for example in examples) == len(batch.ids) + 2 * 2
     # The label's predecessor: Q (common beginning), x, O; R; x of the third text.
     before = "".join(tokenizer.id_to_token(int(number)) for number in batch.ids[batch.predicts])
     after = "".join(tokenizer.id_to_token(int(number)) for number in batch.labels)
     assert (before, after) == ("QxORx", "xyzwv")
     assert batch.positions.tolist() == [0, 1, 2, 3, 4, 5, 2, 3, 2, 3]
+    assert batch.padded.tolist() == [[2, 3, 4, 5], [6, 7, 0, 0], [8, 9, 0, 0]]
+    assert batch.padded.flatten()[batch.unpadded].tolist() == list(range(2, 10))
 
 
 def test_texts_with_nothing_in_common_are_packed_too(tokenizer: Tokenizer) -> None:
     batch = pack([tokenise(tokenizer, "", [("xy", True)]), tokenise(tokenizer, "", [("zw", True)])])
-    assert batch.lengths == (0, 2, 2)
+    assert batch.shared == 0 and batch.padded.shape == (2, 2)
     assert [tokenizer.id_to_token(int(n)) for n in batch.labels] == ["y", "w"]
     assert torch.equal(batch.predicts, torch.tensor([0, 2]))
 
