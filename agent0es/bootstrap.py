@@ -13,7 +13,7 @@ from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, RunNotFound, StoreError
 from agent0es.handlers.base import Handler, Observer, Ports
-from agent0es.log import EventLog, NewEvent
+from agent0es.log import EventLog, History, NewEvent
 from agent0es.models.base import ModelBackend
 from agent0es.training.jobs import ProgressCallback
 
@@ -65,12 +65,24 @@ def start_run(log: EventLog, run: str, configuration: Configuration, weights: Ma
     log.append([NewEvent(f"run/{run}", started)], handler="cli")
 
 
+def fork_run(
+    log: EventLog, run: str, parent: str, position: int, configuration: Configuration, weights: Mapping[str, str]
+) -> None:
+    """Write RunForked. The caller holds the lease on the run, and has asked `agent0es.history.forking` whether."""
+    forked = ev.RunForked(
+        parent=parent,
+        position=position,
+        seed=configuration.seed,
+        configuration=configuration.model_dump(mode="json"),
+        code_version=__version__,
+        weights=dict(weights),
+    )
+    log.append([NewEvent(f"run/{run}", forked)], handler="cli")
+
+
 def configuration_of(log: EventLog, run: str) -> Configuration:
-    """The configuration that a run was started with."""
-    for recorded in log.read(run=run, types=["RunStarted"], limit=1):
-        if isinstance(recorded.event, ev.RunStarted):
-            return parse_configuration(recorded.event.configuration, f"run {run}")
-    raise RunNotFound(f"run {run} has no RunStarted event; the store is damaged")
+    """The configuration that a run was started or forked with."""
+    return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
 
 
 def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
@@ -99,6 +111,7 @@ async def open_ports(
     from agent0es.tools import load_tools
     from agent0es.tools.base import ToolLimits
 
+    history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
     domain = load_task_domain(configuration.curriculum.domain)
     teacher, student = configuration.models.teacher, configuration.models.student
@@ -127,6 +140,7 @@ async def open_ports(
             run=run,
             store=store,
             log=log,
+            history=history,
             configuration=configuration,
             domain=domain,
             models={"teacher": teacher_model, "student": student_model},

@@ -54,12 +54,17 @@ def run_command(
                 configuration = configuration_of(log, run)
             else:
                 start_run(log, run, configuration, weights)
-            try:
-                asyncio.run(_drive(store, log, run, configuration, as_json))
-            except KeyboardInterrupt:
-                flag = "" if store == Path("store") else f" --store {store}"
-                click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
-                sys.exit(INTERRUPTED)
+            go_on(store, log, run, configuration, as_json)
+
+
+def go_on(store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool) -> None:
+    """Drive a run, whose lease is held, to its end; on Ctrl-C say how to go on and exit."""
+    try:
+        asyncio.run(_drive(store, log, run, configuration, as_json))
+    except KeyboardInterrupt:
+        flag = "" if store == Path("store") else f" --store {store}"
+        click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+        sys.exit(INTERRUPTED)
 
 
 async def _drive(store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool) -> None:

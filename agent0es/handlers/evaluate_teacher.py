@@ -15,10 +15,11 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task, Verification
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.evaluate import deployment, evaluated, known_outcomes
+from agent0es.handlers.evaluate import comparable, deployment, evaluated, known_outcomes
 from agent0es.handlers.propose import read_task
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
+from agent0es.taskdomains.base import TaskDomain
 
 PROBES = 48
 KIND = "eval-teacher"
@@ -35,18 +36,8 @@ class EvaluateTeacher:
         self._ports = ports
         families = ports.domain.families("practised")
         self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
-        rng = random.Random(derive_seed(ports.configuration.seed, "teacher probes"))
-        self._requests = [
-            ev.TaskRequested(
-                task=number + 1,
-                iteration=1,
-                domain=ports.domain.name,
-                families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
-                novelty_bar=0.0,
-                seed=derive_seed(ports.configuration.seed, "teacher probe", number),
-            )
-            for number in range(PROBES)
-        ]
+        self._requests = probes(ports.domain, ports.configuration.seed)
+        self._asked = comparable(ports.history, ports.configuration)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
@@ -60,7 +51,7 @@ class EvaluateTeacher:
         }
         for name in filter(None, [state.serving["teacher"], trained.adapter]):
             arms[name] = (name, teacher.zero_shot(self._ports.domain))
-        known = known_outcomes(self._ports, KIND)
+        known = known_outcomes(self._asked, KIND)
         outcomes = {}
         for arm, (adapter, turns) in arms.items():
             done = known.get(arm, {})
@@ -69,7 +60,8 @@ class EvaluateTeacher:
             outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
         problems = {number: next(iter(request.families)) for number, request in enumerate(self._requests)}
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
-        return [NewEvent(cause.stream, evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed))]
+        scored = evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed)
+        return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
     async def _propose(
         self, arm: str, adapter: str | None, turns: list[tuple[str, str]], number: int, record: Record
@@ -92,21 +84,43 @@ class EvaluateTeacher:
             model=model.name,
             adapter=adapter,
         )
-        read = read_task(ports, request, completion.text, 0)
-        usable = isinstance(read, Task)
-        verified = ev.Verified(
-            attempt=name,
-            task=None,
-            verification=Verification(
-                correct=usable,
-                score=float(usable),
-                confidence=1.0,
-                method="exact",
-                explanation=read.description if isinstance(read, Task) else read[1],
-            ),
-            second_instance=None,
-            majority_key=None,
-        )
+        verified = judged(ports.domain, request, completion.text, name)
         stream = ports.stream("attempt", name)
         await record([NewEvent(stream, called), NewEvent(stream, verified)])
-        return usable
+        return verified.verification.correct is True
+
+
+def probes(domain: TaskDomain, seed: int) -> list[ev.TaskRequested]:
+    """The requests that every arm of a run answers."""
+    families = domain.families("practised")
+    rng = random.Random(derive_seed(seed, "teacher probes"))
+    return [
+        ev.TaskRequested(
+            task=number + 1,
+            iteration=1,
+            domain=domain.name,
+            families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
+            novelty_bar=0.0,
+            seed=derive_seed(seed, "teacher probe", number),
+        )
+        for number in range(PROBES)
+    ]
+
+
+def judged(domain: TaskDomain, request: ev.TaskRequested, text: str, name: str) -> ev.Verified:
+    """Whether what a teacher wrote can be used. Pure."""
+    read = read_task(domain, request, text, 0)
+    usable = isinstance(read, Task)
+    return ev.Verified(
+        attempt=name,
+        task=None,
+        verification=Verification(
+            correct=usable,
+            score=float(usable),
+            confidence=1.0,
+            method="exact",
+            explanation=read.description if isinstance(read, Task) else read[1],
+        ),
+        second_instance=None,
+        majority_key=None,
+    )

@@ -1,7 +1,7 @@
 """train: after an iteration's practice adapters are trained from the base model, each in a process of its own."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from agent0es.agents import student, teacher
 from agent0es.agents.prompt import two_parts
@@ -10,7 +10,9 @@ from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
+from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import Dataset, build, choose, student_examples, teacher_examples
+from agent0es.taskdomains.base import TaskDomain
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -34,10 +36,18 @@ class Train:
         ports, settings = self._ports, self._ports.configuration.training
         adapter = f"{role}-{state.iteration}"
         stream = ports.stream("adapter", adapter)
-        known = {type(r.event) for r in ports.log.read(stream=stream)}
-        if known & {ev.AdapterTrained, ev.TrainingFailed}:
+        if any(ports.history.read(stream=("adapter", adapter), types=["AdapterTrained", "TrainingFailed"])):
             return
-        dataset = self._dataset(role, cause.position)
+        # What a fork's parent began, the fork begins anew: its dataset and settings may be others.
+        known = {type(r.event) for r in ports.log.read(stream=stream)}
+        dataset = dataset_of(
+            role,
+            ports.history.read(until=cause.position),
+            ports.models[role],
+            ports.domain,
+            settings.examples_per_family,
+            ports.configuration.seed,
+        )
         path = ports.store / "datasets" / ports.run / f"{adapter}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(dataset.jsonl)
@@ -109,22 +119,27 @@ class Train:
         )
         await record([NewEvent(stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
 
-    def _dataset(self, role: ev.Role, position: int) -> Dataset:
-        """The examples that the log holds up to the end of the iteration's practice."""
-        ports = self._ports
-        model, domain = ports.models[role], ports.domain
-        recorded = ports.log.read(run=ports.run, until=position)
-        prompt: Callable[[str], tuple[str, str]]
-        if role == "student":
-            examples = student_examples(recorded)
 
-            def prompt(request: str) -> tuple[str, str]:
-                return student.opening(model, domain.system, (), request)
-        else:
-            examples = teacher_examples(recorded)
+def dataset_of(
+    role: ev.Role,
+    recorded: Iterable[Recorded],
+    template: ChatTemplate,
+    domain: TaskDomain,
+    per_family: int,
+    seed: int,
+) -> Dataset:
+    """What a role learns from events up to the end of an iteration's practice. Pure."""
+    prompt: Callable[[str], tuple[str, str]]
+    if role == "student":
+        examples = student_examples(recorded)
 
-            def prompt(request: str) -> tuple[str, str]:
-                return two_parts(model, teacher.zero_shot(domain), request)
+        def prompt(request: str) -> tuple[str, str]:
+            return student.opening(template, domain.system, (), request)
+    else:
+        examples = teacher_examples(recorded)
 
-        chosen = choose(examples, ports.configuration.training.examples_per_family, ports.configuration.seed)
-        return build(chosen, lambda request: "".join(prompt(request)), model.end_of_turn)
+        def prompt(request: str) -> tuple[str, str]:
+            return two_parts(template, teacher.zero_shot(domain), request)
+
+    chosen = choose(examples, per_family, seed)
+    return build(chosen, lambda request: "".join(prompt(request)), template.end_of_turn)

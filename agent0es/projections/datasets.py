@@ -105,7 +105,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
     families: dict[int, str] = {}
     last_call: dict[int, ev.ModelCalled] = {}
     requests: dict[int, ev.TaskRequested] = {}
-    found = []
+    found: dict[int, Example] = {}
     for event in (r.event for r in recorded):
         match event:
             case ev.TaskRequested():
@@ -115,20 +115,18 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case ev.ModelCalled(role="teacher", task=int() as number):
                 last_call[number] = event
             case ev.RewardAssigned(role="teacher"):
-                found.append(
-                    Example(
-                        source=str(event.task),
-                        task=event.task,
-                        family=families[event.task],
-                        request=request_text(requests[event.task].families),
-                        idiom="",
-                        reward=event.total,
-                        segments=((last_call[event.task].text.strip(), True),),
-                    )
+                found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
+                    source=str(event.task),
+                    task=event.task,
+                    family=families[event.task],
+                    request=request_text(requests[event.task].families),
+                    idiom="",
+                    reward=event.total,
+                    segments=((last_call[event.task].text.strip(), True),),
                 )
             case _:
                 pass
-    return found
+    return list(found.values())
 
 
 def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:

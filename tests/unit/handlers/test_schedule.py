@@ -61,7 +61,8 @@ def test_the_last_task_ends_the_practice() -> None:
 
 
 def test_task_numbers_go_on_over_the_iterations() -> None:
-    assert numbers(decide(ev.IterationStarted(iteration=2), running(iteration=2), configured(), FAMILIES)) == [6, 7]
+    state = running(iteration=2, earlier=5)
+    assert numbers(decide(ev.IterationStarted(iteration=2), state, configured(), FAMILIES)) == [6, 7]
 
 
 def settled(iteration: int, *roles: str) -> RunState:
