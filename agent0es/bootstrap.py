@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent0es import __version__
 from agent0es.configuration import Configuration, ModelSettings, parse_configuration
@@ -16,6 +17,9 @@ from agent0es.handlers.base import Handler, Observer, Ports
 from agent0es.log import EventLog, History, NewEvent
 from agent0es.models.base import ModelBackend
 from agent0es.training.jobs import ProgressCallback
+
+if TYPE_CHECKING:
+    from agent0es.history.verification import Report
 
 LOG_FILE = "log.db"
 
@@ -94,6 +98,25 @@ def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
                 f"rewards.weights.{name}: no such component; there are: {', '.join(sorted(known))}"
             )
     return {name: known[name].load() for name in weights}
+
+
+async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
+    """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`."""
+    from agent0es.history.novelties import Novelties
+    from agent0es.history.verification import Rules, verify_decisions
+    from agent0es.models.embedder import Embedder
+    from agent0es.models.factory import chat_template
+    from agent0es.taskdomains import load_task_domain
+
+    configuration = configuration_of(log, run)
+    models = configuration.models
+    rules = Rules(
+        domain=load_task_domain(configuration.curriculum.domain),
+        rewards=load_rewards(configuration.rewards.weights),
+        templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
+        novelties=Novelties(Embedder()) if with_novelty else None,
+    )
+    return await verify_decisions(log, run, rules)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from agent0es import __version__
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
 from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.replay import replay_command
 from agent0es.cli.run import run_command
 from agent0es.errors import Agent0Error, UserError
 
@@ -21,6 +22,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(export_group)
 cli.add_command(fork_command)
+cli.add_command(replay_command)
 for _command in QUERY_COMMANDS:
     cli.add_command(_command)
 

@@ -23,6 +23,8 @@ from agent0es.taskdomains.base import TaskDomain
 
 PROBES = 48
 KIND = "eval-teacher"
+FEW_SHOT = "base-few-shot"
+BASE_ARMS = ("base-zero-shot", FEW_SHOT)
 
 
 class EvaluateTeacher:
@@ -45,12 +47,11 @@ class EvaluateTeacher:
         if trained.role != "teacher":
             return []
         await self._ports.models["teacher"].deploy(deployment(self._ports.store, trained))
+        zero_shot = teacher.zero_shot(self._ports.domain)
         arms: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
-            "base-zero-shot": (None, teacher.zero_shot(self._ports.domain)),
-            "base-few-shot": (None, self._few_shot),
+            name: (None if name in BASE_ARMS else name, self._few_shot if name == FEW_SHOT else zero_shot)
+            for name in arms_of(trained.adapter, state.serving["teacher"])
         }
-        for name in filter(None, [state.serving["teacher"], trained.adapter]):
-            arms[name] = (name, teacher.zero_shot(self._ports.domain))
         known = known_outcomes(self._asked, KIND)
         outcomes = {}
         for arm, (adapter, turns) in arms.items():
@@ -58,9 +59,8 @@ class EvaluateTeacher:
             missing = [number for number in range(PROBES) if number not in done]
             fresh = await asyncio.gather(*(self._propose(arm, adapter, turns, number, record) for number in missing))
             outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
-        problems = {number: next(iter(request.families)) for number, request in enumerate(self._requests)}
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
-        scored = evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed)
+        scored = evaluated(trained, {"practised": problems(self._requests)}, {"practised": outcomes}, seed)
         return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
     async def _propose(
@@ -105,6 +105,16 @@ def probes(domain: TaskDomain, seed: int) -> list[ev.TaskRequested]:
         )
         for number in range(PROBES)
     ]
+
+
+def arms_of(adapter: str, serving: str | None) -> list[str]:
+    """Who answers when an adapter is evaluated: the baselines, what serves, the adapter."""
+    return [*BASE_ARMS, *filter(None, [serving, adapter])]
+
+
+def problems(requests: Sequence[ev.TaskRequested]) -> dict[int, str]:
+    """Number to family of what is asked."""
+    return {number: next(iter(request.families)) for number, request in enumerate(requests)}
 
 
 def judged(domain: TaskDomain, request: ev.TaskRequested, text: str, name: str) -> ev.Verified:

@@ -52,16 +52,7 @@ class Train:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(dataset.jsonl)
         if ev.DatasetBuilt not in known:
-            built = ev.DatasetBuilt(
-                adapter=adapter,
-                role=role,
-                iteration=state.iteration,
-                examples=len(dataset.examples),
-                sha256=dataset.sha256,
-                per_family=dataset.per_family,
-                sources=tuple(example.source for example in dataset.examples),
-            )
-            await record([NewEvent(stream, built)])
+            await record([NewEvent(stream, built(role, state.iteration, dataset))])
 
         async def fail(reason: str) -> None:
             failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=state.iteration, reason=reason)
@@ -118,6 +109,19 @@ class Train:
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
         await record([NewEvent(stream, event, {"seconds": round(time.perf_counter() - begin, 1)})])
+
+
+def built(role: ev.Role, iteration: int, dataset: Dataset) -> ev.DatasetBuilt:
+    """The event of a dataset. Pure."""
+    return ev.DatasetBuilt(
+        adapter=f"{role}-{iteration}",
+        role=role,
+        iteration=iteration,
+        examples=len(dataset.examples),
+        sha256=dataset.sha256,
+        per_family=dataset.per_family,
+        sources=tuple(example.source for example in dataset.examples),
+    )
 
 
 def dataset_of(

@@ -24,6 +24,8 @@ from agent0es.domain.run import RunState
 from agent0es.handlers import train
 from agent0es.handlers.base import Ports
 from agent0es.history.forking import fork_configuration
+from agent0es.history.novelties import Novelties
+from agent0es.history.verification import Rules
 from agent0es.log import EventLog, History
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
@@ -140,6 +142,13 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         on_training_progress=lambda progress: None,
     )
+
+
+def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
+    """What the decisions of a run are checked with."""
+    weights = configuration_of(log, run).rewards.weights
+    template = ScriptedBackend.template
+    return Rules(SmallDomain(), load_rewards(weights), {"teacher": template, "student": template}, novelties)
 
 
 async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:
