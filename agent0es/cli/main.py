@@ -5,6 +5,7 @@ import sys
 import click
 
 from agent0es import __version__
+from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
 from agent0es.cli.query import QUERY_COMMANDS
@@ -23,6 +24,8 @@ cli.add_command(run_command)
 cli.add_command(export_group)
 cli.add_command(fork_command)
 cli.add_command(replay_command)
+cli.add_command(diff_command)
+cli.add_command(whatif_command)
 for _command in QUERY_COMMANDS:
     cli.add_command(_command)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from agent0es.domain.curriculum import FamilyStatistics
 from agent0es.domain.run import RunState, TaskState
-from agent0es.log import EventLog
+from agent0es.log import EventLog, History
 
 
 def view(log: EventLog, run: str, state: RunState, position: int) -> dict[str, Any]:
     """Everything that `show --at` tells; values are those of JSON. Times are Unix seconds."""
-    event = next(log.read(after=position - 1, until=position), None)
+    event = next(History.of(log, run, position).read(after=position - 1), None)  # None where another run wrote
     return {
         "run": run,
         "position": position,
