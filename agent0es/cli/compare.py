@@ -18,16 +18,20 @@ MOST_NAMES = 200
 
 @click.command("diff")
 @click.argument("a")
-@click.argument("b")
+@click.argument("b", required=False)
 @store_option
 @json_option
-def diff_command(a: str, b: str, store: Path, as_json: bool) -> None:
-    """Compare the runs A and B: settings, practice, rewards, adapters, scores, cost, and where they part."""
+def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
+    """Compare the runs A and B: settings, practice, rewards, adapters, scores, cost, and where they part.
+
+    Without B, A is a fork and is compared with its parent.
+    """
     from agent0es.bootstrap import open_store, resolve_run
-    from agent0es.history.comparison import compare
+    from agent0es.history.comparison import compare, parent_of
 
     with open_store(store) as log:
-        found = compare(log, resolve_run(log, a), resolve_run(log, b))
+        one = resolve_run(log, a)
+        found = compare(log, one, resolve_run(log, b)) if b else compare(log, parent_of(log, one), one)
     if as_json:
         write_lines([json_line(found)])
     else:

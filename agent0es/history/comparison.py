@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.errors import RunNotFound
 from agent0es.history.positions import bounds
 from agent0es.log import EventLog, History, Recorded
 
@@ -14,6 +15,14 @@ def compare(log: EventLog, a: str, b: str) -> dict[str, Any]:
     """Everything that `diff` tells; values are those of JSON, pairs are [a, b]."""
     left, right = summary(log, a), summary(log, b)
     return {"runs": [a, b], "parting": parting(log, a, b), "configuration": changed(left, right), "a": left, "b": right}
+
+
+def parent_of(log: EventLog, run: str) -> str:
+    """The run that this one was forked from. Raises RunNotFound when it is no fork."""
+    started = History.of(log, run).started
+    if not isinstance(started, ev.RunForked):
+        raise RunNotFound(f"run {run} was not forked from another one; name the run to compare it with")
+    return started.parent
 
 
 def changed(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, list[Any]]:

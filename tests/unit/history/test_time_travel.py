@@ -123,6 +123,7 @@ def test_a_time_names_the_last_position_before_it(log: EventLog) -> None:
         (["fork", "run", "--at", "99999"], PositionNotFound, "no position 99999"),
         (["fork", "nobody", "--at", "1"], RunNotFound, "there is no run"),
         (["diff", "run", "nobody"], RunNotFound, "there is no run"),
+        (["diff", "run"], RunNotFound, "was not forked from another one"),
         (["whatif", "run", "--set", "seed=1"], ConfigurationError, "agent0es fork"),
         (["whatif", "run", "--set", "rewards.weights.style=1"], ConfigurationError, "no such component"),
     ],
@@ -210,6 +211,7 @@ def test_a_fork_parts_from_its_parent_where_it_was_forked(log: EventLog, store: 
     assert found["a"]["iterations"][0]["student_reward"] < found["b"]["iterations"][0]["student_reward"]
     assert found["a"]["cost"]["tokens"]["completion"] > 0
     text = answer(store, "diff", "run", "fork")
+    assert answer(store, "diff", "fork") == text
     for part in ("They share their past up to event", "rewards.weights.correctness", "Practice", "Adapters", "Cost"):
         assert part in text
 
