@@ -65,7 +65,7 @@ class History:
             yield from self.log.read(
                 after=after,
                 until=last,
-                run=segment.run,
+                run=segment.run if stream is None else None,  # the stream alone finds its index
                 stream=None if stream is None else f"{stream[0]}/{segment.run}/{stream[1]}",
                 types=types,
             )

@@ -64,7 +64,7 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
     rng = random.Random(f"{seed}/{question}/{adapter}")
     if question.startswith("Families:"):
         name = question.removeprefix("Families:").split(",")[0].strip()
-        if rng.random() < 0.15:
+        if seed % 3 == 0:
             return "I would rather not."
         return json.dumps({"family": name, **MathDomain().family(name).sample(rng, 0.0)})
     said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
