@@ -15,11 +15,12 @@ from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, RunNotFound, StoreError
 from agent0es.handlers.base import Handler, Observer, Ports
-from agent0es.log import EventLog, NewEvent
+from agent0es.log import EventLog, History, NewEvent
 from agent0es.models.base import ModelBackend
 from agent0es.training.jobs import ProgressCallback
 
 if TYPE_CHECKING:
+    from agent0es.history.verification import Report
     from agent0es.provenance.retraction import Rebuild
 
 LOG_FILE = "log.db"
@@ -93,12 +94,24 @@ def start_rebuild(ports: Ports, name: str | None) -> "Rebuild | None":
     return plan
 
 
+def fork_run(
+    log: EventLog, run: str, parent: str, position: int, configuration: Configuration, weights: Mapping[str, str]
+) -> None:
+    """Write RunForked. The caller holds the lease on the run, and has asked `agent0es.history.forking` whether."""
+    forked = ev.RunForked(
+        parent=parent,
+        position=position,
+        seed=configuration.seed,
+        configuration=configuration.model_dump(mode="json"),
+        code_version=__version__,
+        weights=dict(weights),
+    )
+    log.append([NewEvent(f"run/{run}", forked)], handler="cli")
+
+
 def configuration_of(log: EventLog, run: str) -> Configuration:
-    """The configuration that a run was started with."""
-    for recorded in log.read(run=run, types=["RunStarted"], limit=1):
-        if isinstance(recorded.event, ev.RunStarted):
-            return parse_configuration(recorded.event.configuration, f"run {run}")
-    raise RunNotFound(f"run {run} has no RunStarted event; the store is damaged")
+    """The configuration that a run was started or forked with."""
+    return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
 
 
 def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
@@ -110,6 +123,25 @@ def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
                 f"rewards.weights.{name}: no such component; there are: {', '.join(sorted(known))}"
             )
     return {name: known[name].load() for name in weights}
+
+
+async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
+    """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`."""
+    from agent0es.history.novelties import Novelties
+    from agent0es.history.verification import Rules, verify_decisions
+    from agent0es.models.embedder import Embedder
+    from agent0es.models.factory import chat_template
+    from agent0es.taskdomains import load_task_domain
+
+    configuration = configuration_of(log, run)
+    models = configuration.models
+    rules = Rules(
+        domain=load_task_domain(configuration.curriculum.domain),
+        rewards=load_rewards(configuration.rewards.weights),
+        templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
+        novelties=Novelties(Embedder()) if with_novelty else None,
+    )
+    return await verify_decisions(log, run, rules)
 
 
 @asynccontextmanager
@@ -127,6 +159,7 @@ async def open_ports(
     from agent0es.tools import load_tools
     from agent0es.tools.base import ToolLimits
 
+    history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
     domain = load_task_domain(configuration.curriculum.domain)
     teacher, student = configuration.models.teacher, configuration.models.student
@@ -155,6 +188,7 @@ async def open_ports(
             run=run,
             store=store,
             log=log,
+            history=history,
             configuration=configuration,
             domain=domain,
             models={"teacher": teacher_model, "student": student_model},

@@ -184,12 +184,15 @@ def load_configuration(
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _put(data, path, _parse_value(value, name), name)
-    for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator:
-            raise ConfigurationError(f"--set {override}: write it as key=value, e.g. execution.attempts=4")
-        _put(data, key.strip().split("."), _parse_value(value, key), f"--set {key}")
+    _override(data, overrides)
     return parse_configuration(data, str(file) if file else "configuration")
+
+
+def changed_configuration(configuration: Configuration, overrides: Iterable[str]) -> Configuration:
+    """The configuration with single keys set, each as `key=value`. Raises ConfigurationError."""
+    data = configuration.model_dump(mode="json")
+    _override(data, overrides)
+    return parse_configuration(data, "--set")
 
 
 def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
@@ -205,6 +208,14 @@ def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
         given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{source}: {where}: {message}{given}") from None
+
+
+def _override(data: dict[str, Any], overrides: Iterable[str]) -> None:
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise ConfigurationError(f"--set {override}: write it as key=value, e.g. execution.attempts=4")
+        _put(data, key.strip().split("."), _parse_value(value, key), f"--set {key}")
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

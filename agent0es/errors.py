@@ -5,6 +5,7 @@ Agent0Error
 │   ├── ConfigurationError   a key or value in the configuration
 │   ├── StoreError           the store can't be read or written (disk full, read-only, corrupt)
 │   │   ├── RunNotFound
+│   │   ├── PositionNotFound  the run has no such position or time
 │   │   └── RunInUse         another process drives this run
 │   ├── ModelNotFound        weights are missing or are not what they should be
 │   ├── NotRecorded          a recorded run has no answer to what a model is asked
@@ -36,6 +37,10 @@ class StoreError(UserError):
 
 class RunNotFound(StoreError):
     """No run of that name in the store."""
+
+
+class PositionNotFound(StoreError):
+    """The run's history has no such position or time."""
 
 
 class RunInUse(StoreError):

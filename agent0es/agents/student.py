@@ -7,7 +7,7 @@ from agent0es.agents.prompt import two_parts
 from agent0es.agents.react import Action, parse
 from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
-from agent0es.models.base import Completion, ModelBackend
+from agent0es.models.base import ChatTemplate, Completion
 from agent0es.taskdomains.base import Demonstration
 from agent0es.tools.base import ToolResult
 
@@ -110,10 +110,10 @@ def lead(demonstrations: Sequence[Demonstration]) -> str:
 
 
 def opening(
-    model: ModelBackend, system: str, demonstrations: Sequence[Demonstration], description: str
+    template: ChatTemplate, system: str, demonstrations: Sequence[Demonstration], description: str
 ) -> tuple[str, str]:
     """The prompt before the student's first word, cut into the part that tasks share and the task's own."""
     turns = [("system", system)]
     for demonstration in demonstrations:
         turns += [("user", demonstration.description), ("assistant", render(demonstration))]
-    return two_parts(model, turns, description)
+    return two_parts(template, turns, description)

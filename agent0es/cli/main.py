@@ -6,11 +6,14 @@ import click
 
 from agent0es import __version__
 from agent0es.cli.audit import audit_group
+from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.export import export_group
+from agent0es.cli.fork import fork_command
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
 from agent0es.cli.output import printable
 from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.replay import replay_command
 from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
 from agent0es.cli.train import train_command
@@ -30,6 +33,10 @@ cli.add_command(lineage_command)
 cli.add_command(retract_command)
 cli.add_command(train_command)
 cli.add_command(log_group)
+cli.add_command(fork_command)
+cli.add_command(replay_command)
+cli.add_command(diff_command)
+cli.add_command(whatif_command)
 for _command in QUERY_COMMANDS:
     cli.add_command(_command)
 

@@ -51,10 +51,16 @@ def runs_command(store: Path, as_json: bool) -> None:
 @click.command("show")
 @click.argument("run")
 @store_option
+@click.option("--at", "position", type=click.IntRange(min=1), help="The state as it was after the event there.")
+@click.option("--time", "moment", metavar="TIME", help="The state as it was then: ISO 8601, UTC unless it says else.")
 @json_option
-def show_command(run: str, store: Path, as_json: bool) -> None:
-    """Show how RUN is going: its name, a prefix of it, or `latest`."""
+def show_command(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
+    """Show how RUN is going, or how it was: its name, a prefix of it, or `latest`."""
     from agent0es.bootstrap import resolve_run
+
+    if position is not None or moment is not None:
+        _show_state(run, store, position, moment, as_json)
+        return
     from agent0es.cli.show import details, write_details
 
     with _tables(store) as (log, tables):
@@ -63,6 +69,34 @@ def show_command(run: str, store: Path, as_json: bool) -> None:
         write_lines([json_line(found)])
     else:
         write_details(found)
+
+
+def _show_state(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
+    """The state as it was, folded from the nearest snapshot."""
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.cli.show import write_view
+    from agent0es.errors import QueryError
+    from agent0es.history.positions import check_position, position_at
+    from agent0es.history.view import view
+    from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+
+    if position is not None and moment is not None:
+        raise QueryError("--at and --time both name a place; leave one out")
+    with open_store(store) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
+        name = resolve_run(log, run)
+        if moment is not None:
+            try:
+                wanted = datetime.fromisoformat(moment)
+            except ValueError:
+                raise QueryError(f"--time {moment}: write it as in 2026-01-31T12:30:00") from None
+            position = position_at(log, name, wanted)
+        assert position is not None
+        check_position(log, name, position)
+        found = view(log, name, snapshots.state_at(name, position), position)
+    if as_json:
+        write_lines([json_line(found)])
+    else:
+        write_view(found)
 
 
 @click.command("events")

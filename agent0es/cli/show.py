@@ -1,6 +1,7 @@
 """What `agent0es show` says about a run."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,52 @@ def write_details(found: Mapping[str, Any]) -> None:
     write_lines(["", "Files", *(f"  {name:<12} {printable(path)}" for name, path in found["files"].items())])
 
 
+def write_view(found: Mapping[str, Any]) -> None:
+    """The state at a position, for a person."""
+    practice = found["practice"]
+    solved = f", {practice['solved']} of {practice['attempts']} attempts solved" if practice["attempts"] else ""
+    serving = {role: printable(name or "base model") for role, name in found["serving"].items()}
+    write_lines(
+        [
+            f"Run {printable(found['run'])} at event {found['position']}{_when(found)}",
+            f"  status    {found['status']}, iteration {found['iteration']}, {found['phase'] or 'not begun'}",
+            f"  practice  {practice['requested']} tasks requested, {practice['completed']} completed, "
+            f"{practice['given_up']} given up{solved}",
+            f"  serving   student: {serving['student']}, teacher: {serving['teacher']}",
+            f"  novelty   {found['novelty_index_size']} tasks in the index",
+            f"  failures  {found['failures']}, seed {found['seed']}",
+        ]
+    )
+    families = [
+        {"domain": domain, "family": name, **known}
+        for domain, total in found["curriculum"].items()
+        for name, known in total["families"].items()
+    ]
+    columns = ("domain", "family", "tasks", "attempts", "solve_rate", "recent_solve_rate", "difficulty")
+    _write("Curriculum", families, {name: name.replace("_", " ") for name in columns})
+    _write("Adapters", found["adapters"], {"adapter": "adapter", "outcome": "outcome", "serving": "serves"})
+    scores = [{"adapter": a["adapter"], **score} for a in found["adapters"] for score in a["scores"]]
+    headings = {"adapter": "evaluation of", "split": "families", "arm": "who answers", "correct": "solved"}
+    _write("Held-out problems", scores, {**headings, "problems": "of", "low": "95% from", "high": "to"})
+    headings = {"task": "task", "family": "family", "started": "attempts started", "submitted": "submitted"}
+    _write("Tasks in flight", found["in_flight"], {**headings, "judged": "judged", "description": "problem"})
+
+
+def _parent(found: Mapping[str, Any]) -> list[str]:
+    """Where a fork comes from."""
+    if found["parent"] is None:
+        return []
+    past = f"{printable(found['parent'])} up to event {found['forked_at']}"
+    return [f"  forked    from {past}; what follows counts its own events only (the whole: --at)"]
+
+
+def _when(found: Mapping[str, Any]) -> str:
+    """Which event it is and when it was, where it is one of the run's own."""
+    if found["event"] is None:
+        return ""
+    return f" ({found['event']}, {datetime.fromtimestamp(found['time'], UTC):%Y-%m-%d %H:%M:%S} UTC)"
+
+
 def _write_summary(found: Mapping[str, Any]) -> None:
     solved = (
         "" if found["solve_rate"] is None else f", {found['solve_rate']:.1%} of {found['attempts']} attempts solved"
@@ -120,6 +167,7 @@ def _write_summary(found: Mapping[str, Any]) -> None:
     write_lines(
         [
             f"Run {printable(found['run'])}: {found['status']}, iteration {found['iteration']}",
+            *_parent(found),
             f"  started   {found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)",
             f"  tasks     {found['tasks']} completed{given_up}{solved}",
             f"  serving   student: {printable(serving[0])}, teacher: {printable(serving[1])}",

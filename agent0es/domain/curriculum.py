@@ -76,7 +76,8 @@ def choose_families(
         torn = abs(known.solve_rate - TARGET) if known.attempts else 0.0
         return asked, torn, rng.random()
 
-    chosen = sorted(families, key=rank)[:count]
+    # In the order in which the log has them: a resumed run must not see another one than the run that wrote them.
+    chosen = sorted(sorted(families, key=rank)[:count])
     return {family: statistics.get(family, FamilyStatistics()).difficulty for family in chosen}
 
 

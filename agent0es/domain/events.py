@@ -36,6 +36,25 @@ class RunStarted(Value):
     """Model name to sha256 of its weights."""
 
 
+class RunForked(Value):
+    """A run began whose past is another run's up to a position. Stream `run/<run>`."""
+
+    type: Literal["RunForked"] = "RunForked"
+    version: Literal[1] = 1
+    parent: str
+    """Name of the run that it goes on from."""
+    position: int = Field(ge=1)
+    """The last event that it shares with the parent."""
+    seed: int
+    """Every random choice from here on derives from it."""
+    configuration: dict[str, Any]
+    """The full configuration from here on, defaults included."""
+    code_version: str
+    """Version of agent0es that forked the run."""
+    weights: dict[str, str]
+    """Model name to sha256 of its weights."""
+
+
 class IterationStarted(Value):
     """A round of practice, training and evaluation began. Stream `run/<run>`."""
 
@@ -502,6 +521,7 @@ class RunCompleted(Value):
 
 Event = (
     RunStarted
+    | RunForked
     | IterationStarted
     | TaskRequested
     | TaskProposed

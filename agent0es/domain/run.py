@@ -79,6 +79,12 @@ class RunState:
     iteration: int = 0
     phase: str = ""
     """practice, training, evaluation or done."""
+    earlier: int = 0
+    """Tasks requested in earlier iterations: this one's are numbered from there."""
+    requested: int = 0
+    """Tasks requested in this iteration."""
+    proposed: int = 0
+    """Tasks proposed over the whole run: what the novelty index holds."""
     in_flight: Mapping[int, TaskState] = field(default_factory=dict)
     families: Mapping[str, FamilyStatistics] = field(default_factory=dict)
     completed: int = 0
@@ -109,16 +115,25 @@ class RunState:
 def evolve(state: RunState, event: ev.Event) -> RunState:
     """The state after one more event. Total: an event that changes nothing returns the state as it is."""
     match event:
-        case ev.RunStarted():
+        case ev.RunStarted() | ev.RunForked():
             return replace(state, seed=event.seed, configuration=event.configuration, status="running")
         case ev.IterationStarted():
             return replace(
-                state, iteration=event.iteration, phase="practice", completed=0, given_up=0, attempts=0, solved=0
+                state,
+                iteration=event.iteration,
+                phase="practice",
+                earlier=state.earlier + state.requested,
+                requested=0,
+                completed=0,
+                given_up=0,
+                attempts=0,
+                solved=0,
             )
         case ev.TaskRequested():
-            return replace(state, in_flight={**state.in_flight, event.task: TaskState(event)})
+            requested = max(state.requested, event.task - state.earlier)
+            return replace(state, requested=requested, in_flight={**state.in_flight, event.task: TaskState(event)})
         case ev.TaskProposed():
-            return _with_task(state, event.task, proposal=event)
+            return replace(_with_task(state, event.task, proposal=event), proposed=state.proposed + 1)
         case ev.ProposalRejected(tries_left=0):
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.HandlerFailed():

@@ -11,7 +11,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution
 from agent0es.handlers.base import Ports, Record
-from agent0es.log import NewEvent
+from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
 from agent0es.taskdomains.base import Demonstration
 from agent0es.tools.base import ToolResult
@@ -45,15 +45,17 @@ class Attempted:
     """Events that are not appended yet; the caller appends them with what follows from them."""
 
 
-async def take_up(ports: Ports, name: str, task: int | None, done: type[ev.Event], record: Record) -> str | None:
-    """The name under which to make an attempt now; None when the log already has its end, an event of type `done`.
+async def take_up(
+    ports: Ports, history: History, name: str, task: int | None, done: type[ev.Event], record: Record
+) -> str | None:
+    """The name under which to make an attempt now; None when the history already has its end, an event of type `done`.
 
-    What a crash cut off is abandoned: it keeps its audit trail, and the attempt is made again in a stream of its own.
+    What a crash or a fork cut off is abandoned: it keeps its audit trail, and the attempt is made again in a stream of
+    its own.
     """
     plain, retry = name, 0
     while True:
-        stream = ports.stream("attempt", name)
-        known = {type(r.event) for r in ports.log.read(stream=stream)}
+        known = {type(r.event) for r in history.read(stream=("attempt", name))}
         if done in known:
             return None
         if not known:
@@ -61,7 +63,8 @@ async def take_up(ports: Ports, name: str, task: int | None, done: type[ev.Event
         retry += 1
         again = f"{plain}.{retry}"
         if ev.AttemptAbandoned not in known:
-            await record([NewEvent(stream, ev.AttemptAbandoned(attempt=name, task=task, retried_as=again))])
+            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again)
+            await record([NewEvent(ports.stream("attempt", name), abandoned)])
         name = again
 
 

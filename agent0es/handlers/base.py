@@ -9,7 +9,7 @@ from agent0es.configuration import Configuration, ModelSettings
 from agent0es.domain.events import Event, Role
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
-from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
 from agent0es.taskdomains.base import TaskDomain
@@ -24,6 +24,8 @@ class Ports:
     run: str
     store: Path
     log: EventLog
+    history: History
+    """What the log holds of this run and of the runs that it was forked from."""
     configuration: Configuration
     domain: TaskDomain
     models: Mapping[Role, ModelBackend]

@@ -18,7 +18,7 @@ from agent0es.domain.events import HandlerFailed
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
 from agent0es.handlers.base import Handler, Observer, Sleep
-from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log import EventLog, History, NewEvent, Recorded
 
 BACKOFF_SECONDS = 0.5
 """Pause before the first repetition; doubled for each further one."""
@@ -65,8 +65,9 @@ class Dispatcher:
 
     async def run(self) -> RunState:
         """Handle every open cause until the run is completed. Raises HandlerError when a handler failed for good."""
-        handled = self._log.handled(self._run)
-        for recorded in self._log.read(run=self._run):
+        history = History.of(self._log, self._run)
+        handled = history.handled()
+        for recorded in history.read():
             self._take(recorded, handled)
         try:
             while True:
@@ -131,7 +132,9 @@ class Dispatcher:
 
         async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
             nonlocal finished
-            appended = await self._log.append_async(events, handler=handler.name, cause=cause, handled=last)
+            appended = await self._log.append_async(
+                events, handler=handler.name, cause=cause, handled=last, run=self._run
+            )
             finished = finished or last
             for recorded in appended:
                 self._take(recorded, frozenset())
@@ -173,7 +176,7 @@ class Dispatcher:
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
         appended = await self._log.append_async(
-            [NewEvent(f"run/{self._run}", failed)], handler=name, cause=cause, handled=give_up
+            [NewEvent(f"run/{self._run}", failed)], handler=name, cause=cause, handled=give_up, run=self._run
         )
         for recorded in appended:
             self._take(recorded, frozenset())

@@ -8,9 +8,11 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
+from agent0es.configuration import Configuration, parse_configuration
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
@@ -20,7 +22,7 @@ from agent0es.evaluation.suite import SPLITS, HeldOut, Split, families_of, suite
 from agent0es.handlers.attempt import Problem, attempt, take_up
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.verify import judge
-from agent0es.log import NewEvent, Recorded
+from agent0es.log import History, NewEvent, Recorded, Segment
 from agent0es.models.base import Deployment
 from agent0es.taskdomains.base import Demonstration
 
@@ -69,6 +71,7 @@ class Evaluate:
         execution = ports.configuration.execution
         at_once = 1 if execution.deterministic else execution.tasks_in_flight * execution.attempts
         self._slots = asyncio.Semaphore(at_once)
+        self._asked = comparable(ports.history, ports.configuration)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
@@ -76,11 +79,13 @@ class Evaluate:
         if trained.role != "student":
             return []
         await self._ports.models["student"].deploy(deployment(self._ports.store, trained))
-        arms = [*BASE_ARMS, *(Arm(name, name, "zero-shot") for name in adapter_arms(state, trained))]
-        known = known_outcomes(self._ports, "eval")
+        arms = arms_of(adapter_arms(state, trained))
+        known = known_outcomes(self._asked, "eval")
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         reach("evaluation.answered")
-        return [NewEvent(cause.stream, self._evaluated(trained, arms, outcomes))]
+        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
+        scored = evaluated(trained, *by_split(self._suite, arms, outcomes), seed)
+        return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
         """Problem to whether the arm solved it, over the arm's splits."""
@@ -97,7 +102,7 @@ class Evaluate:
 
     async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
         ports = self._ports
-        name = await take_up(ports, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record)
+        name = await take_up(ports, self._asked, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record)
         assert name is not None, "the caller asks only for what is not known"
         shown = self._demonstrations(arm, problem)
         attempted = await attempt(
@@ -137,14 +142,6 @@ class Evaluate:
             return tuple(ports.domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
         return ()
 
-    def _evaluated(
-        self, trained: ev.AdapterTrained, arms: Sequence[Arm], outcomes: Mapping[str, Mapping[int, bool]]
-    ) -> ev.AdapterEvaluated:
-        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
-        asked = {split: {arm.name: outcomes[arm.name] for arm in arms if split in arm.splits} for split in SPLITS}
-        problems = {split: families_of(self._suite, split) for split in SPLITS}
-        return evaluated(trained, problems, asked, seed)
-
 
 def adapter_arms(state: RunState, trained: ev.AdapterTrained) -> list[str]:
     """The adapters that are compared: what serves, what is to be beaten where that is another one, the new one."""
@@ -152,15 +149,45 @@ def adapter_arms(state: RunState, trained: ev.AdapterTrained) -> list[str]:
     return [name for name in dict.fromkeys((state.serving[role], state.rival(role), trained.adapter)) if name]
 
 
-def known_outcomes(ports: Ports, kind: str) -> dict[str, dict[int, bool]]:
+def arms_of(adapters: Sequence[str]) -> list[Arm]:
+    """Who answers when a student's adapter is evaluated: the baselines and the adapters."""
+    return [*BASE_ARMS, *(Arm(name, name, "zero-shot") for name in adapters)]
+
+
+def comparable(history: History, configuration: Configuration) -> History:
+    """The later part of a history in which the held-out problems and the way of answering them are today's.
+
+    A fork with another seed, other tools or another evaluation asks everybody anew.
+    """
+
+    def examination(settings: Configuration) -> object:
+        return settings.seed, settings.evaluation, settings.tools, settings.curriculum.domain, settings.models
+
+    def same(segment: Segment) -> bool:
+        settings = parse_configuration(segment.started.configuration, f"run {segment.run}")
+        return examination(settings) == examination(configuration)
+
+    latest = list(takewhile(same, reversed(history.segments)))
+    return History(history.log, tuple(reversed(latest)))
+
+
+def known_outcomes(asked: History, kind: str, until: int | None = None) -> dict[str, dict[int, bool]]:
     """Arm to problem to whether it was solved, as far as the log knows, of attempts named `<kind>/<arm>/<problem>`."""
     known: dict[str, dict[int, bool]] = {}
-    for recorded in ports.log.read(run=ports.run, types=["Verified"]):
+    for recorded in asked.read(types=["Verified"], until=until):
         event = recorded.event
         if isinstance(event, ev.Verified) and event.attempt.startswith(f"{kind}/"):
             _, arm, number = event.attempt.split("/")
             known.setdefault(arm, {})[int(number.split(".")[0])] = event.verification.correct is True
     return known
+
+
+def by_split(
+    problems: Sequence[HeldOut], arms: Sequence[Arm], outcomes: Mapping[str, Mapping[int, bool]]
+) -> tuple[dict[Split, dict[int, str]], dict[Split, dict[str, Mapping[int, bool]]]]:
+    """For each split its problems (number to family), and the outcomes of the arms that were asked them."""
+    asked = {split: {arm.name: outcomes[arm.name] for arm in arms if split in arm.splits} for split in SPLITS}
+    return {split: families_of(problems, split) for split in SPLITS}, asked
 
 
 def evaluated(

@@ -16,13 +16,16 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task, Verification
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.evaluate import adapter_arms, deployment, evaluated, known_outcomes
+from agent0es.handlers.evaluate import adapter_arms, comparable, deployment, evaluated, known_outcomes
 from agent0es.handlers.propose import read_task
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
+from agent0es.taskdomains.base import TaskDomain
 
 PROBES = 48
 KIND = "eval-teacher"
+FEW_SHOT = "base-few-shot"
+BASE_ARMS = ("base-zero-shot", FEW_SHOT)
 
 
 class EvaluateTeacher:
@@ -36,18 +39,8 @@ class EvaluateTeacher:
         self._ports = ports
         families = ports.domain.families("practised")
         self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
-        rng = random.Random(derive_seed(ports.configuration.seed, "teacher probes"))
-        self._requests = [
-            ev.TaskRequested(
-                task=number + 1,
-                iteration=1,
-                domain=ports.domain.name,
-                families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
-                novelty_bar=0.0,
-                seed=derive_seed(ports.configuration.seed, "teacher probe", number),
-            )
-            for number in range(PROBES)
-        ]
+        self._requests = probes(ports.domain, ports.configuration.seed)
+        self._asked = comparable(ports.history, ports.configuration)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
@@ -55,13 +48,12 @@ class EvaluateTeacher:
         if trained.role != "teacher":
             return []
         await self._ports.models["teacher"].deploy(deployment(self._ports.store, trained))
+        zero_shot = teacher.zero_shot(self._ports.domain)
         arms: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
-            "base-zero-shot": (None, teacher.zero_shot(self._ports.domain)),
-            "base-few-shot": (None, self._few_shot),
+            name: (None if name in BASE_ARMS else name, self._few_shot if name == FEW_SHOT else zero_shot)
+            for name in arms_of(adapter_arms(state, trained))
         }
-        for name in adapter_arms(state, trained):
-            arms[name] = (name, teacher.zero_shot(self._ports.domain))
-        known = known_outcomes(self._ports, KIND)
+        known = known_outcomes(self._asked, KIND)
         outcomes = {}
         for arm, (adapter, turns) in arms.items():
             done = known.get(arm, {})
@@ -69,9 +61,9 @@ class EvaluateTeacher:
             fresh = await asyncio.gather(*(self._propose(arm, adapter, turns, number, record) for number in missing))
             outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
         reach("evaluation.answered")
-        problems = {number: next(iter(request.families)) for number, request in enumerate(self._requests)}
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
-        return [NewEvent(cause.stream, evaluated(trained, {"practised": problems}, {"practised": outcomes}, seed))]
+        scored = evaluated(trained, {"practised": problems(self._requests)}, {"practised": outcomes}, seed)
+        return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
     async def _propose(
         self, arm: str, adapter: str | None, turns: list[tuple[str, str]], number: int, record: Record
@@ -94,21 +86,53 @@ class EvaluateTeacher:
             model=model.name,
             adapter=adapter,
         )
-        read = read_task(ports, request, completion.text, 0)
-        usable = isinstance(read, Task)
-        verified = ev.Verified(
-            attempt=name,
-            task=None,
-            verification=Verification(
-                correct=usable,
-                score=float(usable),
-                confidence=1.0,
-                method="exact",
-                explanation=read.description if isinstance(read, Task) else read[1],
-            ),
-            second_instance=None,
-            majority_key=None,
-        )
+        verified = judged(ports.domain, request, completion.text, name)
         stream = ports.stream("attempt", name)
         await record([NewEvent(stream, called), NewEvent(stream, verified)])
-        return usable
+        return verified.verification.correct is True
+
+
+def probes(domain: TaskDomain, seed: int) -> list[ev.TaskRequested]:
+    """The requests that every arm of a run answers."""
+    families = domain.families("practised")
+    rng = random.Random(derive_seed(seed, "teacher probes"))
+    return [
+        ev.TaskRequested(
+            task=number + 1,
+            iteration=1,
+            domain=domain.name,
+            families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
+            novelty_bar=0.0,
+            seed=derive_seed(seed, "teacher probe", number),
+        )
+        for number in range(PROBES)
+    ]
+
+
+def arms_of(adapters: Sequence[str]) -> list[str]:
+    """Who answers when a teacher's adapter is evaluated: the baselines and the adapters."""
+    return [*BASE_ARMS, *adapters]
+
+
+def problems(requests: Sequence[ev.TaskRequested]) -> dict[int, str]:
+    """Number to family of what is asked."""
+    return {number: next(iter(request.families)) for number, request in enumerate(requests)}
+
+
+def judged(domain: TaskDomain, request: ev.TaskRequested, text: str, name: str) -> ev.Verified:
+    """Whether what a teacher wrote can be used. Pure."""
+    read = read_task(domain, request, text, 0)
+    usable = isinstance(read, Task)
+    return ev.Verified(
+        attempt=name,
+        task=None,
+        verification=Verification(
+            correct=usable,
+            score=float(usable),
+            confidence=1.0,
+            method="exact",
+            explanation=read.description if isinstance(read, Task) else read[1],
+        ),
+        second_instance=None,
+        majority_key=None,
+    )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from agent0es.agents import teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import demonstrations_for, offer
 from agent0es.domain.run import RunState
@@ -22,9 +23,12 @@ from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.taskdomains.base import TaskDomain
 
 Refusal = tuple[str, str]
 """Reason and detail of a ProposalRejected."""
+
+DUPLICATE: Refusal = ("duplicate", "the same family and parameters were asked before, or are held out")
 
 
 class Propose:
@@ -47,28 +51,19 @@ class Propose:
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         requested = cause.event
         assert isinstance(requested, ev.TaskRequested)
-        tries = self._ports.configuration.curriculum.proposal_tries
-        stream = self._ports.stream("task", requested.task)
-        begun = sum(isinstance(r.event, ev.ProposalRejected) for r in self._ports.log.read(stream=stream))
+        ports = self._ports
+        tries = ports.configuration.curriculum.proposal_tries
+        stream = ports.stream("task", requested.task)
+        begun = sum(1 for _ in ports.history.read(stream=("task", requested.task), types=["ProposalRejected"]))
+        tries = max(tries, begun + 1)  # a fork may allow fewer than its parent made
         for attempt in range(begun, tries):
             called, text, seconds = await self._ask(requested, state, attempt)
             events = [NewEvent(stream, called, {"seconds": seconds})]
-            read = read_task(self._ports, requested, text, attempt)
+            read = read_task(ports.domain, requested, text, attempt)
             refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
             if refusal is None:
                 return []
-            reason, detail = refusal
-            rejected = ev.ProposalRejected.model_validate(
-                {
-                    "task": requested.task,
-                    "iteration": requested.iteration,
-                    "reason": reason,
-                    "detail": detail,
-                    "text": text,
-                    "tries_left": tries - attempt - 1,
-                }
-            )
-            events.append(NewEvent(stream, rejected))
+            events.append(NewEvent(stream, rejected(requested, refusal, text, tries - attempt - 1)))
             if attempt == tries - 1:
                 return events
             await record(events)
@@ -118,25 +113,15 @@ class Propose:
         index = await self._novelty()
         key = identity(task)
         if key in self._asked:
-            return "duplicate", "the same family and parameters were asked before, or are held out"
+            return DUPLICATE
         nearest = index.nearest(vector)
-        novelty = 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
+        novelty = novelty_of(nearest)
         if novelty < requested.novelty_bar:
             return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
         index.add(requested.task, vector)
         self._asked.add(key)
-        curriculum, execution = ports.configuration.curriculum, ports.configuration.execution
-        proposed = ev.TaskProposed(
-            task=requested.task,
-            iteration=requested.iteration,
-            proposal=task,
-            novelty=novelty,
-            nearest=None if nearest is None else nearest[1],
-            attempts=execution.attempts,
-            seed=requested.seed,
-            demonstrations=demonstrations_for(
-                state.families.get(task.family), state.serving["student"], curriculum.demonstrations
-            ),
+        proposed = accepted(
+            task, requested, state, ports.configuration, novelty, None if nearest is None else nearest[1]
         )
         await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
         return None
@@ -148,7 +133,7 @@ class Propose:
                 index = NoveltyIndex()
                 earlier = [
                     r.event
-                    for r in self._ports.log.read(run=self._ports.run, types=["TaskProposed"])
+                    for r in self._ports.history.read(types=["TaskProposed"])
                     if isinstance(r.event, ev.TaskProposed)
                 ]
                 vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
@@ -159,19 +144,61 @@ class Propose:
         return self._index
 
 
-def read_task(ports: Ports, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
+def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
     """The task that the teacher's words describe, or why they describe none. Pure."""
     proposal = teacher.read_proposal(text)
     if isinstance(proposal, str):
         return "unreadable", proposal
     if proposal.family not in requested.families:
         return "unknown_family", f"{proposal.family!r} was not offered"
-    family, difficulty = ports.domain.family(proposal.family), requested.families[proposal.family]
+    family, difficulty = domain.family(proposal.family), requested.families[proposal.family]
     wrong = family.check(proposal.parameters, difficulty)
     if wrong is not None:
         return "invalid_parameters", wrong
     wording = random.Random(derive_seed(requested.seed, "wording", attempt)).randrange(len(family.wordings))
     return family.task(proposal.parameters, wording, difficulty)
+
+
+def novelty_of(nearest: tuple[float, int] | None) -> float:
+    """1 − the similarity to the nearest earlier task, in [0, 1]; 1 when there is none."""
+    return 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
+
+
+def accepted(
+    task: Task,
+    requested: ev.TaskRequested,
+    state: RunState,
+    configuration: Configuration,
+    novelty: float,
+    nearest: int | None,
+) -> ev.TaskProposed:
+    """What a proposal that can be used becomes. Pure."""
+    shown = configuration.curriculum.demonstrations
+    return ev.TaskProposed(
+        task=requested.task,
+        iteration=requested.iteration,
+        proposal=task,
+        novelty=novelty,
+        nearest=nearest,
+        attempts=configuration.execution.attempts,
+        seed=requested.seed,
+        demonstrations=demonstrations_for(state.families.get(task.family), state.serving["student"], shown),
+    )
+
+
+def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_left: int) -> ev.ProposalRejected:
+    """What a proposal that can't be used becomes. Pure."""
+    reason, detail = refusal
+    return ev.ProposalRejected.model_validate(
+        {
+            "task": requested.task,
+            "iteration": requested.iteration,
+            "reason": reason,
+            "detail": detail,
+            "text": text,
+            "tries_left": tries_left,
+        }
+    )
 
 
 def identity(task: Task) -> str:

@@ -3,6 +3,9 @@
 A bounded number of tasks is in flight: the first ones are requested when the iteration starts, each further one
 when one before it is done. The number of the next task follows from how many are done at the cause, so that
 deciding twice comes to the same.
+
+A fork may change how many tasks an iteration has and how many are in flight. So what its parent's schedule had not
+decided yet is decided when the fork begins, from the state as a whole.
 """
 
 from collections.abc import Sequence
@@ -23,6 +26,7 @@ class Schedule:
     causes: frozenset[type[ev.Event]] = frozenset(
         {
             ev.RunStarted,
+            ev.RunForked,
             ev.IterationStarted,
             ev.TaskCompleted,
             ev.ProposalRejected,
@@ -39,6 +43,8 @@ class Schedule:
         self._families = [family.name for family in ports.domain.families("practised")]
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
+        if cause.run != self._ports.run:
+            return []  # decided at RunForked
         return [
             NewEvent(self._stream(event), event)
             for event in decide(cause.event, state, self._ports.configuration, self._families)
@@ -53,58 +59,71 @@ class Schedule:
 def decide(event: ev.Event, state: RunState, configuration: Configuration, families: Sequence[str]) -> list[ev.Event]:
     """What follows from an event for the course of the run. Pure."""
     execution = configuration.execution
-    done = state.completed + state.given_up
     if state.status == "completed":  # what comes later, such as a rebuilt adapter, does not change its course
         return []
+    most = min(execution.tasks_per_iteration, execution.tasks_in_flight + state.completed + state.given_up)
     match event:
         case ev.RunStarted():
             return [ev.IterationStarted(iteration=1)]
-        case ev.IterationStarted():
-            numbers = range(1, min(execution.tasks_in_flight, execution.tasks_per_iteration) + 1)
-            return list(_requests(numbers, state, configuration, families))
+        case ev.RunForked() if state.phase == "":
+            return [ev.IterationStarted(iteration=1)]
+        case ev.RunForked() if state.phase != "practice":
+            return _after_practice(state, configuration)
+        case ev.RunForked() | ev.IterationStarted():
+            return _requests(state.requested + 1, most, state, configuration, families) or _practised(
+                state, configuration
+            )
         case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0) | ev.HandlerFailed(task=int()):
-            if done == execution.tasks_per_iteration:
-                return [
-                    ev.IterationCompleted(
-                        iteration=state.iteration,
-                        tasks=state.completed,
-                        given_up=state.given_up,
-                        attempts=state.attempts,
-                        solved=state.solved,
-                    )
-                ]
-            number = execution.tasks_in_flight + done
-            if number > execution.tasks_per_iteration:
-                return []
-            return list(_requests(range(number, number + 1), state, configuration, families))
+            last = execution.tasks_in_flight + state.completed + state.given_up
+            first = max(last, state.requested + 1)  # a fork's parent may have had more tasks in flight
+            return _requests(first, most, state, configuration, families) or _practised(state, configuration)
         case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
-            settled = {a.role for a in state.adapters.values() if a.iteration == state.iteration and a.settled}
-            if settled != set(configuration.training.roles):
-                return []
-            if state.iteration < execution.iterations:
-                return [ev.IterationStarted(iteration=state.iteration + 1)]
-            return [ev.RunCompleted(iterations=state.iteration, serving=dict(state.serving))]
+            return _after_practice(state, configuration)
         case _:
             return []
 
 
+def _practised(state: RunState, configuration: Configuration) -> list[ev.Event]:
+    """IterationCompleted when nothing is left to do in the iteration's practice."""
+    if state.in_flight or state.completed + state.given_up < configuration.execution.tasks_per_iteration:
+        return []
+    return [
+        ev.IterationCompleted(
+            iteration=state.iteration,
+            tasks=state.completed,
+            given_up=state.given_up,
+            attempts=state.attempts,
+            solved=state.solved,
+        )
+    ]
+
+
+def _after_practice(state: RunState, configuration: Configuration) -> list[ev.Event]:
+    """The next iteration or the end, when the gate has decided on every role's adapter."""
+    settled = {a.role for a in state.adapters.values() if a.iteration == state.iteration and a.settled}
+    if not settled >= set(configuration.training.roles):
+        return []
+    if state.iteration < configuration.execution.iterations:
+        return [ev.IterationStarted(iteration=state.iteration + 1)]
+    return [ev.RunCompleted(iterations=state.iteration, serving=dict(state.serving))]
+
+
 def _requests(
-    numbers: range, state: RunState, configuration: Configuration, families: Sequence[str]
-) -> list[ev.TaskRequested]:
-    """Requests for tasks `numbers` (counted within the iteration), each aware of those before it."""
+    first: int, last: int, state: RunState, configuration: Configuration, families: Sequence[str]
+) -> list[ev.Event]:
+    """Requests for tasks `first` to `last` (counted within the iteration), each aware of those before it."""
     curriculum = configuration.curriculum
     start = FamilyStatistics(difficulty=curriculum.start_difficulty)
     statistics = {family: state.families.get(family, start) for family in families}
     in_flight = [
         task.task.family if task.proposal else next(iter(offer(task.request))) for task in state.in_flight.values()
     ]
-    base = (state.iteration - 1) * configuration.execution.tasks_per_iteration
-    requests = []
-    for number in numbers:
-        seed = derive_seed(state.seed, "task", base + number)
+    requests: list[ev.Event] = []
+    for number in range(state.earlier + first, state.earlier + last + 1):
+        seed = derive_seed(state.seed, "task", number)
         chosen = choose_families(families, statistics, in_flight, curriculum.candidates, seed)
         request = ev.TaskRequested(
-            task=base + number,
+            task=number,
             iteration=state.iteration,
             domain=curriculum.domain,
             families=chosen,

@@ -41,7 +41,7 @@ class Solve:
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
         """Attempt k, unless the log already has its solution; one that a crash cut off is made again."""
         ports = self._ports
-        name = await take_up(ports, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
+        name = await take_up(ports, ports.history, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
         if name is None:
             return
         shown = self._demonstrations(proposed)

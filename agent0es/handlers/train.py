@@ -6,7 +6,7 @@ was built for another reason, without what has been retracted, is trained on in 
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from agent0es.agents import student, teacher
@@ -19,6 +19,7 @@ from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
+from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import (
     Dataset,
     build,
@@ -28,6 +29,7 @@ from agent0es.projections.datasets import (
     student_examples,
     teacher_examples,
 )
+from agent0es.taskdomains.base import TaskDomain
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -49,8 +51,15 @@ class Train:
                 for role in self._ports.configuration.training.roles
             ]
         assert isinstance(event, ev.DatasetBuilt)
+        if cause.run != self._ports.run:
+            return self._anew(event)
         await self._train(event, cause, state, record)
         return []
+
+    def _anew(self, built: ev.DatasetBuilt) -> Sequence[NewEvent]:
+        """What a fork's parent began, the fork begins anew: its dataset and settings may be others."""
+        ended = self._ports.history.read(stream=("adapter", built.adapter), types=["AdapterTrained", "TrainingFailed"])
+        return [] if any(ended) else [build_dataset(self._ports, built.role, built.iteration, built.adapter)]
 
     async def _train(self, built: ev.DatasetBuilt, cause: Recorded, state: RunState, record: Record) -> None:
         """One adapter, taken up where the log says that it stopped."""
@@ -141,7 +150,12 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     dataset = _dataset(ports, role, iteration, None)
     _write(dataset_file(ports.store, ports.run, adapter), dataset)
     reach("dataset.written")
-    built = ev.DatasetBuilt(
+    return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
+
+
+def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset) -> ev.DatasetBuilt:
+    """The event of a dataset. Pure."""
+    return ev.DatasetBuilt(
         adapter=adapter,
         role=role,
         iteration=iteration,
@@ -150,27 +164,43 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
         per_family=dataset.per_family,
         sources=tuple(example.source for example in dataset.examples),
     )
-    return NewEvent(ports.stream("adapter", adapter), built)
 
 
-def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
-    """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
-    model, domain = ports.models[role], ports.domain
-    recorded = events_of_dataset(ports.log, ports.run, iteration, position)
+def dataset_of(
+    role: ev.Role,
+    recorded: Iterable[Recorded],
+    template: ChatTemplate,
+    domain: TaskDomain,
+    per_family: int,
+    seed: int,
+) -> Dataset:
+    """What a role learns from the events of a dataset (`events_of_dataset`). Pure."""
     prompt: Callable[[str], tuple[str, str]]
     if role == "student":
         examples = student_examples(recorded)
 
         def prompt(request: str) -> tuple[str, str]:
-            return student.opening(model, domain.system, (), request)
+            return student.opening(template, domain.system, (), request)
     else:
         examples = teacher_examples(recorded)
 
         def prompt(request: str) -> tuple[str, str]:
-            return two_parts(model, teacher.zero_shot(domain), request)
+            return two_parts(template, teacher.zero_shot(domain), request)
 
-    chosen = choose(examples, ports.configuration.training.examples_per_family, ports.configuration.seed)
-    return build(chosen, lambda request: "".join(prompt(request)), model.end_of_turn)
+    chosen = choose(examples, per_family, seed)
+    return build(chosen, lambda request: "".join(prompt(request)), template.end_of_turn)
+
+
+def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
+    """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
+    return dataset_of(
+        role,
+        events_of_dataset(ports.history, iteration, position),
+        ports.models[role],
+        ports.domain,
+        ports.configuration.training.examples_per_family,
+        ports.configuration.seed,
+    )
 
 
 def _sha256(path: Path) -> str | None:

@@ -6,6 +6,7 @@ A correct solution's code is also tried on a second instance of the family: code
 
 import random
 from collections.abc import Sequence
+from typing import Protocol
 
 from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, RunState
@@ -14,7 +15,11 @@ from agent0es.domain.task import Task, Verification
 from agent0es.handlers.attempt import call_tool, tool_requested
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
-from agent0es.taskdomains.base import NeedsSymbolic
+from agent0es.taskdomains.base import NeedsSymbolic, TaskDomain
+from agent0es.tools.base import ToolResult
+
+KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s"}
+"""Letter in the names of the verifier's calls."""
 
 
 class Verify:
@@ -33,56 +38,80 @@ class Verify:
         task = state.in_flight.get(submitted.task or 0)
         if task is None:
             return []
+        call = sandbox_call(self._ports, submitted.attempt, record)
         attempt = task.attempts[submitted.attempt]
-        verification = await judge(self._ports, submitted.attempt, submitted.solution.answer, task.task, record)
-        second = None
-        if verification.correct is True:
-            second = await self._second_instance(submitted.attempt, attempt, task.task, task.request.seed, record)
-        verified = ev.Verified(
-            attempt=submitted.attempt,
-            task=submitted.task,
-            verification=verification,
-            second_instance=second,
-            majority_key=self._ports.domain.normal_form(submitted.solution.answer),
-        )
+        verified = await decide(submitted, attempt, task.task, task.request.seed, self._ports.domain, call)
         return [NewEvent(self._ports.stream("attempt", submitted.attempt), verified)]
 
-    async def _second_instance(
-        self, name: str, attempt: AttemptState, task: Task, seed: int, record: Record
-    ) -> bool | None:
-        """Whether the attempt's one call gives the right answer for other parameters; None where it can't be told."""
-        if len(attempt.calls) != 1:
-            return None
-        tool, text = attempt.calls[0]
-        ports = self._ports
-        moved = ports.domain.second_instance(task, text, random.Random(derive_seed(seed, "second instance")))
-        if moved is None:
-            return None
-        other, code = moved
-        stream = ports.stream("attempt", name)
-        requested = tool_requested(ports, _free_call(ports, name, "s"), name, tool, code, "second_instance")
-        await record([NewEvent(stream, requested)])
-        result, called = await call_tool(ports, stream, requested)
-        await record([called])
-        judged = await judge(ports, name, result.output.strip(), other, record)
-        return result.status == "ok" and judged.correct is True
+
+class Call(Protocol):
+    """Runs a tool, or knows what came of it when it ran."""
+
+    async def __call__(self, tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult: ...
+
+
+async def decide(
+    submitted: ev.SolutionSubmitted, attempt: AttemptState, task: Task, seed: int, domain: TaskDomain, call: Call
+) -> ev.Verified:
+    """The judgement of an attempt at a task whose request had `seed`. Pure but for `call`."""
+    answer = submitted.solution.answer
+    verification = await judged(domain, answer, task, call)
+    second = None
+    if verification.correct is True:
+        second = await second_instance(attempt, task, seed, domain, call)
+    return ev.Verified(
+        attempt=submitted.attempt,
+        task=submitted.task,
+        verification=verification,
+        second_instance=second,
+        majority_key=domain.normal_form(answer),
+    )
+
+
+async def judged(domain: TaskDomain, answer: str | None, task: Task, call: Call) -> Verification:
+    """The verifier's judgement. Pure but for `call`, which the symbolic part of it needs."""
+    found = domain.judge(answer, task)
+    if not isinstance(found, NeedsSymbolic):
+        return found
+    result = await call("python", found.code, "verification")
+    return domain.judge_symbolic(result.output if result.status == "ok" else "", answer, task)
+
+
+async def second_instance(attempt: AttemptState, task: Task, seed: int, domain: TaskDomain, call: Call) -> bool | None:
+    """Whether the attempt's one call gives the right answer for other parameters; None where it can't be told."""
+    if len(attempt.calls) != 1:
+        return None
+    tool, text = attempt.calls[0]
+    moved = domain.second_instance(task, text, random.Random(derive_seed(seed, "second instance")))
+    if moved is None:
+        return None
+    other, code = moved
+    result = await call(tool, code, "second_instance")
+    found = await judged(domain, result.output.strip(), other, call)
+    return result.status == "ok" and found.correct is True
 
 
 async def judge(ports: Ports, name: str, answer: str | None, task: Task, record: Record) -> Verification:
-    """The verifier's judgement; the symbolic part of it runs in the sandbox and is in the log."""
-    judged = ports.domain.judge(answer, task)
-    if not isinstance(judged, NeedsSymbolic):
-        return judged
+    """The verifier's judgement of an answer that stands in no task's state: the sandbox runs what must run."""
+    return await judged(ports.domain, answer, task, sandbox_call(ports, name, record))
+
+
+def sandbox_call(ports: Ports, name: str, record: Record) -> Call:
+    """Calls in the sandbox on behalf of the verifier, each in the log before and after."""
     stream = ports.stream("attempt", name)
-    requested = tool_requested(ports, _free_call(ports, name, "v"), name, "python", judged.code, "verification")
-    await record([NewEvent(stream, requested)])
-    result, called = await call_tool(ports, stream, requested)
-    await record([called])
-    return ports.domain.judge_symbolic(result.output if result.status == "ok" else "", answer, task)
+
+    async def call(tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult:
+        requested = tool_requested(ports, _free_call(ports, name, KINDS[purpose]), name, tool, text, purpose)
+        await record([NewEvent(stream, requested)])
+        result, called = await call_tool(ports, stream, requested)
+        await record([called])
+        return result
+
+    return call
 
 
 def _free_call(ports: Ports, name: str, kind: str) -> str:
     """A name for the verifier's call that the log does not know: `12/3#s`, or `12/3#s2` after a crash in the first."""
-    stream = ports.log.read(stream=ports.stream("attempt", name), types=["ToolRequested"])
+    stream = ports.history.read(stream=("attempt", name), types=["ToolRequested"])
     count = sum(isinstance(r.event, ev.ToolRequested) and f"#{kind}" in r.event.call for r in stream)
     return f"{name}#{kind}{count + 1 if count else ''}"

@@ -4,6 +4,7 @@
 (`PERSISTENCE_MODULE=agent0es.log`): any of its applications can keep its events here, see `factory`.
 """
 
+from agent0es.log.ancestry import History, Segment
 from agent0es.log.event_log import EventLog, RawRow
 from agent0es.log.factory import Factory
 from agent0es.log.recorders import (
@@ -21,6 +22,7 @@ __all__ = [
     "ChainReport",
     "EventLog",
     "Factory",
+    "History",
     "LogAggregateRecorder",
     "LogApplicationRecorder",
     "LogProcessRecorder",
@@ -29,4 +31,5 @@ __all__ = [
     "NewEvent",
     "RawRow",
     "Recorded",
+    "Segment",
 ]

@@ -100,23 +100,36 @@ class EventLog(Application[Any]):
     # Writing
 
     def append(
-        self, events: Sequence[NewEvent], *, handler: str, cause: Recorded | None = None, handled: bool = False
+        self,
+        events: Sequence[NewEvent],
+        *,
+        handler: str,
+        cause: Recorded | None = None,
+        handled: bool = False,
+        run: str | None = None,
     ) -> list[Recorded]:
         """Append all the events or none; durable when it returns.
 
-        With `handled`, the same transaction records that the handler is done with the cause; doing so twice raises
-        ConcurrencyError and appends nothing. Raises ConcurrencyError when somebody else appended to a stream first,
+        With `handled`, the same transaction records that the handler is done with the cause on behalf of `run`, which
+        is the cause's own unless a fork goes on from it; doing so twice raises ConcurrencyError and appends nothing.
+        Raises ConcurrencyError when somebody else appended to a stream first,
         RunInUse when this process lost its lease on the run, StoreError when the disk won't have it, LogError for
         what can't be stored.
         """
-        append = self._prepare(events, handler, cause, handled)
+        append = self._prepare(events, handler, cause, handled, run)
         return self._writer.append(append) if append else []
 
     async def append_async(
-        self, events: Sequence[NewEvent], *, handler: str, cause: Recorded | None = None, handled: bool = False
+        self,
+        events: Sequence[NewEvent],
+        *,
+        handler: str,
+        cause: Recorded | None = None,
+        handled: bool = False,
+        run: str | None = None,
     ) -> list[Recorded]:
         """Like `append`, for an event loop: appends that are awaited at the same time share one transaction."""
-        append = self._prepare(events, handler, cause, handled)
+        append = self._prepare(events, handler, cause, handled, run)
         return await self._writer.append_async(append) if append else []
 
     def lease(self, run: str, *, ttl: float = 15.0) -> AbstractContextManager[None]:
@@ -209,9 +222,11 @@ class EventLog(Application[Any]):
         with self._datastore.store_errors():
             return self.recorder.max_notification_id() or 0
 
-    def handled(self, run: str) -> set[tuple[str, int]]:
-        """All (handler, position of the cause) of a run that are done."""
+    def handled(self, run: str, until: int | None = None) -> set[tuple[str, int]]:
+        """All (handler, position of the cause) that are done on behalf of a run, their effects complete at `until`."""
         query = select(handled.c.handler, handled.c.position).where(handled.c.run == run)
+        if until is not None:
+            query = query.where(handled.c.committed <= until)
         with self._datastore.store_errors(), self._datastore.read() as connection:
             return {(handler, position) for handler, position in connection.execute(query)}
 
@@ -274,7 +289,9 @@ class EventLog(Application[Any]):
         self._writer.close()
         super().close()
 
-    def _prepare(self, new: Sequence[NewEvent], handler: str, cause: Recorded | None, handled: bool) -> Append | None:
+    def _prepare(
+        self, new: Sequence[NewEvent], handler: str, cause: Recorded | None, handled: bool, run: str | None
+    ) -> Append | None:
         if handled and cause is None:
             raise ValueError("handled=True needs the cause that was handled")
         if self._datastore.read_only:
@@ -282,7 +299,8 @@ class EventLog(Application[Any]):
         if not new and not handled:
             return None
         contents = [encode_content(event.event) for event in new]
-        append = Append(tuple(new), contents, handler, cause, handled)
+        by = (run or cause.run) if handled and cause else None
+        append = Append(tuple(new), contents, handler, cause, by)
         _ = append.runs  # a stream without a run is refused here and not among others in the writer
         return append
 

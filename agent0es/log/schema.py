@@ -113,9 +113,11 @@ handled = Table(
     Column("run", Text, primary_key=True),
     Column("position", Position, ForeignKey("events.seq"), primary_key=True),
     Column("handler", Text, primary_key=True),
+    Column("committed", Position, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Handler is done with the event at position."""
+"""Handler is done, on behalf of the run, with the event at position, and the last event of what came of it is at
+`committed`: up to there its effects are complete."""
 
 leases = Table(
     "leases",

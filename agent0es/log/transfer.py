@@ -58,7 +58,7 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
             if not report.ok:
                 raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
             columns = (handled.c.run, handled.c.position, handled.c.handler)
-            for mark in connection.execute(select(*columns).order_by(*columns)).mappings():
+            for mark in connection.execute(select(*columns, handled.c.committed).order_by(*columns)).mappings():
                 write("handled", dict(mark))
             write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
             output.flush()

@@ -48,7 +48,8 @@ class Append:
     contents: Sequence[Content]
     handler: str
     cause: Recorded | None
-    handled: bool
+    handled_by: str | None
+    """Run on whose behalf the cause is handled with this append; None when it isn't."""
     waiting: "asyncio.Future[list[Recorded]] | None" = None
     outcome: list[Recorded] | Exception | None = None
     woken: threading.Event | None = None
@@ -57,7 +58,7 @@ class Append:
     @property
     def runs(self) -> set[str]:
         found = {run_of(new.stream) for new in self.events}
-        return found | {self.cause.run} if self.handled and self.cause else found
+        return found | {self.handled_by} if self.handled_by else found
 
 
 @dataclass(slots=True)
@@ -263,11 +264,13 @@ class Writer:
                 metas.append(meta)
         self._insert_texts(connection, batch)
         given = self._recorder.append(connection, rows)
-        done = [
-            {"run": append.cause.run, "position": append.cause.position, "handler": append.handler}
-            for append in batch
-            if append.handled and append.cause
-        ]
+        done = []
+        committed = given[0][0] - 1 if given else self._datastore.dialect.tail(connection)[0]
+        for append in batch:
+            committed += len(append.events)
+            if append.handled_by and append.cause:
+                mark = {"run": append.handled_by, "position": append.cause.position, "handler": append.handler}
+                done.append({**mark, "committed": committed})
         if done:
             connection.execute(_INSERT_HANDLED, done)
         place = iter(zip(rows, metas, given, strict=True))
@@ -334,7 +337,7 @@ class Writer:
                 continue
             for content in append.contents:
                 self._known_texts.add(content.texts)
-            if append.handled and append.cause:
+            if append.handled_by and append.cause:
                 self._memory.counts.pop((append.cause.meta.event_id, append.handler), None)
         if len(self._memory.versions) > REMEMBERED_STREAMS or len(self._memory.counts) > REMEMBERED_STREAMS:
             self._memory = Memory()

@@ -101,21 +101,8 @@ class Weights:
     sha256: str
 
 
-class ModelBackend(Protocol):
-    """A language model that can be asked many things at once."""
-
-    @property
-    def name(self) -> str:
-        """Model name with quantization, as written into events."""
-        ...
-
-    @property
-    def capabilities(self) -> Capabilities: ...
-
-    @property
-    def weights(self) -> Weights | None:
-        """The base model's file, which training starts from; None for a model without one."""
-        ...
+class ChatTemplate(Protocol):
+    """How a model's prompts are written. Pure: works on a backend that has loaded nothing yet."""
 
     @property
     def end_of_turn(self) -> str:
@@ -134,6 +121,23 @@ class ModelBackend(Protocol):
 
         For whatever is put behind a prompt: tool output, and the model's own words when they are read again.
         """
+        ...
+
+
+class ModelBackend(ChatTemplate, Protocol):
+    """A language model that can be asked many things at once."""
+
+    @property
+    def name(self) -> str:
+        """Model name with quantization, as written into events."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def weights(self) -> Weights | None:
+        """The base model's file, which training starts from; None for a model without one."""
         ...
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:

@@ -35,6 +35,18 @@ def neutralise(text: str) -> str:
     return _CONTROL.sub("<" + ZERO_WIDTH_SPACE, text)
 
 
+class ChatMl:
+    """The format as a `ChatTemplate`: what backends of ChatML models inherit."""
+
+    end_of_turn = END_OF_TURN
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
+        return chat_prompt(messages, prefill)
+
+    def neutralise(self, text: str) -> str:
+        return neutralise(text)
+
+
 def chat_prompt(messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
     """(role, text) turns as one prompt, open for the assistant to go on after `prefill`. Texts can't forge a turn."""
     turns = "".join(f"<|im_start|>{neutralise(role)}\n{neutralise(text)}{END_OF_TURN}\n" for role, text in messages)

@@ -24,11 +24,11 @@ SHORTEST_PREFIX = 200
 """Characters; what is shorter is not worth a request of its own."""
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(chatml.ChatMl):
     """Continuous batching, prefix cache, log-probabilities, structured output; adapters as merged weights."""
 
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
-    end_of_turn = chatml.END_OF_TURN
+    template = chatml.ChatMl()
 
     def __init__(self, weights: Weights, settings: EngineSettings | None = None, cache: Path | None = None) -> None:
         """Nothing is loaded before the first request. In `cache` goes a copy of weights that need another form."""
@@ -65,12 +65,6 @@ class OpenVinoBackend:
     @property
     def name(self) -> str:
         return self._name
-
-    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        return chatml.chat_prompt(messages, prefill)
-
-    def neutralise(self, text: str) -> str:
-        return chatml.neutralise(text)
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         engine = self._engine(adapter)

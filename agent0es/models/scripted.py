@@ -28,11 +28,12 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 _VOCABULARY = 50_000
 
 
-class ScriptedBackend:
+class ScriptedBackend(chatml.ChatMl):
     """Answers with a script's text."""
 
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
-    end_of_turn = chatml.END_OF_TURN
+    template = chatml.ChatMl()
+    weights = None
 
     def __init__(
         self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None
@@ -63,12 +64,6 @@ class ScriptedBackend:
     @property
     def name(self) -> str:
         return self._name
-
-    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        return chatml.chat_prompt(messages, prefill)
-
-    def neutralise(self, text: str) -> str:
-        return chatml.neutralise(text)
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         if adapter is not None and adapter not in self._deployed:

@@ -19,7 +19,7 @@ from agent0es.domain.curriculum import offer
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
-from agent0es.log import EventLog, Recorded
+from agent0es.log import History, Recorded
 from agent0es.taskdomains.base import signature
 
 OPENING_PARTS = 2
@@ -66,14 +66,16 @@ def dataset_file(store: Path, run: str, adapter: str) -> Path:
     return store / "datasets" / run / f"{adapter}.jsonl"
 
 
-def events_of_dataset(log: EventLog, run: str, iteration: int, position: int | None = None) -> Iterator[Recorded]:
+def events_of_dataset(history: History, iteration: int, position: int | None = None) -> Iterator[Recorded]:
     """What an iteration's dataset is made of: practice up to its end, and what was retracted up to `position`.
 
     `position` is that of DatasetBuilt; without one, the dataset is about to be built.
     """
-    ends = log.read(run=run, types=["IterationCompleted"])
-    [end] = [r.position for r in ends if isinstance(r.event, ev.IterationCompleted) and r.event.iteration == iteration]
-    return chain(log.read(run=run, until=end), log.read(run=run, after=end, until=position, types=["Retracted"]))
+    ends = history.read(types=["IterationCompleted"])
+    *_, end = [
+        r.position for r in ends if isinstance(r.event, ev.IterationCompleted) and r.event.iteration == iteration
+    ]
+    return chain(history.read(until=end), history.read(after=end, until=position, types=["Retracted"]))
 
 
 def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
@@ -128,7 +130,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
     last_call: dict[int, ev.ModelCalled] = {}
     requests: dict[int, ev.TaskRequested] = {}
     retracted: list[str] = []
-    found = []
+    found: dict[int, Example] = {}
     for event in (r.event for r in recorded):
         match event:
             case ev.TaskRequested():
@@ -140,20 +142,18 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case ev.ModelCalled(role="teacher", task=int() as number):
                 last_call[number] = event
             case ev.RewardAssigned(role="teacher"):
-                found.append(
-                    Example(
-                        source=str(event.task),
-                        task=event.task,
-                        family=families[event.task],
-                        request=request_text(offer(requests[event.task])),
-                        idiom="",
-                        reward=event.total,
-                        segments=((last_call[event.task].text.strip(), True),),
-                    )
+                found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
+                    source=str(event.task),
+                    task=event.task,
+                    family=families[event.task],
+                    request=request_text(offer(requests[event.task])),
+                    idiom="",
+                    reward=event.total,
+                    segments=((last_call[event.task].text.strip(), True),),
                 )
             case _:
                 pass
-    return _without(retracted, found)
+    return _without(retracted, found.values())
 
 
 def _without(retracted: Sequence[str], found: Iterable[Example]) -> list[Example]:

@@ -7,15 +7,18 @@ CREATE TABLE facts.run_started (
     seed HUGEINT NOT NULL,
     code_version VARCHAR NOT NULL,
     weights JSON NOT NULL,
-    configuration JSON NOT NULL
+    configuration JSON NOT NULL,
+    parent VARCHAR,
+    forked_at BIGINT
 );
 
 INSERT INTO facts.run_started BY NAME
-SELECT run, position, time, unnest(c)
+SELECT run, position, time, unnest(c), (content ->> '$.position')::BIGINT AS forked_at
 FROM (
-    SELECT run, position, time, from_json(content, '{
-        "seed": "HUGEINT", "code_version": "VARCHAR", "weights": "JSON", "configuration": "JSON"}') AS c
-    FROM batch WHERE type = 'RunStarted'
+    SELECT run, position, time, content, from_json(content, '{
+        "seed": "HUGEINT", "code_version": "VARCHAR", "weights": "JSON", "configuration": "JSON",
+        "parent": "VARCHAR"}') AS c
+    FROM batch WHERE type IN ('RunStarted', 'RunForked')
 );
 
 CREATE TABLE facts.run_completed (
@@ -51,7 +54,7 @@ SELECT
     coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
     v.teacher AS serving_teacher, coalesce(f.failures, 0) AS failures, e.events, s.time AS started,
-    e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.position
+    e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
 FROM facts.run_started s
 LEFT JOIN facts.run_completed c USING (run)
 LEFT JOIN seen e USING (run)
@@ -78,4 +81,6 @@ COMMENT ON COLUMN runs.seed IS 'Every random choice of the run derives from it.'
 COMMENT ON COLUMN runs.code_version IS 'Version of agent0es that started it.';
 COMMENT ON COLUMN runs.weights IS 'Model name to sha256 of its weights.';
 COMMENT ON COLUMN runs.configuration IS 'The full configuration.';
+COMMENT ON COLUMN runs.parent IS 'Run that it was forked from; its other columns count what the fork did itself.';
+COMMENT ON COLUMN runs.forked_at IS 'Position of the last event that it shares with its parent.';
 COMMENT ON COLUMN runs.position IS 'Place of its start in the log.';

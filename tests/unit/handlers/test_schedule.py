@@ -61,7 +61,8 @@ def test_the_last_task_ends_the_practice() -> None:
 
 
 def test_task_numbers_go_on_over_the_iterations() -> None:
-    assert numbers(decide(ev.IterationStarted(iteration=2), running(iteration=2), configured(), FAMILIES)) == [6, 7]
+    state = running(iteration=2, earlier=5)
+    assert numbers(decide(ev.IterationStarted(iteration=2), state, configured(), FAMILIES)) == [6, 7]
 
 
 def settled(iteration: int, *roles: str) -> RunState:
@@ -106,3 +107,25 @@ def test_a_rebuilt_adapter_does_not_complete_a_run_again() -> None:
     state = replace(running(), status="completed", adapters={"student-1-clean": AdapterState("student", 1)})
     settled = replace(state, adapters={"student-1-clean": AdapterState("student", 1, outcome="promoted")})
     assert decide(promoted, settled, configured(iterations=1), FAMILIES) == []
+
+
+def forked() -> ev.RunForked:
+    return ev.RunForked(parent="p", position=1, seed=7, configuration={}, code_version="0", weights={})
+
+
+def test_a_fork_goes_on_with_what_its_parent_left_open() -> None:
+    assert decide(forked(), RunState(status="running", seed=7), configured(), FAMILIES) == [
+        ev.IterationStarted(iteration=1)
+    ]
+    assert numbers(decide(forked(), running(requested=2, completed=2), configured(in_flight=3), FAMILIES)) == [3, 4, 5]
+    assert decide(forked(), running(requested=4, completed=2), configured(in_flight=1), FAMILIES) == []
+    [end] = decide(forked(), running(requested=5, completed=5), configured(), FAMILIES)
+    assert isinstance(end, ev.IterationCompleted)
+    done = replace(settled(1, "student"), phase="evaluation")
+    assert decide(forked(), done, configured(), FAMILIES) == [ev.IterationStarted(iteration=2)]
+
+
+def test_what_a_parent_with_more_tasks_in_flight_requested_is_not_requested_again() -> None:
+    settings = configured(tasks=6, in_flight=1)
+    assert numbers(decide(completed(1), running(requested=4, completed=1), settings, FAMILIES)) == []
+    assert numbers(decide(completed(4), running(requested=4, completed=4), settings, FAMILIES)) == [5]

@@ -352,3 +352,22 @@ def test_the_library_sees_the_log_as_notifications(log: EventLog) -> None:
     assert [e.event for e in log.events.get("run/r")] == [recorded.event]  # type: ignore[attr-defined]
     with pytest.raises(LogError, match=r"EventLog\.append"):
         log.save(entry)
+
+
+def test_a_mark_counts_from_where_its_effects_are_complete() -> None:
+    with EventLog.open(":memory:") as log:
+        cause = begin(log)
+        first, second = log.append([new("run/r", 2), new("run/r", 3)], handler="h", cause=cause, handled=True)
+        log.append([], handler="nothing to add", cause=cause, handled=True)
+        assert log.handled("r", until=first.position) == set()
+        assert log.handled("r", until=second.position) == {("h", 1), ("nothing to add", 1)}
+
+
+def test_a_fork_marks_what_it_handles_of_its_parent_as_its_own() -> None:
+    with EventLog.open(":memory:") as log:
+        cause = begin(log, "parent")
+        log.append([new("run/child")], handler="h", cause=cause, handled=True, run="child")
+        assert log.handled("child") == {("h", cause.position)}
+        assert log.handled("parent") == set()
+        log.append([new("run/parent", 2)], handler="h", cause=cause, handled=True)
+        assert log.handled("parent") == {("h", cause.position)}

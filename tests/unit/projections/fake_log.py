@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -86,11 +87,23 @@ class FakeLog:
         )
 
     def read(
-        self, *, after: int = 0, until: int | None = None, run: str | None = None, types: Sequence[str] | None = None
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run: str | None = None,
+        stream: str | None = None,
+        types: Sequence[str] | None = None,
+        limit: int | None = None,
     ) -> Iterator[Recorded]:
-        for recorded in self.recorded[after:until]:
-            if run in (None, recorded.run) and (types is None or recorded.event.type in types):
-                yield recorded
+        found = (
+            recorded
+            for recorded in self.recorded[after:until]
+            if run in (None, recorded.run)
+            and stream in (None, recorded.stream)
+            and (types is None or recorded.event.type in types)
+        )
+        yield from islice(found, limit)
 
     def text(self, sha256: str) -> str:
         return self.texts[sha256]

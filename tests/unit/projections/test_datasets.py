@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent0es.domain import events as ev
 from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
-from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.projections.datasets import build, choose, events_of_dataset, student_examples, teacher_examples
 from tests.unit.projections.fake_log import FakeLog
 
@@ -181,6 +181,7 @@ def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up
     tmp_path: Path,
 ) -> None:
     events = [
+        NewEvent("run/r", ev.RunStarted(seed=0, configuration={}, code_version="0", weights={})),
         *practised(1),
         *practised(2),
         *practised(3),
@@ -194,7 +195,7 @@ def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up
         last = log.append(events, handler="test")[-1].position
 
         def numbers(iteration: int, position: int | None) -> list[int]:
-            return [example.task for example in student_examples(events_of_dataset(log, "r", iteration, position))]
+            return [example.task for example in student_examples(events_of_dataset(History.of(log, "r"), iteration, position))]
 
         assert numbers(1, None) == [3]
         assert numbers(1, last - 1) == [2, 3]

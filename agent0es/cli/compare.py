@@ -1,0 +1,178 @@
+"""`agent0es diff` and `whatif`: two runs side by side, and one run under other settings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+
+MOST_MOVED = 10
+"""Tasks that `whatif` shows of those whose rewards move; --json has all."""
+PRACTICE = ("tasks", "given_up", "attempts", "solve_rate", "student_reward", "teacher_reward")
+ADAPTER = ("examples", "outcome")
+MOST_NAMES = 200
+"""Characters of a list of attempts."""
+
+
+@click.command("diff")
+@click.argument("a")
+@click.argument("b", required=False)
+@store_option
+@json_option
+def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
+    """Compare the runs A and B: settings, practice, rewards, adapters, scores, cost, and where they part.
+
+    Without B, A is a fork and is compared with its parent.
+    """
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.history.comparison import compare, parent_of
+
+    with open_store(store) as log:
+        one = resolve_run(log, a)
+        found = compare(log, one, resolve_run(log, b)) if b else compare(log, parent_of(log, one), one)
+    if as_json:
+        write_lines([json_line(found)])
+    else:
+        _write_difference(found)
+
+
+@click.command("whatif")
+@click.argument("run")
+@store_option
+@click.option("--set", "overrides", multiple=True, required=True, metavar="KEY=VALUE", help="Set one key; repeatable.")
+@json_option
+def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Recompute the rewards, filters, datasets and gates of RUN under other settings. Nothing is written.
+
+    It answers for rewards.weights, curriculum.novelty_bar, training.examples_per_family, training.minimum_examples,
+    training.roles and evaluation.margin; what else a setting would change only a fork can tell.
+    """
+    from agent0es.bootstrap import configuration_of, load_rewards, open_store, resolve_run
+    from agent0es.history.whatif import other_settings, whatif
+    from agent0es.log import History
+
+    with open_store(store) as log:
+        name = resolve_run(log, run)
+        before = configuration_of(log, name)
+        after = other_settings(before, overrides)
+        found = whatif(History.of(log, name), before, after, load_rewards(after.rewards.weights))
+    if as_json:
+        write_lines([json_line({"run": name, "settings": list(overrides), **found})])
+    else:
+        _write_whatif(name, found)
+
+
+def _write_difference(found: Mapping[str, Any]) -> None:
+    a, b = found["a"], found["b"]
+    parting = found["parting"]
+    lines = [f"{name}: {printable(run)}" for name, run in zip("ab", found["runs"], strict=True)]
+    if parting["shared_until"]:
+        lines.append(f"They share their past up to event {parting['shared_until']}")
+    where = [
+        f"event {position} ({kind})" if position else "the end"
+        for position, kind in zip(parting["positions"], parting["types"], strict=True)
+    ]
+    same = parting["positions"] == [None, None]
+    lines.append("Nothing that was decided differs" if same else f"They part at {where[0]} of a and {where[1]} of b")
+    write_lines(lines)
+    settings = [[key, *map(_value, pair)] for key, pair in found["configuration"].items()]
+    _section("Settings that differ", ["key", "a", "b"], settings)
+    iterations = _paired(a["iterations"], b["iterations"], "iteration")
+    rows = [[at, *_both(pair, PRACTICE)] for at, pair in iterations]
+    _section("Practice", ["iteration", *_twice(PRACTICE)], rows)
+    families = []
+    for at, pair in iterations:
+        both = [of.get("families", {}) for of in pair]
+        domain = pair[0].get("domain") or pair[1].get("domain")
+        for name in sorted({*both[0], *both[1]}):
+            counts = _both([of.get(name, {}) for of in both], ("tasks", "solve_rate"))
+            families.append([at, domain, name, *counts])
+    _section("Families", ["iteration", "domain", "family", *_twice(("tasks", "solve_rate"))], families)
+    adapters = _paired(a["adapters"], b["adapters"], "adapter")
+    rows = [[name, *_both(pair, ADAPTER)] for name, pair in adapters]
+    _section("Adapters", ["adapter", *_twice(ADAPTER)], rows)
+    scores = []
+    for name, pair in adapters:
+        by_arm = [
+            {
+                (score["arm"], score["split"]): f"{score['correct']}/{score['problems']}"
+                for score in of.get("scores", [])
+            }
+            for of in pair
+        ]
+        for arm in sorted({*by_arm[0], *by_arm[1]}):
+            scores.append([name, *arm, *(of.get(arm) for of in by_arm)])
+    _section("Held-out problems", ["evaluation of", "who answers", "families", "a", "b"], scores)
+    costs = [of["cost"] for of in (a, b)]
+    rows = [[f"{kind} tokens", *(cost["tokens"][kind] for cost in costs)] for kind in costs[0]["tokens"]]
+    rows += [[f"seconds of {kind}", *(cost["seconds"][kind] for cost in costs)] for kind in costs[0]["seconds"]]
+    rows.append(["seconds from first to last event", *(cost["elapsed_seconds"] for cost in costs)])
+    _section("Cost", ["what", "a", "b"], rows)
+
+
+def _write_whatif(run: str, found: Mapping[str, Any]) -> None:
+    write_lines([f"Run {printable(run)} under other settings; nothing was written"])
+    rows = [
+        [role, sums["count"], sums["moved"], *sums["total"], sums["total"][1] - sums["total"][0]]
+        for role, sums in found["rewards"].items()
+    ]
+    _section("Rewards", ["role", "rewards", "moved", "sum before", "sum after", "change"], rows)
+    moved = [task for task in found["tasks"] if any(before != after for before, after in _rewards(task))]
+    moved.sort(key=lambda task: max(abs(after - before) for before, after in _rewards(task)), reverse=True)
+    _section(
+        f"Tasks whose rewards move most ({len(moved)} of {len(found['tasks'])} move)",
+        ["task", "family", "student before", "student after", "teacher before", "teacher after"],
+        [[task["task"], task["family"], *task["student"], *task["teacher"]] for task in moved[:MOST_MOVED]],
+    )
+    if found["refused"]:
+        write_lines(["", f"Tasks that would be refused: {_names(found['refused'])}"])
+    for dataset in found["datasets"]:
+        before, after = dataset["examples"]
+        notes = {(True, False): "; it would not be trained", (False, True): "; it would be trained"}
+        note = ", the same in another order" if dataset["reordered"] else ""
+        note += notes.get(tuple(dataset["trains"]), "")
+        write_lines(["", f"Dataset of {dataset['role']}-{dataset['iteration']}: {before} examples, then {after}{note}"])
+        for key, words in (("comes_in", "come in"), ("drops_out", "drop out")):
+            if dataset[key]:
+                write_lines([f"  {len(dataset[key])} {words}: {_names(dataset[key])}"])
+    for gate in found["gates"]:
+        before, after = ("promoted" if promoted else "kept out" for promoted in gate["promoted"])
+        write_lines(["", f"{printable(gate['adapter'])}: {before}, then {after}"])
+
+
+def _rewards(task: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """(before, after) of those who were rewarded for a task."""
+    return [(before, after) for before, after in (task["student"], task["teacher"]) if before is not None]
+
+
+Pair = list[Mapping[str, Any]]
+
+
+def _paired(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], key: str) -> list[tuple[Any, Pair]]:
+    """Rows of both by what `key` names; an empty one where a run has none."""
+    one, two = ({row[key]: row for row in rows} for rows in (a, b))
+    return [(name, [one.get(name, {}), two.get(name, {})]) for name in sorted({*one, *two})]
+
+
+def _twice(columns: Sequence[str]) -> list[str]:
+    return [f"{column.replace('_', ' ')} {run}" for column in columns for run in "ab"]
+
+
+def _both(pair: Pair, columns: Sequence[str]) -> list[Any]:
+    return [of.get(column) for column in columns for of in pair]
+
+
+def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if rows:
+        write_lines([""])
+        write_table(columns, rows, title)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json_line(value)
+
+
+def _names(names: Sequence[Any]) -> str:
+    return shorten(printable(", ".join(map(str, names))), MOST_NAMES)

@@ -1,0 +1,121 @@
+"""Attempts again, from what the models wrote and the tools gave: which calls and which solutions follow from that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent0es.agents.react import Action
+from agent0es.agents.student import Transcript
+from agent0es.configuration import ToolsSettings
+from agent0es.domain import events as ev
+from agent0es.handlers.verify import Call
+from agent0es.models.base import ChatTemplate, Completion
+from agent0es.projections.datasets import OPENING_PARTS
+from agent0es.tools.base import ToolResult
+
+CONFIDENCE_DIGITS = 3
+"""The log has each call's mean log-probability to 4 places, so a confidence is good to 3."""
+
+
+class MissingCall(Exception):
+    """A verifier's call that the decision needs and that the log doesn't have."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of an attempt."""
+
+    started: ev.AttemptStarted
+    transcript: Transcript | None = None
+    action: Action | None = None
+    submitted: ev.SolutionSubmitted | None = None
+    asked: dict[str, ev.ToolRequested] = field(default_factory=dict)
+    """The verifier's calls by name."""
+    answered: dict[str, ev.ToolCalled] = field(default_factory=dict)
+
+    def expected_prompt(self, called: ev.ModelCalled, template: ChatTemplate) -> tuple[str, ...]:
+        """What the student should have read after the opening, at a generation that comes next."""
+        own = called.prompt[OPENING_PARTS:]
+        if self.transcript is None:
+            self.transcript = Transcript(lead=own[0] if own else "")  # what it is led by is no decision
+        return tuple(map(template.neutralise, self.transcript.prompt))
+
+    def read(self, called: ev.ModelCalled) -> None:
+        """Go on with what the student wrote."""
+        assert self.transcript is not None, "expected_prompt makes one"
+        written = called.completion_tokens
+        completion = Completion(
+            text=called.text,
+            token_ids=(0,) * written,
+            logprobs=(called.mean_logprob,) * written,
+            finish_reason=called.finish_reason,
+            prompt_tokens=called.prompt_tokens,
+            seconds=0.0,
+        )
+        self.transcript, self.action = self.transcript.read(completion)
+
+    def expected_call(self, settings: ToolsSettings) -> ev.ToolRequested | None:
+        """The student's call that follows from its last words; None when none does."""
+        if self.action is None or self.transcript is None:
+            return None
+        name = self.started.attempt
+        return ev.ToolRequested(
+            call=f"{name}#{self.transcript.calls + 1}",
+            attempt=name,
+            tool=self.action.tool,
+            input=self.action.input,
+            purpose="solution",
+            timeout_seconds=settings.timeout_seconds,
+            memory_limit_mb=settings.memory_limit_mb,
+        )
+
+    def observe(self, called: ev.ToolCalled, settings: ToolsSettings) -> None:
+        """Go on with what the student's call gave."""
+        if self.transcript is None:
+            return  # nothing was written before it; what follows will not fit
+        last = self.transcript.calls + 1 >= settings.calls_per_attempt
+        self.transcript = self.transcript.observe(result_of(called), last_call=last)
+        self.action = None
+
+    def expected_solution(self, recorded: ev.SolutionSubmitted) -> ev.SolutionSubmitted | None:
+        """The end that follows from the student's last words; None when they ask for a call."""
+        if self.transcript is None or self.action is not None:
+            return None
+        solution = self.transcript.solution()
+        near = abs(solution.confidence - recorded.solution.confidence) <= 10**-CONFIDENCE_DIGITS
+        confidence = recorded.solution.confidence if near else solution.confidence
+        return ev.SolutionSubmitted(
+            attempt=self.started.attempt,
+            task=self.started.task,
+            solution=solution.model_copy(update={"confidence": confidence}),
+        )
+
+    def verifier_calls(self) -> Call:
+        """The verifier's calls as the log has them. Awaiting one that it hasn't raises MissingCall."""
+
+        async def call(tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult:
+            for name, asked in reversed(self.asked.items()):
+                if (asked.tool, asked.input, asked.purpose) == (tool, text, purpose) and name in self.answered:
+                    return result_of(self.answered[name])
+            raise MissingCall(f"a call of {tool} for {purpose} with this input: {text}")
+
+        return call
+
+
+def result_of(called: ev.ToolCalled) -> ToolResult:
+    """A recorded result, as far as a decision can depend on it."""
+    return ToolResult(
+        status=called.status,
+        output=called.output,
+        exit_code=called.exit_code,
+        stdout_bytes=0,
+        stderr_bytes=0,
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        peak_memory_mb=0.0,
+        tier=called.tier,
+    )
+
+
+def tail(prompt: Sequence[str]) -> tuple[str, ...]:
+    """A prompt after its opening."""
+    return tuple(prompt[OPENING_PARTS:])

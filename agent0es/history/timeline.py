@@ -1,0 +1,116 @@
+"""A run as a timeline: one line an event, in words. Folds nothing and calls nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent0es.domain import events as ev
+from agent0es.history.positions import check_position
+from agent0es.log import EventLog, History, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event on the timeline."""
+
+    offset: float
+    """Seconds since the first event of the run's history."""
+    recorded: Recorded
+    words: str
+    """What happened. Hostile: models' texts are in it as they are."""
+
+
+def timeline(log: EventLog, run: str, first: int | None = None, last: int | None = None) -> Iterator[Moment]:
+    """The moments from position `first` to `last`, both inclusive. Raises PositionNotFound."""
+    for position in (first, last):
+        if position is not None:
+            check_position(log, run, position)
+    history = History.of(log, run)
+    began = next(history.read()).meta.time
+    for recorded in history.read(after=(first or 1) - 1, until=last):
+        yield Moment(recorded.meta.time - began, recorded, words(recorded.event))
+
+
+def words(event: ev.Event) -> str:
+    """What an event says, as a sentence without its end. Pure."""
+    match event:
+        case ev.RunStarted():
+            return f"the run begins with seed {event.seed}, agent0es {event.code_version}"
+        case ev.RunForked():
+            return f"the run goes on from event {event.position} of {event.parent}, with seed {event.seed}"
+        case ev.IterationStarted():
+            return f"iteration {event.iteration} begins"
+        case ev.TaskRequested():
+            wanted = ", ".join(f"{name} at {difficulty:g}" for name, difficulty in event.families.items())
+            return f"task {event.task} is asked for: {wanted}"
+        case ev.TaskProposed():
+            shown = f", {event.demonstrations} worked examples" if event.demonstrations else ""
+            return (
+                f"task {event.task} is {event.proposal.family}, novelty {event.novelty:g}, {event.attempts} attempts"
+                f"{shown}: {event.proposal.description}"
+            )
+        case ev.ProposalRejected():
+            return (
+                f"proposal for task {event.task} refused, {event.reason}: {event.detail}; {event.tries_left} tries left"
+            )
+        case ev.AttemptStarted():
+            return f"attempt {event.attempt} begins{_by(event.adapter)}"
+        case ev.ModelCalled():
+            return f"the {event.role}{_by(event.adapter)} writes {event.completion_tokens} tokens: {event.text}"
+        case ev.ToolRequested():
+            return f"call {event.call} of {event.tool} ({event.purpose}): {event.input}"
+        case ev.ToolCalled():
+            return f"call {event.call} ends, {event.status}: {event.output}"
+        case ev.SolutionSubmitted():
+            answer = "gives no answer" if event.solution.answer is None else f"answers: {event.solution.answer}"
+            return f"attempt {event.attempt} {answer}"
+        case ev.AttemptAbandoned():
+            return f"attempt {event.attempt} was cut off and is made again as {event.retried_as}"
+        case ev.Verified():
+            verdict = {True: "right", False: "wrong", None: "undecided"}[event.verification.correct]
+            second = {True: ", right on a second instance", False: ", wrong on a second instance", None: ""}
+            return (
+                f"attempt {event.attempt} is {verdict}{second[event.second_instance]}: {event.verification.explanation}"
+            )
+        case ev.RewardAssigned():
+            whom = f"attempt {event.attempt}" if event.attempt else f"the teacher for task {event.task}"
+            parts = ", ".join(f"{name} {value:g}" for name, value in event.components.items())
+            return f"reward {event.total:g} for {whom} ({parts})"
+        case ev.TaskCompleted():
+            return f"task {event.task} is done: {event.solved} of {event.attempts} attempts right"
+        case _:
+            return _after_practice(event)
+
+
+def _after_practice(event: ev.Event) -> str:
+    match event:
+        case ev.IterationCompleted():
+            return (
+                f"practice of iteration {event.iteration} is over: {event.tasks} tasks done, "
+                f"{event.given_up} given up, {event.solved} of {event.attempts} attempts right"
+            )
+        case ev.DatasetBuilt():
+            return f"{event.examples} examples from {len(event.per_family)} families chosen for {event.adapter}"
+        case ev.TrainingStarted():
+            return f"training of {event.adapter} begins"
+        case ev.AdapterTrained():
+            loss = f", last loss {event.loss[-1]:g}" if event.loss else ""
+            return f"{event.adapter} is trained in {event.steps} steps{loss}"
+        case ev.TrainingFailed():
+            return f"{event.adapter} is not trained: {event.reason}"
+        case ev.AdapterEvaluated():
+            scores = "; ".join(f"{s.arm} {s.correct}/{s.problems} {s.split}" for s in event.scores)
+            return f"{event.adapter} is evaluated: {scores}"
+        case ev.AdapterPromoted():
+            return f"{event.adapter} serves from now on: {event.reason}"
+        case ev.AdapterRejected():
+            return f"{event.adapter} is kept out: {event.reason}"
+        case ev.HandlerFailed():
+            return f"{event.handler} failed on event {event.cause}: {event.error}"
+        case ev.RunCompleted():
+            return f"the run is completed after {event.iterations} iterations"
+        case _:
+            return event.type
+
+
+def _by(adapter: str | None) -> str:
+    return f" with {adapter}" if adapter else ""

@@ -1,0 +1,393 @@
+"""Every pure decision of a run again, from its log alone, compared with what the log has.
+
+The run is folded once. What schedule, reward and promote decide is computed when their cause comes by and compared
+when their events do; the rest is computed at its event. Of a fork only its own decisions are checked: those of its past
+are its parent's, made under its parent's configuration.
+"""
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+from uuid import UUID
+
+from agent0es.configuration import Configuration, parse_configuration
+from agent0es.domain import events as ev
+from agent0es.domain.events import Role
+from agent0es.domain.promotion import gate
+from agent0es.domain.rewards import RewardComponent
+from agent0es.domain.run import RunState, evolve
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task
+from agent0es.evaluation.suite import suite
+from agent0es.handlers import evaluate, evaluate_teacher, propose, reward, schedule, train, verify
+from agent0es.history.attempts import Attempt, MissingCall, tail
+from agent0es.history.novelties import Novelties
+from agent0es.log import EventLog, History, Recorded
+from agent0es.log.mapper import encode_content
+from agent0es.models.base import ChatTemplate
+from agent0es.projections.datasets import events_of_dataset
+from agent0es.taskdomains.base import TaskDomain
+
+KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
+"""Handler whose decisions follow from cause and state, to what they are called in a report."""
+
+NOT_NOVEL = re.compile(r"novelty ([0-9.e-]+) under ")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decisions are made with. None of it is a port: nothing of it acts."""
+
+    domain: TaskDomain
+    rewards: Mapping[str, RewardComponent]
+    templates: Mapping[Role, ChatTemplate]
+    novelties: Novelties | None = None
+    """None takes the novelties from the log as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A decision that does not follow from what was before it."""
+
+    kind: str
+    position: int
+    stream: str
+    log: str
+    """The event as the log has it, as JSON."""
+    recomputed: str
+    """The event as it should be, or why there should be none."""
+    log_hash: str
+    recomputed_hash: str
+
+
+@dataclass(slots=True)
+class Report:
+    """How many decisions of each kind were checked, and the first that differs."""
+
+    run: str
+    checked: dict[str, int] = field(default_factory=dict)
+    difference: Difference | None = None
+
+
+class _Differs(Exception):
+    """Carries the first difference out of the fold."""
+
+    def __init__(self, difference: Difference) -> None:
+        super().__init__(difference.kind)
+        self.difference = difference
+
+
+async def verify_decisions(log: EventLog, run: str, rules: Rules) -> Report:
+    """Check a run up to its latest event."""
+    history = History.of(log, run)
+    report = Report(run)
+    check = _Check(history, rules, report)
+    recorded: Recorded | None = None
+    try:
+        for recorded in history.read():
+            await check.take(recorded)
+        if recorded is not None:
+            check.finish(recorded)
+    except _Differs as found:
+        report.difference = found.difference
+    return report
+
+
+class _Check:
+    """The fold, with what is needed of the past beside the state."""
+
+    def __init__(self, history: History, rules: Rules, report: Report) -> None:
+        self._history = history
+        self._run = history.segments[-1].run
+        self._rules = rules
+        self._report = report
+        self._configuration: Configuration = parse_configuration(history.started.configuration, f"run {self._run}")
+        seed = self._configuration.seed
+        self._suite = suite(rules.domain, self._configuration.evaluation, seed)
+        self._probes = evaluate_teacher.probes(rules.domain, seed)
+        self._families = [family.name for family in rules.domain.families("practised")]
+        self._settled = History(history.log, history.segments[:-1]).handled()
+        """What the past had reacted to before the fork."""
+        self._state = RunState()
+        self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
+        self._asked = {propose.identity(problem.task) for problem in self._suite}
+        self._requested: dict[int, RunState] = {}
+        """Task without a proposal to the state as of its request."""
+        self._refused: dict[int, int] = {}
+        """The same to how many proposals were refused."""
+        self._teacher_text: dict[int | str, str] = {}
+        """Task, or name of a teacher's attempt, to what was last written for it."""
+        self._attempts: dict[str, Attempt] = {}
+        self._datasets: dict[str, str] = {}
+        """Adapter to the hash of its dataset."""
+
+    async def take(self, recorded: Recorded) -> None:
+        """Check one event if it is a decision of the run's own, then fold it."""
+        if recorded.run == self._run:
+            await self._check(recorded)
+        self._state = evolve(self._state, recorded.event)
+        await self._remember(recorded)
+        self._expect(recorded)
+
+    def finish(self, last: Recorded) -> None:
+        """A completed run owes nothing any more."""
+        if self._state.status != "completed":
+            return
+        for (_, handler), events in self._expected.items():
+            self._differ(KINDS[handler], last, events[0], "missing in the log:")
+
+    async def _check(self, recorded: Recorded) -> None:
+        """Compare one event with what it should be."""
+        event, handler = recorded.event, recorded.meta.handler
+        match event:
+            case ev.HandlerFailed() | ev.RunStarted() | ev.RunForked():
+                pass
+            case _ if handler in KINDS:
+                events = self._expected.get((_cause(recorded), handler))
+                self._compare(KINDS[handler], recorded, events.popleft() if events else None)
+                if not events:
+                    self._expected.pop((_cause(recorded), handler), None)
+            case ev.TaskProposed() | ev.ProposalRejected():
+                self._compare("proposals", recorded, await self._proposal(event))
+            case ev.ModelCalled(role="student", attempt=str() as name):
+                expected = self._attempt(recorded, name).expected_prompt(event, self._rules.templates["student"])
+                if expected != tail(event.prompt):
+                    prompt = (*event.prompt[: len(event.prompt) - len(tail(event.prompt))], *expected)
+                    self._differ("student's turns", recorded, event.model_copy(update={"prompt": prompt}))
+                self._count("student's turns")
+            case ev.ToolRequested(purpose="solution"):
+                expected_call = self._attempt(recorded, event.attempt).expected_call(self._configuration.tools)
+                self._compare("student's calls", recorded, expected_call)
+            case ev.SolutionSubmitted():
+                self._compare("solutions", recorded, self._attempt(recorded, event.attempt).expected_solution(event))
+            case ev.Verified():
+                await self._verified(recorded, event)
+            case ev.DatasetBuilt():
+                self._compare("datasets", recorded, self._dataset(recorded, event))
+            case ev.TrainingStarted():
+                settings = self._configuration.training.model_dump(mode="json")
+                sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
+                expected_training = event.model_copy(update={"dataset_sha256": sha256, "settings": settings})
+                self._compare("trainings", recorded, expected_training)
+            case ev.AdapterEvaluated():
+                self._compare("evaluations", recorded, self._evaluation(recorded, event))
+            case _:
+                pass  # what models, tools and the trainer gave is no decision
+
+    async def _remember(self, recorded: Recorded) -> None:
+        """What later decisions need and the state doesn't hold."""
+        event = recorded.event
+        match event:
+            case ev.TaskRequested():
+                self._requested[event.task] = self._state
+            case ev.TaskProposed():
+                self._asked.add(propose.identity(event.proposal))
+                self._forget(event.task)
+                if self._rules.novelties is not None:
+                    await self._rules.novelties.add(event.task, event.proposal.description)
+            case ev.ProposalRejected():
+                self._refused[event.task] = self._refused.get(event.task, 0) + 1
+                if event.tries_left == 0:
+                    self._forget(event.task)
+            case ev.AttemptStarted():
+                self._attempts[event.attempt] = Attempt(event)
+            case ev.ModelCalled(role="teacher"):
+                key = event.attempt if event.task is None else event.task
+                assert key is not None
+                self._teacher_text[key] = event.text
+            case ev.ModelCalled(attempt=str() as name):
+                attempt = self._attempt(recorded, name)
+                if attempt.transcript is None:
+                    attempt.expected_prompt(event, self._rules.templates["student"])
+                attempt.read(event)
+            case ev.ToolRequested() if event.purpose != "solution":
+                self._attempt(recorded, event.attempt).asked[event.call] = event
+            case ev.ToolCalled():
+                attempt = self._attempt(recorded, event.attempt)
+                if event.call in attempt.asked:
+                    attempt.answered[event.call] = event
+                else:
+                    attempt.observe(event, self._configuration.tools)
+            case ev.SolutionSubmitted():
+                self._attempt(recorded, event.attempt).submitted = event
+            case ev.Verified() | ev.AttemptAbandoned():
+                self._attempts.pop(event.attempt, None)
+                self._teacher_text.pop(event.attempt, None)
+            case ev.DatasetBuilt():
+                self._datasets[event.adapter] = event.sha256
+            case ev.HandlerFailed():
+                if event.task is not None:  # given up: what the handler owed is not owed any more
+                    self._forget(event.task)
+                    self._expected.pop((_cause(recorded), event.handler), None)
+            case _:
+                pass
+
+    def _expect(self, recorded: Recorded) -> None:
+        """Compute what schedule, reward and promote make of an event, unless the past before a fork has done so."""
+        decided: dict[str, list[ev.Event]] = {}
+        event, state, configuration = recorded.event, self._state, self._configuration
+        if type(event) in schedule.Schedule.causes and recorded.run == self._run:
+            decided["schedule"] = schedule.decide(event, state, configuration, self._families)
+        if isinstance(event, ev.Verified):
+            task = state.in_flight.get(event.task or 0)
+            if task is not None and task.verified and ("reward", recorded.position) not in self._settled:
+                decided["reward"] = reward.decide(task, self._rules.rewards, configuration.rewards.weights)
+        if isinstance(event, ev.AdapterEvaluated) and ("promote", recorded.position) not in self._settled:
+            decided["promote"] = [gate(event, state.rival(event.role), configuration.evaluation.margin)]
+        for handler, events in decided.items():
+            if events:
+                self._expected[recorded.meta.event_id, handler] = deque(events)
+
+    async def _proposal(self, recorded: ev.TaskProposed | ev.ProposalRejected) -> ev.Event | None:
+        """What the teacher's last words for a task come to."""
+        number = recorded.task
+        task_state = self._state.in_flight.get(number)
+        if task_state is None or number not in self._teacher_text or number not in self._requested:
+            return None
+        requested, text, attempt = task_state.request, self._teacher_text[number], self._refused.get(number, 0)
+        left = max(0, self._configuration.curriculum.proposal_tries - attempt - 1)
+        read = propose.read_task(self._rules.domain, requested, text, attempt)
+        if not isinstance(read, Task):
+            return propose.rejected(requested, read, text, left)
+        if isinstance(recorded, ev.ProposalRejected) and recorded.reason == "not_novel":
+            # Others may have been accepted between the decision and its place in the log, which lowers novelty only.
+            found = NOT_NOVEL.match(recorded.detail)
+            novelty = float(found[1]) if found else 1.0
+            if self._rules.novelties is not None:
+                novelty = min(novelty, (await self._rules.novelties.of(read.description))[0])
+            if novelty < requested.novelty_bar and found:
+                detail = f"novelty {float(found[1])} under {requested.novelty_bar}"
+                return propose.rejected(requested, ("not_novel", detail), text, left)
+        elif propose.identity(read) in self._asked:
+            return propose.rejected(requested, propose.DUPLICATE, text, left)
+        novelty, nearest = 1.0, None
+        if isinstance(recorded, ev.TaskProposed):
+            novelty, nearest = recorded.novelty, recorded.nearest
+            if self._rules.novelties is not None:
+                novelty, nearest = await self._rules.novelties.confirm(read.description, novelty, nearest)
+            if novelty < requested.novelty_bar:
+                detail = f"novelty {novelty} under {requested.novelty_bar}"
+                return propose.rejected(requested, ("not_novel", detail), text, left)
+        return propose.accepted(read, requested, self._requested[number], self._configuration, novelty, nearest)
+
+    async def _verified(self, recorded: Recorded, event: ev.Verified) -> None:
+        """Compare a verifier's judgement."""
+        try:
+            expected = await self._judgement(event)
+        except MissingCall as missing:
+            self._differ("verifications", recorded, None, str(missing))
+        self._compare("verifications", recorded, expected)
+
+    async def _judgement(self, event: ev.Verified) -> ev.Verified | None:
+        domain, name = self._rules.domain, event.attempt
+        if name.startswith(f"{evaluate_teacher.KIND}/"):
+            request, text = self._probes[_problem(name)], self._teacher_text.get(name)
+            return None if text is None else evaluate_teacher.judged(domain, request, text, name)
+        attempt = self._attempts.get(name)
+        if attempt is None or attempt.submitted is None:
+            return None
+        if event.task is not None:
+            task = self._state.in_flight.get(event.task)
+            if task is None or task.proposal is None or name not in task.attempts:
+                return None
+            known, seed = task.attempts[name], task.request.seed
+            return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier_calls())
+        answer = attempt.submitted.solution.answer
+        problem = self._suite[_problem(name)].task
+        return ev.Verified(
+            attempt=name,
+            task=None,
+            verification=await verify.judged(domain, answer, problem, attempt.verifier_calls()),
+            second_instance=None,
+            majority_key=domain.normal_form(answer),
+        )
+
+    def _dataset(self, recorded: Recorded, event: ev.DatasetBuilt) -> ev.DatasetBuilt:
+        dataset = train.dataset_of(
+            event.role,
+            events_of_dataset(self._history, event.iteration, recorded.position),
+            self._rules.templates[event.role],
+            self._rules.domain,
+            self._configuration.training.examples_per_family,
+            self._configuration.seed,
+        )
+        return train.built(event.role, event.iteration, event.adapter, dataset)
+
+    def _evaluation(self, recorded: Recorded, event: ev.AdapterEvaluated) -> ev.AdapterEvaluated | None:
+        """The scores that the answers before it come to; None when an answer is missing."""
+        adapter = self._state.adapters.get(event.adapter)
+        if adapter is None or adapter.trained is None:
+            return None
+        trained = adapter.trained
+        seed = derive_seed(self._configuration.seed, "bootstrap")
+        adapters = evaluate.adapter_arms(self._state, trained)
+        asked = evaluate.comparable(self._history, self._configuration)
+        if event.role == "student":
+            outcomes = evaluate.known_outcomes(asked, "eval", until=recorded.position)
+            arms = evaluate.arms_of(adapters)
+            if any(arm.name not in outcomes for arm in arms):
+                return None
+            problems, answers = evaluate.by_split(self._suite, arms, outcomes)
+        else:
+            outcomes = evaluate.known_outcomes(asked, evaluate_teacher.KIND, until=recorded.position)
+            names = evaluate_teacher.arms_of(adapters)
+            if any(name not in outcomes for name in names):
+                return None
+            problems = {"practised": evaluate_teacher.problems(self._probes)}
+            answers = {"practised": {name: outcomes[name] for name in names}}
+        for split, arms_answers in answers.items():
+            if any(set(problems[split]) - set(solved) for solved in arms_answers.values()):
+                return None
+        return evaluate.evaluated(trained, problems, answers, seed)
+
+    def _attempt(self, recorded: Recorded, name: str) -> Attempt:
+        """An attempt whose beginning the log has; without that, what is in the log does not follow from anything."""
+        if name not in self._attempts:
+            self._differ("attempts", recorded, None, f"attempt {name} has not begun")
+        return self._attempts[name]
+
+    def _forget(self, task: int) -> None:
+        for known in (self._requested, self._refused):
+            known.pop(task, None)
+        self._teacher_text.pop(task, None)
+
+    def _compare(self, kind: str, recorded: Recorded, expected: ev.Event | None) -> None:
+        """Count a decision that is as it should be; raise the difference of one that isn't."""
+        same = expected is not None and (
+            encode_content(expected).sha256 == recorded.content_hash or expected == recorded.event  # an older version
+        )
+        if not same:
+            self._differ(kind, recorded, expected)
+        self._count(kind)
+
+    def _count(self, kind: str) -> None:
+        self._report.checked[kind] = self._report.checked.get(kind, 0) + 1
+
+    def _differ(self, kind: str, recorded: Recorded, expected: ev.Event | None, note: str = "") -> NoReturn:
+        if expected is None:
+            should, sha256 = note or "nothing of the kind follows from what was before", "-"
+        else:
+            should, sha256 = f"{note} {expected.model_dump_json()}".strip(), encode_content(expected).sha256
+        raise _Differs(
+            Difference(
+                kind=kind,
+                position=recorded.position,
+                stream=recorded.stream,
+                log=recorded.event.model_dump_json(),
+                recomputed=should,
+                log_hash=recorded.content_hash,
+                recomputed_hash=sha256,
+            )
+        )
+
+
+def _cause(recorded: Recorded) -> UUID:
+    """Id of the event that this is a reaction to; 0 for what the user did."""
+    return recorded.meta.cause or UUID(int=0)
+
+
+def _problem(attempt: str) -> int:
+    """Number of the held-out problem in `eval/<arm>/<number>` or, after a crash, `eval/<arm>/<number>.1`."""
+    return int(attempt.rsplit("/", 1)[1].split(".")[0])

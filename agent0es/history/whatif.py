@@ -1,0 +1,165 @@
+"""What other settings would have made of what happened: rewards, filters, datasets and gates. Asks no model again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent0es.configuration import Configuration, changed_configuration
+from agent0es.domain import events as ev
+from agent0es.domain.promotion import gate
+from agent0es.domain.rewards import RewardComponent
+from agent0es.domain.run import RunState, TaskState, evolve
+from agent0es.errors import ConfigurationError
+from agent0es.handlers import reward
+from agent0es.history.comparison import flat
+from agent0es.log import History
+from agent0es.projections.datasets import Example, choose, student_examples, teacher_examples
+
+ANSWERABLE = (
+    "rewards.weights",
+    "curriculum.novelty_bar",
+    "training.examples_per_family",
+    "training.minimum_examples",
+    "training.roles",
+    "evaluation.margin",
+)
+"""Settings whose effect follows from the log. With any other one the models would have been asked something else."""
+
+
+@dataclass(slots=True)
+class _Task:
+    """A task with its rewards before and after: attempt, or None for the teacher, to total."""
+
+    family: str
+    novelty: float
+    before: dict[str | None, float] = field(default_factory=dict)
+    after: dict[str | None, float] = field(default_factory=dict)
+
+
+def other_settings(configuration: Configuration, overrides: Iterable[str]) -> Configuration:
+    """The configuration with single keys set. Raises ConfigurationError for one that only a new run can answer."""
+    after = changed_configuration(configuration, overrides)
+    one, two = flat(configuration.model_dump(mode="json")), flat(after.model_dump(mode="json"))
+    for key in sorted(one.keys() | two.keys()):
+        if one.get(key) != two.get(key) and not key.startswith(ANSWERABLE):
+            raise ConfigurationError(
+                f"--set {key}: what it changes does not follow from the log, which answers for "
+                f"{', '.join(ANSWERABLE)}; `agent0es fork` tries it out"
+            )
+    return after
+
+
+def whatif(
+    history: History, before: Configuration, after: Configuration, components: Mapping[str, RewardComponent]
+) -> dict[str, Any]:
+    """What changes; values are those of JSON. `components` are those that `after` weighs."""
+    tasks: dict[int, _Task] = {}
+    datasets, gates = [], []
+    state = RunState()
+    for recorded in history.read():
+        event = recorded.event
+        state = evolve(state, event)
+        match event:
+            case ev.TaskProposed():
+                tasks[event.task] = _Task(event.proposal.family, event.novelty)
+            case ev.Verified(task=int() as number) if number in state.in_flight and state.in_flight[number].verified:
+                tasks[number].after = _rewards(state.in_flight[number], components, after.rewards.weights)
+            case ev.RewardAssigned():
+                tasks[event.task].before[event.attempt] = event.total
+            case ev.IterationCompleted():
+                datasets += _datasets(history, recorded.position, event.iteration, tasks, before, after)
+            case ev.AdapterEvaluated():
+                gates.append(_gate(event, state.serving[event.role], before, after))
+            case _:
+                pass
+    rewarded = {number: task for number, task in tasks.items() if task.before}
+    return {
+        "rewards": {role: _totals(rewarded.values(), role) for role in ("student", "teacher")},
+        "refused": [number for number, task in tasks.items() if task.novelty < after.curriculum.novelty_bar],
+        "tasks": [
+            {
+                "task": number,
+                "family": task.family,
+                "student": [_mean(task.before, "student"), _mean(task.after, "student")],
+                "teacher": [_mean(task.before, "teacher"), _mean(task.after, "teacher")],
+            }
+            for number, task in rewarded.items()
+        ],
+        "datasets": datasets,
+        "gates": gates,
+    }
+
+
+def _rewards(
+    task: TaskState, components: Mapping[str, RewardComponent], weights: Mapping[str, float]
+) -> dict[str | None, float]:
+    decided = reward.decide(task, components, weights)
+    return {event.attempt: event.total for event in decided if isinstance(event, ev.RewardAssigned)}
+
+
+def _datasets(
+    history: History,
+    position: int,
+    iteration: int,
+    tasks: Mapping[int, _Task],
+    before: Configuration,
+    after: Configuration,
+) -> list[dict[str, Any]]:
+    """The datasets of one iteration under both settings."""
+    found = []
+    for role in sorted({*before.training.roles, *after.training.roles}):
+        events = history.read(until=position)
+        examples = student_examples(events) if role == "student" else teacher_examples(events)
+        kept = [example for example in examples if tasks[example.task].novelty >= after.curriculum.novelty_bar]
+        if role == "teacher":
+            kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
+        old = _chosen(examples, before, role)
+        new = _chosen(kept, after, role)
+        one, two = ([example.source for example in chosen] for chosen in (old, new))
+        found.append(
+            {
+                "iteration": iteration,
+                "role": role,
+                "examples": [len(old), len(new)],
+                "comes_in": [source for source in two if source not in set(one)],
+                "drops_out": [source for source in one if source not in set(two)],
+                "reordered": sorted(one) == sorted(two) and one != two,
+                "trains": [len(old) >= before.training.minimum_examples, len(new) >= after.training.minimum_examples],
+            }
+        )
+    return found
+
+
+def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.Role) -> list[Example]:
+    """What a role is trained on; nothing when it isn't."""
+    if role not in configuration.training.roles:
+        return []
+    return choose(examples, configuration.training.examples_per_family, configuration.seed)
+
+
+def _gate(
+    event: ev.AdapterEvaluated, serving: str | None, before: Configuration, after: Configuration
+) -> dict[str, Any]:
+    decisions = [gate(event, serving, settings.evaluation.margin) for settings in (before, after)]
+    return {"adapter": event.adapter, "promoted": [isinstance(d, ev.AdapterPromoted) for d in decisions]}
+
+
+def _totals(tasks: Iterable[_Task], role: str) -> dict[str, Any]:
+    """Sums over all rewards of a role, before and after, and how many of them moved."""
+    pairs = [
+        (total, task.after[who])
+        for task in tasks
+        for who, total in task.before.items()
+        if (who is None) == (role == "teacher")
+    ]
+    return {
+        "count": len(pairs),
+        "moved": sum(1 for old, new in pairs if old != new),
+        "total": [round(sum(old for old, _ in pairs), 6), round(sum(new for _, new in pairs), 6)],
+    }
+
+
+def _mean(rewards: Mapping[str | None, float], role: str) -> float | None:
+    """Mean over a task's attempts, or the teacher's."""
+    found = [total for who, total in rewards.items() if (who is None) == (role == "teacher")]
+    return round(sum(found) / len(found), 6) if found else None

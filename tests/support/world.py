@@ -1,0 +1,188 @@
+"""Whole runs in this process, in a second or so: a small math domain, scripted models, tools that work in memory.
+
+The log, the dispatcher, the handlers and all decisions are real. What is not: the models' words, the sandbox (the
+tools look the answer up), the embeddings (a hash of the text), and the training (a file of a few bytes).
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent0es.bootstrap import configuration_of, drive, fork_run, load_rewards, start_run
+from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain.run import RunState
+from agent0es.handlers import train
+from agent0es.handlers.base import Ports
+from agent0es.history.forking import fork_configuration
+from agent0es.history.novelties import Novelties
+from agent0es.history.verification import Rules
+from agent0es.log import EventLog, History
+from agent0es.models.base import Weights
+from agent0es.models.scripted import ScriptedBackend
+from agent0es.projections.snapshots import Snapshots
+from agent0es.taskdomains.base import Family, Split
+from agent0es.taskdomains.math import MathDomain
+from agent0es.tools.base import ToolLimits, ToolResult
+from agent0es.training.jobs import TrainedAdapter, TrainingJob
+
+FAMILIES = {"practised": ("product", "gcd", "expansion"), "held_out": ("quotient",), "validation": ()}
+SETTINGS = (
+    "models.teacher.backend=scripted",
+    "models.student.backend=scripted",
+    "execution.iterations=1",
+    "execution.tasks_per_iteration=3",
+    "execution.tasks_in_flight=2",
+    "execution.attempts=2",
+    "training.minimum_examples=1",
+    "evaluation.practised_problems=1",
+    "evaluation.held_out_problems=1",
+    "evaluation.demonstrations=2",
+)
+
+
+class SmallDomain(MathDomain):
+    """A few families of the math domain, so that an evaluation is short."""
+
+    def families(self, split: Split) -> Sequence[Family]:
+        return [self.family(name) for name in FAMILIES[split]]
+
+
+def respond(prompt: str, seed: int, adapter: str | None) -> str:
+    """A teacher that proposes, now and then badly; a student that is right more often once it was trained."""
+    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
+    question, _, said = last.partition("<|im_end|>")
+    rng = random.Random(f"{seed}/{question}/{adapter}")
+    if question.startswith("Families:"):
+        name = question.removeprefix("Families:").split(",")[0].strip()
+        if seed % 3 == 0:
+            return "I would rather not."
+        return json.dumps({"family": name, **MathDomain().family(name).sample(rng, 0.0)})
+    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
+    observations = re.findall(r"Observation: (.*)", said)
+    if observations:
+        return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
+    knows = adapter or ("ivide" not in question and rng.random() < 0.6)
+    call = reference(question) if knows else f"python[{rng.randrange(99)}]"
+    return f" {call}\n" if said.endswith("Action:") else f"Action: {call}\n"
+
+
+def reference(question: str) -> str:
+    """The call that computes the answer."""
+    numbers = re.findall(r"\d+", question)
+    if "xpand" in question:
+        return f"math[expand({question[question.index('(') : question.rindex(')') + 1]})]"
+    if "gcd" in question:
+        return f"python[math.gcd({', '.join(numbers)})]"
+    return f"python[{(' / ' if 'ivide' in question else ' * ').join(numbers)}]"
+
+
+class MemoryTool:
+    """Computes what the tests' student writes; what it says of algebra is not true but always the same."""
+
+    description = ""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
+        status: Any = "ok"
+        if "compare(" in text:
+            output = "true"
+        elif text.startswith("expand("):
+            output = text.removeprefix("expand(").removesuffix(")")  # in a form that takes algebra to judge
+        elif re.fullmatch(r"[\d\s*+()./,-]+|math\.gcd\([\d, ]+\)", text):
+            output = str(eval(text, {"math": math}))
+        else:
+            status, output = "error", "NameError: no"
+        return ToolResult(status, output, 0 if status == "ok" else 1, len(output), 0, 0.01, 0.01, 1.0, "memory")
+
+
+class HashEmbedder:
+    """A direction for each text."""
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        rows = [
+            np.frombuffer(hashlib.sha512(text.encode()).digest(), np.uint8).astype(np.float32) - 127.5 for text in texts
+        ]
+        return np.stack(rows) if rows else np.empty((0, 64), np.float32)
+
+
+def configured(*overrides: str) -> Configuration:
+    return load_configuration(overrides=[*SETTINGS, *overrides], environment={})
+
+
+def ports(store: Path, log: EventLog, run: str, configuration: Configuration) -> Ports:
+    """Everything that the handlers call."""
+
+    class Backend(ScriptedBackend):
+        weights = Weights("scripted", store / "base.gguf", "b" * 64)  # type: ignore[assignment]
+
+    model = Backend(respond)
+    return Ports(
+        run=run,
+        store=store,
+        log=log,
+        history=History.of(log, run),
+        configuration=configuration,
+        domain=SmallDomain(),
+        models={"teacher": model, "student": model},
+        tools={name: MemoryTool(name) for name in ("python", "math")},
+        limits=ToolLimits(),
+        rewards=load_rewards(configuration.rewards.weights),
+        embedder=HashEmbedder(),  # type: ignore[arg-type]
+        on_training_progress=lambda progress: None,
+    )
+
+
+def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
+    """What the decisions of a run are checked with."""
+    weights = configuration_of(log, run).rewards.weights
+    template = ScriptedBackend.template
+    return Rules(SmallDomain(), load_rewards(weights), {"teacher": template, "student": template}, novelties)
+
+
+async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:
+    """An adapter that is the hash of its dataset."""
+    sha256 = hashlib.sha256(job.dataset.read_bytes()).hexdigest()
+    return TrainedAdapter(job.output, job.output, sha256, sha256, 1, (0.5,), 1, 1, 0.1, {})
+
+
+@contextmanager
+def world() -> Iterator[None]:
+    """Training takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train_adapter", no_training)
+        yield
+
+
+def begin(log: EventLog, run: str, *overrides: str) -> None:
+    start_run(log, run, configured(*overrides), {})
+
+
+def fork(log: EventLog, child: str, parent: str, position: int, *overrides: str) -> None:
+    configuration = fork_configuration(log, Snapshots(log), parent, position, overrides)
+    fork_run(log, child, parent, position, configuration, {})
+
+
+def complete(log: EventLog, run: str, store: Path) -> RunState:
+    """Drive the run to its end."""
+    with world():
+        return asyncio.run(drive(ports(store, log, run, configuration_of(log, run)), []))
+
+
+def contents(log: EventLog, run: str) -> Mapping[str, int]:
+    """Type of event to how many the run's history has."""
+    counted: dict[str, int] = {}
+    for recorded in History.of(log, run).read():
+        counted[recorded.event.type] = counted.get(recorded.event.type, 0) + 1
+    return counted
