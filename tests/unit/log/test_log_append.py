@@ -176,7 +176,7 @@ def test_threads_share_transactions(log: EventLog, monkeypatch: pytest.MonkeyPat
 
 def test_who_is_interrupted_while_he_waits_leaves_nobody_waiting(log: EventLog) -> None:
     cause = begin(log)
-    interrupted = log._prepare([new("task/r/1")], "h", cause, False)
+    interrupted = log._prepare([new("task/r/1")], "h", cause, False, None)
     assert interrupted is not None
     appended: list[Recorded] = []
     with log._writer._turn:
