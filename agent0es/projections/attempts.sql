@@ -33,12 +33,12 @@ CREATE TABLE facts.solution_submitted (
 
 INSERT INTO facts.solution_submitted BY NAME
 SELECT
-    run, time, attempt, text_of(s.answer) AS answer, s.confidence, s.tool_calls, s.tool_errors, s.observed
+    run, time, attempt, s.answer, s.confidence, s.tool_calls, s.tool_errors, s.observed
 FROM (
     SELECT run, time, c.attempt, c.solution AS s
     FROM (
         SELECT run, time, from_json(content, '{"attempt": "VARCHAR", "solution": {
-            "answer": "JSON", "confidence": "DOUBLE", "tool_calls": "INTEGER", "tool_errors": "INTEGER",
+            "answer": "VARCHAR", "confidence": "DOUBLE", "tool_calls": "INTEGER", "tool_errors": "INTEGER",
             "observed": "BOOLEAN"}}') AS c
         FROM batch WHERE type = 'SolutionSubmitted'
     )

@@ -28,7 +28,7 @@ SELECT run, time FROM batch WHERE type = 'RunCompleted';
 
 CREATE VIEW runs AS
 WITH seen AS (
-    SELECT run, count(*) AS events, max(time) AS last_event FROM events GROUP BY run
+    SELECT run, count(*) AS events, max(time) AS last_event FROM facts.event GROUP BY run
 ),
 practice AS (
     SELECT
