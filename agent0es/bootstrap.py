@@ -175,7 +175,7 @@ def handlers(ports: "Ports") -> "list[Handler]":
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
 
-    kinds: "tuple[Callable[[Ports], Handler], ...]" = (
+    kinds: tuple[Callable[[Ports], Handler], ...] = (
         Schedule,
         Propose,
         Solve,

@@ -7,7 +7,9 @@ import click
 from agent0es import __version__
 from agent0es.cli.export import export_group
 from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.report import report_command
 from agent0es.cli.run import run_command
+from agent0es.cli.sql import sql_command
 from agent0es.errors import Agent0Error, UserError
 
 
@@ -19,7 +21,7 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(export_group)
-for _command in QUERY_COMMANDS:
+for _command in (*QUERY_COMMANDS, sql_command, report_command):
     cli.add_command(_command)
 
 

@@ -35,9 +35,7 @@ def statement(after: int, limit: int | None) -> Select[Any]:
     """The rows of the catalogue's events after a position, with their state as the driver gives it."""
     columns = events.c
     state = type_coerce(columns.state, NullType())
-    query = select(
-        columns.seq, columns.stream, columns.version, columns.topic, columns.run, state, columns.chain_hash
-    )
+    query = select(columns.seq, columns.stream, columns.version, columns.topic, columns.run, state, columns.chain_hash)
     return query.where(columns.event_id.is_not(None), columns.seq > after).order_by(columns.seq).limit(limit)
 
 
@@ -64,9 +62,7 @@ def to_arrow(rows: Sequence[tuple[Any, ...]], find_texts: FindTexts) -> "pyarrow
     return pyarrow.table({name: pyarrow.array(values, kind) for name, (values, kind) in columns.items()})
 
 
-def _as_of_today(
-    contents: Sequence[str], kinds: Sequence[tuple[str, int]], find_texts: FindTexts
-) -> list[str | None]:
+def _as_of_today(contents: Sequence[str], kinds: Sequence[tuple[str, int]], find_texts: FindTexts) -> list[str | None]:
     """Each content that readers see in another form than the stored one, in that form; None for the others."""
     texts: dict[str, str] = {}
     changed = {row: content for row, content in enumerate(contents) if MARK in content}

@@ -129,7 +129,8 @@ def split_states(states: Sequence[str | bytes]) -> tuple[list[str], list[str]]:
         for text in texts:
             split_state(text.encode())  # raises for the one that it is
     cut = list(zip(texts, borders, strict=True))
-    return [text[border + _CONTENT_START : -1] for text, border in cut], [text[_META_START : border + 2] for text, border in cut]
+    contents = [text[border + _CONTENT_START : -1] for text, border in cut]
+    return contents, [text[_META_START : border + 2] for text, border in cut]
 
 
 def decode_content(data: bytes, texts: Mapping[str, str]) -> Event:

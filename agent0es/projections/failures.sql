@@ -26,8 +26,8 @@ COMMENT ON COLUMN failures.traceback IS 'Where it happened.';
 
 INSERT INTO failures BY NAME
 SELECT
-    run, position, time, 'handler' AS kind, c.handler, c.cause, c.task, NULL AS adapter,
-    c.error, c.traceback
+    run, position, time, 'handler' AS kind, c.handler, c.cause, c.task, NULL AS adapter, c.error,
+    c.traceback
 FROM (
     SELECT run, position, time, from_json(content, '{
         "handler": "VARCHAR", "cause": "BIGINT", "task": "INTEGER", "error": "VARCHAR", "traceback": "VARCHAR"}') AS c

@@ -6,9 +6,9 @@ a run. Where the tables lie, and what happens when two processes want them, is t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from agent0es.projections import database, schema
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
-    from pyarrow import Array, Table
+    from pyarrow import Array, RecordBatchReader, Table
 
     from agent0es.log import EventLog
 
@@ -29,6 +29,8 @@ CHECKPOINT_EVENTS = 120_000
 """After so many events the file gets what was committed: about a row group, of which a checkpoint writes no part
 twice."""
 ROWS_AT_ONCE = 10_000
+
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 DAMAGE = re.compile("Corrupt database file|Could not read enough bytes|database has been invalidated")
 """DuckDB's words for a file that is not what was written."""
@@ -104,33 +106,27 @@ class Projections:
         except duckdb.Error as error:
             raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+    def query(self, sql: str, parameters: Parameters = ()) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
 
-        Each `?` in it stands for a parameter. Raises QueryError with DuckDB's words on one line.
+        Each `?` in it stands for a parameter, or each `$name` for one of a mapping. Raises QueryError with DuckDB's
+        words on one line.
         """
-        import duckdb
-
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute(f"USE {database.NAME}")
-            _must_only_read(cursor, sql)
-            # The file itself may be written by this connection, but not by this transaction.
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            cursor.execute(sql, list(parameters))
+        cursor = self._cursor(sql)
+        with self._refused(cursor):
+            cursor.execute(sql, parameters)
             columns = [column[0] for column in cursor.description or ()]
             types = [str(column[1]) for column in cursor.description or ()]
-            found = cursor
+            relation = None
             if any("WITH TIME ZONE" in kind for kind in types):  # DuckDB asks for another package to make these
-                found = cursor.sql(sql, params=list(parameters) or None)
-            self._cursors.add(cursor)
-            return Answer(columns, types, self._rows(cursor, found))
-        except QueryError:
-            cursor.close()
-            raise
-        except duckdb.Error as error:
-            cursor.close()
-            raise self._refusal(error) from error
+                relation = cursor.sql(sql, params=parameters or None)
+            return Answer(columns, types, self._rows(cursor, relation))
+
+    def arrow(self, sql: str) -> "RecordBatchReader":
+        """The same, as Arrow batches. Reading them raises what pyarrow raises."""
+        cursor = self._cursor(sql)
+        with self._refused(cursor):
+            return cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
 
     def close(self) -> None:
         """Write what is left to write and let the next process have the file."""
@@ -151,23 +147,41 @@ class Projections:
     ) -> None:
         self.close()
 
-    def _rows(
-        self, cursor: "DuckDBPyConnection", found: "DuckDBPyConnection | DuckDBPyRelation"
-    ) -> Iterator[tuple[Any, ...]]:
-        """The rows as Python values, some thousands at a time."""
+    def _cursor(self, sql: str) -> "DuckDBPyConnection":
+        """Where the query may run. Raises QueryError for what is no query."""
+        cursor = self._connection.cursor()
+        with self._refused(cursor):
+            cursor.execute(f"USE {database.NAME}")
+            _must_only_read(cursor, sql)
+            # The file itself may be written by this connection, but not by this transaction.
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+        self._cursors.add(cursor)
+        return cursor
+
+    @contextmanager
+    def _refused(self, cursor: "DuckDBPyConnection") -> Iterator[None]:
+        """Turn what DuckDB raises into one line for the user; the cursor is closed then."""
         import duckdb
 
         try:
-            if found is cursor:
-                while rows := cursor.fetchmany(ROWS_AT_ONCE):
-                    yield from rows
-            else:
-                yield from _through_arrow(found)
-        except (duckdb.Error, OSError, ValueError) as error:
-            raise self._refusal(error) from error
-        finally:
+            yield
+        except (duckdb.Error, QueryError, OSError, ValueError) as error:
             cursor.close()
             self._cursors.discard(cursor)
+            if isinstance(error, QueryError):
+                raise
+            raise self._refusal(error) from error
+
+    def _rows(self, cursor: "DuckDBPyConnection", relation: "DuckDBPyRelation | None") -> Iterator[tuple[Any, ...]]:
+        """The rows as Python values, some thousands at a time."""
+        with self._refused(cursor):
+            if relation is not None:
+                yield from _through_arrow(relation)
+            else:
+                while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                    yield from rows
+        cursor.close()
+        self._cursors.discard(cursor)
 
     def _refusal(self, error: Exception) -> UserError:
         """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
@@ -185,7 +199,7 @@ class Projections:
             with suppress(duckdb.Error, OSError):
                 return self._connect_kept(self._path)
             self._kept = False
-        return _declare(database.connect_unnamed(self._path) if self._path is not None else database.connect(None))
+        return declare(database.connect_unnamed(self._path) if self._path is not None else database.connect(None))
 
     def _connect_kept(self, path: Path) -> "DuckDBPyConnection":
         """The same, on the file. Raises what DuckDB raises when the file can't be used at all, e.g. on a full disk."""
@@ -202,7 +216,7 @@ class Projections:
                 return connection
             connection.close()
         database.discard(path)
-        return _declare(database.connect(path))
+        return declare(database.connect(path))
 
     def _usable(self, connection: "DuckDBPyConnection") -> bool:
         """Whether the tables can be read, are of this version and hold a beginning of this log."""
@@ -267,7 +281,7 @@ class Projections:
         self._unwritten = 0
 
 
-def _declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
+def declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     """Make the tables in an empty database."""
     statements = schema.load()
     connection.execute("BEGIN TRANSACTION")
@@ -277,6 +291,16 @@ def _declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     connection.execute("COMMIT")
     database.lock_down(connection)
     return connection
+
+
+def statements(sql: str) -> list[str]:
+    """The statements of a script. Raises QueryError when it can't be parsed."""
+    import duckdb
+
+    try:
+        return [statement.query.strip() for statement in duckdb.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise QueryError(one_line(error)) from error
 
 
 def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:

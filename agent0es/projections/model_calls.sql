@@ -36,7 +36,7 @@ COMMENT ON COLUMN model_calls.finish_reason IS 'stop, length or cancelled.';
 COMMENT ON COLUMN model_calls.temperature IS 'Sampling temperature; 0 is greedy.';
 COMMENT ON COLUMN model_calls.seed IS 'Seed of this call.';
 COMMENT ON COLUMN model_calls.mean_logprob IS 'Mean natural-log probability of the written tokens.';
-COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured.';
+COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured; others ran at the same time.';
 
 INSERT INTO model_calls BY NAME
 SELECT

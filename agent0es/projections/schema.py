@@ -24,8 +24,8 @@ TABLES = (
     "verifications",
     "rewards",
     "tool_calls",
-    "attempts",
     "model_calls",
+    "attempts",
     "curriculum",
     "iterations",
     "datasets",
@@ -33,6 +33,7 @@ TABLES = (
     "evaluation_families",
     "adapters",
     "runs",
+    "alerts",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
 

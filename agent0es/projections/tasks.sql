@@ -41,9 +41,8 @@ CREATE TABLE facts.task_proposed (
 INSERT INTO facts.task_proposed BY NAME
 SELECT
     run, time, c.task, c.proposal.family, c.proposal.parameters, c.proposal.wording,
-    c.proposal.description, c.proposal.reference,
-    c.proposal.reference_action, c.proposal.difficulty, c.novelty, c.nearest, c.attempts,
-    c.demonstrations
+    c.proposal.description, c.proposal.reference, c.proposal.reference_action, c.proposal.difficulty, c.novelty,
+    c.nearest, c.attempts, c.demonstrations
 FROM (
     SELECT run, time, from_json(content, '{
         "task": "INTEGER", "novelty": "DOUBLE", "nearest": "INTEGER", "attempts": "INTEGER",

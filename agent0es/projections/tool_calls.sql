@@ -57,7 +57,8 @@ CREATE VIEW tool_calls AS
 SELECT
     run, r.attempt, call, try_cast(split_part(r.attempt, '/', 1) AS INTEGER) AS task, r.tool, r.input, r.purpose,
     coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, c.tier, c.seconds, c.cpu_seconds,
-    c.peak_memory_mb, c.stdout_bytes, c.stderr_bytes, r.timeout_seconds, r.memory_limit_mb, r.time AS requested, c.time AS ended, r.position
+    c.peak_memory_mb, c.stdout_bytes, c.stderr_bytes, r.timeout_seconds, r.memory_limit_mb, r.time AS requested,
+    c.time AS ended, r.position
 FROM facts.tool_requested r
 LEFT JOIN facts.tool_called c USING (run, call);
 COMMENT ON VIEW tool_calls IS 'Every tool call, the student''s own and those that the verifier made.';

@@ -31,8 +31,7 @@ COMMENT ON COLUMN verifications.majority_key IS 'The answer in a normal form; at
 INSERT INTO verifications BY NAME
 SELECT
     run, position, time, c.attempt, c.task, c.verification.correct, c.verification.score, c.verification.confidence,
-    c.verification.method, c.verification.explanation, c.second_instance,
-    c.majority_key
+    c.verification.method, c.verification.explanation, c.second_instance, c.majority_key
 FROM (
     SELECT run, position, time, from_json(content, '{
         "attempt": "VARCHAR", "task": "INTEGER", "second_instance": "BOOLEAN", "majority_key": "VARCHAR",

@@ -83,7 +83,7 @@ class FakeLog:
     def arrow(self, after: int = 0, limit: int | None = None) -> pyarrow.Table:
         rows = self.rows[after : None if limit is None else after + limit]
         for row in rows:
-            resolved = re.sub(r':\{"\$text":"(\w+)"\}', lambda found: f":{json.dumps(self.texts[found[1]])}", row.content)
+            resolved = re.sub(r'(?<=:)\{"\$text":"(\w+)"\}', lambda m: json.dumps(self.texts[m[1]]), row.content)
             row.resolved = None if resolved == row.content else resolved
         types = {"position": "int64", "version": "int64", "event_version": "int64"}
         return pyarrow.table(
