@@ -119,6 +119,7 @@ class Projections:
             types = [str(column[1]) for column in cursor.description or ()]
             relation = None
             if any("WITH TIME ZONE" in kind for kind in types):  # DuckDB asks for another package to make these
+                cursor.abort()
                 relation = cursor.sql(sql, params=parameters or None)
             return Answer(columns, types, self._rows(cursor, relation))
 
