@@ -31,7 +31,7 @@ POLL_SECONDS = 0.02
 
 CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
     "allow_persistent_secrets": "false",
-    "allowed_configs": ["schema", "search_path"],
+    "allowed_configs": ["enable_progress_bar", "schema", "search_path"],
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "checkpoint_threshold": "1TB",
@@ -78,11 +78,17 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
         else:
             connection.execute(f"SET temp_directory = {_quoted(f'{path}.tmp')}")
             connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes)")
-        connection.execute(f"USE {NAME}")
+        enter(connection)
     except duckdb.Error:
         connection.close()
         raise
     return connection
+
+
+def enter(connection: "DuckDBPyConnection") -> None:
+    """Make the database the one that statements mean. Each cursor is a connection that has to be told."""
+    connection.execute(f"USE {NAME}")
+    connection.execute("SET enable_progress_bar = false")  # it would draw into what a command prints
 
 
 def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":

@@ -152,7 +152,7 @@ class Projections:
         """Where the query may run. Raises QueryError for what is no query."""
         cursor = self._connection.cursor()
         with self._refused(cursor):
-            cursor.execute(f"USE {database.NAME}")
+            database.enter(cursor)
             _must_only_read(cursor, sql)
             # The file itself may be written by this connection, but not by this transaction.
             cursor.execute("BEGIN TRANSACTION READ ONLY")
