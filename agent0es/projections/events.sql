@@ -14,8 +14,8 @@ CREATE TABLE facts.event (
 );
 
 INSERT INTO facts.event BY NAME
-SELECT position, run, stream, version, type, time, handler, stored AS content, meta, chain_hash
-FROM batch;
+SELECT position, run, stream, version, type, time, handler, content, meta, chain_hash
+FROM arrived;
 
 CREATE VIEW events AS
 SELECT

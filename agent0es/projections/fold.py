@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent0es.log import EventLog
 
 PROJECTIONS_FILE = "projections.duckdb"
-BATCH_EVENTS = 20_000
+BATCH_EVENTS = 10_000
 CHECKPOINT_EVENTS = 120_000
 """After so many events the file gets what was committed: about a row group, of which a checkpoint writes no part
 twice."""

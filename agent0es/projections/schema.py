@@ -1,9 +1,8 @@
 """The tables: which .sql files there are, in which order, and what in them declares and what fills.
 
 A file holds a table's CREATE and COMMENT statements and the INSERT … SELECT that fills it from `batch`: a temporary
-table of new events. Its columns: position, run, stream, version, type, time, handler; content, as it is of the
-current version and with long texts in place (those in lists stay references); measured, JSON; and stored, meta and
-chain_hash as they stand in the log.
+table of new events with position, run, type, time, content (as it is of the current version and with long texts in
+place; those in lists stay references) and measured, which is JSON. `arrived` has them as they stand in the log.
 
 Every INSERT takes rows from single events and only adds rows. What needs several events, such as a tool call and its
 end, is a view over such rows (they lie in the schema `facts`). So the tables are the same however the events were cut
@@ -44,15 +43,15 @@ CREATE TABLE facts.folded (position BIGINT NOT NULL, chain_hash VARCHAR NOT NULL
 """`folded` has one row: the last event that the tables hold, and the schema that they were made with."""
 
 BATCH = """
-CREATE OR REPLACE TEMP TABLE batch AS
-SELECT
-    position, run, stream, version, type, make_timestamp(CAST(round(m.time * 1e6) AS BIGINT)) AS time, m.handler,
-    m.measured, coalesce(resolved, content) AS content, content AS stored, meta, chain_hash
+CREATE OR REPLACE TEMP VIEW arrived AS
+SELECT * EXCLUDE (parsed), parsed.* REPLACE (make_timestamp(CAST(round(parsed.time * 1e6) AS BIGINT)) AS time)
 FROM (
-    SELECT *, from_json(meta, '{"time": "DOUBLE", "handler": "VARCHAR", "measured": "JSON"}') AS m FROM incoming
-)
+    SELECT *, from_json(meta, '{"time": "DOUBLE", "handler": "VARCHAR", "measured": "JSON"}') AS parsed FROM incoming
+);
+CREATE OR REPLACE TEMP TABLE batch AS
+SELECT position, run, type, time, coalesce(resolved, content) AS content, measured FROM arrived;
 """
-"""`incoming` is the Arrow table that the log gives."""
+"""`incoming` is the Arrow table that the log gives. `batch` has no column that only `events` needs: a copy costs."""
 
 WHERE_TYPE = re.compile(r"FROM batch WHERE type (= '\w+'|IN \([^)]*\))")
 
