@@ -21,6 +21,7 @@ check: dev
 
 bench: dev
 	$(BIN)/python benchmarks/log.py
+	$(BIN)/python benchmarks/projections.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py
 

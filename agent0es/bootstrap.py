@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent0es import __version__
-from agent0es.configuration import Configuration, ModelSettings, parse_configuration
 from agent0es.domain import events as ev
-from agent0es.domain.rewards import RewardComponent
-from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, RunNotFound, StoreError
-from agent0es.handlers.base import Handler, Observer, Ports
 from agent0es.log import EventLog, History, NewEvent
-from agent0es.models.base import ModelBackend
-from agent0es.training.jobs import ProgressCallback
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
+    from agent0es.configuration import Configuration, ModelSettings
+    from agent0es.domain.rewards import RewardComponent
+    from agent0es.domain.run import RunState
+    from agent0es.handlers.base import Handler, Observer, Ports
     from agent0es.history.verification import Report
+    from agent0es.models.base import ModelBackend
     from agent0es.provenance.retraction import Rebuild
+    from agent0es.training.jobs import ProgressCallback
 
 LOG_FILE = "log.db"
 LOG_URL = "AGENT0ES_LOG__URL"
@@ -65,7 +65,7 @@ def new_run_name(log: EventLog) -> str:
     return name
 
 
-def start_run(log: EventLog, run: str, configuration: Configuration, weights: Mapping[str, str]) -> None:
+def start_run(log: EventLog, run: str, configuration: "Configuration", weights: Mapping[str, str]) -> None:
     """Write RunStarted. The caller holds the lease on the run."""
     started = ev.RunStarted(
         seed=configuration.seed,
@@ -76,7 +76,7 @@ def start_run(log: EventLog, run: str, configuration: Configuration, weights: Ma
     log.append([NewEvent(f"run/{run}", started)], handler="cli")
 
 
-def start_rebuild(ports: Ports, name: str | None) -> "Rebuild | None":
+def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
     """Choose what a tainted adapter's clean successor learns from: DatasetBuilt, to which the handlers react.
 
     None when one that was cut off before is to be gone on with. The caller holds the lease on the run. Raises
@@ -95,7 +95,7 @@ def start_rebuild(ports: Ports, name: str | None) -> "Rebuild | None":
 
 
 def fork_run(
-    log: EventLog, run: str, parent: str, position: int, configuration: Configuration, weights: Mapping[str, str]
+    log: EventLog, run: str, parent: str, position: int, configuration: "Configuration", weights: Mapping[str, str]
 ) -> None:
     """Write RunForked. The caller holds the lease on the run, and has asked `agent0es.history.forking` whether."""
     forked = ev.RunForked(
@@ -109,12 +109,14 @@ def fork_run(
     log.append([NewEvent(f"run/{run}", forked)], handler="cli")
 
 
-def configuration_of(log: EventLog, run: str) -> Configuration:
+def configuration_of(log: EventLog, run: str) -> "Configuration":
     """The configuration that a run was started or forked with."""
+    from agent0es.configuration import parse_configuration
+
     return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
 
 
-def load_rewards(weights: Mapping[str, float]) -> dict[str, RewardComponent]:
+def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     """The weighted reward components, from the entry point group `agent0es.rewards`."""
     known = {point.name: point for point in entry_points(group="agent0es.rewards")}
     for name in weights:
@@ -146,12 +148,13 @@ async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report"
 
 @asynccontextmanager
 async def open_ports(
-    store: Path, log: EventLog, run: str, configuration: Configuration, on_training_progress: ProgressCallback
-) -> AsyncIterator[Ports]:
+    store: Path, log: EventLog, run: str, configuration: "Configuration", on_training_progress: "ProgressCallback"
+) -> "AsyncIterator[Ports]":
     """Everything that handlers may call, opened in order and closed in reverse.
 
     Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
     """
+    from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
     from agent0es.sandbox import BubblewrapSandbox
@@ -168,7 +171,7 @@ async def open_ports(
         stack.push_async_callback(sandbox.close)
         tools = load_tools(configuration.tools.enabled, sandbox)
 
-        def backend(settings: ModelSettings) -> ModelBackend:
+        def backend(settings: "ModelSettings") -> "ModelBackend":
             options = dict(settings.options)
             if configuration.execution.deterministic and settings.backend == "openvino":
                 # What is cached depends on what was asked before, and moves the last bits of what is written next.
@@ -204,13 +207,13 @@ async def open_ports(
         )
 
 
-def require(role: str, model: ModelBackend, capability: str) -> None:
+def require(role: str, model: "ModelBackend", capability: str) -> None:
     """Raise ConfigurationError now rather than in the middle of a run when a backend lacks what the run needs."""
     if not getattr(model.capabilities, capability):
         raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
 
 
-async def check(store: Path, log: EventLog, configuration: Configuration) -> dict[str, str]:
+async def check(store: Path, log: EventLog, configuration: "Configuration") -> dict[str, str]:
     """Open everything that a run needs and close it again, so that what is wrong is said before the run has begun.
 
     Returns the hash of each model's weights by the model's name.
@@ -219,7 +222,7 @@ async def check(store: Path, log: EventLog, configuration: Configuration) -> dic
         return {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
 
 
-def handlers(ports: Ports) -> list[Handler]:
+def handlers(ports: "Ports") -> "list[Handler]":
     """The reactions that make up the loop, in the order in which they react to the same event."""
     from agent0es.handlers.evaluate import Evaluate
     from agent0es.handlers.evaluate_teacher import EvaluateTeacher
@@ -245,7 +248,7 @@ def handlers(ports: Ports) -> list[Handler]:
     return [kind(ports) for kind in kinds]
 
 
-async def drive(ports: Ports, observers: Sequence[Observer]) -> RunState:
+async def drive(ports: "Ports", observers: "Sequence[Observer]") -> "RunState":
     """Run the loop until the run is completed."""
     from agent0es.handlers.dispatcher import Dispatcher
     from agent0es.handlers.evaluate import deployment

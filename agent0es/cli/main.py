@@ -14,8 +14,10 @@ from agent0es.cli.log import log_group
 from agent0es.cli.output import printable
 from agent0es.cli.query import QUERY_COMMANDS
 from agent0es.cli.replay import replay_command
+from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
+from agent0es.cli.sql import sql_command
 from agent0es.cli.train import train_command
 from agent0es.errors import Agent0Error, UserError
 
@@ -37,7 +39,7 @@ cli.add_command(fork_command)
 cli.add_command(replay_command)
 cli.add_command(diff_command)
 cli.add_command(whatif_command)
-for _command in QUERY_COMMANDS:
+for _command in (*QUERY_COMMANDS, sql_command, report_command):
     cli.add_command(_command)
 
 

@@ -1,12 +1,8 @@
-"""`agent0es runs`, `show`, `events`, `sql`: looking at what the log holds. None of them writes to it."""
+"""`agent0es runs`, `show`, `events`: looking at what the log holds. None of them writes to it."""
 
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,14 +13,13 @@ from agent0es.cli.output import (
     shorten,
     store_option,
     terminal_width,
-    write_csv,
     write_lines,
     write_table,
 )
+from agent0es.cli.tables import objects, open_tables
 
 if TYPE_CHECKING:
-    from agent0es.log import EventLog, Recorded
-    from agent0es.projections import Answer, Projections
+    from agent0es.log import Recorded
 
 SHORT_VALUE = 100
 """Characters that `events` shows of one field."""
@@ -37,9 +32,9 @@ RUN_COLUMNS = ("run", "status", "started", "iteration", "tasks", "attempts", "so
 @json_option
 def runs_command(store: Path, as_json: bool) -> None:
     """List the runs of the store."""
-    with _tables(store) as (_, tables):
+    with open_tables(store) as (_, tables):
         if as_json:
-            write_lines(map(json_line, _objects(tables.query("FROM runs ORDER BY position"))))
+            write_lines(map(json_line, objects(tables.query("FROM runs ORDER BY position"))))
             return
         rows = list(tables.query(f"SELECT {', '.join(RUN_COLUMNS)} FROM runs ORDER BY position").rows)  # noqa: S608
         if rows:
@@ -63,7 +58,7 @@ def show_command(run: str, store: Path, position: int | None, moment: str | None
         return
     from agent0es.cli.show import details, write_details
 
-    with _tables(store) as (log, tables):
+    with open_tables(store) as (log, tables):
         found = details(tables, resolve_run(log, run), store)
     if as_json:
         write_lines([json_line(found)])
@@ -109,81 +104,17 @@ def _show_state(run: str, store: Path, position: int | None, moment: str | None,
 def events_command(run: str, store: Path, types: tuple[str, ...], after: int, limit: int | None, as_json: bool) -> None:
     """List the events of RUN (its name, a prefix of it, or `latest`) in order."""
     from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.errors import QueryError
 
     _check_types(types)
     with open_store(store) as log:
+        if after > log.head():
+            raise QueryError(f"--after {after}: the log ends at position {log.head()}")
         events = log.read(run=resolve_run(log, run), after=after, types=types or None, limit=limit)
         write_lines(_event_json(recorded) if as_json else _event_line(recorded) for recorded in events)
 
 
-@click.command("sql")
-@click.argument("query")
-@store_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="json is one object a line.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-def sql_command(query: str, store: Path, form: str, as_json: bool) -> None:
-    """Ask the store with SQL, also while a run goes on. QUERY is one SELECT in DuckDB's dialect; - reads it from stdin.
-
-    \b
-    agent0es sql "SHOW TABLES"
-    agent0es sql "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'tasks'"
-    agent0es sql "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"
-    """
-    if query == "-":
-        query = sys.stdin.read()
-    with _tables(store) as (_, tables):
-        answer = tables.query(query)
-        if as_json or form == "json":
-            write_lines(map(json_line, _objects(answer)))
-        elif form == "csv":
-            write_csv(answer.columns, answer.rows)
-        else:
-            write_table(answer.columns, answer.rows)
-
-
-QUERY_COMMANDS: list[click.Command] = [runs_command, show_command, events_command, sql_command]
-
-
-@contextmanager
-def _tables(store: Path) -> "Iterator[tuple[EventLog, Projections]]":
-    """The store's log, and tables that hold all of it."""
-    from agent0es.bootstrap import open_store
-    from agent0es.projections import PROJECTIONS_FILE, Projections
-
-    with open_store(store) as log, Projections.open(log, store / PROJECTIONS_FILE) as tables:
-        tables.catch_up()
-        yield log, tables
-
-
-def _objects(answer: "Answer") -> Iterator[dict[str, Any]]:
-    """Rows as objects: JSON columns as what they hold, and of columns with one name each under a name of its own."""
-    names: list[str] = []
-    for column in answer.columns:
-        count = 1
-        name = column
-        while name in names:
-            count += 1
-            name = f"{column}_{count}"
-        names.append(name)
-    for row in answer.rows:
-        yield {name: _parsed(value, kind) for name, value, kind in zip(names, row, answer.types, strict=True)}
-
-
-def _parsed(value: Any, kind: str) -> Any:
-    if value is None:
-        return None
-    if kind == "JSON":
-        return json.loads(value)
-    if kind == "JSON[]":
-        return [None if part is None else json.loads(part) for part in value]
-    return value
+QUERY_COMMANDS: list[click.Command] = [runs_command, show_command, events_command]
 
 
 def _check_types(types: tuple[str, ...]) -> None:

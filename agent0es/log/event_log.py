@@ -12,6 +12,7 @@ from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import select
 
 from agent0es.errors import LogError, QueryError, StoreError
+from agent0es.log import columns
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
 from agent0es.log.lease import Leases
@@ -198,24 +199,16 @@ class EventLog(Application[Any]):
                 )
 
     def arrow(self, after: int = 0, limit: int | None = None) -> "pyarrow.Table":
-        """The columns of `raw` as an Arrow table."""
-        import pyarrow
+        """Events after a position as columns: those of `raw`, without the content hash, and `resolved`.
 
-        fields = {
-            "position": pyarrow.int64(),
-            "stream": pyarrow.string(),
-            "version": pyarrow.int32(),
-            "type": pyarrow.string(),
-            "event_version": pyarrow.int32(),
-            "run": pyarrow.string(),
-            "content": pyarrow.string(),
-            "meta": pyarrow.string(),
-            "content_hash": pyarrow.string(),
-            "chain_hash": pyarrow.string(),
-        }
-        rows = list(self.raw(after=after, limit=limit))
-        columns = {name: pyarrow.array([getattr(row, name) for row in rows], kind) for name, kind in fields.items()}
-        return pyarrow.table(columns)
+        `resolved` is the content as readers see it: of the current version, and with its long texts in place, but for
+        those in lists, such as the parts of a prompt. It is null where it would be the same as `content`.
+        """
+        with self._datastore.store_errors(), self._datastore.read() as connection:
+            cursor = connection.execute(columns.statement(after, limit)).cursor
+            assert cursor is not None, "a SELECT has one"
+            rows = cursor.fetchall()  # past SQLAlchemy's rows, which cost as much as reading does
+        return columns.to_arrow(rows, self._find_texts)
 
     def head(self) -> int:
         """The last position, 0 when the log is empty."""

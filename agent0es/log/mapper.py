@@ -7,7 +7,7 @@ type and version included, long texts as references. `hash` is the sha256 of exa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,9 @@ _plain = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=F
 
 _HASH_START, _HASH_END = len('{"hash":"'), len('{"hash":"') + 64
 _META_START = _HASH_END + len('","meta":')
-_CONTENT = b'}},"content":{'
+_CONTENT_TEXT = '}},"content":{'
+_CONTENT = _CONTENT_TEXT.encode()
+_CONTENT_START = len(_CONTENT) - 1
 """Where meta ends and content begins. Quotes inside strings are escaped and `measured` is flat, so that the first
 place that looks like this is it."""
 
@@ -110,10 +112,25 @@ def split_state(state: bytes) -> StoredParts:
     if border < 0 or not state.startswith(b'{"hash":"') or not state.endswith(b"}}"):
         raise LogError("a stored event has not the form that agent0es writes; the log was changed from outside")
     return StoredParts(
-        content=state[border + len(_CONTENT) - 1 : -1],
+        content=state[border + _CONTENT_START : -1],
         meta=state[_META_START : border + 2],
         sha256=state[_HASH_START:_HASH_END].decode(),
     )
+
+
+def split_states(states: Sequence[str | bytes]) -> tuple[list[str], list[str]]:
+    """Content and meta of many states, as the driver gave them: what `split_state` does, without a call for each."""
+    try:
+        texts = [state if isinstance(state, str) else bytes(state).decode() for state in states]
+    except UnicodeDecodeError as error:
+        raise LogError(f"a stored event is not text ({error}); the log was changed from outside") from None
+    borders = [text.find(_CONTENT_TEXT, _META_START) for text in texts]
+    if min(borders, default=0) < 0 or not all(text.startswith('{"hash":"') for text in texts):
+        for text in texts:
+            split_state(text.encode())  # raises for the one that it is
+    cut = list(zip(texts, borders, strict=True))
+    contents = [text[border + _CONTENT_START : -1] for text, border in cut]
+    return contents, [text[_META_START : border + 2] for text, border in cut]
 
 
 def decode_content(data: bytes, texts: Mapping[str, str]) -> Event:

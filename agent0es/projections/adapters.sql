@@ -29,10 +29,10 @@ CREATE TABLE facts.adapter_trained (
 
 INSERT INTO facts.adapter_trained BY NAME
 SELECT
-    run, time, c.adapter, text_of(c.path) AS path, c.adapter_sha256, c.merged_sha256, c.steps, c.loss, seconds
+    run, time, c.adapter, c.path, c.adapter_sha256, c.merged_sha256, c.steps, c.loss, seconds
 FROM (
-    SELECT run, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
-        "adapter": "VARCHAR", "path": "JSON", "adapter_sha256": "VARCHAR", "merged_sha256": "VARCHAR",
+    SELECT run, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
+        "adapter": "VARCHAR", "path": "VARCHAR", "adapter_sha256": "VARCHAR", "merged_sha256": "VARCHAR",
         "steps": "INTEGER", "loss": ["DOUBLE"]}') AS c
     FROM batch WHERE type = 'AdapterTrained'
 );
@@ -50,10 +50,10 @@ CREATE TABLE facts.adapter_decided (
 
 INSERT INTO facts.adapter_decided BY NAME
 SELECT
-    run, position, time, c.adapter, c.role, type = 'AdapterPromoted' AS promoted, c.score, text_of(c.reason) AS reason
+    run, position, time, c.adapter, c.role, type = 'AdapterPromoted' AS promoted, c.score, c.reason
 FROM (
     SELECT run, position, time, type, from_json(content, '{
-        "adapter": "VARCHAR", "role": "VARCHAR", "score": "DOUBLE", "reason": "JSON"}') AS c
+        "adapter": "VARCHAR", "role": "VARCHAR", "score": "DOUBLE", "reason": "VARCHAR"}') AS c
     FROM batch WHERE type IN ('AdapterPromoted', 'AdapterRejected')
 );
 

@@ -28,18 +28,19 @@ CREATE TABLE facts.solution_submitted (
     confidence DOUBLE NOT NULL,
     tool_calls INTEGER NOT NULL,
     tool_errors INTEGER NOT NULL,
-    observed BOOLEAN NOT NULL
+    observed BOOLEAN NOT NULL,
+    ignored VARCHAR[] NOT NULL
 );
 
 INSERT INTO facts.solution_submitted BY NAME
 SELECT
-    run, time, attempt, text_of(s.answer) AS answer, s.confidence, s.tool_calls, s.tool_errors, s.observed
+    run, time, attempt, s.answer, s.confidence, s.tool_calls, s.tool_errors, s.observed, coalesce(s.ignored, []) AS ignored
 FROM (
     SELECT run, time, c.attempt, c.solution AS s
     FROM (
         SELECT run, time, from_json(content, '{"attempt": "VARCHAR", "solution": {
-            "answer": "JSON", "confidence": "DOUBLE", "tool_calls": "INTEGER", "tool_errors": "INTEGER",
-            "observed": "BOOLEAN"}}') AS c
+            "answer": "VARCHAR", "confidence": "DOUBLE", "tool_calls": "INTEGER", "tool_errors": "INTEGER",
+            "observed": "BOOLEAN", "ignored": ["VARCHAR"]}}') AS c
         FROM batch WHERE type = 'SolutionSubmitted'
     )
 );
@@ -71,13 +72,20 @@ SELECT
         ELSE 'started'
     END AS status,
     a.adapter, a.demonstrations, a.seed, s.answer, s.confidence, s.tool_calls, s.tool_errors, s.observed,
-    v.correct, v.score, v.second_instance, v.majority_key, w.total AS reward, b.retried_as,
-    a.time AS started, s.time AS submitted, epoch(s.time - a.time) AS seconds, a.position
+    s.ignored, v.correct, v.score, v.second_instance, v.majority_key, w.total AS reward, b.retried_as,
+    m.calls AS model_calls, m.prompt_tokens, m.completion_tokens, m.seconds AS model_seconds, a.time AS started,
+    s.time AS submitted, epoch(s.time - a.time) AS seconds, a.position
 FROM facts.attempt_started a
 LEFT JOIN facts.solution_submitted s USING (run, attempt)
 LEFT JOIN facts.attempt_abandoned b USING (run, attempt)
 LEFT JOIN verifications v USING (run, attempt)
 LEFT JOIN (SELECT run, attempt, total FROM rewards WHERE role = 'student') w USING (run, attempt)
+LEFT JOIN (
+    SELECT
+        run, attempt, count(*) AS calls, sum(prompt_tokens)::BIGINT AS prompt_tokens,
+        sum(completion_tokens)::BIGINT AS completion_tokens, sum(seconds) AS seconds
+    FROM model_calls GROUP BY ALL
+) m USING (run, attempt)
 LEFT JOIN tasks t ON t.run = a.run AND t.task = a.task;
 COMMENT ON VIEW attempts IS 'Every attempt: of practice (task is set) and at held-out problems (arm and problem are set).';
 COMMENT ON COLUMN attempts.run IS 'Name of the run.';
@@ -97,12 +105,17 @@ COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability.
 COMMENT ON COLUMN attempts.tool_calls IS 'Tool calls that the student made.';
 COMMENT ON COLUMN attempts.tool_errors IS 'How many did not end with status ok.';
 COMMENT ON COLUMN attempts.observed IS 'True when the answer is what the last call printed.';
+COMMENT ON COLUMN attempts.ignored IS 'What the parser could not read, in the student''s words, shortened. Hostile.';
 COMMENT ON COLUMN attempts.correct IS 'NULL when undecided or not judged.';
 COMMENT ON COLUMN attempts.score IS '0 to 1.';
 COMMENT ON COLUMN attempts.second_instance IS 'Whether the same code is right for other numbers.';
 COMMENT ON COLUMN attempts.majority_key IS 'The answer in a normal form.';
 COMMENT ON COLUMN attempts.reward IS 'Total reward; NULL for held-out problems.';
 COMMENT ON COLUMN attempts.retried_as IS 'Attempt that took the place of an abandoned one.';
+COMMENT ON COLUMN attempts.model_calls IS 'Generations that it took.';
+COMMENT ON COLUMN attempts.prompt_tokens IS 'Tokens that the model read in them, cached ones included.';
+COMMENT ON COLUMN attempts.completion_tokens IS 'Tokens that it wrote.';
+COMMENT ON COLUMN attempts.model_seconds IS 'Wall-clock time of the generations, measured; those of other attempts ran at the same time.';
 COMMENT ON COLUMN attempts.started IS 'UTC.';
 COMMENT ON COLUMN attempts.submitted IS 'UTC.';
 COMMENT ON COLUMN attempts.seconds IS 'From started to submitted, other work of the process included.';

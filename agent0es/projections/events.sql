@@ -1,6 +1,6 @@
 -- Every event as it stands in the log. `agent0es events` shows them with long texts in place.
 
-CREATE TABLE events (
+CREATE TABLE facts.event (
     position BIGINT NOT NULL,
     run VARCHAR,
     stream VARCHAR NOT NULL,
@@ -8,12 +8,20 @@ CREATE TABLE events (
     type VARCHAR NOT NULL,
     time TIMESTAMP NOT NULL,
     handler VARCHAR,
-    content JSON NOT NULL,
-    meta JSON NOT NULL,
-    content_hash VARCHAR NOT NULL,
-    chain_hash VARCHAR NOT NULL
+    content JSON NOT NULL USING COMPRESSION zstd,
+    meta JSON NOT NULL USING COMPRESSION zstd,
+    chain_hash VARCHAR NOT NULL USING COMPRESSION uncompressed
 );
-COMMENT ON TABLE events IS 'Every event of every run, as stored in the log.';
+
+INSERT INTO facts.event BY NAME
+SELECT position, run, stream, version, type, time, handler, content, meta, chain_hash
+FROM arrived;
+
+CREATE VIEW events AS
+SELECT
+    position, run, stream, version, type, time, handler, content, meta, sha256(content) AS content_hash, chain_hash
+FROM facts.event;
+COMMENT ON VIEW events IS 'Every event of every run, as stored in the log.';
 COMMENT ON COLUMN events.position IS 'Place in the log; no two events share one.';
 COMMENT ON COLUMN events.run IS 'Name of the run.';
 COMMENT ON COLUMN events.stream IS 'E.g. task/<run>/12.';
@@ -25,8 +33,3 @@ COMMENT ON COLUMN events.content IS 'What happened. A string of more than 200 by
 COMMENT ON COLUMN events.meta IS 'How it went: event id, host, cause, what was measured.';
 COMMENT ON COLUMN events.content_hash IS 'sha256 of the content.';
 COMMENT ON COLUMN events.chain_hash IS 'sha256 over the previous chain hash and this event.';
-
-INSERT INTO events BY NAME
-SELECT
-    position, run, stream, version, type, time, meta ->> '$.handler' AS handler, content, meta, content_hash, chain_hash
-FROM batch;

@@ -26,17 +26,17 @@ COMMENT ON COLUMN failures.traceback IS 'Where it happened.';
 
 INSERT INTO failures BY NAME
 SELECT
-    run, position, time, 'handler' AS kind, c.handler, c.cause, c.task, NULL AS adapter,
-    text_of(c.error) AS error, text_of(c.traceback) AS traceback
+    run, position, time, 'handler' AS kind, c.handler, c.cause, c.task, NULL AS adapter, c.error,
+    c.traceback
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "handler": "VARCHAR", "cause": "BIGINT", "task": "INTEGER", "error": "JSON", "traceback": "JSON"}') AS c
+        "handler": "VARCHAR", "cause": "BIGINT", "task": "INTEGER", "error": "VARCHAR", "traceback": "VARCHAR"}') AS c
     FROM batch WHERE type = 'HandlerFailed'
 );
 
 INSERT INTO failures BY NAME
-SELECT run, position, time, 'training' AS kind, c.adapter, text_of(c.reason) AS error
+SELECT run, position, time, 'training' AS kind, c.adapter, c.reason AS error
 FROM (
-    SELECT run, position, time, from_json(content, '{"adapter": "VARCHAR", "reason": "JSON"}') AS c
+    SELECT run, position, time, from_json(content, '{"adapter": "VARCHAR", "reason": "VARCHAR"}') AS c
     FROM batch WHERE type = 'TrainingFailed'
 );

@@ -1,16 +1,14 @@
 """Folding the log into DuckDB tables, and asking them questions.
 
-A DuckDB file that is open for writing shuts out every other process, readers too. So the file is a cache that one
-process has at a time, behind a lock file; a process that finds it taken, or can't write the folder, folds the whole
-log into memory instead. Both ways run the same statements over the same events, so both give the same answers; the
-second only takes longer (about 40 µs an event). Neither writes to the log nor keeps it locked, so neither is in the
-way of a run.
+Batch after batch of events goes through the statements of `agent0es.projections.schema`, each batch in a transaction
+of its own together with its position. Nothing here writes to the log nor keeps it locked, so nothing is in the way of
+a run. Where the tables lie, and what happens when two processes want them, is told in `database`.
 """
 
-import fcntl
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,25 +16,22 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
-from agent0es.projections import schema
+from agent0es.projections import database, schema
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
-    from pyarrow import Array, Table
+    from pyarrow import Array, RecordBatchReader, Table
 
     from agent0es.log import EventLog
 
 PROJECTIONS_FILE = "projections.duckdb"
-BATCH_EVENTS = 20_000
+BATCH_EVENTS = 10_000
+CHECKPOINT_EVENTS = 120_000
+"""After so many events the file gets what was committed: about a row group, of which a checkpoint writes no part
+twice."""
 ROWS_AT_ONCE = 10_000
 
-CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
-}
-"""Nothing is downloaded; no statement reads or writes files of the machine or variables of this process."""
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 DAMAGE = re.compile("Corrupt database file|Could not read enough bytes|database has been invalidated")
 """DuckDB's words for a file that is not what was written."""
@@ -62,23 +57,24 @@ class Projections:
         """Use `open`."""
         self._log = log
         self._path = path
+        self._kept = lock is not None
         self._lock = lock
+        self._unwritten = 0
         self._cursors: set[DuckDBPyConnection] = set()
         self._connection = self._connect()
 
     @classmethod
     def open(cls, log: "EventLog", path: Path | None = None) -> "Projections":
-        """Tables in the file at `path`, or in memory without one or while another process has it.
+        """Tables in the file at `path`; in a file of this process alone while another one has that; or in memory.
 
         A file that can't be read, or was made from another log or by another version, is thrown away and made anew.
         """
-        lock = _take(path) if path is not None else None
-        return cls(log, path if lock is not None else None, lock)
+        return cls(log, path, database.take(path) if path is not None else None)
 
     @property
-    def in_memory(self) -> bool:
-        """True when nothing is kept for the next process."""
-        return self._path is None
+    def kept(self) -> bool:
+        """True when the next process finds what was folded."""
+        return self._kept
 
     @property
     def position(self) -> int:
@@ -103,45 +99,47 @@ class Projections:
         import duckdb
 
         self._connection.close()
-        if self._path is not None:
-            _discard(self._path)
+        if self._kept and self._path is not None:
+            database.discard(self._path)
         self._connection = self._connect()
         try:
             return self._fold()
         except duckdb.Error as error:
             raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+    def query(self, sql: str, parameters: Parameters = ()) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
 
-        Each `?` in it stands for a parameter. Raises QueryError with DuckDB's words on one line.
+        Each `?` in it stands for a parameter, or each `$name` for one of a mapping. Raises QueryError with DuckDB's
+        words on one line.
         """
-        import duckdb
+        cursor = self._cursor(sql)
+        with self._refused(cursor):
+            cursor.execute(sql, parameters)
+            columns = [column[0] for column in cursor.description or ()]
+            types = [str(column[1]) for column in cursor.description or ()]
+            relation = None
+            if any("WITH TIME ZONE" in kind for kind in types):  # DuckDB asks for another package to make these
+                cursor.abort()
+                relation = cursor.sql(sql, params=parameters or None)
+            return Answer(columns, types, self._rows(cursor, relation))
 
-        cursor = self._connection.cursor()
-        try:
-            _must_only_read(cursor, sql)
-            # The file itself may be written by this connection, but not by this transaction.
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            relation = cursor.sql(sql, params=list(parameters) or None)
-            if relation is None:
-                raise QueryError("the query gives no rows")
-            self._cursors.add(cursor)
-            return Answer(list(relation.columns), [str(t) for t in relation.types], self._rows(relation, cursor))
-        except QueryError:
-            cursor.close()
-            raise
-        except duckdb.Error as error:
-            cursor.close()
-            raise self._refusal(error) from error
+    def arrow(self, sql: str) -> "RecordBatchReader":
+        """The same, as Arrow batches. Reading them raises what pyarrow raises."""
+        cursor = self._cursor(sql)
+        with self._refused(cursor):
+            return cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
 
     def close(self) -> None:
         """Write what is left to write and let the next process have the file."""
         for cursor in self._cursors:
             cursor.close()
-        self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            self._write()
+        finally:
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -151,24 +149,46 @@ class Projections:
     ) -> None:
         self.close()
 
-    def _rows(self, relation: "DuckDBPyRelation", cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
-        """The relation's rows as Python values, some thousands at a time."""
+    def _cursor(self, sql: str) -> "DuckDBPyConnection":
+        """Where the query may run. Raises QueryError for what is no query."""
+        cursor = self._connection.cursor()
+        with self._refused(cursor):
+            database.enter(cursor)
+            _must_only_read(cursor, sql)
+            # The file itself may be written by this connection, but not by this transaction.
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+        self._cursors.add(cursor)
+        return cursor
+
+    @contextmanager
+    def _refused(self, cursor: "DuckDBPyConnection") -> Iterator[None]:
+        """Turn what DuckDB raises into one line for the user; the cursor is closed then."""
         import duckdb
-        import pyarrow
 
         try:
-            for batch in relation.to_arrow_reader(ROWS_AT_ONCE):
-                yield from zip(*(_values(column) for column in batch.columns), strict=True)
-        except (duckdb.Error, pyarrow.ArrowException, OSError) as error:
-            raise self._refusal(error) from error
-        finally:
+            yield
+        except (duckdb.Error, QueryError, OSError, ValueError) as error:
             cursor.close()
             self._cursors.discard(cursor)
+            if isinstance(error, QueryError):
+                raise
+            raise self._refusal(error) from error
+
+    def _rows(self, cursor: "DuckDBPyConnection", relation: "DuckDBPyRelation | None") -> Iterator[tuple[Any, ...]]:
+        """The rows as Python values, some thousands at a time."""
+        with self._refused(cursor):
+            if relation is not None:
+                yield from _through_arrow(relation)
+            else:
+                while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                    yield from rows
+        cursor.close()
+        self._cursors.discard(cursor)
 
     def _refusal(self, error: Exception) -> UserError:
         """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
-        if self._path is not None and DAMAGE.search(str(error)):
-            _discard(self._path)
+        if self._kept and self._path is not None and DAMAGE.search(str(error)):
+            database.discard(self._path)
             return StoreError(f"{self._path} was damaged and has been deleted; ask again, and it is made anew")
         return QueryError(one_line(error))
 
@@ -176,27 +196,29 @@ class Projections:
         """A connection to tables that are right for the log, whatever was in the file."""
         import duckdb
 
-        if self._path is not None:
+        self._unwritten = 0
+        if self._kept and self._path is not None:
             with suppress(duckdb.Error, OSError):
-                return self._connect_file(self._path)
-            self._path = None
-        return _declare(duckdb.connect(":memory:", config=dict(CONNECTION)))
+                return self._connect_kept(self._path)
+            self._kept = False
+        return declare(database.connect_unnamed(self._path) if self._path is not None else database.connect(None))
 
-    def _connect_file(self, path: Path) -> "DuckDBPyConnection":
+    def _connect_kept(self, path: Path) -> "DuckDBPyConnection":
         """The same, on the file. Raises what DuckDB raises when the file can't be used at all, e.g. on a full disk."""
         import duckdb
 
         try:
-            connection = duckdb.connect(path, config=dict(CONNECTION))
+            connection = database.connect(path)
         except duckdb.Error as error:
             if "Could not set lock" in str(error):  # somebody looks at the file with DuckDB itself
                 raise
         else:
             if self._usable(connection):
-                return _lock_down(connection)
+                database.lock_down(connection)
+                return connection
             connection.close()
-        _discard(path)
-        return _declare(duckdb.connect(path, config=dict(CONNECTION)))
+        database.discard(path)
+        return declare(database.connect(path))
 
     def _usable(self, connection: "DuckDBPyConnection") -> bool:
         """Whether the tables can be read, are of this version and hold a beginning of this log."""
@@ -215,62 +237,54 @@ class Projections:
 
     def _fold(self) -> int:
         """Fold batch after batch; each is in the tables together with its position, or not at all."""
-        import duckdb
-
-        connection, count = self._connection, 0
-        position = self.position
+        begin = self.position
         head = self._log.head()  # of a run that goes on there would be no end
-        while position < head and (incoming := self._log.arrow(after=position, limit=BATCH_EVENTS)).num_rows:
-            connection.execute("BEGIN TRANSACTION")
-            try:
-                self._insert(incoming)
-                reach("projection.batch")
-                position = incoming.column("position")[-1].as_py()
-                chain_hash = incoming.column("chain_hash")[-1].as_py()
-                connection.execute("UPDATE facts.folded SET position = ?, chain_hash = ?", [position, chain_hash])
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(duckdb.Error):
-                    connection.execute("ROLLBACK")
-                raise
-            count += incoming.num_rows
-        return count
+        position = begin
+        # The next batch is read while the last one is folded.
+        with ThreadPoolExecutor(1, "reader") as reader:
+            incoming = reader.submit(self._log.arrow, position, BATCH_EVENTS) if position < head else None
+            while incoming is not None and (batch := incoming.result()).num_rows:
+                position = batch.column("position")[-1].as_py()
+                incoming = reader.submit(self._log.arrow, position, BATCH_EVENTS) if position < head else None
+                self._insert(batch)
+        return position - begin
 
     def _insert(self, incoming: "Table") -> None:
-        """The rows of one batch of events."""
+        """The rows of one batch of events, and their position."""
+        import duckdb
+
         connection = self._connection
-        connection.register("incoming", incoming)
-        connection.execute(schema.BATCH)
-        hashes = [row[0] for row in connection.execute(schema.REFERENCED).fetchall()]
-        connection.register("texts", _texts({sha256: self._log.text(sha256) for sha256 in hashes}))
-        connection.execute(schema.TEXT_OF)
+        last = incoming.slice(incoming.num_rows - 1)
         types = set(incoming.column("type").unique().to_pylist())
-        for fill in schema.load().fill:
-            if not fill.types or fill.types & types:
-                connection.execute(fill.sql)
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            connection.register("incoming", incoming)
+            connection.execute(schema.BATCH)
+            for fill in schema.load().fill:
+                if not fill.types or fill.types & types:
+                    connection.execute(fill.sql)
+            folded = [last.column(name)[0].as_py() for name in ("position", "chain_hash")]
+            reach("projection.batch")
+            connection.execute("UPDATE facts.folded SET position = ?, chain_hash = ?", folded)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            connection.unregister("incoming")
+        self._unwritten += incoming.num_rows
+        if self._unwritten >= CHECKPOINT_EVENTS:
+            self._write()
+
+    def _write(self) -> None:
+        """Let the file have what was committed."""
+        if self._unwritten and self._path is not None:
+            self._connection.execute(f"CHECKPOINT {database.NAME}")
+        self._unwritten = 0
 
 
-def _take(path: Path) -> IO[str] | None:
-    """The lock of the file at `path`, or None while another process has it or where it can't be written."""
-    try:
-        lock = path.with_name(path.name + ".lock").open("w")
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        return None
-    return lock
-
-
-def _discard(path: Path) -> None:
-    """Delete the file, and what DuckDB keeps beside it."""
-    for name in (path, path.with_name(path.name + ".wal")):
-        name.unlink(missing_ok=True)
-
-
-def _declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
+def declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     """Make the tables in an empty database."""
     statements = schema.load()
     connection.execute("BEGIN TRANSACTION")
@@ -278,21 +292,18 @@ def _declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
         connection.execute(statement)
     connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [statements.fingerprint])
     connection.execute("COMMIT")
-    return _lock_down(connection)
-
-
-def _lock_down(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
-    """From here on no statement can change a setting."""
-    connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    connection.execute("SET lock_configuration = true")
+    database.lock_down(connection)
     return connection
 
 
-def _texts(texts: Mapping[str, str]) -> "Table":
-    import pyarrow
+def statements(sql: str) -> list[str]:
+    """The statements of a script. Raises QueryError when it can't be parsed."""
+    import duckdb
 
-    columns = {"sha256": list(texts), "text": list(texts.values())}
-    return pyarrow.table({name: pyarrow.array(values, "string") for name, values in columns.items()})
+    try:
+        return [statement.query.strip() for statement in duckdb.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise QueryError(one_line(error)) from error
 
 
 def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
@@ -309,6 +320,16 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
         kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"only queries are answered, and this is {kind}; the tables follow from the log alone")
+
+
+def _through_arrow(relation: "DuckDBPyRelation") -> Iterator[tuple[Any, ...]]:
+    import pyarrow
+
+    try:
+        for batch in relation.to_arrow_reader(ROWS_AT_ONCE):
+            yield from zip(*(_values(column) for column in batch.columns), strict=True)
+    except pyarrow.ArrowException as error:
+        raise ValueError(str(error)) from error
 
 
 def _values(column: "Array[Any]") -> list[Any]:

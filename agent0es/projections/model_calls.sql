@@ -36,16 +36,16 @@ COMMENT ON COLUMN model_calls.finish_reason IS 'stop, length or cancelled.';
 COMMENT ON COLUMN model_calls.temperature IS 'Sampling temperature; 0 is greedy.';
 COMMENT ON COLUMN model_calls.seed IS 'Seed of this call.';
 COMMENT ON COLUMN model_calls.mean_logprob IS 'Mean natural-log probability of the written tokens.';
-COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured.';
+COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured; others ran at the same time.';
 
 INSERT INTO model_calls BY NAME
 SELECT
-    run, position, time, c.role, c.task, c.attempt, c.model, c.adapter, c.prompt, text_of(c.text) AS text,
+    run, position, time, c.role, c.task, c.attempt, c.model, c.adapter, c.prompt, c.text,
     c.prompt_tokens, c.completion_tokens, c.finish_reason, c.temperature, c.seed, c.mean_logprob, seconds
 FROM (
-    SELECT run, position, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
+    SELECT run, position, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
         "role": "VARCHAR", "task": "INTEGER", "attempt": "VARCHAR", "model": "VARCHAR", "adapter": "VARCHAR",
-        "prompt": ["JSON"], "text": "JSON", "prompt_tokens": "INTEGER", "completion_tokens": "INTEGER",
+        "prompt": ["JSON"], "text": "VARCHAR", "prompt_tokens": "INTEGER", "completion_tokens": "INTEGER",
         "finish_reason": "VARCHAR", "temperature": "DOUBLE", "seed": "BIGINT", "mean_logprob": "DOUBLE"}') AS c
     FROM batch WHERE type = 'ModelCalled'
 );

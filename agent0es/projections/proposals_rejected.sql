@@ -24,11 +24,11 @@ COMMENT ON COLUMN proposals_rejected.tries_left IS 'At 0 the task is given up.';
 
 INSERT INTO proposals_rejected BY NAME
 SELECT
-    run, position, time, c.task, c.iteration, c.reason, text_of(c.detail) AS detail, text_of(c.text) AS text,
+    run, position, time, c.task, c.iteration, c.reason, c.detail, c.text,
     c.tries_left
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "task": "INTEGER", "iteration": "INTEGER", "reason": "VARCHAR", "detail": "JSON", "text": "JSON",
+        "task": "INTEGER", "iteration": "INTEGER", "reason": "VARCHAR", "detail": "VARCHAR", "text": "VARCHAR",
         "tries_left": "INTEGER"}') AS c
     FROM batch WHERE type = 'ProposalRejected'
 );

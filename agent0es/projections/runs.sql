@@ -31,7 +31,7 @@ SELECT run, time FROM batch WHERE type = 'RunCompleted';
 
 CREATE VIEW runs AS
 WITH seen AS (
-    SELECT run, count(*) AS events, max(time) AS last_event FROM events GROUP BY run
+    SELECT run, count(*) AS events, max(time) AS last_event FROM facts.event GROUP BY run
 ),
 practice AS (
     SELECT
@@ -47,20 +47,33 @@ serving AS (
 ),
 failed AS (
     SELECT run, count(*) AS failures FROM failures GROUP BY run
+),
+written AS (
+    SELECT
+        run, count(*) AS model_calls, sum(prompt_tokens)::BIGINT AS prompt_tokens,
+        sum(completion_tokens)::BIGINT AS completion_tokens
+    FROM model_calls GROUP BY run
+),
+called AS (
+    SELECT run, count(*) AS tool_calls FROM facts.tool_requested GROUP BY run
 )
 SELECT
     run, CASE WHEN c.run IS NULL THEN 'running' ELSE 'completed' END AS status,
     coalesce(p.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
     coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
-    v.teacher AS serving_teacher, coalesce(f.failures, 0) AS failures, e.events, s.time AS started,
+    v.teacher AS serving_teacher, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
+    coalesce(w.prompt_tokens, 0) AS prompt_tokens, coalesce(w.completion_tokens, 0) AS completion_tokens,
+    coalesce(l.tool_calls, 0) AS tool_calls, e.events, s.time AS started,
     e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
 FROM facts.run_started s
 LEFT JOIN facts.run_completed c USING (run)
 LEFT JOIN seen e USING (run)
 LEFT JOIN practice p USING (run)
 LEFT JOIN serving v USING (run)
-LEFT JOIN failed f USING (run);
+LEFT JOIN failed f USING (run)
+LEFT JOIN written w USING (run)
+LEFT JOIN called l USING (run);
 COMMENT ON VIEW runs IS 'Every run, with what it came to so far.';
 COMMENT ON COLUMN runs.run IS 'Name of the run.';
 COMMENT ON COLUMN runs.status IS 'completed, or running: not completed, whether or not a process drives it now.';
@@ -73,6 +86,10 @@ COMMENT ON COLUMN runs.solve_rate IS 'solved / attempts.';
 COMMENT ON COLUMN runs.serving_student IS 'Adapter that the student answers with; NULL is the base model.';
 COMMENT ON COLUMN runs.serving_teacher IS 'Adapter that the teacher answers with; NULL is the base model.';
 COMMENT ON COLUMN runs.failures IS 'Rows of the table failures.';
+COMMENT ON COLUMN runs.model_calls IS 'Generations, held-out problems included.';
+COMMENT ON COLUMN runs.prompt_tokens IS 'Tokens that models read, cached ones included.';
+COMMENT ON COLUMN runs.completion_tokens IS 'Tokens that models wrote.';
+COMMENT ON COLUMN runs.tool_calls IS 'Tool calls, those of the verifier included.';
 COMMENT ON COLUMN runs.events IS 'Events in the log.';
 COMMENT ON COLUMN runs.started IS 'UTC.';
 COMMENT ON COLUMN runs.last_event IS 'When the latest event was appended, UTC.';

@@ -1,8 +1,8 @@
 """The tables: which .sql files there are, in which order, and what in them declares and what fills.
 
 A file holds a table's CREATE and COMMENT statements and the INSERT … SELECT that fills it from `batch`: a temporary
-table of new events (position, run, stream, version, type, time, content, meta, content_hash, chain_hash).
-`text_of(json)` is a string of the content, in full where the log keeps a reference to it.
+table of new events with position, run, type, time, content (as it is of the current version and with long texts in
+place; those in lists stay references) and measured, which is JSON. `arrived` has them as they stand in the log.
 
 Every INSERT takes rows from single events and only adds rows. What needs several events, such as a tool call and its
 end, is a view over such rows (they lie in the schema `facts`). So the tables are the same however the events were cut
@@ -23,8 +23,8 @@ TABLES = (
     "verifications",
     "rewards",
     "tool_calls",
-    "attempts",
     "model_calls",
+    "attempts",
     "curriculum",
     "iterations",
     "datasets",
@@ -33,6 +33,7 @@ TABLES = (
     "evaluation_families",
     "adapters",
     "runs",
+    "alerts",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
 
@@ -43,32 +44,15 @@ CREATE TABLE facts.folded (position BIGINT NOT NULL, chain_hash VARCHAR NOT NULL
 """`folded` has one row: the last event that the tables hold, and the schema that they were made with."""
 
 BATCH = """
-CREATE OR REPLACE TEMP TABLE batch AS
-SELECT
-    position, run, stream, version, type,
-    make_timestamp(CAST(round((meta ->> '$.time')::DOUBLE * 1e6) AS BIGINT)) AS time,
-    content, meta, content_hash, chain_hash
-FROM incoming
-"""
-"""`incoming` is the Arrow table that the log gives."""
-
-REFERENCED = r"""
-SELECT DISTINCT unnest(regexp_extract_all(held, '\{"\$text":\s*"([0-9a-f]{64})"\}', 1))
+CREATE OR REPLACE TEMP VIEW arrived AS
+SELECT * EXCLUDE (parsed), parsed.* REPLACE (make_timestamp(CAST(round(parsed.time * 1e6) AS BIGINT)) AS time)
 FROM (
-    SELECT CASE WHEN type = 'ModelCalled' THEN content -> '$.text' ELSE content END AS held
-    FROM batch WHERE contains(content, '"$text"')
-)
+    SELECT *, from_json(meta, '{"time": "DOUBLE", "handler": "VARCHAR", "measured": "JSON"}') AS parsed FROM incoming
+);
+CREATE OR REPLACE TEMP TABLE batch AS
+SELECT position, run, type, time, coalesce(resolved, content) AS content, measured FROM arrived;
 """
-"""Hashes of the texts that the tables show. Prompts stay references, so theirs are left out."""
-
-TEXT_OF = """
-CREATE OR REPLACE TEMP MACRO text_of(held) AS
-    CASE
-        WHEN json_type(held) = 'OBJECT' THEN (SELECT t.text FROM texts t WHERE t.sha256 = held ->> '$."$text"')
-        ELSE held ->> '$'
-    END
-"""
-"""Takes JSON, not a string, so that a model that writes `{"$text": …}` itself is not taken for a reference."""
+"""`incoming` is the Arrow table that the log gives. `batch` has no column that only `events` needs: a copy costs."""
 
 WHERE_TYPE = re.compile(r"FROM batch WHERE type (= '\w+'|IN \([^)]*\))")
 
@@ -100,7 +84,7 @@ def load() -> Statements:
     sources = [files(__package__).joinpath(f"{table}.sql").read_text(encoding="utf-8") for table in TABLES]
     statements = [statement for source in sources for statement in duckdb.extract_statements(source)]
     inserts = [statement.type == duckdb.StatementType.INSERT for statement in statements]
-    shape = [duckdb.__version__, PREPARE, BATCH, REFERENCED, TEXT_OF, *sources]
+    shape = [duckdb.__version__, PREPARE, BATCH, *sources]
     return Statements(
         declare=(PREPARE, *(s.query for s, insert in zip(statements, inserts, strict=True) if not insert)),
         fill=tuple(_fill(s.query) for s, insert in zip(statements, inserts, strict=True) if insert),

@@ -41,15 +41,14 @@ CREATE TABLE facts.task_proposed (
 INSERT INTO facts.task_proposed BY NAME
 SELECT
     run, time, c.task, c.proposal.family, c.proposal.parameters, c.proposal.wording,
-    text_of(c.proposal.description) AS description, text_of(c.proposal.reference) AS reference,
-    text_of(c.proposal.reference_action) AS reference_action, c.proposal.difficulty, c.novelty, c.nearest, c.attempts,
-    c.demonstrations
+    c.proposal.description, c.proposal.reference, c.proposal.reference_action, c.proposal.difficulty, c.novelty,
+    c.nearest, c.attempts, c.demonstrations
 FROM (
     SELECT run, time, from_json(content, '{
         "task": "INTEGER", "novelty": "DOUBLE", "nearest": "INTEGER", "attempts": "INTEGER",
         "demonstrations": "INTEGER", "proposal": {
-            "family": "VARCHAR", "parameters": "JSON", "wording": "INTEGER", "description": "JSON",
-            "reference": "JSON", "reference_action": "JSON", "difficulty": "DOUBLE"}}') AS c
+            "family": "VARCHAR", "parameters": "JSON", "wording": "INTEGER", "description": "VARCHAR",
+            "reference": "VARCHAR", "reference_action": "VARCHAR", "difficulty": "DOUBLE"}}') AS c
     FROM batch WHERE type = 'TaskProposed'
 );
 

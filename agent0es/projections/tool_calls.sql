@@ -15,11 +15,11 @@ CREATE TABLE facts.tool_requested (
 
 INSERT INTO facts.tool_requested BY NAME
 SELECT
-    run, position, time, c.call, c.attempt, c.tool, text_of(c.input) AS input, c.purpose, c.timeout_seconds,
+    run, position, time, c.call, c.attempt, c.tool, c.input, c.purpose, c.timeout_seconds,
     c.memory_limit_mb
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "call": "VARCHAR", "attempt": "VARCHAR", "tool": "VARCHAR", "input": "JSON", "purpose": "VARCHAR",
+        "call": "VARCHAR", "attempt": "VARCHAR", "tool": "VARCHAR", "input": "VARCHAR", "purpose": "VARCHAR",
         "timeout_seconds": "DOUBLE", "memory_limit_mb": "INTEGER"}') AS c
     FROM batch WHERE type = 'ToolRequested'
 );
@@ -32,22 +32,33 @@ CREATE TABLE facts.tool_called (
     output VARCHAR NOT NULL,
     exit_code INTEGER,
     tier VARCHAR NOT NULL,
-    seconds DOUBLE
+    seconds DOUBLE,
+    cpu_seconds DOUBLE,
+    peak_memory_mb DOUBLE,
+    stdout_bytes BIGINT,
+    stderr_bytes BIGINT
 );
 
 INSERT INTO facts.tool_called BY NAME
-SELECT run, time, c.call, c.status, text_of(c.output) AS output, c.exit_code, c.tier, seconds
+SELECT
+    run, time, c.call, c.status, c.output, c.exit_code, c.tier, m.wall_seconds AS seconds, m.cpu_seconds,
+    m.peak_memory_mb, m.stdout_bytes, m.stderr_bytes
 FROM (
-    SELECT run, time, (meta ->> '$.measured.seconds')::DOUBLE AS seconds, from_json(content, '{
-        "call": "VARCHAR", "status": "VARCHAR", "output": "JSON", "exit_code": "INTEGER", "tier": "VARCHAR"}') AS c
+    SELECT
+        run, time,
+        from_json(measured, '{"wall_seconds": "DOUBLE", "cpu_seconds": "DOUBLE", "peak_memory_mb": "DOUBLE",
+            "stdout_bytes": "BIGINT", "stderr_bytes": "BIGINT"}') AS m,
+        from_json(content, '{"call": "VARCHAR", "status": "VARCHAR", "output": "VARCHAR", "exit_code": "INTEGER",
+            "tier": "VARCHAR"}') AS c
     FROM batch WHERE type = 'ToolCalled'
 );
 
 CREATE VIEW tool_calls AS
 SELECT
     run, r.attempt, call, try_cast(split_part(r.attempt, '/', 1) AS INTEGER) AS task, r.tool, r.input, r.purpose,
-    coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, c.tier, c.seconds, r.timeout_seconds,
-    r.memory_limit_mb, r.time AS requested, c.time AS ended, r.position
+    coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, c.tier, c.seconds, c.cpu_seconds,
+    c.peak_memory_mb, c.stdout_bytes, c.stderr_bytes, r.timeout_seconds, r.memory_limit_mb, r.time AS requested,
+    c.time AS ended, r.position
 FROM facts.tool_requested r
 LEFT JOIN facts.tool_called c USING (run, call);
 COMMENT ON VIEW tool_calls IS 'Every tool call, the student''s own and those that the verifier made.';
@@ -63,6 +74,10 @@ COMMENT ON COLUMN tool_calls.output IS 'What the model read. Hostile.';
 COMMENT ON COLUMN tool_calls.exit_code IS 'Exit status; negative is a signal; NULL when nothing was started.';
 COMMENT ON COLUMN tool_calls.tier IS 'The isolation that held.';
 COMMENT ON COLUMN tool_calls.seconds IS 'Wall-clock time in the sandbox, measured.';
+COMMENT ON COLUMN tool_calls.cpu_seconds IS 'User and system time, start-up of the sandbox included, measured.';
+COMMENT ON COLUMN tool_calls.peak_memory_mb IS 'Largest resident memory, measured; 0 where the sandbox could not see it.';
+COMMENT ON COLUMN tool_calls.stdout_bytes IS 'Bytes written to standard output, kept or not.';
+COMMENT ON COLUMN tool_calls.stderr_bytes IS 'Bytes written to standard error, kept or not.';
 COMMENT ON COLUMN tool_calls.timeout_seconds IS 'Wall-clock limit.';
 COMMENT ON COLUMN tool_calls.memory_limit_mb IS 'Memory limit.';
 COMMENT ON COLUMN tool_calls.requested IS 'When the request was appended, UTC.';

@@ -85,7 +85,7 @@ def _take(attempt: _Attempt, event: ev.Event, recorded: Recorded) -> None:
                 status=event.status,
                 exit_code=event.exit_code,
                 tier=event.tier,
-                execution_time=recorded.meta.measured.get("seconds"),
+                execution_time=recorded.meta.measured.get("wall_seconds"),
             )
             attempt.reasoning.append(f"Observation: {event.output.strip()}")
         case ev.SolutionSubmitted():

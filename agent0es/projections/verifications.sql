@@ -31,13 +31,12 @@ COMMENT ON COLUMN verifications.majority_key IS 'The answer in a normal form; at
 INSERT INTO verifications BY NAME
 SELECT
     run, position, time, c.attempt, c.task, c.verification.correct, c.verification.score, c.verification.confidence,
-    c.verification.method, text_of(c.verification.explanation) AS explanation, c.second_instance,
-    text_of(c.majority_key) AS majority_key
+    c.verification.method, c.verification.explanation, c.second_instance, c.majority_key
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "attempt": "VARCHAR", "task": "INTEGER", "second_instance": "BOOLEAN", "majority_key": "JSON",
+        "attempt": "VARCHAR", "task": "INTEGER", "second_instance": "BOOLEAN", "majority_key": "VARCHAR",
         "verification": {
             "correct": "BOOLEAN", "score": "DOUBLE", "confidence": "DOUBLE", "method": "VARCHAR",
-            "explanation": "JSON"}}') AS c
+            "explanation": "VARCHAR"}}') AS c
     FROM batch WHERE type = 'Verified'
 );

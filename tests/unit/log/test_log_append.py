@@ -273,7 +273,13 @@ def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
     assert second.content.startswith('{"code_version":"0","configuration":{"a":{"$text":"')
     assert second.meta.endswith('"measured":{"s":1.5}}')
     table = log.arrow()
-    assert table.to_pylist() == [{name: getattr(row, name) for name in table.column_names} for row in (first, second)]
+    stored = table.drop_columns(["resolved"])
+    assert stored.to_pylist() == [{name: getattr(row, name) for name in stored.column_names} for row in (first, second)]
+    assert table.column("resolved").to_pylist() == [
+        None,
+        '{"code_version":"0","configuration":{"a":"%s","b":1},"seed":1,"type":"RunStarted","version":1,"weights":{}}'
+        % ("x" * 300),
+    ]
     assert log.arrow(after=1, limit=1).num_rows == 1
     assert log.arrow(after=2).schema == table.schema
 

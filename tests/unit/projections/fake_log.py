@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import SimpleNamespace
@@ -19,8 +20,8 @@ COLUMNS = (
     "event_version",
     "run",
     "content",
+    "resolved",
     "meta",
-    "content_hash",
     "chain_hash",
 )
 
@@ -53,6 +54,7 @@ class FakeLog:
             event_version=new.event.version,
             run=new.stream.split("/")[1],
             content=content,
+            resolved=None,
             meta=json.dumps(meta),
             content_hash=hashlib.sha256(content.encode()).hexdigest(),
             chain_hash=hashlib.sha256((chain + content).encode()).hexdigest(),
@@ -81,6 +83,9 @@ class FakeLog:
 
     def arrow(self, after: int = 0, limit: int | None = None) -> pyarrow.Table:
         rows = self.rows[after : None if limit is None else after + limit]
+        for row in rows:
+            resolved = re.sub(r'(?<=:)\{"\$text":"(\w+)"\}', lambda m: json.dumps(self.texts[m[1]]), row.content)
+            row.resolved = None if resolved == row.content else resolved
         types = {"position": "int64", "version": "int64", "event_version": "int64"}
         return pyarrow.table(
             {name: pyarrow.array([getattr(row, name) for row in rows], types.get(name, "string")) for name in COLUMNS}

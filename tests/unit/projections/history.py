@@ -208,7 +208,17 @@ def attempt(
             majority_key=answer,
         ),
     ]
-    return [NewEvent(stream, event, {"seconds": 0.125}) for event in events]
+    measured: dict[type, dict[str, float]] = {
+        ev.ModelCalled: {"seconds": 0.125},
+        ev.ToolCalled: {
+            "wall_seconds": 0.125,
+            "cpu_seconds": 0.0625,
+            "peak_memory_mb": 13.5,
+            "stdout_bytes": 3,
+            "stderr_bytes": 0,
+        },
+    }
+    return [NewEvent(stream, event, measured.get(type(event), {})) for event in events]
 
 
 def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -> tuple[list[NewEvent], str | None]:

@@ -195,7 +195,10 @@ def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up
         last = log.append(events, handler="test")[-1].position
 
         def numbers(iteration: int, position: int | None) -> list[int]:
-            return [example.task for example in student_examples(events_of_dataset(History.of(log, "r"), iteration, position))]
+            return [
+                example.task
+                for example in student_examples(events_of_dataset(History.of(log, "r"), iteration, position))
+            ]
 
         assert numbers(1, None) == [3]
         assert numbers(1, last - 1) == [2, 3]

@@ -106,7 +106,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: str) -> None:
             duckdb.connect(path).execute("CREATE TABLE runs (x INTEGER)").close()
     with Projections.open(log, path) as tables:
         tables.catch_up()
-        assert not tables.in_memory
+        assert tables.kept
         assert contents(tables) == expected()
 
 
@@ -157,7 +157,7 @@ def test_while_another_process_has_the_file_the_answers_are_the_same(tmp_path: P
         begin = time.monotonic()
         with Projections.open(log, path) as tables:
             tables.catch_up()
-            assert tables.in_memory
+            assert not tables.kept
             assert contents(tables) == expected()
         assert time.monotonic() - begin < 10, "it should not wait for the other process"
         process.kill()
@@ -174,7 +174,7 @@ def test_a_file_that_somebody_reads_with_duckdb_itself_is_left_alone(tmp_path: P
         process.stdout.readline()
         with Projections.open(log, path) as tables:
             tables.catch_up()
-            assert tables.in_memory
+            assert not tables.kept
             assert contents(tables) == expected()
         process.kill()
     with Projections.open(log, path) as tables:
@@ -184,7 +184,7 @@ def test_a_file_that_somebody_reads_with_duckdb_itself_is_left_alone(tmp_path: P
 def test_where_nothing_can_be_written_tables_are_in_memory(tmp_path: Path) -> None:
     with Projections.open(small_log(), tmp_path / "missing" / "projections.duckdb") as tables:
         assert tables.catch_up() > 0
-        assert tables.in_memory
+        assert not tables.kept
 
 
 @pytest.fixture(scope="module")

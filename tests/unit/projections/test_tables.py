@@ -240,3 +240,44 @@ def test_every_column_that_a_user_sees_says_what_it_is() -> None:
         " WHERE schema_name = 'main' AND NOT internal AND comment IS NULL"
     )
     assert ask([], sql) == []
+
+
+def rewarded(task: int, total: float) -> list[NewEvent]:
+    event = ev.RewardAssigned(role="student", task=task, attempt=f"{task}/1", components={}, total=total)
+    return on(f"task/{RUN}/{task}", event)
+
+
+def test_alerts_say_what_somebody_should_look_at() -> None:
+    timeout = tried("1/1", correct=False)
+    ended = timeout[3].event
+    assert isinstance(ended, ev.ToolCalled)
+    timeout[3] = NewEvent(timeout[3].stream, ended.model_copy(update={"status": "timeout"}), {"wall_seconds": 5.1})
+    failed = ev.HandlerFailed(handler="solve", cause=1, task=1, error="ValueError: no", traceback="…")
+    events = [
+        *on(f"run/{RUN}", ev.IterationStarted(iteration=1)),
+        *requested(1),
+        *timeout,
+        *rewarded(1, 0.5),
+        *on(f"run/{RUN}", ev.IterationStarted(iteration=2)),
+        *requested(2, iteration=2),
+        *rewarded(2, 0.4),
+        *on(f"run/{RUN}", failed),
+        *adapter("student-2", "fail"),
+    ]
+    assert ask(events, "SELECT kind, subject, value FROM alerts ORDER BY kind") == [
+        ("handler_failure", "solve", None),
+        ("reward_decrease", "iteration 2", 0.4),
+        ("timeout", "1/1#1", 5.1),
+        ("training_failure", "student-2", None),
+    ]
+
+
+def test_a_failure_rate_over_one_half_in_fifty_attempts_is_an_alert() -> None:
+    def attempts(first: int, right: int) -> list[NewEvent]:
+        return [e for n in range(50) for e in tried(f"{first + n}/1", correct=n < right, task=first + n)]
+
+    sql = "SELECT subject, value, message FROM alerts"
+    assert ask([*attempts(1, 25), *attempts(101, 24)[:-1]], sql) == []
+    assert ask([*attempts(1, 25), *attempts(101, 24)], sql) == [
+        ("attempts", 0.52, "52% of 50 attempts in a row failed")
+    ]

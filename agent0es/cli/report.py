@@ -1,0 +1,118 @@
+"""`agent0es report`: a run in figures, from saved queries that a user can read and change."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent0es.cli.output import json_line, json_option, store_option, terminal_width, write_lines, write_table
+from agent0es.cli.tables import objects, open_tables
+
+if TYPE_CHECKING:
+    from agent0es.projections import Projections
+    from agent0es.projections.reports import SavedQuery
+
+BAR_WIDTH = 24
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+HEIGHTS = "▁▂▃▄▅▆▇█"
+SPARKLINE_WIDTH = 32
+
+
+@click.command("report")
+@click.argument("run", required=False)
+@store_option
+@click.option(
+    "--queries", type=click.Path(path_type=Path), help="Folder with .sql files to show instead of the built-in ones."
+)
+@click.option(
+    "--save", type=click.Path(path_type=Path), help="Write the built-in .sql files into this folder, to change."
+)
+@json_option
+def report_command(run: str | None, store: Path, queries: Path | None, save: Path | None, as_json: bool) -> None:
+    """Show RUN (its name, a prefix of it, or `latest`) in figures: tasks, solve rates, tools, rewards, losses, latency.
+
+    Each table is a saved query. `--save DIR` writes them out; change them, add some, and show yours with
+    `--queries DIR`. $run in a query stands for the run.
+    """
+    from agent0es.bootstrap import resolve_run
+    from agent0es.errors import QueryError
+    from agent0es.projections.reports import saved_queries
+
+    if save is not None:
+        _save(save)
+        return
+    if run is None:
+        raise QueryError("which run? Name one, a prefix of one, or `latest`; agent0es runs lists them")
+    chosen = saved_queries(queries)
+    with open_tables(store) as (log, tables):
+        found = [(query, _ask(tables, query, resolve_run(log, run))) for query in chosen]
+    if as_json:
+        write_lines(json_line({"name": q.name, "title": q.title, "rows": rows}) for q, rows in found)
+    else:
+        for query, rows in found:
+            _write(query, rows)
+
+
+def _ask(tables: "Projections", query: "SavedQuery", run: str) -> list[dict[str, Any]]:
+    from agent0es.errors import QueryError
+
+    try:
+        return list(objects(tables.query(query.sql, {"run": run} if "$run" in query.sql else ())))
+    except QueryError as error:
+        raise QueryError(f"{query.name}.sql: {error}") from error
+
+
+def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:
+    write_lines([query.title, *([f"  {query.explanation}"] if query.explanation else [])])
+    if not rows:
+        write_lines(["  nothing yet", ""])
+        return
+    columns = list(rows[0])
+    body = [[_drawn(value) for value in row.values()] for row in rows]
+    if query.bars in columns and terminal_width() is not None:
+        for cells, bar in zip(body, bars([row[query.bars] for row in rows]), strict=True):
+            cells.append(bar)
+        columns.append("")
+    write_table([name.replace("_", " ") for name in columns], body)
+    write_lines([""])
+
+
+def _drawn(value: Any) -> Any:
+    """A list of numbers as a line, anything else as it is."""
+    if isinstance(value, list) and value and all(isinstance(item, int | float) for item in value):
+        return sparkline(value)
+    return value
+
+
+def bars(values: Sequence[float | None]) -> list[str]:
+    """A bar for each value, the longest `BAR_WIDTH` wide; none for what is missing or negative."""
+    largest = max((value for value in values if value is not None), default=0)
+    lengths = [round(8 * BAR_WIDTH * value / largest) if value and value > 0 and largest else 0 for value in values]
+    return ["█" * (length // 8) + EIGHTHS[length % 8].strip() for length in lengths]
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """The values as a line of blocks from the lowest to the highest; of many, means of stretches."""
+    count = min(len(values), SPARKLINE_WIDTH)
+    edges = [place * len(values) // count for place in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, span = min(means), max(means) - min(means)
+    return "".join(HEIGHTS[round((mean - low) / span * 7) if span else 0] for mean in means)
+
+
+def _save(folder: Path) -> None:
+    from agent0es.errors import StoreError
+    from agent0es.projections.reports import sources
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in sources():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                file.write(text)
+    except FileExistsError as error:
+        raise StoreError(f"{error.filename}: is there already; name another folder with --save") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror or error}; name another folder with --save") from None
+    write_lines([f"Saved queries are in {folder}; show them with --queries {folder}"])

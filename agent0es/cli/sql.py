@@ -1,0 +1,157 @@
+"""`agent0es sql`: questions in SQL, one at a time, from a script, or in a shell. None of them writes to the store."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent0es.cli.output import json_line, store_option, write_csv, write_lines, write_table
+from agent0es.cli.tables import objects, open_tables, unique
+
+if TYPE_CHECKING:
+    from agent0es.projections import Answer
+
+FORMATS = ("table", "json", "csv", "parquet")
+
+
+@click.command("sql")
+@click.argument("query", required=False)
+@store_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="json is one object a line; parquet needs -o.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@click.option("--schema", "show_schema", is_flag=True, help="List every table and column with its meaning.")
+def sql_command(
+    query: str | None, store: Path, form: str, as_json: bool, output: Path | None, show_schema: bool
+) -> None:
+    """Ask the store with SQL, also while a run goes on.
+
+    QUERY is one SELECT in DuckDB's dialect. Without it, statements are read from standard input: on a terminal in a
+    shell that knows .tables, .schema, .help and .quit, from a pipe up to its end (also with - for QUERY).
+
+    \b
+    agent0es sql --schema
+    agent0es sql "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"
+    agent0es sql "FROM tool_calls WHERE status <> 'ok'" --format parquet -o calls.parquet
+    """
+    from agent0es.errors import QueryError
+    from agent0es.projections.fold import statements
+
+    form = "json" if as_json else form
+    if form == "parquet" and (output is None or show_schema):
+        raise QueryError("parquet is not for the terminal: give a query and name a file with -o")
+    if show_schema:
+        with _to(output):
+            _write_schema(form)
+    elif query is None and output is None and sys.stdin.isatty():
+        from agent0es.cli.shell import shell
+
+        shell(lambda script: _answer(store, statements(script), form))
+    else:
+        script = statements(sys.stdin.read()) if query is None or query == "-" else [query]
+        if form == "parquet" and output is not None:
+            _write_parquet(store, script, output)
+        else:
+            with _to(output):
+                _answer(store, script, form)
+
+
+def _answer(store: Path, script: list[str], form: str) -> None:
+    """Ask one after the other and write what comes back."""
+    write = {"json": _write_json, "csv": _write_csv, "table": _write_table}[form]
+    with open_tables(store) as (_, tables):
+        for number, statement in enumerate(script):
+            answer = tables.query(statement)
+            if number and form != "json":
+                write_lines([""])
+            write(answer)
+
+
+def _write_json(answer: "Answer") -> None:
+    write_lines(map(json_line, objects(answer)))
+
+
+def _write_csv(answer: "Answer") -> None:
+    write_csv(answer.columns, answer.rows)
+
+
+def _write_table(answer: "Answer") -> None:
+    write_table(answer.columns, answer.rows)
+
+
+def _write_parquet(store: Path, script: list[str], output: Path) -> None:
+    """The rows of the one query, as Arrow and so with their types."""
+    import pyarrow
+    from pyarrow import parquet
+
+    from agent0es.errors import QueryError
+
+    if len(script) != 1:
+        raise QueryError(f"a parquet file holds the rows of one query; these are {len(script)}")
+    with open_tables(store) as (_, tables), _replacing(output) as draft:
+        try:
+            batches = tables.arrow(script[0])
+            schema = pyarrow.schema(
+                [
+                    field.with_name(name)
+                    for field, name in zip(batches.schema, unique(batches.schema.names), strict=True)
+                ]
+            )
+            with parquet.ParquetWriter(draft, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(pyarrow.RecordBatch.from_arrays(batch.columns, schema=schema))
+        except pyarrow.ArrowException as error:
+            raise QueryError(f"parquet can't hold this: {' '.join(str(error).split())}; CAST it") from error
+
+
+def _write_schema(form: str) -> None:
+    from agent0es.projections.catalogue import catalogue
+
+    described = catalogue()
+    if form == "table":
+        for table in described:
+            write_lines([f"{table.name}: {table.meaning}"])
+            write_lines(f"    {c.name:<18} {c.type:<24} {c.meaning}" for c in table.columns)
+            write_lines([""])
+        return
+    columns = ["table", "table_meaning", "column", "type", "meaning"]
+    rows = [(t.name, t.meaning, c.name, c.type, c.meaning) for t in described for c in t.columns]
+    if form == "json":
+        write_lines(json_line(dict(zip(columns, row, strict=True))) for row in rows)
+    else:
+        write_csv(columns, rows)
+
+
+@contextmanager
+def _to(output: Path | None) -> Iterator[None]:
+    """Standard output, or a file that appears when it is complete."""
+    if output is None:
+        yield
+        return
+    with _replacing(output) as draft, draft.open("w", encoding="utf-8") as file, redirect_stdout(file):
+        yield
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[Path]:
+    """A file beside the wanted one, which takes its name at the end; on an error nothing is left."""
+    from agent0es.errors import StoreError
+
+    draft = output.with_name(output.name + ".part")
+    try:
+        yield draft
+        draft.replace(output)
+    except OSError as error:
+        raise StoreError(f"{output}: {error.strerror or error}; name another file with -o") from None
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+-- What somebody should look at. Nothing is stored: an alert is a condition over the other tables.
+
+CREATE VIEW alerts AS
+WITH outcomes AS (
+    SELECT run, ended AS time, position, 'tool calls' AS what, status <> 'ok' AS failed
+    FROM tool_calls WHERE status <> 'unknown' AND purpose = 'solution'
+    UNION ALL
+    SELECT run, time, position, 'attempts' AS what, NOT coalesce(correct, false) AS failed
+    FROM verifications WHERE task IS NOT NULL
+),
+numbered AS (
+    SELECT *, (row_number() OVER (PARTITION BY run, what ORDER BY position) - 1) // 50 AS stretch FROM outcomes
+),
+stretches AS (
+    SELECT run, what, max(time) AS time, max(position) AS position, avg(failed::INTEGER) AS rate
+    FROM numbered GROUP BY run, what, stretch HAVING count(*) = 50
+),
+rewarded AS (
+    SELECT run, iteration, coalesce(practised, started) AS time, position, student_reward AS reward,
+        lag(student_reward) OVER (PARTITION BY run ORDER BY iteration) AS previous
+    FROM iterations
+)
+SELECT
+    run, time, position, 'failure_rate' AS kind, what AS subject, rate AS value,
+    format('{:.0f}% of 50 {} in a row failed', 100 * rate, what) AS message
+FROM stretches WHERE rate > 0.5
+UNION ALL
+SELECT
+    run, coalesce(ended, requested) AS time, position, status AS kind, call AS subject,
+    CASE status WHEN 'timeout' THEN seconds ELSE peak_memory_mb END AS value,
+    CASE status
+        WHEN 'timeout' THEN format('{} {} ran past its limit of {} s', tool, call, timeout_seconds)
+        ELSE format('{} {} wrote or took more than it may ({} MB)', tool, call, memory_limit_mb)
+    END AS message
+FROM tool_calls WHERE status IN ('timeout', 'limit')
+UNION ALL
+SELECT
+    run, time, position, 'reward_decrease' AS kind, format('iteration {}', iteration) AS subject, reward AS value,
+    format('the mean reward of an attempt fell from {:.3f} to {:.3f}', previous, reward) AS message
+FROM rewarded WHERE reward < 0.9 * previous
+UNION ALL
+SELECT
+    run, time, position, kind || '_failure' AS kind, coalesce(handler, adapter) AS subject, NULL AS value,
+    error AS message
+FROM failures;
+COMMENT ON VIEW alerts IS 'What somebody should look at, in every run.';
+COMMENT ON COLUMN alerts.run IS 'Name of the run.';
+COMMENT ON COLUMN alerts.time IS 'When it came to that, UTC.';
+COMMENT ON COLUMN alerts.position IS 'Place in the log of the event that it is about.';
+COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure or training_failure.';
+COMMENT ON COLUMN alerts.subject IS 'What it is about: tool calls or attempts, a call, an iteration, a handler, an adapter.';
+COMMENT ON COLUMN alerts.value IS 'The rate of failures, the seconds or MB of the call, the mean reward; NULL for failures.';
+COMMENT ON COLUMN alerts.message IS 'One line for a person. May quote a model: hostile.';

@@ -1,0 +1,127 @@
+"""The DuckDB database that tables are folded into: where it lies, who may have it, what its statements may do.
+
+DuckDB lets one process at a time have a file that is written. So the store's file is a cache that one process has at
+a time, behind a lock file; a process that does not get it within a moment, or can't write the folder, folds the whole
+log into a file of its own, which has no name and is gone with the process. Both run the same statements over the same
+events, so both give the same answers.
+
+Nothing is written to a write-ahead log: what is committed is in the file after the next checkpoint, position and
+tables together, and what a crash takes away is folded again.
+"""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NAME = "projections"
+"""The database within a connection."""
+
+WAIT_SECONDS = 2.0
+"""How long to wait for a process that has the file: most questions are answered sooner."""
+
+POLL_SECONDS = 0.02
+
+CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
+    "allow_persistent_secrets": "false",
+    "allowed_configs": ["enable_progress_bar", "schema", "search_path"],
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "checkpoint_threshold": "1TB",
+    "memory_limit": "192MB",
+    "python_enable_replacements": "false",
+}
+"""Nothing is downloaded, no statement reads variables of this process; checkpoints are made when we say so; what does
+not fit into memory goes to a file."""
+
+
+def take(path: Path, seconds: float = WAIT_SECONDS) -> IO[str] | None:
+    """The lock of the file at `path`; None where it can't be written or another process keeps it."""
+    try:
+        lock = path.with_name(path.name + ".lock").open("w")
+    except OSError:
+        return None
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                lock.close()
+                return None
+            time.sleep(POLL_SECONDS)
+        else:
+            return lock
+
+
+def discard(path: Path) -> None:
+    """Delete the file, and what DuckDB keeps beside it."""
+    for name in (path, path.with_name(path.name + ".wal")):
+        name.unlink(missing_ok=True)
+
+
+def connect(path: Path | None) -> "DuckDBPyConnection":
+    """A connection to the database in a file, or in memory without one. Raises what DuckDB raises."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config=dict(CONNECTION))
+    try:
+        if path is None:
+            connection.execute(f"ATTACH ':memory:' AS {NAME}")
+        else:
+            connection.execute(f"SET temp_directory = {_quoted(f'{path}.tmp')}")
+            connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes)")
+        enter(connection)
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def enter(connection: "DuckDBPyConnection") -> None:
+    """Make the database the one that statements mean. Each cursor is a connection that has to be told."""
+    connection.execute(f"USE {NAME}")
+    connection.execute("SET enable_progress_bar = false")  # it would draw into what a command prints
+
+
+def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
+    """A connection to a new file without a name: beside another one, or where temporary files go."""
+    import duckdb
+
+    for folder in (beside.parent if beside else None, Path(tempfile.gettempdir())):
+        if folder is None:
+            continue
+        with suppress(OSError, duckdb.Error), _unnamed(folder) as path:
+            return connect(path)
+    return connect(None)
+
+
+def lock_down(connection: "DuckDBPyConnection") -> None:
+    """From here on no statement can change a setting, or reach files of the machine."""
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL enable_external_access = false")
+    connection.execute("SET GLOBAL lock_configuration = true")
+
+
+@contextmanager
+def _unnamed(folder: Path) -> Iterator[Path]:
+    """A name for a file that is only there while the file is opened."""
+    handle, name = tempfile.mkstemp(prefix=f".{NAME}-", suffix=".duckdb", dir=folder)
+    os.close(handle)
+    path = Path(name)
+    path.unlink()  # DuckDB makes files, and takes an empty one for a damaged one
+    try:
+        yield path
+    finally:
+        discard(path)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

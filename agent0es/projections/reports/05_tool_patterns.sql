@@ -1,0 +1,8 @@
+-- Tool calls of an attempt
+-- How many calls an attempt of practice makes, and how often it is right then.
+-- bars: attempts
+SELECT
+    tool_calls, count(*) AS attempts, count(*) FILTER (correct) / count(*) AS correct,
+    sum(tool_errors) / nullif(sum(tool_calls), 0) AS failed_calls
+FROM attempts WHERE run = $run AND task IS NOT NULL AND tool_calls IS NOT NULL
+GROUP BY tool_calls ORDER BY tool_calls;

@@ -1,0 +1,9 @@
+-- Rewards
+-- Mean reward by iteration: of attempts (student) and of tasks (teacher), and its components before weights.
+-- bars: reward
+SELECT
+    t.iteration, r.role, count(*) AS rewards, avg(r.total) AS reward, stddev_samp(r.total) AS deviation,
+    avg(r.components['correctness']) AS correctness, avg(r.components['tool_use']) AS tool_use,
+    avg(r.components['novelty']) AS novelty, avg(r.components['uncertainty']) AS uncertainty
+FROM rewards r JOIN tasks t USING (run, task) WHERE run = $run
+GROUP BY ALL ORDER BY ALL;

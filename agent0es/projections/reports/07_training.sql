@@ -1,0 +1,5 @@
+-- Training
+-- Every adapter: its examples, its loss from step to step, whether it serves.
+SELECT
+    adapter, status, serving, examples, steps, loss[1] AS first_loss, final_loss, loss, seconds, share AS held_out_share
+FROM adapters WHERE run = $run ORDER BY position;

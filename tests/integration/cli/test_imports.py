@@ -1,0 +1,61 @@
+"""Commands that only look at a store start quickly: what they do not need they do not import."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent0es.log import EventLog
+from tests.unit.projections.history import history
+
+ROOT = Path(__file__).parents[3]
+HEAVY = "torch openvino openvino_genai sentence_transformers transformers peft faiss sympy scipy".split()
+RUN = """
+import sys
+from agent0es.cli.main import cli
+cli(sys.argv[1:], standalone_mode=False)
+print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    with EventLog.open(folder / "log.db") as log:
+        log.append(history(random.Random(1), "r"), handler="test")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["runs", "--store", "."],
+        ["show", "latest", "--store", "."],
+        ["events", "latest", "--store", "."],
+        ["sql", "FROM runs", "--store", "."],
+        ["sql", "--schema"],
+        ["report", "latest", "--store", "."],
+        ["export", "trajectories", "latest", "--store", "."],
+    ],
+    ids=" ".join,
+)
+def test_looking_imports_no_model_trainer_or_engine(store: Path, command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *command],
+        cwd=store,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    imported = done.stdout.splitlines()[-1].split()
+    assert imported[0] == "imported"
+    assert [name for name in HEAVY if name in imported] == []
+    if command[-1] == "--help":
+        assert [name for name in ("sqlalchemy", "duckdb", "pyarrow", "pydantic") if name in imported] == []
