@@ -85,7 +85,12 @@ def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainRepo
             report = verify_rows((_row(event) for _, event in lines), index, checkpoint)
             if not report.ok:
                 return report
-    return report or verify_rows([], index, checkpoint)
+        elif kind == "end":
+            report = report or verify_rows([], index, checkpoint)
+            if report.ok and next(lines)[1]["checkpoint"] != report.checkpoint.text:
+                raise StoreError(f"{file}: its checkpoint is not that of its events; export the log again")
+    assert report is not None, "a file without an end is refused"
+    return report
 
 
 def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainReport:
@@ -96,11 +101,16 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
     with datastore.write() as connection:
         if datastore.dialect.tail(connection) != (0, None):
             raise StoreError(f"{datastore.dialect.name}: there are events already; import into an empty store")
+        stated = ""
         for kind, lines in groupby(read_export(file), key=itemgetter(0)):
+            if kind == "end":
+                stated = next(lines)[1]["checkpoint"]
+                break
             statement = insert(_TABLES[kind])
             while batch := [value for _, value in islice(lines, BATCH_ROWS)]:
                 connection.execute(statement, batch)
-        if datastore.dialect.tail(connection) != (report.events, report.chain_hash if report.events else None):
+        tail = (report.events, report.chain_hash if report.events else None)
+        if datastore.dialect.tail(connection) != tail or stated != report.checkpoint.text:
             raise StoreError(f"{file}: was changed while it was imported, so nothing was; try again")
     datastore.appended.notify()
     return report
@@ -125,6 +135,7 @@ def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     if kind == "end":
                         if value["sha256"] != digest.hexdigest() or lines.read(1):
                             raise ValueError("what stands before it is not what was written")
+                        yield kind, value
                         return
                     yield kind, _parsed(kind, value)
                 digest.update(line)
