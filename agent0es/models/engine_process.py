@@ -61,9 +61,10 @@ class Batch:
 
     def __init__(self, gguf: Path, settings: EngineSettings) -> None:
         """Load the weights. Raises ModelNotFound when OpenVINO does not take them."""
+        import openvino
         import openvino_genai
 
-        self._genai = openvino_genai
+        self._openvino, self._genai = openvino, openvino_genai
         self._settings = settings
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.max_num_seqs = settings.max_batch
@@ -136,6 +137,10 @@ class Batch:
     def _start(self, ask: Ask) -> Running:
         request = ask.request
         encoded = self._tokenizer.encode(request.prompt, add_special_tokens=False).input_ids
+        if request.shared == len(request.prompt):
+            # Those who found a half-filled block in the cache would all go on in it, and write over one another.
+            whole = encoded.shape[1] // KV_BLOCK * KV_BLOCK
+            encoded = self._openvino.Tensor(encoded.data[:, : whole or None].copy())
         prompt_tokens = encoded.shape[1]
         # The tokenizer cuts a text off at the model's context without a word, so a full context is one too many.
         if prompt_tokens + request.max_tokens > self._settings.context:

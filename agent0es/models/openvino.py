@@ -79,13 +79,14 @@ class OpenVinoBackend(chatml.ChatMl):
     async def _read_once(self, engine: Engine, prefix: str) -> None:
         """Have the engine read a prefix into its cache before the first of those who share it.
 
-        Requests that arrive together would each read it, for the cache knows only what was finished.
+        Requests that arrive together would each read it, for the cache knows only what was finished. A prompt that is
+        shared as a whole is cut to whole blocks by the engine.
         """
         key = (engine, prefix)
         if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
         if key not in self._prefixes:
-            self._prefixes[key] = engine.submit(GenerationRequest(prompt=prefix, max_tokens=1))
+            self._prefixes[key] = engine.submit(GenerationRequest(prompt=prefix, shared=len(prefix), max_tokens=1))
         await asyncio.wait([self._prefixes[key]])
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
