@@ -133,7 +133,7 @@ class ExecutionSettings(Section):
     """How much and how."""
 
     iterations: int = Field(default=1, ge=1)
-    tasks_per_iteration: int = Field(default=924, ge=1)
+    tasks_per_iteration: int = Field(default=792, ge=1)
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
     tasks_in_flight: int = Field(default=40, ge=1)

@@ -266,6 +266,7 @@ class Projections:
             folded = [last.column(name)[0].as_py() for name in ("position", "chain_hash")]
             reach("projection.batch")
             connection.execute("UPDATE facts.folded SET position = ?, chain_hash = ?", folded)
+            self._unwritten += incoming.num_rows  # before it is true: who is interrupted just after must still write
             connection.execute("COMMIT")
         except BaseException:
             with suppress(duckdb.Error):
@@ -273,7 +274,6 @@ class Projections:
             raise
         finally:
             connection.unregister("incoming")
-        self._unwritten += incoming.num_rows
         if self._unwritten >= CHECKPOINT_EVENTS:
             self._write()
 

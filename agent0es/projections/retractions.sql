@@ -23,10 +23,9 @@ COMMENT ON COLUMN retractions.actor IS 'Account of who did it.';
 INSERT INTO retractions BY NAME
 SELECT
     run, position, time, c.what, try_cast(split_part(c.what, '/', 1) AS INTEGER) AS task,
-    CASE WHEN contains(c.what, '/') THEN c.what END AS attempt, text_of(c.reason) AS reason,
-    text_of(c.actor) AS actor
+    CASE WHEN contains(c.what, '/') THEN c.what END AS attempt, c.reason, c.actor
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "what": "VARCHAR", "reason": "JSON", "actor": "JSON"}') AS c
+        "what": "VARCHAR", "reason": "VARCHAR", "actor": "VARCHAR"}') AS c
     FROM batch WHERE type = 'Retracted'
 );
