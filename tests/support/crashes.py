@@ -247,5 +247,5 @@ def tables(store: Path, file: Path | None) -> dict[str, list[Any]]:
     """All rows of all tables, folded into a file that may have something, or from zero."""
     with EventLog.open(store / "log.db", read_only=True) as log, Projections.open(log, file) as projections:
         projections.catch_up()
-        assert projections.in_memory == (file is None)
+        assert projections.kept == (file is not None)
         return {name: list(projections.query(f"FROM {name} ORDER BY ALL").rows) for name in schema.TABLES}

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from contract import ask
 
+from agent0es.agents import student
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused
 from agent0es.models.openvino import OpenVinoBackend
+from agent0es.taskdomains.math import MathDomain
 
 
 def engines(parent: int | None = None) -> list[int]:
@@ -39,6 +41,23 @@ async def test_the_loop_runs_on_while_the_model_writes(openvino: OpenVinoBackend
         await asyncio.sleep(0.001)
         delays.append(time.perf_counter() - begin)
     assert sorted(delays)[len(delays) // 2] < 0.02, "a step of such a batch takes longer"
+
+
+async def test_requests_that_share_a_beginning_do_not_write_over_one_another(base_cache: Path) -> None:
+    domain = MathDomain()
+    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache=base_cache, cache_tokens=16_384)
+    requests = []
+    for number in range(8):
+        shown = domain.mixed_demonstrations(16)
+        head, own = student.opening(backend, domain.system, shown, f"Multiply {37 + number} by {91 - number}.")
+        requests.append(GenerationRequest(prompt=head + own, shared=len(head), max_tokens=24, stop=("\n",)))
+    try:
+        first = await backend.generate(requests)  # reads the beginning into the cache, then all go on from there
+        again = await backend.generate(requests)
+    finally:
+        await backend.close()
+    assert [completion.text for completion in first] == [completion.text for completion in again]
+    assert all(completion.text.startswith("Action: python[") for completion in first)
 
 
 async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBackend) -> None:
