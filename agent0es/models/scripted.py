@@ -33,7 +33,6 @@ class ScriptedBackend(chatml.ChatMl):
 
     capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
     template = chatml.ChatMl()
-    weights = None
 
     def __init__(
         self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None

@@ -71,10 +71,9 @@ def events_of_dataset(history: History, iteration: int, position: int | None = N
 
     `position` is that of DatasetBuilt; without one, the dataset is about to be built.
     """
-    ends = history.read(types=["IterationCompleted"])
-    *_, end = [
-        r.position for r in ends if isinstance(r.event, ev.IterationCompleted) and r.event.iteration == iteration
-    ]
+    ends = ((r.position, r.event) for r in history.read(types=["IterationCompleted"]))
+    ended = (at for at, event in ends if isinstance(event, ev.IterationCompleted) and event.iteration == iteration)
+    end = max(ended, default=0)
     return chain(history.read(until=end), history.read(after=end, until=position, types=["Retracted"]))
 
 

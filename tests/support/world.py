@@ -123,11 +123,7 @@ def configured(*overrides: str) -> Configuration:
 
 def ports(store: Path, log: EventLog, run: str, configuration: Configuration) -> Ports:
     """Everything that the handlers call."""
-
-    class Backend(ScriptedBackend):
-        weights = Weights("scripted", store / "base.gguf", "b" * 64)  # type: ignore[assignment]
-
-    model = Backend(respond)
+    model = ScriptedBackend(respond, weights=Weights("scripted", store / "base.gguf", "b" * 64))
     return Ports(
         run=run,
         store=store,
@@ -154,7 +150,7 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
 async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:
     """An adapter that is the hash of its dataset."""
     sha256 = hashlib.sha256(job.dataset.read_bytes()).hexdigest()
-    return TrainedAdapter(job.output, job.output, sha256, sha256, 1, (0.5,), 1, 1, 0.1, {})
+    return TrainedAdapter(job.output, job.output, sha256, sha256, 1, (0.5,), 1, 1, 0.1, {}, "fp32")
 
 
 @contextmanager
