@@ -133,7 +133,9 @@ def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 else:
                     place = kinds.index(kind, place)
                     if kind == "end":
-                        if value["sha256"] != digest.hexdigest() or lines.read(1):
+                        if value.keys() != {"checkpoint", "sha256"}:
+                            raise ValueError("the end is another one")
+                        if value["sha256"] != digest.hexdigest() or lines.read(1) or not line.endswith(b"\n"):
                             raise ValueError("what stands before it is not what was written")
                         yield kind, value
                         return
