@@ -22,6 +22,7 @@ POINTS = {
     "merge.tensor": "The trainer is about to write another tensor of the merged weights.",
     "adapter.trained": "The trainer is done; there is no AdapterTrained.",
     "evaluation.answered": "All held-out problems are answered; there is no AdapterEvaluated.",
+    "checkpoint.draft": "A checkpoint, or its key, is written beside its place and not yet in it.",
     "projection.batch": "A batch of events is in the tables; neither that nor their position is committed.",
 }
 """Every point, and how far things are there."""

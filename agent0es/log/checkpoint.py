@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent0es.crash_points import reach
 from agent0es.errors import StoreError
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def write_file(file: Path, text: str, *, mode: int = 0o644) -> None:
             output.flush()
             os.fchmod(handle, mode)
             os.fsync(handle)
+        reach("checkpoint.draft")
         draft.replace(file)
     except OSError as error:
         if draft is not None:

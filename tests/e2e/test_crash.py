@@ -40,6 +40,7 @@ POINTS_OF_A_RUN = (
 
 POINTS_OF_A_COMMAND = {
     "projection.batch": ("sql", "SELECT count(*) FROM events"),
+    "checkpoint.draft": ("log", "checkpoint", "--sign", "-o", "STORE/checkpoint.txt"),
 }
 """Points that another command passes than `run`. Killed there and run again, it must succeed."""
 
@@ -99,7 +100,11 @@ def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whol
             case "adapter.trained":
                 assert (adapter / "merged.gguf").exists()
                 assert not any(isinstance(r.event, ev.AdapterTrained) for r in killed.events())
-    for point, command in POINTS_OF_A_COMMAND.items():
+    commands = {
+        point: [part.replace("STORE", str(killed.store)) for part in command]
+        for point, command in POINTS_OF_A_COMMAND.items()
+    }
+    for point, command in commands.items():
         assert killed.run(*command, environment={crash_points.VARIABLE: point}) == -9, point
         assert killed.run(*command) == 0, killed.output()
     assert killed.run(*RESUME) == 0, killed.output()
@@ -107,7 +112,7 @@ def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whol
     assert decided(check_complete(killed, TASKS, ITERATIONS)) == decided(whole.events())
     assert handled(killed) == handled(whole), "every cause is handled, and once"
     assert sorted(path.name for path in adapter.iterdir()) == ["adapter", "merged.gguf"], "nothing half-written is left"
-    for point, command in POINTS_OF_A_COMMAND.items():
+    for point, command in commands.items():
         assert killed.run(*command, environment={crash_points.VARIABLE: point}) == -9, point
     assert tables(killed.store, killed.store / "projections.duckdb") == tables(killed.store, None)
 
