@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from agent0es.cli.output import printable
 from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
@@ -156,7 +157,7 @@ class Reporter:
             case ev.AttemptAbandoned():
                 self.say(f"Attempt {event.attempt} was cut off and is made again as {event.retried_as}")
             case ev.HandlerFailed():
-                self.say(f"{event.handler} failed: {event.error}")
+                self.say(f"{event.handler} failed: {printable(event.error)}")
             case _:
                 pass
 
