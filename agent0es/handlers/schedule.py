@@ -61,7 +61,8 @@ def decide(event: ev.Event, state: RunState, configuration: Configuration, famil
     execution = configuration.execution
     if state.status == "completed":  # what comes later, such as a rebuilt adapter, does not change its course
         return []
-    most = min(execution.tasks_per_iteration, execution.tasks_in_flight + state.completed + state.given_up)
+    reach = execution.tasks_in_flight + state.completed + state.given_up
+    most = min(execution.tasks_per_iteration, reach)
     match event:
         case ev.RunStarted():
             return [ev.IterationStarted(iteration=1)]
@@ -74,8 +75,7 @@ def decide(event: ev.Event, state: RunState, configuration: Configuration, famil
                 state, configuration
             )
         case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0) | ev.HandlerFailed(task=int()):
-            last = execution.tasks_in_flight + state.completed + state.given_up
-            first = max(last, state.requested + 1)  # a fork's parent may have had more tasks in flight
+            first = max(reach, state.requested + 1)  # a fork's parent may have had more tasks in flight
             return _requests(first, most, state, configuration, families) or _practised(state, configuration)
         case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
             return _after_practice(state, configuration)

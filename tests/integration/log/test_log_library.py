@@ -1,10 +1,8 @@
-"""The cases that the `eventsourcing` library ships for persistence modules, on a file and on a server.
-
-The same cases run in memory in tests/unit/log.
-"""
+"""The cases that the `eventsourcing` library ships for persistence modules: in memory, on a file, on a server."""
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from eventsourcing import persistence as es
@@ -20,6 +18,17 @@ from agent0es.log import (
 )
 from agent0es.log.datastore import Datastore, url_of_file
 from tests.support.postgresql import Server
+
+
+class InMemory:
+    """Gives every case a database of its own in memory."""
+
+    @pytest.fixture(autouse=True)
+    def _open(self) -> Any:
+        self.url = "sqlite:///:memory:"
+        self.datastore = Datastore(self.url)
+        yield
+        self.datastore.close()
 
 
 class OnFile:
@@ -51,30 +60,30 @@ class Cases:
 
     class Aggregates(library.AggregateRecorderTestCase):
         def create_recorder(self) -> es.AggregateRecorder:
-            return created(LogAggregateRecorder(self.datastore))  # type: ignore[attr-defined]
+            return created(LogAggregateRecorder(self.datastore))
 
     class Applications(library.ApplicationRecorderTestCase[LogApplicationRecorder]):
         def create_recorder(self) -> LogApplicationRecorder:
-            return created(LogApplicationRecorder(self.datastore))  # type: ignore[attr-defined]
+            return created(LogApplicationRecorder(self.datastore))
 
         def test_insert_subscribe(self) -> None:
             self.optional_test_insert_subscribe()
 
     class NonInterleaving(library.NonInterleavingNotificationIDsBaseCase):
         def create_recorder(self) -> LogApplicationRecorder:
-            return created(LogApplicationRecorder(self.datastore))  # type: ignore[attr-defined]
+            return created(LogApplicationRecorder(self.datastore))
 
     class Tracking(library.TrackingRecorderTestCase):
         def create_recorder(self) -> LogTrackingRecorder:
-            return created(LogTrackingRecorder(self.datastore))  # type: ignore[attr-defined]
+            return created(LogTrackingRecorder(self.datastore))
 
     class Processes(library.ProcessRecorderTestCase):
         def create_recorder(self) -> LogProcessRecorder:
-            return created(LogProcessRecorder(self.datastore))  # type: ignore[attr-defined]
+            return created(LogProcessRecorder(self.datastore))
 
     class Factories(library.InfrastructureFactoryTestCase[Factory]):
         def setUp(self) -> None:
-            self.env = Environment("App", {"PERSISTENCE_MODULE": "agent0es.log", "LOG_URL": self.url})  # type: ignore[attr-defined]
+            self.env = Environment("App", {"PERSISTENCE_MODULE": "agent0es.log", "LOG_URL": self.url})
             super().setUp()
 
         def tearDown(self) -> None:
@@ -108,12 +117,28 @@ def created(recorder: Any) -> Any:
     return recorder
 
 
+class TestAggregatesInMemory(InMemory, Cases.Aggregates):
+    pass
+
+
 class TestAggregatesOnFile(OnFile, Cases.Aggregates):
     pass
 
 
 class TestAggregatesOnServer(OnServer, Cases.Aggregates):
     pass
+
+
+class TestApplicationsInMemory(InMemory, Cases.Applications):
+    pass
+
+
+class TestApplicationsInMemoryWithTextIds(InMemory, Cases.Applications):
+    def new_originator_id(self) -> str:
+        return f"stream-{uuid4()}"
+
+    def create_recorder(self) -> LogApplicationRecorder:
+        return created(LogApplicationRecorder(Datastore(self.url, originator_ids="text")))
 
 
 class TestApplicationsOnFile(OnFile, Cases.Applications):
@@ -132,6 +157,10 @@ class TestNonInterleavingOnServer(OnServer, Cases.NonInterleaving):
     pass
 
 
+class TestTrackingInMemory(InMemory, Cases.Tracking):
+    pass
+
+
 class TestTrackingOnFile(OnFile, Cases.Tracking):
     pass
 
@@ -140,11 +169,19 @@ class TestTrackingOnServer(OnServer, Cases.Tracking):
     pass
 
 
+class TestProcessesInMemory(InMemory, Cases.Processes):
+    pass
+
+
 class TestProcessesOnFile(OnFile, Cases.Processes):
     pass
 
 
 class TestProcessesOnServer(OnServer, Cases.Processes):
+    pass
+
+
+class TestFactoriesInMemory(InMemory, Cases.Factories):
     pass
 
 

@@ -1,7 +1,4 @@
-"""The persistence module as the `eventsourcing` library tests its extensions, in memory.
-
-The same cases run on files in tests/integration/log.
-"""
+"""The persistence module under the `eventsourcing` library, in memory; its own cases are in tests/integration/log."""
 
 from uuid import UUID, uuid4
 
@@ -23,82 +20,11 @@ from agent0es.log import (
     Factory,
     LogAggregateRecorder,
     LogApplicationRecorder,
-    LogProcessRecorder,
-    LogTrackingRecorder,
 )
 from agent0es.log.datastore import Datastore
 from tests.unit.log.samples import begin
 
 MEMORY = "sqlite:///:memory:"
-
-
-class TestAggregateRecorder(AggregateRecorderTestCase):
-    def create_recorder(self) -> LogAggregateRecorder:
-        recorder = LogAggregateRecorder(Datastore(MEMORY))
-        recorder.create_table()
-        return recorder
-
-
-class TestApplicationRecorder(ApplicationRecorderTestCase[LogApplicationRecorder]):
-    def create_recorder(self) -> LogApplicationRecorder:
-        recorder = LogApplicationRecorder(Datastore(MEMORY))
-        recorder.create_table()
-        return recorder
-
-    def test_insert_subscribe(self) -> None:
-        self.optional_test_insert_subscribe()
-
-
-class TestApplicationRecorderWithTextIds(TestApplicationRecorder):
-    def new_originator_id(self) -> str:
-        return f"stream-{uuid4()}"
-
-    def create_recorder(self) -> LogApplicationRecorder:
-        recorder = LogApplicationRecorder(Datastore(MEMORY, originator_ids="text"))
-        recorder.create_table()
-        return recorder
-
-
-class TestTrackingRecorder(TrackingRecorderTestCase):
-    def create_recorder(self) -> LogTrackingRecorder:
-        recorder = LogTrackingRecorder(Datastore(MEMORY))
-        recorder.create_table()
-        return recorder
-
-
-class TestProcessRecorder(ProcessRecorderTestCase):
-    def create_recorder(self) -> LogProcessRecorder:
-        recorder = LogProcessRecorder(Datastore(MEMORY))
-        recorder.create_table()
-        return recorder
-
-
-class OtherTrackingRecorder(LogTrackingRecorder):
-    pass
-
-
-class TestFactory(InfrastructureFactoryTestCase[Factory]):
-    def setUp(self) -> None:
-        self.env = Environment("App", {"PERSISTENCE_MODULE": "agent0es.log", "LOG_URL": MEMORY})
-        super().setUp()
-
-    def expected_factory_class(self) -> type[Factory]:
-        return Factory
-
-    def expected_aggregate_recorder_class(self) -> type[LogAggregateRecorder]:
-        return LogAggregateRecorder
-
-    def expected_application_recorder_class(self) -> type[LogApplicationRecorder]:
-        return LogApplicationRecorder
-
-    def expected_tracking_recorder_class(self) -> type[LogTrackingRecorder]:
-        return LogTrackingRecorder
-
-    def tracking_recorder_subclass(self) -> type[LogTrackingRecorder]:
-        return OtherTrackingRecorder
-
-    def expected_process_recorder_class(self) -> type[LogProcessRecorder]:
-        return LogProcessRecorder
 
 
 @pytest.mark.parametrize(
