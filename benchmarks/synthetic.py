@@ -89,6 +89,7 @@ def task(
             task=number,
             iteration=iteration,
             domain="math",
+            source="families",
             families={family: 0.5, rng.choice(FAMILIES): 0.25},
             novelty_bar=0.001,
             seed=rng.getrandbits(31),

@@ -68,15 +68,17 @@ class TaskRequested(Value):
     """The curriculum decided what to ask the teacher for. Stream `task/<run>/<n>`."""
 
     type: Literal["TaskRequested"] = "TaskRequested"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     task: int = Field(ge=1)
     """Number of the task in the run, counted from 1."""
     iteration: int = Field(ge=1)
     """Iteration that the task belongs to."""
     domain: str
     """Task domain."""
+    source: Literal["families", "freeform"]
+    """families: the teacher chooses a family and its parameters; freeform: it writes task and reference itself."""
     families: dict[str, Share]
-    """Families to choose from, each with the difficulty that is wanted of it."""
+    """Families to choose from, each with the difficulty that is wanted of it; for a freeform task, its one name."""
     novelty_bar: Share
     """A task whose novelty is below this is refused."""
     seed: int
@@ -87,7 +89,7 @@ class TaskProposed(Value):
     """The teacher's proposal was accepted. Stream `task/<run>/<n>`."""
 
     type: Literal["TaskProposed"] = "TaskProposed"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     task: int
     """Number of the task."""
     iteration: int
@@ -110,12 +112,23 @@ class ProposalRejected(Value):
     """A proposal of the teacher could not be used. Stream `task/<run>/<n>`."""
 
     type: Literal["ProposalRejected"] = "ProposalRejected"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     task: int
     """Number of the task."""
     iteration: int
     """Iteration that the task belongs to."""
-    reason: Literal["unreadable", "unknown_family", "invalid_parameters", "duplicate", "not_novel"]
+    reason: Literal[
+        "unreadable",
+        "unknown_family",
+        "invalid_parameters",
+        "duplicate",
+        "not_novel",
+        "off_frontier",
+        "reference_failed",
+        "not_deterministic",
+        "inconsistent",
+        "verifier_too_lax",
+    ]
     """Kind of refusal."""
     detail: str
     """What exactly was wrong."""
@@ -247,7 +260,7 @@ class Verified(Value):
     """A verifier judged an answer. Stream of the attempt."""
 
     type: Literal["Verified"] = "Verified"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     attempt: str
     """Name of the attempt."""
     task: int | None

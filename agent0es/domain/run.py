@@ -20,6 +20,8 @@ class AttemptState:
 
     calls: tuple[tuple[str, str], ...] = ()
     """The student's own calls: (tool, input)."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the working directory now: relative path to text."""
     solution: Solution | None = None
     verification: Verification | None = None
     majority_key: str | None = None
@@ -142,7 +144,9 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 return state
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.AttemptStarted(task=int() as task):
-            return _with_attempt(state, task, event.attempt)
+            known = state.in_flight.get(task)
+            files = known.proposal.proposal.files if known is not None and known.proposal is not None else {}
+            return _with_attempt(state, task, event.attempt, files=files)
         case ev.AttemptAbandoned(task=int() as task) if task in state.in_flight:
             left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
             return _with_task(state, task, attempts=left)
@@ -174,11 +178,11 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
         case ev.AdapterTrained():
             if state.status != "completed":  # there an adapter is rebuilt, and the run stays done
                 state = replace(state, phase="evaluation")
-            known = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
-            return _with_adapter(state, event.adapter, replace(known, trained=event, outcome="trained"))
+            adapter = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
+            return _with_adapter(state, event.adapter, replace(adapter, trained=event, outcome="trained"))
         case ev.TrainingFailed():
-            known = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
-            return _with_adapter(state, event.adapter, replace(known, outcome="failed"))
+            adapter = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
+            return _with_adapter(state, event.adapter, replace(adapter, outcome="failed"))
         case ev.Retracted():
             tainted = {
                 name: replace(adapter, tainted=True)
@@ -187,8 +191,8 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             }
             return replace(state, adapters={**state.adapters, **tainted}) if tainted else state
         case ev.AdapterEvaluated():
-            known = state.adapters[event.adapter]
-            return _with_adapter(state, event.adapter, replace(known, scores=event.scores, outcome="evaluated"))
+            adapter = state.adapters[event.adapter]
+            return _with_adapter(state, event.adapter, replace(adapter, scores=event.scores, outcome="evaluated"))
         case ev.AdapterPromoted():
             promoted = replace(state.adapters[event.adapter], outcome="promoted")
             state = _with_adapter(state, event.adapter, promoted)

@@ -1,5 +1,7 @@
 """Task, solution and verification: the values that events carry."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
@@ -23,11 +25,14 @@ class Task(Value):
     description: str
     """The text that the student reads."""
     reference: str
-    """The true answer, computed by the family, never by a model."""
+    """What the verifier compares with: the true answer, or what the domain needs in its place, e.g. hidden
+    tests as JSON. Computed by the family, or by a freeform task's own program in the sandbox; never a model's word."""
     reference_action: str
-    """The tool call that computes the answer, e.g. `python[math.gcd(48, 36)]`."""
+    """The tool call that computes the answer, e.g. `python[math.gcd(48, 36)]`; empty where there is no single one."""
     difficulty: float = Field(ge=0.0, le=1.0)
     """0 is easiest, 1 is hardest within the family."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """What lies in the working directory when an attempt starts: relative path to text."""
 
 
 class Solution(Value):
@@ -56,7 +61,19 @@ class Verification(Value):
     """1 for correct; partial credit where a domain gives it."""
     confidence: float = Field(ge=0.0, le=1.0)
     """How sure the verifier is of its judgement."""
-    method: Literal["none", "exact", "numeric", "symbolic"]
+    method: Literal["none", "exact", "numeric", "symbolic", "formal", "proof", "tests", "milestones"]
     """How it was decided; `none` when there was no answer to judge."""
     explanation: str
     """One line that a person can read."""
+    breakdown: dict[str, float] = Field(default_factory=dict)
+    """Part to its score in [0, 1], where an answer has parts: tests, milestones, steps of a derivation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a verifier judges."""
+
+    answer: str | None
+    """Final answer as written. Hostile."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the working directory at the end: relative path to text. Hostile."""

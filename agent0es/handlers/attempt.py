@@ -3,7 +3,8 @@
 Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) both act through it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent0es.agents.student import STOP, Transcript, opening
 from agent0es.crash_points import reach
@@ -29,6 +30,8 @@ class Problem:
     seed: int
     adapter: str | None
     temperature: float
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the working directory at the start."""
     demonstrations: tuple[Demonstration, ...] = ()
     lead: str = ""
     """Words put into the student's mouth at the start."""
@@ -41,6 +44,8 @@ class Attempted:
     solution: Solution
     call: tuple[str, str] | None
     """The last tool call: (tool, input)."""
+    files: Mapping[str, str]
+    """What lies in the working directory at the end."""
     pending: list[NewEvent]
     """Events that are not appended yet; the caller appends them with what follows from them."""
 
@@ -109,7 +114,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)
         if action is None:
-            return Attempted(transcript.solution(), last_call, pending)
+            return Attempted(transcript.solution(), last_call, problem.files, pending)
         last_call = (action.tool, action.input)
         requested = tool_requested(
             ports, f"{problem.attempt}#{transcript.calls + 1}", problem.attempt, action.tool, action.input, "solution"

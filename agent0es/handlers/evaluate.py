@@ -17,6 +17,7 @@ from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Submission
 from agent0es.evaluation import statistics
 from agent0es.evaluation.suite import SPLITS, HeldOut, Split, families_of, suite
 from agent0es.handlers.attempt import Problem, attempt, take_up
@@ -110,6 +111,7 @@ class Evaluate:
                 attempt=name,
                 task=None,
                 description=problem.task.description,
+                files=problem.task.files,
                 seed=derive_seed(ports.configuration.seed, "evaluation", problem.number),
                 adapter=arm.adapter,
                 temperature=0.0,
@@ -119,14 +121,15 @@ class Evaluate:
             ports,
             record,
         )
-        verification = await judge(ports, name, attempted.solution.answer, problem.task, record)
+        submission = Submission(attempted.solution.answer, attempted.files)
+        verification = await judge(ports, name, submission, problem.task, record)
         submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
         verified = ev.Verified(
             attempt=name,
             task=None,
             verification=verification,
             second_instance=None,
-            majority_key=ports.domain.normal_form(attempted.solution.answer),
+            majority_key=ports.domain.normal_form(submission.answer),
         )
         stream = ports.stream("attempt", name)
         await record([*attempted.pending, NewEvent(stream, submitted), NewEvent(stream, verified)])

@@ -101,6 +101,7 @@ def probes(domain: TaskDomain, seed: int) -> list[ev.TaskRequested]:
             task=number + 1,
             iteration=1,
             domain=domain.name,
+            source="families",
             families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
             novelty_bar=0.0,
             seed=derive_seed(seed, "teacher probe", number),

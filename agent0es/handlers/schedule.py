@@ -126,6 +126,7 @@ def _requests(
             task=number,
             iteration=state.iteration,
             domain=curriculum.domain,
+            source="families",
             families=chosen,
             novelty_bar=curriculum.novelty_bar,
             seed=seed,

@@ -50,6 +50,7 @@ class Solve:
                 attempt=name,
                 task=proposed.task,
                 description=proposed.proposal.description,
+                files=proposed.proposal.files,
                 seed=derive_seed(proposed.seed, "attempt", k),
                 adapter=adapter,
                 temperature=ports.settings("student").temperature,

@@ -11,11 +11,11 @@ from typing import Protocol
 from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, RunState
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Task, Verification
+from agent0es.domain.task import Submission, Task, Verification
 from agent0es.handlers.attempt import call_tool, tool_requested
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
-from agent0es.taskdomains.base import NeedsSymbolic, TaskDomain
+from agent0es.taskdomains.base import NeedsCall, TaskDomain
 from agent0es.tools.base import ToolResult
 
 KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s"}
@@ -47,15 +47,15 @@ class Verify:
 class Call(Protocol):
     """Runs a tool, or knows what came of it when it ran."""
 
-    async def __call__(self, tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult: ...
+    async def __call__(self, needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult: ...
 
 
 async def decide(
     submitted: ev.SolutionSubmitted, attempt: AttemptState, task: Task, seed: int, domain: TaskDomain, call: Call
 ) -> ev.Verified:
     """The judgement of an attempt at a task whose request had `seed`. Pure but for `call`."""
-    answer = submitted.solution.answer
-    verification = await judged(domain, answer, task, call)
+    submission = Submission(submitted.solution.answer, attempt.files)
+    verification = await judged(domain, submission, task, call)
     second = None
     if verification.correct is True:
         second = await second_instance(attempt, task, seed, domain, call)
@@ -64,17 +64,17 @@ async def decide(
         task=submitted.task,
         verification=verification,
         second_instance=second,
-        majority_key=domain.normal_form(answer),
+        majority_key=domain.normal_form(submission.answer),
     )
 
 
-async def judged(domain: TaskDomain, answer: str | None, task: Task, call: Call) -> Verification:
-    """The verifier's judgement. Pure but for `call`, which the symbolic part of it needs."""
-    found = domain.judge(answer, task)
-    if not isinstance(found, NeedsSymbolic):
+async def judged(domain: TaskDomain, submission: Submission, task: Task, call: Call) -> Verification:
+    """The verifier's judgement. Pure but for `call`, which runs what it needs run."""
+    found = domain.judge(submission, task)
+    if not isinstance(found, NeedsCall):
         return found
-    result = await call("python", found.code, "verification")
-    return domain.judge_symbolic(result.output if result.status == "ok" else "", answer, task)
+    result = await call(found, "verification")
+    return domain.conclude(result.status, result.output, submission, task)
 
 
 async def second_instance(attempt: AttemptState, task: Task, seed: int, domain: TaskDomain, call: Call) -> bool | None:
@@ -86,25 +86,26 @@ async def second_instance(attempt: AttemptState, task: Task, seed: int, domain: 
     if moved is None:
         return None
     other, code = moved
-    result = await call(tool, code, "second_instance")
-    found = await judged(domain, result.output.strip(), other, call)
+    result = await call(NeedsCall(tool, code, other.files), "second_instance")
+    found = await judged(domain, Submission(result.output.strip()), other, call)
     return result.status == "ok" and found.correct is True
 
 
-async def judge(ports: Ports, name: str, answer: str | None, task: Task, record: Record) -> Verification:
+async def judge(ports: Ports, name: str, submission: Submission, task: Task, record: Record) -> Verification:
     """The verifier's judgement of an answer that stands in no task's state: the sandbox runs what must run."""
-    return await judged(ports.domain, answer, task, sandbox_call(ports, name, record))
+    return await judged(ports.domain, submission, task, sandbox_call(ports, name, record))
 
 
 def sandbox_call(ports: Ports, name: str, record: Record) -> Call:
     """Calls in the sandbox on behalf of the verifier, each in the log before and after."""
     stream = ports.stream("attempt", name)
 
-    async def call(tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult:
-        requested = tool_requested(ports, _free_call(ports, name, KINDS[purpose]), name, tool, text, purpose)
+    async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
+        called = _free_call(ports, name, KINDS[purpose])
+        requested = tool_requested(ports, called, name, needed.tool, needed.input, purpose)
         await record([NewEvent(stream, requested)])
-        result, called = await call_tool(ports, stream, requested)
-        await record([called])
+        result, ended = await call_tool(ports, stream, requested)
+        await record([ended])
         return result
 
     return call

@@ -1,6 +1,6 @@
 """Attempts again, from what the models wrote and the tools gave: which calls and which solutions follow from that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent0es.agents.react import Action
@@ -10,6 +10,7 @@ from agent0es.domain import events as ev
 from agent0es.handlers.verify import Call
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.projections.datasets import OPENING_PARTS
+from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import ToolResult
 
 CONFIDENCE_DIGITS = 3
@@ -28,6 +29,8 @@ class Attempt:
     transcript: Transcript | None = None
     action: Action | None = None
     submitted: ev.SolutionSubmitted | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the working directory."""
     asked: dict[str, ev.ToolRequested] = field(default_factory=dict)
     """The verifier's calls by name."""
     answered: dict[str, ev.ToolCalled] = field(default_factory=dict)
@@ -92,11 +95,12 @@ class Attempt:
     def verifier_calls(self) -> Call:
         """The verifier's calls as the log has them. Awaiting one that it hasn't raises MissingCall."""
 
-        async def call(tool: str, text: str, purpose: ev.ToolPurpose) -> ToolResult:
+        async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
+            wanted = (needed.tool, needed.input, purpose)
             for name, asked in reversed(self.asked.items()):
-                if (asked.tool, asked.input, asked.purpose) == (tool, text, purpose) and name in self.answered:
+                if (asked.tool, asked.input, asked.purpose) == wanted and name in self.answered:
                     return result_of(self.answered[name])
-            raise MissingCall(f"a call of {tool} for {purpose} with this input: {text}")
+            raise MissingCall(f"a call of {needed.tool} for {purpose} with this input: {needed.input}")
 
         return call
 

@@ -19,7 +19,7 @@ from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Task
+from agent0es.domain.task import Submission, Task
 from agent0es.evaluation.suite import suite
 from agent0es.handlers import evaluate, evaluate_teacher, propose, reward, schedule, train, verify
 from agent0es.history.attempts import Attempt, MissingCall, tail
@@ -294,14 +294,14 @@ class _Check:
                 return None
             known, seed = task.attempts[name], task.request.seed
             return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier_calls())
-        answer = attempt.submitted.solution.answer
         problem = self._suite[_problem(name)].task
+        submission = Submission(attempt.submitted.solution.answer, attempt.files)
         return ev.Verified(
             attempt=name,
             task=None,
-            verification=await verify.judged(domain, answer, problem, attempt.verifier_calls()),
+            verification=await verify.judged(domain, submission, problem, attempt.verifier_calls()),
             second_instance=None,
-            majority_key=domain.normal_form(answer),
+            majority_key=domain.normal_form(submission.answer),
         )
 
     def _dataset(self, recorded: Recorded, event: ev.DatasetBuilt) -> ev.DatasetBuilt:

@@ -12,7 +12,21 @@ from agent0es.errors import LogError
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+
+def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
+
+
+def _verified_1(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 2, "verification": {**old["verification"], "breakdown": {}}}
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
+    ("TaskProposed", 1): _task_proposed_1,
+    ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
+    ("Verified", 1): _verified_1,
+}
 """(type, version) to what makes version + 1 of it."""
 
 CURRENT_VERSIONS: dict[str, int] = {

@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from agent0es.domain.task import Scalar, Task, Verification
+from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.taskdomains.literals import signature, transplant
 from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
 
@@ -16,7 +16,7 @@ __all__ = [
     "Family",
     "Int",
     "IntList",
-    "NeedsSymbolic",
+    "NeedsCall",
     "Parameter",
     "Phrase",
     "Split",
@@ -45,11 +45,16 @@ class Demonstration:
 
 
 @dataclass(frozen=True, slots=True)
-class NeedsSymbolic:
-    """A judgement that takes algebra: the caller runs `code` in the sandbox and hands over what it prints."""
+class NeedsCall:
+    """A judgement that takes more than comparing texts: the caller makes this call in the sandbox, and hands over what
+    came of it."""
 
-    code: str
-    """A Python program that carries the answer as data, never runs it, and prints true, false or undecided."""
+    tool: str
+    """Name of a tool, whether or not the student may call it: `python`, `tests`."""
+    input: str
+    """What the tool is given. What a model wrote is in it as data, or is what the tool is there to run."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The working directory of the call: relative path to text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,18 @@ class Family:
     split: Split
     parameters: Mapping[str, Parameter]
     wordings: tuple[str, ...]
-    """`str.format` templates; each shows every parameter as it is."""
+    """`str.format` templates; each shows every parameter as it is, or what `facts_of` makes of it."""
     reference_action: str
-    """`str.format` template of the tool call, e.g. `python[math.gcd({a}, {b})]`."""
+    """`str.format` template of the tool call, e.g. `python[math.gcd({a}, {b})]`; empty where no single call does it."""
     answer_of: Callable[..., str]
-    """The answer from the parameters as keywords, computed by other means than the reference action."""
+    """The task's reference from the parameters as keywords, computed by other means than the reference action."""
     constraint: Callable[..., str | None] | None = None
     """Why parameters that are in range don't make a task together, in one line; None where they do."""
     domain: str = "math"
+    facts_of: Callable[..., Mapping[str, str]] | None = None
+    """More values for the templates, made from the parameters: a formula, a table, a program."""
+    files_of: Callable[..., Mapping[str, str]] | None = None
+    """What lies in the working directory at the start, made from the parameters."""
 
     def sample(self, rng: random.Random, difficulty: float) -> dict[str, Scalar]:
         """Parameters that make a task. Raises ValueError for a family whose constraint next to nothing meets."""
@@ -107,7 +116,7 @@ class Family:
 
     def action(self, parameters: Mapping[str, Scalar]) -> str:
         """The tool call that computes the answer."""
-        return self.reference_action.format(**parameters)
+        return self.reference_action.format(**self._facts(parameters))
 
     def task(self, parameters: Mapping[str, Scalar], wording: int, difficulty: float) -> Task:
         """The task of checked parameters."""
@@ -116,11 +125,15 @@ class Family:
             family=self.name,
             parameters=dict(parameters),
             wording=wording,
-            description=self.wordings[wording].format(**parameters),
+            description=self.wordings[wording].format(**self._facts(parameters)),
             reference=self.answer(parameters),
             reference_action=self.action(parameters),
             difficulty=difficulty,
+            files={} if self.files_of is None else dict(self.files_of(**parameters)),
         )
+
+    def _facts(self, parameters: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        return parameters if self.facts_of is None else {**parameters, **self.facts_of(**parameters)}
 
     def second_instance(self, task: Task, rng: random.Random) -> Task:
         """Another instance with the same wording and difficulty; each parameter differs where its range allows it,
@@ -178,12 +191,13 @@ class TaskDomain(Protocol):
         """Worked examples, each of another practised family: the same text every time."""
         ...
 
-    def judge(self, answer: str | None, task: Task) -> Verification | NeedsSymbolic:
-        """Whether the answer is right, or the program to run in the sandbox in order to know. Never raises."""
+    def judge(self, submission: Submission, task: Task) -> Verification | NeedsCall:
+        """Whether the submission is right, or the call to make in the sandbox in order to know. Pure; never raises."""
         ...
 
-    def judge_symbolic(self, output: str, answer: str | None, task: Task) -> Verification:
-        """The judgement that the program's output comes to; undecided for anything but true or false."""
+    def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
+        """The judgement that the call comes to, from its status (`ok`, `error`, `timeout`, `denied`, `limit`) and what
+        it printed; undecided where that says nothing. Pure; never raises."""
         ...
 
     def normal_form(self, answer: str | None) -> str | None:

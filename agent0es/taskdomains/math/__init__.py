@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from agent0es.domain.task import Task, Verification
+from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import Demonstration, Family, NeedsSymbolic, Split, transplant
+from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split, transplant
 from agent0es.taskdomains.math import verifier
 from agent0es.taskdomains.math.families import FAMILIES
 
@@ -66,13 +66,13 @@ class MathDomain:
         """Worked examples of up to 16 different practised families, always the same ones."""
         return _mixed()[:count]
 
-    def judge(self, answer: str | None, task: Task) -> Verification | NeedsSymbolic:
+    def judge(self, submission: Submission, task: Task) -> Verification | NeedsCall:
         """Whether the answer is right, or the program to run in the sandbox in order to know."""
-        return verifier.judge(answer, task)
+        return verifier.judge(submission.answer, task)
 
-    def judge_symbolic(self, output: str, answer: str | None, task: Task) -> Verification:
+    def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
         """The judgement that the program's output comes to."""
-        return verifier.judge_symbolic(output, answer, task)
+        return verifier.judge_symbolic(output if status == "ok" else "", submission.answer, task)
 
     def normal_form(self, answer: str | None) -> str | None:
         """One text for all answers that say the same."""

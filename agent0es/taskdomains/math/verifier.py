@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsSymbolic
+from agent0es.taskdomains.base import NeedsCall
 
 LONGEST = 2000
 """Characters; no answer of this domain is nearly as long."""
@@ -33,7 +33,7 @@ SYMBOL = re.compile(r"[xyznkt]")
 OPERATOR = re.compile(r"[-+*/^]")
 
 
-def judge(answer: str | None, task: Task) -> Verification | NeedsSymbolic:
+def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
     """The judgement of an answer, or the program that makes it. Pure, and never raises."""
     if answer is None or not answer.strip():
         return _judged(False, "none", "no answer was given")
@@ -55,7 +55,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsSymbolic:
         if "".join(given.split()) == "".join(true.split()):
             return _judged(True, "exact", f"the answer is {true}")
         if len(given) <= LONGEST_SYMBOLIC and EXPRESSION.fullmatch(given):
-            return NeedsSymbolic(_program(given, true))
+            return NeedsCall("python", _program(given, true))
         return _judged(False, "symbolic", f"{_short(given)} is not an expression like {true}")
     same = " ".join(given.split()) == true
     return _judged(same, "exact", _compared(given, true, same))

@@ -71,7 +71,13 @@ def test_families_are_offered_in_the_same_order_however_the_log_keeps_them() -> 
 
     def first(seed: int, *families: str) -> str:
         requested = TaskRequested(
-            task=1, iteration=1, domain="math", families=dict.fromkeys(families, 0.5), novelty_bar=0.0, seed=seed
+            task=1,
+            iteration=1,
+            domain="math",
+            source="families",
+            families=dict.fromkeys(families, 0.5),
+            novelty_bar=0.0,
+            seed=seed,
         )
         assert set(offer(requested)) == set(families)
         return next(iter(offer(requested)))

@@ -125,7 +125,15 @@ class Fan:
         return [
             NewEvent(
                 f"task/{RUN}/{n}",
-                ev.TaskRequested(task=n, iteration=1, domain="math", families={"gcd": 0.0}, novelty_bar=0.0, seed=n),
+                ev.TaskRequested(
+                    task=n,
+                    iteration=1,
+                    domain="math",
+                    source="families",
+                    families={"gcd": 0.0},
+                    novelty_bar=0.0,
+                    seed=n,
+                ),
             )
             for n in range(1, 21)
         ]

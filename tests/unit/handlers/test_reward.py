@@ -33,7 +33,9 @@ def judged(*attempts: AttemptState) -> TaskState:
         reference_action="python[math.gcd(4, 6)]",
         difficulty=0.3,
     )
-    request = ev.TaskRequested(task=3, iteration=1, domain="math", families={"gcd": 0.3}, novelty_bar=0.0, seed=1)
+    request = ev.TaskRequested(
+        task=3, iteration=1, domain="math", source="families", families={"gcd": 0.3}, novelty_bar=0.0, seed=1
+    )
     proposal = ev.TaskProposed(
         task=3, iteration=1, proposal=task, novelty=0.5, nearest=1, attempts=len(attempts), seed=1, demonstrations=0
     )

@@ -67,7 +67,13 @@ def task(
     stream = f"task/{run}/{number}"
     family = rng.choice(FAMILIES)
     requested = ev.TaskRequested(
-        task=number, iteration=iteration, domain="math", families={family: 0.5}, novelty_bar=0.1, seed=number
+        task=number,
+        iteration=iteration,
+        domain="math",
+        source="families",
+        families={family: 0.5},
+        novelty_bar=0.1,
+        seed=number,
     )
     events = [NewEvent(stream, requested), NewEvent(stream, called("teacher", number, None, None, '{"family": "gcd"}'))]
     if rng.random() < 0.3:

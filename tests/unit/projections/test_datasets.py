@@ -167,7 +167,13 @@ def test_a_teacher_learns_nothing_from_a_retracted_task_but_from_one_with_a_retr
             mean_logprob=0.0,
         )
         request = ev.TaskRequested(
-            task=number, iteration=1, domain="math", families={"product": 0.1}, novelty_bar=0.0, seed=1
+            task=number,
+            iteration=1,
+            domain="math",
+            source="families",
+            families={"product": 0.1},
+            novelty_bar=0.0,
+            seed=1,
         )
         rewarded = ev.RewardAssigned(role="teacher", task=number, attempt=None, components={}, total=1.0)
         events = [NewEvent(f"task/r/{number}", event) for event in (request, called)]

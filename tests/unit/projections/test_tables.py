@@ -25,7 +25,7 @@ def on(stream: str, *events: ev.Event) -> list[NewEvent]:
 
 def requested(task: int, iteration: int = 1) -> list[NewEvent]:
     event = ev.TaskRequested(
-        task=task, iteration=iteration, domain="math", families={"gcd": 0.5}, novelty_bar=0.1, seed=1
+        task=task, iteration=iteration, domain="math", source="families", families={"gcd": 0.5}, novelty_bar=0.1, seed=1
     )
     return on(f"task/{RUN}/{task}", event)
 

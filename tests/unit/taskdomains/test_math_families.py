@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agent0es.domain.task import Scalar, Task, Verification
+from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
 from agent0es.taskdomains.math import MIXED, MathDomain
@@ -66,7 +66,7 @@ def test_the_reference_action_prints_the_answer(
 ) -> None:
     for task in instances(family, 40 if slow(family) else SAMPLES):
         printed = observe(task.reference_action)
-        judged = domain.judge(printed, task)
+        judged = domain.judge(Submission(printed), task)
         assert isinstance(judged, Verification) and judged.correct is True, (task, printed)
         assert printed == task.reference or family.split != "practised", "demonstrations show what the tool prints"
 
@@ -77,7 +77,7 @@ def test_answers_differ_and_one_answer_does_not_serve_all(family: Family, domain
     references = [task.reference for task in tasks]
     assert len(set(references)) >= 3
     assert max(map(references.count, references)) < 0.75 * SAMPLES
-    wrong = domain.judge("no answer at all", tasks[0])
+    wrong = domain.judge(Submission("no answer at all"), tasks[0])
     assert isinstance(wrong, Verification) and wrong.correct is False
 
 
@@ -109,7 +109,7 @@ def test_a_second_instance_differs_and_code_can_be_moved_to_it(
         moved = domain.second_instance(task, tool_input(task), rng)
         if moved is not None:
             tool = task.reference_action.partition("[")[0]
-            judged = domain.judge(observe(f"{tool}[{moved[1]}]"), moved[0])
+            judged = domain.judge(Submission(observe(f"{tool}[{moved[1]}]")), moved[0])
             right += isinstance(judged, Verification) and judged.correct is True
     assert right >= 0.9 * count
 

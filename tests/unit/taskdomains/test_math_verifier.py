@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import agent0es.tools
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsSymbolic
+from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.compare_expressions import compare
 from agent0es.taskdomains.math.verifier import judge, judge_symbolic, normal_form
 
@@ -135,7 +135,7 @@ def test_no_answer_is_wrong_by_no_method() -> None:
 
 @given(answer=st.text(max_size=60), reference=st.sampled_from(REFERENCES))
 def test_no_text_makes_the_verifier_raise(answer: str, reference: str) -> None:
-    assert isinstance(judge(answer, task(reference)), Verification | NeedsSymbolic)
+    assert isinstance(judge(answer, task(reference)), Verification | NeedsCall)
     normal_form(answer)
     judge_symbolic(answer, answer, task(reference))
 
@@ -143,7 +143,7 @@ def test_no_text_makes_the_verifier_raise(answer: str, reference: str) -> None:
 @given(answer=st.text(alphabet="0123456789.,/eE+-*^()[] x='$%\n", max_size=2500), reference=st.sampled_from(REFERENCES))
 def test_no_text_of_mathematical_letters_does_either(answer: str, reference: str) -> None:
     judged = judge(answer, task(reference))
-    assert isinstance(judged, NeedsSymbolic) or judged.score == float(judged.correct is True)
+    assert isinstance(judged, NeedsCall) or judged.score == float(judged.correct is True)
     normal_form(answer)
 
 
@@ -169,15 +169,15 @@ def test_a_whole_number_is_right_only_when_equal(wrong: int, right: int) -> None
 def test_expressions_are_compared_without_running_them(answer: str, true: str, output: str) -> None:
     assert compare(answer, true) == output
     judged = judge(answer, task(true))
-    assert isinstance(judged, NeedsSymbolic) and repr(answer) in judged.code
+    assert isinstance(judged, NeedsCall) and repr(answer) in judged.input
 
 
 def test_the_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
     judged = judge("7*x + x^2", task("x**2 + 7*x"))
-    assert isinstance(judged, NeedsSymbolic)
+    assert isinstance(judged, NeedsCall)
     program = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
     ran = subprocess.run(
-        [sys.executable, str(program)], input=judged.code, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, str(program)], input=judged.input, capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout == "true\n"
 
