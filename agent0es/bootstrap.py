@@ -133,12 +133,12 @@ async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report"
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import chat_template
-    from agent0es.taskdomains import load_task_domain
+    from agent0es.taskdomains import load_task_domains
 
     configuration = configuration_of(log, run)
     models = configuration.models
     rules = Rules(
-        domain=load_task_domain(configuration.curriculum.domain),
+        domains=load_task_domains(configuration.curriculum.domains),
         rewards=load_rewards(configuration.rewards.weights),
         templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
         novelties=Novelties(Embedder()) if with_novelty else None,
@@ -158,13 +158,13 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
     from agent0es.sandbox import BubblewrapSandbox
-    from agent0es.taskdomains import load_task_domain
+    from agent0es.taskdomains import load_task_domains
     from agent0es.tools import load_tools
     from agent0es.tools.base import ToolLimits
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
-    domain = load_task_domain(configuration.curriculum.domain)
+    domains = load_task_domains(configuration.curriculum.domains)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
         sandbox = BubblewrapSandbox()
@@ -193,7 +193,7 @@ async def open_ports(
             log=log,
             history=history,
             configuration=configuration,
-            domain=domain,
+            domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
             limits=ToolLimits(

@@ -69,8 +69,8 @@ class ToolsSettings(Section):
 class CurriculumSettings(Section):
     """What the teacher is asked for."""
 
-    domain: str = "math"
-    """Entry point in the group `agent0es.task_domains`."""
+    domains: tuple[str, ...] = Field(default=("math",), min_length=1)
+    """Entry points in the group `agent0es.task_domains`."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
     candidates: int = Field(default=2, ge=1)

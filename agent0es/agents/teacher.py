@@ -2,12 +2,12 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agent0es.domain.task import Scalar
-from agent0es.taskdomains.base import Family, TaskDomain
+from agent0es.taskdomains.base import TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
@@ -43,9 +43,10 @@ def zero_shot(domain: TaskDomain) -> list[tuple[str, str]]:
     return [("system", domain.teacher_system)]
 
 
-def few_shot(domain: TaskDomain, families: Sequence[Family], seed: int) -> list[tuple[str, str]]:
+def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
     """What comes before the request for the base model: worked proposals, the same for every request of a run."""
     rng = random.Random(seed)
+    families = domain.families("practised")
     turns = zero_shot(domain)
     for _ in range(EXAMPLES):
         offered = rng.sample(families, 3)

@@ -25,7 +25,7 @@ class RunStarted(Value):
     """A run began. Stream `run/<run>`."""
 
     type: Literal["RunStarted"] = "RunStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     seed: int
     """Every random choice of the run derives from it."""
     configuration: dict[str, Any]
@@ -40,7 +40,7 @@ class RunForked(Value):
     """A run began whose past is another run's up to a position. Stream `run/<run>`."""
 
     type: Literal["RunForked"] = "RunForked"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     parent: str
     """Name of the run that it goes on from."""
     position: int = Field(ge=1)

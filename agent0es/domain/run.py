@@ -163,9 +163,12 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 state, task, event.attempt, verification=event.verification, majority_key=event.majority_key
             )
         case ev.TaskCompleted():
+            family = after_task(state.families.get(event.family), event)
+            if event.task in state.in_flight:
+                family = replace(family, domain=state.in_flight[event.task].request.domain)
             return replace(
                 _without_task(state, event.task),
-                families={**state.families, event.family: after_task(state.families.get(event.family), event)},
+                families={**state.families, event.family: family},
                 completed=state.completed + 1,
                 attempts=state.attempts + event.attempts,
                 solved=state.solved + event.solved,

@@ -26,6 +26,8 @@ class Problem:
     """Name of the attempt."""
     task: int | None
     """Number of the task; None for a held-out problem."""
+    domain: str
+    """Task domain."""
     description: str
     seed: int
     adapter: str | None
@@ -78,7 +80,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     stream = ports.stream("attempt", problem.attempt)
     model = ports.models["student"]
     settings = ports.settings("student")
-    head = opening(model, ports.domain.system, problem.demonstrations, problem.description)
+    head = opening(model, ports.domains[problem.domain].system, problem.demonstrations, problem.description)
     transcript = Transcript(lead=problem.lead)
     last_call: tuple[str, str] | None = None
     started = ev.AttemptStarted(

@@ -41,12 +41,12 @@ class Propose:
         self._ports = ports
         self.concurrency = ports.configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
-        held_out = suite(ports.domain, ports.configuration.evaluation, ports.configuration.seed)
+        held_out = suite(ports.domains, ports.configuration.evaluation, ports.configuration.seed)
         self._asked = {identity(problem.task) for problem in held_out}
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._building = asyncio.Lock()
-        families = ports.domain.families("practised")
-        self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
+        seed = ports.configuration.seed
+        self._few_shot = {name: teacher.few_shot(domain, seed) for name, domain in ports.domains.items()}
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         requested = cause.event
@@ -59,7 +59,7 @@ class Propose:
         for attempt in range(begun, tries):
             called, text, seconds = await self._ask(requested, state, attempt)
             events = [NewEvent(stream, called, {"seconds": seconds})]
-            read = read_task(ports.domain, requested, text, attempt)
+            read = read_task(ports.domains[requested.domain], requested, text, attempt)
             refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
             if refusal is None:
                 return []
@@ -75,7 +75,8 @@ class Propose:
         """One proposal of the model, as text."""
         ports, settings = self._ports, self._ports.settings("teacher")
         model, adapter = ports.models["teacher"], state.serving["teacher"]
-        turns = teacher.zero_shot(ports.domain) if adapter else self._few_shot
+        domain = ports.domains[requested.domain]
+        turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
         families = offer(requested)
         prompt = two_parts(model, turns, teacher.request_text(families))
         request = GenerationRequest(
@@ -85,7 +86,7 @@ class Propose:
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=derive_seed(requested.seed, "proposal", attempt),
-            json_schema=teacher.schema(ports.domain, families),
+            json_schema=teacher.schema(domain, families),
         )
         [completion] = await model.generate([request], adapter=adapter)
         called = model_called(

@@ -40,7 +40,8 @@ class Verify:
             return []
         call = sandbox_call(self._ports, submitted.attempt, record)
         attempt = task.attempts[submitted.attempt]
-        verified = await decide(submitted, attempt, task.task, task.request.seed, self._ports.domain, call)
+        domain = self._ports.domains[task.task.domain]
+        verified = await decide(submitted, attempt, task.task, task.request.seed, domain, call)
         return [NewEvent(self._ports.stream("attempt", submitted.attempt), verified)]
 
 
@@ -93,7 +94,7 @@ async def second_instance(attempt: AttemptState, task: Task, seed: int, domain: 
 
 async def judge(ports: Ports, name: str, submission: Submission, task: Task, record: Record) -> Verification:
     """The verifier's judgement of an answer that stands in no task's state: the sandbox runs what must run."""
-    return await judged(ports.domain, submission, task, sandbox_call(ports, name, record))
+    return await judged(ports.domains[task.domain], submission, task, sandbox_call(ports, name, record))
 
 
 def sandbox_call(ports: Ports, name: str, record: Record) -> Call:

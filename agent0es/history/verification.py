@@ -28,7 +28,7 @@ from agent0es.log import EventLog, History, Recorded
 from agent0es.log.mapper import encode_content
 from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import events_of_dataset
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains import Domains, practised_families
 
 KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
 """Handler whose decisions follow from cause and state, to what they are called in a report."""
@@ -40,7 +40,7 @@ NOT_NOVEL = re.compile(r"novelty ([0-9.e-]+) under ")
 class Rules:
     """What decisions are made with. None of it is a port: nothing of it acts."""
 
-    domain: TaskDomain
+    domains: Domains
     rewards: Mapping[str, RewardComponent]
     templates: Mapping[Role, ChatTemplate]
     novelties: Novelties | None = None
@@ -105,9 +105,9 @@ class _Check:
         self._report = report
         self._configuration: Configuration = parse_configuration(history.started.configuration, f"run {self._run}")
         seed = self._configuration.seed
-        self._suite = suite(rules.domain, self._configuration.evaluation, seed)
-        self._probes = evaluate_teacher.probes(rules.domain, seed)
-        self._families = [family.name for family in rules.domain.families("practised")]
+        self._suite = suite(rules.domains, self._configuration.evaluation, seed)
+        self._probes = evaluate_teacher.probes(rules.domains, seed)
+        self._families = practised_families(rules.domains)
         self._settled = History(history.log, history.segments[:-1]).handled()
         """What the past had reacted to before the fork."""
         self._state = RunState()
@@ -248,7 +248,7 @@ class _Check:
             return None
         requested, text, attempt = task_state.request, self._teacher_text[number], self._refused.get(number, 0)
         left = max(0, self._configuration.curriculum.proposal_tries - attempt - 1)
-        read = propose.read_task(self._rules.domain, requested, text, attempt)
+        read = propose.read_task(self._rules.domains[requested.domain], requested, text, attempt)
         if not isinstance(read, Task):
             return propose.rejected(requested, read, text, left)
         if isinstance(recorded, ev.ProposalRejected) and recorded.reason == "not_novel":
@@ -281,10 +281,10 @@ class _Check:
         self._compare("verifications", recorded, expected)
 
     async def _judgement(self, event: ev.Verified) -> ev.Verified | None:
-        domain, name = self._rules.domain, event.attempt
+        domains, name = self._rules.domains, event.attempt
         if name.startswith(f"{evaluate_teacher.KIND}/"):
             request, text = self._probes[_problem(name)], self._teacher_text.get(name)
-            return None if text is None else evaluate_teacher.judged(domain, request, text, name)
+            return None if text is None else evaluate_teacher.judged(domains[request.domain], request, text, name)
         attempt = self._attempts.get(name)
         if attempt is None or attempt.submitted is None:
             return None
@@ -292,9 +292,10 @@ class _Check:
             task = self._state.in_flight.get(event.task)
             if task is None or task.proposal is None or name not in task.attempts:
                 return None
-            known, seed = task.attempts[name], task.request.seed
+            known, seed, domain = task.attempts[name], task.request.seed, domains[task.request.domain]
             return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier_calls())
         problem = self._suite[_problem(name)].task
+        domain = domains[problem.domain]
         submission = Submission(attempt.submitted.solution.answer, attempt.files)
         return ev.Verified(
             attempt=name,
@@ -309,7 +310,7 @@ class _Check:
             event.role,
             events_of_dataset(self._history, event.iteration, recorded.position),
             self._rules.templates[event.role],
-            self._rules.domain,
+            self._rules.domains,
             self._configuration.training.examples_per_family,
             self._configuration.seed,
         )

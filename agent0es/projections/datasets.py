@@ -33,6 +33,7 @@ class Example:
     source: str
     """Attempt (student) or task (teacher) that it comes from."""
     task: int
+    domain: str
     family: str
     request: str
     """What the agent was asked."""
@@ -105,6 +106,7 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                         Example(
                             source=event.attempt,
                             task=number,
+                            domain=task.domain,
                             family=task.family,
                             request=task.description,
                             idiom=signature(tool_input[event.attempt]),
@@ -125,7 +127,7 @@ def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
 
 def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
     """Every proposal that became a completed task, in log order, with the teacher's reward for it."""
-    families: dict[int, str] = {}
+    proposals: dict[int, Task] = {}
     last_call: dict[int, ev.ModelCalled] = {}
     requests: dict[int, ev.TaskRequested] = {}
     retracted: list[str] = []
@@ -135,7 +137,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case ev.TaskRequested():
                 requests[event.task] = event
             case ev.TaskProposed():
-                families[event.task] = event.proposal.family
+                proposals[event.task] = event.proposal
             case ev.Retracted():
                 retracted.append(event.what)
             case ev.ModelCalled(role="teacher", task=int() as number):
@@ -144,7 +146,8 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
                     source=str(event.task),
                     task=event.task,
-                    family=families[event.task],
+                    domain=proposals[event.task].domain,
+                    family=proposals[event.task].family,
                     request=request_text(offer(requests[event.task])),
                     idiom="",
                     reward=event.total,
@@ -184,11 +187,11 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
     return chosen
 
 
-def build(chosen: Sequence[Example], prompt: Callable[[str], str], end_of_turn: str) -> Dataset:
+def build(chosen: Sequence[Example], prompt: Callable[[Example], str], end_of_turn: str) -> Dataset:
     """The rows: each request under the prompt that the trained agent will see, without worked examples."""
     lines = [
         json.dumps(
-            {"prompt": prompt(example.request), "segments": [*example.segments, (end_of_turn, True)]},
+            {"prompt": prompt(example), "segments": [*example.segments, (end_of_turn, True)]},
             ensure_ascii=False,
         )
         for example in chosen

@@ -130,7 +130,7 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         log=log,
         history=History.of(log, run),
         configuration=configuration,
-        domain=SmallDomain(),
+        domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         tools={name: MemoryTool(name) for name in ("python", "math")},
         limits=ToolLimits(),
@@ -144,7 +144,7 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
     """What the decisions of a run are checked with."""
     weights = configuration_of(log, run).rewards.weights
     template = ScriptedBackend.template
-    return Rules(SmallDomain(), load_rewards(weights), {"teacher": template, "student": template}, novelties)
+    return Rules({"math": SmallDomain()}, load_rewards(weights), {"teacher": template, "student": template}, novelties)
 
 
 async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:
