@@ -91,7 +91,7 @@ async def _drive(
     """Drive the run to its end and report on the way. Ctrl-C and SIGTERM cancel it cleanly."""
     from agent0es.bootstrap import drive, open_ports
     from agent0es.cli.progress import Reporter
-    from agent0es.evaluation.suite import count_by_split, suite
+    from agent0es.evaluation.suite import suite
 
     task = asyncio.current_task()
     assert task is not None
@@ -101,7 +101,7 @@ async def _drive(
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
                 begin(ports)
-            reporter.expect(count_by_split(suite(ports.domains, configuration.evaluation, configuration.seed)))
+            reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
             state = await drive(ports, [reporter])
         reporter.summary(state)
     except asyncio.CancelledError:
