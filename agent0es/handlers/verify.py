@@ -102,9 +102,9 @@ def sandbox_call(ports: Ports, name: str, record: Record) -> Call:
 
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         called = _free_call(ports, name, KINDS[purpose])
-        requested = tool_requested(ports, called, name, needed.tool, needed.input, purpose)
+        requested = tool_requested(ports, called, name, needed.tool, needed.input, purpose, needed.files)
         await record([NewEvent(stream, requested)])
-        result, ended = await call_tool(ports, stream, requested)
+        result, ended = await call_tool(ports, stream, requested, needed.files)
         await record([ended])
         return result
 
