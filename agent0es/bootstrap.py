@@ -159,8 +159,7 @@ async def open_ports(
     from agent0es.models.factory import create_backend
     from agent0es.sandbox import BubblewrapSandbox
     from agent0es.taskdomains import load_task_domains
-    from agent0es.tools import load_tools
-    from agent0es.tools.base import ToolLimits
+    from agent0es.tools import VERIFIER_TOOLS, load_tools
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -169,7 +168,7 @@ async def open_ports(
     async with AsyncExitStack() as stack:
         sandbox = BubblewrapSandbox()
         stack.push_async_callback(sandbox.close)
-        tools = load_tools(configuration.tools.enabled, sandbox)
+        tools = load_tools(dict.fromkeys((*configuration.tools.enabled, *VERIFIER_TOOLS)), sandbox)
 
         def backend(settings: "ModelSettings") -> "ModelBackend":
             options = dict(settings.options)
@@ -196,14 +195,10 @@ async def open_ports(
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
-            limits=ToolLimits(
-                timeout_seconds=configuration.tools.timeout_seconds,
-                memory_limit_mb=configuration.tools.memory_limit_mb,
-                output_limit_bytes=configuration.tools.output_limit_bytes,
-            ),
             rewards=rewards,
             embedder=Embedder(),
             on_training_progress=on_training_progress,
+            tier=sandbox.tier,
         )
 
 

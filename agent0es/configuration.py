@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
 
 from agent0es import crash_points
 from agent0es.errors import ConfigurationError
@@ -17,6 +17,16 @@ from agent0es.errors import ConfigurationError
 ENVIRONMENT_PREFIX = "AGENT0ES_"
 NOT_SETTINGS = {"AGENT0ES_STORE", crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
+
+
+PYTHON_MODULES = tuple(
+    """__future__ abc array ast base64 binascii bisect builtins calendar cmath codecs collections colorsys contextlib copy
+csv dataclasses datetime decimal difflib enum fractions functools glob graphlib gzip hashlib heapq hmac html io itertools
+json keyword locale math mpmath numbers numpy operator os pathlib pprint queue random re secrets shutil statistics string
+struct sympy sys tempfile textwrap time timeit tokenize traceback types typing unicodedata unittest uuid warnings weakref
+zipfile zlib zoneinfo""".split()
+)
+SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
 
 
 class Section(BaseModel):
@@ -51,6 +61,20 @@ class ModelsSettings(Section):
     student: ModelSettings = ModelSettings(stop=("\n",))
 
 
+class ToolSettings(Section):
+    """What holds for one tool instead of what holds for all; what is None here does not."""
+
+    timeout_seconds: float | None = Field(default=None, gt=0.0, le=3600.0)
+    memory_limit_mb: int | None = Field(default=None, ge=64)
+    output_limit_bytes: int | None = Field(default=None, ge=64)
+    calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
+    """Calls of this tool in one attempt; more are refused."""
+    calls_per_minute: int | None = Field(default=None, ge=1)
+    """Calls of this tool in any minute of the run; more are refused."""
+    allow: tuple[str, ...] | None = None
+    """Instead of `modules` or `commands`; of `math` the functions, of `plan` the tools. None for all there are."""
+
+
 class ToolsSettings(Section):
     """What the student may call, and within which limits."""
 
@@ -64,6 +88,16 @@ class ToolsSettings(Section):
     """What is kept of a call's output."""
     calls_per_attempt: int = Field(default=1, ge=0, le=64)
     """After so many calls the student must answer."""
+    calls_per_minute: int | None = Field(default=None, ge=1)
+    """Calls of all tools together in any minute of the run; more are refused. None for no bound."""
+    modules: tuple[str, ...] = PYTHON_MODULES
+    """What code in `python` may import. A hint to the model, not the boundary: that is the sandbox."""
+    commands: tuple[str, ...] = SHELL_COMMANDS
+    """What `shell` knows, as far as it is listed here."""
+    of: dict[str, ToolSettings] = Field(default_factory=dict)
+    """Tool to what holds for it alone."""
+    domains: dict[str, dict[str, ToolSettings]] = Field(default_factory=dict)
+    """Task domain to tool to what holds for it there."""
 
 
 class CurriculumSettings(Section):
@@ -173,6 +207,14 @@ class Configuration(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     execution: ExecutionSettings = ExecutionSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _no_clock_in_a_deterministic_run(self) -> "Configuration":
+        own = [self.tools.of, *self.tools.domains.values()]
+        bounds = [self.tools.calls_per_minute, *(one.calls_per_minute for of in own for one in of.values())]
+        if self.execution.deterministic and any(bounds):
+            raise ValueError("calls_per_minute depends on the clock: leave it out, or execution.deterministic")
+        return self
 
 
 def load_configuration(

@@ -15,7 +15,7 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from agent0es.bootstrap import handlers, open_ports, open_store, start_run
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
-from agent0es.handlers.attempt import refused
 from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import Dispatcher
 from agent0es.log import Recorded
@@ -32,7 +31,7 @@ from agent0es.models.base import GenerationRequest
 from agent0es.models.engine import EngineSettings
 from agent0es.models.engine_process import KV_BLOCK
 from agent0es.models.weights import base_model_dir
-from agent0es.tools.base import ToolLimits, ToolResult
+from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, refused
 
 BATCH = 32
 SEQUENTIAL_TASKS = 6
@@ -43,8 +42,10 @@ class NoTool:
 
     name = "python"
     description = ""
+    schema: Mapping[str, Any] = {}
+    allowed = ()
 
-    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
+    async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         return replace(refused("2"), status="ok")
 
 

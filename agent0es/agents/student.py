@@ -11,6 +11,8 @@ from agent0es.models.base import ChatTemplate, Completion
 from agent0es.taskdomains.base import Demonstration
 from agent0es.tools.base import ToolResult
 
+ALWAYS_READ = ("python", "math")
+"""Tools whose calls are read as such even where they are not enabled: the student is then told so."""
 STOP = ("Observation:",)
 """The harness writes observations, so the model must not."""
 
@@ -42,6 +44,8 @@ class Transcript:
     """What the last call printed."""
     answer: str | None = None
     ignored: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    """Tools that may be called."""
 
     @property
     def answering(self) -> bool:
@@ -59,7 +63,7 @@ class Transcript:
         Only the first action counts, and nothing after it: an answer written before the observation is a guess.
         """
         words = self.lead + completion.text
-        turn = parse(words)
+        turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
         after = replace(
             self, lead="", logprobs=self.logprobs + completion.logprobs, ignored=self.ignored + turn.ignored
         )

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from agent0es.domain.task import Scalar, Solution, Task, Verification
 from agent0es.domain.values import Value
+from agent0es.domain.workdir import FileWritten
 
 Role = Literal["teacher", "student"]
 ToolPurpose = Literal["solution", "second_instance", "verification"]
@@ -192,7 +193,7 @@ class ToolRequested(Value):
     """A tool call is about to run in the sandbox. Stream of the attempt."""
 
     type: Literal["ToolRequested"] = "ToolRequested"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     call: str
     """Name of the call: the attempt, `#`, and a count from 1."""
     attempt: str
@@ -207,13 +208,19 @@ class ToolRequested(Value):
     """Wall-clock limit."""
     memory_limit_mb: int
     """Memory limit."""
+    policy_sha256: str | None = None
+    """Hash of all limits and of the list of what is allowed; None in what was written before version 2."""
+    tier: str | None = None
+    """The isolation that is to hold; None in what was written before version 2."""
+    files_sha256: str | None = None
+    """Hash of the working directory at the start (`domain/workdir.py`); None for an empty one."""
 
 
 class ToolCalled(Value):
     """A tool call ended. A ToolRequested without it has an unknown outcome. Stream of the attempt."""
 
     type: Literal["ToolCalled"] = "ToolCalled"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     call: str
     """Name of the call."""
     attempt: str
@@ -228,6 +235,20 @@ class ToolCalled(Value):
     """Exit status; negative is a signal; None when nothing was started."""
     tier: str
     """The isolation that held."""
+    denied: tuple[str, ...] = ()
+    """What was refused, in short words: `network`, `file`, `module socket`, `rate`."""
+    stdout: str | None = None
+    """Standard output, its middle left out where it is long; None where `output` is all of it. Hostile."""
+    stdout_sha256: str | None = None
+    """Hash of its bytes; None where there were none, and for a call that was killed: where it stood then is chance."""
+    stderr: str | None = None
+    """Standard error, as `stdout`; None where there was none. Hostile."""
+    stderr_sha256: str | None = None
+    """As `stdout_sha256`."""
+    written: tuple[FileWritten, ...] = ()
+    """Files that it made or changed in its working directory."""
+    deleted: tuple[str, ...] = ()
+    """Files that it removed from there."""
 
 
 class SolutionSubmitted(Value):

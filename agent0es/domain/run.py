@@ -12,6 +12,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.curriculum import FamilyStatistics, after_task
 from agent0es.domain.retraction import any_covered
 from agent0es.domain.task import Solution, Task, Verification
+from agent0es.domain.workdir import changed, own_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.AttemptStarted(task=int() as task):
             known = state.in_flight.get(task)
-            files = known.proposal.proposal.files if known is not None and known.proposal is not None else {}
-            return _with_attempt(state, task, event.attempt, files=files)
+            start = known.proposal.proposal.files if known is not None and known.proposal is not None else {}
+            return _with_attempt(state, task, event.attempt, files=start)
         case ev.AttemptAbandoned(task=int() as task) if task in state.in_flight:
             left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
             return _with_task(state, task, attempts=left)
@@ -156,6 +157,12 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 return state
             calls = state.in_flight[task].attempts.get(event.attempt, AttemptState()).calls
             return _with_attempt(state, task, event.attempt, calls=(*calls, (event.tool, event.input)))
+        case ev.ToolCalled() if (event.written or event.deleted) and own_call(event.call):
+            task = _task_number(event.attempt)
+            if task not in state.in_flight:
+                return state
+            files = state.in_flight[task].attempts.get(event.attempt, AttemptState()).files
+            return _with_attempt(state, task, event.attempt, files=changed(files, event.written, event.deleted))
         case ev.SolutionSubmitted(task=int() as task):
             return _with_attempt(state, task, event.attempt, solution=event.solution)
         case ev.Verified(task=int() as task):

@@ -3,19 +3,23 @@
 Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) both act through it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent0es.agents.student import STOP, Transcript, opening
+from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution
+from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
-from agent0es.taskdomains.base import Demonstration
-from agent0es.tools.base import ToolResult
+from agent0es.taskdomains.base import Demonstration, NeedsCall
+from agent0es.tools.base import NO_FILES, ToolResult, refused
+from agent0es.tools.policy import Policy, Rates, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,10 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     model = ports.models["student"]
     settings = ports.settings("student")
     head = opening(model, ports.domains[problem.domain].system, problem.demonstrations, problem.description)
-    transcript = Transcript(lead=problem.lead)
+    transcript = Transcript(lead=problem.lead, tools=ports.configuration.tools.enabled)
     last_call: tuple[str, str] | None = None
+    files = problem.files
+    made: Counter[str] = Counter()
     started = ev.AttemptStarted(
         attempt=problem.attempt,
         task=problem.task,
@@ -116,14 +122,18 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)
         if action is None:
-            return Attempted(transcript.solution(), last_call, problem.files, pending)
+            return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
+        call = f"{problem.attempt}#{transcript.calls + 1}"
         requested = tool_requested(
-            ports, f"{problem.attempt}#{transcript.calls + 1}", problem.attempt, action.tool, action.input, "solution"
+            ports, problem.domain, call, problem.attempt, NeedsCall(action.tool, action.input, files), "solution"
         )
         await record([*pending, NewEvent(stream, requested)])
-        result, called_event = await call_tool(ports, stream, requested)
+        result, called_event = await call_tool(ports, problem.domain, stream, requested, files, made[action.tool])
         await record([called_event])
+        made[action.tool] += 1
+        if result.files is not None:
+            files = result.files
         transcript = transcript.observe(
             result, last_call=transcript.calls + 1 >= ports.configuration.tools.calls_per_attempt
         )
@@ -160,37 +170,63 @@ def model_called(
 
 
 def tool_requested(
-    ports: Ports, call: str, attempt: str, tool: str, text: str, purpose: ev.ToolPurpose
+    ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
-    """The event that stands in the log before a call starts."""
+    """The event that stands in the log before a call starts. `domain` is the task's."""
+    policy = policy_of(ports.configuration.tools, needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
+
+
+def requested_under(
+    policy: Policy,
+    tier: str | None,
+    call: str,
+    attempt: str,
+    text: str,
+    purpose: ev.ToolPurpose,
+    files: Mapping[str, str],
+) -> ev.ToolRequested:
+    """A request under a policy. Pure."""
     return ev.ToolRequested(
         call=call,
         attempt=attempt,
-        tool=tool,
+        tool=policy.tool,
         input=text,
         purpose=purpose,
-        timeout_seconds=ports.limits.timeout_seconds,
-        memory_limit_mb=ports.limits.memory_limit_mb,
+        timeout_seconds=policy.limits.timeout_seconds,
+        memory_limit_mb=policy.limits.memory_limit_mb,
+        policy_sha256=policy.sha256,
+        tier=tier,
+        files_sha256=files_sha256(files),
     )
 
 
-async def call_tool(ports: Ports, stream: str, requested: ev.ToolRequested) -> tuple[ToolResult, NewEvent]:
-    """Run a call that the log already knows of, and the event that says how it ended."""
+async def call_tool(
+    ports: Ports,
+    domain: str,
+    stream: str,
+    requested: ev.ToolRequested,
+    files: Mapping[str, str] = NO_FILES,
+    made: int = 0,
+) -> tuple[ToolResult, NewEvent]:
+    """Run a call that the log already knows of, and the event that says how it ended.
+
+    `made` is how many calls of the tool the attempt has made before; it binds the student, as rates do, and not the
+    verifier.
+    """
+    settings = ports.configuration.tools
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
-    if tool is None:
-        result = refused(f"Unknown tool {requested.tool!r}; there are: {', '.join(ports.tools)}")
+    why: tuple[str, str] | None = None
+    if requested.purpose == "solution":
+        why = refusal(settings, policy, made, ports.rates)
+    if why is not None:
+        result = refused(*why)
+    elif tool is None:
+        result = refused(f"Unknown tool {requested.tool!r}", f"tool {requested.tool}")
     else:
-        result = await tool.run(requested.input, ports.limits)
+        result = await tool.run(requested.input, policy.limits, files)
         reach("tool.ran")
-    event = ev.ToolCalled(
-        call=requested.call,
-        attempt=requested.attempt,
-        tool=requested.tool,
-        status=result.status,
-        output=result.output,
-        exit_code=result.exit_code,
-        tier=result.tier,
-    )
     measured = {
         "wall_seconds": round(result.wall_seconds, 4),
         "cpu_seconds": round(result.cpu_seconds, 4),
@@ -198,19 +234,36 @@ async def call_tool(ports: Ports, stream: str, requested: ev.ToolRequested) -> t
         "stdout_bytes": result.stdout_bytes,
         "stderr_bytes": result.stderr_bytes,
     }
-    return result, NewEvent(stream, event, measured)
+    return result, NewEvent(stream, called(requested, result, files), measured)
 
 
-def refused(why: str) -> ToolResult:
-    """The result of a call that was never started."""
-    return ToolResult(
-        status="denied",
-        output=why,
-        exit_code=None,
-        stdout_bytes=0,
-        stderr_bytes=0,
-        wall_seconds=0.0,
-        cpu_seconds=0.0,
-        peak_memory_mb=0.0,
-        tier="none",
+def refusal(settings: ToolsSettings, policy: Policy, made: int, rates: Rates) -> tuple[str, str] | None:
+    """Why the student may not make this call: (line to read, word for the audit); None where it may."""
+    if policy.tool not in settings.enabled:
+        return f"Unknown tool {policy.tool!r}; there are: {', '.join(settings.enabled)}", f"tool {policy.tool}"
+    if policy.calls_per_attempt is not None and made >= policy.calls_per_attempt:
+        return f"RateError: {policy.tool} may be called {policy.calls_per_attempt} times an attempt", "rate"
+    if (why := rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)) is not None:
+        return why, "rate"
+    return None
+
+
+def called(requested: ev.ToolRequested, result: ToolResult, files: Mapping[str, str]) -> ev.ToolCalled:
+    """The event of a call that has ended. Pure. `files` is the working directory before it."""
+    deleted = () if result.files is None else tuple(sorted(files.keys() - result.files.keys()))
+    return ev.ToolCalled(
+        call=requested.call,
+        attempt=requested.attempt,
+        tool=requested.tool,
+        status=result.status,
+        output=result.output,
+        exit_code=result.exit_code,
+        tier=result.tier,
+        denied=result.denied,
+        stdout=result.stdout,
+        stdout_sha256=result.stdout_sha256,
+        stderr=result.stderr,
+        stderr_sha256=result.stderr_sha256,
+        written=tuple(FileWritten(path=f.path, bytes=f.bytes, sha256=f.sha256, text=f.text) for f in result.written),
+        deleted=deleted,
     )

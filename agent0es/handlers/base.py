@@ -1,7 +1,7 @@
 """What a handler is, and what it may touch."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,8 @@ from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
 from agent0es.taskdomains import Domains
-from agent0es.tools.base import Tool, ToolLimits
+from agent0es.tools.base import Tool
+from agent0es.tools.policy import Rates
 from agent0es.training.jobs import ProgressCallback
 
 
@@ -30,10 +31,14 @@ class Ports:
     domains: Domains
     models: Mapping[Role, ModelBackend]
     tools: Mapping[str, Tool]
-    limits: ToolLimits
+    """Those that the student may call, and those that verifiers call."""
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
     on_training_progress: ProgressCallback
+    tier: str = "none"
+    """The isolation of tool calls."""
+    rates: Rates = field(default_factory=Rates)
+    """The tool calls of the last minute."""
 
     def settings(self, role: Role) -> ModelSettings:
         """How the role's model is to be asked."""

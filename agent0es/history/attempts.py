@@ -7,11 +7,14 @@ from agent0es.agents.react import Action
 from agent0es.agents.student import Transcript
 from agent0es.configuration import ToolsSettings
 from agent0es.domain import events as ev
+from agent0es.domain.workdir import changed, files_sha256
+from agent0es.handlers.attempt import requested_under
 from agent0es.handlers.verify import Call
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.projections.datasets import OPENING_PARTS
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import ToolResult
+from agent0es.tools.policy import policy_of
 
 CONFIDENCE_DIGITS = 3
 """The log has each call's mean log-probability to 4 places, so a confidence is good to 3."""
@@ -35,11 +38,15 @@ class Attempt:
     """The verifier's calls by name."""
     answered: dict[str, ev.ToolCalled] = field(default_factory=dict)
 
-    def expected_prompt(self, called: ev.ModelCalled, template: ChatTemplate) -> tuple[str, ...]:
+    def expected_prompt(
+        self, called: ev.ModelCalled, template: ChatTemplate, settings: ToolsSettings
+    ) -> tuple[str, ...]:
         """What the student should have read after the opening, at a generation that comes next."""
         own = called.prompt[OPENING_PARTS:]
         if self.transcript is None:
-            self.transcript = Transcript(lead=own[0] if own else "")  # what it is led by is no decision
+            self.transcript = Transcript(
+                lead=own[0] if own else "", tools=settings.enabled
+            )  # what it is led by is no decision
         return tuple(map(template.neutralise, self.transcript.prompt))
 
     def read(self, called: ev.ModelCalled) -> None:
@@ -56,20 +63,24 @@ class Attempt:
         )
         self.transcript, self.action = self.transcript.read(completion)
 
-    def expected_call(self, settings: ToolsSettings) -> ev.ToolRequested | None:
-        """The student's call that follows from its last words; None when none does."""
+    def expected_call(
+        self, settings: ToolsSettings, domain: str, recorded: ev.ToolRequested
+    ) -> ev.ToolRequested | None:
+        """The student's call that follows from its last words; None when none does. Which isolation there was is no
+        decision, and what was written before version 2 says less."""
         if self.action is None or self.transcript is None:
             return None
         name = self.started.attempt
-        return ev.ToolRequested(
-            call=f"{name}#{self.transcript.calls + 1}",
-            attempt=name,
-            tool=self.action.tool,
-            input=self.action.input,
-            purpose="solution",
-            timeout_seconds=settings.timeout_seconds,
-            memory_limit_mb=settings.memory_limit_mb,
+        expected = requested_under(
+            policy_of(settings, self.action.tool, domain),
+            recorded.tier,
+            f"{name}#{self.transcript.calls + 1}",
+            name,
+            self.action.input,
+            "solution",
+            self.files,
         )
+        return expected if recorded.policy_sha256 else expected.model_copy(update={"policy_sha256": None})
 
     def observe(self, called: ev.ToolCalled, settings: ToolsSettings) -> None:
         """Go on with what the student's call gave."""
@@ -77,6 +88,7 @@ class Attempt:
             return  # nothing was written before it; what follows will not fit
         last = self.transcript.calls + 1 >= settings.calls_per_attempt
         self.transcript = self.transcript.observe(result_of(called), last_call=last)
+        self.files = changed(self.files, called.written, called.deleted)
         self.action = None
 
     def expected_solution(self, recorded: ev.SolutionSubmitted) -> ev.SolutionSubmitted | None:
@@ -96,9 +108,9 @@ class Attempt:
         """The verifier's calls as the log has them. Awaiting one that it hasn't raises MissingCall."""
 
         async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
-            wanted = (needed.tool, needed.input, purpose)
+            wanted = (needed.tool, needed.input, purpose, files_sha256(needed.files))
             for name, asked in reversed(self.asked.items()):
-                if (asked.tool, asked.input, asked.purpose) == wanted and name in self.answered:
+                if (asked.tool, asked.input, asked.purpose, asked.files_sha256) == wanted and name in self.answered:
                     return result_of(self.answered[name])
             raise MissingCall(f"a call of {needed.tool} for {purpose} with this input: {needed.input}")
 

@@ -152,13 +152,15 @@ class _Check:
             case ev.TaskProposed() | ev.ProposalRejected():
                 self._compare("proposals", recorded, await self._proposal(event))
             case ev.ModelCalled(role="student", attempt=str() as name):
-                expected = self._attempt(recorded, name).expected_prompt(event, self._rules.templates["student"])
+                expected = self._prompt(self._attempt(recorded, name), event)
                 if expected != tail(event.prompt):
                     prompt = (*event.prompt[: len(event.prompt) - len(tail(event.prompt))], *expected)
                     self._differ("student's turns", recorded, event.model_copy(update={"prompt": prompt}))
                 self._count("student's turns")
             case ev.ToolRequested(purpose="solution"):
-                expected_call = self._attempt(recorded, event.attempt).expected_call(self._configuration.tools)
+                attempt = self._attempt(recorded, event.attempt)
+                domain = self._domain(event.attempt)
+                expected_call = attempt.expected_call(self._configuration.tools, domain, event)
                 self._compare("student's calls", recorded, expected_call)
             case ev.SolutionSubmitted():
                 self._compare("solutions", recorded, self._attempt(recorded, event.attempt).expected_solution(event))
@@ -192,7 +194,7 @@ class _Check:
                 if event.tries_left == 0:
                     self._forget(event.task)
             case ev.AttemptStarted():
-                self._attempts[event.attempt] = Attempt(event)
+                self._attempts[event.attempt] = Attempt(event, files=self._files(event))
             case ev.ModelCalled(role="teacher"):
                 key = event.attempt if event.task is None else event.task
                 assert key is not None
@@ -200,7 +202,7 @@ class _Check:
             case ev.ModelCalled(attempt=str() as name):
                 attempt = self._attempt(recorded, name)
                 if attempt.transcript is None:
-                    attempt.expected_prompt(event, self._rules.templates["student"])
+                    self._prompt(attempt, event)
                 attempt.read(event)
             case ev.ToolRequested() if event.purpose != "solution":
                 self._attempt(recorded, event.attempt).asked[event.call] = event
@@ -343,11 +345,28 @@ class _Check:
                 return None
         return evaluate.evaluated(trained, problems, answers, seed)
 
+    def _files(self, started: ev.AttemptStarted) -> Mapping[str, str]:
+        """What lies in the working directory when an attempt starts."""
+        if started.task is None:
+            return self._suite[_problem(started.attempt)].task.files if started.attempt.startswith("eval/") else {}
+        task = self._state.in_flight.get(started.task)
+        return {} if task is None else task.attempts[started.attempt].files
+
+    def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
+        return attempt.expected_prompt(event, self._rules.templates["student"], self._configuration.tools)
+
     def _attempt(self, recorded: Recorded, name: str) -> Attempt:
         """An attempt whose beginning the log has; without that, what is in the log does not follow from anything."""
         if name not in self._attempts:
             self._differ("attempts", recorded, None, f"attempt {name} has not begun")
         return self._attempts[name]
+
+    def _domain(self, attempt: str) -> str:
+        """Task domain of an attempt that has begun; empty for one at a task that the state doesn't hold any more."""
+        if attempt.startswith("eval/"):
+            return self._suite[_problem(attempt)].task.domain
+        task = self._state.in_flight.get(int(attempt.split("/")[0]))
+        return "" if task is None else task.request.domain
 
     def _forget(self, task: int) -> None:
         for known in (self._requested, self._refused):

@@ -31,6 +31,15 @@ def _verified_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "verification": {**old["verification"], "breakdown": {}}}
 
 
+def _tool_requested_1(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 2, "policy_sha256": None, "tier": None, "files_sha256": None}
+
+
+def _tool_called_1(old: dict[str, Any]) -> dict[str, Any]:
+    unknown = dict.fromkeys(("stdout", "stdout_sha256", "stderr", "stderr_sha256"))
+    return {**old, "version": 2, "denied": [], **unknown, "written": [], "deleted": []}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 1): _configured_1,
     ("RunForked", 1): _configured_1,
@@ -38,6 +47,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
     ("Verified", 1): _verified_1,
+    ("ToolRequested", 1): _tool_requested_1,
+    ("ToolCalled", 1): _tool_called_1,
 }
 """(type, version) to what makes version + 1 of it."""
 

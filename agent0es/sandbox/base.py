@@ -1,11 +1,21 @@
 """The port: a command goes in, data comes out, and nothing else crosses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent0es.sandbox.limits import SandboxLimits
 
-Ending = Literal["exited", "timeout", "output"]
+Ending = Literal["exited", "timeout", "output", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that the command left."""
+
+    path: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,9 @@ class SandboxCommand:
     """Absolute path, as seen from inside, and arguments."""
     stdin: bytes = b""
     limits: SandboxLimits = field(default_factory=SandboxLimits)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    collect: bool = False
+    preload: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.program) == bool(self.argv):
@@ -48,6 +61,10 @@ class SandboxResult:
     """User and system time, start-up of the sandbox included. Too small for a call that was killed: the kernel does not
     add up what dies together with its namespace."""
     tier: str
+    peak_memory_mb: float = 0.0
+    denied: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    written: tuple[WrittenFile, ...] = ()
 
 
 class Sandbox(Protocol):

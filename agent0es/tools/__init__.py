@@ -2,6 +2,6 @@
 
 from agent0es.tools.base import Tool, ToolLimits, ToolResult, ToolStatus
 from agent0es.tools.program import run_program
-from agent0es.tools.registry import load_tools
+from agent0es.tools.registry import VERIFIER_TOOLS, load_tools
 
-__all__ = ["Tool", "ToolLimits", "ToolResult", "ToolStatus", "load_tools", "run_program"]
+__all__ = ["VERIFIER_TOOLS", "Tool", "ToolLimits", "ToolResult", "ToolStatus", "load_tools", "run_program"]

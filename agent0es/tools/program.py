@@ -1,14 +1,19 @@
 """Trusted program, hostile data, and a result that is judged from outside."""
 
+import hashlib
 import re
 import signal
+from collections.abc import Mapping
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
-from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus
+from agent0es.tools import workdir
+from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, refused
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
 """Exit statuses of `agent0es.sandbox.launcher`."""
 INPUT_LIMIT_BYTES = 1 << 16
+AUDIT_BYTES = 1 << 15
+"""What the log keeps of standard output and of standard error, each; stored once by its hash."""
 ERROR_CHARACTERS = 300
 TRUNCATED = "… [truncated]"
 NO_OUTPUT = "(no output)"
@@ -17,35 +22,93 @@ TRAILER = b"\n\x1epeak_kb="
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
 
-async def run_program(sandbox: Sandbox, program: str, data: str, limits: ToolLimits) -> ToolResult:
+async def run_program(
+    sandbox: Sandbox,
+    program: str,
+    data: str | bytes,
+    limits: ToolLimits,
+    *,
+    files: Mapping[str, str] | None = None,
+    preload: tuple[str, ...] = (),
+    input_limit_bytes: int = INPUT_LIMIT_BYTES,
+) -> ToolResult:
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
-    SymPy can be imported. `output` is what was printed, or one line that says what went wrong. A program that
-    *executes* its data (`sympify`, `parse_expr`, `eval`) lets the data print whatever it likes, a verdict included:
-    where the answer decides something, read hostile text with `ast` and build values from the nodes.
+    SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
+    result. `output` is what was printed, or one line that says what went wrong. A program that *executes* its data
+    (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the answer decides something,
+    read hostile text with `ast` and build values from the nodes.
     """
-    stdin = data.encode("utf-8", "replace")
-    if len(stdin) > INPUT_LIMIT_BYTES:
-        return _refused(f"InputError: longer than {INPUT_LIMIT_BYTES} bytes", sandbox.tier)
+    stdin = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if len(stdin) > input_limit_bytes:
+        return refused(f"InputError: longer than {input_limit_bytes} bytes", "input", tier=sandbox.tier)
+    if files is not None and (complaint := workdir.complaint(files)) is not None:
+        return refused(complaint, "files", tier=sandbox.tier)
     bounds = SandboxLimits(
         timeout_seconds=limits.timeout_seconds,
         memory_limit_mb=limits.memory_limit_mb,
-        output_limit_bytes=max(limits.output_limit_bytes, 256),
+        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits.output_kill_bytes),
     )
-    ended = await sandbox.run(SandboxCommand(program=program, stdin=stdin, limits=bounds))
-    errors, peak_memory_mb = _split_trailer(ended.stderr)
-    status = _status(ended, bounds)
+    ended = await sandbox.run(
+        SandboxCommand(
+            program=program,
+            stdin=stdin,
+            limits=bounds,
+            files=workdir.encoded(files or {}),
+            collect=files is not None,
+            preload=preload,
+        )
+    )
+    return judged(ended, limits, files)
+
+
+def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None) -> ToolResult:
+    """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
+    errors, _ = _split_trailer(ended.stderr)
+    errors = errors.strip(b"\n")
+    status = _status(ended, limits)
+    output = _printed(ended, limits) if status == "ok" else _complaint(status, ended, errors, limits)
+    denied = ended.denied or (("sandbox",) if status == "denied" else ())
+    after, written = files, ()
+    if files is not None:
+        after, written, complaint = workdir.after(files, ended.files)
+        if complaint is not None:
+            output = f"{output}\n{complaint}" if status == "ok" else output
+            if after is files:
+                status = "limit" if status == "ok" else status
+    killed = ended.ending != "exited" or ended.exit_code in (-signal.SIGKILL, -signal.SIGXCPU)
+    exited = not killed and ended.stdout_bytes == len(ended.stdout)
+    stdout = excerpt(ended.stdout)
     return ToolResult(
         status=status,
-        output=_printed(ended, limits) if status == "ok" else _complaint(status, ended, errors, limits),
+        output=output,
         exit_code=ended.exit_code,
         stdout_bytes=ended.stdout_bytes,
-        stderr_bytes=ended.stderr_bytes,
+        stderr_bytes=len(errors),
         wall_seconds=ended.wall_seconds,
         cpu_seconds=ended.cpu_seconds,
-        peak_memory_mb=peak_memory_mb,
+        peak_memory_mb=ended.peak_memory_mb,
         tier=ended.tier,
+        denied=denied,
+        files=None if after == files else after,
+        written=written,
+        stdout=stdout if exited and stdout.rstrip() not in ("", output) else None,
+        stdout_sha256=_hash(ended.stdout) if exited else None,
+        stderr=excerpt(errors) if exited and errors else None,
+        stderr_sha256=_hash(errors) if exited else None,
     )
+
+
+def excerpt(data: bytes) -> str:
+    """Text for the audit: all of it up to the limit, else its head and its tail."""
+    if len(data) <= AUDIT_BYTES:
+        return sanitise(data)
+    half = AUDIT_BYTES // 2
+    return f"{sanitise(data[:half])}\n… [{len(data) - 2 * half} bytes left out] …\n{sanitise(data[-half:])}"
+
+
+def _hash(data: bytes) -> str | None:
+    return hashlib.sha256(data).hexdigest() if data else None
 
 
 def sanitise(data: bytes) -> str:
@@ -70,15 +133,15 @@ def _printed(ended: SandboxResult, limits: ToolLimits) -> str:
     return text.rstrip() or NO_OUTPUT
 
 
-def _status(ended: SandboxResult, bounds: SandboxLimits) -> ToolStatus:
+def _status(ended: SandboxResult, limits: ToolLimits) -> ToolStatus:
     """Timeouts, kills and crashes are facts from outside. The rest is the launcher's exit status, which the code that
     it ran can fake, to its own harm alone: `ok` says that the code ended well, never that its output is true."""
     if ended.ending == "timeout":
         return "timeout"
-    if ended.ending == "output" or ended.exit_code == EXIT_LIMIT:
+    if ended.ending in ("output", "memory") or ended.exit_code == EXIT_LIMIT:
         return "limit"
     if ended.exit_code in (-signal.SIGKILL, -signal.SIGXCPU):
-        return "timeout" if ended.cpu_seconds >= bounds.timeout_seconds else "limit"
+        return "timeout" if ended.cpu_seconds >= limits.timeout_seconds else "limit"
     if ended.exit_code == EXIT_DENIED:
         return "denied"
     return "ok" if ended.exit_code == 0 else "error"
@@ -90,6 +153,8 @@ def _complaint(status: ToolStatus, ended: SandboxResult, errors: bytes, limits: 
         return f"TimeoutError: stopped after {limits.timeout_seconds:g} s"
     if ended.ending == "output":
         return "OutputError: printed too much and was stopped"
+    if ended.ending == "memory":
+        return f"MemoryError: more than {limits.memory_limit_mb} MB"
     if ended.exit_code < 0:
         return f"Crash: killed by {_signal_name(-ended.exit_code)}"
     lines = [line.strip() for line in sanitise(errors).splitlines() if line.strip()]
@@ -112,7 +177,3 @@ def _split_trailer(stderr: bytes) -> tuple[bytes, float]:
     if mark and number.isdigit() and len(number) < 12:
         return text, int(number) / 1024
     return stderr, 0.0
-
-
-def _refused(line: str, tier: str) -> ToolResult:
-    return ToolResult("denied", line, None, 0, 0, 0.0, 0.0, 0.0, tier)

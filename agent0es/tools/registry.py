@@ -9,6 +9,8 @@ from agent0es.sandbox import Sandbox
 from agent0es.tools.base import Tool
 
 GROUP = "agent0es.tools"
+VERIFIER_TOOLS = ("python", "math", "tests")
+"""What a verifier may ask for, whether or not the student may."""
 
 
 def load_tools(

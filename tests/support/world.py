@@ -32,7 +32,7 @@ from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
-from agent0es.tools.base import ToolLimits, ToolResult
+from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.training.jobs import TrainedAdapter, TrainingJob
 
 FAMILIES = {"practised": ("product", "gcd", "expansion"), "held_out": ("quotient",), "validation": ()}
@@ -90,11 +90,13 @@ class MemoryTool:
     """Computes what the tests' student writes; what it says of algebra is not true but always the same."""
 
     description = ""
+    schema: Mapping[str, Any] = {}
+    allowed = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
+    async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         status: Any = "ok"
         if "compare(" in text:
             output = "true"
@@ -133,7 +135,6 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         tools={name: MemoryTool(name) for name in ("python", "math")},
-        limits=ToolLimits(),
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         on_training_progress=lambda progress: None,
