@@ -164,6 +164,12 @@ async def open_ports(
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
     domains = load_task_domains(configuration.curriculum.domains)
+    if configuration.curriculum.freeform_share:
+        for name, domain in domains.items():
+            if domain.freeform is None:
+                raise ConfigurationError(
+                    f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
+                )
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
         sandbox = BubblewrapSandbox()

@@ -105,6 +105,8 @@ class CurriculumSettings(Section):
 
     domains: tuple[str, ...] = Field(default=("math",), min_length=1)
     """Entry points in the group `agent0es.task_domains`."""
+    freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the tasks that the teacher writes itself, where the domain allows it; the others are of families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
     candidates: int = Field(default=2, ge=1)
