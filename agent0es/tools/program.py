@@ -4,6 +4,7 @@ import hashlib
 import re
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools import workdir
@@ -20,6 +21,13 @@ NO_OUTPUT = "(no output)"
 TRAILER = b"\n\x1epeak_kb="
 # Terminal control sequences: CSI, OSC up to its end, and two-character escapes. Linear: no part can match the next.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
+
+
+def program_text(*names: str, **constants: object) -> str:
+    """The texts of files in `inside/`, one after the other, with our own constants before them."""
+    folder = Path(__file__).with_name("inside")
+    lines = [f"{name} = {value!r}\n" for name, value in constants.items()]
+    return "".join([*lines, *(folder.joinpath(name).read_text(encoding="utf-8") + "\n" for name in names)])
 
 
 async def run_program(
@@ -47,7 +55,7 @@ async def run_program(
     bounds = SandboxLimits(
         timeout_seconds=limits.timeout_seconds,
         memory_limit_mb=limits.memory_limit_mb,
-        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits.output_kill_bytes),
+        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits().output_kill_bytes),
     )
     ended = await sandbox.run(
         SandboxCommand(
@@ -64,7 +72,7 @@ async def run_program(
 
 def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None) -> ToolResult:
     """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
-    errors, _ = _split_trailer(ended.stderr)
+    errors, peak_memory_mb = _split_trailer(ended.stderr)
     errors = errors.strip(b"\n")
     status = _status(ended, limits)
     output = _printed(ended, limits) if status == "ok" else _complaint(status, ended, errors, limits)
@@ -87,7 +95,7 @@ def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | 
         stderr_bytes=len(errors),
         wall_seconds=ended.wall_seconds,
         cpu_seconds=ended.cpu_seconds,
-        peak_memory_mb=ended.peak_memory_mb,
+        peak_memory_mb=ended.peak_memory_mb or peak_memory_mb,
         tier=ended.tier,
         denied=denied,
         files=None if after == files else after,
