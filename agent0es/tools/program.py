@@ -3,7 +3,8 @@
 import hashlib
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools import workdir
@@ -22,6 +23,17 @@ TRAILER = b"\n\x1epeak_kb="
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
 
+Reader = Callable[[bytes], tuple[ToolStatus, str]]
+"""What standard output comes to: (status, what the model reads). Pure; never raises, whatever the bytes."""
+
+
+def program_text(*names: str, **constants: object) -> str:
+    """The texts of files in `inside/`, one after the other, with our own constants before them."""
+    folder = Path(__file__).with_name("inside")
+    lines = [f"{name} = {value!r}\n" for name, value in constants.items()]
+    return "".join([*lines, *(folder.joinpath(name).read_text(encoding="utf-8") + "\n" for name in names)])
+
+
 async def run_program(
     sandbox: Sandbox,
     program: str,
@@ -31,11 +43,12 @@ async def run_program(
     files: Mapping[str, str] | None = None,
     preload: tuple[str, ...] = (),
     input_limit_bytes: int = INPUT_LIMIT_BYTES,
+    read: Reader | None = None,
 ) -> ToolResult:
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
     SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
-    result. `output` is what was printed, or one line that says what went wrong. A program that *executes* its data
+    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program that *executes* its data
     (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the answer decides something,
     read hostile text with `ast` and build values from the nodes.
     """
@@ -47,7 +60,7 @@ async def run_program(
     bounds = SandboxLimits(
         timeout_seconds=limits.timeout_seconds,
         memory_limit_mb=limits.memory_limit_mb,
-        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits.output_kill_bytes),
+        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits().output_kill_bytes),
     )
     ended = await sandbox.run(
         SandboxCommand(
@@ -59,15 +72,23 @@ async def run_program(
             preload=preload,
         )
     )
-    return judged(ended, limits, files)
+    return judged(ended, limits, files, read)
 
 
-def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None) -> ToolResult:
+def judged(
+    ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None, read: Reader | None = None
+) -> ToolResult:
     """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
-    errors, _ = _split_trailer(ended.stderr)
+    errors, peak_memory_mb = _split_trailer(ended.stderr)
     errors = errors.strip(b"\n")
     status = _status(ended, limits)
-    output = _printed(ended, limits) if status == "ok" else _complaint(status, ended, errors, limits)
+    if status != "ok":
+        output = _complaint(status, ended, errors, limits)
+    elif read is None:
+        output = _shown(sanitise(ended.stdout[: limits.output_limit_bytes]), ended.stdout_bytes, limits)
+    else:
+        status, output = read(ended.stdout)
+        output = _shown(output[: limits.output_limit_bytes], len(output), limits)
     denied = ended.denied or (("sandbox",) if status == "denied" else ())
     after, written = files, ()
     if files is not None:
@@ -87,7 +108,7 @@ def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | 
         stderr_bytes=len(errors),
         wall_seconds=ended.wall_seconds,
         cpu_seconds=ended.cpu_seconds,
-        peak_memory_mb=ended.peak_memory_mb,
+        peak_memory_mb=ended.peak_memory_mb or peak_memory_mb,
         tier=ended.tier,
         denied=denied,
         files=None if after == files else after,
@@ -125,10 +146,8 @@ def _escaped(character: str) -> str:
     return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
 
 
-def _printed(ended: SandboxResult, limits: ToolLimits) -> str:
-    kept = ended.stdout[: limits.output_limit_bytes]
-    text = sanitise(kept)
-    if ended.stdout_bytes > len(kept):
+def _shown(text: str, size: int, limits: ToolLimits) -> str:
+    if size > limits.output_limit_bytes:
         return text.removesuffix("\ufffd") + TRUNCATED  # the cut may have split a character
     return text.rstrip() or NO_OUTPUT
 
