@@ -157,7 +157,7 @@ async def open_ports(
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
-    from agent0es.sandbox import BubblewrapSandbox
+    from agent0es.sandbox import open_sandbox
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools import VERIFIER_TOOLS, load_tools
 
@@ -172,7 +172,7 @@ async def open_ports(
                 )
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
-        sandbox = BubblewrapSandbox()
+        sandbox = open_sandbox()
         stack.push_async_callback(sandbox.close)
         tools = load_tools(dict.fromkeys((*configuration.tools.enabled, *VERIFIER_TOOLS)), sandbox)
 

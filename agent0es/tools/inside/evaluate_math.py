@@ -91,7 +91,9 @@ def of(method):
 
 
 NAMES = {name: getattr(sympy, name) for name in FUNCTIONS + CONSTANTS if hasattr(sympy, name)}
-NAMES.update({name: getattr(sympy.S, name) for name in CONSTANTS if not hasattr(sympy, name) and hasattr(sympy.S, name)})
+NAMES.update(
+    {name: getattr(sympy.S, name) for name in CONSTANTS if not hasattr(sympy, name) and hasattr(sympy.S, name)}
+)
 NAMES.update(
     e=sympy.E, abs=sympy.Abs, max=sympy.Max, min=sympy.Min, sum=sympy.summation, solve=solve, subs=substitute,
     substitute=substitute, convert=convert, differentiate=sympy.diff, derivative=sympy.diff, integral=sympy.integrate,

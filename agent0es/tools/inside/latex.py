@@ -45,7 +45,9 @@ def _product(parts):
     text, before = "", ""
     for part in parts:
         value = part[0].isalnum() or part[0] == "("
-        joined = before and value and (before[-1].isalnum() or before[-1] in ")]!") and not {before, part} & {"and", "or"}
+        joined = (
+            before and value and (before[-1].isalnum() or before[-1] in ")]!") and not {before, part} & {"and", "or"}
+        )
         text += f"*{part}" if joined else f" {part}" if text else part
         before = part
     return text

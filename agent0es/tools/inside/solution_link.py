@@ -340,9 +340,7 @@ class Solution:
 
 def _operation(name):
     def operate(self, *args):
-        return object.__getattribute__(self, "_solution").ask(
-            name, object.__getattribute__(self, "_target"), *args
-        )
+        return object.__getattribute__(self, "_solution").ask(name, object.__getattribute__(self, "_target"), *args)
 
     return operate
 
