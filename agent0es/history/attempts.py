@@ -44,7 +44,9 @@ class Attempt:
         """What the student should have read after the opening, at a generation that comes next."""
         own = called.prompt[OPENING_PARTS:]
         if self.transcript is None:
-            self.transcript = Transcript(lead=own[0] if own else "", tools=settings.enabled)  # what it is led by is no decision
+            self.transcript = Transcript(
+                lead=own[0] if own else "", tools=settings.enabled
+            )  # what it is led by is no decision
         return tuple(map(template.neutralise, self.transcript.prompt))
 
     def read(self, called: ev.ModelCalled) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from agent0es.sandbox import Sandbox
@@ -19,7 +18,11 @@ class MathTool:
         "solve([x + y = 3, x - y = 1], [x, y]), diff, integrate(sin(x), (x, 0, pi)), limit, series, det(Matrix(…)), "
         "solve(x^2 < 4, x), convert(5 km/h, m/s); exact, or decimal(sqrt(2), 20)"
     )
-    schema: Mapping[str, Any] = {"type": "string", "description": "an expression, an equation or LaTeX", "maxLength": 20000}
+    schema: Mapping[str, Any] = {
+        "type": "string",
+        "description": "an expression, an equation or LaTeX",
+        "maxLength": 20000,
+    }
     allowed: tuple[str, ...] = ()
 
     def __init__(self, sandbox: Sandbox) -> None:

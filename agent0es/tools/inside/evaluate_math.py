@@ -91,7 +91,9 @@ def of(method):
 
 
 NAMES = {name: getattr(sympy, name) for name in FUNCTIONS + CONSTANTS if hasattr(sympy, name)}
-NAMES.update({name: getattr(sympy.S, name) for name in CONSTANTS if not hasattr(sympy, name) and hasattr(sympy.S, name)})
+NAMES.update(
+    {name: getattr(sympy.S, name) for name in CONSTANTS if not hasattr(sympy, name) and hasattr(sympy.S, name)}
+)
 NAMES.update(
     e=sympy.E, abs=sympy.Abs, max=sympy.Max, min=sympy.Min, sum=sympy.summation, solve=solve, subs=substitute,
     substitute=substitute, convert=convert, differentiate=sympy.diff, derivative=sympy.diff, integral=sympy.integrate,
@@ -153,7 +155,7 @@ class Checked(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def visit_Name(self, node):
-        if "__" in node.id or node.id not in NAMES and node.id not in PARSER:
+        if "__" in node.id or (node.id not in NAMES and node.id not in PARSER):
             refuse(f"name {node.id}")
         return node
 
@@ -163,7 +165,7 @@ class Checked(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node):
-        if isinstance(node.value, str) and not QUOTED.fullmatch(node.value) or isinstance(node.value, bytes):
+        if (isinstance(node.value, str) and not QUOTED.fullmatch(node.value)) or isinstance(node.value, bytes):
             refuse("text in quotes")
         return node
 
@@ -188,7 +190,7 @@ class Checked(ast.NodeTransformer):
     def visit_Compare(self, node):
         node = self.generic_visit(node)
         sides, pairs = [node.left, *node.comparators], []
-        for left, sign, right in zip(sides, node.ops, sides[1:]):
+        for left, sign, right in zip(sides, node.ops, sides[1:], strict=False):
             kinds = {ast.Eq: "Eq", ast.NotEq: "Ne", ast.Lt: "Lt", ast.LtE: "Le", ast.Gt: "Gt", ast.GtE: "Ge"}
             if type(sign) not in kinds:
                 refuse("a relation that is no mathematics")

@@ -45,7 +45,9 @@ def _product(parts):
     text, before = "", ""
     for part in parts:
         value = part[0].isalnum() or part[0] == "("
-        joined = before and value and (before[-1].isalnum() or before[-1] in ")]!") and not {before, part} & {"and", "or"}
+        joined = (
+            before and value and (before[-1].isalnum() or before[-1] in ")]!") and not {before, part} & {"and", "or"}
+        )
         text += f"*{part}" if joined else f" {part}" if text else part
         before = part
     return text
@@ -177,7 +179,9 @@ class _Reader:
         """Factors without brackets: what `\\sin 2 x` means."""
         parts = []
         while self.at < len(self.tokens) and self.peek() not in STOPS and self.peek() not in ("(", "*", "/", "\\cdot"):
-            if parts and self.peek().removeprefix("\\") in SPELT_FUNCTIONS or self.integrals and self.differential():
+            if (parts and self.peek().removeprefix("\\") in SPELT_FUNCTIONS) or (
+                self.integrals and self.differential()
+            ):
                 break
             parts.append(self.item())
         if not parts:

@@ -127,7 +127,10 @@ def serve(reading, writing, solution):
         elif what == "instance":
             value = isinstance(args[0], on)
         elif what in OPERATIONS or what in ("__lt__", "__le__", "__gt__", "__ge__"):
-            value = getattr(type(on), what)(on, *args)
+            method = getattr(type(on), what, None)
+            if method is None:
+                raise TypeError(f"a {type(on).__name__} has no {what}")
+            value = method(on, *args)
         else:
             raise ValueError(what)
         return {
@@ -315,7 +318,7 @@ class Solution:
 
     def _pass_back(self, args, changed):
         """Lists, dictionaries and sets as the solution has left them."""
-        for passed, after in zip(args, changed):
+        for passed, after in zip(args, changed, strict=False):
             if type(passed) in PLAIN_CONTAINERS and after is not None:
                 new = decode(after, self.special)
                 if type(new) is type(passed):
@@ -340,9 +343,7 @@ class Solution:
 
 def _operation(name):
     def operate(self, *args):
-        return object.__getattribute__(self, "_solution").ask(
-            name, object.__getattribute__(self, "_target"), *args
-        )
+        return object.__getattribute__(self, "_solution").ask(name, object.__getattribute__(self, "_target"), *args)
 
     return operate
 
