@@ -19,7 +19,8 @@ MAX_STEPS = 16
 NAME = re.compile(r"[A-Za-z_]\w{0,31}")
 USE = re.compile(r"\$\{([A-Za-z_]\w{0,31})\}")
 LINE = re.compile(
-    r"[ \t]{0,8}(?:[0-9]{1,2}[.)][ \t]{0,4})?(?:Action:[ \t]{0,4})?(?:([A-Za-z_]\w{0,31})[ \t]*=[ \t]*)?([a-z]\w{0,31})\["
+    r"[ \t]{0,8}(?:[0-9]{1,2}[.)][ \t]{0,4})?(?:Action:[ \t]{0,4})?"
+    r"(?:([A-Za-z_]\w{0,31})[ \t]*=[ \t]*)?([a-z]\w{0,31})\["
 )
 ON_ERROR = re.compile(r"[ \t]{0,8}on_error[ \t]{0,4}[:=][ \t]{0,4}(\w{1,32})[ \t]*")
 
@@ -55,7 +56,8 @@ class PlanTool:
     name = "plan"
     description = (
         'runs several tool calls in order, as lines `name = tool[input]` or JSON {"steps": [{"tool", "input", "as"}], '
-        '"on_error": "rollback_plan" | "rollback_step" | "keep"}; ${name} in an input is what the step of that name gave'
+        '"on_error": "rollback_plan" | "rollback_step" | "keep"}; '
+        "${name} in an input is what the step of that name gave"
     )
     schema: Mapping[str, Any] = {
         "type": "object",

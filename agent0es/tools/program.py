@@ -48,9 +48,9 @@ async def run_program(
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
     SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
-    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program that *executes* its data
-    (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the answer decides something,
-    read hostile text with `ast` and build values from the nodes.
+    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program
+    that *executes* its data (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the
+    answer decides something, read hostile text with `ast` and build values from the nodes.
     """
     stdin = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if len(stdin) > input_limit_bytes:

@@ -1,7 +1,7 @@
 """The tool that looks at files: a few commands with a grammar for their arguments, and pipes between them.
 
-There is no shell, and no program is started: the commands are a few lines of Python each (`inside/shell_commands.py`) on
-the working directory's texts, in the sandbox. Nothing that real ones can be talked into, `find -exec`, `sort -o`,
+There is no shell, and no program is started: the commands are a few lines of Python each (`inside/shell_commands.py`)
+on the working directory's texts, in the sandbox. Nothing that real ones can be talked into, `find -exec`, `sort -o`,
 `sed e`, is there to be talked into.
 """
 

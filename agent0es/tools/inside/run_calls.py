@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: F821  (encode is put in front of this text)
+# ruff: noqa: F821, PTH109  (pathlib takes time to import; encode is put in front of this text)
 """Inside the sandbox: evaluate calls with a solution's names, each in a process of its own.
 
 What comes back is only data; whether it is right is decided outside, where the solution has never been, so nothing here
