@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools import workdir
-from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, refused
+from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
 """Exit statuses of `agent0es.sandbox.launcher`."""
@@ -48,9 +48,9 @@ async def run_program(
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
     SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
-    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program that *executes* its data
-    (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the answer decides something,
-    read hostile text with `ast` and build values from the nodes.
+    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program
+    that *executes* its data (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the
+    answer decides something, read hostile text with `ast` and build values from the nodes.
     """
     stdin = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if len(stdin) > input_limit_bytes:
@@ -89,8 +89,9 @@ def judged(
     else:
         status, output = read(ended.stdout)
         output = _shown(output[: limits.output_limit_bytes], len(output), limits)
-    denied = ended.denied or (("sandbox",) if status == "denied" else ())
-    after, written = files, ()
+    denied = ended.denied or (_denied(output) if status == "denied" else ())
+    after = files
+    written: tuple[WrittenFile, ...] = ()
     if files is not None:
         after, written, complaint = workdir.after(files, ended.files)
         if complaint is not None:
@@ -181,6 +182,18 @@ def _complaint(status: ToolStatus, ended: SandboxResult, errors: bytes, limits: 
     if line == "MemoryError":
         line += f": more than {limits.memory_limit_mb} MB"
     return line if len(line) <= ERROR_CHARACTERS else line[:ERROR_CHARACTERS] + TRUNCATED
+
+
+def _denied(line: str) -> tuple[str, ...]:
+    """What was refused, from the line that says so: the call's own word, where the kernel had no part in it."""
+    module = re.search(r"module '(\w{1,40})' is not available", line)
+    if module is not None:
+        return (f"module {module[1]}",)
+    return (
+        ("file",)
+        if "outside the working directory" in line or "Errno 13" in line or "Errno 30" in line
+        else ("sandbox",)
+    )
 
 
 def _signal_name(number: int) -> str:

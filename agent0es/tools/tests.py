@@ -1,7 +1,7 @@
 """The tool that runs tests on a solution, and gives no credit for anything but right results.
 
-Who says what is right never runs in the process of the solution: for `tests.json` results come out of the sandbox as data
-and are compared here; for scripts and test files the solution has a process of its own in the sandbox
+Who says what is right never runs in the process of the solution: for `tests.json` results come out of the sandbox as
+data and are compared here; for scripts and test files the solution has a process of its own in the sandbox
 (`inside/solution_link.py`).
 """
 
@@ -146,8 +146,12 @@ def read_cases(text: str) -> list[Case] | str:
     for number, one in enumerate(listed, 1):
         values = [one.get(key) for key in ("call", "expect", "raises")] if isinstance(one, dict) else [None] * 3
         call, expect, raises = values
-        right = isinstance(call, str) and isinstance(raises if expect is None else expect, str)
-        if not right or any(isinstance(value, str) and len(value) > MAX_CHARACTERS for value in values):
+        right = isinstance(raises if expect is None else expect, str)
+        if (
+            not isinstance(call, str)
+            or not right
+            or any(isinstance(value, str) and len(value) > MAX_CHARACTERS for value in values)
+        ):
             return f'TestsError: test {number} of {CALLS} must be like {{"call": "f(2)", "expect": "4"}}'
         cases.append(Case(call, expect, raises))
     return cases
@@ -213,7 +217,7 @@ def concluded(
 
 def read_lines(stdout: bytes) -> list[Mapping[str, Any]]:
     """The JSON objects, one a line; what is none is left out."""
-    found = []
+    found: list[Mapping[str, Any]] = []
     for line in stdout.splitlines():
         try:
             value = json.loads(line)

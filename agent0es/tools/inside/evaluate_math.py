@@ -15,19 +15,20 @@ from sympy.parsing import sympy_parser as parser
 
 STRICT = (*parser.standard_transformations, parser.convert_xor)
 LOOSE = (*STRICT, parser.implicit_multiplication_application)
-FUNCTIONS = """Abs sqrt root cbrt exp log ln sin cos tan cot sec csc asin acos atan atan2 acot asec acsc sinh cosh tanh coth
-asinh acosh atanh factorial binomial gamma zeta erf floor ceiling sign Max Min Mod gcd lcm isprime nextprime prevprime
-primefactors factorint divisors totient fibonacci bernoulli harmonic simplify expand factor cancel apart together collect
-trigsimp expand_trig expand_log radsimp nsimplify powsimp logcombine ratsimp diff Derivative integrate Integral limit
-Limit series summation Sum product Product solveset linsolve nonlinsolve nsolve dsolve reduce_inequalities Eq Ne Lt Le
-Gt Ge And Or Not Matrix eye zeros ones diag Rational Integer Float Symbol Function N re im arg conjugate degree Poly
-roots real_roots nroots resultant discriminant div rem quo Interval Union Intersection FiniteSet Piecewise primerange
-continued_fraction npartitions sympify_none symbols""".split()
+FUNCTIONS = """Abs sqrt root cbrt exp log ln sin cos tan cot sec csc asin acos atan atan2 acot asec acsc sinh cosh
+tanh coth asinh acosh atanh factorial binomial gamma zeta erf floor ceiling sign Max Min Mod gcd lcm
+isprime nextprime prevprime primefactors factorint divisors totient fibonacci bernoulli harmonic
+simplify expand factor cancel apart together collect trigsimp expand_trig expand_log radsimp nsimplify
+powsimp logcombine ratsimp diff Derivative integrate Integral limit Limit series summation Sum product
+Product solveset linsolve nonlinsolve nsolve dsolve reduce_inequalities Eq Ne Lt Le Gt Ge And Or Not
+Matrix eye zeros ones diag Rational Integer Float Symbol Function N re im arg conjugate degree Poly
+roots real_roots nroots resultant discriminant div rem quo Interval Union Intersection FiniteSet
+Piecewise primerange continued_fraction npartitions symbols""".split()
 CONSTANTS = "E I pi oo zoo nan EulerGamma GoldenRatio Reals Integers Naturals Complexes Rationals true false".split()
-METHODS = """doit evalf n subs simplify expand factor diff integrate limit series removeO det inv T transpose eigenvals
-eigenvects rank rref trace nullspace columnspace charpoly adjugate norm dot cross rows cols shape diagonalize as_numer_denom
-as_coefficients_dict coeff all_coeffs degree rewrite together apart cancel args lhs rhs free_symbols is_prime is_integer
-is_real is_positive""".split()
+METHODS = """doit evalf n subs simplify expand factor diff integrate limit series removeO det inv T transpose
+eigenvals eigenvects rank rref trace nullspace columnspace charpoly adjugate norm dot cross rows cols
+shape diagonalize as_numer_denom as_coefficients_dict coeff all_coeffs degree rewrite together apart
+cancel args lhs rhs free_symbols is_prime is_integer is_real is_positive""".split()
 KEYWORDS = "domain dir n x0 dict real positive integer n1 chop set minimal extension".split()
 NODES = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List, ast.Set,
@@ -36,7 +37,8 @@ NODES = (
 )  # fmt: skip
 QUOTED = re.compile(r"[A-Za-z0-9_.+\- ,:]*")
 SIGNS = str.maketrans({
-    "×": "*", "·": "*", "÷": "/", "−": "-", "π": " pi ", "∞": " oo ", "≤": "<=", "≥": ">=", "≠": "!=", "²": "**2", "³": "**3",
+    "×": "*", "·": "*", "÷": "/", "−": "-", "π": " pi ", "∞": " oo ", "≤": "<=", "≥": ">=", "≠": "!=",
+    "²": "**2", "³": "**3",
 })  # fmt: skip
 UNIT_ALIASES = {"mph": "mile/hour", "kmh": "kilometer/hour", "kph": "kilometer/hour", "litre": "liter", "sec": "second",
                 "hr": "hour", "lb": "pound", "lbs": "pound", "min": "minute", "oz": "pound/16"}  # fmt: skip
@@ -155,7 +157,7 @@ class Checked(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def visit_Name(self, node):
-        if "__" in node.id or node.id not in NAMES and node.id not in PARSER:
+        if "__" in node.id or (node.id not in NAMES and node.id not in PARSER):
             refuse(f"name {node.id}")
         return node
 
@@ -165,7 +167,7 @@ class Checked(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node):
-        if isinstance(node.value, str) and not QUOTED.fullmatch(node.value) or isinstance(node.value, bytes):
+        if (isinstance(node.value, str) and not QUOTED.fullmatch(node.value)) or isinstance(node.value, bytes):
             refuse("text in quotes")
         return node
 
@@ -190,7 +192,7 @@ class Checked(ast.NodeTransformer):
     def visit_Compare(self, node):
         node = self.generic_visit(node)
         sides, pairs = [node.left, *node.comparators], []
-        for left, sign, right in zip(sides, node.ops, sides[1:]):
+        for left, sign, right in zip(sides, node.ops, sides[1:], strict=False):
             kinds = {ast.Eq: "Eq", ast.NotEq: "Ne", ast.Lt: "Lt", ast.LtE: "Le", ast.Gt: "Gt", ast.GtE: "Ge"}
             if type(sign) not in kinds:
                 refuse("a relation that is no mathematics")

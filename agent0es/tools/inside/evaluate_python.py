@@ -53,7 +53,7 @@ def own(root):
     return root in here or root + ".py" in here
 
 
-def guarded_import(name, globals=None, locals=None, fromlist=(), level=0):
+def guarded_import(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002  the names it is called by
     if globals is names and level == 0:
         allow(name.partition(".")[0])
     return original_import(name, globals, locals, fromlist, level)

@@ -179,7 +179,9 @@ class _Reader:
         """Factors without brackets: what `\\sin 2 x` means."""
         parts = []
         while self.at < len(self.tokens) and self.peek() not in STOPS and self.peek() not in ("(", "*", "/", "\\cdot"):
-            if parts and self.peek().removeprefix("\\") in SPELT_FUNCTIONS or self.integrals and self.differential():
+            if (parts and self.peek().removeprefix("\\") in SPELT_FUNCTIONS) or (
+                self.integrals and self.differential()
+            ):
                 break
             parts.append(self.item())
         if not parts:

@@ -1,11 +1,12 @@
 # mypy: ignore-errors
-# ruff: noqa: F821  (encode is put in front of this text)
+# ruff: noqa: F821, PTH109  (pathlib takes time to import; encode is put in front of this text)
 """Inside the sandbox: evaluate calls with a solution's names, each in a process of its own.
 
 What comes back is only data; whether it is right is decided outside, where the solution has never been, so nothing here
 need be trusted: a solution that writes into the wrong pipe still has to know the right value.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -70,10 +71,8 @@ def outcome(call, seconds):
         piece = os.read(reading, 65536)
         data, end = data + piece, not piece
     for kill in (os.killpg, os.kill):
-        try:
+        with contextlib.suppress(OSError):
             kill(pid, signal.SIGKILL)
-        except OSError:
-            pass
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(reading)
     said = os.pread(printed, 300, 0).decode("utf-8", "replace")
@@ -91,9 +90,6 @@ def outcome(call, seconds):
 started = time.monotonic()
 for number, call in enumerate(job["calls"]):
     left = job["seconds"] - (time.monotonic() - started)
-    if left < 0.05:
-        answer = {"ended": "not run: the time was up"}
-    else:
-        answer = outcome(call, min(job["seconds_each"], left))
+    answer = {"ended": "not run: the time was up"} if left < 0.05 else outcome(call, min(job["seconds_each"], left))
     print(json.dumps({"number": number, **answer}), flush=True)
 print('{"done": true}')

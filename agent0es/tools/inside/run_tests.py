@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: F821  (codec.py and solution_link.py are put in front of this text)
+# ruff: noqa: F821, PTH123  (pathlib takes time to import; codec.py and solution_link.py are put in front of this text)
 """Inside the sandbox: run a plain assert script, or pytest and unittest files, on a solution.
 
 Standard input is in two parts. The first, with the solution, is read before the solution's process is made; the second,

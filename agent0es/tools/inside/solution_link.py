@@ -127,7 +127,10 @@ def serve(reading, writing, solution):
         elif what == "instance":
             value = isinstance(args[0], on)
         elif what in OPERATIONS or what in ("__lt__", "__le__", "__gt__", "__ge__"):
-            value = getattr(type(on), what)(on, *args)
+            method = getattr(type(on), what, None)
+            if method is None:
+                raise TypeError(f"a {type(on).__name__} has no {what}")
+            value = method(on, *args)
         else:
             raise ValueError(what)
         return {
@@ -160,7 +163,8 @@ def serve(reading, writing, solution):
 def start(solution):
     """Fork the process that will hold the solution, before anything is known that it must not know.
 
-    It forks once more for the solution, and again when that process has ended, after saying so. Returns (pid, read, write).
+    It forks once more for the solution, and again when that process has ended, after saying so.
+    Returns (pid, reading, writing).
     """
     # Nobody may look into this process through /proc, whatever runs beside it.
     if ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0) != 0:
@@ -315,7 +319,7 @@ class Solution:
 
     def _pass_back(self, args, changed):
         """Lists, dictionaries and sets as the solution has left them."""
-        for passed, after in zip(args, changed):
+        for passed, after in zip(args, changed, strict=False):
             if type(passed) in PLAIN_CONTAINERS and after is not None:
                 new = decode(after, self.special)
                 if type(new) is type(passed):
