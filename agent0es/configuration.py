@@ -100,6 +100,15 @@ class ToolsSettings(Section):
     """Task domain to tool to what holds for it there."""
 
 
+class SandboxSettings(Section):
+    """Isolation of what models wrote."""
+
+    tier: Literal["auto", "full", "kernel"] = "auto"
+    """auto: the best one that works on this machine. What they stop: docs/security.md."""
+    allow_unsafe: bool = False
+    """Where no tier works, run tools without isolation all the same. Every start says so, and so does every event."""
+
+
 class CurriculumSettings(Section):
     """What the teacher is asked for."""
 
@@ -203,6 +212,7 @@ class Configuration(Section):
     """Every random choice derives from it."""
     models: ModelsSettings = ModelsSettings()
     tools: ToolsSettings = ToolsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     curriculum: CurriculumSettings = CurriculumSettings()
     rewards: RewardsSettings = RewardsSettings()
     training: TrainingSettings = TrainingSettings()

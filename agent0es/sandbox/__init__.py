@@ -1,4 +1,4 @@
-"""Isolation for code that a model wrote: commands go in, data comes out. Never runs anything unisolated unless told to."""
+"""Isolation for code that a model wrote: commands go in, data comes out. Nothing runs unisolated unless told to."""
 
 from agent0es.sandbox.base import Sandbox, SandboxCommand, SandboxResult, WrittenFile
 from agent0es.sandbox.isolated import IsolatedSandbox, open_sandbox

@@ -1,8 +1,8 @@
 """System calls that no tool needs and that kernels have been broken through, as a BPF program.
 
 A list of what is refused, not of what is allowed: it narrows the kernel that hostile code can reach, and namespaces and
-Landlock remain the boundary. Refused calls answer EPERM, and are announced where somebody listens, so that the audit can
-name them. clone3, whose flags lie in memory that a filter can't read, answers ENOSYS, upon which C libraries fall back
+Landlock remain the boundary. Refused calls answer EPERM, and are announced where somebody listens, so that the audit
+can name them. clone3, whose flags lie in memory that a filter can't read, answers ENOSYS, upon which C libraries fall back
 to clone.
 """
 
@@ -19,8 +19,8 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 """Offsets in `struct seccomp_data`; the low half of the argument, on a little-endian machine."""
 
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-NAMES = """socket connect ptrace pivot_root mount umount2 add_key request_key keyctl perf_event_open open_by_handle_at setns
-process_vm_readv process_vm_writev bpf userfaultfd shmget shmat semget msgget mq_open sched_setscheduler sched_setattr
+NAMES = """socket connect ptrace pivot_root mount umount2 add_key request_key keyctl perf_event_open open_by_handle_at
+setns process_vm_readv process_vm_writev bpf userfaultfd shmget shmat semget msgget mq_open sched_setscheduler sched_setattr
 acct swapon reboot init_module finit_module delete_module kexec_load clock_settime settimeofday clock_adjtime adjtimex
 sethostname setdomainname personality quotactl syslog chroot clone unshare""".split()
 NUMBERS = {
@@ -58,29 +58,57 @@ NUMBERS = {
     ],
 }
 EVERYWHERE = {
-    **{"pidfd_send_signal": 424, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427},
-    **{"open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433},
-    **{"pidfd_open": 434, "pidfd_getfd": 438, "mount_setattr": 442},
+    "pidfd_send_signal": 424,
+    "io_uring_setup": 425,
+    "io_uring_enter": 426,
+    "io_uring_register": 427,
+    "open_tree": 428,
+    "move_mount": 429,
+    "fsopen": 430,
+    "fsconfig": 431,
+    "fsmount": 432,
+    "fspick": 433,
+    "pidfd_open": 434,
+    "pidfd_getfd": 438,
+    "mount_setattr": 442,
 }
 """New calls have one number on every architecture."""
 OUTSIDE_NAMESPACES = {
     "x86_64": {
-        **{
-            "kill": 62,
-            "tkill": 200,
-            "chmod": 90,
-            "fchmod": 91,
-            "fchmodat": 268,
-            "chown": 92,
-            "fchown": 93,
-            "lchown": 94,
-        },
-        **{"fchownat": 260, "utime": 132, "utimes": 235, "utimensat": 280, "futimesat": 261, "setxattr": 188},
-        **{"lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "fchmodat2": 452, "setpriority": 141},
+        "kill": 62,
+        "tkill": 200,
+        "chmod": 90,
+        "fchmod": 91,
+        "fchmodat": 268,
+        "chown": 92,
+        "fchown": 93,
+        "lchown": 94,
+        "fchownat": 260,
+        "utime": 132,
+        "utimes": 235,
+        "utimensat": 280,
+        "futimesat": 261,
+        "setxattr": 188,
+        "lsetxattr": 189,
+        "fsetxattr": 190,
+        "removexattr": 197,
+        "fchmodat2": 452,
+        "setpriority": 141,
     },
     "aarch64": {
-        **{"kill": 129, "tkill": 130, "fchmod": 52, "fchmodat": 53, "fchown": 55, "fchownat": 54, "utimensat": 88},
-        **{"setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "fchmodat2": 452, "setpriority": 140},
+        "kill": 129,
+        "tkill": 130,
+        "fchmod": 52,
+        "fchmodat": 53,
+        "fchown": 55,
+        "fchownat": 54,
+        "utimensat": 88,
+        "setxattr": 5,
+        "lsetxattr": 6,
+        "fsetxattr": 7,
+        "removexattr": 14,
+        "fchmodat2": 452,
+        "setpriority": 140,
     },
 }
 """What no Landlock rule covers, and what only a namespace of one's own makes harmless."""

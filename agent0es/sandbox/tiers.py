@@ -4,15 +4,13 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import Literal
 
 TierName = Literal["full", "kernel", "unsafe"]
-"""full: bubblewrap's root and namespaces for every call, and in them what `kernel` has. kernel: Landlock, seccomp, rlimits
-and a supervisor that adopts what a call leaves. unsafe: rlimits alone, for who has said so."""
-TIERS: tuple[TierName, ...] = get_args(TierName)
+"""full: bubblewrap's root and namespaces for every call, and in them what `kernel` has. kernel: Landlock, seccomp,
+rlimits and a supervisor that adopts what a call leaves. unsafe: rlimits alone, for who has said so."""
 
 PACKAGES = (
     *("sympy", "mpmath", "numpy", "numpy.libs", "z3", "math_verify", "latex2sympy2_extended", "antlr4"),
@@ -184,7 +182,7 @@ def _command(name: str) -> str | None:
 
 def _packages() -> list[tuple[str, str]]:
     """(name, path outside) of the listed packages that are installed."""
-    found = []
+    found: list[tuple[str, str]] = []
     for name in PACKAGES:
         if name == "numpy.libs":
             place = next((Path(path) for _, path in found if Path(path).name == "numpy"), None)
@@ -208,8 +206,3 @@ def _spare_uids() -> int:
             return 65000  # 65000 to 65533 are reserved by Debian's policy and used by no distribution
         largest = max(largest, inside + count)
     return max(1, largest - 64)
-
-
-def packages_of(tier: Tier) -> Mapping[str, str]:
-    """Name to path from inside of what can be imported."""
-    return dict(tier.packages)

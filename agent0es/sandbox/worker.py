@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from functools import lru_cache

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from agent0es.sandbox import BubblewrapSandbox, probe
+from agent0es.sandbox import open_sandbox, probe
 from agent0es.tools import ToolLimits
 from agent0es.tools.math import MathTool
 
-PLAN = probe().plan
-pytestmark = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+TIER = probe().tier
+pytestmark = pytest.mark.skipif(TIER is None, reason=probe().detail)
 
 CALLS = [
     ("17*25", "ok", "425"),
@@ -34,8 +34,8 @@ CALLS = [
 
 @pytest.mark.parametrize(("text", "status", "output"), CALLS)
 def test_evaluates(text: str, status: str, output: str | None) -> None:
-    assert PLAN is not None
-    result = asyncio.run(MathTool(BubblewrapSandbox(PLAN)).run(text, ToolLimits(timeout_seconds=20)))
+    assert TIER is not None
+    result = asyncio.run(MathTool(open_sandbox()).run(text, ToolLimits(timeout_seconds=20)))
 
     assert result.status == status
     assert "\n" not in result.output
