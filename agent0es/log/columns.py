@@ -62,6 +62,13 @@ def to_arrow(rows: Sequence[tuple[Any, ...]], find_texts: FindTexts) -> "pyarrow
     return pyarrow.table({name: pyarrow.array(values, kind) for name, (values, kind) in columns.items()})
 
 
+def joined(pages: "Sequence[pyarrow.Table]") -> "pyarrow.Table":
+    """One table of all the pages, nothing copied."""
+    import pyarrow
+
+    return pyarrow.concat_tables(pages)
+
+
 def _as_of_today(contents: Sequence[str], kinds: Sequence[tuple[str, int]], find_texts: FindTexts) -> list[str | None]:
     """Each content that readers see in another form than the stored one, in that form; None for the others."""
     texts: dict[str, str] = {}
