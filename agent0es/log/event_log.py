@@ -30,7 +30,7 @@ from agent0es.log.writer import Append, Writer
 if TYPE_CHECKING:
     import pyarrow
 
-PAGE_ROWS = 2000
+PAGE_ROWS = 1000
 """Rows that a reader takes from the database at a time."""
 
 LOOKUP = 500
@@ -204,18 +204,14 @@ class EventLog(Application[Any]):
         `resolved` is the content as readers see it: of the current version, and with its long texts in place, but for
         those in lists, such as the parts of a prompt. It is null where it would be the same as `content`.
         """
-        pages = []
-        left = limit
-        while not pages or (rows and (left is None or left > 0)):
-            size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
-            with self._datastore.store_errors(), self._datastore.read() as connection:
-                cursor = connection.execute(columns.statement(after, size)).cursor
-                assert cursor is not None, "a SELECT has one"
-                rows = cursor.fetchall()  # past SQLAlchemy's rows, which cost as much as reading does
-            pages.append(columns.to_arrow(rows, self._find_texts))
-            after = rows[-1][0] if rows else after
-            left = None if left is None else left - size
-        return columns.joined(pages)
+        table = columns.Columns()
+        with self._datastore.store_errors(), self._datastore.read() as connection:
+            cursor = connection.execute(columns.statement(after, limit)).cursor
+            assert cursor is not None, "a SELECT has one"
+            # Past SQLAlchemy's rows, which cost as much as reading does.
+            while rows := cursor.fetchmany(columns.PAGE_ROWS):
+                table.add(rows)
+        return table.resolved(self._find_texts)
 
     def head(self) -> int:
         """The last position, 0 when the log is empty."""
