@@ -57,7 +57,9 @@ class Columns:
     def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """What `statement` gave. Raises LogError for a state that is not one of ours."""
         # Not zip(*rows): it makes an object for each row, and with them work for the garbage collector.
-        position, stream, version, topic, run, state, chain_hash = ([row[column] for row in rows] for column in range(7))
+        position, stream, version, topic, run, state, chain_hash = (
+            [row[column] for row in rows] for column in range(7)
+        )
         content, meta = split_states(state)
         kinds = [_kind(name) for name in topic]
         self._changed |= {row: text for row, text in enumerate(content, self._rows) if MARK in text}

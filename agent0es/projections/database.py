@@ -82,7 +82,9 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
             connection.execute(f"ATTACH ':memory:' AS {NAME}")
         else:
             connection.execute(f"SET temp_directory = {_quoted(f'{path}.tmp')}")
-            connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP})")
+            connection.execute(
+                f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP})"
+            )
         enter(connection)
         connection.execute("PRAGMA disable_optimizer")  # for this connection, which folds, and not for its cursors
     except duckdb.Error:
