@@ -22,8 +22,8 @@ def export_group() -> None:
 def trajectories_command(run: str, store: Path, output: Path | None, include_retracted: bool) -> None:
     """Export the rewarded attempts of RUN as JSON lines: task, solution, verification, rewards, timestamp.
 
-    RUN is the run's name, a prefix of it, or `latest`; a fork's past comes first. Attempts at held-out problems are left
-    out, and so is what was retracted.
+    RUN is the run's name, a prefix of it, or `latest`; a fork's past comes first. Attempts at held-out problems are
+    left out, and so is what was retracted.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.errors import StoreError

@@ -35,6 +35,7 @@ TABLES = (
     "evaluation_families",
     "adapters",
     "runs",
+    "histories",
     "alerts",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
