@@ -16,17 +16,24 @@ def export_group() -> None:
 @click.argument("run")
 @store_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
-def trajectories_command(run: str, store: Path, output: Path | None) -> None:
+@click.option(
+    "--include-retracted", is_flag=True, help="Export what was retracted too; `retracted` is true in those records."
+)
+def trajectories_command(run: str, store: Path, output: Path | None, include_retracted: bool) -> None:
     """Export the rewarded attempts of RUN as JSON lines: task, solution, verification, rewards, timestamp.
 
-    RUN is the run's name, a prefix of it, or `latest`. Attempts at held-out problems are left out.
+    RUN is the run's name, a prefix of it, or `latest`; a fork's past comes first. Attempts at held-out problems are
+    left out, and so is what was retracted.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.errors import StoreError
+    from agent0es.log import History
     from agent0es.projections.trajectories import trajectories
 
     with open_store(store) as log:
-        lines = map(json_line, trajectories(log, resolve_run(log, run)))
+        lines = map(
+            json_line, trajectories(History.of(log, resolve_run(log, run)), include_retracted=include_retracted)
+        )
         if output is None:
             write_lines(lines)
             return

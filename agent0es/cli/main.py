@@ -48,7 +48,18 @@ for _command in (*QUERY_COMMANDS, sql_command, report_command):
 def main() -> None:
     """Entry point: one clear line for every known error; exit code 2 for what the user can put right."""
     try:
-        cli()
+        code = cli(standalone_mode=False)  # else click writes three lines of its own
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "agent0es"
+        click.echo(f"agent0es: {printable(error.format_message())} See {where} --help", err=True)
+        sys.exit(2)
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        sys.exit(1)
     except UserError as error:
         click.echo(f"agent0es: {printable(str(error))}", err=True)
         sys.exit(2)

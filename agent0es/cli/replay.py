@@ -68,6 +68,8 @@ def replay_command(
         raise QueryError("--novelty goes with --verify")
     if verify and (first is not None or last is not None):
         raise QueryError("--verify reads a run from its beginning; leave --from and --to out")
+    if first is not None and last is not None and first > last:
+        raise QueryError(f"--from {first} comes after --to {last}; exchange them")
     with open_store(store) as log:
         name = resolve_run(log, run)
         if not verify:

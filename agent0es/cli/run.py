@@ -52,6 +52,9 @@ def run_command(
     settings += [f"execution.tasks_per_iteration={tasks}"] if tasks is not None else []
     settings += [f"curriculum.domains=[{domains}]"] if domains is not None else []
     configuration = None if resume else load_configuration(config_file, settings)
+    if resume:
+        with open_store(store) as log:  # which makes no store
+            resume = resolve_run(log, resume)
     with open_store(store, create=True, url=configuration.log.url if configuration else None) as log:
         weights = None if configuration is None else asyncio.run(check(store, log, configuration))
         run = resolve_run(log, resume) if resume else new_run_name(log)

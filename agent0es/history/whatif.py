@@ -13,7 +13,7 @@ from agent0es.errors import ConfigurationError
 from agent0es.handlers import reward
 from agent0es.history.comparison import flat
 from agent0es.log import History
-from agent0es.projections.datasets import Example, choose, student_examples, teacher_examples
+from agent0es.projections.datasets import Example, choose, events_of_dataset, student_examples, teacher_examples
 
 ANSWERABLE = (
     "rewards.weights",
@@ -55,6 +55,7 @@ def whatif(
     """What changes; values are those of JSON. `components` are those that `after` weighs."""
     tasks: dict[int, _Task] = {}
     datasets, gates = [], []
+    built = _built(history)
     state = RunState()
     for recorded in history.read():
         event = recorded.event
@@ -67,7 +68,7 @@ def whatif(
             case ev.RewardAssigned():
                 tasks[event.task].before[event.attempt] = event.total
             case ev.IterationCompleted():
-                datasets += _datasets(history, recorded.position, event.iteration, tasks, before, after)
+                datasets += _datasets(history, event.iteration, built, tasks, before, after)
             case ev.AdapterEvaluated():
                 gates.append(_gate(event, state.serving[event.role], before, after))
             case _:
@@ -90,6 +91,12 @@ def whatif(
     }
 
 
+def _built(history: History) -> dict[str, int]:
+    """Adapter to the position at which its dataset was built; of what a fork built anew, the later one."""
+    found = history.read(types=["DatasetBuilt"])
+    return {r.event.adapter: r.position for r in found if isinstance(r.event, ev.DatasetBuilt)}
+
+
 def _rewards(
     task: TaskState, components: Mapping[str, RewardComponent], weights: Mapping[str, float]
 ) -> dict[str | None, float]:
@@ -99,16 +106,19 @@ def _rewards(
 
 def _datasets(
     history: History,
-    position: int,
     iteration: int,
+    built: Mapping[str, int],
     tasks: Mapping[int, _Task],
     before: Configuration,
     after: Configuration,
 ) -> list[dict[str, Any]]:
-    """The datasets of one iteration under both settings."""
+    """The datasets of one iteration under both settings, each without what was retracted before it was built.
+
+    Of one that was not built, all that is retracted by now is left out.
+    """
     found = []
     for role in sorted({*before.training.roles, *after.training.roles}):
-        events = history.read(until=position)
+        events = events_of_dataset(history, iteration, built.get(f"{role}-{iteration}"))
         examples = student_examples(events) if role == "student" else teacher_examples(events)
         kept = [example for example in examples if tasks[example.task].novelty >= after.curriculum.novelty_bar]
         if role == "teacher":

@@ -204,11 +204,14 @@ class EventLog(Application[Any]):
         `resolved` is the content as readers see it: of the current version, and with its long texts in place, but for
         those in lists, such as the parts of a prompt. It is null where it would be the same as `content`.
         """
+        table = columns.Columns()
         with self._datastore.store_errors(), self._datastore.read() as connection:
             cursor = connection.execute(columns.statement(after, limit)).cursor
             assert cursor is not None, "a SELECT has one"
-            rows = cursor.fetchall()  # past SQLAlchemy's rows, which cost as much as reading does
-        return columns.to_arrow(rows, self._find_texts)
+            # Past SQLAlchemy's rows, which cost as much as reading does.
+            while rows := cursor.fetchmany(columns.PAGE_ROWS):
+                table.add(rows)
+        return table.resolved(self._find_texts)
 
     def head(self) -> int:
         """The last position, 0 when the log is empty."""

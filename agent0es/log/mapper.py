@@ -142,7 +142,15 @@ def decode_content(data: bytes, texts: Mapping[str, str]) -> Event:
     try:
         return event_adapter.validate_python(content)
     except ValidationError as error:
-        raise LogError(f"{content.get('type')}@{content.get('version')} does not fit the catalogue: {error}") from None
+        what = f"{content.get('type')}@{content.get('version')}"
+        raise LogError(f"{what} does not fit the catalogue: {_on_one_line(error)}") from None
+
+
+def _on_one_line(error: ValidationError) -> str:
+    """Where the first mistake is, what it is, and how many more there are."""
+    first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(map(str, first["loc"]))
+    return " ".join(f"{where}: {first['msg']}{f' (and {len(more)} more)' if more else ''}".split())
 
 
 def decode_meta(data: bytes) -> Meta:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from agent0es.domain.events import Event
-from agent0es.errors import LogError
+from agent0es.errors import LogError, StoreError
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -59,13 +59,16 @@ CURRENT_VERSIONS: dict[str, int] = {
 
 
 def upcast(content: dict[str, Any]) -> dict[str, Any]:
-    """Content of any known version as that of the current one. Raises LogError for a version that nobody knows."""
+    """Content of any known version as that of the current one.
+
+    Raises StoreError for one of a newer agent0es, LogError for one that nobody knows.
+    """
     kind, version = content["type"], content["version"]
     current = CURRENT_VERSIONS.get(kind)
     if version == current:
         return content
     if current is None or version > current:
-        raise LogError(f"{kind}@{version} was written by a newer agent0es; read this log with that one")
+        raise StoreError(f"{kind}@{version} was written by a newer agent0es; read this log with that one")
     while version < current:
         if (kind, version) not in UPCASTERS:
             raise LogError(f"{kind}@{version} can't be read: nothing turns it into {kind}@{version + 1}")

@@ -29,17 +29,22 @@ WAIT_SECONDS = 2.0
 
 POLL_SECONDS = 0.02
 
+ROW_GROUP = 40_960
+"""Rows that the file compresses together, a multiple of 2,048. A batch of so many is compressed as it is inserted; of
+fewer, each row is written several times."""
+
 CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
     "allow_persistent_secrets": "false",
     "allowed_configs": ["enable_progress_bar", "schema", "search_path"],
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "checkpoint_threshold": "1TB",
+    "disabled_compression_methods": "alp,alprd,chimp,dict_fsst,fsst,patas,roaring",
     "memory_limit": "192MB",
     "python_enable_replacements": "false",
 }
 """Nothing is downloaded, no statement reads variables of this process; checkpoints are made when we say so; what does
-not fit into memory goes to a file."""
+not fit into memory goes to a file. Ways of compressing that are slow to choose are not tried."""
 
 
 def take(path: Path, seconds: float = WAIT_SECONDS) -> IO[str] | None:
@@ -77,8 +82,11 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
             connection.execute(f"ATTACH ':memory:' AS {NAME}")
         else:
             connection.execute(f"SET temp_directory = {_quoted(f'{path}.tmp')}")
-            connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes)")
+            connection.execute(
+                f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP})"
+            )
         enter(connection)
+        connection.execute("PRAGMA disable_optimizer")  # for this connection, which folds, and not for its cursors
     except duckdb.Error:
         connection.close()
         raise

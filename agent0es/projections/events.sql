@@ -14,8 +14,8 @@ CREATE TABLE facts.event (
 );
 
 INSERT INTO facts.event BY NAME
-SELECT position, run, stream, version, type, time, handler, content, meta, chain_hash
-FROM arrived;
+SELECT position, run, stream, version, type, time, handler, coalesce(stored, content) AS content, meta, chain_hash
+FROM batch;
 
 CREATE VIEW events AS
 SELECT

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from agent0es.log import EventLog
 
 PROJECTIONS_FILE = "projections.duckdb"
-BATCH_EVENTS = 10_000
-CHECKPOINT_EVENTS = 120_000
-"""After so many events the file gets what was committed: about a row group, of which a checkpoint writes no part
-twice."""
+BATCH_EVENTS = database.ROW_GROUP
+CHECKPOINT_EVENTS = 3 * BATCH_EVENTS
+"""After so many events the file gets what was committed."""
 ROWS_AT_ONCE = 10_000
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -60,6 +59,7 @@ class Projections:
         self._kept = lock is not None
         self._lock = lock
         self._unwritten = 0
+        self._prepared: set[str] = set()
         self._cursors: set[DuckDBPyConnection] = set()
         self._connection = self._connect()
 
@@ -197,6 +197,7 @@ class Projections:
         import duckdb
 
         self._unwritten = 0
+        self._prepared = set()
         if self._kept and self._path is not None:
             with suppress(duckdb.Error, OSError):
                 return self._connect_kept(self._path)
@@ -256,13 +257,16 @@ class Projections:
         connection = self._connection
         last = incoming.slice(incoming.num_rows - 1)
         types = set(incoming.column("type").unique().to_pylist())
+        fills = [fill for fill in schema.load().fill if not fill.types or fill.types & types]
+        self._prepare(fills)
         connection.execute("BEGIN TRANSACTION")
         try:
-            connection.register("incoming", incoming)
-            connection.execute(schema.BATCH)
-            for fill in schema.load().fill:
-                if not fill.types or fill.types & types:
-                    connection.execute(fill.sql)
+            # Not a registered view: each one changes the catalogue, and with it what was prepared is void.
+            arrived = connection.from_arrow(incoming).project(schema.PARSED).project(schema.ARRIVED)
+            arrived.insert_into("temp.main.batch")
+            for fill in fills:
+                connection.execute(f"EXECUTE {fill.name}")
+            connection.execute("DELETE FROM batch")
             folded = [last.column(name)[0].as_py() for name in ("position", "chain_hash")]
             reach("projection.batch")
             connection.execute("UPDATE facts.folded SET position = ?, chain_hash = ?", folded)
@@ -272,10 +276,17 @@ class Projections:
             with suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
             raise
-        finally:
-            connection.unregister("incoming")
         if self._unwritten >= CHECKPOINT_EVENTS:
             self._write()
+
+    def _prepare(self, fills: Sequence[schema.Fill]) -> None:
+        """Have the statements planned once: of a small batch planning is nearly all the work."""
+        if not self._prepared:
+            self._connection.execute(schema.BATCH)
+        for fill in fills:
+            if fill.name not in self._prepared:
+                self._connection.execute(f"PREPARE {fill.name} AS {fill.sql}")
+                self._prepared.add(fill.name)
 
     def _write(self) -> None:
         """Let the file have what was committed."""

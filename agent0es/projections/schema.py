@@ -2,7 +2,7 @@
 
 A file holds a table's CREATE and COMMENT statements and the INSERT … SELECT that fills it from `batch`: a temporary
 table of new events with position, run, type, time, content (as it is of the current version and with long texts in
-place; those in lists stay references) and measured, which is JSON. `arrived` has them as they stand in the log.
+place; those in lists stay references), measured, which is JSON, and what else `events` shows.
 
 Every INSERT takes rows from single events and only adds rows. What needs several events, such as a tool call and its
 end, is a view over such rows (they lie in the schema `facts`). So the tables are the same however the events were cut
@@ -14,6 +14,8 @@ import re
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
+
+from agent0es.projections import database
 
 TABLES = (
     "events",
@@ -33,6 +35,7 @@ TABLES = (
     "evaluation_families",
     "adapters",
     "runs",
+    "histories",
     "alerts",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
@@ -44,15 +47,19 @@ CREATE TABLE facts.folded (position BIGINT NOT NULL, chain_hash VARCHAR NOT NULL
 """`folded` has one row: the last event that the tables hold, and the schema that they were made with."""
 
 BATCH = """
-CREATE OR REPLACE TEMP VIEW arrived AS
-SELECT * EXCLUDE (parsed), parsed.* REPLACE (make_timestamp(CAST(round(parsed.time * 1e6) AS BIGINT)) AS time)
-FROM (
-    SELECT *, from_json(meta, '{"time": "DOUBLE", "handler": "VARCHAR", "measured": "JSON"}') AS parsed FROM incoming
-);
-CREATE OR REPLACE TEMP TABLE batch AS
-SELECT position, run, type, time, coalesce(resolved, content) AS content, measured FROM arrived;
+CREATE TEMP TABLE batch (
+    position BIGINT, run VARCHAR, stream VARCHAR, version INTEGER, type VARCHAR, time TIMESTAMP, handler VARCHAR,
+    measured VARCHAR, content VARCHAR, stored VARCHAR, meta VARCHAR, chain_hash VARCHAR
+)
 """
-"""`incoming` is the Arrow table that the log gives. `batch` has no column that only `events` needs: a copy costs."""
+"""`stored` is the content as it stands in the log, where that is not the same."""
+
+PARSED = """*, from_json(meta, '{"time": "DOUBLE", "handler": "VARCHAR", "measured": "JSON"}') AS parsed"""
+ARRIVED = """
+position, run, stream, version, type, make_timestamp(CAST(round(parsed.time * 1e6) AS BIGINT)), parsed.handler,
+parsed.measured, coalesce(resolved, content), CASE WHEN resolved IS NOT NULL THEN content END, meta, chain_hash
+"""
+"""What becomes of the Arrow table that the log gives: two projections, so that meta is parsed once."""
 
 WHERE_TYPE = re.compile(r"FROM batch WHERE type (= '\w+'|IN \([^)]*\))")
 
@@ -60,6 +67,8 @@ WHERE_TYPE = re.compile(r"FROM batch WHERE type (= '\w+'|IN \([^)]*\))")
 class Fill(NamedTuple):
     """An INSERT … SELECT from `batch`."""
 
+    name: str
+    """Under which it is prepared."""
     sql: str
     types: frozenset[str]
     """Events that it reads, as its WHERE names them; empty when it reads all. A batch without them needs no run."""
@@ -84,14 +93,14 @@ def load() -> Statements:
     sources = [files(__package__).joinpath(f"{table}.sql").read_text(encoding="utf-8") for table in TABLES]
     statements = [statement for source in sources for statement in duckdb.extract_statements(source)]
     inserts = [statement.type == duckdb.StatementType.INSERT for statement in statements]
-    shape = [duckdb.__version__, PREPARE, BATCH, *sources]
+    shape = [duckdb.__version__, str(database.ROW_GROUP), PREPARE, BATCH, PARSED, ARRIVED, *sources]
     return Statements(
         declare=(PREPARE, *(s.query for s, insert in zip(statements, inserts, strict=True) if not insert)),
-        fill=tuple(_fill(s.query) for s, insert in zip(statements, inserts, strict=True) if insert),
+        fill=tuple(_fill(f"fill_{n}", s.query) for n, s in enumerate(statements) if inserts[n]),
         fingerprint=hashlib.sha256("\0".join(shape).encode()).hexdigest(),
     )
 
 
-def _fill(sql: str) -> Fill:
+def _fill(name: str, sql: str) -> Fill:
     named = WHERE_TYPE.search(sql)
-    return Fill(sql, frozenset(re.findall(r"'(\w+)'", named[0]) if named else ()))
+    return Fill(name, sql, frozenset(re.findall(r"'(\w+)'", named[0]) if named else ()))

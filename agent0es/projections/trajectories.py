@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent0es.domain import events as ev
-from agent0es.log import EventLog, Recorded
+from agent0es.domain.retraction import covers
+from agent0es.log import History, Recorded
 
 TYPES = (
     "TaskProposed",
@@ -38,22 +39,26 @@ class _Attempt:
     verified: ev.Verified | None = None
 
 
-def trajectories(log: EventLog, run: str) -> Iterator[dict[str, Any]]:
-    """Every attempt of practice that was rewarded, in the order of the rewards.
+def trajectories(history: History, *, include_retracted: bool = False) -> Iterator[dict[str, Any]]:
+    """Every attempt of practice that was rewarded, in the order of the rewards; of a fork those of its past first.
 
-    Left out are attempts at held-out problems (training on them would spoil the evaluation), abandoned ones, and those
-    whose task is not completed. Memory is that of the tasks in flight.
+    Left out are attempts at held-out problems (training on them would spoil the evaluation), abandoned ones, those
+    whose task is not completed, and those that are retracted by now. `include_retracted` gives these too, marked.
+    Memory is that of the tasks in flight.
     """
+    what = [r.event.what for r in history.read(types=["Retracted"]) if isinstance(r.event, ev.Retracted)]
     tasks: dict[int, Recorded] = {}
     attempts: dict[str, _Attempt] = {}
-    for recorded in log.read(run=run, types=TYPES):
+    for recorded in history.read(types=TYPES):
         match recorded.event:
             case ev.TaskProposed(task=number):
                 tasks[number] = recorded
             case ev.AttemptStarted(task=int()) as started:
                 attempts[started.attempt] = _Attempt(started, recorded.meta.time)
             case ev.RewardAssigned(role="student", attempt=str() as name) as rewarded if name in attempts:
-                yield _trajectory(run, tasks[rewarded.task], attempts.pop(name), rewarded, recorded.meta.time)
+                attempt, retracted = attempts.pop(name), any(covers(each, name) for each in what)
+                if include_retracted or not retracted:
+                    yield {**_trajectory(tasks[rewarded.task], attempt, rewarded, recorded), "retracted": retracted}
             case ev.TaskCompleted(task=number):
                 tasks.pop(number, None)
             case ev.AttemptAbandoned(attempt=name):
@@ -96,16 +101,14 @@ def _take(attempt: _Attempt, event: ev.Event, recorded: Recorded) -> None:
             pass
 
 
-def _trajectory(
-    run: str, task: Recorded, attempt: _Attempt, rewarded: ev.RewardAssigned, time: float
-) -> dict[str, Any]:
-    """The record. Times are Unix seconds, durations seconds."""
+def _trajectory(task: Recorded, attempt: _Attempt, rewarded: ev.RewardAssigned, recorded: Recorded) -> dict[str, Any]:
+    """The record. Its run is the one that made the attempt. Times are Unix seconds, durations seconds."""
     proposed, submitted, verified = task.event, attempt.solution, attempt.verified
     assert isinstance(proposed, ev.TaskProposed) and submitted is not None and verified is not None
     problem, solution = proposed.proposal, submitted.solution
-    task_id = f"{run}/{proposed.task}"
+    task_id = f"{recorded.run}/{proposed.task}"
     return {
-        "run": run,
+        "run": recorded.run,
         "attempt": attempt.started.attempt,
         "adapter": attempt.started.adapter,
         "task": {
@@ -137,5 +140,5 @@ def _trajectory(
             "second_instance": verified.second_instance,
         },
         "rewards": {**rewarded.components, "total": rewarded.total},
-        "timestamp": time,
+        "timestamp": recorded.meta.time,
     }

@@ -1,6 +1,6 @@
 """Commands that only look at a store start quickly: what they do not need they do not import."""
 
-import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.log import EventLog
-from tests.unit.projections.history import history
+from tests.support import world
 
 ROOT = Path(__file__).parents[3]
 HEAVY = "torch openvino openvino_genai sentence_transformers transformers peft faiss sympy scipy".split()
@@ -24,7 +24,10 @@ print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     with EventLog.open(folder / "log.db") as log:
-        log.append(history(random.Random(1), "r"), handler="test")
+        world.begin(log, "run")
+        world.complete(log, "run", folder)
+    (folder / "copy").mkdir()
+    shutil.copy(folder / "log.db", folder / "copy")
     return folder
 
 
@@ -40,6 +43,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["sql", "--schema"],
         ["report", "latest", "--store", "."],
         ["export", "trajectories", "latest", "--store", "."],
+        ["replay", "latest", "--store", "."],
+        ["diff", "latest", "latest", "--store", "."],
+        ["whatif", "latest", "--set", "rewards.weights.novelty=0.5", "--store", "."],
+        ["retract", "1", "--reason", "bad", "--store", "copy"],
+        ["lineage", "1", "--store", "."],
+        ["audit", "latest", "--store", "."],
+        ["audit", "show", "1/0#1", "--store", "."],
+        ["log", "verify", "--store", "."],
+        ["log", "checkpoint", "--sign", "--store", "copy"],
+        ["log", "export", "-o", "log.ndjson", "--store", "."],
     ],
     ids=" ".join,
 )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent0es.log import EventLog
+from agent0es.log import EventLog, History
 from agent0es.projections import Projections, schema
 from agent0es.projections.state import state_at
 from agent0es.projections.trajectories import trajectories
@@ -28,7 +28,7 @@ MEASURED = {
 
 WRITER = """
 import random, sys
-from agent0es.log import EventLog
+from agent0es.log import EventLog, History
 from tests.unit.projections.history import history
 with EventLog.open(sys.argv[1]) as log:
     for number in range(1000):
@@ -54,8 +54,8 @@ def test_the_real_log_and_the_one_in_memory_fold_to_the_same_tables(tmp_path: Pa
             tables.catch_up()
             assert contents(tables) == contents(other)
         assert state_at(log, "r1") == state_at(FakeLog(events), "r1")
-        assert [t["attempt"] for t in trajectories(log, "r1")] == [
-            t["attempt"] for t in trajectories(FakeLog(events), "r1")
+        assert [t["attempt"] for t in trajectories(History.of(log, "r1"))] == [
+            t["attempt"] for t in trajectories(History.of(FakeLog(events), "r1"))
         ]
 
 

@@ -47,7 +47,7 @@ def one_line(done: "subprocess.CompletedProcess[str]") -> str:
         (("--set", "tools.enabled=[pythn]"), "did you mean 'python'?"),
         (("--set", "rewards.weights.style=1"), "rewards.weights.style: no such component"),
         (("--config", "/no/such.yaml"), "/no/such.yaml: No such file or directory"),
-        (("--resume", "latest"), "no run"),
+        (("--resume", "latest"), "there is no log; start a run first"),
         (("--resume", "latest", "--tasks", "3"), "--resume goes on with the run's own configuration"),
     ],
 )

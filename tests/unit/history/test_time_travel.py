@@ -12,13 +12,16 @@ from click.testing import CliRunner, Result
 
 from agent0es.bootstrap import configuration_of, load_rewards
 from agent0es.cli.main import cli
+from agent0es.domain.events import DatasetBuilt, Retracted
 from agent0es.errors import ConfigurationError, PositionNotFound, QueryError, RunNotFound
+from agent0es.handlers import train
 from agent0es.history.comparison import compare, parting
 from agent0es.history.positions import position_at
 from agent0es.history.timeline import timeline
 from agent0es.history.whatif import other_settings, whatif
-from agent0es.log import EventLog, History
+from agent0es.log import EventLog, History, NewEvent
 from agent0es.projections import snapshots
+from agent0es.projections.datasets import student_examples
 from agent0es.projections.snapshots import Snapshots
 from agent0es.projections.state import state_at
 from tests.support import world
@@ -256,6 +259,31 @@ def test_other_weights_move_the_rewards_and_other_filters_the_datasets(log: Even
     assert student_set["trains"] == [True, False]
     text = answer(store, "whatif", "run", "--set", "rewards.weights.novelty=1.2")
     assert "nothing was written" in text and "Rewards" in text
+
+
+def test_what_was_retracted_before_a_dataset_was_built_is_in_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, "run")
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(train, "build_dataset", dies)
+            world.complete(log, "run", tmp_path)
+        [ended] = log.read(types=["IterationCompleted"])
+        assert ended.position == log.head(), "the practice is over and nothing is built"
+        source = student_examples(log.read())[0].source
+        log.append([NewEvent("run/run", Retracted(what=source, reason="no", actor="me"))], handler="cli")
+        world.complete(log, "run", tmp_path)
+        [built] = [r.event for r in log.read(types=["DatasetBuilt"]) if isinstance(r.event, DatasetBuilt)]
+        assert source not in built.sources
+        log.append([NewEvent("run/run", Retracted(what=built.sources[0], reason="no", actor="me"))], handler="cli")
+
+        [dataset] = what_if(log, "run", "training.examples_per_family=100")["datasets"]
+    assert dataset["examples"][0] == len(built.sources), "before: as it was built, whatever was retracted later"
+    assert source not in dataset["comes_in"] and not dataset["drops_out"]
 
 
 def test_looking_back_writes_nothing(store: Path) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agent0es.domain import events as ev
 from agent0es.domain.events import Event
-from agent0es.errors import LogError
+from agent0es.errors import LogError, StoreError
 from agent0es.log import UPCASTERS, EventLog
 from agent0es.log.mapper import Content, decode_content, encode_content, encode_state
 from agent0es.log.recorders import NewRow
@@ -169,7 +169,7 @@ def test_an_older_version_is_upcast_when_it_is_read(monkeypatch: pytest.MonkeyPa
 
 def test_a_newer_version_is_refused() -> None:
     for content in (b'{"type":"IterationStarted","version":99}', b'{"type":"Unheard","version":1}'):
-        with pytest.raises(LogError, match="newer agent0es"):
+        with pytest.raises(StoreError, match="newer agent0es"):
             decode_content(content, {})
 
 

@@ -66,7 +66,9 @@ def test_a_batch_that_fails_leaves_neither_rows_nor_position(monkeypatch: pytest
     log = small_log()
     with Projections.open(log) as tables:
         whole = schema.load()
-        broken = whole._replace(fill=(*whole.fill, schema.Fill("INSERT INTO runs_of_nobody SELECT 1", frozenset())))
+        broken = whole._replace(
+            fill=(*whole.fill, schema.Fill("broken", "INSERT INTO runs_of_nobody SELECT 1", frozenset()))
+        )
         monkeypatch.setattr(schema, "load", lambda: broken)
         with pytest.raises(StoreError, match="runs_of_nobody"):
             tables.catch_up()

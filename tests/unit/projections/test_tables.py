@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.log import History
 from agent0es.log.records import NewEvent
 from agent0es.projections import Projections
 from tests.unit.projections import history as make
@@ -281,3 +282,34 @@ def test_a_failure_rate_over_one_half_in_fifty_attempts_is_an_alert() -> None:
     assert ask([*attempts(1, 25), *attempts(101, 24)], sql) == [
         ("attempts", 0.52, "52% of 50 attempts in a row failed")
     ]
+
+
+def begun(run: str, parent: str | None = None, position: int = 0) -> NewEvent:
+    own = {"seed": 1, "configuration": {}, "code_version": "0.1.0", "weights": {}}
+    if parent is None:
+        return NewEvent(f"run/{run}", ev.RunStarted.model_validate(own))
+    return NewEvent(f"run/{run}", ev.RunForked.model_validate({**own, "parent": parent, "position": position}))
+
+
+def test_the_histories_of_forks_are_those_that_the_log_reads() -> None:
+    went_on = [NewEvent(f"run/{run}", ev.IterationStarted(iteration=n)) for n in (1, 2) for run in ("a", "b", "c")]
+    log = FakeLog([begun("a"), went_on[0], begun("b", "a", 2), went_on[1], *went_on[3:5]])
+    log.append([begun("c", "b", 4), *went_on[2:3], begun("early", "b", 2), begun("alone")])
+    with Projections.open(log) as tables:
+        tables.catch_up()
+        found = list(tables.query("FROM histories ORDER BY run, until").rows)
+        events = "SELECT position FROM events e JOIN histories h ON e.run = h.ancestor AND e.position <= h.until"
+        positions = {
+            run: [row[0] for row in tables.query(f"{events} WHERE h.run = ? ORDER BY position", [run]).rows]
+            for run in ("a", "b", "c", "early", "alone")
+        }
+
+    assert [row for row in found if row[0] in ("c", "early")] == [
+        ("c", "a", 2),
+        ("c", "b", 4),
+        ("c", "c", log.head()),
+        ("early", "a", 2),
+        ("early", "early", log.head()),
+    ]
+    for run, of_table in positions.items():
+        assert of_table == [recorded.position for recorded in History.of(log, run).read()], run
