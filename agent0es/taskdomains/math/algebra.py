@@ -34,6 +34,11 @@ class Undecided(Exception):
     """The text is not mathematics that this module reads, or it is too large."""
 
 
+def symbol(name: str) -> Any:
+    """An unknown. All are real, so that the square root of x^2 is |x|."""
+    return sympy.Symbol(name, real=True)
+
+
 class Reader:
     """An expression in everyday notation: `2x(x+1)`, `sin^2 x`, `3!`, `|x|`, `x**2`, `sqrt(2)/2`."""
 
@@ -47,7 +52,11 @@ class Reader:
             token = TOKEN.match(text, end)
             if token is None:
                 raise Undecided(f"{text[end : end + 10]!r} is not mathematics")
-            self.tokens.append({"**": "^"}.get(token[1], token[1]))
+            name = token[1]
+            if name.isalpha() and 1 < len(name) <= 3 and name not in FUNCTIONS and name not in CONSTANTS:
+                self.tokens += name  # xy is x times y
+            else:
+                self.tokens.append("^" if name == "**" else name)
             end = token.end()
 
     def read(self) -> Any:
@@ -145,9 +154,7 @@ class Reader:
         if token in CONSTANTS:
             return CONSTANTS[token]
         if token[0].isalpha() and (len(token) == 1 or token[-1].isdigit() and len(token) == 2):
-            return sympy.Symbol(token)
-        if token.isalpha() and len(token) <= 3:
-            return sympy.Mul(*(CONSTANTS.get(letter, sympy.Symbol(letter)) for letter in token))
+            return symbol(token)
         raise Undecided(f"{token!r} is not known")
 
     def call(self, name: str) -> Any:
@@ -304,7 +311,7 @@ def same_antiderivative(value: Any, goal: Any) -> "bool | None":
         side.replace(sympy.Abs, lambda inner: inner) if side.has(sympy.log) else side for side in (value, goal)
     )
     names = {str(symbol) for symbol in goal.free_symbols}
-    shown = {sympy.Symbol(name) for name in FREE_CONSTANTS & names if sympy.diff(goal, sympy.Symbol(name)) == 1}
+    shown = {symbol(name) for name in FREE_CONSTANTS & names if sympy.diff(goal, symbol(name)) == 1}
     variables = goal.free_symbols - shown
     free = {s for s in value.free_symbols - variables if str(s) in FREE_CONSTANTS}
     if len(free) > 1 or value.free_symbols - variables - free:
@@ -350,21 +357,33 @@ def same_equation(given: str, true: str) -> "bool | None":
     symbols = first.free_symbols | second.free_symbols
     if len(symbols) == 1:
         return same_solutions(first, second, symbols.pop())
-    for symbol in sorted(second.free_symbols, key=str):
-        if second.is_polynomial(symbol) and sympy.degree(second, symbol) == 1:
-            solved = sympy.solve(second, symbol)[0]
-            return False if differ(first.subs(symbol, solved), sympy.Integer(0)) else None
-    return None
+    return False if apart(first, second) or apart(second, first) else None
 
 
-def same_solutions(first: Any, second: Any, symbol: Any) -> "bool | None":
+def apart(first: Any, second: Any) -> bool:
+    """Whether there is a real point at which the second vanishes and the first clearly doesn't."""
+    unknowns = sorted(first.free_symbols | second.free_symbols, key=str)
+    for unknown in sorted(second.free_symbols, key=str):
+        rest = [other for other in unknowns if other != unknown]
+        for turn in range(2):
+            point = {s: sympy.Rational(POINTS[(turn + i) % len(POINTS)]) for i, s in enumerate(rest)}
+            narrowed = second.subs(point)
+            if not narrowed.has(unknown) or not narrowed.is_polynomial(unknown):
+                continue
+            for root in sympy.Poly(narrowed, unknown).nroots(n=30, maxsteps=200):
+                if root.is_real and abs(sympy.N(first.subs({**point, unknown: root}), 30)) > sympy.Float("1e-12"):
+                    return True
+    return False
+
+
+def same_solutions(first: Any, second: Any, unknown: Any) -> "bool | None":
     """Whether two expressions vanish at the same real numbers."""
     found = []
     for side in (first, second):
-        if not side.has(symbol):
+        if not side.has(unknown):
             found.append(sympy.S.EmptySet if side != 0 else sympy.S.Reals)
         else:
-            found.append(sympy.solveset(side, symbol, sympy.S.Reals))
+            found.append(sympy.solveset(side, unknown, sympy.S.Reals))
     if not all(isinstance(one, (sympy.FiniteSet, type(sympy.S.EmptySet), type(sympy.S.Reals))) for one in found):
         return None
     if sympy.S.Reals in found:
@@ -502,5 +521,5 @@ def product_of(text: str) -> Any:
         name = re.match(r"\s*([A-Za-z])\s*=", text)
         if name is None:
             raise Undecided("no unknown is named")
-        return sympy.Mul(*(sympy.Symbol(name[1]) - read(item.text) for item in found.items), evaluate=True)
+        return sympy.Mul(*(symbol(name[1]) - read(item.text) for item in found.items), evaluate=True)
     return equation(text)

@@ -16,7 +16,6 @@ UNICODE = str.maketrans(
             "÷": "/",
             "∕": "/",
             "⁄": "/",
-            "√": "sqrt",
             "π": "pi",
             "∞": "oo",
             "≤": "<=",
@@ -54,7 +53,7 @@ COMMANDS = {
     **{name: "*" for name in "cdot times ast".split()},
     **{name: "<=" for name in "le leq leqslant".split()},
     **{name: ">=" for name in "ge geq geqslant".split()},
-    **{name: "{}" for name in "emptyset varnothing".split()},
+    **{name: "{ }" for name in "emptyset varnothing".split()},
     **{name: f" {name} " for name in "sin cos tan cot sec csc sinh cosh tanh ln log exp pi alpha beta theta".split()},
     **{"arcsin": " asin ", "arccos": " acos ", "arctan": " atan ", "div": "/", "infty": "oo", "cup": " U "},
     **{"pm": "+-", "lt": "<", "gt": ">", "degree": " degrees", "circ": " degrees", "lor": " or ", "land": " and "},
@@ -73,7 +72,9 @@ RAISED = re.compile(r"(\^|_)\s*\{([^{}]*)\}")
 WORDS = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|operatorname|mbox|mathit)\s*\{([^{}]*)\}")
 MATRIX = re.compile(r"\\begin\{([pbvB]?matrix|array)\}(?:\{[lcr|]*\})?(.*?)\\end\{\1\}", re.DOTALL)
 DEGREES = re.compile(r"\^\s*(?:\{\s*)?\\circ\s*\}?")
-QUOTIENT = re.compile(r"([+-]?) ?\(\((-?[0-9]+)\)/\((-?[0-9]+)\)\)")
+UNICODE_ROOT = re.compile(r"√ ?(?:([0-9]+(?:\.[0-9]+)?|[A-Za-z])|(?=\())")
+WHOLE = re.compile(r"-?[0-9]+")
+GROUP = re.compile(r"(?<=.)\{([^{}]*)\}")
 
 
 def clean(text: str) -> str:
@@ -88,12 +89,10 @@ def clean(text: str) -> str:
 def plain(text: str) -> str:
     """The text in plain notation. What can't be translated is left as it is, with its backslashes."""
     text = unwrapped(text.strip())
+    text = UNICODE_ROOT.sub(lambda found: f"sqrt({found[1]})" if found[1] else "sqrt", text)
     text = clean(text.translate(UNICODE))
-    if "\\" in text:
+    if "\\" in text or "^{" in text:
         text = _from_latex(text)
-    quotient = QUOTIENT.fullmatch(text)
-    if quotient:
-        text = f"{quotient[1]}{quotient[2]}/{quotient[3]}"
     return " ".join(text.split(" ")).strip()
 
 
@@ -130,7 +129,7 @@ def _from_latex(text: str) -> str:
     for _ in range(ROUNDS):
         before = text
         text = WORDS.sub(r" \1 ", text)
-        text = FRACTION.sub(r"((\1)/(\2))", text)
+        text = FRACTION.sub(_fraction, text)
         text = BINOMIAL.sub(r"binomial(\1, \2)", text)
         text = ROOT.sub(r"((\2)^(1/(\1)))", text)
         text = SQUARE_ROOT.sub(lambda found: f"sqrt({found[1] or found[2]})", text)
@@ -138,7 +137,15 @@ def _from_latex(text: str) -> str:
         if text == before or len(text) > 20_000:
             break
     text = COMMAND.sub(lambda found: COMMANDS.get(found[1], found[0]), text)
+    for _ in range(ROUNDS if "," not in text else 0):  # what braces are left hold together, as in \sin{2x}
+        text = GROUP.sub(r"(\1)", text)
     return text.replace("\x01", "{").replace("\x02", "}").strip()
+
+
+def _fraction(found: re.Match[str]) -> str:
+    if WHOLE.fullmatch(found[1].strip()) and WHOLE.fullmatch(found[2].strip()):
+        return f"({found[1].strip()}/{found[2].strip()})"
+    return f"(({found[1]})/({found[2]}))"
 
 
 def _matrix(found: re.Match[str]) -> str:

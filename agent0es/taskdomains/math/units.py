@@ -8,7 +8,8 @@ TOLERANCE = Fraction(1, 10**6)
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 LEADING_POINT = re.compile(r"([+-]?)(\.[0-9]+)")
-RATIO = re.compile(r"\(?([+-]?[0-9]+)\)? ?/ ?\(?([0-9]+)\)?")
+RATIO = re.compile(r"([+-]?[0-9]+) ?/ ?([0-9]+)")
+GROUP = re.compile(r"([+-]?) ?\(([^()]*)\)")
 MIXED = re.compile(r"([+-]?)([0-9]+)(?: |-| and )([0-9]+)/([0-9]+)")
 SCIENTIFIC = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?) ?\*? ?[*x] ?10 ?(?:\^|\*\*) ?\(?([+-]?[0-9]{1,2})\)?")
 SPACED = re.compile(r"[+-]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
@@ -80,6 +81,10 @@ SQUARE = re.compile(r"(square|sq|cubic|cu)\.? ([a-z]+)", re.IGNORECASE)
 def read_number(text: str) -> Fraction | None:
     """The exact value of an integer, decimal, ratio or mixed number: `1,234`, `0.75`, `3/4`, `1 1/2`, `3 * 10^5`; None
     for anything else."""
+    group = GROUP.fullmatch(text)
+    if group:
+        inner = read_number(group[2])
+        return inner if inner is None or group[1] != "-" else -inner
     ratio = RATIO.fullmatch(text)
     if ratio:
         return Fraction(int(ratio[1]), int(ratio[2])) if int(ratio[2]) else None

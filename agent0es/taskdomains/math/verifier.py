@@ -44,7 +44,8 @@ PERCENT = re.compile(
 )
 STEPS = re.compile(r"\s*(?:\n|\\\\(?![a-z]*\{)|=>|⟹|⇒|\\implies|\\Rightarrow)\s*")
 EXPRESSION = re.compile(r"(?:[0-9]|(?<![a-z])[xyznkt](?![a-z])|[-+*/^() ])+")
-JUXTAPOSED = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]")
+BEYOND = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]|(?:\^|\*\*) ?[^0-9 ]")
+"""What `compare_expressions.py` can't read: products without a sign, exponents that are no numbers."""
 FORMS = {"expansion": "expanded", "square_expansion": "expanded", "factorization": "factored"}
 """Families whose task is a form: an equal answer in another form has not done it."""
 LOWEST_TERMS = frozenset({"fraction_simplification"})
@@ -69,7 +70,8 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
     if not is_mathematics(goal):
         same = " ".join(given.split()) == true
         return _judged(same, "exact", _compared(given, true, same))
-    lines = [plain(line) for line in STEPS.split(answer.strip()) if line.strip()]
+    matrix = "\\begin" in answer
+    lines = [] if matrix else [plain(line) for line in STEPS.split(answer.strip()) if line.strip()]
     if len(lines) > 1:
         return _judge_lines(lines, goal, answer, task)
     return _judge_line(plain(answer), goal, given, task)
@@ -128,8 +130,7 @@ def _product_of_letters(word: str, text: str) -> bool:
 
 def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification | NeedsCall:
     true = task.reference
-    same_text = given == goal or "".join(given.split()) == "".join(goal.split())
-    if same_text and not _unreduced(given, task):
+    if _tight(given) == _tight(goal) and not _unreduced(given, task):
         return _judged(True, "exact", f"the answer is {true}")
     settings = _settings(task)
     given_shape, true_shape = shape(given), shape(goal)
@@ -194,7 +195,7 @@ def _same_number(given: str, true: str, asks_percent: bool) -> bool | None:
     wanted, unit = split_unit(true)
     goal = read_number(wanted)
     if goal is None:
-        return True if "".join(given.split()) == "".join(true.split()) else None
+        return True if _tight(given) == _tight(true) else None
     if read_number(split_unit(given)[0]) is not None:
         return None
     if BARE_ARITHMETIC.fullmatch(given):
@@ -213,6 +214,11 @@ def _unreduced(given: str, task: Task) -> bool:
     return value is not None and parts is not None and int(parts[2]) != value.denominator
 
 
+def _tight(text: str) -> str:
+    """The text without spaces beside signs; `1 2` is not `12`."""
+    return re.sub(r" ?([^\w ]) ?", r"\1", " ".join(text.split()))
+
+
 def _items(text: str) -> list[str]:
     """The items of a list, with or without its brackets."""
     bracketed = BRACKETED.fullmatch(text)
@@ -227,7 +233,7 @@ def _canonical(text: str) -> str:
 
 def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> str:
     """The comparing program with all texts in it as string literals: the short one where it suffices."""
-    if all(EXPRESSION.fullmatch(text) and not JUXTAPOSED.search(text) for text in (given, true)):
+    if all(EXPRESSION.fullmatch(text) and not BEYOND.search(text) for text in (given, true)):
         if not settings["antiderivative"]:
             body = Path(__file__).with_name("compare_expressions.py").read_text(encoding="utf-8")
             return f"{body}\nprint(compare({given!a}, {true!a}, {settings['form']!a}))\n"
