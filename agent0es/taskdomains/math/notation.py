@@ -62,6 +62,7 @@ COMMANDS = {
 COMMAND = re.compile(r"\\([A-Za-z]+) ?")
 SPACES = re.compile(r"\\[,;:! ]|~")
 ESCAPED = re.compile(r"\\([%$#&_])")
+PERIOD = re.compile(r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}")
 MIXED_FRACTION = re.compile(r"([0-9])\s*\\[dtc]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
 SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*([0-9])\s*([0-9])")
 FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
@@ -124,6 +125,7 @@ def _from_latex(text: str) -> str:
     text = DEGREES.sub(" degrees", text)
     text = ESCAPED.sub(r"\1", SPACES.sub(" ", text))
     text = text.replace("\\{", "\x01").replace("\\}", "\x02")
+    text = PERIOD.sub(r"(\1)", text)
     text = SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     text = MIXED_FRACTION.sub(r"\1 \2/\3", text)
     for _ in range(ROUNDS):

@@ -12,6 +12,7 @@ RATIO = re.compile(r"([+-]?[0-9]+) ?/ ?([0-9]+)")
 GROUP = re.compile(r"([+-]?) ?\(([^()]*)\)")
 MIXED = re.compile(r"([+-]?)([0-9]+)(?: |-| and )([0-9]+)/([0-9]+)")
 SCIENTIFIC = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?) ?\*? ?[*x] ?10 ?(?:\^|\*\*) ?\(?([+-]?[0-9]{1,2})\)?")
+REPEATING = re.compile(r"([+-]?[0-9]{1,20})\.([0-9]{0,20})\(([0-9]{1,20})\)")
 SPACED = re.compile(r"[+-]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
 
 SCALES: dict[str, dict[str, Fraction]] = {
@@ -90,6 +91,11 @@ def read_number(text: str) -> Fraction | None:
         return Fraction(int(ratio[1]), int(ratio[2])) if int(ratio[2]) else None
     if NUMBER.fullmatch(text):
         return Fraction(text.replace(",", ""))
+    repeating = REPEATING.fullmatch(text)
+    if repeating:
+        whole, fixed, period = repeating.groups()
+        tail = Fraction(int(fixed + period) - int(fixed or 0), 10 ** len(fixed) * (10 ** len(period) - 1))
+        return int(whole) - tail if whole.startswith("-") else int(whole) + tail
     mixed = MIXED.fullmatch(text)
     if mixed and 0 < int(mixed[3]) < int(mixed[4]):
         value = int(mixed[2]) + Fraction(int(mixed[3]), int(mixed[4]))

@@ -138,13 +138,15 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
     if true_shape.kind == "value" and read_number(split_unit(given)[0]) is not None:
         given_shape = Shape("value", text=given)  # the commas of 1,234,567 part no list
     asks_percent = bool(PERCENT.search(task.description))
-    same = compare(
-        given_shape,
-        true_shape,
-        lambda one, other: _same_number(one, other, asks_percent),
-        unordered=settings["unordered"],
-        python_list=settings["python_list"],
-    )
+    same = None
+    if "\\" not in given:  # what LaTeX is left is for math_verify
+        same = compare(
+            given_shape,
+            true_shape,
+            lambda one, other: _same_number(one, other, asks_percent),
+            unordered=settings["unordered"],
+            python_list=settings["python_list"],
+        )
     method = "numeric" if numeric else "exact"
     if same is True and _unreduced(given, task):
         return _judged(False, method, f"{_short(shown)} is not in lowest terms")
@@ -262,7 +264,7 @@ def _judged(
             "confidence": 0.0 if correct is None else 1.0,
             "method": method,
             "explanation": explanation,
-            "breakdown": dict(breakdown or {"answer": float(correct is True)}),
+            "breakdown": dict(breakdown or {}),
         }
     )
 
