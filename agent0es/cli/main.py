@@ -20,6 +20,7 @@ from agent0es.cli.run import run_command
 from agent0es.cli.sql import sql_command
 from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
+from agent0es.cli.verify import verify_command
 from agent0es.errors import Agent0Error, UserError
 
 
@@ -41,6 +42,7 @@ cli.add_command(fork_command)
 cli.add_command(replay_command)
 cli.add_command(diff_command)
 cli.add_command(whatif_command)
+cli.add_command(verify_command)
 for _command in (*QUERY_COMMANDS, sql_command, report_command):
     cli.add_command(_command)
 

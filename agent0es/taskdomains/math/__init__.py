@@ -74,7 +74,7 @@ class MathDomain:
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
         """The judgement that the program's output comes to."""
-        return verifier.judge_symbolic(output if status == "ok" else "", submission.answer, task)
+        return verifier.conclude(status, output, submission.answer, task)
 
     def normal_form(self, answer: str | None) -> str | None:
         """One text for all answers that say the same."""

@@ -1,4 +1,7 @@
-"""Inside the sandbox: whether two polynomials or quotients of them are the same. Neither is executed."""
+"""Inside the sandbox: whether two polynomials or quotients of them are the same. Neither is executed.
+
+The short program for the frequent case: every call is kept in the log with its text. `algebra.py` does the rest.
+"""
 
 import ast
 from typing import Any
@@ -39,12 +42,12 @@ def build(node: ast.AST) -> Any:
     raise Undecided
 
 
-def compare(given: str, true: str) -> str:
-    """true: the same expression up to order; false: another value; undecided: the same value in another form."""
+def compare(given: str, true: str, form: str) -> str:
+    """true: the same value, or, where a form is asked for, the same expression up to order; false; undecided."""
     try:
         first, second = (build(ast.parse(text.replace("^", "**").strip(), mode="eval")) for text in (given, true))
         if first == second:
             return "true"
-        return "undecided" if sympy.cancel(first - second) == 0 else "false"
+        return "true" if not form and sympy.cancel(first - second) == 0 else "false"
     except (Undecided, SyntaxError, ArithmeticError, ValueError, RecursionError, MemoryError):
         return "undecided"

@@ -12,7 +12,7 @@ import agent0es.tools
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.compare_expressions import compare
-from agent0es.taskdomains.math.verifier import judge, judge_symbolic, normal_form
+from agent0es.taskdomains.math.verifier import conclude, judge, normal_form
 
 REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
 
@@ -137,7 +137,7 @@ def test_no_answer_is_wrong_by_no_method() -> None:
 def test_no_text_makes_the_verifier_raise(answer: str, reference: str) -> None:
     assert isinstance(judge(answer, task(reference)), Verification | NeedsCall)
     normal_form(answer)
-    judge_symbolic(answer, answer, task(reference))
+    conclude("ok", answer, answer, task(reference))
 
 
 @given(answer=st.text(alphabet="0123456789.,/eE+-*^()[] x='$%\n", max_size=2500), reference=st.sampled_from(REFERENCES))
@@ -153,21 +153,22 @@ def test_a_whole_number_is_right_only_when_equal(wrong: int, right: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("answer", "true", "output"),
+    ("answer", "true", "form", "output"),
     [
-        ("12 + 7*x + x^2", "x**2 + 7*x + 12", "true"),
-        ("x**2 + 3*x + 4*x + 12", "x**2 + 7*x + 12", "true"),
-        ("(x + 3)*(x + 4)", "x**2 + 7*x + 12", "undecided"),
-        ("x**2 + 7*x + 12", "(x + 3)*(x + 4)", "undecided"),
-        ("(4 + x)*(x + 3)", "(x + 3)*(x + 4)", "true"),
-        ("x**2 + 7*x + 13", "x**2 + 7*x + 12", "false"),
-        ("x**9**9**9", "x**2 + 7*x", "undecided"),
-        ("((((x", "x**2 + 7*x", "undecided"),
-        ("2x", "2*x + 1", "undecided"),
+        ("12 + 7*x + x^2", "x**2 + 7*x + 12", "expanded", "true"),
+        ("x**2 + 3*x + 4*x + 12", "x**2 + 7*x + 12", "expanded", "true"),
+        ("(x + 3)*(x + 4)", "x**2 + 7*x + 12", "", "true"),
+        ("(x + 3)*(x + 4)", "x**2 + 7*x + 12", "expanded", "false"),
+        ("x**2 + 7*x + 12", "(x + 3)*(x + 4)", "factored", "false"),
+        ("(4 + x)*(x + 3)", "(x + 3)*(x + 4)", "factored", "true"),
+        ("x**2 + 7*x + 13", "x**2 + 7*x + 12", "", "false"),
+        ("x**9**9**9", "x**2 + 7*x", "", "undecided"),
+        ("((((x", "x**2 + 7*x", "", "undecided"),
+        ("2x", "2*x + 1", "", "undecided"),
     ],
 )
-def test_expressions_are_compared_without_running_them(answer: str, true: str, output: str) -> None:
-    assert compare(answer, true) == output
+def test_expressions_are_compared_without_running_them(answer: str, true: str, form: str, output: str) -> None:
+    assert compare(answer, true, form) == output
     judged = judge(answer, task(true))
     assert isinstance(judged, NeedsCall) and repr(answer) in judged.input
 
@@ -186,7 +187,7 @@ def test_the_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
     ("output", "correct"), [("true\n", True), ("false", False), ("undecided", None), ("", None), ("true\nfalse", None)]
 )
 def test_only_true_and_false_decide(output: str, correct: bool | None) -> None:
-    judged = judge_symbolic(output, "x", task("x**2 + 7*x"))
+    judged = conclude("ok", output, "x", task("x**2 + 7*x"))
     assert (judged.correct, judged.method) == (correct, "symbolic")
 
 

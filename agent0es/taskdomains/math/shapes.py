@@ -1,0 +1,348 @@
+"""What an answer is made of: lists, sets, intervals, matrices, assignments. Splits texts and evaluates nothing.
+
+Used twice with the same rules: in-process, where every part must be a number, and inside the sandbox, where parts are
+compared by algebra. A judgement is True, False or None for undecided.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+Leaf = Callable[[str, str], "bool | None"]
+"""Compares what was given with what is true, both without commas or brackets around them."""
+
+MOST_ITEMS = 60
+INFINITE = re.compile(r"[+-]?\s*(?:oo|inf|infinity)", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?|[a-z]\([a-z]\)|[a-z]'+(?:\([a-z]\))?")
+NOTHING = re.compile(r"\{ *\}|EmptySet|(?:there (?:is|are) )?no (?:real )?(?:solutions?|roots?)|none", re.IGNORECASE)
+RELATION = re.compile(r"(<=|>=|<|>)")
+MATRIX = re.compile(r"(?:Immutable)?(?:Dense)?Matrix\((.*)\)", re.DOTALL)
+SYMPY_INTERVAL = re.compile(r"Interval(\.open|\.Lopen|\.Ropen)?\(([^()]*(?:\([^()]*\))?[^()]*)\)")
+OPEN = {None: "[]", ".open": "()", ".Lopen": "(]", ".Ropen": "[)"}
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One answer, split."""
+
+    kind: str
+    """value, bare (a, b without brackets), list, set, union, interval, named (assignments), equation, relation."""
+    items: "tuple[Shape, ...]" = ()
+    text: str = ""
+    """value, equation, relation: the text. list, interval: the brackets, `[]`, `(]`."""
+    names: tuple[str, ...] = ()
+    """named: what stands on the left, one for each item."""
+
+
+def every(judged: "Iterable[bool | None]") -> "bool | None":
+    """False where one is, else None where one is, else True."""
+    found = list(judged)
+    return False if False in found else None if None in found else True
+
+
+def some(judged: "Iterable[bool | None]") -> "bool | None":
+    """True where one is, else None where one is, else False."""
+    found = list(judged)
+    return True if True in found else None if None in found else False
+
+
+def split(text: str, separator: str) -> list[str]:
+    """The parts between separators that stand outside all brackets. One part where the brackets don't match up."""
+    parts, depth, start, at = [], [], 0, 0
+    while at < len(text):
+        letter = text[at]
+        if letter in CLOSING:
+            depth.append(letter)
+        elif letter in ")]}":
+            if not depth:
+                return [text]
+            depth.pop()  # of any kind: [1, 2) is an interval
+        elif not depth and text.startswith(separator, at):
+            parts.append(text[start:at].strip())
+            at += len(separator)
+            start = at
+            continue
+        at += 1
+    return [*parts, text[start:].strip()] if not depth else [text]
+
+
+def shape(text: str, depth: int = 0) -> Shape:
+    """Split a text in plain notation."""
+    text = text.strip()
+    if depth > 4 or not text:
+        return Shape("value", text=text)
+    if NOTHING.fullmatch(text):
+        return Shape("set")
+    matrix = MATRIX.fullmatch(text)
+    if matrix:
+        return shape(matrix[1], depth + 1)
+    text = _from_sympy(text)
+    for separator in (" U ", " or ", " and "):
+        parts = split(text, separator)
+        if 1 < len(parts) <= MOST_ITEMS:
+            return _alternatives(parts, separator, depth)
+    parts = split(text, ",")
+    if 1 < len(parts) <= MOST_ITEMS:
+        return _bare([part for part in parts if part], depth)
+    if text[0] in CLOSING and text[-1] in ")]}" and len(split(text[1:-1], "\x00")) == 1 and _closes_last(text):
+        return _bracketed(text, depth)
+    if "+-" in text:
+        before, _, after = text.partition("+-")
+        name, sign, value = before.rpartition("=")
+        both = [shape(f"{name}{sign}{value}{plus}{after}", depth + 1) for plus in ("+" if value.strip() else "", "-")]
+        return _gather(both)
+    if RELATION.search(text):
+        return _relation(text)
+    return _equation(text, depth)
+
+
+def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, python_list: bool = False) -> "bool | None":
+    """Whether the two say the same. `unordered`: the true list is a solution set. `python_list`: it was printed by
+    Python, so that `[1, 2]` is no interval."""
+    if unordered and true.kind == "list":
+        if all(item.kind == "list" for item in true.items) and true.items and given.kind in ("bare", "list"):
+            given = _points(given)  # solutions of a system: [(1, 2), (2, 1)]
+        true = Shape("set", true.items)
+    match true.kind:
+        case "value":
+            return _one(given, lambda text: leaf(text, true.text))
+        case "equation" | "relation":
+            return _one(given, lambda text: leaf(text, true.text), whole=True)
+        case "named":
+            return _compare_named(given, true, leaf)
+        case "set":
+            return _compare_sets(given, true, leaf)
+        case "union":
+            parts = given.items if given.kind == "union" else (given,)
+            return _match(parts, true.items, lambda one, other: compare(one, other, leaf))
+        case "interval":
+            return _compare_intervals(given, true, leaf)
+    return _compare_lists(given, true, leaf, python_list)
+
+
+def _one(given: Shape, judge: "Callable[[str], bool | None]", whole: bool = False) -> "bool | None":
+    """Judge the one text that was given: a value, `x = value`, or a single item in brackets."""
+    if given.kind in ("value", "equation", "relation"):
+        return judge(given.text)
+    if given.kind == "named" and len(given.items) == 1 and given.items[0].kind == "value":
+        name, value = given.names[0], given.items[0].text
+        return judge(f"{name} = {value}") if whole else judge(value)
+    if given.kind in ("set", "list") and len(given.items) == 1:
+        return _one(given.items[0], judge, whole)
+    return False
+
+
+def _compare_named(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
+    if given.kind == "named":
+        if sorted(given.names) == sorted(true.names):
+            values = dict(zip(given.names, given.items, strict=True))
+            return every(compare(values[name], item, leaf) for name, item in zip(true.names, true.items, strict=True))
+        if len(true.items) == 1 and len(given.items) == 1 and _has_letters(true.items[0]):
+            return leaf(_as_text(given), _as_text(true))
+        return False
+    if len(true.items) == 1:
+        if given.kind == "equation":
+            return leaf(given.text, _as_text(true)) if given.text else None
+        return compare(given, true.items[0], leaf)
+    if given.kind in ("bare", "list") and len(given.items) == len(true.items):
+        # (2, 3) for x = 2, y = 3: in the order of the names
+        order = sorted(range(len(true.names)), key=lambda index: true.names[index])
+        return every(compare(item, true.items[index], leaf) for item, index in zip(given.items, order, strict=True))
+    return False
+
+
+def _compare_sets(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
+    if given.kind == "named" and len(set(given.names)) > 1:
+        return False if true.items and all(item.kind == "value" for item in true.items) else None
+    if given.kind == "interval":
+        return False
+    if given.kind == "list" and given.text == "()" and len(given.items) == 2:
+        same = _match(given.items, true.items, lambda one, other: compare(one, other, leaf))
+        return None if same else same  # a point or an open interval
+    items = given.items if given.kind in ("set", "bare", "list", "named") else (given,)
+    return _match(items, true.items, lambda one, other: compare(one, other, leaf))
+
+
+def _match(
+    given: Sequence[Shape], true: Sequence[Shape], same: "Callable[[Shape, Shape], bool | None]"
+) -> "bool | None":
+    """Whether each of one side has its equal on the other."""
+    if not given or not true:
+        return not given and not true
+    if len(given) * len(true) > MOST_ITEMS**2:
+        return None
+    table = [[same(one, other) for other in true] for one in given]
+    return every([*(some(row) for row in table), *(some(column) for column in zip(*table, strict=True))])
+
+
+def _compare_intervals(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
+    given = _as_interval(given)
+    if given.kind != "interval":
+        return False
+    brackets = [
+        one == other or bool(INFINITE.fullmatch(end.text))
+        for one, other, end in zip(given.text, true.text, true.items, strict=True)
+    ]
+    if not all(brackets):
+        return False
+    return every(map(lambda one, other: _end(one, other, leaf), given.items, true.items))
+
+
+def _end(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
+    ends = [INFINITE.fullmatch(end.text) for end in (given, true)]
+    if all(ends):
+        return given.text.strip().startswith("-") == true.text.strip().startswith("-")
+    return False if any(ends) else compare(given, true, leaf)
+
+
+def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> "bool | None":
+    if given.kind == "interval" and true.kind == "list" and len(true.items) == 2:
+        return _compare_intervals(given, _as_interval(true), leaf)
+    if given.kind in ("set", "union", "relation", "equation") and (given.items or true.items):
+        return False
+    items = given.items if given.kind in ("bare", "list", "set") else (given,)
+    if len(items) != len(true.items):
+        return False
+    same = every(compare(one, other, leaf, python_list=python_list) for one, other in zip(items, true.items))
+    brackets_differ = given.kind == true.kind == "list" and given.text != true.text
+    if same is True and brackets_differ and not python_list and len(items) == 2 and items[0].kind == "value":
+        return None  # [1, 2] and (1, 2) are the same pair, or a closed and an open interval
+    return same
+
+
+def _as_interval(given: Shape) -> Shape:
+    if given.kind == "list" and len(given.items) == 2:
+        return Shape("interval", given.items, given.text)
+    return given
+
+
+def _points(given: Shape) -> Shape:
+    if given.kind == "list" and given.items and given.items[0].kind == "value":
+        return Shape("set", (given,))
+    return Shape("set", given.items)
+
+
+def _alternatives(parts: list[str], separator: str, depth: int) -> Shape:
+    shapes = [shape(part, depth + 1) for part in parts]
+    if separator == " U " or any(one.kind in ("interval", "union") for one in shapes):
+        return Shape("union" if separator != " and " else "relation", tuple(map(_as_interval, shapes)), " ")
+    if separator == " and " and all(one.kind == "named" for one in shapes):
+        return _gather(shapes, alternatives=False)
+    inner = [item for one in shapes for item in (one.items if one.kind in ("bare", "set") else (one,))]
+    return _gather(inner)
+
+
+def _gather(shapes: Sequence[Shape], alternatives: bool = True) -> Shape:
+    """Several answers as one: a set of values; assignments to different names at once where they aren't alternatives."""
+    if all(one.kind == "named" and len(one.items) == 1 for one in shapes):
+        names = {one.names[0] for one in shapes}
+        if len(names) == len(shapes) and not alternatives:
+            return Shape("named", tuple(one.items[0] for one in shapes), names=tuple(one.names[0] for one in shapes))
+        if len(names) == 1:
+            return Shape("set", tuple(one.items[0] for one in shapes))
+    return Shape("set", tuple(shapes))
+
+
+def _bare(parts: list[str], depth: int) -> Shape:
+    parts = [part.removeprefix("and ").removeprefix("or ") for part in parts]
+    shapes = tuple(shape(part, depth + 1) for part in parts)
+    if shapes and all(one.kind == "named" for one in shapes):
+        return _gather(shapes, alternatives=False)
+    if len(shapes) > 1 and shapes[0].kind == "named" and all(one.kind == "value" for one in shapes[1:]):
+        return Shape("set", (shapes[0].items[0], *shapes[1:]))  # x = 2, 3
+    return Shape("bare", shapes)
+
+
+def _bracketed(text: str, depth: int) -> Shape:
+    opening, closing, inner = text[0], text[-1], text[1:-1].strip()
+    parts = [part for part in split(inner, ",") if part]
+    if len(parts) > MOST_ITEMS:
+        return Shape("value", text=text)
+    if opening == "{" and closing == "}":
+        if parts and all(len(split(part, ":")) == 2 for part in parts):
+            pairs = [split(part, ":") for part in parts]
+            return Shape(
+                "named", tuple(shape(value, depth + 1) for _, value in pairs), names=tuple(k for k, _ in pairs)
+            )
+        return Shape("set", tuple(shape(part, depth + 1) for part in parts))
+    if "{" in (opening, closing) or "}" in (opening, closing):
+        return Shape("value", text=text)
+    items = tuple(shape(part, depth + 1) for part in parts)
+    if len(parts) == 2 and (opening + closing in ("[)", "(]") or any(INFINITE.fullmatch(part) for part in parts)):
+        return Shape("interval", items, opening + closing)
+    if opening == "(" and len(parts) == 1:
+        return _equation(text, depth) if "=" not in inner else shape(inner, depth + 1)
+    if opening + closing not in ("[]", "()"):
+        return Shape("value", text=text)
+    return Shape("list", items, opening + closing)
+
+
+def _closes_last(text: str) -> bool:
+    """Whether the bracket at the start is closed by the one at the end."""
+    depth = 0
+    for index, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth == 0:
+            return index == len(text) - 1
+    return False
+
+
+def _relation(text: str) -> Shape:
+    """`x > 1`, `1 < x <= 2`: an interval where one single name stands between or beside."""
+    parts = [part.strip() for part in RELATION.split(text)]
+    flipped = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+    if len(parts) == 3:
+        left, sign, right = parts
+        if NAME.fullmatch(right) and not NAME.fullmatch(left):
+            left, sign, right = right, flipped[sign], left
+        if NAME.fullmatch(left) and right and not _letters(right):
+            bound = Shape("value", text=right)
+            if sign[0] == "<":
+                return Shape("interval", (Shape("value", text="-oo"), bound), "(" + ("]" if "=" in sign else ")"))
+            return Shape("interval", (bound, Shape("value", text="oo")), ("[" if "=" in sign else "(") + ")")
+    if len(parts) == 5 and NAME.fullmatch(parts[2]) and not _letters(parts[0]) and not _letters(parts[4]):
+        low, first, _, second, high = parts
+        if first[0] == second[0] == ">":
+            low, first, second, high = high, flipped[second], flipped[first], low
+        if first[0] == second[0] == "<":
+            ends = (Shape("value", text=low), Shape("value", text=high))
+            return Shape("interval", ends, ("[" if "=" in first else "(") + ("]" if "=" in second else ")"))
+    return Shape("relation", text=text)
+
+
+def _equation(text: str, depth: int) -> Shape:
+    parts = [part.strip() for part in re.split(r"(?<![<>!=])==?(?!=)", text)]
+    if len(parts) == 2 and all(parts):
+        left, right = parts
+        if NAME.fullmatch(left):
+            return Shape("named", (shape(right, depth + 1),), names=(left,))
+        if NAME.fullmatch(right) and not _letters(left):
+            return Shape("named", (shape(left, depth + 1),), names=(right,))
+        return Shape("equation", text=text)
+    within = re.fullmatch(r"([A-Za-z]) in (.*)", text)
+    if within:
+        return shape(within[2], depth + 1)
+    return Shape("equation" if len(parts) > 1 else "value", text=text)
+
+
+def _letters(text: str) -> bool:
+    return bool(re.search(r"[A-Za-z]", re.sub(r"sqrt|pi|oo|log|ln", "", text)))
+
+
+def _has_letters(value: Shape) -> bool:
+    return value.kind == "value" and _letters(value.text)
+
+
+def _as_text(named: Shape) -> str:
+    return f"{named.names[0]} = {named.items[0].text}"
+
+
+def _from_sympy(text: str) -> str:
+    """SymPy's ways to print intervals, unions and inequalities."""
+    if "Interval" in text:
+        text = SYMPY_INTERVAL.sub(lambda found: OPEN[found[1]][0] + found[2] + OPEN[found[1]][1], text)
+    union = re.fullmatch(r"Union\((.*)\)", text)
+    if union:
+        text = " U ".join(split(union[1], ","))
+    return text

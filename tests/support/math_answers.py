@@ -1,0 +1,79 @@
+"""The table of labelled answers, `tests/data/math_answers.txt`, and how its many symbolic ones are judged at once."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent0es.domain.task import Submission, Task, Verification
+from agent0es.sandbox import BubblewrapSandbox
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.math import MathDomain
+from agent0es.tools.base import ToolLimits
+from agent0es.tools.python import PythonTool
+
+TABLE = Path(__file__).parents[1] / "data" / "math_answers.txt"
+LABELS = {"+": True, "-": False, "?": None}
+BATCH = 48
+
+
+@dataclass(frozen=True)
+class Case:
+    label: bool | None
+    """Right, wrong, or None for an answer that must stay undecided."""
+    answer: str
+    task: Task
+
+
+def task_of(reference: str, action: str = "", description: str = "", family: str = "any") -> Task:
+    return Task(
+        domain="math",
+        family=family,
+        parameters={},
+        wording=0,
+        description=description,
+        reference=reference,
+        reference_action=action,
+        difficulty=0.0,
+    )
+
+
+def labelled() -> list[Case]:
+    """The table, top to bottom."""
+    cases = []
+    task = task_of("")
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("  "):
+            cases.append(Case(LABELS[line[2]], line[4:].replace(" ⏎ ", "\n"), task))
+        elif line and not line.startswith("#"):
+            rest, _, description = line.partition(" # ")
+            reference, _, action = rest.partition(" @ ")
+            task = task_of(reference, action, description)
+    return cases
+
+
+async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
+    """Judge answers with the real sandbox, many to a call: programs differ in their last line, so the calls of a batch
+    are one program's text with the last lines of all."""
+    domain = MathDomain()
+    first = [domain.judge(Submission(answer), task) for answer, task in pairs]
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for index, found in enumerate(first):
+        if isinstance(found, NeedsCall):
+            body, _, last = found.input.rstrip().rpartition("\n")
+            groups.setdefault(body, []).append((index, last))
+    sandbox = BubblewrapSandbox()
+    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16)
+    judged = [found if isinstance(found, Verification) else None for found in first]
+    for body, calls in groups.items():
+        for start in range(0, len(calls), BATCH):
+            batch = calls[start : start + BATCH]
+            program = "\n".join([body, *(last for _, last in batch)])
+            ast.parse(program)
+            result = await PythonTool(sandbox).run(program, limits)
+            assert result.status == "ok", result.output
+            for (index, _), line in zip(batch, result.output.splitlines(), strict=True):
+                answer, task = pairs[index]
+                judged[index] = domain.conclude("ok", line, Submission(answer), task)
+    await sandbox.close()
+    return [found for found in judged if found is not None]
