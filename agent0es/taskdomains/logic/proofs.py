@@ -67,8 +67,10 @@ JUSTIFIED = re.compile(
     re.IGNORECASE,
 )
 NAMED = re.compile(
-    rf"(?P<formula>.+?)(?:\s*[\[(:]\s*|\s+)(?P<rule>[A-Za-z][A-Za-z ]*[A-Za-z])[\s:,(]+(?P<after>{REFERENCES})[\])]*"
+    rf"(?P<formula>.+)[\s\[(:]+(?:by|from) (?P<rule>[A-Za-z][A-Za-z ]*)[\s:,(]+(?P<after>{REFERENCES})[\])]*"
+    rf"|(?P<formula_>.+)[\s\[(:]+(?P<rule_>[A-Za-z]{{2,}})[\s:,(]+(?P<after_>{REFERENCES})[\])]*"
 )
+"""A line by a rule that is not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +114,14 @@ def check_proof(text: str, premises: Sequence[Formula], goal: Formula) -> Checke
         return Checked(None, f"{len(pieces)} lines are too many to check", {})
     known: dict[int, _Known] = {}
     scores: dict[str, float] = {}
-    verdict: tuple[bool | None, str] | None = None
+    verdicts: list[tuple[bool | None, str]] = []
     for position, piece in enumerate(pieces, 1):
         try:
             line = read_line(piece, position)
             if line.number in known or (known and line.number < max(known)):
                 raise Unreadable(f"line {line.number}: lines must be numbered upwards")
         except (Unreadable, TooMuch) as error:
-            failed = False if isinstance(error, Unreadable) else None
-            verdict = verdict or (failed, str(error))
+            verdicts.append((False if isinstance(error, Unreadable) else None, str(error)))
             break
         name = f"line {line.number}"
         try:
@@ -129,17 +130,27 @@ def check_proof(text: str, premises: Sequence[Formula], goal: Formula) -> Checke
         except _Fault as fault:
             scores[name] = 0.0
             known[line.number] = _Known(line.formula, frozenset())  # later lines are checked on its word
-            verdict = verdict or (_unknown_rule(line, known), f"{name}, {line.rule}: {fault}")
-    if verdict is None and not known:
-        verdict = False, "there is no line in the proof"
-    if verdict is None:
-        last = known[max(known)]
-        if last.formula != goal:
-            verdict = False, f"line {max(known)} is {write(last.formula)}, not the goal {write(goal)}"
-        elif last.rests_on:
-            verdict = False, f"line {max(known)} rests on the assumption in line {min(last.rests_on)}, never discharged"
-    correct, explanation = verdict or (True, f"all {len(known)} lines follow, and the last is the goal")
-    return Checked(correct, explanation, scores)
+            verdicts.append((_unknown_rule(line, known), f"{name}, {line.rule}: {fault}"))
+    else:
+        verdicts.append(_ending(known, goal))
+    # The first line that is wrong says why; a line that can't be judged counts where no line is wrong.
+    for correct in (False, None, True):
+        for verdict, explanation in verdicts:
+            if verdict is correct:
+                return Checked(correct, explanation, scores)
+    raise AssertionError("every way through the loop appends a verdict")
+
+
+def _ending(known: Mapping[int, _Known], goal: Formula) -> tuple[bool | None, str]:
+    if not known:
+        return False, "there is no line in the proof"
+    number = max(known)
+    last = known[number]
+    if last.formula != goal:
+        return False, f"line {number} is {write(last.formula)}, not the goal {write(goal)}"
+    if last.rests_on:
+        return False, f"line {number} rests on the assumption in line {min(last.rests_on)}, never discharged"
+    return True, f"all {len(known)} lines follow, and the last is the goal"
 
 
 def read_line(text: str, position: int) -> Line:
@@ -152,11 +163,12 @@ def read_line(text: str, position: int) -> Line:
     match = JUSTIFIED.fullmatch(rest) or NAMED.fullmatch(rest)
     if match is None:
         raise Unreadable(f"line {number}: no rule is given")
-    written = " ".join(match["rule"].lower().split())
-    references = f"{match.groupdict().get('before') or ''} {match['after'] or ''}"
+    found = {name.rstrip("_"): text for name, text in match.groupdict().items() if text is not None}
+    written = " ".join(found["rule"].lower().split())
+    references = f"{found.get('before', '')} {found.get('after', '')}"
     cited = tuple(int(one) for one in re.findall(r"[0-9]{1,4}", references))
     try:
-        formula = read_formula(match["formula"].rstrip(" .,"))
+        formula = read_formula(found["formula"].rstrip(" .,"))
     except Unreadable as error:
         raise Unreadable(f"line {number}: {error}") from None
     except TooMuch as error:
