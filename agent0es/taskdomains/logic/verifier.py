@@ -1,0 +1,310 @@
+"""Whether an answer is right: by what it says, by truth table, by a solver in the sandbox, or line by line for a proof.
+
+A reference is the answer itself (`True`, `12`, `[0, 1, 1]`, `(1, 0)`, `B`, a formula that the answer must be equivalent
+to), or says what is asked for:
+
+    model (p, q) of: p and not q            values of p and q that make it true; `none` where there are none
+    equivalent to: p -> q                   any formula that says the same
+    nnf of: …   cnf of: …   dnf of: …       such a formula in that normal form
+    entailment: p -> q, p |- q              yes or no, decided here; also first-order
+    satisfiable: p and not p                yes or no
+    proof of: p -> q, p |- q                a proof in natural deduction
+
+What a model wrote is read by the bounded readers of this package alone. What takes more than a truth table or a search
+for a model goes to a solver in the sandbox, as text made of numbered names.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent0es.domain.task import Task, Verification
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.logic import answers
+from agent0es.taskdomains.logic.answers import NoValue, clean, read_assignment, read_value, truth, words
+from agent0es.taskdomains.logic.formula import (
+    Atom,
+    Binary,
+    Constant,
+    Formula,
+    Not,
+    TooMuch,
+    Unreadable,
+    atoms,
+    is_propositional,
+    parts,
+    read_formula,
+    write,
+)
+from agent0es.taskdomains.logic.proofs import RULE_OF, check_proof, read_line
+from agent0es.taskdomains.logic.semantics import against, holds, satisfiable, smt
+
+LONGEST = 4000
+"""Characters; no answer of this domain is nearly as long."""
+ASKED = re.compile(
+    r"(model) ?\(([\w, ]*)\) of: ?(.*)|(equivalent to|nnf of|cnf of|dnf of|entailment|satisfiable|proof of): ?(.*)",
+    re.DOTALL,
+)
+TURNSTILE = re.compile(r"\|-|⊢|\btherefore\b")
+NOT_NORMAL = {"nnf": "a negation before a bracket", "cnf": "not an `and` of `or`s", "dnf": "not an `or` of `and`s"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A judgement that hangs on whether a formula has a model."""
+
+    formula: Formula
+    with_model: Verification
+    without: Verification
+
+
+def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
+    """The judgement of an answer, or the program that makes it. Pure, and never raises."""
+    found = _prepare(answer, task)
+    if isinstance(found, Verification):
+        return found
+    has_model = satisfiable(found.formula)
+    if has_model is not None:
+        return found.with_model if has_model else found.without
+    text = smt(found.formula)
+    if text is None:
+        return _judged(None, "formal", "a predicate is used with two numbers of terms")
+    body = Path(__file__).with_name("solve_formulas.py").read_text(encoding="utf-8")
+    return NeedsCall("python", f"{body}\nprint(solve({text!a}))\n")
+
+
+def conclude(output: str, answer: str | None, task: Task) -> Verification:
+    """The judgement that the solver's output comes to; undecided for anything but `sat` and `unsat`."""
+    found = _prepare(answer, task)
+    if isinstance(found, Verification):
+        return found
+    by_output = {"sat": found.with_model, "unsat": found.without}
+    return by_output.get(output.strip()) or _judged(None, "formal", "the solver did not decide it")
+
+
+def normal_form(answer: str | None) -> str | None:
+    """One text for answers that say the same. None for no answer."""
+    if answer is None or not answer.strip():
+        return None
+    given = clean(answer[:LONGEST])
+    said = words(given) if len(given) < 60 else ""
+    if said in answers.YES | answers.FOLLOWS | answers.SATISFIABLE:
+        return "True"
+    if said in answers.NO | answers.FOLLOWS_NOT | answers.SATISFIABLE_NOT:
+        return "False"
+    try:
+        names = sorted(set(re.findall(r"\b([A-Za-z]\w*)\b['\"]? ?(?:[:=]| is )", given)))
+        if names:
+            values = read_assignment(given, names)
+            return ",".join(f"{name}={values[name]}" for name in sorted(values))
+    except NoValue:
+        pass
+    for read in (_formula_text, _value_text):
+        text = read(given)
+        if text is not None:
+            return text
+    return " ".join(given.split())
+
+
+def _formula_text(given: str) -> str | None:
+    try:
+        formula = read_formula(given)
+    except (Unreadable, TooMuch, RecursionError):
+        return None
+    return None if isinstance(formula, Atom | Constant) else write(formula)
+
+
+def _value_text(given: str) -> str | None:
+    try:
+        return answers.text_of(read_value(given))
+    except (NoValue, RecursionError):
+        return None
+
+
+def _prepare(answer: str | None, task: Task) -> Verification | _Question:
+    if answer is None or not answer.strip():
+        return _judged(False, "none", "no answer was given")
+    if len(answer) > LONGEST:
+        return _judged(None, "exact", f"the answer has {len(answer)} characters: too long to judge")
+    asked = ASKED.fullmatch(task.reference.strip())
+    try:
+        if asked is None:
+            return _judge_plain(clean(answer), task.reference.strip())
+        if asked[1]:
+            return _judge_model(clean(answer), [name.strip() for name in asked[2].split(",")], asked[3])
+        return _judge_asked(asked[4], asked[5], answer)
+    except TooMuch as error:
+        return _judged(None, "formal", f"could not be judged: {error}")
+    except Unreadable as error:
+        return _judged(None, "formal", f"the reference can't be read: {error}")
+    except RecursionError:
+        return _judged(None, "formal", "could not be judged: nested too deep")
+
+
+def _judge_asked(kind: str, about: str, answer: str) -> Verification | _Question:
+    if kind == "proof of":
+        premises, goal = _sequent(about)
+        checked = check_proof(answer, premises, goal)
+        return _judged(checked.correct, "proof", checked.explanation, checked.lines)
+    given = clean(answer)
+    if kind == "entailment":
+        premises, goal = _sequent(about)
+        return _judge_yes(given, against(premises, goal), answers.FOLLOWS_NOT, answers.FOLLOWS)
+    if kind == "satisfiable":
+        return _judge_yes(given, read_formula(about), answers.SATISFIABLE, answers.SATISFIABLE_NOT)
+    return _judge_formula(given, read_formula(about), kind.removesuffix(" of") if kind.endswith(" of") else "")
+
+
+def _sequent(text: str) -> tuple[list[Formula], Formula]:
+    """Premises and conclusion of `p -> q, p |- q`; a `;` separates too, for formulas that hold a bare comma."""
+    sides = TURNSTILE.split(text)
+    if len(sides) != 2:
+        raise Unreadable("it has no `|-`")
+    pieces = re.split(r";" if ";" in sides[0] else r",(?![^()]*\))", sides[0])
+    return [read_formula(piece) for piece in pieces if piece.strip()], read_formula(sides[1])
+
+
+def _judge_yes(given: str, formula: Formula, with_model: frozenset[str], without: frozenset[str]) -> Verification | _Question:
+    """Yes or no, where the words for having a model and for having none are given."""
+    said, yes_words = words(given), answers.SATISFIABLE
+    plain = truth(given)
+    if plain is not None:
+        claims_model = plain if with_model is yes_words else not plain
+    elif said in with_model | without:
+        claims_model = said in with_model
+    else:
+        return _judged(False, "formal", f"{_short(given)} is neither yes nor no")
+    return _Question(
+        formula,
+        _judged(claims_model, "formal", _says(given, claims_model, "there is a model of " + _short(write(formula), 120))),
+        _judged(not claims_model, "formal", _says(given, not claims_model, "nothing makes it true: " + _short(write(formula), 120))),
+    )
+
+
+def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Question:
+    try:
+        formula = read_formula(given)
+    except Unreadable as error:
+        return _judged(False, "formal", f"{_short(given)} can't be read as a formula: {error}")
+    in_form = not form or _has_form(formula, form)
+    wrong = f"{_short(given)} and {_short(write(true), 120)} differ in value"
+    shape = f"{_short(given)} is equivalent, but no {form}: it has {NOT_NORMAL.get(form, '')}"
+    form_score = {"form": float(in_form)} if form else {}
+    return _Question(
+        Binary("xor", formula, true),
+        _judged(False, "formal", wrong, {"equivalent": 0.0, **form_score}),
+        _judged(in_form, "formal", shape if not in_form else f"{_short(given)} is equivalent to {_short(write(true), 120)}", {"equivalent": 1.0, **form_score}),
+    )
+
+
+def _has_form(formula: Formula, form: str) -> bool:
+    if form == "nnf":
+        nodes = list(parts(formula))
+        return all(
+            isinstance(node, Atom | Constant)
+            or (isinstance(node, Not) and isinstance(node.part, Atom))
+            or (isinstance(node, Binary) and node.connective in ("and", "or"))
+            for node in nodes
+        )
+    outer, inner = ("and", "or") if form == "cnf" else ("or", "and")
+    return all(_is_literal(leaf) for group in _joined_by(outer, formula) for leaf in _joined_by(inner, group))
+
+
+def _joined_by(connective: str, formula: Formula) -> list[Formula]:
+    if isinstance(formula, Binary) and formula.connective == connective:
+        return _joined_by(connective, formula.left) + _joined_by(connective, formula.right)
+    return [formula]
+
+
+def _is_literal(formula: Formula) -> bool:
+    return isinstance(formula.part if isinstance(formula, Not) else formula, Atom | Constant)
+
+
+def _judge_model(given: str, names: Sequence[str], about: str) -> Verification | _Question:
+    formula = read_formula(about)
+    if not is_propositional(formula):
+        raise Unreadable("models are of propositional formulas")
+    if words(given) in answers.NONE:
+        return _Question(
+            formula,
+            _judged(False, "formal", f"there is a model of {_short(write(formula), 120)}"),
+            _judged(True, "formal", f"there is no model of {_short(write(formula), 120)}"),
+        )
+    try:
+        values = read_assignment(given, names)
+    except NoValue as error:
+        return _judged(False, "formal", f"{_short(given)} gives no values for {', '.join(names)}: {error}")
+    missing = [name for name in names if name not in values]
+    if missing:
+        return _judged(False, "formal", f"{_short(given)} gives no value for {', '.join(missing)}")
+    true = holds(formula, {atom: bool(values.get(atom.name, 0)) for atom in atoms(formula)})
+    shown = ", ".join(f"{name} = {values[name]}" for name in names)
+    return _judged(true, "formal", f"{shown} makes {_short(write(formula), 120)} {'true' if true else 'false'}")
+
+
+def _judge_plain(given: str, true: str) -> Verification | _Question:
+    if given == true:
+        return _judged(True, "exact", f"the answer is {_short(true)}")
+    if true in ("True", "False"):
+        said = truth(given)
+        if said is None and words(given) in answers.FOLLOWS | answers.FOLLOWS_NOT | answers.SATISFIABLE | answers.NONE:
+            return _judged(None, "exact", f"{_short(given)} is no plain yes or no")
+        return _judged(said is (true == "True"), "exact", _compared(given, true, said is (true == "True")))
+    for yes, no in ((answers.FOLLOWS, answers.FOLLOWS_NOT), (answers.SATISFIABLE, answers.SATISFIABLE_NOT)):
+        if words(true) in yes | no:
+            wanted, said = (yes, True) if words(true) in yes else (no, False)
+            right = words(given) in wanted or truth(given) is said
+            return _judged(right, "exact", _compared(given, true, right))
+    formula = _compound(true)
+    if formula is not None:
+        return _judge_formula(given, formula, "")
+    right = _says_value(given, true)
+    return _judged(right, "exact", _compared(given, true, right))
+
+
+def _compound(text: str) -> Formula | None:
+    """The formula that a reference says, where it is more than a name or a constant."""
+    try:
+        formula = read_formula(text)
+    except Unreadable:
+        return None
+    return None if isinstance(formula, Constant) or (isinstance(formula, Atom) and not formula.terms) else formula
+
+
+def _says_value(given: str, true: str) -> bool:
+    if re.fullmatch(r"[A-Z]{2,}", true) and re.fullmatch(r"[A-Za-z ,'\"\[\]()<]+", given):
+        return "".join(re.findall(r"[A-Za-z]+", given)).upper() == true  # an order: `BCA`, `B, C, A`, `['B', 'C', 'A']`
+    if re.fullmatch(r"[A-Za-z]+", true):
+        said = re.sub(r"^(?:it was|it is|the culprit is) | (?:did it|is the culprit)$", "", given, flags=re.IGNORECASE)
+        return said.strip("'\" ").lower() == true.lower()
+    try:
+        return answers.same(read_value(given), read_value(true))
+    except NoValue:
+        return " ".join(given.split()) == " ".join(true.split())
+
+
+def _judged(correct: bool | None, method: str, explanation: str, breakdown: object = None) -> Verification:
+    return Verification.model_validate(
+        {
+            "correct": correct,
+            "score": float(correct is True),
+            "confidence": 0.0 if correct is None else 1.0,
+            "method": method,
+            "explanation": explanation,
+            "breakdown": breakdown or {},
+        }
+    )
+
+
+def _says(given: str, right: bool, fact: str) -> str:
+    return f"{_short(given)} is {'right' if right else 'wrong'}: {fact}"
+
+
+def _compared(given: str, true: str, same: bool) -> str:
+    return f"{_short(given)} says {_short(true)}" if same else f"{_short(given)} is not {_short(true)}"
+
+
+def _short(text: str, length: int = 60) -> str:
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= length else line[:length] + "…"
