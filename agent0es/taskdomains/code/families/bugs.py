@@ -122,7 +122,9 @@ def text_tests(rng: random.Random, parts: int, size: int) -> Exercise:
         )
     )  # fmt: skip
     telling = [[letter, letter + "xyz", "xyz" + letter, "x" * k, "y" * (k + 1), "z" * (k - 1), "x" + letter + "yz"]]
-    telling += [[f"{letter}{word}", f"{word}{letter}", word] for word in rng.sample(common.WORDS, 6)]
+    for _ in range(4):
+        words = rng.sample(common.WORDS, 3)
+        telling.append([*(letter + word for word in words), *(word + letter for word in words), *words])
     down = parts > 1
     short = parts > 2
 

@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from agent0es.domain.task import Scalar
@@ -16,8 +17,13 @@ from agent0es.taskdomains.code.reference import Case, Criteria, Reference, tests
 
 VISIBLE = 3
 """Tests that the student may run."""
-HIDDEN = 12
-"""Tests that it never sees; at least 8 of them differ from the visible ones."""
+FEWEST, HIDDEN = 8, 16
+"""Tests that it never sees; none of them is visible too."""
+COMMONEST = 0.7
+"""Largest share of the hidden tests with one and the same result."""
+NEAR = 120
+"""How far from an edge a number is looked for that meets the other conditions."""
+SAYING_LITTLE = ("[]", "{}", "''", "0", "False")
 
 PARAMETERS = {
     "parts": Int((1, 1), (2, 3)),
@@ -83,6 +89,9 @@ def tested(name: str, group: str, split: Split, wordings: tuple[str, ...], make:
         parts, size, variant = (int(parameters[key]) for key in ("parts", "size", "variant"))
         return make(random.Random(f"{name}/{parts}/{size}/{variant}"), parts, size)
 
+    def flaw(**parameters: Scalar) -> str | None:
+        return flaw_of(exercise(parameters))
+
     return TestedFamily(
         name=name,
         group=group,
@@ -91,6 +100,7 @@ def tested(name: str, group: str, split: Split, wordings: tuple[str, ...], make:
         wordings=wordings,
         reference_action="tests[{solution}]",
         answer_of=lambda **parameters: reference_of(exercise(parameters)).model_dump_json(),
+        constraint=flaw,
         domain="code",
         facts_of=lambda **parameters: facts(exercise(parameters)),
         files_of=lambda **parameters: {"tests.json": tests_json(split_cases(exercise(parameters))[0])},
@@ -120,22 +130,35 @@ def reference_of(exercise: Exercise) -> Reference:
     return Reference(tests=hidden, solution=exercise.solution, criteria=exercise.criteria, baseline=baseline)
 
 
+def flaw_of(exercise: Exercise) -> str | None:
+    """Why this exercise is none: too few tests, one result for most of them, or a given mistake that none of them shows."""
+    visible, hidden = split_cases(exercise)
+    results = [case.expect for case in hidden]
+    if len(visible) == 0 or len(hidden) < FEWEST:
+        return f"there are {len(visible)} visible and {len(hidden)} hidden tests"
+    if max(map(results.count, results)) > COMMONEST * len(results):
+        return "the function gives the same result nearly everywhere"
+    if exercise.start_function is not None and reference_of(exercise).baseline > len(hidden) - 2:
+        return "the mistake shows nearly nowhere"
+    return None
+
+
 def split_cases(exercise: Exercise) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """(visible, hidden). What is seen says something: of inputs that aren't empty, with different results, and where the
     given code is wrong, with one of its mistakes. No visible test is hidden too."""
     cases = _cases(exercise, exercise.function)
-    plain = [case for case, arguments in zip(cases, _distinct(exercise.inputs), strict=True) if all(_size(a) for a in arguments)]
-    wrong = exercise.start_function
-    if wrong is not None:
-        mistaken = {case.call: case.expect for case in _cases(exercise, wrong)}
-        plain.sort(key=lambda case: mistaken[case.call] == case.expect)
-        plain = [plain[0], *plain[len(plain) // 2 :]]  # the other mistakes stay hidden
+    several = zip(cases, _distinct(exercise.inputs), strict=True)
+    plain = [case for case, arguments in several if all(map(_size, arguments))][::-1]
+    plain.sort(key=lambda case: case.expect in SAYING_LITTLE)
+    if exercise.start_function is not None:
+        wrong = {case.call: case.expect for case in _cases(exercise, exercise.start_function)}
+        mistaken = [case for case in plain if wrong[case.call] != case.expect]
+        plain = [*sorted(mistaken, key=lambda case: len(case.call))[:1], *(case for case in plain if case not in mistaken)]
     visible: list[Case] = []
-    for case in reversed(plain) if wrong is None else plain:
+    for case in plain:
         if len(visible) < VISIBLE and case.expect not in [seen.expect for seen in visible]:
             visible.append(case)
-    seen = {case.call for case in visible}
-    return tuple(visible), tuple(case for case in cases if case.call not in seen)[:HIDDEN]
+    return tuple(visible), tuple(case for case in cases if case not in visible)[:HIDDEN]
 
 
 def _cases(exercise: Exercise, function: Callable[..., object]) -> list[Case]:
@@ -217,13 +240,30 @@ def conditions(rng: random.Random, parts: int, size: int) -> list[Condition]:
 
 def both(items: Sequence[Condition]) -> Condition:
     """All of them together."""
-    edges = tuple(dict.fromkeys(edge for item in items for edge in item.edges))
     return Condition(
         " and ".join(item.spoken for item in items),
         " and ".join(item.code for item in items),
         lambda x: not any(not item.holds(x) for item in items),
-        edges,
+        tuple(dict.fromkeys(edge for item in items for edge in _telling(item, items))),
     )
+
+
+def _telling(item: Condition, items: Sequence[Condition]) -> list[int]:
+    """The edges of one condition; where there are others, numbers nearby for which those hold: there it decides."""
+    others = [other for other in items if other is not item]
+    if not others:
+        return list(item.edges)
+
+    def open_to(x: int) -> bool:
+        return all(other.holds(x) for other in others)
+
+    found = []
+    for edge in item.edges:
+        for way in (-1, 1):
+            found += [x for x in (edge + way * i for i in range(NEAR)) if open_to(x)][:1]
+    centre = others[-1].edges[0]
+    by_distance = sorted(range(centre - 2 * NEAR, centre + 2 * NEAR), key=lambda x: abs(x - centre))
+    return found + [x for x in by_distance if open_to(x) and not item.holds(x)][:2]
 
 
 class Step(NamedTuple):
@@ -233,6 +273,16 @@ class Step(NamedTuple):
     code: str
     """Template with {x}, which is an atom or in brackets."""
     apply: Callable[[int], int]
+    turns: tuple[tuple[Callable[[int], int], int], ...] = ()
+    """Of each division in it, what is divided and by what."""
+
+    def edges(self, holds: Callable[[int], bool] = lambda x: True) -> list[int]:
+        """Numbers at which a division by a slightly wrong divisor goes wrong, as far as the condition holds for them."""
+        found = []
+        for before, k in self.turns:
+            for want in (0, k - 1):
+                found += [x for x in range(1, 10 * NEAR) if holds(x) and before(x) % k == want and abs(before(x)) >= k - 1][:1]
+        return found
 
 
 def step(kind: str, k: int) -> Step:
@@ -247,9 +297,9 @@ def step(kind: str, k: int) -> Step:
         case "square":
             return Step("square it", "{x} ** 2", lambda x: abs(x) * abs(x))
         case "remainder":
-            return Step(f"take the remainder by {k}", f"{{x}} % {k}", lambda x: x - x // k * k)
+            return Step(f"take the remainder by {k}", f"{{x}} % {k}", lambda x: x - x // k * k, ((int, k),))
         case "quotient":
-            return Step(f"divide by {k}, rounding down", f"{{x}} // {k}", lambda x: divmod(x, k)[0])
+            return Step(f"divide by {k}, rounding down", f"{{x}} // {k}", lambda x: divmod(x, k)[0], ((int, k),))
         case "negate":
             return Step("negate it", "-{x}", lambda x: 0 - x)
     raise ValueError(f"no step is called {kind!r}")
@@ -268,18 +318,20 @@ def steps(rng: random.Random, parts: int, size: int) -> Step:
     for i, one in enumerate(made):
         code = one.code.replace("{x}", code if i == 0 else f"({code})")
 
-    def apply(x: int) -> int:
-        for one in made:
+    def first(count: int, x: int) -> int:
+        for one in made[:count]:
             x = one.apply(x)
         return x
 
-    return Step(", then ".join(one.spoken for one in made), code, apply)
+    turns = tuple((partial(first, i), k) for i, one in enumerate(made) for _, k in one.turns)
+    return Step(", then ".join(one.spoken for one in made), code, partial(first, parts), turns)
 
 
 def number_lists(rng: random.Random, size: int, edges: Sequence[int] = ()) -> list[Arguments]:
     """Lists of whole numbers to test with: the edges first, the empty list, negative and equal numbers, then longer ones."""
     edge = list(dict.fromkeys(edges)) or [rng.randint(1, size)]
     made = [edge, [], edge[::-1][:2], [0], [-rng.randint(1, size) for _ in range(3)], [7, 7, 7], [edge[0]]]
+    made += [[x] for x in edge[1:6]] + [[1009, -997, 100 * size - 1]]
     made += [[rng.randint(-size, 3 * size) for _ in range(rng.randint(4, 7))] for _ in range(3)]
     made += [[rng.randint(1, 2 * size) for _ in range(4)] + [rng.choice(edge)] for _ in range(8)]
     return [(one,) for one in made]
@@ -287,7 +339,7 @@ def number_lists(rng: random.Random, size: int, edges: Sequence[int] = ()) -> li
 
 def numbers(rng: random.Random, size: int, edges: Sequence[int] = ()) -> list[Arguments]:
     """Single whole numbers to test with: edges, zero, negative ones, then others."""
-    made = [*edges, 0, 1, -1, *(rng.randint(-3 * size, 3 * size) for _ in range(16 + len(edges)))]
+    made = [*edges, 0, 1, -1, 1009, -997, 100 * size - 1, *(rng.randint(-3 * size, 3 * size) for _ in range(16 + len(edges)))]
     return [(one,) for one in made]
 
 
@@ -310,6 +362,6 @@ def texts(rng: random.Random) -> list[Arguments]:
 def word_lists(rng: random.Random) -> list[Arguments]:
     """Lists of words to test with: empty, one, equal lengths, repeated, then others."""
     made: list[list[str]] = [[], ["a"], ["owl", "ant", "cow"], ["fig", "egg", "fig"], ["lemon", "tea", "rose", "oak"]]
-    made += [["ink", "water", "ink", "violin", "sun"], ["Ant", "ant", "Zebra"]]
+    made += [["ink", "water", "ink", "violin", "sun"], ["Ant", "ant", "Zebra", "animal"], ["arrow", "answers", "bread", "ape"]]
     made += [rng.sample(WORDS, rng.randint(3, 6)) for _ in range(12)]
     return [(one,) for one in made]

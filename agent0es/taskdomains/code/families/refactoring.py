@@ -24,7 +24,7 @@ def loops(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken="",
         solution=f"def f(xs): return [{made} for x in xs{f' if {test}' if c else ''}]",
         function=lambda xs: [s.apply(x) for x in xs if c is None or c.holds(x)],
-        inputs=common.number_lists(rng, size, c.edges if c else ()),
+        inputs=common.number_lists(rng, size, (*c.edges, *s.edges(c.holds)) if c else s.edges()),
         start=f"def f(xs):\n    ys = []\n    for x in xs:\n{body}\n    return ys",
         criteria=Criteria(most={"For": 0, "While": 0, "FunctionDef": 1}, least={"comprehension": 1}),
     )
@@ -34,13 +34,13 @@ def renaming(rng: random.Random, parts: int, size: int) -> Exercise:
     """A parameter gets a name that says what it is."""
     old, new, k = rng.choice("abcdxyz"), rng.choice(NAMES), rng.randint(2, size)
     s = common.steps(rng, parts, size)
-    code = f"({s.code.replace('{x}', '{x}')}) * {{x}} + {k}"
+    code = f"({s.code}) * {{x}} + {k}"
     return Exercise(
         signature=f"f({old})",
         spoken="",
         solution=f"def f({new}): return {code.format(x=new)}",
         function=lambda n: s.apply(n) * n + k,
-        inputs=common.numbers(rng, size),
+        inputs=common.numbers(rng, size, s.edges()),
         start=f"def f({old}): return {code.format(x=old)}",
         criteria=Criteria(parameters=(new,)),
         facts={"old": old, "new": new},
@@ -54,20 +54,16 @@ def repetition(rng: random.Random, parts: int, size: int) -> Exercise:
     while "-{x}" in s.code:  # the sign is no binary operation, and those are counted
         s = common.steps(rng, parts, size)
     again = s.code.format(x="n")
-    last, of = rng.choice(
-        (("*", lambda y: sum([y] * abs(y)) * (1 if y > 0 else -1)), ("+", lambda y: y - -y), ("-", lambda y: 0))
-        if rng.random() < 0.1
-        else (("*", lambda y: abs(y) * abs(y)), ("+", lambda y: y - -y))
-    )
+    last, of = rng.choice((("*", lambda y: abs(y) * abs(y)), ("+", lambda y: y - -y)))
     k = rng.randint(2, size)
     return Exercise(
         signature="f(n)",
         spoken="",
         solution=f"def f(n): y = {again}; return y {last} y + {k}",
         function=lambda n: k + of(s.apply(n)),
-        inputs=common.numbers(rng, size),
+        inputs=common.numbers(rng, size, s.edges()),
         start=f"def f(n): return ({again}) {last} ({again}) + {k}",
-        criteria=Criteria(most={"BinOp": parts + 2, "FunctionDef": 1, "Call": 0}),
+        criteria=Criteria(most={"BinOp": parts + 2, **dict.fromkeys(("Call", "Lambda", "For", "While", "comprehension"), 0)}),
         facts={"again": again},
     )
 
@@ -106,7 +102,7 @@ def chains(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken="",
         solution=f"def f(xs): return [{made} for x in xs if {below} {left} x {right} {above}]",
         function=lambda xs: [s.apply(x) for x in xs if keep(x)],
-        inputs=common.number_lists(rng, size, edges),
+        inputs=common.number_lists(rng, size, (*edges, *s.edges(keep))),
         start=f"def f(xs): return [{made} for x in xs if x {flipped} {below} and x {right} {above}]",
         criteria=Criteria(most={"BoolOp": 0, "If": 0, "IfExp": 0, "FunctionDef": 1}, least={"ChainedCompare": 1}),
     )
@@ -133,7 +129,7 @@ FAMILIES = (
         "compute_once",
         wordings=(
             "This function computes {again} twice: {start} Write it in one line so that it is computed once.",
-            "Compute {again} only once, in a variable, and do the same as this in one line: {start}",
+            "Write a function in one line that does the same as this one and computes {again} only once: {start}",
         ),
         make=repetition,
     ),

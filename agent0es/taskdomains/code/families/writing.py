@@ -35,7 +35,7 @@ def mapping(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken=f"returns the list with this done to each number in xs: {s.spoken}",
         solution=f"def f(xs): return [{s.code.format(x='x')} for x in xs]",
         function=lambda xs: list(map(s.apply, xs)),
-        inputs=common.number_lists(rng, size),
+        inputs=common.number_lists(rng, size, s.edges()),
     )
 
 
@@ -62,7 +62,7 @@ def totalling(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken=f"returns {spoken} in xs that are {c.spoken}",
         solution=f"def f(xs): return {solution}",
         function=total,
-        inputs=common.number_lists(rng, size, c.edges),
+        inputs=[*(([edge],) for edge in c.edges[:9]), *common.number_lists(rng, size, c.edges)],
     )
 
 
@@ -74,7 +74,7 @@ def formula(rng: random.Random, parts: int, size: int) -> Exercise:
     def apply(a: int, b: int) -> int:
         return s.apply({"+": b + a, "-": -(b - a), "*": sum([a] * abs(b)) * (1 if b > 0 else -1)}[sign])
 
-    pairs = [(0, 0), (1, 0), (0, 1), (-1, 1), (2, 2), (1, -1), (3, 2)]
+    pairs = [(0, 0), (1, 0), (0, 1), (-1, 1), (1009, 2), (-997, 3), (2, 2), (1, -1), (3, 2)]
     pairs += [(rng.randint(-size, size), rng.randint(-9, size)) for _ in range(12)]
     return Exercise(
         signature="f(a, b)",
@@ -219,7 +219,7 @@ def branching(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken=f"returns what becomes of the number n: where n is {c.spoken}, {yes.spoken}; otherwise {no.spoken}",
         solution=f"def f(n): return {yes.code.format(x='n')} if {c.code.format(x='n')} else {no.code.format(x='n')}",
         function=lambda n: (no.apply, yes.apply)[c.holds(n)](n),
-        inputs=common.numbers(rng, size, c.edges),
+        inputs=common.numbers(rng, size, (*c.edges, *yes.edges(c.holds), *no.edges(lambda x: not c.holds(x)))),
     )
 
 
@@ -231,7 +231,7 @@ def pairing(rng: random.Random, parts: int, size: int) -> Exercise:
     def pairs(xs: list[int], ys: list[int]) -> list[int]:
         return [s.apply({"+": ys[i] + xs[i], "*": ys[i] * xs[i], "-": -(ys[i] - xs[i])}[sign]) for i in range(min(len(xs), len(ys)))]
 
-    lists = [([], []), ([1], []), ([5], [3]), ([0, 0], [1, 2]), ([1, 2, 3], [4, 5]), ([2], [9, 9])]
+    lists = [([], []), ([1], []), ([5], [3]), ([0, 0], [1, 2]), ([1, 2, 3], [4, 5]), ([2], [9, 9]), ([1009, -997], [2, 3])]
     for _ in range(12):
         count = rng.randint(2, 4)
         lists.append(([rng.randint(-5, size) for _ in range(count)], [rng.randint(-5, size) for _ in range(count)]))
@@ -284,8 +284,8 @@ def common_items(rng: random.Random, parts: int, size: int) -> Exercise:
 
     lists = [([], []), ([1, 2], []), ([], [3, 1]), ([2, 2, 1], [2]), ([1, 2, 3], [3, 2, 1]), ([4], [5])]
     for _ in range(12):
-        top = 5 + size // 9
-        lists.append(tuple([rng.randint(1, top) for _ in range(rng.randint(3, 6))] for _ in range(2)))  # type: ignore[arg-type]
+        one, other = ([rng.randint(1, 7 + size // 9) for _ in range(rng.randint(4, 7))] for _ in range(2))
+        lists.append((one, other))
     return Exercise(
         signature="f(xs, ys)",
         spoken=f"returns the sorted list{', highest first,' if down else ''} of the different numbers that are {spoken}"
