@@ -62,7 +62,7 @@ def totalling(rng: random.Random, parts: int, size: int) -> Exercise:
         spoken=f"returns {spoken} in xs that are {c.spoken}",
         solution=f"def f(xs): return {solution}",
         function=total,
-        inputs=[*(([edge],) for edge in c.edges[:9]), *common.number_lists(rng, size, c.edges)],
+        inputs=[*(([edge],) for edge in c.edges[:12]), *common.number_lists(rng, size, c.edges)],
     )
 
 
@@ -214,12 +214,13 @@ def branching(rng: random.Random, parts: int, size: int) -> Exercise:
         no = common.steps(rng, 1, size)
     if parts == 1:
         no = common.Step("leave it", "{x}", lambda x: x)
+    inputs = common.numbers(rng, size, (*yes.edges(c.holds), *no.edges(lambda x: not c.holds(x)), *c.edges))
     return Exercise(
         signature="f(n)",
         spoken=f"returns what becomes of the number n: where n is {c.spoken}, {yes.spoken}; otherwise {no.spoken}",
         solution=f"def f(n): return {yes.code.format(x='n')} if {c.code.format(x='n')} else {no.code.format(x='n')}",
         function=lambda n: (no.apply, yes.apply)[c.holds(n)](n),
-        inputs=common.numbers(rng, size, (*c.edges, *yes.edges(c.holds), *no.edges(lambda x: not c.holds(x)))),
+        inputs=inputs,
     )
 
 
