@@ -20,11 +20,11 @@ NOT_SETTINGS = {"AGENT0ES_STORE", crash_points.VARIABLE}
 
 
 PYTHON_MODULES = tuple(
-    """__future__ abc array ast base64 binascii bisect builtins calendar cmath codecs collections colorsys contextlib copy
-csv dataclasses datetime decimal difflib enum fractions functools glob graphlib gzip hashlib heapq hmac html io itertools
-json keyword locale math mpmath numbers numpy operator os pathlib pprint queue random re secrets shutil statistics string
-struct sympy sys tempfile textwrap time timeit tokenize traceback types typing unicodedata unittest uuid warnings weakref
-zipfile zlib zoneinfo""".split()
+    """__future__ abc array ast base64 binascii bisect builtins calendar cmath codecs collections colorsys contextlib
+copy csv dataclasses datetime decimal difflib enum fractions functools glob graphlib gzip hashlib heapq hmac
+html io itertools json keyword locale math mpmath numbers numpy operator os pathlib pprint queue random re
+secrets shutil statistics string struct sympy sys tempfile textwrap time timeit tokenize traceback types
+typing unicodedata unittest uuid warnings weakref zipfile zlib zoneinfo""".split()
 )
 SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
 

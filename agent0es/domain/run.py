@@ -161,8 +161,9 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             task = _task_number(event.attempt)
             if task not in state.in_flight:
                 return state
-            files = state.in_flight[task].attempts.get(event.attempt, AttemptState()).files
-            return _with_attempt(state, task, event.attempt, files=changed(files, event.written, event.deleted))
+            known_files = state.in_flight[task].attempts.get(event.attempt, AttemptState()).files
+            left_files = changed(known_files, event.written, event.deleted)
+            return _with_attempt(state, task, event.attempt, files=left_files)
         case ev.SolutionSubmitted(task=int() as task):
             return _with_attempt(state, task, event.attempt, solution=event.solution)
         case ev.Verified(task=int() as task):

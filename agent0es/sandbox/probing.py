@@ -104,7 +104,7 @@ def _file_system() -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, s
         if not Path(interpreter).is_relative_to(base):
             wanted.append(interpreter)
     binds = [(name, name) for name in wanted]
-    for package in ("sympy", "mpmath"):
+    for package in ("sympy", "mpmath", "pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"):
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
             binds.append((str(Path(spec.origin).resolve().parent), f"/packages/{package}"))

@@ -1,27 +1,39 @@
 """The tool that does mathematics."""
 
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 from agent0es.sandbox import Sandbox
-from agent0es.tools.base import ToolLimits, ToolResult
-from agent0es.tools.program import run_program
+from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
+from agent0es.tools.program import program_text, run_program
 
 
 class MathTool:
-    """`math[solve(x^2 - 4, x)]`: SymPy with the usual symbols, in the sandbox. Exact; 0.3 s for SymPy's start."""
+    """`math[solve(x^2 - 4, x)]`: SymPy with the usual symbols, in the sandbox. Exact; `decimal(…, 20)` for digits."""
 
     name = "math"
-    description = "evaluates an expression with SymPy, e.g. factor(x^2-1), solve(x^2-4, x), integrate(sin(x), x)"
+    description = (
+        "evaluates mathematics with SymPy, as text or LaTeX: simplify, expand, factor, solve(x^2 = 4, x), "
+        "solve([x + y = 3, x - y = 1], [x, y]), diff, integrate(sin(x), (x, 0, pi)), limit, series, det(Matrix(…)), "
+        "solve(x^2 < 4, x), convert(5 km/h, m/s); exact, or decimal(sqrt(2), 20)"
+    )
+    schema: Mapping[str, Any] = {
+        "type": "string",
+        "description": "an expression, an equation or LaTeX",
+        "maxLength": 20000,
+    }
+    allowed: tuple[str, ...] = ()
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
-        """Errors are one line of output with status `error`."""
-        return await run_program(self._sandbox, _program(), text.strip(), limits)
+    async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
+        """Errors are one line of output with status `error`; what is no mathematics is `denied`."""
+        program = _program(limits.allow)
+        return await run_program(self._sandbox, program, text.strip(), limits, preload=("sympy",))
 
 
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("inside").joinpath("evaluate_math.py").read_text(encoding="utf-8")
+@lru_cache(maxsize=16)
+def _program(allow: tuple[str, ...] | None) -> str:
+    return program_text("latex.py", "evaluate_math.py", ALLOWED=allow)

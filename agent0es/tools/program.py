@@ -3,11 +3,12 @@
 import hashlib
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools import workdir
-from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, refused
+from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
 """Exit statuses of `agent0es.sandbox.launcher`."""
@@ -22,6 +23,17 @@ TRAILER = b"\n\x1epeak_kb="
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
 
+Reader = Callable[[bytes], tuple[ToolStatus, str]]
+"""What standard output comes to: (status, what the model reads). Pure; never raises, whatever the bytes."""
+
+
+def program_text(*names: str, **constants: object) -> str:
+    """The texts of files in `inside/`, one after the other, with our own constants before them."""
+    folder = Path(__file__).with_name("inside")
+    lines = [f"{name} = {value!r}\n" for name, value in constants.items()]
+    return "".join([*lines, *(folder.joinpath(name).read_text(encoding="utf-8") + "\n" for name in names)])
+
+
 async def run_program(
     sandbox: Sandbox,
     program: str,
@@ -31,13 +43,14 @@ async def run_program(
     files: Mapping[str, str] | None = None,
     preload: tuple[str, ...] = (),
     input_limit_bytes: int = INPUT_LIMIT_BYTES,
+    read: Reader | None = None,
 ) -> ToolResult:
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
     SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
-    result. `output` is what was printed, or one line that says what went wrong. A program that *executes* its data
-    (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the answer decides something,
-    read hostile text with `ast` and build values from the nodes.
+    result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program
+    that *executes* its data (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the
+    answer decides something, read hostile text with `ast` and build values from the nodes.
     """
     stdin = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if len(stdin) > input_limit_bytes:
@@ -47,7 +60,7 @@ async def run_program(
     bounds = SandboxLimits(
         timeout_seconds=limits.timeout_seconds,
         memory_limit_mb=limits.memory_limit_mb,
-        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits.output_kill_bytes),
+        output_limit_bytes=max(limits.output_limit_bytes, SandboxLimits().output_kill_bytes),
     )
     ended = await sandbox.run(
         SandboxCommand(
@@ -59,17 +72,26 @@ async def run_program(
             preload=preload,
         )
     )
-    return judged(ended, limits, files)
+    return judged(ended, limits, files, read)
 
 
-def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None) -> ToolResult:
+def judged(
+    ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None, read: Reader | None = None
+) -> ToolResult:
     """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
-    errors, _ = _split_trailer(ended.stderr)
+    errors, peak_memory_mb = _split_trailer(ended.stderr)
     errors = errors.strip(b"\n")
     status = _status(ended, limits)
-    output = _printed(ended, limits) if status == "ok" else _complaint(status, ended, errors, limits)
-    denied = ended.denied or (("sandbox",) if status == "denied" else ())
-    after, written = files, ()
+    if status != "ok":
+        output = _complaint(status, ended, errors, limits)
+    elif read is None:
+        output = _shown(sanitise(ended.stdout[: limits.output_limit_bytes]), ended.stdout_bytes, limits)
+    else:
+        status, output = read(ended.stdout)
+        output = _shown(output[: limits.output_limit_bytes], len(output), limits)
+    denied = ended.denied or (_denied(output) if status == "denied" else ())
+    after = files
+    written: tuple[WrittenFile, ...] = ()
     if files is not None:
         after, written, complaint = workdir.after(files, ended.files)
         if complaint is not None:
@@ -87,7 +109,7 @@ def judged(ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | 
         stderr_bytes=len(errors),
         wall_seconds=ended.wall_seconds,
         cpu_seconds=ended.cpu_seconds,
-        peak_memory_mb=ended.peak_memory_mb,
+        peak_memory_mb=ended.peak_memory_mb or peak_memory_mb,
         tier=ended.tier,
         denied=denied,
         files=None if after == files else after,
@@ -125,10 +147,8 @@ def _escaped(character: str) -> str:
     return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
 
 
-def _printed(ended: SandboxResult, limits: ToolLimits) -> str:
-    kept = ended.stdout[: limits.output_limit_bytes]
-    text = sanitise(kept)
-    if ended.stdout_bytes > len(kept):
+def _shown(text: str, size: int, limits: ToolLimits) -> str:
+    if size > limits.output_limit_bytes:
         return text.removesuffix("\ufffd") + TRUNCATED  # the cut may have split a character
     return text.rstrip() or NO_OUTPUT
 
@@ -162,6 +182,18 @@ def _complaint(status: ToolStatus, ended: SandboxResult, errors: bytes, limits: 
     if line == "MemoryError":
         line += f": more than {limits.memory_limit_mb} MB"
     return line if len(line) <= ERROR_CHARACTERS else line[:ERROR_CHARACTERS] + TRUNCATED
+
+
+def _denied(line: str) -> tuple[str, ...]:
+    """What was refused, from the line that says so: the call's own word, where the kernel had no part in it."""
+    module = re.search(r"module '(\w{1,40})' is not available", line)
+    if module is not None:
+        return (f"module {module[1]}",)
+    return (
+        ("file",)
+        if "outside the working directory" in line or "Errno 13" in line or "Errno 30" in line
+        else ("sandbox",)
+    )
 
 
 def _signal_name(number: int) -> str:

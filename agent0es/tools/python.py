@@ -1,28 +1,35 @@
 """The tool that runs Python."""
 
 import textwrap
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
+from agent0es.configuration import PYTHON_MODULES
 from agent0es.sandbox import Sandbox
-from agent0es.tools.base import ToolLimits, ToolResult
-from agent0es.tools.program import run_program
+from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
+from agent0es.tools.program import program_text, run_program
 
 
 class PythonTool:
-    """`python[17*25]`: an expression or a program, in a fresh interpreter in the sandbox. Calls share nothing."""
+    """`python[17*25]`: an expression or a program, in the sandbox. Calls share nothing but the working directory."""
 
     name = "python"
     description = "runs Python code and shows what it prints, or the value of its last expression"
+    schema: Mapping[str, Any] = {"type": "string", "description": "an expression or a program"}
+    allowed: tuple[str, ...] = PYTHON_MODULES
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    async def run(self, text: str, limits: ToolLimits) -> ToolResult:
-        """Errors of the code are one line of output with status `error`, e.g. `NameError: name 'f' is not defined`."""
-        return await run_program(self._sandbox, _program(), textwrap.dedent(text).strip(), limits)
+    async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
+        """Errors of the code are one line of output with status `error`, e.g. `NameError: name 'f' is not defined`; an
+        import of a module that is not on the list is `denied`."""
+        program = _program(self.allowed if limits.allow is None else limits.allow)
+        code = textwrap.dedent(text).strip()
+        return await run_program(self._sandbox, program, code, limits, files=files, preload=("sympy",))
 
 
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("inside").joinpath("evaluate_python.py").read_text(encoding="utf-8")
+@lru_cache(maxsize=16)
+def _program(allow: tuple[str, ...]) -> str:
+    return program_text("evaluate_python.py", ALLOWED=allow)

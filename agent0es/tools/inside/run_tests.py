@@ -1,0 +1,206 @@
+# mypy: ignore-errors
+# ruff: noqa: F821, PTH123  (pathlib takes time to import; codec.py and solution_link.py are put in front of this text)
+"""Inside the sandbox: run a plain assert script, or pytest and unittest files, on a solution.
+
+Standard input is in two parts. The first, with the solution, is read before the solution's process is made; the second,
+with the tests, afterwards, unbuffered, so that they never were in memory that the solution can see. Test files are gone
+from the disk again before the solution's first line runs.
+"""
+
+import contextlib
+import shutil
+
+
+def read_exactly(size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(0, size - len(data))
+        if not piece:
+            raise EOFError("standard input ends too early")
+        data += piece
+    return data
+
+
+def read_part():
+    return json.loads(read_exactly(int(read_exactly(8), 16)))
+
+
+sys.dont_write_bytecode = True
+channel = os.dup(1)
+os.set_inheritable(channel, False)
+
+
+def report(**line):
+    os.write(channel, json.dumps(line).encode() + b"\n")
+
+
+def describe(error):
+    try:
+        text = str(error).strip()
+    except BaseException:  # noqa: BLE001
+        text = ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    name = type(error).__name__
+    return f"{name}: {lines[0]}"[:300] if lines else name
+
+
+def run_script(text, solution, seconds):
+    """Each top-level assert is a test, and each function test_* without arguments."""
+    names = {"__name__": "tests", "solution": solution.module(), **solution.names}
+    sys.modules["solution"] = names["solution"]
+    solution.opened = True
+    tests = []
+    for node in ast.parse(text).body:
+        code = compile(ast.Module([node], []), "tests.py", "exec")
+        title = f"line {node.lineno}"
+        if isinstance(node, ast.Assert):
+            tests.append(title)
+            one(title, lambda code=code: exec(code, names), solution, seconds)
+            continue
+        # Only what fails of the rest counts, as a test that is not passed.
+        error = attempt(lambda code=code: exec(code, names), solution, seconds)
+        if error is not None:
+            tests.append(title)
+            report(test=title, outcome="failed", why=describe(error))
+    for name, found in list(names.items()):
+        if name.startswith("test") and isinstance(found, types.FunctionType):
+            tests.append(name)
+            one(name, found, solution, seconds)
+    report(tests=tests)
+
+
+def attempt(run, solution, seconds):
+    """The error of a run; None where there is none."""
+    solution.link.deadline = time.monotonic() + seconds
+    try:
+        run()
+    except BaseException as error:  # noqa: BLE001
+        return error
+    return None
+
+
+def one(title, run, solution, seconds):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        error = attempt(run, solution, seconds)
+    outcome = {"outcome": "passed"} if error is None else {"outcome": "failed", "why": describe(error)}
+    report(test=title, printed=printed.getvalue()[:300], **outcome)
+
+
+class Plugin:
+    """Says what pytest found and what came of it; opens the solution only when everything is collected."""
+
+    def __init__(self, folder, names, solution, seconds):
+        self.folder, self.test_files, self.solution, self.seconds = folder, names, solution, seconds
+        self.broken = []
+        self.outcomes = {}
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            line = [part.strip() for part in str(report.longreprtext).splitlines() if part.strip()]
+            self.broken.append((report.nodeid or "collection", line[-1][:300] if line else "can't be collected"))
+
+    def pytest_collection_finish(self, session):
+        tests = [item.nodeid for item in session.items]
+        report(tests=[*tests, *(name for name, _ in self.broken)])
+        for name, why in self.broken:
+            report(test=name, outcome="failed", why=why)
+        for name in self.test_files:
+            os.unlink(os.path.join(self.folder, name))
+        self.solution.opened = True
+
+    def pytest_runtest_logstart(self, nodeid):
+        self.solution.link.deadline = time.monotonic() + self.seconds
+
+    def pytest_runtest_logreport(self, report):
+        name = report.nodeid
+        known = self.outcomes.setdefault(name, {"outcome": "passed", "why": "", "printed": ""})
+        if report.when == "call":
+            known["printed"] = report.capstdout[:300]
+        if report.outcome != "passed" and known["outcome"] == "passed":
+            known.update(outcome=report.outcome, why=self.reason(report))
+        if hasattr(report, "wasxfail"):
+            known.update(outcome="skipped", why="expected to fail")
+
+    def pytest_runtest_logfinish(self, nodeid):
+        report(test=nodeid, **self.outcomes.get(nodeid, {"outcome": "failed", "why": "no outcome"}))
+
+    @staticmethod
+    def reason(report):
+        if report.outcome == "skipped":
+            return "skipped"
+        crash = getattr(report.longrepr, "reprcrash", None)
+        text = crash.message if crash is not None else str(report.longrepr)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[0][:300] if lines else "failed"
+
+
+def run_pytest(files, solution, seconds):
+    sys.path.append("/packages")
+    sys.modules["solution"] = solution.module()
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="tests-")
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    os.chdir(folder)
+    null = os.memfd_create("null")  # /dev/null can't be opened everywhere
+    for target in (0, 1, 2):
+        os.dup2(null, target)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["COLUMNS"] = "200"
+    os.devnull = os.path.join(folder, ".null")  # pytest opens it for writing, and not every tier lets it
+    with open(os.devnull, "w", encoding="utf-8"):
+        pass
+    from _pytest._py import error as py_error
+    from _pytest._py import path as py_path
+
+    # pytest's own py.py is a file beside its packages, and only packages are in the sandbox.
+    sys.modules["py"] = types.ModuleType("py")
+    sys.modules["py"].error, sys.modules["py"].path = py_error, py_path
+    sys.modules["py.error"], sys.modules["py.path"] = py_error, py_path
+    import pytest
+
+    tests = [name for name in files if is_test(name)]
+    plugin = Plugin(folder, tests, solution, seconds)
+    settings = os.path.join(folder, "pytest.ini")
+    with open(settings, "w", encoding="utf-8") as file:
+        file.write("[pytest]\n")
+    options = ["--noconftest", "-c", settings, "--rootdir", folder, "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+    options += ["--import-mode=importlib", "--capture=sys"]
+    ended = pytest.main([*options, "--tb=short", "-q", *tests], plugins=[plugin])
+    if ended not in (0, 1, 2, 5):  # 2: something could not be collected, which counts as a test that fails
+        raise RuntimeError(f"pytest ended with {ended}")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_test(name):
+    base = name.rpartition("/")[2]
+    return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
+
+
+def main():
+    public = read_part()
+    for name, text in public["files"].items():
+        os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
+    sys.path.append(os.getcwd())
+    solution = Solution(public["solution"], *start(public["solution"]))
+    sys.path.pop()
+    secret = read_part()
+    if "script" in secret:
+        run_script(secret["script"], solution, secret["seconds_each"])
+    else:
+        run_pytest(secret["files"], solution, secret["seconds_each"])
+
+
+try:
+    main()
+    report(done=True)
+except BaseException as error:  # noqa: BLE001  standard error may be closed by now
+    report(error=describe(error))
+os._exit(0)

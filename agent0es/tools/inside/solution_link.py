@@ -1,0 +1,414 @@
+# mypy: ignore-errors
+# ruff: noqa: F821  (encode, decode, NotPlain and `job` are put in front of this text)
+"""Inside the sandbox: the solution in a process of its own, which the tests call as if it were a module.
+
+The process with the tests never runs a line of the solution, and the one with the solution never holds a test. What the
+solution gives back is plain data, rebuilt here, or a reference to an object that stays there; an object of the solution
+is equal to another such object at most, never to data. A list, dictionary or set that is passed is passed back.
+"""
+
+import ast
+import builtins
+import ctypes
+import io
+import json
+import operator
+import os
+import select
+import signal
+import sys
+import time
+import types
+
+MESSAGE_BYTES = 1 << 20
+PLAIN_CONTAINERS = (list, dict, set)
+SOLUTION_FILE = "solution.py"
+OPERATIONS = {
+    f"__{name}__": name
+    for name in """len iter next getitem setitem delitem contains str repr int float abs neg add radd sub rsub mul rmul
+    truediv rtruediv floordiv mod pow matmul and or xor enter exit""".split()
+}
+
+
+class SolutionGone(BaseException):
+    """The solution's process has ended, or does not answer. No Exception, so that `raises(Exception)` is not met."""
+
+
+class Link:
+    """One end of the pipes: asks, and answers what it is asked while it waits."""
+
+    def __init__(self, reading, writing, answer):
+        self.reading, self.writing, self.answer = reading, writing, answer
+        self.deadline = None
+
+    def send(self, message):
+        data = json.dumps(message).encode()
+        data = b"%08x" % len(data) + data
+        while data:
+            data = data[os.write(self.writing, data) :]
+
+    def take(self, size):
+        data = b""
+        while len(data) < size:
+            if self.deadline is not None:
+                left = self.deadline - time.monotonic()
+                if left <= 0 or not select.select([self.reading], [], [], left)[0]:
+                    raise TimeoutError
+            piece = os.read(self.reading, min(65536, size - len(data)))
+            if not piece:
+                raise EOFError
+            data += piece
+        return data
+
+    def receive(self):
+        size = int(self.take(8), 16)
+        if not 0 <= size <= MESSAGE_BYTES:
+            raise EOFError
+        return json.loads(self.take(size))
+
+    def ask(self, message):
+        """The reply to a question; what the other side asks meanwhile is answered."""
+        self.send({"ask": message})
+        while True:
+            received = self.receive()
+            if "ask" not in received:
+                return received
+            self.send(self.answer(received["ask"]))
+
+
+# --- the side of the solution -----------------------------------------------------------------------------------------
+
+
+def serve(reading, writing, solution):
+    """Be the solution: load it on the first question and answer until the pipe is closed."""
+    objects = {}
+    module = types.ModuleType("solution")
+
+    def reference(value):
+        objects[id(value)] = value
+        return {"r": id(value)}
+
+    def callback(number):
+        def call(*args):
+            reply = link.ask({"callback": number, "args": [encode(arg, reference) for arg in args]})
+            if "raised" in reply:
+                raise RuntimeError(reply["raised"])
+            return decode(reply["value"], special)
+
+        return call
+
+    def special(data):
+        [(kind, inner)] = data.items()
+        if kind == "r":
+            return objects[inner]
+        if kind == "g":
+            return getattr(module, inner)
+        if kind == "l":
+            return callback(inner)
+        raise ValueError(kind)
+
+    def do(question):
+        on = decode(question["on"], special)
+        args = [decode(arg, special) for arg in question.get("args", ())]
+        keywords = {key: decode(arg, special) for key, arg in question.get("keywords", {}).items()}
+        what = question["do"]
+        if what == "call":
+            value = on(*args, **keywords)
+        elif what == "get":
+            value = on
+        elif what == "attribute":
+            value = getattr(on, args[0])
+        elif what == "set":
+            value = setattr(on, *args)
+        elif what == "bool":
+            value = bool(on)
+        elif what == "equal":
+            value = bool(on == args[0])
+        elif what == "instance":
+            value = isinstance(args[0], on)
+        elif what in OPERATIONS or what in ("__lt__", "__le__", "__gt__", "__ge__"):
+            method = getattr(type(on), what, None)
+            if method is None:
+                raise TypeError(f"a {type(on).__name__} has no {what}")
+            value = method(on, *args)
+        else:
+            raise ValueError(what)
+        return {
+            "value": encode(value, reference),
+            "args": [encode(arg, reference) if type(arg) in PLAIN_CONTAINERS else None for arg in args],
+        }
+
+    def answer(question):
+        sys.stdout = sys.stderr = io.StringIO()
+        try:
+            if not module.__dict__.get("__loaded__"):
+                sys.modules["solution"] = module
+                module.__dict__["__loaded__"] = True
+                exec(compile(solution, SOLUTION_FILE, "exec", dont_inherit=True), module.__dict__)
+            reply = do(question)
+        except BaseException as error:  # noqa: BLE001
+            try:
+                text, args = str(error)[:500], encode(error.args)
+            except BaseException:  # noqa: BLE001
+                text, args = "", None
+            reply = {"raised": text, "kinds": [kind.__name__ for kind in type(error).__mro__], "args": args}
+        return {**reply, "printed": sys.stdout.getvalue()[:10000] if isinstance(sys.stdout, io.StringIO) else ""}
+
+    link = Link(reading, writing, answer)
+    while True:
+        received = link.receive()
+        link.send(answer(received["ask"]))
+
+
+def start(solution):
+    """Fork the process that will hold the solution, before anything is known that it must not know.
+
+    It forks once more for the solution, and again when that process has ended, after saying so.
+    Returns (pid, reading, writing).
+    """
+    # Nobody may look into this process through /proc, whatever runs beside it.
+    if ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0) != 0:
+        raise OSError("prctl")
+    there_reading, writing = os.pipe()
+    reading, there_writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(there_reading)
+        os.close(there_writing)
+        return pid, reading, writing
+    try:
+        null = os.memfd_create("null")  # /dev/null can't be opened everywhere
+        for stream, target in ((there_reading, 60), (there_writing, 61), (null, 0), (null, 1), (null, 2)):
+            os.dup2(stream, target)
+        os.closerange(3, 60)
+        sys.stdin = io.StringIO()
+        child = 0
+
+        def stop(*_):
+            if child:
+                os.kill(child, signal.SIGKILL)
+
+        signal.signal(signal.SIGUSR1, stop)
+        while True:
+            child = os.fork()
+            if child == 0:
+                serve(60, 61, solution)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            data = json.dumps({"gone": status}).encode()
+            os.write(61, b"%08x" % len(data) + data)
+    finally:
+        os._exit(1)
+
+
+# --- the side of the tests --------------------------------------------------------------------------------------------
+
+
+class Solution:
+    """The solution as the tests see it. Its process is asked from `open` on, and not while tests are collected."""
+
+    def __init__(self, source, pid, reading, writing):
+        self.pid = pid
+        self.link = Link(reading, writing, self.answer)
+        self.opened = self.dead = False
+        self.callbacks = []
+        self.exceptions = {}
+        self.names = {}
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            tree = ast.Module([], [])
+        for node in tree.body:
+            self._define(node)
+
+    def _define(self, node):
+        """The names that a statement at the top of the source makes."""
+        for inner in ast.walk(node) if isinstance(node, (ast.If, ast.Try, ast.With, ast.For)) else [node]:
+            if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self.names[inner.name] = Remote(self, {"g": inner.name})
+            elif isinstance(inner, ast.ClassDef):
+                self.names[inner.name] = self._exception(inner) or Remote(self, {"g": inner.name})
+            elif isinstance(inner, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+                for target in ast.walk(inner):
+                    if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
+                        self.names[target.id] = Remote(self, {"g": target.id})
+            elif isinstance(inner, (ast.Import, ast.ImportFrom)):
+                for alias in inner.names:
+                    name = (alias.asname or alias.name).partition(".")[0]
+                    self.names[name] = Remote(self, {"g": name})
+
+    def _exception(self, node):
+        """A class for an exception of the solution, so that tests can expect it; None for any other class."""
+        for base in node.bases:
+            name = base.id if isinstance(base, ast.Name) else ""
+            parent = self.exceptions.get(name) or getattr(builtins, name, None)
+            if isinstance(parent, type) and issubclass(parent, Exception):
+                self.exceptions[node.name] = type(node.name, (parent,), {})
+                return self.exceptions[node.name]
+        return None
+
+    def module(self):
+        """What `import solution` gives."""
+        module = types.ModuleType("solution")
+        module.__dict__.update(self.names)
+        module.__all__ = [name for name in self.names if not name.startswith("_")]
+        return module
+
+    def answer(self, question):
+        """The solution calls a function that a test has passed to it."""
+        try:
+            called = self.callbacks[question["callback"]]
+            value = called(*(decode(arg, self.special) for arg in question["args"]))
+            return {"value": encode(value, self.send)}
+        except Exception as error:  # noqa: BLE001
+            return {"raised": f"{type(error).__name__}: {error}"[:500]}
+
+    def special(self, data):
+        if isinstance(data.get("r"), int):
+            return Remote(self, {"r": data["r"]})
+        raise ValueError("unreadable")
+
+    def send(self, value):
+        if isinstance(value, Remote):
+            return object.__getattribute__(value, "_target")
+        if callable(value):
+            self.callbacks.append(value)
+            return {"l": len(self.callbacks) - 1}
+        raise TypeError(f"a {type(value).__name__} can't be passed to the solution")
+
+    def ask(self, what, on, *args, **keywords):
+        if not self.opened:
+            raise RuntimeError("the solution can't be used while tests are collected")
+        question = {
+            "do": what,
+            "on": on,
+            "args": [encode(arg, self.send) for arg in args],
+            "keywords": {key: encode(arg, self.send) for key, arg in keywords.items()},
+        }
+        reply = self._exchange(question)
+        printed = reply.get("printed")
+        if isinstance(printed, str) and printed:
+            sys.stdout.write(printed)
+        if "raised" in reply:
+            raise self._error(reply)
+        try:
+            self._pass_back(args, reply.get("args") or ())
+            return decode(reply["value"], self.special)
+        except (NotPlain, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise SolutionGone(f"the solution's answer can't be read: {error}") from None
+
+    def _exchange(self, question):
+        if self.dead:
+            raise SolutionGone("the solution's process does not answer any more")
+        try:
+            reply = self.link.ask(question)
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGUSR1)
+            self.link.deadline = time.monotonic() + 5
+            try:
+                while "gone" not in self.link.receive():
+                    pass
+            except (EOFError, OSError, ValueError, TypeError, RecursionError):
+                self.dead = True
+            raise SolutionGone("the solution does not answer in time") from None
+        except (EOFError, OSError, ValueError, TypeError, KeyError, RecursionError):
+            self.dead = True  # nobody knows any more where an answer begins
+            raise SolutionGone("the solution's answer can't be read") from None
+        if not isinstance(reply, dict) or "gone" in reply:
+            raise SolutionGone("the solution ended its process")
+        return reply
+
+    def _pass_back(self, args, changed):
+        """Lists, dictionaries and sets as the solution has left them."""
+        for passed, after in zip(args, changed, strict=False):
+            if type(passed) in PLAIN_CONTAINERS and after is not None:
+                new = decode(after, self.special)
+                if type(new) is type(passed):
+                    passed.clear()
+                    passed.extend(new) if isinstance(passed, list) else passed.update(new)
+
+    def _error(self, reply):
+        """The exception that the solution raised, as one of the built-in kinds or of its own."""
+        kinds = [kind for kind in reply.get("kinds") or () if isinstance(kind, str)]
+        text = reply["raised"] if isinstance(reply["raised"], str) else ""
+        for name in kinds:
+            kind = self.exceptions.get(name) or getattr(builtins, name, None)
+            if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception:
+                try:
+                    return kind(*decode(reply["args"]))
+                except (TypeError, NotPlain):
+                    return kind(text) if not issubclass(kind, UnicodeError) else ValueError(text)
+        if kinds[:1] == ["Exception"]:
+            return Exception(text)
+        return RuntimeError(f"{kinds[0] if kinds else 'something'}: {text}")
+
+
+def _operation(name):
+    def operate(self, *args):
+        return object.__getattribute__(self, "_solution").ask(name, object.__getattribute__(self, "_target"), *args)
+
+    return operate
+
+
+class Remote:
+    """Something of the solution that is no plain data: a function, a class, an object. It stays where it is."""
+
+    __slots__ = ("_solution", "_target")
+
+    def __init__(self, solution, target):
+        object.__setattr__(self, "_solution", solution)
+        object.__setattr__(self, "_target", target)
+
+    def __call__(self, *args, **keywords):
+        return object.__getattribute__(self, "_solution").ask(
+            "call", object.__getattribute__(self, "_target"), *args, **keywords
+        )
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object.__getattribute__(self, "_solution").ask(
+            "attribute", object.__getattribute__(self, "_target"), name
+        )
+
+    def __setattr__(self, name, value):
+        object.__getattribute__(self, "_solution").ask("set", object.__getattribute__(self, "_target"), name, value)
+
+    def __eq__(self, other):
+        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
+        if isinstance(other, Remote):
+            return ask("equal", target, other) is True
+        found = ask("get", target)
+        return not isinstance(found, Remote) and found == other
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __bool__(self):
+        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
+        return ask("bool", target) is True
+
+    def __hash__(self):
+        return hash(json.dumps(object.__getattribute__(self, "_target")))
+
+    def __instancecheck__(self, other):
+        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
+        return isinstance(other, Remote) and ask("instance", target, other) is True
+
+
+def _comparison(name):
+    def compare(self, other):
+        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
+        if isinstance(other, Remote):
+            return ask(name, target, other) is True
+        found = ask("get", target)
+        if isinstance(found, Remote):
+            raise TypeError("an object of the solution is compared with data")
+        return getattr(operator, name)(found, other)
+
+    return compare
+
+
+for _name in OPERATIONS:
+    setattr(Remote, _name, _operation(_name))
+for _name in ("__lt__", "__le__", "__gt__", "__ge__"):
+    setattr(Remote, _name, _comparison(_name))
