@@ -140,9 +140,7 @@ def _lint(answer: str) -> list[str]:
 def _refused(why: str, **parts: float) -> Verification:
     """Wrong before any test."""
     breakdown = {"parses": 1.0, "allowed": 1.0, "as asked": 1.0, "tests": 0.0} | parts
-    return Verification(
-        correct=False, score=0.0, confidence=1.0, method="tests", explanation=why, breakdown=breakdown
-    )
+    return Verification(correct=False, score=0.0, confidence=1.0, method="tests", explanation=why, breakdown=breakdown)
 
 
 def _judged(correct: bool, method: str, explanation: str) -> Verification:

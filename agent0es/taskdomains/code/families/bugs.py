@@ -48,13 +48,20 @@ def conditions(rng: random.Random, parts: int, size: int) -> Exercise:
 def operators(rng: random.Random, parts: int, size: int) -> Exercise:
     """A step that does something else."""
     kind, k = rng.choice(("add", "subtract", "multiply", "remainder", "quotient")), rng.randint(3, size)
-    swapped = {"add": "subtract", "subtract": "add", "multiply": "add", "remainder": "quotient", "quotient": "remainder"}
+    swapped = {
+        "add": "subtract",
+        "subtract": "add",
+        "multiply": "add",
+        "remainder": "quotient",
+        "quotient": "remainder",
+    }
     before = common.steps(rng, parts - 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
     right, wrong = (common.step(one, k) for one in (kind, swapped[kind]))
     inner = f"({before.code})" if before.spoken else "{x}"
     return Exercise(
         signature="f(n)",
-        spoken="does this to the number n and returns it: " + ", then ".join(filter(None, [before.spoken, right.spoken])),
+        spoken="does this to the number n and returns it: "
+        + ", then ".join(filter(None, [before.spoken, right.spoken])),
         solution=f"def f(n): return {right.code.replace('{x}', inner).format(x='n')}",
         function=lambda n: right.apply(before.apply(n)),
         inputs=common.numbers(rng, size),

@@ -153,7 +153,10 @@ def split_cases(exercise: Exercise) -> tuple[tuple[Case, ...], tuple[Case, ...]]
     if exercise.start_function is not None:
         wrong = {case.call: case.expect for case in _cases(exercise, exercise.start_function)}
         mistaken = [case for case in plain if wrong[case.call] != case.expect]
-        plain = [*sorted(mistaken, key=lambda case: len(case.call))[:1], *(case for case in plain if case not in mistaken)]
+        plain = [
+            *sorted(mistaken, key=lambda case: len(case.call))[:1],
+            *(case for case in plain if case not in mistaken),
+        ]
     visible: list[Case] = []
     for case in plain:
         if len(visible) < VISIBLE and case.expect not in [seen.expect for seen in visible]:
@@ -281,7 +284,9 @@ class Step(NamedTuple):
         found = []
         for before, k in self.turns:
             for want in (0, k - 1):
-                found += [x for x in range(1, 10 * NEAR) if holds(x) and before(x) % k == want and abs(before(x)) >= k - 1][:1]
+                found += [
+                    x for x in range(1, 10 * NEAR) if holds(x) and before(x) % k == want and abs(before(x)) >= k - 1
+                ][:1]
         return found
 
 
@@ -339,7 +344,16 @@ def number_lists(rng: random.Random, size: int, edges: Sequence[int] = ()) -> li
 
 def numbers(rng: random.Random, size: int, edges: Sequence[int] = ()) -> list[Arguments]:
     """Single whole numbers to test with: edges, zero, negative ones, then others."""
-    made = [*edges, 0, 1, -1, 1009, -997, 100 * size - 1, *(rng.randint(-3 * size, 3 * size) for _ in range(16 + len(edges)))]
+    made = [
+        *edges,
+        0,
+        1,
+        -1,
+        1009,
+        -997,
+        100 * size - 1,
+        *(rng.randint(-3 * size, 3 * size) for _ in range(16 + len(edges))),
+    ]
     return [(one,) for one in made]
 
 
@@ -362,6 +376,10 @@ def texts(rng: random.Random) -> list[Arguments]:
 def word_lists(rng: random.Random) -> list[Arguments]:
     """Lists of words to test with: empty, one, equal lengths, repeated, then others."""
     made: list[list[str]] = [[], ["a"], ["owl", "ant", "cow"], ["fig", "egg", "fig"], ["lemon", "tea", "rose", "oak"]]
-    made += [["ink", "water", "ink", "violin", "sun"], ["Ant", "ant", "Zebra", "animal"], ["arrow", "answers", "bread", "ape"]]
+    made += [
+        ["ink", "water", "ink", "violin", "sun"],
+        ["Ant", "ant", "Zebra", "animal"],
+        ["arrow", "answers", "bread", "ape"],
+    ]
     made += [rng.sample(WORDS, rng.randint(3, 6)) for _ in range(12)]
     return [(one,) for one in made]

@@ -40,7 +40,9 @@ def predicted(name: str, split: Split, make: Make) -> Family:
         wordings=WORDINGS,
         reference_action="python[{program}]",
         answer_of=lambda **parameters: program(parameters).printed,
-        constraint=lambda **parameters: "the output is empty" if program(parameters).printed in ("[]", "{}", "") else None,
+        constraint=lambda **parameters: (
+            "the output is empty" if program(parameters).printed in ("[]", "{}", "") else None
+        ),
         domain="code",
         facts_of=lambda **parameters: {"program": program(parameters).text},
     )

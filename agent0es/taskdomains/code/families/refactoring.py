@@ -63,7 +63,9 @@ def repetition(rng: random.Random, parts: int, size: int) -> Exercise:
         function=lambda n: k + of(s.apply(n)),
         inputs=common.numbers(rng, size, s.edges()),
         start=f"def f(n): return ({again}) {last} ({again}) + {k}",
-        criteria=Criteria(most={"BinOp": parts + 2, **dict.fromkeys(("Call", "Lambda", "For", "While", "comprehension"), 0)}),
+        criteria=Criteria(
+            most={"BinOp": parts + 2, **dict.fromkeys(("Call", "Lambda", "For", "While", "comprehension"), 0)}
+        ),
         facts={"again": again},
     )
 
@@ -87,7 +89,10 @@ def chains(rng: random.Random, parts: int, size: int) -> Exercise:
     """Two comparisons of one number become a chain."""
     low = rng.randint(2, size)
     high = low + rng.randint(5, 5 + size)
-    (left, below), (right, above) = (rng.choice((("<", low), ("<=", low - 1))), rng.choice((("<", high), ("<=", high - 1))))
+    (left, below), (right, above) = (
+        rng.choice((("<", low), ("<=", low - 1))),
+        rng.choice((("<", high), ("<=", high - 1))),
+    )
     flipped = {"<": ">", "<=": ">="}[left]
     s = common.steps(rng, 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
     made = s.code.format(x="x")
@@ -95,7 +100,12 @@ def chains(rng: random.Random, parts: int, size: int) -> Exercise:
     edges = tuple(edge + i for edge in (low_edge, high_edge) for i in (-1, 0, 1))
 
     def keep(x: int) -> bool:
-        return max(x, low_edge) == x and (left == "<=" or x != low_edge) and min(x, high_edge) == x and (right == "<=" or x != high_edge)
+        return (
+            max(x, low_edge) == x
+            and (left == "<=" or x != low_edge)
+            and min(x, high_edge) == x
+            and (right == "<=" or x != high_edge)
+        )
 
     return Exercise(
         signature="f(xs)",

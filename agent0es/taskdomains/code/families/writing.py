@@ -101,7 +101,11 @@ TEXT_STEPS = {
     "upper": ("in upper case", "{s}.upper()", lambda s: "".join(map(str.upper, s))),
     "reverse": ("backwards", "{s}[::-1]", lambda s: "".join(reversed(s))),
     "hyphen": ("with '-' in place of each space", "{s}.replace(' ', '-')", lambda s: "-".join(s.split(" "))),
-    "start": ("cut to its first {k} characters", "{s}[:{k}]", lambda s, k: "".join(c for i, c in enumerate(s) if i < k)),
+    "start": (
+        "cut to its first {k} characters",
+        "{s}[:{k}]",
+        lambda s, k: "".join(c for i, c in enumerate(s) if i < k),
+    ),
     "without": (
         "without its first {k} characters",
         "{s}[{k}:]",
@@ -230,9 +234,20 @@ def pairing(rng: random.Random, parts: int, size: int) -> Exercise:
     s = common.steps(rng, parts - 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
 
     def pairs(xs: list[int], ys: list[int]) -> list[int]:
-        return [s.apply({"+": ys[i] + xs[i], "*": ys[i] * xs[i], "-": -(ys[i] - xs[i])}[sign]) for i in range(min(len(xs), len(ys)))]
+        return [
+            s.apply({"+": ys[i] + xs[i], "*": ys[i] * xs[i], "-": -(ys[i] - xs[i])}[sign])
+            for i in range(min(len(xs), len(ys)))
+        ]
 
-    lists = [([], []), ([1], []), ([5], [3]), ([0, 0], [1, 2]), ([1, 2, 3], [4, 5]), ([2], [9, 9]), ([1009, -997], [2, 3])]
+    lists = [
+        ([], []),
+        ([1], []),
+        ([5], [3]),
+        ([0, 0], [1, 2]),
+        ([1, 2, 3], [4, 5]),
+        ([2], [9, 9]),
+        ([1009, -997], [2, 3]),
+    ]
     for _ in range(12):
         count = rng.randint(2, 4)
         lists.append(([rng.randint(-5, size) for _ in range(count)], [rng.randint(-5, size) for _ in range(count)]))
