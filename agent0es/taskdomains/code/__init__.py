@@ -80,7 +80,7 @@ class CodeDomain:
 
     def second_instance(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
         """For a predicted output, another program of the family in place of the task's, wherever that stands in the
-        code. None for functions, whose hidden tests are the other instances, and for code that is not about the program."""
+        code. None for functions, whose hidden tests are the other instances, and for code without the program."""
         program = _program(task)
         if program is None or program not in code:
             return None

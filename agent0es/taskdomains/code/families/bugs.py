@@ -3,7 +3,7 @@
 import random
 from functools import partial
 
-from agent0es.taskdomains.code.families import common
+from agent0es.taskdomains.code.families import blocks, common
 from agent0es.taskdomains.code.families.common import Exercise, tested
 
 WORDINGS = (
@@ -31,9 +31,9 @@ MIXED_UP = {
 
 def conditions(rng: random.Random, parts: int, size: int) -> Exercise:
     """A condition that is almost right."""
-    others = common.conditions(rng, parts, size)[1:]
-    kind, k = rng.choice(common.ARITHMETIC if others else common.CONDITIONS), rng.randint(3, size)
-    right, wrong = (common.both([common.condition(one, k), *others]) for one in (kind, MIXED_UP[kind]))
+    others = blocks.conditions(rng, parts, size)[1:]
+    kind, k = rng.choice(blocks.ARITHMETIC if others else blocks.CONDITIONS), rng.randint(3, size)
+    right, wrong = (blocks.both([blocks.condition(one, k), *others]) for one in (kind, MIXED_UP[kind]))
     return Exercise(
         signature="f(xs)",
         spoken=f"returns the list of the numbers in xs that are {right.spoken}",
@@ -55,8 +55,8 @@ def operators(rng: random.Random, parts: int, size: int) -> Exercise:
         "remainder": "quotient",
         "quotient": "remainder",
     }
-    before = common.steps(rng, parts - 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
-    right, wrong = (common.step(one, k) for one in (kind, swapped[kind]))
+    before = blocks.steps(rng, parts - 1, size) if parts > 1 else blocks.Step("", "{x}", lambda x: x)
+    right, wrong = (blocks.step(one, k) for one in (kind, swapped[kind]))
     inner = f"({before.code})" if before.spoken else "{x}"
     return Exercise(
         signature="f(n)",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from agent0es.domain.task import Scalar
 from agent0es.taskdomains.base import Family, Split
-from agent0es.taskdomains.code.families import common
+from agent0es.taskdomains.code.families import blocks, common
 
 WORDINGS = ("What does this Python program print? {program}", "Predict the output of this Python program: {program}")
 
@@ -118,9 +118,9 @@ def text_methods(rng: random.Random, parts: int, size: int) -> Program:
 def comprehensions(rng: random.Random, parts: int, size: int) -> Program:
     """A comprehension over a list that is written out."""
     items = [rng.randint(1, size) for _ in range(3 + parts)]
-    s = common.steps(rng, 1 + (parts > 2), size)
-    kind = rng.choice(common.COMPARING + common.ARITHMETIC)
-    c = common.condition(kind, sorted(items)[len(items) // 2] + 1 if kind in common.COMPARING else rng.randint(2, 4))
+    s = blocks.steps(rng, 1 + (parts > 2), size)
+    kind = rng.choice(blocks.COMPARING + blocks.ARITHMETIC)
+    c = blocks.condition(kind, sorted(items)[len(items) // 2] + 1 if kind in blocks.COMPARING else rng.randint(2, 4))
     text = f"[{s.code.format(x='x')} for x in {items}{'' if parts == 1 else ' if ' + c.code.format(x='x')}]"
     made = [s.apply(x) for x in items if parts == 1 or c.holds(x)]
     return Program(f"print({text})", "[" + ", ".join(map(str, made)) + "]")
@@ -165,8 +165,8 @@ def tuples(rng: random.Random, parts: int, size: int) -> Program:
 def choices(rng: random.Random, parts: int, size: int) -> Program:
     """One value or another, by a condition."""
     n, k = rng.randint(1, size), rng.randint(2, size)
-    c = common.both(common.conditions(rng, parts, size))
-    s = common.steps(rng, 1, size)
+    c = blocks.both(blocks.conditions(rng, parts, size))
+    s = blocks.steps(rng, 1, size)
     text = f"n = {n}; print({s.code.format(x='n')} if {c.code.format(x='n')} else n - {k})"
     return Program(text, str(s.apply(n) if c.holds(n) else -(k - n)))
 

@@ -3,7 +3,7 @@
 import random
 from functools import partial
 
-from agent0es.taskdomains.code.families import common
+from agent0es.taskdomains.code.families import blocks, common
 from agent0es.taskdomains.code.families.common import Exercise, tested
 from agent0es.taskdomains.code.reference import Criteria
 
@@ -15,8 +15,8 @@ NAMES = ("price", "count", "total", "width", "height", "speed", "score", "weight
 
 def loops(rng: random.Random, parts: int, size: int) -> Exercise:
     """A loop that appends becomes a comprehension."""
-    s = common.steps(rng, 1, size)
-    c = common.both(common.conditions(rng, max(1, parts - 1), size)) if parts > 1 else None
+    s = blocks.steps(rng, 1, size)
+    c = blocks.both(blocks.conditions(rng, max(1, parts - 1), size)) if parts > 1 else None
     test, made = c.code.format(x="x") if c else "", s.code.format(x="x")
     body = f"        if {test}:\n            ys.append({made})" if c else f"        ys.append({made})"
     return Exercise(
@@ -33,7 +33,7 @@ def loops(rng: random.Random, parts: int, size: int) -> Exercise:
 def renaming(rng: random.Random, parts: int, size: int) -> Exercise:
     """A parameter gets a name that says what it is."""
     old, new, k = rng.choice("abcdxyz"), rng.choice(NAMES), rng.randint(2, size)
-    s = common.steps(rng, parts, size)
+    s = blocks.steps(rng, parts, size)
     code = f"({s.code}) * {{x}} + {k}"
     return Exercise(
         signature=f"f({old})",
@@ -50,9 +50,9 @@ def renaming(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def repetition(rng: random.Random, parts: int, size: int) -> Exercise:
     """What is computed twice is computed once."""
-    s = common.steps(rng, parts, size)
+    s = blocks.steps(rng, parts, size)
     while "-{x}" in s.code:  # the sign is no binary operation, and those are counted
-        s = common.steps(rng, parts, size)
+        s = blocks.steps(rng, parts, size)
     again = s.code.format(x="n")
     last, of = rng.choice((("*", lambda y: abs(y) * abs(y)), ("+", lambda y: y - -y)))
     k = rng.randint(2, size)
@@ -72,7 +72,7 @@ def repetition(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def truth(rng: random.Random, parts: int, size: int) -> Exercise:
     """`True if … else False` says nothing that the condition does not."""
-    c = common.both(common.conditions(rng, parts, size))
+    c = blocks.both(blocks.conditions(rng, parts, size))
     test = c.code.format(x="n")
     return Exercise(
         signature="f(n)",
@@ -94,7 +94,7 @@ def chains(rng: random.Random, parts: int, size: int) -> Exercise:
         rng.choice((("<", high), ("<=", high - 1))),
     )
     flipped = {"<": ">", "<=": ">="}[left]
-    s = common.steps(rng, 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
+    s = blocks.steps(rng, 1, size) if parts > 1 else blocks.Step("", "{x}", lambda x: x)
     made = s.code.format(x="x")
     low_edge, high_edge = low if left == "<" else low - 1, high if right == "<" else high - 1
     edges = tuple(edge + i for edge in (low_edge, high_edge) for i in (-1, 0, 1))

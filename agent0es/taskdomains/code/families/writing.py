@@ -1,9 +1,10 @@
 """A function from its description."""
 
 import random
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from agent0es.taskdomains.code.families import common
+from agent0es.taskdomains.code.families import blocks, common
 from agent0es.taskdomains.code.families.common import Exercise, tested
 
 WORDINGS = (
@@ -17,7 +18,7 @@ validation = partial(tested, group="writing code", split="validation", wordings=
 
 def filtering(rng: random.Random, parts: int, size: int) -> Exercise:
     """Keep what meets the conditions."""
-    c = common.both(common.conditions(rng, parts, size))
+    c = blocks.both(blocks.conditions(rng, parts, size))
     return Exercise(
         signature="f(xs)",
         spoken=f"returns the list of the numbers in xs that are {c.spoken}",
@@ -29,7 +30,7 @@ def filtering(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def mapping(rng: random.Random, parts: int, size: int) -> Exercise:
     """Do the steps to each."""
-    s = common.steps(rng, parts, size)
+    s = blocks.steps(rng, parts, size)
     return Exercise(
         signature="f(xs)",
         spoken=f"returns the list with this done to each number in xs: {s.spoken}",
@@ -41,7 +42,7 @@ def mapping(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def totalling(rng: random.Random, parts: int, size: int) -> Exercise:
     """Sum, number or largest of what meets the conditions."""
-    c = common.both(common.conditions(rng, parts, size))
+    c = blocks.both(blocks.conditions(rng, parts, size))
     test = c.code.format(x="x")
     kind = rng.choice(("sum", "count", "largest"))
     spoken, solution = {
@@ -69,7 +70,7 @@ def totalling(rng: random.Random, parts: int, size: int) -> Exercise:
 def formula(rng: random.Random, parts: int, size: int) -> Exercise:
     """A formula in two variables, step by step."""
     first, sign = rng.choice((("adds b to a", "+"), ("subtracts b from a", "-"), ("multiplies a by b", "*")))
-    s = common.steps(rng, parts, size)
+    s = blocks.steps(rng, parts, size)
 
     def apply(a: int, b: int) -> int:
         return s.apply({"+": b + a, "-": -(b - a), "*": sum([a] * abs(b)) * (1 if b > 0 else -1)}[sign])
@@ -87,7 +88,7 @@ def formula(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def predicate(rng: random.Random, parts: int, size: int) -> Exercise:
     """True where the conditions hold."""
-    c = common.both(common.conditions(rng, parts, size))
+    c = blocks.both(blocks.conditions(rng, parts, size))
     return Exercise(
         signature="f(n)",
         spoken=f"returns True where the number n is {c.spoken}, and False where not",
@@ -97,7 +98,7 @@ def predicate(rng: random.Random, parts: int, size: int) -> Exercise:
     )
 
 
-TEXT_STEPS = {
+TEXT_STEPS: dict[str, tuple[str, str, Callable[..., str]]] = {
     "upper": ("in upper case", "{s}.upper()", lambda s: "".join(map(str.upper, s))),
     "reverse": ("backwards", "{s}[::-1]", lambda s: "".join(reversed(s))),
     "hyphen": ("with '-' in place of each space", "{s}.replace(' ', '-')", lambda s: "-".join(s.split(" "))),
@@ -212,12 +213,12 @@ def dictionary(rng: random.Random, parts: int, size: int) -> Exercise:
 def branching(rng: random.Random, parts: int, size: int) -> Exercise:
     """One formula or another."""
     k = rng.randint(2, size)
-    c = common.condition(rng.choice(("greater", "less", "at least", "even", "divisible")), k)
-    yes, no = (common.steps(rng, 1 + (parts > 2), size) for _ in range(2))
+    c = blocks.condition(rng.choice(("greater", "less", "at least", "even", "divisible")), k)
+    yes, no = (blocks.steps(rng, 1 + (parts > 2), size) for _ in range(2))
     while yes.code == no.code:
-        no = common.steps(rng, 1, size)
+        no = blocks.steps(rng, 1, size)
     if parts == 1:
-        no = common.Step("leave it", "{x}", lambda x: x)
+        no = blocks.Step("leave it", "{x}", lambda x: x)
     inputs = common.numbers(rng, size, (*yes.edges(c.holds), *no.edges(lambda x: not c.holds(x)), *c.edges))
     return Exercise(
         signature="f(n)",
@@ -231,7 +232,7 @@ def branching(rng: random.Random, parts: int, size: int) -> Exercise:
 def pairing(rng: random.Random, parts: int, size: int) -> Exercise:
     """Two lists, item by item."""
     word, sign = rng.choice((("sum", "+"), ("product", "*"), ("difference", "-")))
-    s = common.steps(rng, parts - 1, size) if parts > 1 else common.Step("", "{x}", lambda x: x)
+    s = blocks.steps(rng, parts - 1, size) if parts > 1 else blocks.Step("", "{x}", lambda x: x)
 
     def pairs(xs: list[int], ys: list[int]) -> list[int]:
         return [
