@@ -22,9 +22,9 @@ class Case(Value):
 class Criteria(Value):
     """What the code must look like, apart from what it does."""
 
-    most: dict[str, int] = {}
+    most: dict[str, int] = Field(default_factory=dict)
     """Kind of syntax node (`For`, `BinOp`) to how often it may occur."""
-    least: dict[str, int] = {}
+    least: dict[str, int] = Field(default_factory=dict)
     """Kind of syntax node to how often it must occur; `comprehension` is each `for … in …` inside an expression."""
     parameters: tuple[str, ...] | None = None
     """The names of the function's parameters; None for any."""

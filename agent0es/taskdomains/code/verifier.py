@@ -1,8 +1,8 @@
 """Whether code does what was asked for, by hidden tests in the sandbox; whether a predicted output is right, by text.
 
 Code is read here and never run. It is refused before any test where it is no Python, reaches for what no solution
-needs, or is not the kind of code that was asked for. All hidden tests must pass; what a linter finds is told and decides
-nothing.
+needs, or is not the kind of code that was asked for. All hidden tests must pass; what a linter finds is told and
+decides nothing.
 """
 
 import ast
@@ -14,6 +14,8 @@ from agent0es.taskdomains.code import source
 from agent0es.taskdomains.code.reference import Reference, read_reference, tests_json
 
 PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
+LATE = re.compile(r": (?:no result in [0-9.e-]+ s|not run: the time was up)$|^… and [0-9]+ more$")
+"""A test that came to no end: too slow a solution can't be told from too slow a machine."""
 LONGEST_OUTPUT = 4000
 """Characters of a predicted output that is read."""
 
@@ -45,6 +47,8 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     if status != "ok" or counted is None or int(counted[2]) != total or int(counted[1]) > total:
         return _undecided("tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
     passed = int(counted[1])
+    if passed < total and all(LATE.search(line) for line in rest.splitlines()):
+        return _undecided("tests", f"{total - passed} of {total} hidden tests took too long: {short(rest)}")
     lint = _lint(answer or "")
     gained = max(0, passed - reference.baseline) / max(1, total - reference.baseline)
     text = f"{passed} of {total} hidden tests passed"

@@ -1,6 +1,6 @@
 """Whether a task of several stages is done: its milestones, one by one, from the files and the answer.
 
-Correct is all of them. The score counts the stages; a broken rule, an input that was changed, halves it, so that a working
+Correct is all of them. The score counts the stages; a broken rule, an input that was changed, halves it. So a working
 directory in which nothing was done gets nothing.
 """
 

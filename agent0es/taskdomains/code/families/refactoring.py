@@ -1,6 +1,7 @@
 """A function to be written in a better way, its behaviour kept: what it does is tested, how it looks is counted."""
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 from agent0es.taskdomains.code.families import blocks, common
@@ -54,6 +55,7 @@ def repetition(rng: random.Random, parts: int, size: int) -> Exercise:
     while "-{x}" in s.code:  # the sign is no binary operation, and those are counted
         s = blocks.steps(rng, parts, size)
     again = s.code.format(x="n")
+    of: Callable[[int], int]
     last, of = rng.choice((("*", lambda y: abs(y) * abs(y)), ("+", lambda y: y - -y)))
     k = rng.randint(2, size)
     return Exercise(

@@ -1,8 +1,9 @@
 """A function from its description."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from agent0es.taskdomains.code.families import blocks, common
 from agent0es.taskdomains.code.families.common import Exercise, tested
@@ -156,6 +157,7 @@ def counting(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def sorting(rng: random.Random, parts: int, size: int) -> Exercise:
     """Words in the order of a key."""
+    of: Callable[[str], Any]
     spoken, key, of = rng.choice(
         (
             ("length", "len", lambda w: sum(1 for _ in w)),
@@ -175,11 +177,12 @@ def sorting(rng: random.Random, parts: int, size: int) -> Exercise:
             done.insert(at, word)
         return done[:k] if parts > 2 else done
 
+    order_too, cut = ", reverse=True" if down else "", f"[:{k}]" if parts > 2 else ""
     return Exercise(
         signature="f(ws)",
         spoken=f"returns the words in ws sorted by their {spoken}{', from the highest to the lowest' if down else ''}, "
         f"equal ones in their order{f', and of those the first {k}' if parts > 2 else ''}",
-        solution=f"def f(ws): return sorted(ws, key={key}{', reverse=True' if down else ''}){f'[:{k}]' if parts > 2 else ''}",
+        solution=f"def f(ws): return sorted(ws, key={key}{order_too}){cut}",
         function=order,
         inputs=common.word_lists(rng),
     )
@@ -188,6 +191,7 @@ def sorting(rng: random.Random, parts: int, size: int) -> Exercise:
 def dictionary(rng: random.Random, parts: int, size: int) -> Exercise:
     """What belongs to each word."""
     k = rng.randint(3, min(5, size))
+    of: Callable[[str], object]
     spoken, code, of = rng.choice(
         (
             ("its length", "len(w)", lambda w: sum(1 for _ in w)),
@@ -200,12 +204,13 @@ def dictionary(rng: random.Random, parts: int, size: int) -> Exercise:
     tests = [("", "", lambda w: True), (f"longer than {k}", f"len(w) > {k}", lambda w: w[k:] != "")]
     tests.append(("not starting with a", "w[0] != 'a'", lambda w: not w.startswith("a")))
     chosen = tests[1:parts] if parts > 1 else []
+    test = " if " + " and ".join(t[1] for t in chosen) if chosen else ""
     only = f", only for words that are {' and '.join(t[0] for t in chosen)}" if chosen else ""
     return Exercise(
         signature="f(ws)",
         spoken=f"returns a dictionary from each word in ws to {spoken}{only}",
-        solution=f"def f(ws): return {{w: {code} for w in ws{' if ' if chosen else ''}{' and '.join(t[1] for t in chosen)}}}",
-        function=lambda ws: dict((w, of(w)) for w in ws if all(t[2](w) for t in chosen)),
+        solution=f"def f(ws): return {{w: {code} for w in ws{test}}}",
+        function=lambda ws: {w: of(w) for w in ws if all(t[2](w) for t in chosen)},
         inputs=common.word_lists(rng),
     )
 
@@ -240,6 +245,7 @@ def pairing(rng: random.Random, parts: int, size: int) -> Exercise:
             for i in range(min(len(xs), len(ys)))
         ]
 
+    code = s.code.format(x=f"(x {sign} y)" if s.spoken else f"x {sign} y")
     lists = [
         ([], []),
         ([1], []),
@@ -256,7 +262,7 @@ def pairing(rng: random.Random, parts: int, size: int) -> Exercise:
         signature="f(xs, ys)",
         spoken=f"returns the list of the {word} of each number in xs and the number at its place in ys, as far as both "
         f"go{f', with this done to each: {s.spoken}' if s.spoken else ''}",
-        solution=f"def f(xs, ys): return [{s.code.format(x=f'(x {sign} y)' if s.spoken else f'x {sign} y')} for x, y in zip(xs, ys)]",
+        solution=f"def f(xs, ys): return [{code} for x, y in zip(xs, ys)]",
         function=pairs,
         inputs=lists,
     )

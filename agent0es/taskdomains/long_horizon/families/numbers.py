@@ -167,7 +167,8 @@ def running(rng: random.Random, calculations: int, lines: int) -> Story:
     return Story(
         about=about("numbers.txt", numbers),
         stages=(
-            "Write the running totals to totals.txt, one a line: the first number, the sum of the first two, and so on.",
+            "Write the running totals to totals.txt, one a line: the first number, the sum of the first two, "
+            "and so on.",
             f"Then answer with how many numbers in totals.txt are over {limit}{c.spoken}.",
         ),
         files={"numbers.txt": number_file(numbers)},

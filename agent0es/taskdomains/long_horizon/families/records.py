@@ -118,7 +118,8 @@ def conversion(rng: random.Random, calculations: int, lines: int) -> Story:
                 "ages.json",
                 json.dumps(people),
                 "json",
-                "open('ages.json','w').write(json.dumps({l.split(',')[0]: int(l.split(',')[1]) for l in open('ages.csv')}))",
+                "d = dict(l.split(',') for l in open('ages.csv')); "
+                "open('ages.json','w').write(json.dumps({k: int(d[k]) for k in d}))",
             )
         ],
         derivation=("values_sum", *c.derivation),

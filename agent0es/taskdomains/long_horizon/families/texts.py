@@ -11,7 +11,8 @@ validation = partial(staged, group="files of words", split="validation")
 
 def about(words: list[str]) -> str:
     """What the description says of a file of words."""
-    return f"words.txt has {len(words)} words, one a line, the first of them {beginning(words[0])} and the last {beginning(words[-1])}"
+    first, last = beginning(words[0]), beginning(words[-1])
+    return f"words.txt has {len(words)} words, one a line, the first of them {first} and the last {last}"
 
 
 def word_file(words: list[str]) -> str:
