@@ -151,7 +151,7 @@ def split_cases(exercise: Exercise) -> tuple[tuple[Case, ...], tuple[Case, ...]]
         wrong = {case.call: case.expect for case in _cases(exercise, exercise.start_function)}
         mistaken = [case for case in plain if wrong[case.call] != case.expect]
         plain = [
-            *sorted(mistaken, key=lambda case: len(case.call))[:1],
+            *sorted(mistaken, key=lambda case: (case.expect in SAYING_LITTLE, len(case.call)))[:1],
             *(case for case in plain if case not in mistaken),
         ]
     visible: list[Case] = []

@@ -157,14 +157,12 @@ def counting(rng: random.Random, parts: int, size: int) -> Exercise:
 
 def sorting(rng: random.Random, parts: int, size: int) -> Exercise:
     """Words in the order of a key."""
-    of: Callable[[str], Any]
-    spoken, key, of = rng.choice(
-        (
-            ("length", "len", lambda w: sum(1 for _ in w)),
-            ("last letter", "lambda w: w[-1]", lambda w: w[len(w) - 1]),
-            ("second letter (nothing if there is none)", "lambda w: w[1:2]", lambda w: "".join(list(w)[1:2])),
-        )
+    kinds: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+        ("length", "len", lambda w: sum(1 for _ in w)),
+        ("last letter", "lambda w: w[-1]", lambda w: w[len(w) - 1]),
+        ("second letter (nothing if there is none)", "lambda w: w[1:2]", lambda w: "".join(list(w)[1:2])),
     )
+    spoken, key, of = rng.choice(kinds)
     down = parts > 1 or rng.random() < 0.3
     k = rng.randint(2, 3 + size // 30)
 
@@ -191,19 +189,19 @@ def sorting(rng: random.Random, parts: int, size: int) -> Exercise:
 def dictionary(rng: random.Random, parts: int, size: int) -> Exercise:
     """What belongs to each word."""
     k = rng.randint(3, min(5, size))
-    of: Callable[[str], object]
-    spoken, code, of = rng.choice(
-        (
-            ("its length", "len(w)", lambda w: sum(1 for _ in w)),
-            ("its first letter", "w[0]", lambda w: next(iter(w))),
-            ("itself in upper case", "w.upper()", lambda w: "".join(map(str.upper, w))),
-            ("itself backwards", "w[::-1]", lambda w: "".join(reversed(w))),
-            (f"its length plus {k}", f"len(w) + {k}", lambda w: sum(1 for _ in w + "." * k)),
-        )
+    kinds: tuple[tuple[str, str, Callable[[str], object]], ...] = (
+        ("its length", "len(w)", lambda w: sum(1 for _ in w)),
+        ("its first letter", "w[0]", lambda w: next(iter(w))),
+        ("itself in upper case", "w.upper()", lambda w: "".join(map(str.upper, w))),
+        ("itself backwards", "w[::-1]", lambda w: "".join(reversed(w))),
+        (f"its length plus {k}", f"len(w) + {k}", lambda w: sum(1 for _ in w + "." * k)),
     )
-    tests = [("", "", lambda w: True), (f"longer than {k}", f"len(w) > {k}", lambda w: w[k:] != "")]
-    tests.append(("not starting with a", "w[0] != 'a'", lambda w: not w.startswith("a")))
-    chosen = tests[1:parts] if parts > 1 else []
+    spoken, code, of = rng.choice(kinds)
+    tests: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+        (f"longer than {k}", f"len(w) > {k}", lambda w: w[k:] != ""),
+        ("not starting with a", "w[0] != 'a'", lambda w: not w.startswith("a")),
+    )
+    chosen = tests[: parts - 1]
     test = " if " + " and ".join(t[1] for t in chosen) if chosen else ""
     only = f", only for words that are {' and '.join(t[0] for t in chosen)}" if chosen else ""
     return Exercise(
