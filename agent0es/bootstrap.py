@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.history.verification import Report
     from agent0es.models.base import ModelBackend
     from agent0es.provenance.retraction import Rebuild
+    from agent0es.tools import ToolResult
+    from agent0es.tools.policy import Policy
     from agent0es.training.jobs import ProgressCallback
 
 LOG_FILE = "log.db"
@@ -144,6 +146,26 @@ async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report"
         novelties=Novelties(Embedder()) if with_novelty else None,
     )
     return await verify_decisions(log, run, rules)
+
+
+async def call_by_hand(
+    configuration: "Configuration", name: str, text: str, files: Mapping[str, str], domain: str | None
+) -> "tuple[Policy, ToolResult]":
+    """One call of a tool, enabled or not, under the policy that holds in a task domain, and that policy.
+
+    Raises ConfigurationError or SandboxUnavailable.
+    """
+    from agent0es.sandbox import BubblewrapSandbox
+    from agent0es.tools import load_tools
+    from agent0es.tools.policy import policy_of
+
+    policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domain)
+    sandbox = BubblewrapSandbox()
+    try:
+        [tool] = load_tools([name], sandbox).values()
+        return policy, await tool.run(text, policy.limits, files)
+    finally:
+        await sandbox.close()
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ def audit_group() -> None:
 
 @audit_group.command("list")
 @click.argument("run", default="latest")
-@click.option("--denied", is_flag=True, help="Only calls that were refused.")
+@click.option("--denied", is_flag=True, help="Only calls that were refused, or in which something was.")
 @click.option("--tool", metavar="TOOL", help="Only calls of this tool.")
 @click.option("--attempt", metavar="ATTEMPT", help="Only calls of this attempt, e.g. 12/0.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
@@ -59,7 +59,7 @@ def list_command(
             return
         rows = [_row(call) for call in found]
     if rows:
-        write_table(["call", "time (UTC)", "tool", "purpose", "status", "tier", "wall ms", "input"], rows)
+        write_table(["call", "time (UTC)", "tool", "purpose", "status", "denied", "tier", "wall ms", "input"], rows)
     else:
         write_lines([f"Run {printable(name)} has no such sandbox call."])
 
@@ -104,6 +104,7 @@ def _row(call: Mapping[str, Any]) -> list[Any]:
         call["tool"],
         call["purpose"],
         call["status"],
+        ", ".join(call["denied"]) or None,
         call["tier"],
         None if wall is None else round(wall * 1000),
         shown,
@@ -122,21 +123,28 @@ def _write_call(call: Mapping[str, Any]) -> None:
         "purpose": call["purpose"],
         "tool": call["tool"],
         "limits": f"{call['timeout_seconds']:g} s, {call['memory_limit_mb']} MB",
+        "policy": call["policy_sha256"],
         "isolation": call["tier"],
+        "files": call["files_sha256"],
         "status": outcome,
+        "denied": ", ".join(call["denied"]) or None,
         "exit code": call["exit_code"],
         "requested": _time(call["requested"]),
         "ended": _time(call["ended"]),
         "wall": _amount(measured, "wall_seconds", "s"),
         "CPU": _amount(measured, "cpu_seconds", "s"),
         "memory": _amount(measured, "peak_memory_mb", "MB at most"),
-        "stdout": _amount(measured, "stdout_bytes", "bytes"),
-        "stderr": _amount(measured, "stderr_bytes", "bytes"),
+        "stdout": _stream(call, "stdout"),
+        "stderr": _stream(call, "stderr"),
         "event": call["position"],
     }
     write_lines([f"Call {printable(call['call'])}"])
     write_lines(f"  {name:<10}{printable(str(value))}" for name, value in fields.items() if value is not None)
-    for title in ("input", "output"):
+    touched = [f"{file['path']}  {file['bytes']} bytes, sha256 {file['sha256']}" for file in call["written"]]
+    touched += [f"{path}  deleted" for path in call["deleted"]]
+    if touched:
+        write_lines(["", "Files touched", *(f"    {printable(line)}" for line in touched)])
+    for title in ("input", "output", "stdout", "stderr"):
         if call[title] is not None:
             write_lines(["", title.capitalize(), *(f"    {printable(line)}" for line in call[title].split("\n"))])
 
@@ -147,3 +155,9 @@ def _time(time: datetime | None) -> str | None:
 
 def _amount(measured: Mapping[str, Any], name: str, unit: str) -> str | None:
     return f"{measured[name]:g} {unit}" if name in measured else None
+
+
+def _stream(call: Mapping[str, Any], name: str) -> str | None:
+    """Length and hash of standard output or standard error."""
+    size, sha256 = _amount(call["measured"], f"{name}_bytes", "bytes"), call[f"{name}_sha256"]
+    return f"{size}, sha256 {sha256}" if size and sha256 else size

@@ -14,14 +14,15 @@ WITH ended AS (
 ),
 latest AS (
     FROM tool_calls
-    WHERE run = $1 AND ($2::VARCHAR IS NULL OR call = $2) AND ($3::VARCHAR IS NULL OR status = $3)
+    WHERE run = $1 AND ($2::VARCHAR IS NULL OR call = $2) AND ($3::VARCHAR IS NULL OR status = $3 OR $3 = 'denied' AND len(denied) > 0)
         AND ($4::VARCHAR IS NULL OR tool = $4) AND ($5::VARCHAR IS NULL OR attempt = $5)
     ORDER BY position DESC
     LIMIT $6
 )
 SELECT
     run, call, attempt, l.task, a.adapter, tool, purpose, l.status, exit_code, tier, requested, ended,
-    timeout_seconds, memory_limit_mb, e.measured, input, output, l.position
+    timeout_seconds, memory_limit_mb, policy_sha256, files_sha256, denied, e.measured, input, output, stdout,
+    stdout_sha256, stderr, stderr_sha256, written, deleted, l.position
 FROM latest l
 LEFT JOIN ended e USING (run, call)
 LEFT JOIN attempts a USING (run, attempt)
@@ -45,7 +46,7 @@ def calls(
 ) -> Iterator[dict[str, Any]]:
     """The latest `limit` calls of a run that are as asked for, in the order in which they were requested.
 
-    `status` is `unknown` for a call whose end the log does not hold: a crash cut it off, or it is still going on.
+    With the status `denied` also those in which something was refused, whatever became of them. `status` is `unknown` for a call whose end the log does not hold: a crash cut it off, or it is still going on.
     `measured` has wall_seconds, cpu_seconds, peak_memory_mb, stdout_bytes and stderr_bytes, and is empty then.
     """
     answer = tables.query(CALLS, [run, call, status, tool, attempt, EVERY if limit is None else limit])

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from agent0es.errors import ConfigurationError
 from agent0es.sandbox import Sandbox
@@ -13,6 +14,12 @@ VERIFIER_TOOLS = ("python", "math", "tests")
 """What a verifier may ask for, whether or not the student may."""
 
 
+def tool_classes(available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool]]:
+    """Every installed tool by name, not made; `available` replaces what is installed. Raises ConfigurationError for one
+    that can't be imported."""
+    return {name: _load(point) for name, point in sorted(_points(available).items())}
+
+
 def load_tools(
     names: Iterable[str], sandbox: Sandbox, available: Iterable[EntryPoint] | None = None
 ) -> dict[str, Tool]:
@@ -20,17 +27,25 @@ def load_tools(
 
     Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
     """
-    points = {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
+    points = _points(available)
     tools: dict[str, Tool] = {}
     for name in names:
         if name not in points:
             raise ConfigurationError(_unknown(name, sorted(points)))
-        try:
-            make: Callable[[Sandbox], Tool] = points[name].load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigurationError(f"tool {name!r} ({points[name].value}) can't be imported: {error}") from error
+        make: Callable[[Sandbox], Tool] = _load(points[name])
         tools[name] = make(sandbox)
     return tools
+
+
+def _points(available: Iterable[EntryPoint] | None) -> dict[str, EntryPoint]:
+    return {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"tool {point.name!r} ({point.value}) can't be imported: {error}") from error
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -1,0 +1,169 @@
+"""`agent0es tools`: what the student can call, and calls by hand within the same limits."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent0es.cli.output import json_line, json_option, printable, write_lines, write_table
+
+if TYPE_CHECKING:
+    from agent0es.tools import ToolResult
+    from agent0es.tools.policy import Policy
+
+config_option = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="YAML file with settings."
+)
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. tools.timeout_seconds=2."
+)
+domain_option = click.option("--domain", help="Task domain whose limits hold; that of the configuration if left out.")
+
+
+@click.group("tools")
+def tools_group() -> None:
+    """List the tools, or call one by hand."""
+
+
+@tools_group.command("list")
+@config_option
+@set_option
+@domain_option
+@json_option
+def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: str | None, as_json: bool) -> None:
+    """List the installed tools, whether the student may call them, and their limits."""
+    from agent0es.configuration import load_configuration
+    from agent0es.tools.policy import policy_of
+    from agent0es.tools.registry import tool_classes
+
+    configuration = load_configuration(config_file, overrides)
+    found = []
+    for name, tool in tool_classes().items():
+        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domain)
+        found.append(
+            {
+                "tool": name,
+                "enabled": name in configuration.tools.enabled,
+                "timeout_seconds": policy.limits.timeout_seconds,
+                "memory_limit_mb": policy.limits.memory_limit_mb,
+                "output_limit_bytes": policy.limits.output_limit_bytes,
+                "calls_per_attempt": policy.calls_per_attempt,
+                "calls_per_minute": policy.calls_per_minute,
+                "allow": policy.limits.allow,
+                "policy_sha256": policy.sha256,
+                "description": tool.description,
+                "schema": dict(tool.schema),
+            }
+        )
+    if as_json:
+        write_lines(map(json_line, found))
+    else:
+        columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb", "description")
+        write_table(columns, [[one[column] for column in columns] for one in found])
+
+
+@tools_group.command("run")
+@click.argument("tool")
+@click.option("--code", metavar="TEXT", help="The input.")
+@click.option(
+    "--input", "input_file", type=click.Path(path_type=Path), help="File with the input; - is standard input."
+)
+@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder whose text files the tool finds.")
+@config_option
+@set_option
+@domain_option
+@json_option
+def run_command(
+    tool: str,
+    code: str | None,
+    input_file: Path | None,
+    folder: Path | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    domain: str | None,
+    as_json: bool,
+) -> None:
+    """Call TOOL once, in the sandbox, within the limits of a run.
+
+    Nothing is written to a log, which holds what runs did: --json has what an audit of the call would. The exit code is 0
+    when the call ended well, else 1.
+    """
+    from agent0es.bootstrap import call_by_hand
+    from agent0es.configuration import load_configuration
+    from agent0es.errors import ConfigurationError
+
+    if (code is None) == (input_file is None):
+        raise ConfigurationError("give the input with either --code TEXT or --input FILE")
+    text = code if input_file is None else _text(input_file)
+    files = {} if folder is None else _files(folder)
+    configuration = load_configuration(config_file, overrides)
+    policy, result = asyncio.run(call_by_hand(configuration, tool, text or "", files, domain))
+    if as_json:
+        write_lines([json_line(_described(policy, result))])
+    else:
+        write_lines([f"{result.status}: {printable(line)}" for line in [", ".join(result.denied) or result.tier]])
+        write_lines(printable(line) for line in result.output.split("\n"))
+    sys.exit(0 if result.status == "ok" else 1)
+
+
+def _text(file: Path) -> str:
+    from agent0es.errors import ConfigurationError
+
+    if str(file) == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror or error}; name a readable file") from None
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The text files of a folder, by relative path. Links are not followed."""
+    from agent0es.errors import ConfigurationError
+
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no folder; name one with --dir")
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            try:
+                found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+            except OSError as error:
+                raise ConfigurationError(f"{path}: {error.strerror or error}") from None
+    return found
+
+
+def _described(policy: "Policy", result: "ToolResult") -> Mapping[str, Any]:
+    """The call as JSON."""
+    return {
+        "tool": policy.tool,
+        "status": result.status,
+        "tier": result.tier,
+        "output": result.output,
+        "exit_code": result.exit_code,
+        "denied": list(result.denied),
+        "stdout": result.output if result.stdout is None and result.status == "ok" else result.stdout,
+        "stdout_sha256": result.stdout_sha256,
+        "stderr": result.stderr,
+        "stderr_sha256": result.stderr_sha256,
+        "written": [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in result.written],
+        "files": None if result.files is None else dict(result.files),
+        "policy_sha256": policy.sha256,
+        "limits": {
+            "timeout_seconds": policy.limits.timeout_seconds,
+            "memory_limit_mb": policy.limits.memory_limit_mb,
+            "output_limit_bytes": policy.limits.output_limit_bytes,
+        },
+        "resources": {
+            "wall_seconds": round(result.wall_seconds, 4),
+            "cpu_seconds": round(result.cpu_seconds, 4),
+            "peak_memory_mb": round(result.peak_memory_mb, 1),
+            "stdout_bytes": result.stdout_bytes,
+            "stderr_bytes": result.stderr_bytes,
+        },
+    }
