@@ -101,7 +101,9 @@ class Transcript:
 
 def render(demonstration: Demonstration) -> str:
     """A worked example as the student's turn."""
-    return f"Action: {demonstration.action}\nObservation: {demonstration.observation}\nAnswer: {demonstration.answer}"
+    calls = (*demonstration.steps, (demonstration.action, demonstration.observation))
+    seen = "".join(f"Action: {action}\nObservation: {observation}\n" for action, observation in calls)
+    return f"{seen}Answer: {demonstration.answer}"
 
 
 def lead(demonstrations: Sequence[Demonstration]) -> str:

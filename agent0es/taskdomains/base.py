@@ -45,6 +45,8 @@ class Demonstration:
     """E.g. `python[math.gcd(48, 36)]`."""
     observation: str
     answer: str
+    steps: tuple[tuple[str, str], ...] = ()
+    """Calls before that one: (action, observation)."""
 
 
 @dataclass(frozen=True, slots=True)

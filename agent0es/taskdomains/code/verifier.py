@@ -1,0 +1,165 @@
+"""Whether code does what was asked for, by hidden tests in the sandbox; whether a predicted output is right, by text.
+
+Code is read here and never run. It is refused before any test where it is no Python, reaches for what no solution
+needs, or is not the kind of code that was asked for. All hidden tests must pass; what a linter finds is told and
+decides nothing.
+"""
+
+import ast
+import re
+
+from agent0es.domain.task import Task, Verification
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.code import source
+from agent0es.taskdomains.code.reference import Reference, read_reference, tests_json
+
+PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
+LATE = re.compile(r": (?:no result in [0-9.e-]+ s|not run: the time was up)$|^… and [0-9]+ more$")
+"""A test that came to no end: too slow a solution can't be told from too slow a machine."""
+LONGEST_OUTPUT = 4000
+"""Characters of a predicted output that is read."""
+
+
+def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
+    """The judgement, or the tests to run in the sandbox. Pure; never raises."""
+    try:
+        reference = read_reference(task.reference)
+    except ValueError as error:
+        return _undecided("tests", str(error))
+    if answer is None or not answer.strip():
+        return _judged(False, "none", "no answer")
+    if isinstance(reference, str):
+        return judge_output(answer, reference)
+    return _judge_code(answer, reference)
+
+
+def conclude(status: str, output: str, answer: str | None, task: Task) -> Verification:
+    """What the hidden tests came to; undecided where they did not run to their end. Pure; never raises."""
+    try:
+        reference = read_reference(task.reference)
+    except ValueError as error:
+        return _undecided("tests", str(error))
+    if isinstance(reference, str):
+        return _undecided("tests", "this task has no tests")
+    first, _, rest = output.partition("\n")
+    counted = PASSED.fullmatch(first.strip())
+    total = len(reference.tests)
+    if status != "ok" or counted is None or int(counted[2]) != total or int(counted[1]) > total:
+        return _undecided("tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
+    passed = int(counted[1])
+    if passed < total and all(LATE.search(line) for line in rest.splitlines()):
+        return _undecided("tests", f"{total - passed} of {total} hidden tests took too long: {short(rest)}")
+    lint = _lint(answer or "")
+    gained = max(0, passed - reference.baseline) / max(1, total - reference.baseline)
+    text = f"{passed} of {total} hidden tests passed"
+    if passed < total and rest.strip():
+        text += f"; {short(rest.strip().splitlines()[0])}"
+    if lint:
+        text += f"; pyflakes: {short(lint[0])}"
+    return Verification(
+        correct=passed == total,
+        score=1.0 if passed == total else min(gained, 0.99),
+        # of a pass: the chance of one more, by the rule of succession; a failed test is a proof
+        confidence=(total + 1) / (total + 2) if passed == total else 1.0,
+        method="tests",
+        explanation=text,
+        breakdown={"parses": 1.0, "allowed": 1.0, "as asked": 1.0, "tests": passed / total, "lint": float(not lint)},
+    )
+
+
+def judge_output(answer: str, true: str) -> Verification:
+    """Whether this is what the program prints: the same text, or the same Python value written with other spaces."""
+    if len(answer) > LONGEST_OUTPUT:
+        return _undecided("exact", f"an answer of {len(answer)} characters is not read")
+    same = _output(answer, true) == _output(true, true)
+    said = f"{short(answer)} is what it prints" if same else f"{short(answer)} is not {short(true)}"
+    return _judged(same, "exact", said)
+
+
+def normal_form(answer: str | None) -> str | None:
+    """One text for answers that differ in layout, quotes and fences alone. None for no answer."""
+    if answer is None or not answer.strip():
+        return None
+    code = source.code_of(answer[: source.LONGEST])
+    if re.fullmatch(r"[\w ]*", code):  # a word, a number or several are no code
+        return " ".join(code.split())
+    return source.canonical(code) or " ".join(code.split())
+
+
+def short(text: str) -> str:
+    """Hostile text as one printable line."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:400]).split())
+    return line if len(line) <= 100 else line[:100] + "…"
+
+
+def _judge_code(answer: str, reference: Reference) -> Verification | NeedsCall:
+    if len(answer) > source.LONGEST:
+        return _undecided("tests", f"an answer of {len(answer)} characters is not read")
+    code = source.code_of(answer)
+    try:
+        tree = source.parsed(code)
+        if isinstance(tree, str):
+            return _refused(f"it is no Python: {short(tree)}", parses=0.0)
+        bound = source.named(tree, reference.function)
+        if bound is None:
+            return _refused(f"it defines no {reference.function}")
+        found = source.forbidden(bound)
+        if found is not None:
+            return _refused(f"it uses {short(found)}", allowed=0.0)
+        wrong = source.complaints(bound, reference.function, reference.criteria)
+        if wrong:
+            return _refused(f"it is not as asked for: {short('; '.join(wrong))}", **{"as asked": 0.0})
+        text = code if bound is tree else ast.unparse(bound)
+    except (MemoryError, RecursionError):
+        return _undecided("tests", "it is nested too deeply to be read")
+    return NeedsCall("tests", text, {"tests.json": tests_json(reference.tests)})
+
+
+def _output(text: str, true: str) -> str:
+    """A printed text without what says nothing: fences, spaces at line ends, quotes that the true text has not, and
+    the spaces inside a list, tuple, set or dictionary."""
+    fenced = source.FENCED.search(text)
+    plain = (fenced[1] if fenced else text).replace("\r\n", "\n").strip()
+    if plain != true:
+        plain = plain.strip("`").strip()
+    plain = "\n".join(line.rstrip() for line in plain.split("\n"))
+    if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "'\"" and true[:1] not in ("'", '"'):
+        plain = plain[1:-1]
+    if plain[:1] in ("[", "(", "{"):
+        try:
+            return repr(ast.literal_eval(plain))
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+            return plain
+    return plain
+
+
+def _lint(answer: str) -> list[str]:
+    try:
+        tree = source.parsed(source.code_of(answer[: source.LONGEST]))
+    except (MemoryError, RecursionError):
+        return []
+    return [] if isinstance(tree, str) else source.findings(tree)
+
+
+def _refused(why: str, **parts: float) -> Verification:
+    """Wrong before any test."""
+    breakdown = {"parses": 1.0, "allowed": 1.0, "as asked": 1.0, "tests": 0.0} | parts
+    return Verification(correct=False, score=0.0, confidence=1.0, method="tests", explanation=why, breakdown=breakdown)
+
+
+def _judged(correct: bool, method: str, explanation: str) -> Verification:
+    return Verification.model_validate(
+        {
+            "correct": correct,
+            "score": float(correct),
+            "confidence": 1.0,
+            "method": method,
+            "explanation": explanation,
+        }
+    )
+
+
+def _undecided(method: str, explanation: str) -> Verification:
+    return Verification.model_validate(
+        {"correct": None, "score": 0.0, "confidence": 0.0, "method": method, "explanation": explanation}
+    )
