@@ -156,6 +156,7 @@ async def open_ports(
     """
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
+    from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
     from agent0es.sandbox import BubblewrapSandbox
     from agent0es.taskdomains import load_task_domains
@@ -187,6 +188,8 @@ async def open_ports(
         for role in configuration.training.roles:
             require(role, teacher_model if role == "teacher" else student_model, "adapters")
         require("teacher", teacher_model, "structured_output")
+        embedder = Embedder(store / EMBEDDINGS_FILE)
+        stack.callback(embedder.close)
         yield Ports(
             run=run,
             store=store,
@@ -202,7 +205,7 @@ async def open_ports(
                 output_limit_bytes=configuration.tools.output_limit_bytes,
             ),
             rewards=rewards,
-            embedder=Embedder(),
+            embedder=embedder,
             on_training_progress=on_training_progress,
         )
 
