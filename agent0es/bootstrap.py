@@ -189,6 +189,7 @@ async def open_ports(
     """
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
+    from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools import VERIFIER_TOOLS, load_tools
@@ -224,6 +225,8 @@ async def open_ports(
         for role in configuration.training.roles:
             require(role, teacher_model if role == "teacher" else student_model, "adapters")
         require("teacher", teacher_model, "structured_output")
+        embedder = Embedder(store / EMBEDDINGS_FILE)
+        stack.callback(embedder.close)
         yield Ports(
             run=run,
             store=store,
@@ -234,7 +237,7 @@ async def open_ports(
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
             rewards=rewards,
-            embedder=Embedder(),
+            embedder=embedder,
             on_training_progress=on_training_progress,
             tier=sandbox.tier,
         )

@@ -117,7 +117,13 @@ class CurriculumSettings(Section):
     freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the tasks that the teacher writes itself, where the domain allows it; the others are of families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
+    """Difficulty of the run's first tasks; from there it moves towards a solve rate of one half."""
+    band: float = Field(default=0.25, gt=0.0, le=0.5)
+    """Tasks are at the frontier where the solve rate is within this of one half; families outside it are asked less."""
+    domain_floor: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Least share of the tasks for each domain, at most an equal one; the rest goes where abilities move most."""
+    novelty_share: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of the tasks that goes to the families asked least, at the frontier or not."""
     candidates: int = Field(default=2, ge=1)
     """Families that the teacher may choose between."""
     novelty_bar: float = Field(default=0.001, ge=0.0, le=1.0)

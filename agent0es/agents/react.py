@@ -5,40 +5,30 @@ The shape that models are trained on is
     Action: python[17*25]
     Answer: 425
 
-and what small models write instead is read too: fenced blocks, JSON, `<tool_call>`, `Action Input:`, a missing colon or
-closing bracket, markdown around the words. What could not be read is listed, not guessed at.
+and what models write instead is read too: fenced blocks, JSON, XML tags, `Action Input:`, the special tokens of some
+chat formats, a missing colon or closing bracket, markdown around the words. What could not be read is listed,
+not guessed at.
 
 Where a text can be read in two ways: tool calls are listed in the order in which they were written. A turn may hold
 calls *and* an answer: then the answer was written before its observation, so run the call first. The first `Answer:`
 wins, and all after it is ignored, because small models go on to invent the next problem. An `Observation:` is the
-harness's word: what a model writes there is ignored.
+harness's word: what a model writes there is ignored. An answer in a sentence counts only where
+nothing else is said.
 """
 
-import json
-import re
 from dataclasses import dataclass
 from typing import Any
+
+from agent0es.agents import react_text as patterns
+from agent0es.agents.react_json import answer_of, calls_of, decode, input_text, tagged_input
+from agent0es.agents.react_text import DECORATION, MARKER, NAME, block_end, closing, said_in_passing, unfenced
 
 MAX_CHARACTERS = 100_000
 MAX_ACTIONS = 16
 MAX_JSON_ATTEMPTS = 32
 MAX_IGNORED, SHORTENED = 8, 80
 
-WORD = r"final answer|answer|thought|observation|action input|action|input"
-# Every repetition is bounded, so that matching takes constant time at each position.
-COLON = r"[ \t]{0,3}[0-9]{0,2}[ \t]{0,3}[*_]{0,3}[ \t]{0,3}[:：][*_]{0,3}"
-MARKER = re.compile(rf"(?P<word>{WORD}){COLON}", re.IGNORECASE)
-MARKER_LINE = re.compile(rf"^[ \t>*#_-]{{0,8}}(?:{WORD}){COLON}", re.IGNORECASE | re.MULTILINE)
-ACTION_WITHOUT_COLON = re.compile(r"action[ \t]{1,3}(?=[a-z_]\w{0,31}[ \t]{0,3}[\[(:])", re.IGNORECASE)
-MIDDLE_OF_LINE = re.compile(
-    r"(?<=[\s.!?;,)])(?:(?:Final Answer|Answer|Action|Observation)[ \t]{0,3}:|(?:python|math)\[)"
-)
-NAME = re.compile(r"[A-Za-z_][\w-]{0,31}")
-LANGUAGE = re.compile(r"```+[ \t]{0,3}([A-Za-z_0-9+-]{0,20})")
-DECORATION = " \t>*#_-•"
 CODE_LANGUAGES = {"": "python", "py": "python", "python3": "python", "tool_code": "python", "sympy": "math"}
-TOOL_KEYS = ("tool", "name", "action", "tool_name", "function")
-INPUT_KEYS = ("input", "code", "expression", "arguments", "args", "parameters", "action_input", "tool_input", "query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +47,20 @@ class Turn:
     thought: str
     actions: tuple[Action, ...]
     answer: str | None
-    """The first line after `Answer:`, stripped; None when there is none or it is empty."""
+    """The first line after `Answer:`, stripped; all lines of a fenced block, of code, of a numbered list. None when
+    there is none or it is empty."""
     ignored: tuple[str, ...]
     """What could not be read, each shortened to one line of at most 80 characters."""
 
 
 def parse(text: str, tools: tuple[str, ...] = ("python", "math")) -> Turn:
     """Read a turn. `tools` are the names that count as a call even without `Action:` before them."""
-    reader = _Reader(text[:MAX_CHARACTERS].replace("\r\n", "\n"), tools)
+    said = patterns.TILDES.sub("```", text[:MAX_CHARACTERS].replace("\r\n", "\n"))
+    ended = patterns.END_OF_TURN.search(said)
+    reader = _Reader(said if ended is None else said[: ended.start()], tools)
     reader.read()
+    if ended is not None:
+        reader.ignore(said[ended.end() : ended.end() + 2 * SHORTENED])
     if len(text) > MAX_CHARACTERS:
         reader.ignore(text[MAX_CHARACTERS : MAX_CHARACTERS + 2 * SHORTENED])
     return Turn("\n".join(reader.thoughts).strip(), tuple(reader.actions), reader.answer, tuple(reader.ignored))
@@ -95,6 +90,8 @@ class _Reader:
             position = self._line(position)
         if self._pending and self.answer is None:
             self.ignore(f"Action: {self._pending}")
+        if self.answer is None and not self.actions:
+            self.answer = said_in_passing("\n".join(self.thoughts))
         self.ignore(self.text[position : position + 2 * SHORTENED])
 
     def ignore(self, text: str) -> None:
@@ -110,17 +107,61 @@ class _Reader:
             at += 1
         if self.text.startswith("```", at):
             return self._fence(at)
-        if self.text.startswith("<tool_call>", at):
-            return self._json(at + len("<tool_call>")) or self._unread(start, end)
-        if self.text.startswith("{", at):
-            return self._json(at) or self._plain(start, end)
+        if self.text.startswith("<", at) and (after := self._tag(at)) is not None:
+            return after
+        if self.text.startswith("[TOOL_CALLS]", at):
+            return self._json(at + len("[TOOL_CALLS]")) or self._action(at + len("[TOOL_CALLS]"))
+        if self.text.startswith(("{", "[{"), at):
+            broken = self._pending is None and self.text.startswith('{"', at)
+            return self._json(at) or (self._unread(at, end) if broken else self._plain(start, end))
         if (marker := MARKER.match(self.text, at, end)) is not None:
             return self._marked(marker["word"].lower(), marker.end())
-        if (action := ACTION_WITHOUT_COLON.match(self.text, at, end)) is not None:
+        if (action := patterns.ACTION_WITHOUT_COLON.match(self.text, at, end)) is not None:
             return self._action(action.end())
+        if (answer := patterns.ANSWER_WITHOUT_COLON.match(self.text, at, end)) is not None:
+            return self._answer(answer.end())
         if self._is_call(at):
             return self._action(at)
         return self._plain(start, end)
+
+    def _tag(self, at: int) -> int | None:
+        """What an XML tag or a special token at the beginning of a line says; None when it is neither."""
+        if (channel := patterns.CHANNEL.match(self.text, at) or patterns.TOOL_TOKEN.match(self.text, at)) is not None:
+            self._pending = channel["tool"].lower() if channel["tool"] else self._pending
+            return channel.end() if self._pending is None else self._input(channel.end())
+        tag = patterns.TAG.match(self.text, at)
+        if tag is None:
+            return None
+        if tag["token"] == "python_tag" and not self.text.startswith("{", tag.end()):
+            stop = self._marker_after(tag.end())
+            self._add("python", self.text[tag.end() : stop])
+            return stop
+        if tag["close"] or tag["token"]:
+            return tag.end()
+        name, value = tag["name"].lower(), tag["value"]
+        if name == "action":
+            return self._action(tag.end())
+        if name in patterns.NAME_TAGS and (named := NAME.match(self.text, tag.end())) is not None:
+            self._pending = named[0].lower()
+            return named.end()
+        tool = value if value and name in patterns.CALL_TAGS else patterns.CODE_TAGS.get(name, name).lower()
+        is_input = name in patterns.INPUT_TAGS and self._pending is not None
+        is_text = name in patterns.THINKING_TAGS or name in patterns.ANSWER_TAGS
+        if not (is_input or is_text or tool != name or name in self.tools):
+            return tag.end()  # a wrapper such as <tool_call>
+        body, after = self._until(f"</{tag['name']}>", tag.end())
+        if name in patterns.THINKING_TAGS:
+            self.thoughts.append(body.strip())
+        elif name in patterns.ANSWER_TAGS:
+            self._answered(body)
+        else:
+            self._add(self._take_pending() if is_input else tool.lower(), tagged_input(body))
+        return after
+
+    def _until(self, close: str, at: int) -> tuple[str, int]:
+        """The text up to a closing tag and where to go on; to the end where the tag is missing."""
+        end = self.text.find(close, at)
+        return (self.text[at:], len(self.text)) if end < 0 else (self.text[at:end], end + len(close))
 
     def _marked(self, word: str, at: int) -> int:
         pending, self._pending = self._pending, None
@@ -128,9 +169,9 @@ class _Reader:
         if word == "thought":
             self._thinking = True
             return self._plain(at, end)
-        if word == "action":
+        if word in ("action", "tool"):
             return self._action(at)
-        if word in ("action input", "input") and pending is not None:
+        if word in ("action input", "tool input", "input") and pending is not None:
             self._pending = pending
             return self._input(at)
         if pending is not None:
@@ -142,16 +183,39 @@ class _Reader:
         return end + 1
 
     def _answer(self, at: int) -> int:
-        """The rest of the line, or the next line when the rest is empty."""
+        """What follows `Answer:`: the rest of the line, or what begins on the next one when the rest is empty.
+
+        A fenced block comes whole, and so do code and numbered lines, which take more than one line to say.
+        """
         end = self._end_of_line(at)
         line = self.text[at:end]
-        if not line.strip(" \t*_`"):
-            at = end + len(self.text[end:]) - len(self.text[end:].lstrip())
+        below = end + len(self.text[end:]) - len(self.text[end:].lstrip())
+        if "```" not in line and (not line.strip(" \t*_`") or (line.rstrip().endswith(":") and below > end)):
+            if self.text.startswith("```", below):
+                at = below
+            elif not line.strip(" \t*_`"):
+                at = self.text.rfind("\n", end, below) + 1 or below
+                if MARKER.match(self.text[below : self._end_of_line(below)].lstrip(DECORATION)):
+                    return below
             end = self._end_of_line(at)
-            if MARKER.match((line := self.text[at:end]).lstrip(DECORATION)):
-                return at
-        self.answer = line.strip().strip("*`").strip() or None
+        fence = self.text.find("```", at, end)
+        if (
+            fence >= 0
+            and (opening := patterns.LANGUAGE.match(self.text, fence))
+            and not self.text[at:fence].strip(" \t*_")
+        ):
+            same_line = self.text.find("```", opening.end(), end)
+            close = same_line if same_line >= 0 else self._find("\n```", opening.end())
+            self._answered(self.text[opening.end() : close])
+            return self._end_of_line(close + 1) + 1
+        end = block_end(self.text, at, end)
+        self._answered(self.text[at:end])
         return end + 1
+
+    def _answered(self, text: str) -> None:
+        """The answer without what decorates it. Indentation is part of code."""
+        text = unfenced(text).strip("\n").rstrip()
+        self.answer = text if "\n" in text else text.strip().strip("*`").strip() or None
 
     def _action(self, at: int) -> int:
         """What follows `Action:`."""
@@ -165,6 +229,8 @@ class _Reader:
             return self._fence(at)
         if self.text.startswith("{", at):
             return self._json(at) or self._unread(at, end)
+        if self.text.startswith("<", at) and (after := self._tag(at)) is not None:
+            return after
         name = NAME.match(self.text, at, end)
         if name is None:
             return self._unread(at, end)
@@ -173,12 +239,18 @@ class _Reader:
             at += 1
         if self.text.startswith("[", at) or (tool in self.tools and self.text.startswith("(", at)):
             return self._bracketed(tool, at)
+        if tool in self.tools and self.text.startswith("{", at):
+            self._pending = tool
+            return self._input(at)
         if at == end or self.text.startswith((":", "：", "```"), at):
             self._pending = tool
             return self._input(at + 1 if self.text.startswith((":", "："), at) else at)
         if tool in self.tools:
             self._add(tool, self.text[at:end])
             return end + 1
+        for start in (place.start() for place in NAME.finditer(self.text, at, min(end, at + SHORTENED))):
+            if self._is_call(start):  # `use python[17*25]`
+                return self._action(start)
         return self._unread(name.start(), end)
 
     def _input(self, at: int) -> int:
@@ -189,10 +261,13 @@ class _Reader:
             return self._fence(self.text.index("```", at))
         if not line:
             return end + 1
-        if line.startswith("{") and (found := self._decode(self.text.index("{", at))) is not None:
-            value, after = found
-            self._add(self._take_pending(), _input_text(value) or line)
-            return after
+        if line.startswith("{"):
+            brace = self.text.index("{", at)
+            if (found := self._decode(brace)) is not None:
+                self._add(self._take_pending(), (isinstance(found[0], dict) and input_text(found[0])) or line)
+                return found[1]
+            if closing(self.text, brace, end, strings=True) is not None:
+                return self._bracketed(self._take_pending(), brace)
         self._add(self._take_pending(), line)
         return end + 1
 
@@ -203,7 +278,7 @@ class _Reader:
             stop = min(self._marker_after(start), self._blank_line_after(start))
             self._add(self._take_pending(), self.text[start:stop])
             return stop
-        if (inner := MIDDLE_OF_LINE.search(self.text, start + 1, end)) is not None:
+        if (inner := patterns.MIDDLE_OF_LINE.search(self.text, start + 1, end)) is not None:
             end = inner.start()
         if self._thinking:
             self.thoughts.append(self.text[start:end].strip())
@@ -213,7 +288,7 @@ class _Reader:
 
     def _fence(self, at: int) -> int:
         """A block between lines of backticks, or from one to the end of a text that was cut off."""
-        opening = LANGUAGE.match(self.text, at)
+        opening = patterns.LANGUAGE.match(self.text, at)
         if opening is None:
             return self._unread(at, self._end_of_line(at))
         end = self._end_of_line(at)
@@ -230,10 +305,12 @@ class _Reader:
         language = opening[1].lower()
         if language in ("json", "tool_call", "tool") or (not language and body.lstrip().startswith("{")):
             brace = self.text.find("{", opening.end(), after)
-            if brace < 0 or self._json(brace) is None:
+            if brace >= 0 and self._pending:
+                self._input(brace)
+            elif brace < 0 or self._json(brace) is None:
                 self.ignore(body)
             return after
-        if MARKER_LINE.match(body.lstrip()) and self._pending is None:
+        if patterns.MARKER_LINE.match(body.lstrip()) and self._pending is None:
             self._in_wrapper = same_line < 0
             return opening.end()
         tool = CODE_LANGUAGES.get(language, language)
@@ -252,9 +329,9 @@ class _Reader:
     def _bracketed(self, tool: str, opening: int, after: int | None = None) -> int:
         """The balanced text between brackets; up to the next marker when the closing one is missing."""
         stop = self._marker_after(opening)
-        close = _closing(self.text, opening, stop, strings=True)
+        close = closing(self.text, opening, stop, strings=True)
         if close is None:
-            close = _closing(self.text, opening, stop, strings=False)
+            close = closing(self.text, opening, stop, strings=False)
         inside = self.text[opening + 1 : stop if close is None else close]
         self._add(tool, inside if close is not None else inside.rstrip().rstrip("`"))
         if after is not None:
@@ -262,37 +339,31 @@ class _Reader:
         return stop if close is None else close + 1
 
     def _json(self, at: int) -> int | None:
-        """A tool call or an answer as a JSON object; None when it is neither."""
-        brace = self.text.find("{", at, at + 16)
-        found = self._decode(brace) if brace >= 0 else None
+        """Tool calls or an answer as a JSON object or a list of them; None when it is neither."""
+        start = next((place for place in range(at, min(at + 16, len(self.text))) if self.text[place] in "{["), None)
+        found = None if start is None else self._decode(start)
         if found is None:
             return None
         value, after = found
-        if (call := _call(value)) is not None:
+        if calls := calls_of(value):
             self._pending = None
-            self._add(call.tool, call.input)
-        elif isinstance(value.get("answer"), str | int | float):
-            self.answer = str(value["answer"]).strip() or None
+            for tool, text in calls[: MAX_ACTIONS - len(self.actions)]:
+                self._add(tool, text)
+        elif (answer := answer_of(value)) is not None:
+            self._answered(answer)
         else:
             return None
-        rest = self.text[after : after + 32].lstrip()
-        if rest.startswith("</tool_call>"):
-            after = self.text.index("</tool_call>", after) + len("</tool_call>")
         return after
 
-    def _decode(self, brace: int) -> tuple[dict[str, Any], int] | None:
+    def _decode(self, at: int) -> tuple[Any, int] | None:
         self._json_attempts += 1
         if self._json_attempts > MAX_JSON_ATTEMPTS:  # a failing attempt may read to the end of the text
             return None
-        try:
-            value, after = json.JSONDecoder(strict=False).raw_decode(self.text, brace)
-        except (ValueError, RecursionError):
-            return None
-        return (value, after) if isinstance(value, dict) else None
+        return decode(self.text, at)
 
     def _add(self, tool: str, text: str) -> None:
         self._thinking = False
-        text = text.strip()
+        text = unfenced(text).strip()
         if text:
             self.actions.append(Action(tool, text))
         else:
@@ -323,77 +394,6 @@ class _Reader:
     def _marker_after(self, at: int) -> int:
         """Start of the next line with a marker. Remembered, so that all calls together read the text once."""
         if self._next_marker <= at:
-            found = MARKER_LINE.search(self.text, self._end_of_line(at))
+            found = patterns.MARKER_LINE.search(self.text, self._end_of_line(at))
             self._next_marker = found.start() if found is not None else len(self.text) + 1
         return min(self._next_marker, len(self.text))
-
-
-def _closing(text: str, opening: int, stop: int, strings: bool) -> int | None:
-    """Position of the bracket that closes the one at `opening`, before `stop`; brackets in strings do not count."""
-    left, right = text[opening], "]" if text[opening] == "[" else ")"
-    depth, at = 0, opening
-    no_string_until = {"'": -1, '"': -1}
-    while at < stop:
-        character = text[at]
-        if character == left:
-            depth += 1
-        elif character == right:
-            depth -= 1
-            if depth == 0:
-                return at
-        elif strings and character in no_string_until and at > no_string_until[character]:
-            end = _end_of_string(text, at, stop)
-            if end is None:  # an apostrophe; so is every other one on this line, or this would take quadratic time
-                line = text.find("\n", at, stop)
-                no_string_until[character] = line if line >= 0 else stop
-            else:
-                at = end
-        at += 1
-    return None
-
-
-def _end_of_string(text: str, start: int, stop: int) -> int | None:
-    """Position of the last quote of the string that starts here; None when it does not end on its line."""
-    quote = text[start]
-    if text.startswith(quote * 3, start):
-        end = text.find(quote * 3, start + 3, stop)
-        return end + 2 if end >= 0 else None
-    at = start + 1
-    while at < stop and text[at] != "\n":
-        if text[at] == "\\":
-            at += 1
-        elif text[at] == quote:
-            return at
-        at += 1
-    return None
-
-
-def _call(value: dict[str, Any]) -> Action | None:
-    """A tool call from one of the JSON shapes that models know."""
-    tool: Any = next((value[key] for key in TOOL_KEYS if key in value), None)
-    if isinstance(tool, dict):  # {"function": {"name": …, "arguments": …}}
-        value, tool = tool, tool.get("name")
-    if not isinstance(tool, str) or NAME.fullmatch(tool.strip()) is None:
-        return None
-    text = _input_text(value)
-    return None if text is None else Action(tool.strip().lower(), text)
-
-
-def _input_text(value: dict[str, Any]) -> str | None:
-    """The input, which may be wrapped in another object or in a string that holds one."""
-    for _ in range(3):
-        found: Any = next((value[key] for key in INPUT_KEYS if key in value), None)
-        if found is None and len(value) == 1:
-            found = next(iter(value.values()))
-        if isinstance(found, str):
-            try:
-                inner = json.loads(found) if found.lstrip().startswith("{") else None
-            except (ValueError, RecursionError):
-                inner = None
-            if not isinstance(inner, dict):
-                return found
-            found = inner
-        if not isinstance(found, dict):
-            return None if found is None else json.dumps(found)
-        value = found
-    return None

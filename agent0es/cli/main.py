@@ -6,6 +6,7 @@ import click
 
 from agent0es import __version__
 from agent0es.cli.audit import audit_group
+from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
@@ -43,6 +44,7 @@ cli.add_command(replay_command)
 cli.add_command(diff_command)
 cli.add_command(whatif_command)
 cli.add_command(verify_command)
+cli.add_command(calibrate_command)
 for _command in (*QUERY_COMMANDS, sql_command, report_command):
     cli.add_command(_command)
 

@@ -1,5 +1,15 @@
-"""What to ask for next, from the statistics of what was asked before."""
+"""What to ask for next, from the statistics of what was asked before.
 
+What is believed of the student is one model (Rasch 1960, fitted as Elo ratings are): a task of difficulty d is solved
+with probability σ(SLOPE·(ability − d)). Each family has an ability of its own, and each domain a level that moves all
+of its families together, so that a new adapter is noticed by a few tasks of any families. From it follow
+
+- the domain of the next task (`choose_domain`): every domain's floor, and the rest where abilities move most;
+- the families in it (`choose_families`): breadth first, then those at the frontier, |predicted − ½| ≤ δ;
+- their difficulty (`difficulty_for`): where half of the attempts should succeed.
+"""
+
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +19,27 @@ from agent0es.domain.seeds import derive_seed
 
 TARGET = 0.5
 """The solve rate at which a task teaches most: where the student is torn."""
+
+SLOPE = 5.0
+"""How fast the solve rate falls with difficulty, in log-odds for the whole range."""
+LOWEST, HIGHEST = -0.5, 1.5
+"""Abilities outside [0, 1]: a family of which even the easiest task fails, or the hardest is solved."""
+FAMILY_GAIN = (0.15, 0.4)
+"""What a surprise of 1 moves a family's ability by: well known, and what comes on top when it is not known at all."""
+LEVEL_GAIN = 0.06
+"""What it moves the abilities of the whole domain by."""
+RATE_WEIGHT, PROGRESS_WEIGHT = 0.1, 0.02
+"""Weight of the latest task in a domain's running solve rate, and in the running mean of its level."""
+
+FEW = 3
+"""So many tasks each family gets before it matters how they went."""
+OFF_FRONTIER = 4
+"""After that, a task of a family off the frontier counts as so many: it gets a quarter of the others' tasks."""
+COLLAPSED = 0.05
+"""A domain whose running solve rate is this near to 0 or 1 teaches nothing."""
+REST = 0.02
+"""Learning progress that every domain is granted, so that domains at rest share alike."""
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +52,11 @@ class FamilyStatistics:
     attempts: int = 0
     solved: int = 0
     difficulty: float = 0.0
-    """The difficulty to ask for next."""
+    """The difficulty to ask for next, as of the family's latest task; its domain may have moved on since."""
+    ability: float = 0.0
+    """The difficulty at which half of the attempts should succeed, not clipped to [0, 1]. As of then, too."""
+    level: float = 0.0
+    """The domain's level then."""
     recent_attempts: int = 0
     """Attempts since the serving student adapter changed."""
     recent_solved: int = 0
@@ -37,51 +72,177 @@ class FamilyStatistics:
         return self.recent_solved / self.recent_attempts if self.recent_attempts else 0.0
 
     def under_new_adapter(self) -> "FamilyStatistics":
-        """Another adapter answers from now on: what is recent starts anew, the difficulty stays."""
+        """Another adapter answers from now on: what is recent starts anew, the ability is still the best guess."""
         return replace(self, recent_attempts=0, recent_solved=0)
 
 
-STEP = 0.3
-"""Full swing of a family's difficulty: a task solved by all attempts raises it by half of this."""
+@dataclass(frozen=True, slots=True)
+class DomainStatistics:
+    """How the tasks of a domain have gone so far."""
+
+    tasks: int = 0
+    level: float = 0.0
+    """How far all of its abilities have moved together since the run began."""
+    earlier_level: float = 0.0
+    """The level's running mean: where it was some fifty tasks ago."""
+    solve_rate: float = TARGET
+    """Running mean over some ten tasks."""
+
+    @property
+    def progress(self) -> float:
+        """How much abilities have moved of late, up or down: what is forgotten is worth practising too."""
+        return abs(self.level - self.earlier_level)
+
+    @property
+    def collapsed(self) -> bool:
+        """True when next to nothing, or next to everything, is solved."""
+        return min(self.solve_rate, 1.0 - self.solve_rate) < COLLAPSED
 
 
-def after_task(known: FamilyStatistics | None, completed: TaskCompleted) -> FamilyStatistics:
-    """The family's statistics with one more task; difficulty moves towards a solve rate of one half.
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a user can set of the choice."""
 
-    d ← clip(d_task + STEP·(solved/attempts − TARGET), 0, 1): a controller on the task's own difficulty.
+    start_difficulty: float = 0.0
+    """Where a domain's families begin, before its level has moved."""
+    candidates: int = 2
+    """Families that the teacher may choose between."""
+    band: float = 0.25
+    """δ: a task is at the frontier where |solve rate − ½| ≤ δ."""
+    domain_floor: float = 0.1
+    """The least share of the tasks that each domain gets."""
+    novelty_share: float = 0.1
+    """Share of the requests for the families that were asked least, at the frontier or not."""
+
+
+def ability_of(known: FamilyStatistics, domain: DomainStatistics) -> float:
+    """A family's ability now: it is taken to have moved with its domain since its latest task."""
+    return min(HIGHEST, max(LOWEST, known.ability + domain.level - known.level))
+
+
+def difficulty_for(known: FamilyStatistics, domain: DomainStatistics) -> float:
+    """The difficulty at which half of the attempts should succeed, as far as there is one."""
+    return round(min(1.0, max(0.0, ability_of(known, domain))), 4)
+
+
+def predicted_rate(known: FamilyStatistics, domain: DomainStatistics, difficulty: float) -> float:
+    """The solve rate that is expected of a task, before any attempt is spent on it."""
+    return 1.0 / (1.0 + math.exp(-SLOPE * (ability_of(known, domain) - difficulty)))
+
+
+def after_task(
+    known: FamilyStatistics, domain: DomainStatistics, completed: TaskCompleted
+) -> tuple[FamilyStatistics, DomainStatistics]:
+    """The statistics of a task's family and domain with that task.
+
+    θ ← θ + K·(solved/attempts − predicted), with a large K for a family that the serving adapter has hardly met, and a
+    small one for the domain. What is predicted takes in all that was learnt while the task was under way: forty tasks
+    of one kind that come back solved don't raise the abilities forty times.
     """
-    before = known or FamilyStatistics()
-    rate = completed.solved / completed.attempts if completed.attempts else 0.0
+    if not completed.attempts:
+        return replace(known, tasks=known.tasks + 1), replace(domain, tasks=domain.tasks + 1)
+    rate = completed.solved / completed.attempts
+    surprise = rate - predicted_rate(known, domain, completed.difficulty)
+    least, more = FAMILY_GAIN
+    gain = least + more * completed.attempts / (completed.attempts + known.recent_attempts)
+    level = round(domain.level + LEVEL_GAIN * surprise, 6)
+    ability = round(min(HIGHEST, max(LOWEST, ability_of(known, domain) + gain * surprise)), 4)
     return replace(
-        before,
-        tasks=before.tasks + 1,
-        attempts=before.attempts + completed.attempts,
-        solved=before.solved + completed.solved,
-        difficulty=round(min(1.0, max(0.0, completed.difficulty + STEP * (rate - TARGET))), 4),
-        recent_attempts=before.recent_attempts + completed.attempts,
-        recent_solved=before.recent_solved + completed.solved,
+        known,
+        tasks=known.tasks + 1,
+        attempts=known.attempts + completed.attempts,
+        solved=known.solved + completed.solved,
+        difficulty=min(1.0, max(0.0, ability)),
+        ability=ability,
+        level=level,
+        recent_attempts=known.recent_attempts + completed.attempts,
+        recent_solved=known.recent_solved + completed.solved,
+    ), DomainStatistics(
+        tasks=domain.tasks + 1,
+        level=level,
+        earlier_level=round(domain.earlier_level + PROGRESS_WEIGHT * (level - domain.earlier_level), 6),
+        solve_rate=round(domain.solve_rate + RATE_WEIGHT * (rate - domain.solve_rate), 6),
     )
 
 
-def choose_families(
-    families: Sequence[str], statistics: Mapping[str, FamilyStatistics], in_flight: Sequence[str], count: int, seed: int
-) -> dict[str, float]:
-    """`count` families for the teacher to choose between, with the difficulty that is wanted of each.
+def domain_shares(domains: Mapping[str, DomainStatistics], floor: float) -> dict[str, float]:
+    """Each domain's share of the tasks: the floor, and of the rest what its learning progress earns.
 
-    Those asked least come first (every family keeps its share), and among equals those whose solve rate is
-    nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed yet.
+    A collapsed domain makes no progress, so the floor is what keeps it in practice until it recovers.
+    """
+    floor = min(floor, 1.0 / len(domains))
+    merit = {name: REST + known.progress for name, known in domains.items()}
+    left = 1.0 - floor * len(domains)
+    return {name: floor + left * merit[name] / sum(merit.values()) for name in domains}
+
+
+def choose_domain(domains: Mapping[str, DomainStatistics], floor: float, task: int) -> str:
+    """The domain of a task, by the task's number.
+
+    Multiples of the golden ratio fill [0, 1) evenly, so any stretch of tasks has every domain's share to within a task
+    or two, which independent draws would not.
+    """
+    at, names = task * GOLDEN % 1.0, sorted(domains)
+    shares = domain_shares(domains, floor)
+    for name in names:
+        at -= shares[name]
+        if at < 0.0:
+            return name
+    return names[-1]
+
+
+def choose_families(
+    families: Sequence[str],
+    statistics: Mapping[str, FamilyStatistics],
+    domain: DomainStatistics,
+    in_flight: Sequence[str],
+    aim: Aim,
+    seed: int,
+) -> dict[str, float]:
+    """The families of a domain that the teacher may choose between, with the difficulty that is wanted of each.
+
+    Those asked least come first. Once a family has had `FEW` tasks, those count OFF_FRONTIER times as much where the
+    predicted solve rate is outside the band; a share of the requests looks away from that, so that what was given up
+    as too easy or too hard is tried again. Among equals come those whose prediction is nearest to one half; ties are
+    broken by the seed. `in_flight` counts tasks that are not completed yet. In a collapsed domain `recover` has the
+    last word.
     """
     rng = random.Random(seed)
+    novel = rng.random() < aim.novelty_share
+    start = FamilyStatistics(ability=aim.start_difficulty)
+    known = {family: statistics.get(family, start) for family in families}
+    wanted = {family: difficulty_for(known[family], domain) for family in families}
+    torn = {family: abs(predicted_rate(known[family], domain, wanted[family]) - TARGET) for family in families}
 
     def rank(family: str) -> tuple[int, float, float]:
-        known = statistics.get(family, FamilyStatistics())
-        asked = known.tasks + in_flight.count(family)
-        torn = abs(known.solve_rate - TARGET) if known.attempts else 0.0
-        return asked, torn, rng.random()
+        asked = known[family].tasks + in_flight.count(family)
+        if asked > FEW and torn[family] > aim.band and not novel:
+            asked = FEW + OFF_FRONTIER * (asked - FEW)
+        return asked, torn[family], rng.random()
 
+    ranked = sorted(families, key=rank)
+    if domain.collapsed and not novel:
+        ranked, wanted = recover(ranked, known, domain, wanted, rng)
     # In the order in which the log has them: a resumed run must not see another one than the run that wrote them.
-    chosen = sorted(sorted(families, key=rank)[:count])
-    return {family: statistics.get(family, FamilyStatistics()).difficulty for family in chosen}
+    return {family: wanted[family] for family in sorted(ranked[: aim.candidates])}
+
+
+def recover(
+    ranked: Sequence[str],
+    known: Mapping[str, FamilyStatistics],
+    domain: DomainStatistics,
+    wanted: Mapping[str, float],
+    rng: random.Random,
+) -> tuple[list[str], dict[str, float]]:
+    """What a collapsed domain is asked for, where the model of the student has shown to be wrong.
+
+    Where nothing is solved: the easiest tasks, of families that have been solved before. Where all is: difficulties
+    anywhere above what is wanted.
+    """
+    if domain.solve_rate > TARGET:
+        return list(ranked), {family: round(rng.uniform(wanted[family], 1.0), 4) for family in ranked}
+    solved_before = sorted(ranked, key=lambda family: known[family].solved == 0)  # stable: else ranked as before
+    return solved_before, dict.fromkeys(ranked, 0.0)
 
 
 def offer(requested: TaskRequested) -> dict[str, float]:

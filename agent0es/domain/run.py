@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import FamilyStatistics, after_task
+from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, after_task
 from agent0es.domain.retraction import any_covered
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.domain.workdir import changed, own_call
@@ -90,6 +90,7 @@ class RunState:
     """Tasks proposed over the whole run: what the novelty index holds."""
     in_flight: Mapping[int, TaskState] = field(default_factory=dict)
     families: Mapping[str, FamilyStatistics] = field(default_factory=dict)
+    domains: Mapping[str, DomainStatistics] = field(default_factory=dict)
     completed: int = 0
     """Tasks completed in this iteration."""
     given_up: int = 0
@@ -171,12 +172,14 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 state, task, event.attempt, verification=event.verification, majority_key=event.majority_key
             )
         case ev.TaskCompleted():
-            family = after_task(state.families.get(event.family), event)
-            if event.task in state.in_flight:
-                family = replace(family, domain=state.in_flight[event.task].request.domain)
+            known = state.in_flight.get(event.task)
+            name = "" if known is None else known.request.domain
+            before = state.families.get(event.family) or FamilyStatistics(name, ability=_start_difficulty(state))
+            family, domain = after_task(before, state.domains.get(name, DomainStatistics()), event)
             return replace(
                 _without_task(state, event.task),
                 families={**state.families, event.family: family},
+                domains={**state.domains, name: domain},
                 completed=state.completed + 1,
                 attempts=state.attempts + event.attempts,
                 solved=state.solved + event.solved,
@@ -217,6 +220,11 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return replace(state, status="completed", phase="done")
         case _:
             return state
+
+
+def _start_difficulty(state: RunState) -> float:
+    """Where a family's ability is thought to be before its first task."""
+    return float(state.configuration.get("curriculum", {}).get("start_difficulty", 0.0))
 
 
 def _task_number(attempt: str) -> int:

@@ -144,17 +144,14 @@ class Propose:
         """The index over all tasks that the log holds; built once."""
         async with self._building:
             if self._index is None:
-                index = NoveltyIndex()
                 earlier = [
                     r.event
                     for r in self._ports.history.read(types=["TaskProposed"])
                     if isinstance(r.event, ev.TaskProposed)
                 ]
                 vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
-                for event, vector in zip(earlier, vectors, strict=True):
-                    index.add(event.task, vector)
-                    self._asked.add(identity(event.proposal))
-                self._index = index
+                self._asked.update(identity(event.proposal) for event in earlier)
+                self._index = NoveltyIndex.rebuild([event.task for event in earlier], vectors)
         return self._index
 
 

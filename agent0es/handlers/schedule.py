@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import FamilyStatistics, choose_families, offer
+from agent0es.domain.curriculum import Aim, DomainStatistics, choose_domain, choose_families, offer
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
@@ -118,21 +118,28 @@ def _requests(
 ) -> list[ev.Event]:
     """Requests for tasks `first` to `last` (counted within the iteration), each aware of those before it."""
     curriculum = configuration.curriculum
-    start = FamilyStatistics(difficulty=curriculum.start_difficulty)
-    statistics = {name: state.families.get(name, start) for known in families.values() for name in known}
+    aim = Aim(
+        curriculum.start_difficulty,
+        curriculum.candidates,
+        curriculum.band,
+        curriculum.domain_floor,
+        curriculum.novelty_share,
+    )
+    domains = {name: state.domains.get(name, DomainStatistics()) for name in families}
     in_flight = [
         task.task.family if task.proposal else next(iter(offer(task.request))) for task in state.in_flight.values()
     ]
     requests: list[ev.Event] = []
     for number in range(state.earlier + first, state.earlier + last + 1):
         seed = derive_seed(state.seed, "task", number)
-        domain = sorted(families)[number % len(families)]
+        domain = choose_domain(domains, aim.domain_floor, number)
         freely = random.Random(derive_seed(seed, "source")).random() < curriculum.freeform_share
         if freely:
             own = family_of(domain)
-            chosen = {own: state.families.get(own, start).difficulty}
+            known = state.families.get(own)
+            chosen = {own: curriculum.start_difficulty if known is None else known.difficulty}
         else:
-            chosen = choose_families(families[domain], statistics, in_flight, curriculum.candidates, seed)
+            chosen = choose_families(families[domain], state.families, domains[domain], in_flight, aim, seed)
         request = ev.TaskRequested(
             task=number,
             iteration=state.iteration,

@@ -141,7 +141,7 @@ def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str]
     EventLog.append_async = telling_async  # type: ignore[method-assign]
     bootstrap.new_run_name = lambda log: RUN
     taskdomains.load_task_domains = lambda names: {"math": SmallDomain()}
-    embedder.Embedder = lambda: EMBEDDER
+    embedder.Embedder = lambda *file: EMBEDDER
     sys.argv = ["agent0es", *arguments, "--store", str(store)]
     main()
 

@@ -51,7 +51,9 @@ def column(formula: Formula, variables: Sequence[Atom]) -> int:
         raise TooMuch(f"{count} variables are too many for a truth table")
     full = (1 << (1 << count)) - 1
     # The lowest variable alternates row by row: 0101…; the next in pairs: 0011…
-    columns = {atom: full // ((1 << (1 << (count - 1 - i))) + 1) << (1 << (count - 1 - i)) for i, atom in enumerate(variables)}
+    columns = {
+        atom: full // ((1 << (1 << (count - 1 - i))) + 1) << (1 << (count - 1 - i)) for i, atom in enumerate(variables)
+    }
     return _column(formula, columns, full)
 
 
@@ -145,7 +147,9 @@ def _monadic_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[
     kinds = list(product((0, 1), repeat=min(len(unary), MOST_VARIABLES)))
     sets = chain.from_iterable(combinations(kinds, size) for size in range(1, len(kinds) + 1))
     for chosen in sets:
-        unary_facts = {(name, (i,)) for i, kind in enumerate(chosen) for name, bit in zip(unary, kind, strict=True) if bit}
+        unary_facts = {
+            (name, (i,)) for i, kind in enumerate(chosen) for name, bit in zip(unary, kind, strict=True) if bit
+        }
         for named in product(range(len(chosen)), repeat=len(constants)):
             for bits in product((0, 1), repeat=len(nullary)):
                 facts = unary_facts | {(name, ()) for name, bit in zip(nullary, bits, strict=True) if bit}

@@ -88,6 +88,147 @@ READ = [
     ("", [], None),
 ]
 
+# (whose way to write it is, what was written, inputs of the python calls, the answer)
+DIALECTS = [
+    (
+        "two tool_calls",
+        '<tool_call>\n{"name": "python", "arguments": {"code": "1+1"}}\n</tool_call>\n'
+        '<tool_call>\n{"name": "python", "arguments": {"code": "2+2"}}\n</tool_call>',
+        ["1+1", "2+2"],
+        None,
+    ),
+    ("toolcall cut", '<tool_call>\n{"name": "python", "arguments": {"code": "17*25"}}', ["17*25"], None),
+    ("toolcall halfjson", '<tool_call>\n{"name": "python", "arguments": {"code": "17*2', [], None),
+    (
+        "qwen3 coder xml",
+        "<tool_call>\n<function=python>\n<parameter=code>\n17*25\n</parameter>\n</function>\n</tool_call>",
+        ["17*25"],
+        None,
+    ),
+    ("llama31 function", '<function=python>{"code": "17*25"}</function>', ["17*25"], None),
+    ("llama python_tag", "<|python_tag|>17*25<|eom_id|>", ["17*25"], None),
+    ("llama json params", '{"type": "function", "name": "python", "parameters": {"code": "17*25"}}', ["17*25"], None),
+    ("mistral", '[TOOL_CALLS] [{"name": "python", "arguments": {"code": "17*25"}}]', ["17*25"], None),
+    ("mistral2", '[TOOL_CALLS]python{"code": "17*25"}', ["17*25"], None),
+    (
+        "anthropic",
+        '<function_calls>\n<invoke name="python">\n'
+        '<parameter name="code">17*25</parameter>\n</invoke>\n</function_calls>',
+        ["17*25"],
+        None,
+    ),
+    ("xml tool/input", "<tool>python</tool>\n<input>17*25</input>", ["17*25"], None),
+    ("xml name", "<python>17*25</python>", ["17*25"], None),
+    ("xml action", "<action>python[17*25]</action>", ["17*25"], None),
+    ("xml tool_code", "<tool_code>\n17*25\n</tool_code>", ["17*25"], None),
+    ("xml code", "<code>\n17*25\n</code>", ["17*25"], None),
+    ("xml answer", "<answer>425</answer>", [], "425"),
+    ("think", "<think>\nMaybe Answer: 5? No, Action: python[9]\n</think>\nAction: python[17*25]", ["17*25"], None),
+    ("think cut", "<think>\nMaybe Answer: 5? No", [], None),
+    ("think answer", "<think>17*25=425</think>\n\nAnswer: 425", [], "425"),
+    ("json list", '[{"name": "python", "arguments": {"code": "17*25"}}]', ["17*25"], None),
+    ("json action langchain", '```json\n{\n  "action": "python",\n  "action_input": "17*25"\n}\n```', ["17*25"], None),
+    ("json final answer", '```json\n{"action": "Final Answer", "action_input": "425"}\n```', [], "425"),
+    ("json single quotes", "{'tool': 'python', 'input': '17*25'}", ["17*25"], None),
+    ("json trailing comma", '{"tool": "python", "input": "17*25",}', ["17*25"], None),
+    ("json in text", 'I will call the tool: {"tool": "python", "input": "17*25"}', ["17*25"], None),
+    (
+        "fence in Action Input",
+        "Action: python\nAction Input:\n```python\nx = 17\nprint(x*25)\n```\nObservation: 425",
+        ["x = 17\nprint(x*25)"],
+        None,
+    ),
+    ("tool_code fence", "```tool_code\nprint(17*25)\n```", ["print(17*25)"], None),
+    ("tilde fence", "~~~python\n17*25\n~~~", ["17*25"], None),
+    ("action brackets fence", "Action: python[```python\n17*25\n```]", ["17*25"], None),
+    ("action bold", "**Action**: python[17*25]", ["17*25"], None),
+    ("action arrow", "Action -> python[17*25]", ["17*25"], None),
+    ("action equals", "Action = python[17*25]", ["17*25"], None),
+    ("action step", "Step 1: Action: python[17*25]", ["17*25"], None),
+    ("action called", "Action: Use python[17*25]", ["17*25"], None),
+    ("action call the", "Action: call python with 17*25", [], None),
+    ("action curly", "Action: python{17*25}", ["17*25"], None),
+    ("action angle", "Action: <python>17*25</python>", ["17*25"], None),
+    ("Tool:", "Tool: python\nInput: 17*25", ["17*25"], None),
+    ("Tool Input", "Tool: python\nTool Input: 17*25", ["17*25"], None),
+    ("Code:", "Thought: compute\nCode:\n```py\nprint(17*25)\n```<end_code>", ["print(17*25)"], None),
+    ("answer no colon", "Answer 425", [], "425"),
+    ("Final Answer no colon", "Final Answer 425", [], "425"),
+    ("answer is", "The answer is 425.", [], "425"),
+    ("answer is colon", "The final answer is: 425", [], "425"),
+    ("answer boxed", "So we get $\\boxed{425}$.", [], "425"),
+    ("answer boxed2", "Answer: $\\boxed{\\frac{1}{2}}$", [], "$\\boxed{\\frac{1}{2}}$"),
+    ("answer dash", "Answer - 425", [], "425"),
+    ("answer bold head", "**Answer**\n425", [], "425"),
+    ("answer head", "## Answer\n\n425", [], "425"),
+    (
+        "answer fence code",
+        "Answer:\n```python\ndef f(x):\n    return x + 1\n\nprint(f(1))\n```",
+        [],
+        "def f(x):\n    return x + 1\n\nprint(f(1))",
+    ),
+    (
+        "answer fence code same",
+        "Answer: ```python\ndef f(x):\n    return x + 1\n```\nDone.",
+        [],
+        "def f(x):\n    return x + 1",
+    ),
+    ("answer fence cut", "Answer:\n```python\ndef f(x):\n    return x", [], "def f(x):\n    return x"),
+    ("answer fence value", "Answer:\n```\n425\n```", [], "425"),
+    (
+        "final fence",
+        "Thought: done\nFinal Answer:\n\n```py\n"
+        "import math\n\ndef f(x):\n    # Answer: no\n    return math.sqrt(x)\n```\nThis works.",
+        [],
+        "import math\n\ndef f(x):\n    # Answer: no\n    return math.sqrt(x)",
+    ),
+    (
+        "answer code no fence",
+        "Answer:\ndef f(x):\n    if x:\n        return 1\n\n    return x + 1\nThis is it.",
+        [],
+        "def f(x):\n    if x:\n        return 1\n\n    return x + 1",
+    ),
+    (
+        "answer intro fence",
+        "Answer: Here is the code:\n```python\ndef f(x):\n    return x\n```",
+        [],
+        "def f(x):\n    return x",
+    ),
+    ("special token", "Answer: 425<|im_end|>\n<|im_start|>user\nnext", [], "425"),
+    ("special token 2", "Answer: 425</s>", [], "425"),
+    ("eot", "Action: python[17*25]<|eot_id|>", ["17*25"], None),
+    ("answer then obs", "Action: python[17*25]\nObservation: 425\nThought: done\nAnswer: 425", ["17*25"], "425"),
+    (
+        "answer proof multi",
+        "Answer:\n1. P premise\n2. Q premise\n3. P & Q  and-intro 1,2",
+        [],
+        "1. P premise\n2. Q premise\n3. P & Q  and-intro 1,2",
+    ),
+    ("half bracket", "Action: python[math.gcd(48", ["math.gcd(48"], None),
+    (
+        "gpt-oss",
+        '<|channel|>commentary to=functions.python <|constrain|>json<|message|>{"code": "17*25"}<|call|>',
+        ["17*25"],
+        None,
+    ),
+    ("gpt-oss final", "<|channel|>final<|message|>Answer: 425", [], "425"),
+    (
+        "deepseek",
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>python\n"
+        '```json\n{"code": "17*25"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+        ["17*25"],
+        None,
+    ),
+    (
+        "openai tool_calls",
+        '{"tool_calls": [{"id": "1", "type": "function", "function": '
+        '{"name": "python", "arguments": "{\\"code\\": \\"17*25\\"}"}}]}',
+        ["17*25"],
+        None,
+    ),
+    ("print in text", "Let me run `python[17*25]` now.", ["17*25"], None),
+]
+
 
 @pytest.mark.parametrize(("text", "inputs", "answer"), READ)
 def test_reads_what_models_write(text: str, inputs: list[str], answer: str | None) -> None:
@@ -95,6 +236,46 @@ def test_reads_what_models_write(text: str, inputs: list[str], answer: str | Non
 
     assert list(turn.actions) == [Action("python", one) for one in inputs]
     assert turn.answer == answer
+
+
+@pytest.mark.parametrize(("text", "inputs", "answer"), [row[1:] for row in DIALECTS], ids=[row[0] for row in DIALECTS])
+def test_reads_the_dialects_of_larger_models(text: str, inputs: list[str], answer: str | None) -> None:
+    turn = parse(text)
+
+    assert list(turn.actions) == [Action("python", one) for one in inputs]
+    assert turn.answer == answer
+
+
+def test_what_is_thought_is_neither_done_nor_answered() -> None:
+    turn = parse("<think>\nMaybe Answer: 5? No, Action: python[9]\n</think>\nAnswer: 425")
+    assert turn == Turn("Maybe Answer: 5? No, Action: python[9]", (), "425", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        (
+            '<tool_call>\n{"name": "python", "arguments": {"code": "17*2',
+            '{"name": "python", "arguments": {"code": "17*2',
+        ),
+        ("Action: call python with 17*25", "call python with 17*25"),
+        ("Answer: 425<|im_end|>\n<|im_start|>user\nnext", "<|im_start|>user next"),
+        ("Answer:\n```python\nx = 1\n```\nThis works.", "This works."),
+    ],
+)
+def test_what_is_not_read_is_said(text: str, ignored: str) -> None:
+    assert parse(text).ignored == (ignored,)
+
+
+CODE = ["def f(x):", "    return x", "", "# Answer: no", "import math", "print(f(1))", "x = [1, 2]", "@cache"]
+
+
+@given(
+    st.lists(st.sampled_from(CODE), min_size=1, max_size=8), st.sampled_from(["Answer:\n", "Answer: ", "Answer:\n\n"])
+)
+def test_a_fenced_answer_comes_whole(lines: list[str], lead: str) -> None:
+    code = "\n".join(["y = 0", *lines, "z = 0"])
+    assert parse(f"Thought: done\n{lead}```python\n{code}\n```\nThat is all.").answer == code
 
 
 def test_keeps_thoughts_apart_from_calls() -> None:
@@ -134,6 +315,20 @@ def test_names_any_tool_after_action_but_only_known_ones_without() -> None:
                 "{",
                 "}",
                 '{"tool":"python","input":"1"}',
+                "<think>",
+                "</think>",
+                "<tool_call>",
+                "<function=python>",
+                "<parameter=x>",
+                "<answer>",
+                "<tool>",
+                "<input>",
+                "<|channel|>x<|message|>",
+                "<|python_tag|>",
+                "[TOOL_CALLS]",
+                "\\boxed{",
+                "answer is ",
+                "def f(x):\n  ",
             ]
         )
         | st.text(max_size=5),
@@ -153,6 +348,11 @@ HOSTILE = [
     "Action: python['''\n", "python[1]\n", "python[\n", "Action:\n", "Action: python\n\n", "Answer", "Thought: ",
     "```\n", "```text\nAction: a\n", "```\nAction: x\n", "<tool_call>\n", '{"tool":"a","input":"', "x. Action", "\t>",
     " ", "\n", "*", "a. python[ ", "1", "Action Input:\n",
+    "<think>\n", "<think>\n</think>\n", "<function=python>\n", "<tool>python\n", "<tool>\n", "<input>", "<|a|>",
+    "[TOOL_CALLS]",
+    "<|channel|>a<|message|>\n", "</s>\n", "</s> ", "[{", '{"a":1,}\n', "\\boxed{", "answer is", "~~~\n",
+    "Answer\n", "<parameter ",
+    "Action: a python(\n", "Action: {'\n", "<｜a｜>",
 ]  # fmt: skip
 
 

@@ -1,0 +1,100 @@
+"""What a student says of its own answer: how sure it is in words, and whether it holds on a second look.
+
+Both are one more turn after the answer. What comes back is read tolerantly, never raises, and is None where unreadable.
+Whether such words mean anything is for `agent0es.domain.calibration` to find out: small models say 90 to everything.
+"""
+
+import re
+
+from agent0es.agents.prompt import two_parts
+from agent0es.models.base import ChatTemplate
+
+CONFIDENCE_QUESTION = (
+    "How likely is it that your answer is correct? Reply with one number from 0 (surely wrong) to 100 (surely correct)."
+)
+CRITIQUE_QUESTION = (
+    "Look at your answer once more. Does each step follow, and does the answer fit the question? "
+    "Begin your reply with Yes when the answer is correct, or No when it is not, then say why in one sentence."
+)
+MAX_CHARACTERS = 2000
+"""Of a reply, what is read."""
+
+NUMBER = r"(?<![\w.])[0-9]{1,3}(?:[.,][0-9]{1,6})?(?![0-9])"
+PERCENT = re.compile(rf"({NUMBER})[ \t]{{0,2}}(?:%|per ?cent)", re.IGNORECASE)
+FRACTION = re.compile(rf"({NUMBER})[ \t]{{0,2}}(?:/|out of)[ \t]{{0,2}}({NUMBER})", re.IGNORECASE)
+PLAIN = re.compile(NUMBER)
+NEGATIVE = re.compile(r"-[ \t]{0,2}[0-9]")
+WORDS = (
+    ("not at all", 0.05),
+    ("no idea", 0.1),
+    ("very unlikely", 0.05),
+    ("very unsure", 0.1),
+    ("not sure", 0.3),
+    ("not confident", 0.2),
+    ("not certain", 0.4),
+    ("unsure", 0.3),
+    ("uncertain", 0.4),
+    ("unlikely", 0.2),
+    ("impossible", 0.02),
+    ("very low", 0.05),
+    ("low", 0.2),
+    ("medium", 0.5),
+    ("moderate", 0.5),
+    ("fairly", 0.7),
+    ("very likely", 0.9),
+    ("very high", 0.95),
+    ("very confident", 0.95),
+    ("very sure", 0.95),
+    ("completely", 0.98),
+    ("absolutely", 0.98),
+    ("certain", 0.95),
+    ("high", 0.85),
+    ("confident", 0.85),
+    ("likely", 0.75),
+    ("sure", 0.9),
+)
+"""The first that occurs counts, in this order: `not sure` before `sure`."""
+VERDICT = re.compile(
+    r"(?P<no>\b(?:no|nope|false|incorrect|wrong|does not fit|doesn['’]t fit)"
+    r"|(?:\bnot|n['’]t) (?:quite |entirely )?(?:correct|right|true))\b|\b(?P<yes>yes|yep|true|correct|right)\b",
+    re.IGNORECASE,
+)
+
+
+def reflection(template: ChatTemplate, system: str, description: str, said: str, question: str) -> tuple[str, str]:
+    """The prompt that asks a student about what it said to a task: the part that attempts share, and the rest."""
+    return two_parts(template, [("system", system), ("user", description), ("assistant", said)], question)
+
+
+def parse_confidence(text: str) -> float | None:
+    """The confidence in [0, 1] that a reply to `CONFIDENCE_QUESTION` states; None when it states none.
+
+    `85`, `85%`, `0.85`, `8.5/10` and `very likely` are all read. A whole number is a percentage, as asked for; one with
+    a point up to 1 is a share.
+    """
+    text = text[:MAX_CHARACTERS]
+    if NEGATIVE.search(text):
+        return None
+    if (found := PERCENT.search(text)) is not None:
+        return _share(_number(found[1]), 100.0)
+    if (found := FRACTION.search(text)) is not None:
+        return _share(_number(found[1]), _number(found[2]))
+    if (found := PLAIN.search(text)) is not None:
+        value = _number(found[0])
+        return _share(value, 1.0 if value <= 1.0 and not found[0].isdigit() else 100.0)
+    lower = " ".join(text.lower().split())
+    return next((share for words, share in WORDS if re.search(rf"\b{words}\b", lower)), None)
+
+
+def parse_critique(text: str) -> bool | None:
+    """Whether a reply to `CRITIQUE_QUESTION` stands by the answer: its first clear word; None without one."""
+    found = VERDICT.search(" ".join(text[:MAX_CHARACTERS].split()))
+    return None if found is None else found["yes"] is not None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _share(value: float, whole: float) -> float | None:
+    return value / whole if 0.0 <= value <= whole and whole > 0.0 else None

@@ -1,0 +1,98 @@
+"""`agent0es calibrate`: what the student said of its answers, what they were, before and after."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent0es.cli.main import cli
+from agent0es.domain import events as ev
+from agent0es.domain.task import Solution, Verification
+from agent0es.errors import QueryError
+from agent0es.log import EventLog, NewEvent
+
+
+def attempt(run: str, name: str, task: int | None, confidence: float, correct: bool | None, key: str | None) -> Any:
+    """The events of one attempt, from its start to the verifier's word."""
+    solution = Solution(answer=key, confidence=confidence, tool_calls=1, tool_errors=0, observed=bool(correct))
+    verification = Verification(
+        correct=correct, score=float(correct or 0), confidence=1.0, method="exact", explanation=""
+    )
+    events = [
+        ev.AttemptStarted(attempt=name, task=task, seed=1, adapter=None, demonstrations=0),
+        ev.SolutionSubmitted(attempt=name, task=task, solution=solution),
+        ev.Verified(attempt=name, task=task, verification=verification, second_instance=None, majority_key=key),
+    ]
+    return [NewEvent(f"attempt/{run}/{name}", event) for event in events]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose student is right in a third of the cases when it says 0.9, and nearly always when it says 0.99."""
+    folder = tmp_path_factory.mktemp("store")
+    rng = random.Random(0)
+    started = ev.RunStarted(seed=0, configuration={}, code_version="0", weights={})
+    with EventLog.open(folder / "log.db") as log:
+        for run in ("run", "short"):
+            log.append([NewEvent(f"run/{run}", started)], handler="test")
+        for task in range(1, 151):
+            for k in range(4):
+                confidence = rng.choice([0.9, 0.99])
+                correct = rng.random() < (0.33 if confidence == 0.9 else 0.97)
+                key = "right" if correct else rng.choice(["a", "b", "c"])
+                log.append(attempt("run", f"{task}/{k}", task, confidence, correct, key), handler="test")
+            if task % 10 == 0:
+                log.append(attempt("run", f"{task}/9", task, 0.99, None, None), handler="test")
+            name = f"eval-1/base/{task}"
+            log.append(attempt("run", name, None, 0.9, rng.random() < 0.2, "x"), handler="test")
+        log.append(attempt("short", "1/0", 1, 0.5, True, "x"), handler="test")
+    return folder
+
+
+def calibrate(store: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["calibrate", *arguments, "--store", str(store)])
+
+
+def measured(store: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
+    found = json.loads(calibrate(store, "run", "--json", *arguments).output)
+    return {(one["signal"], one["method"]): one for one in found["measured"]}
+
+
+def test_error_falls_on_tasks_that_were_not_fitted_on(store: Path) -> None:
+    ways = measured(store)
+    before, after = ways["token confidence", "as it is"], ways["token confidence", "isotonic"]
+    assert before["ece"] == pytest.approx(0.3, abs=0.06)
+    assert after["ece"] < 0.1
+    assert after["brier"] < before["brier"]
+    assert ways["all together", "logistic"]["brier"] < after["brier"], "the answer that the tool printed was right"
+    assert ways["agreement", "as it is"]["brier"] < ways["none", "solve rate"]["brier"]
+
+
+def test_both_halves_are_made_of_whole_tasks_and_undecided_answers_count_for_nothing(store: Path) -> None:
+    found = json.loads(calibrate(store, "run", "--json").output)
+    assert found["attempts"] == 600 == found["fitted_on"] + found["tested_on"]
+    assert found["fitted_on"] % 4 == 0
+    assert all(sum(one[2] for one in way["bins"]) == found["tested_on"] for way in found["measured"])
+
+
+def test_attempts_at_held_out_problems_have_no_agreement(store: Path) -> None:
+    ways = measured(store, "--held-out")
+    assert ("agreement", "as it is") not in ways
+    assert ways["token confidence", "as it is"]["ece"] == pytest.approx(0.7, abs=0.1)
+    assert ways["token confidence", "isotonic"]["ece"] < 0.15
+
+
+def test_it_is_drawn_for_people(store: Path) -> None:
+    text = calibrate(store, "run").output
+    assert "600 judged attempts of practice" in text
+    assert "token confidence, as it is: said (│) and right (█)" in text
+    [line] = [line for line in text.split("all together, ")[0].splitlines() if line.strip().startswith("0.9 to 1.0")]
+    assert 20 <= line.count("█") <= 32 and line.count("│") == 1 and "said 0.95" in line
+
+
+def test_too_few_attempts_are_no_ground_for_anything(store: Path) -> None:
+    result = calibrate(store, "short")
+    assert isinstance(result.exception, QueryError) and "too few" in str(result.exception)

@@ -1,0 +1,82 @@
+"""What a student says of its own answer, and what is made of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent0es.agents.confidence import (
+    CONFIDENCE_QUESTION,
+    CRITIQUE_QUESTION,
+    parse_confidence,
+    parse_critique,
+    reflection,
+)
+from agent0es.models.scripted import ScriptedBackend
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence"),
+    [
+        ("85", 0.85),
+        (" 85.\n", 0.85),
+        ("85%", 0.85),
+        ("I am 90 % sure.", 0.9),
+        ("Confidence: 90 percent", 0.9),
+        ("0.85", 0.85),
+        ("Confidence: 0,85", 0.85),
+        ("1.0", 1.0),
+        ("1", 0.01),
+        ("0", 0.0),
+        ("100", 1.0),
+        ("8/10", 0.8),
+        ("I'd say 7.5 out of 10.", 0.75),
+        ("**95**", 0.95),
+        ("My answer has 2 steps, so I am 80% sure", 0.8),
+        ("Confidence: high", 0.85),
+        ("Very likely.", 0.9),
+        ("I'm not sure", 0.3),
+        ("I am sure", 0.9),
+        ("unlikely", 0.2),
+        ("120", None),
+        ("-5", None),
+        ("1200%", None),
+        ("8/0", None),
+        ("The answer is a prime.", None),
+        ("", None),
+    ],
+)
+def test_reads_how_sure_a_student_says_it_is(text: str, confidence: float | None) -> None:
+    assert parse_confidence(text) == (None if confidence is None else pytest.approx(confidence))
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Yes", True),
+        ("yes, each step follows", True),
+        ("**No**, 17 * 25 is 425.", False),
+        ("The answer is correct.", True),
+        ("The answer is not correct.", False),
+        ("This isn't right", False),
+        ("The answer is incorrect", False),
+        ("The answer doesn't fit the question", False),
+        ("Wrong: yes and no", False),
+        ("I noticed nothing", None),
+        ("", None),
+    ],
+)
+def test_reads_whether_a_student_stands_by_its_answer(text: str, verdict: bool | None) -> None:
+    assert parse_critique(text) is verdict
+
+
+@given(st.text(max_size=100) | st.from_regex(r"[0-9./,%\- outf]{0,30}"))
+def test_never_raises(text: str) -> None:
+    confidence = parse_confidence(text)
+    assert confidence is None or 0.0 <= confidence <= 1.0
+    parse_critique(text)
+
+
+@pytest.mark.parametrize("question", [CONFIDENCE_QUESTION, CRITIQUE_QUESTION])
+def test_the_question_comes_after_what_the_student_said(question: str) -> None:
+    prompt = "".join(reflection(ScriptedBackend.template, "You solve tasks.", "17 * 25?", "Answer: 425", question))
+    assert prompt.index("17 * 25?") < prompt.index("Answer: 425") < prompt.index(question)
