@@ -103,24 +103,26 @@ async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
 @asynccontextmanager
 async def _tools() -> "AsyncIterator[Call]":
     """Calls of any installed tool; the sandbox is opened by the first."""
-    from agent0es.configuration import ToolsSettings
+    from agent0es.bootstrap import sandbox_of
+    from agent0es.configuration import Configuration
     from agent0es.domain import events as ev
-    from agent0es.sandbox import BubblewrapSandbox
+    from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains.base import NeedsCall
     from agent0es.tools import load_tools
     from agent0es.tools.base import Tool, ToolLimits, ToolResult
 
-    settings = ToolsSettings()
+    configuration = Configuration()
+    settings = configuration.tools
     limits = ToolLimits(settings.timeout_seconds, settings.memory_limit_mb, settings.output_limit_bytes)
-    opened: list[BubblewrapSandbox] = []
+    opened: list[IsolatedSandbox] = []
     tools: dict[str, Tool] = {}
 
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         if not opened:
-            opened.append(BubblewrapSandbox())
+            opened.append(sandbox_of(configuration))
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
-        return await tools[needed.tool].run(needed.input, limits)
+        return await tools[needed.tool].run(needed.input, limits, needed.files)
 
     try:
         yield call

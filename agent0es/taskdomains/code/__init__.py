@@ -11,6 +11,8 @@ from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split
 from agent0es.taskdomains.code import verifier
 from agent0es.taskdomains.code.families import FAMILIES
+from agent0es.taskdomains.code.freeform import code_freeform
+from agent0es.taskdomains.freeform import Freeform
 
 __all__ = ["CodeDomain"]
 
@@ -44,6 +46,7 @@ class CodeDomain:
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
+        self.freeform: Freeform | None = code_freeform(_prompt("freeform"))
         self._families = {family.name: family for family in FAMILIES}
 
     def families(self, split: Split) -> Sequence[Family]:

@@ -37,7 +37,7 @@ from agent0es.taskdomains.logic.formula import (
     read_formula,
     write,
 )
-from agent0es.taskdomains.logic.proofs import RULE_OF, check_proof, read_line
+from agent0es.taskdomains.logic.proofs import check_proof
 from agent0es.taskdomains.logic.semantics import against, holds, satisfiable, smt
 
 LONGEST = 4000

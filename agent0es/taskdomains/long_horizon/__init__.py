@@ -9,6 +9,7 @@ from pathlib import Path
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split
+from agent0es.taskdomains.freeform import Freeform
 from agent0es.taskdomains.long_horizon import verifier
 from agent0es.taskdomains.long_horizon.families import FAMILIES
 
@@ -38,6 +39,7 @@ class LongHorizonDomain:
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
+        self.freeform: Freeform | None = None  # its tasks are stories with files and milestones
         self._families = {family.name: family for family in FAMILIES}
 
     def families(self, split: Split) -> Sequence[Family]:

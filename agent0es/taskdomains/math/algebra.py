@@ -22,9 +22,19 @@ POINTS = ("1.3719", "0.4831", "2.2347", "-0.7613", "-1.9273", "0.1257", "3.3391"
 CONSTANTS = {"pi": sympy.pi, "e": sympy.E, "E": sympy.E, "i": sympy.I, "I": sympy.I, "oo": sympy.oo}
 FUNCTIONS = {
     **{name: getattr(sympy, name) for name in "sqrt sin cos tan cot sec csc asin acos atan sinh cosh tanh exp".split()},
-    **{"log": sympy.log, "ln": sympy.log, "abs": sympy.Abs, "Abs": sympy.Abs, "cbrt": sympy.cbrt},
-    **{"arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan, "binomial": sympy.binomial},
-    **{"factorial": sympy.factorial, "floor": sympy.floor, "ceiling": sympy.ceiling, "Rational": sympy.Rational},
+    "log": sympy.log,
+    "ln": sympy.log,
+    "abs": sympy.Abs,
+    "Abs": sympy.Abs,
+    "cbrt": sympy.cbrt,
+    "arcsin": sympy.asin,
+    "arccos": sympy.acos,
+    "arctan": sympy.atan,
+    "binomial": sympy.binomial,
+    "factorial": sympy.factorial,
+    "floor": sympy.floor,
+    "ceiling": sympy.ceiling,
+    "Rational": sympy.Rational,
 }
 FREE_CONSTANTS = frozenset({"C", "c", "K", "k", "C1"})
 SAFE_LATEX = re.compile(r"[A-Za-z0-9 \\{}^+\-*/=()|.,!<>&\[\]_]+")
@@ -153,7 +163,7 @@ class Reader:
             return self.call(token)
         if token in CONSTANTS:
             return CONSTANTS[token]
-        if token[0].isalpha() and (len(token) == 1 or token[-1].isdigit() and len(token) == 2):
+        if token[0].isalpha() and (len(token) == 1 or (token[-1].isdigit() and len(token) == 2)):
             return symbol(token)
         raise Undecided(f"{token!r} is not known")
 

@@ -7,11 +7,9 @@ number doesn't settle it, a program for the sandbox gets it as a string literal.
 A mathematically equal answer in another form is right, except where a family asks for a form.
 """
 
-import ast
 import json
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.notation import clean, plain
 from agent0es.taskdomains.math.shapes import Shape, compare, shape
-from agent0es.taskdomains.math.units import NUMBER, read_number, same_number, same_quantity, split_unit
+from agent0es.taskdomains.math.units import read_number, same_quantity, split_unit
 
 LONGEST = 2000
 """Characters; no answer of this domain is nearly as long."""

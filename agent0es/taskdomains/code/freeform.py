@@ -1,0 +1,107 @@
+"""Code tasks that a teacher writes itself: the text, a function that does it, and calls that become hidden tests."""
+
+import ast
+import json
+from collections.abc import Mapping
+
+from agent0es.domain.task import Task
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.code import source
+from agent0es.taskdomains.code.reference import Case, Reference, read_reference
+from agent0es.taskdomains.freeform import LONGEST, SHORTEST, Draft, Freeform, family_of
+
+FEWEST, MOST = 3, 12
+"""Hidden tests. Fewer say little, and all with one result say nothing."""
+MARK = "# the teacher's calls\n"
+
+
+def code_freeform(system: str) -> Freeform:
+    """`{"task": "Write f(n) that …", "function": "def f(n): return …", "calls": "f(1); f(7)"}`."""
+    return Freeform(
+        system=system,
+        fields={"task": LONGEST, "function": 300, "calls": 300},
+        example=_example,
+        draft=_draft,
+        task=_task,
+        answer=lambda task: _reference(task).solution,
+        mutants=lambda task: (
+            tuple(f"def f(*a, **k): return {case.expect}" for case in dict.fromkeys(_reference(task).tests[:2]))
+            + ("def f(*a, **k): return None",)
+        ),
+    )
+
+
+def _reference(task: Task) -> Reference:
+    reference = read_reference(task.reference)
+    assert isinstance(reference, Reference), "made by _task"
+    return reference
+
+
+def _example(task: Task) -> Mapping[str, str] | None:
+    reference = read_reference(task.reference)
+    if isinstance(reference, str) or not reference.solution.startswith("def f("):
+        return None
+    calls = "; ".join(case.call for case in reference.tests[: FEWEST + 1])
+    return {"task": task.description, "function": reference.solution, "calls": calls}
+
+
+def _draft(fields: Mapping[str, str]) -> Draft | str:
+    text, function = " ".join(fields["task"].split()), fields["function"].strip()
+    if not SHORTEST <= len(text) <= LONGEST:
+        return f"the task has {len(text)} characters"
+    try:
+        tree, calls = source.parsed(function), ast.parse(fields["calls"].strip(), mode="exec")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return "the calls are no Python"
+    if isinstance(tree, str):
+        return f"the function is no Python: {tree[:80]}"
+    bound = source.named(tree, "f")
+    if bound is None or source.forbidden(bound) is not None:
+        return "it defines no usable f"
+    texts = list(dict.fromkeys(ast.unparse(statement) for statement in calls.body))
+    if not FEWEST <= len(texts) <= MOST or not all(map(_plain_call, calls.body)):
+        return f"there must be {FEWEST} to {MOST} calls of f with plain values, one after the other with `;` between"
+    program = f"{function}\n{MARK}print({{i: repr(v) for i, v in enumerate([{', '.join(texts)}])}})"
+    return Draft(text, NeedsCall("python", program))
+
+
+def _plain_call(statement: ast.stmt) -> bool:
+    """Whether this is `f(…)` with literals only."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != "f" or call.keywords:
+        return False
+    try:
+        for argument in call.args:
+            ast.literal_eval(argument)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return False
+    return bool(call.args)
+
+
+def _task(draft: Draft, output: str, difficulty: float) -> Task | str:
+    function, _, rest = draft.reference.input.partition(MARK)
+    body = ast.parse(rest).body[0]
+    assert isinstance(body, ast.Expr)
+    [listed] = [node for node in ast.walk(body) if isinstance(node, ast.List)][:1]
+    try:
+        results = ast.literal_eval(output.strip())
+        expected = [results[i] for i in range(len(listed.elts))]
+        for text in expected:
+            ast.literal_eval(text)
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, MemoryError, RecursionError):
+        return f"the results {output[:60]!r} are no plain values"
+    if len(set(expected)) < 2:
+        return "all calls have the same result"
+    tests = tuple(Case(call=ast.unparse(call), expect=text) for call, text in zip(listed.elts, expected, strict=True))
+    reference = Reference(tests=tests, solution=function.strip())
+    return Task(
+        domain="code",
+        family=family_of("code"),
+        parameters={},
+        wording=0,
+        description=draft.description,
+        reference=reference.model_dump_json(),
+        reference_action="",
+        difficulty=difficulty,
+        files={"tests.json": json.dumps([case.model_dump() for case in tests[:2]])},
+    )
