@@ -207,7 +207,8 @@ async def open_ports(
     async with AsyncExitStack() as stack:
         sandbox = sandbox_of(configuration)
         stack.push_async_callback(sandbox.close)
-        tools = load_tools(dict.fromkeys((*configuration.tools.enabled, *VERIFIER_TOOLS)), sandbox)
+        enabled = configuration.tools.enabled or [tool for domain in domains.values() for tool in domain.tools]
+        tools = load_tools(dict.fromkeys((*enabled, *VERIFIER_TOOLS)), sandbox)
 
         def backend(settings: "ModelSettings") -> "ModelBackend":
             options = dict(settings.options)

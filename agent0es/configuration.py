@@ -78,16 +78,16 @@ class ToolSettings(Section):
 class ToolsSettings(Section):
     """What the student may call, and within which limits."""
 
-    enabled: tuple[str, ...] = Field(default=("python", "math"), min_length=1)
-    """Entry points in the group `agent0es.tools`."""
+    enabled: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Entry points in the group `agent0es.tools`; None for those that a task's domain is made for."""
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
     """Wall clock of one call."""
     memory_limit_mb: int = Field(default=512, ge=64)
     """Address space of one call."""
     output_limit_bytes: int = Field(default=2048, ge=64)
     """What is kept of a call's output."""
-    calls_per_attempt: int = Field(default=1, ge=0, le=64)
-    """After so many calls the student must answer."""
+    calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
+    """After so many calls the student must answer; None for as many as a task's domain is made for."""
     calls_per_minute: int | None = Field(default=None, ge=1)
     """Calls of all tools together in any minute of the run; more are refused. None for no bound."""
     modules: tuple[str, ...] = PYTHON_MODULES

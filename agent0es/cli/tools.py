@@ -36,17 +36,20 @@ def tools_group() -> None:
 def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: str | None, as_json: bool) -> None:
     """List the installed tools, whether the student may call them, and their limits."""
     from agent0es.configuration import load_configuration
+    from agent0es.taskdomains import load_task_domain
     from agent0es.tools.policy import policy_of
     from agent0es.tools.registry import tool_classes
 
     configuration = load_configuration(config_file, overrides)
+    chosen = domain or configuration.curriculum.domains[0]
+    enabled = configuration.tools.enabled or load_task_domain(chosen).tools
     found = []
     for name, tool in tool_classes().items():
-        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domains[0])
+        policy = policy_of(configuration.tools, name, chosen)
         found.append(
             {
                 "tool": name,
-                "enabled": name in configuration.tools.enabled,
+                "enabled": name in enabled,
                 "timeout_seconds": policy.limits.timeout_seconds,
                 "memory_limit_mb": policy.limits.memory_limit_mb,
                 "output_limit_bytes": policy.limits.output_limit_bytes,

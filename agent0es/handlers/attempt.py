@@ -85,7 +85,8 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     model = ports.models["student"]
     settings = ports.settings("student")
     head = opening(model, ports.domains[problem.domain].system, problem.demonstrations, problem.description)
-    transcript = Transcript(lead=problem.lead, tools=ports.configuration.tools.enabled)
+    limits = ports.tools_settings(problem.domain)
+    transcript = Transcript(lead=problem.lead, tools=limits.enabled or ())
     last_call: tuple[str, str] | None = None
     files = problem.files
     made: Counter[str] = Counter()
@@ -134,9 +135,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         made[action.tool] += 1
         if result.files is not None:
             files = result.files
-        transcript = transcript.observe(
-            result, last_call=transcript.calls + 1 >= ports.configuration.tools.calls_per_attempt
-        )
+        transcript = transcript.observe(result, last_call=transcript.calls + 1 >= (limits.calls_per_attempt or 0))
 
 
 def model_called(
@@ -173,7 +172,7 @@ def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = policy_of(ports.configuration.tools, needed.tool, domain)
+    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
     return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
 
 
@@ -214,7 +213,7 @@ async def call_tool(
     `made` is how many calls of the tool the attempt has made before; it binds the student, as rates do, and not the
     verifier.
     """
-    settings = ports.configuration.tools
+    settings = ports.tools_settings(domain)
     policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
@@ -239,8 +238,9 @@ async def call_tool(
 
 def refusal(settings: ToolsSettings, policy: Policy, made: int, rates: Rates) -> tuple[str, str] | None:
     """Why the student may not make this call: (line to read, word for the audit); None where it may."""
-    if policy.tool not in settings.enabled:
-        return f"Unknown tool {policy.tool!r}; there are: {', '.join(settings.enabled)}", f"tool {policy.tool}"
+    enabled = settings.enabled or ()
+    if policy.tool not in enabled:
+        return f"Unknown tool {policy.tool!r}; there are: {', '.join(enabled)}", f"tool {policy.tool}"
     if policy.calls_per_attempt is not None and made >= policy.calls_per_attempt:
         return f"RateError: {policy.tool} may be called {policy.calls_per_attempt} times an attempt", "rate"
     if (why := rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)) is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agent0es.configuration import Configuration, ModelSettings
+from agent0es.configuration import Configuration, ModelSettings, ToolsSettings
 from agent0es.domain.events import Event, Role
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
@@ -14,7 +14,7 @@ from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
 from agent0es.taskdomains import Domains
 from agent0es.tools.base import Tool
-from agent0es.tools.policy import Rates
+from agent0es.tools.policy import Rates, settings_in
 from agent0es.training.jobs import ProgressCallback
 
 
@@ -43,6 +43,11 @@ class Ports:
     def settings(self, role: Role) -> ModelSettings:
         """How the role's model is to be asked."""
         return self.configuration.models.teacher if role == "teacher" else self.configuration.models.student
+
+    def tools_settings(self, domain: str) -> ToolsSettings:
+        """What the student may call, and within which limits, at a task of this domain."""
+        made_for = self.domains[domain]
+        return settings_in(self.configuration.tools, made_for.tools, made_for.calls_per_attempt)
 
     def stream(self, kind: str, name: str | int = "") -> str:
         """Name of a stream of this run, e.g. `task/<run>/12`, `run/<run>`."""

@@ -58,7 +58,7 @@ class Attempt:
         own = called.prompt[OPENING_PARTS:]
         if self.transcript is None:
             self.transcript = Transcript(
-                lead=own[0] if own else "", tools=settings.enabled
+                lead=own[0] if own else "", tools=settings.enabled or ()
             )  # what it is led by is no decision
         return tuple(map(template.neutralise, self.transcript.prompt))
 
@@ -99,7 +99,7 @@ class Attempt:
         """Go on with what the student's call gave."""
         if self.transcript is None:
             return  # nothing was written before it; what follows will not fit
-        last = self.transcript.calls + 1 >= settings.calls_per_attempt
+        last = self.transcript.calls + 1 >= (settings.calls_per_attempt or 0)
         self.transcript = self.transcript.observe(result_of(called), last_call=last)
         self.files = changed(self.files, called.written, called.deleted)
         self.action = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 from uuid import UUID
 
-from agent0es.configuration import Configuration, parse_configuration
+from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.events import Role
 from agent0es.domain.promotion import gate
@@ -30,6 +30,7 @@ from agent0es.log.mapper import encode_content
 from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import events_of_dataset
 from agent0es.taskdomains import Domains, practised_families
+from agent0es.tools.policy import settings_in
 
 KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
 """Handler whose decisions follow from cause and state, to what they are called in a report."""
@@ -167,7 +168,7 @@ class _Check:
             case ev.ToolRequested(purpose="solution"):
                 attempt = self._attempt(recorded, event.attempt)
                 domain = self._domain(event.attempt)
-                expected_call = attempt.expected_call(self._configuration.tools, domain, event)
+                expected_call = attempt.expected_call(self._tools(event.attempt), domain, event)
                 self._compare("student's calls", recorded, expected_call)
             case ev.SolutionSubmitted():
                 self._compare("solutions", recorded, self._attempt(recorded, event.attempt).expected_solution(event))
@@ -218,7 +219,7 @@ class _Check:
                 if event.call in calls.asked:
                     calls.answered[event.call] = event
                 else:
-                    self._attempt(recorded, event.attempt).observe(event, self._configuration.tools)
+                    self._attempt(recorded, event.attempt).observe(event, self._tools(event.attempt))
             case ev.SolutionSubmitted():
                 self._attempt(recorded, event.attempt).submitted = event
             case ev.Verified() | ev.AttemptAbandoned():
@@ -365,7 +366,7 @@ class _Check:
         return {} if task is None else task.attempts[started.attempt].files
 
     def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
-        return attempt.expected_prompt(event, self._rules.templates["student"], self._configuration.tools)
+        return attempt.expected_prompt(event, self._rules.templates["student"], self._tools(attempt.started.attempt))
 
     def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
         """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""
@@ -378,6 +379,12 @@ class _Check:
         if name not in self._attempts:
             self._differ("attempts", recorded, None, f"attempt {name} has not begun")
         return self._attempts[name]
+
+    def _tools(self, attempt: str) -> ToolsSettings:
+        """What the student might call in an attempt."""
+        domain = self._rules.domains.get(self._domain(attempt))
+        settings = self._configuration.tools
+        return settings if domain is None else settings_in(settings, domain.tools, domain.calls_per_attempt)
 
     def _domain(self, attempt: str) -> str:
         """Task domain of an attempt that has begun; empty for one at a task that the state doesn't hold any more."""

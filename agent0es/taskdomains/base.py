@@ -175,6 +175,10 @@ class TaskDomain(Protocol):
     """A field of practice. Implementations are made without arguments and hold no state."""
 
     name: str
+    tools: tuple[str, ...]
+    """Tools that its worked examples call."""
+    calls_per_attempt: int
+    """How many calls an attempt may take, where the configuration doesn't say."""
     freeform: "Freeform | None"
     """How the teacher writes tasks of its own; None where it can't."""
     system: str

@@ -37,6 +37,18 @@ class Policy:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+def settings_in(settings: ToolsSettings, tools: tuple[str, ...], calls_per_attempt: int) -> ToolsSettings:
+    """The settings in a task domain that is made for these tools and so many calls: what is None takes its values."""
+    return settings.model_copy(
+        update={
+            "enabled": settings.enabled or tools,
+            "calls_per_attempt": calls_per_attempt
+            if settings.calls_per_attempt is None
+            else settings.calls_per_attempt,
+        }
+    )
+
+
 def policy_of(settings: ToolsSettings, tool: str, domain: str) -> Policy:
     """What holds for a tool in a task domain: the nearest setting wins."""
 
@@ -53,7 +65,8 @@ def policy_of(settings: ToolsSettings, tool: str, domain: str) -> Policy:
     }
     steps = {}
     if tool == "plan":
-        usable = [name for name in settings.enabled if name != "plan" and name in (values["allow"] or settings.enabled)]
+        enabled = settings.enabled or ()
+        usable = [name for name in enabled if name != "plan" and name in (values["allow"] or enabled)]
         steps = {name: policy_of(settings, name, domain).limits for name in usable}
     limits = ToolLimits(
         timeout_seconds=values["timeout_seconds"],

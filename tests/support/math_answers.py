@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.sandbox import BubblewrapSandbox
+from agent0es.sandbox import open_sandbox
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import ToolLimits
@@ -62,7 +62,7 @@ async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
         if isinstance(found, NeedsCall):
             body, _, last = found.input.rstrip().rpartition("\n")
             groups.setdefault(body, []).append((index, last))
-    sandbox = BubblewrapSandbox()
+    sandbox = open_sandbox()
     limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16)
     judged = [found if isinstance(found, Verification) else None for found in first]
     for body, calls in groups.items():

@@ -42,6 +42,8 @@ class CodeDomain:
     """Task families for the tools `tests` and `python`."""
 
     name = "code"
+    tools = ("tests", "python")
+    calls_per_attempt = 1
 
     def __init__(self) -> None:
         self.system = _prompt("system")

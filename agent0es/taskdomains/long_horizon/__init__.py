@@ -35,6 +35,8 @@ class LongHorizonDomain:
     """Task families for several calls of the tools `python` and `shell`."""
 
     name = "long_horizon"
+    tools = ("python", "shell")
+    calls_per_attempt = 4
 
     def __init__(self) -> None:
         self.system = _prompt("system")

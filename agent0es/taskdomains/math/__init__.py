@@ -41,6 +41,8 @@ class MathDomain:
     """Task families with exact answers for the tools `python` and `math`."""
 
     name = "math"
+    tools = ("python", "math")
+    calls_per_attempt = 1
 
     def __init__(self) -> None:
         self.system = _prompt("system")

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.sandbox import BubblewrapSandbox, probe
+from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.code.verifier import normal_form
 from agent0es.tools import ToolLimits
 from agent0es.tools.tests import TestsTool
 
-PLAN = probe().plan
+PLAN = probe().tier
 needs_sandbox = pytest.mark.skipif(PLAN is None, reason=probe().detail)
 DOMAIN = CodeDomain()
 CASES = yaml.safe_load(Path(__file__).parent.joinpath("data/code_cases.yaml").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def of_case(case: dict[str, Any]) -> Task:
 
 async def verdicts(pairs: Sequence[tuple[str, Task]], limits: ToolLimits) -> list[Verification]:
     """Judge answers as `handlers/verify` does, two at a time."""
-    tool, slots = TestsTool(BubblewrapSandbox(PLAN)), asyncio.Semaphore(2)
+    tool, slots = TestsTool(open_sandbox()), asyncio.Semaphore(2)
 
     async def one(answer: str, of: Task) -> Verification:
         judged = DOMAIN.judge(Submission(answer), of)

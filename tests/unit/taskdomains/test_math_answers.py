@@ -7,7 +7,7 @@ import pytest
 
 from agent0es.domain.task import Submission, Verification
 from agent0es.handlers.verify import judged
-from agent0es.sandbox import BubblewrapSandbox, probe
+from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.taskdomains.math.verifier import judge
@@ -15,7 +15,7 @@ from agent0es.tools.base import ToolLimits, ToolResult
 from agent0es.tools.python import PythonTool
 from tests.support.math_answers import Case, judge_all, labelled, task_of
 
-needs_sandbox = pytest.mark.skipif(probe().plan is None, reason=probe().detail)
+needs_sandbox = pytest.mark.skipif(probe().tier is None, reason=probe().detail)
 CASES = labelled()
 
 
@@ -157,7 +157,7 @@ REFERENCES = ("12", "x**2 + 7*x", "[1, 2]", "sin(x)*exp(x)", "(1, oo)", "x = 2",
 def test_hostile_answers_end_in_wrong_or_undecided_within_the_time_limit() -> None:
     """Each against two of the references in turn."""
     limits = ToolLimits(timeout_seconds=2.0)
-    domain, sandbox = MathDomain(), BubblewrapSandbox()
+    domain, sandbox = MathDomain(), open_sandbox()
 
     async def call(needed: NeedsCall, purpose: str) -> ToolResult:
         return await PythonTool(sandbox).run(needed.input, limits)
