@@ -318,7 +318,7 @@ CHEATS = {
         "    yield from globals().values()\n"
         "    for one in gc.get_objects():\n"
         "        if type(one) is dict:\n            yield from list(one.values())\n"
-        "        elif type(one) in (list, tuple):\n            yield from one\n"
+        "        elif type(one) in (list, tuple):\n            yield from list(one)\n"
         "    frame = sys._getframe()\n"
         "    while frame:\n        yield from list(frame.f_locals.values()); frame = frame.f_back\n"
         "def f(n):\n"
