@@ -67,7 +67,12 @@ def test_a_batch_that_fails_leaves_neither_rows_nor_position(monkeypatch: pytest
     with Projections.open(log) as tables:
         whole = schema.load()
         broken = whole._replace(
-            fill=(*whole.fill, schema.Fill("broken", "INSERT INTO rewards SELECT error('no luck')", frozenset()))
+            fill=(
+                *whole.fill,
+                schema.Fill(
+                    "broken", "INSERT INTO rewards BY NAME SELECT error('no luck')::VARCHAR AS run", frozenset()
+                ),
+            )
         )
         monkeypatch.setattr(schema, "load", lambda: broken)
         with pytest.raises(StoreError, match="no luck"):
