@@ -10,6 +10,7 @@ doing nothing with them.
 
 import argparse
 import json
+import random
 import resource
 import sqlite3
 import statistics
@@ -81,6 +82,25 @@ def small_batches(store: Path, count: int) -> list[tuple[float, float]]:
     return times
 
 
+def anywhere(store: Path, count: int) -> tuple[float, list[float], list[float]]:
+    """Seconds of a run's first state, then milliseconds, and those of CPU, of its state at random positions."""
+    from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+
+    clock, cpu = [], []
+    with EventLog.open(store / "log.db", read_only=True) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
+        name = log.runs()[0]
+        begin = time.perf_counter()
+        snapshots.state_at(name)
+        first = time.perf_counter() - begin
+        positions = [row.position for row in log.raw(run=name)]
+        for position in random.Random(0).sample(positions, count):
+            begin, before = time.perf_counter(), time.process_time()
+            snapshots.state_at(name, position)
+            clock.append(1000 * (time.perf_counter() - begin))
+            cpu.append(1000 * (time.process_time() - before))
+    return first, clock, cpu
+
+
 def command(store: Path, arguments: list[str]) -> tuple[float, float]:
     """Seconds, and seconds of CPU, of a command from its start to its end; the best of three."""
     where = [] if arguments == ["--help"] else ["--store", str(store)]
@@ -108,6 +128,14 @@ def measure(store: Path) -> None:
     times = small_batches(store, 20)
     seconds, cpu = (1000 * statistics.median(each) for each in zip(*times, strict=True))
     print(f"100 new events: median {seconds:.0f} ms, {cpu:.0f} ms of CPU")
+    first, clock, cpu = anywhere(store, 100)
+    print(f"show --at, first time: {first:.1f} s; then anywhere: median {statistics.median(clock):.0f} ms,", end=" ")
+    print(f"at most {max(clock):.0f} ms, {max(cpu):.0f} ms of CPU at most")
+    begin, before = time.perf_counter(), time.process_time()
+    with EventLog.open(path, read_only=True) as log:
+        assert log.verify().ok
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - before
+    print(f"log verify: {events / seconds:,.0f} events/s, {events / cpu_seconds:,.0f} for each second of CPU")
     for arguments in COMMANDS:
         seconds, cpu = command(store, arguments)
         print(f"agent0es {' '.join(arguments)}: {seconds:.2f} s, {cpu:.2f} s of CPU")

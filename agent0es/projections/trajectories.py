@@ -56,9 +56,9 @@ def trajectories(history: History, *, include_retracted: bool = False) -> Iterat
             case ev.AttemptStarted(task=int()) as started:
                 attempts[started.attempt] = _Attempt(started, recorded.meta.time)
             case ev.RewardAssigned(role="student", attempt=str() as name) as rewarded if name in attempts:
-                attempt, retracted = attempts.pop(name), any(covers(each, name) for each in what)
+                done, retracted = attempts.pop(name), any(covers(each, name) for each in what)
                 if include_retracted or not retracted:
-                    yield {**_trajectory(tasks[rewarded.task], attempt, rewarded, recorded), "retracted": retracted}
+                    yield {**_trajectory(tasks[rewarded.task], done, rewarded, recorded), "retracted": retracted}
             case ev.TaskCompleted(task=number):
                 tasks.pop(number, None)
             case ev.AttemptAbandoned(attempt=name):

@@ -67,10 +67,15 @@ def test_a_batch_that_fails_leaves_neither_rows_nor_position(monkeypatch: pytest
     with Projections.open(log) as tables:
         whole = schema.load()
         broken = whole._replace(
-            fill=(*whole.fill, schema.Fill("broken", "INSERT INTO runs_of_nobody SELECT 1", frozenset()))
+            fill=(
+                *whole.fill,
+                schema.Fill(
+                    "broken", "INSERT INTO rewards BY NAME SELECT error('no luck')::VARCHAR AS run", frozenset()
+                ),
+            )
         )
         monkeypatch.setattr(schema, "load", lambda: broken)
-        with pytest.raises(StoreError, match="runs_of_nobody"):
+        with pytest.raises(StoreError, match="no luck"):
             tables.catch_up()
         assert tables.position == 0
         assert list(tables.query("SELECT count(*) FROM events").rows) == [(0,)]
