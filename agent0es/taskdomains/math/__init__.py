@@ -10,7 +10,7 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split, transplant
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import FAMILIES
+from agent0es.taskdomains.math.families import CORE, EXTENDED, FAMILIES
 
 __all__ = ["MathDomain"]
 
@@ -44,14 +44,14 @@ class MathDomain:
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
-        self._families = {family.name: family for family in FAMILIES}
+        self._families = {family.name: family for family in (*CORE, *EXTENDED)}
 
     def families(self, split: Split) -> Sequence[Family]:
-        """The families of one split, in the order of their modules."""
+        """The families of one split, in the order of their modules; the extended ones where `FAMILIES` has them."""
         return [family for family in FAMILIES if family.split == split]
 
     def family(self, name: str) -> Family:
-        """The family of this name. Raises ConfigurationError where there is none."""
+        """The family of this name, a core or an extended one. Raises ConfigurationError where there is none."""
         if name in self._families:
             return self._families[name]
         near = get_close_matches(name, self._families, n=1)
@@ -88,7 +88,7 @@ class MathDomain:
 @cache
 def _mixed() -> tuple[Demonstration, ...]:
     rng = random.Random(MIXED_SEED)
-    families = {family.name: family for family in FAMILIES}
+    families = {family.name: family for family in CORE}
     return tuple(families[name].demonstrations(1, rng)[0] for name in MIXED)
 
 

@@ -11,10 +11,11 @@ from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
 from agent0es.taskdomains.math import MIXED, MathDomain
-from agent0es.taskdomains.math.families import FAMILIES
+from agent0es.taskdomains.math.families import CORE, EXTENDED, FAMILIES
 
 SAMPLES = 300
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+ALL = (*CORE, *EXTENDED)
+every_family = pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 
 
 def instances(family: Family, count: int) -> list[Task]:
@@ -125,7 +126,7 @@ def test_wordings_and_parts_are_as_promised(family: Family) -> None:
 
 
 def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> None:
-    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    assert len({family.name for family in ALL}) == len(ALL)
     assert len(domain.families("practised")) >= 120
     assert len(domain.families("held_out")) == 40
     assert len(domain.families("validation")) == 8
@@ -133,9 +134,25 @@ def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> Non
     assert slow_ones == {"practised": 5, "held_out": 2, "validation": 0}
 
 
+def test_the_extended_families_are_there_by_name_and_no_part_of_the_default_run(domain: MathDomain) -> None:
+    assert FAMILIES == CORE
+    assert {"practised": 132, "held_out": 40, "validation": 8} == {
+        split: len(domain.families(split)) for split in ("practised", "held_out", "validation")
+    }
+    assert {family.group for family in EXTENDED} == {
+        "calculus",
+        "equations",
+        "counting",
+        "geometry",
+        "decimals",
+        "stories",
+    }
+    assert all(domain.family(family.name) is family for family in EXTENDED)
+
+
 def test_no_family_that_is_never_practised_shares_its_expression_with_a_practised_one(domain: MathDomain) -> None:
     def skeletons(*splits: str) -> set[str]:
-        return {signature(tool_input(task)) for f in FAMILIES if f.split in splits for task in instances(f, 10)}
+        return {signature(tool_input(task)) for f in ALL if f.split in splits for task in instances(f, 10)}
 
     assert skeletons("practised").isdisjoint(skeletons("held_out", "validation"))
 

@@ -8,17 +8,23 @@ from agent0es.taskdomains.base import Family
 from agent0es.taskdomains.math.families import (
     algebra,
     arithmetic,
+    calculus,
+    counting,
     dates,
+    decimals,
+    equations,
     fractions,
+    geometry,
     lists,
     measures,
     number_theory,
     sequences,
+    stories,
     strings,
     word_problems,
 )
 
-FAMILIES: tuple[Family, ...] = (
+CORE: tuple[Family, ...] = (
     *arithmetic.FAMILIES,
     *number_theory.FAMILIES,
     *lists.FAMILIES,
@@ -30,3 +36,17 @@ FAMILIES: tuple[Family, ...] = (
     *algebra.FAMILIES,
     *word_problems.FAMILIES,
 )
+"""What the default run practises and is measured on."""
+
+EXTENDED: tuple[Family, ...] = (
+    *calculus.FAMILIES,
+    *equations.FAMILIES,
+    *counting.FAMILIES,
+    *geometry.FAMILIES,
+    *decimals.FAMILIES,
+    *stories.FAMILIES,
+)
+"""Families that a run doesn't practise by itself: they can be asked for by name."""
+
+FAMILIES: tuple[Family, ...] = CORE
+"""What `MathDomain.families` offers. `CORE + EXTENDED` has every run practise all; it changes the default run's suite."""
