@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from difflib import get_close_matches
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split, transplant
 from agent0es.taskdomains.freeform import Freeform, expression_freeform
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import FAMILIES
+from agent0es.taskdomains.math.families import CORE, EXTENDED
 
-__all__ = ["MathDomain"]
+__all__ = ["AdvancedMathDomain", "MathDomain"]
 
 MIXED = (
     "product",
@@ -43,16 +44,17 @@ class MathDomain:
     name = "math"
     tools = ("python", "math")
     calls_per_attempt = 1
+    _mixture: tuple[str, ...] = MIXED
 
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
         self.freeform: Freeform | None = expression_freeform(self.name, _prompt("freeform"))
-        self._families = {family.name: family for family in FAMILIES}
+        self._families = {family.name: family for family in self._own()}
 
     def families(self, split: Split) -> Sequence[Family]:
         """The families of one split, in the order of their modules."""
-        return [family for family in FAMILIES if family.split == split]
+        return [family for family in self._families.values() if family.split == split]
 
     def family(self, name: str) -> Family:
         """The family of this name. Raises ConfigurationError where there is none."""
@@ -68,7 +70,7 @@ class MathDomain:
 
     def mixed_demonstrations(self, count: int) -> Sequence[Demonstration]:
         """Worked examples of up to 16 different practised families, always the same ones."""
-        return _mixed()[:count]
+        return _mixed(self._mixture)[:count]
 
     def judge(self, submission: Submission, task: Task) -> Verification | NeedsCall:
         """Whether the answer is right, or the program to run in the sandbox in order to know."""
@@ -91,11 +93,26 @@ class MathDomain:
         return None if moved is None else (second, moved)
 
 
+    def _own(self) -> tuple[Family, ...]:
+        return CORE
+
+
+class AdvancedMathDomain(MathDomain):
+    """The same tools and verifier, for what is taught later. A domain of its own, so that who practises `math` alone is
+    measured on the same problems as ever."""
+
+    name = "advanced_math"
+    _mixture = tuple(family.name for family in EXTENDED if family.split == "practised")[::2][:16]
+
+    def _own(self) -> tuple[Family, ...]:
+        return tuple(replace(family, domain=self.name) for family in EXTENDED)
+
+
 @cache
-def _mixed() -> tuple[Demonstration, ...]:
+def _mixed(names: tuple[str, ...]) -> tuple[Demonstration, ...]:
     rng = random.Random(MIXED_SEED)
-    families = {family.name: family for family in FAMILIES}
-    return tuple(families[name].demonstrations(1, rng)[0] for name in MIXED)
+    families = {family.name: family for family in (*CORE, *EXTENDED)}
+    return tuple(families[name].demonstrations(1, rng)[0] for name in names)
 
 
 @cache

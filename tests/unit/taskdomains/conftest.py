@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,14 @@ from sympy.parsing import sympy_parser
 
 from agent0es.taskdomains.math import MathDomain
 
-NAMES = {"math": math, "statistics": statistics, "Fraction": Fraction, "date": date, "timedelta": timedelta}
+NAMES = {
+    "math": math,
+    "statistics": statistics,
+    "Fraction": Fraction,
+    "Decimal": Decimal,
+    "date": date,
+    "timedelta": timedelta,
+}
 
 
 @pytest.fixture(scope="session")

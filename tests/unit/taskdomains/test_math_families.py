@@ -10,11 +10,12 @@ import pytest
 from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
-from agent0es.taskdomains.math import MIXED, MathDomain
-from agent0es.taskdomains.math.families import FAMILIES
+from agent0es.taskdomains.math import MIXED, AdvancedMathDomain, MathDomain
+from agent0es.taskdomains.math.families import CORE, EXTENDED
 
 SAMPLES = 300
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+ALL = (*CORE, *EXTENDED)
+every_family = pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 
 
 def instances(family: Family, count: int) -> list[Task]:
@@ -106,7 +107,7 @@ def test_a_second_instance_differs_and_code_can_be_moved_to_it(
         assert second.wording == task.wording and second.difficulty == task.difficulty
         assert second.parameters != task.parameters
         assert family.check(second.parameters, second.difficulty) is None
-        moved = domain.second_instance(task, tool_input(task), rng)
+        moved = (domain if family in CORE else AdvancedMathDomain()).second_instance(task, tool_input(task), rng)
         if moved is not None:
             tool = task.reference_action.partition("[")[0]
             judged = domain.judge(Submission(observe(f"{tool}[{moved[1]}]")), moved[0])
@@ -125,7 +126,7 @@ def test_wordings_and_parts_are_as_promised(family: Family) -> None:
 
 
 def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> None:
-    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    assert len({family.name for family in ALL}) == len(ALL)
     assert len(domain.families("practised")) >= 120
     assert len(domain.families("held_out")) == 40
     assert len(domain.families("validation")) == 8
@@ -133,9 +134,29 @@ def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> Non
     assert slow_ones == {"practised": 5, "held_out": 2, "validation": 0}
 
 
+def test_advanced_families_are_a_domain_of_their_own(domain: MathDomain) -> None:
+    assert {"practised": 132, "held_out": 40, "validation": 8} == {
+        split: len(domain.families(split)) for split in ("practised", "held_out", "validation")
+    }
+    assert {family.group for family in EXTENDED} == {
+        "calculus",
+        "equations",
+        "counting",
+        "geometry",
+        "decimals",
+        "stories",
+    }
+    advanced = AdvancedMathDomain()
+    for family in EXTENDED:
+        assert advanced.family(family.name).domain == advanced.name
+        with pytest.raises(ConfigurationError):
+            domain.family(family.name)
+    assert len(advanced.mixed_demonstrations(16)) == 16
+
+
 def test_no_family_that_is_never_practised_shares_its_expression_with_a_practised_one(domain: MathDomain) -> None:
     def skeletons(*splits: str) -> set[str]:
-        return {signature(tool_input(task)) for f in FAMILIES if f.split in splits for task in instances(f, 10)}
+        return {signature(tool_input(task)) for f in ALL if f.split in splits for task in instances(f, 10)}
 
     assert skeletons("practised").isdisjoint(skeletons("held_out", "validation"))
 

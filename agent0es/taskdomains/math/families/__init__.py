@@ -8,17 +8,23 @@ from agent0es.taskdomains.base import Family
 from agent0es.taskdomains.math.families import (
     algebra,
     arithmetic,
+    calculus,
+    counting,
     dates,
+    decimals,
+    equations,
     fractions,
+    geometry,
     lists,
     measures,
     number_theory,
     sequences,
+    stories,
     strings,
     word_problems,
 )
 
-FAMILIES: tuple[Family, ...] = (
+CORE: tuple[Family, ...] = (
     *arithmetic.FAMILIES,
     *number_theory.FAMILIES,
     *lists.FAMILIES,
@@ -30,3 +36,14 @@ FAMILIES: tuple[Family, ...] = (
     *algebra.FAMILIES,
     *word_problems.FAMILIES,
 )
+"""What the default run practises and is measured on."""
+
+EXTENDED: tuple[Family, ...] = (
+    *calculus.FAMILIES,
+    *equations.FAMILIES,
+    *counting.FAMILIES,
+    *geometry.FAMILIES,
+    *decimals.FAMILIES,
+    *stories.FAMILIES,
+)
+"""The domain `advanced_math`: calculus, equations, counting and probability, geometry, decimals, longer stories."""

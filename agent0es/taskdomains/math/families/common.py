@@ -69,3 +69,9 @@ def polynomial(*coefficients: int) -> str:
         sign = ("-" if coefficient < 0 else "") if not text else (" - " if coefficient < 0 else " + ")
         text += sign + size
     return text or "0"
+
+
+def scaled(factor: Fraction, term: str) -> str:
+    """A positive rational times a term, as SymPy prints it: `5*exp(3*x)/2`."""
+    over = f"/{factor.denominator}" if factor.denominator > 1 else ""
+    return (f"{factor.numerator}*" if factor.numerator > 1 else "") + term + over
