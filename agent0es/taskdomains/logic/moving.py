@@ -20,14 +20,14 @@ def move(code: str, first: Mapping[str, str], second: Mapping[str, str]) -> str 
     tokens = _tokens(code)
     if tokens is None:
         return None
-    texts = [token.string for token in tokens]
+    texts = [_plain(token) for token in tokens]
     taken: dict[int, tuple[int, str]] = {}
     covered: set[int] = set()
     # Longest first: a short text that is part of a longer one moves with it.
     for name in sorted(first, key=lambda name: -len(first[name])):
         if first[name] == second[name]:
             continue
-        wanted = [token.string for token in _tokens(first[name]) or []]
+        wanted = [_plain(token) for token in _tokens(first[name]) or []]
         found = [i for i in range(len(texts) - len(wanted) + 1) if wanted and texts[i : i + len(wanted)] == wanted]
         free = [i for i in found if covered.isdisjoint(range(i, i + len(wanted)))]
         if not free:
@@ -37,6 +37,13 @@ def move(code: str, first: Mapping[str, str], second: Mapping[str, str]) -> str 
                 taken[i] = (i + len(wanted), second[name])
                 covered |= set(range(i, i + len(wanted)))
     return _spliced(code, tokens, taken) if taken else None
+
+
+def _plain(token: tokenize.TokenInfo) -> str:
+    """The token, with the quotes of a short string made double."""
+    text = token.string
+    short = token.type == tokenize.STRING and text[0] == "'" and not text.startswith("'''") and '"' not in text
+    return f'"{text[1:-1]}"' if short else text
 
 
 def _tokens(code: str) -> list[tokenize.TokenInfo] | None:
