@@ -12,7 +12,7 @@ from agent0es.taskdomains.base import Demonstration, NeedsCall, Split
 from agent0es.taskdomains.logic import verifier
 from agent0es.taskdomains.logic.families import FAMILIES
 from agent0es.taskdomains.logic.families.common import LogicFamily
-from agent0es.taskdomains.logic.moving import move
+from agent0es.taskdomains.logic.moving import move, rename
 
 __all__ = ["LogicDomain"]
 
@@ -92,10 +92,16 @@ class LogicDomain:
             return None
         for _ in range(SECOND_TRIES):
             second = family.second_instance(task, rng)
-            moved = move(code, family.moving_parts(task.parameters), family.moving_parts(second.parameters))
+            moved = _moved(family, code, task, second)
             if moved is not None:
                 return second, moved
         return None
+
+
+def _moved(family: LogicFamily, code: str, task: Task, second: Task) -> str | None:
+    if family.group == "proofs":
+        return rename(code, family.facts(task.parameters)["letters"], family.facts(second.parameters)["letters"])
+    return move(code, family.moving_parts(task.parameters), family.moving_parts(second.parameters))
 
 
 @cache

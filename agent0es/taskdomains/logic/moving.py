@@ -5,11 +5,13 @@ They are looked for in the student's code token by token, so white space makes n
 """
 
 import io
+import re
 import tokenize
 from collections.abc import Mapping
 
 LAYOUT = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER, tokenize.COMMENT})
 LONGEST = 4000
+LETTER = re.compile(r"(?<![A-Za-z_])[a-z](?![A-Za-z_])")
 
 
 def move(code: str, first: Mapping[str, str], second: Mapping[str, str]) -> str | None:
@@ -37,6 +39,22 @@ def move(code: str, first: Mapping[str, str], second: Mapping[str, str]) -> str 
                 taken[i] = (i + len(wanted), second[name])
                 covered |= set(range(i, i + len(wanted)))
     return _spliced(code, tokens, taken) if taken else None
+
+
+def rename(code: str, first: str, second: str) -> str | None:
+    """The code with each of the first instance's single letters replaced by the second's: proofs are moved so, whatever
+    their lines are. None where one of them does not occur in the code."""
+    if len(code) > LONGEST:
+        return None
+    moved = dict(zip(first.split(), second.split(), strict=True))
+    found: set[str] = set()
+
+    def other(match: re.Match[str]) -> str:
+        found.add(match[0])
+        return moved.get(match[0], match[0])
+
+    text = LETTER.sub(other, code)
+    return text if found >= set(moved) else None
 
 
 def _plain(token: tokenize.TokenInfo) -> str:

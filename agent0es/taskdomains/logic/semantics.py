@@ -27,6 +27,8 @@ MOST_VARIABLES = 16
 MOST_MODELS = 20_000
 """Models that a search looks at."""
 LARGEST_DOMAIN = 3
+MOST_UNARY = 3
+"""Predicates of one place for which every model is looked at: their kinds make 255 sets."""
 MOST_QUANTIFIERS = 4
 """Nested in a formula that is evaluated in models: each multiplies the work by the number of individuals."""
 
@@ -100,7 +102,7 @@ def satisfiable(formula: Formula) -> bool | None:
     signature = _signature(formula)
     if signature is None or _depth(formula) > MOST_QUANTIFIERS:
         return None
-    complete = all(arity <= 1 for arity in signature.values())
+    complete = all(arity <= 1 for arity in signature.values()) and sum(signature.values()) <= MOST_UNARY
     models = _monadic_models(formula, signature) if complete else _small_models(formula, signature)
     budget = MOST_MODELS
     for individuals, facts, names in models:
@@ -142,7 +144,7 @@ def _monadic_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[
     unary = [name for name, arity in signature.items() if arity == 1]
     nullary = [name for name, arity in signature.items() if arity == 0]
     constants = sorted(free_terms(formula))
-    kinds = list(product((0, 1), repeat=min(len(unary), MOST_VARIABLES)))
+    kinds = list(product((0, 1), repeat=len(unary)))
     sets = chain.from_iterable(combinations(kinds, size) for size in range(1, len(kinds) + 1))
     for chosen in sets:
         unary_facts = {(name, (i,)) for i, kind in enumerate(chosen) for name, bit in zip(unary, kind, strict=True) if bit}

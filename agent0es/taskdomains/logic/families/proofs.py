@@ -17,11 +17,12 @@ WORDINGS = (
 )
 
 
-def _facts(premises: list[str], goal: str, steps: list[str], example: str) -> Mapping[str, str]:
+def _facts(names: list[str], premises: list[str], goal: str, steps: list[str], example: str) -> Mapping[str, str]:
     lines = [f"{premise} premise" for premise in premises] + steps
     return {
         "premises": ", ".join(premises),
         "goal": goal,
+        "letters": " ".join(names),
         "example": example,
         "answer": f"proof of: {', '.join(premises)} |- {goal}",
         "printed": "; ".join(f"{number}. {line}" for number, line in enumerate(lines, 1)),
@@ -33,7 +34,7 @@ def _ponens(rng: random.Random, steps: int) -> Mapping[str, str]:
     names = rng.sample(LETTERS, steps + 1)
     premises = [names[0], *(f"{a} -> {b}" for a, b in zip(names, names[1:], strict=False))]
     made = [f"{name} MP {i + 2}, {1 if i == 0 else steps + 1 + i}" for i, name in enumerate(names[1:])]
-    return _facts(premises, names[-1], made, "3. q MP 2, 1")
+    return _facts(names, premises, names[-1], made, "3. q MP 2, 1")
 
 
 def _conjunction(rng: random.Random, parts: int) -> Mapping[str, str]:
@@ -42,14 +43,14 @@ def _conjunction(rng: random.Random, parts: int) -> Mapping[str, str]:
     for i, name in enumerate(names[1:]):
         joined = f"{joined} and {name}"
         made.append(f"{joined} &I {1 if i == 0 else parts + i}, {i + 2}")
-    return _facts(names, joined, made, "3. p and q &I 1, 2")
+    return _facts(names, names, joined, made, "3. p and q &I 1, 2")
 
 
 def _tollens(rng: random.Random, steps: int) -> Mapping[str, str]:
     names = rng.sample(LETTERS, steps + 1)
     premises = [f"not {names[0]}", *(f"{b} -> {a}" for a, b in zip(names, names[1:], strict=False))]
     made = [f"not {name} MT {i + 2}, {1 if i == 0 else steps + 1 + i}" for i, name in enumerate(names[1:])]
-    return _facts(premises, f"not {names[-1]}", made, "3. not p MT 2, 1")
+    return _facts(names, premises, f"not {names[-1]}", made, "3. not p MT 2, 1")
 
 
 def _disjunctive(rng: random.Random, steps: int) -> Mapping[str, str]:
@@ -63,7 +64,7 @@ def _disjunctive(rng: random.Random, steps: int) -> Mapping[str, str]:
     wholes.reverse()
     premises = [wholes[0], *(f"not {name}" for name in names[:-1])]
     made = [f"{left} DS {1 if i == 0 else steps + 1 + i}, {i + 2}" for i, left in enumerate(wholes[1:])]
-    return _facts(premises, names[-1], made, "3. q DS 1, 2")
+    return _facts(names, premises, names[-1], made, "3. q DS 1, 2")
 
 
 FAMILIES = (

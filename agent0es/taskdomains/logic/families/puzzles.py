@@ -7,7 +7,7 @@ from itertools import permutations
 
 from agent0es.taskdomains.base import Int
 from agent0es.taskdomains.logic.families.common import TRIES, make, names_of, random_formula
-from agent0es.taskdomains.logic.formula import Atom, Binary, Formula, Not, write
+from agent0es.taskdomains.logic.formula import Atom, Binary, Formula, write
 from agent0es.taskdomains.logic.semantics import conjunction, rows
 
 practised = partial(make, split="practised", group="puzzles")
@@ -24,15 +24,13 @@ def _islanders(rng: random.Random, people: int) -> tuple[tuple[Atom, ...], list[
     for _ in range(TRIES):
         said = []
         for speaker in atoms:
-            others = [atom for atom in atoms if atom != speaker]
-            about = tuple(rng.sample(others, min(len(others), rng.randint(1, 2))))
+            about = tuple(rng.sample(atoms, rng.randint(1, 2)))
+            if about == (speaker,):  # `I am a knave` no one can say, `I am a knight` everyone
+                about = atoms[:2]
             said.append(random_formula(rng, about, 0))
         found = rows(conjunction([Binary("iff", atom, one) for atom, one in zip(atoms, said, strict=True)]), atoms)
         if len(found) == 1:
             break
-    if len(found) != 1:  # the first calls the second a liar, and the others the first a knight
-        said = [Not(atoms[1]), *([Binary("and", atoms[0], Not(atoms[0]))] * (people - 1))]
-        found = rows(conjunction([Binary("iff", atom, one) for atom, one in zip(atoms, said, strict=True)]), atoms)
     return atoms, said, found
 
 
@@ -323,7 +321,7 @@ FAMILIES = (
             "How many ways are there to colour nodes 0 to {last} with 3 colours so that no edge of {edges} joins equal ones?",
             "A graph has nodes 0 to {last} and edges {edges}. Count its proper colourings with 3 colours.",
         ),
-        nodes=Int((3, 3), (4, 6)),
-        edges=Int((2, 3), (4, 7)),
+        nodes=Int((4, 4), (5, 6)),
+        edges=Int((2, 3), (5, 8)),
     ),
 )

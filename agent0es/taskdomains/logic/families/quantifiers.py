@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from agent0es.taskdomains.base import Int
 from agent0es.taskdomains.logic.families.common import TRIES, make
 from agent0es.taskdomains.logic.formula import Atom, Binary, Formula, Not, Quantified
-from agent0es.taskdomains.logic.semantics import against, satisfiable
+from agent0es.taskdomains.logic.semantics import against, column, satisfiable
 
 practised = partial(make, split="practised", group="quantifiers")
 held_out = partial(make, split="held_out", group="quantifiers")
@@ -102,7 +102,7 @@ def _pairs(
     relation: set[tuple[int, int]] = set()
     for _ in range(TRIES):
         everything = [(a, b) for a in range(1, individuals + 1) for b in range(1, individuals + 1)]
-        relation = closed(set(rng.sample(everything, max(1, pairs // 2))), individuals)
+        relation = closed(set(rng.sample(everything, max(2, (pairs + 1) // 2))), individuals)
         if not wanted:
             relation.discard(rng.choice(sorted(relation)))
         enough = abs(len(relation) - pairs) <= 2 and len(relation) >= 2
@@ -152,7 +152,6 @@ def _categorical(rng: random.Random, members: int) -> Mapping[str, str]:
 Statement = tuple[str, int, int]
 """`all`, `no`, `some` or `some not`; subject and predicate by number."""
 SHOWN = {"all": "All {} are {}.", "no": "No {} are {}.", "some": "Some {} are {}.", "some not": "Some {} are not {}."}
-FIRST_ORDER = {"all": "forall", "no": "forall", "some": "exists", "some not": "exists"}
 EXISTS = {
     "all": "all({} <= {} for {} in s)",
     "no": "not any({} and {} for {} in s)",
@@ -170,8 +169,20 @@ def _first_order(statement: Statement) -> Formula:
     return Quantified("exists", "x", Binary("and", has[0], second))
 
 
-def _follows(premises: Sequence[Statement], conclusion: Statement) -> bool:
+@cache
+def _follows(premises: tuple[Statement, ...], conclusion: Statement) -> bool:
     return satisfiable(against([_first_order(one) for one in premises], _first_order(conclusion))) is False
+
+
+def _chain_follows(premises: Sequence[Statement], conclusion: Statement, terms: int) -> bool:
+    """Where nothing is about some, a counterexample is one individual, so a truth table decides."""
+    atoms = tuple(Atom(f"P{i}") for i in range(terms))
+
+    def said(statement: Statement) -> Formula:
+        kind, subject, predicate = statement
+        return Binary("implies", atoms[subject], atoms[predicate] if kind == "all" else Not(atoms[predicate]))
+
+    return column(against([said(one) for one in premises], said(conclusion)), atoms) == 0
 
 
 def _shown(statement: Statement, nouns: Sequence[str]) -> str:
@@ -187,9 +198,11 @@ def _universal(rng: random.Random, terms: int) -> Mapping[str, str]:
     for _ in range(TRIES):
         order = rng.sample(range(terms), terms)
         links = zip(order, order[1:], strict=False)
-        premises = [(rng.choice(("all", "all", "no")), *(rng.sample(link, 2) if rng.random() < 0.3 else link)) for link in links]
-        conclusion = (rng.choice(("all", "no")), *rng.sample((order[0], order[-1]), 2))
-        if _follows(premises, conclusion) is wanted:
+        premises = [
+            (rng.choice(("all", "all", "no")), *(_swapped(rng, a, b) if rng.random() < 0.3 else (a, b))) for a, b in links
+        ]
+        conclusion = (rng.choice(("all", "no")), *_swapped(rng, order[0], order[-1]))
+        if _chain_follows(premises, conclusion, terms) is wanted:
             break
     code = [_propositional(one, nouns) for one in premises]
     return {
@@ -199,7 +212,7 @@ def _universal(rng: random.Random, terms: int) -> Mapping[str, str]:
         "count": str(terms),
         "goal": _propositional(conclusion, nouns),
         "given": " and ".join(code),
-        "answer": str(_follows(premises, conclusion)),
+        "answer": str(_chain_follows(premises, conclusion, terms)),
     }
 
 
@@ -209,16 +222,21 @@ def _propositional(statement: Statement, nouns: Sequence[str]) -> str:
     return f"({a} <= {b})" if kind == "all" else f"(not ({a} and {b}))"
 
 
-def _figure(rng: random.Random) -> Mapping[str, str]:
-    """A syllogism of one of the four figures with a premise or conclusion about some."""
+def _swapped(rng: random.Random, a: int, b: int) -> tuple[int, int]:
+    """Both, in either order."""
+    return (a, b) if rng.random() < 0.5 else (b, a)
+
+
+def _figure(rng: random.Random, kinds: int) -> Mapping[str, str]:
+    """A syllogism of one of the four figures, of the first so many kinds of statements, and about some."""
     nouns, wanted = rng.sample(NOUNS, 3), rng.random() < 0.5
-    premises: list[Statement] = []
+    premises: tuple[Statement, ...] = ()
     conclusion: Statement = ("some", 0, 2)
     for _ in range(TRIES):
-        kinds = rng.choices(("all", "no", "some", "some not"), k=3)
-        premises = [(kinds[0], *rng.sample((1, 2), 2)), (kinds[1], *rng.sample((0, 1), 2))]
-        conclusion = (kinds[2], 0, 2)
-        if any(kind.startswith("some") for kind in kinds) and _follows(premises, conclusion) is wanted:
+        drawn = rng.choices(("all", "some", "no", "some not")[:kinds], k=3)
+        premises = ((drawn[0], *_swapped(rng, 1, 2)), (drawn[1], *_swapped(rng, 0, 1)))
+        conclusion = (drawn[2], 0, 2)
+        if any(kind.startswith("some") for kind in drawn) and _follows(premises, conclusion) is wanted:
             break
     names = ", ".join(nouns)
     code = [EXISTS[kind].format(nouns[a], nouns[b], names) for kind, a, b in [*premises, conclusion]]
@@ -319,6 +337,7 @@ FAMILIES = (
         build=_figure,
         action="all({goal} for n in range(1, 9) for s in combinations(product((0, 1), repeat=3), n) if {first} and {second})",
         wordings=("{premises} Does it follow that {conclusion}?", "{premises} Must it be true that {conclusion}?"),
+        kinds=Int((2, 2), (3, 4)),
     ),
     validation(
         name="reflexive_relation",
