@@ -12,12 +12,29 @@ MOST_ITEMS = 1000
 
 YES = frozenset({"true", "yes", "yes it is", "yes it does", "yes they are", "yes it follows", "yes there is"})
 NO = frozenset(
-    {"false", "no", "no it is not", "no it isn't", "no it does not", "no it doesn't", "no they are not", "no they aren't"}
+    {
+        "false",
+        "no",
+        "no it is not",
+        "no it isn't",
+        "no it does not",
+        "no it doesn't",
+        "no they are not",
+        "no they aren't",
+    }
     | {"no there is not", "no there is none", "not true", "no there isn't"}
 )
 FOLLOWS = frozenset({"valid", "entailed", "follows", "it follows", "it is valid", "tautology", "a tautology", "holds"})
 FOLLOWS_NOT = frozenset(
-    {"invalid", "not valid", "not entailed", "does not follow", "it does not follow", "it is not valid", "it is invalid"}
+    {
+        "invalid",
+        "not valid",
+        "not entailed",
+        "does not follow",
+        "it does not follow",
+        "it is not valid",
+        "it is invalid",
+    }
     | {"not a tautology"}
 )
 SATISFIABLE = frozenset({"satisfiable", "sat", "consistent", "it is satisfiable"})
@@ -26,7 +43,9 @@ NONE = frozenset({"none", "no model", "no assignment", "no solution", "impossibl
 """What says that there is no model."""
 
 OPENING = {"[": "]", "(": ")", "{": "}"}
-PIECE = re.compile(r"\s*(?:([\[\](){},;])|(:|=(?!=))|'([^']*)'|\"([^\"]*)\"|([^\[\](){},;:='\"\s](?:[^\[\](){},;:=\n]*[^\[\](){},;:=\s])?))")
+PIECE = re.compile(
+    r"\s*(?:([\[\](){},;])|(:|=(?!=))|'([^']*)'|\"([^\"]*)\"|([^\[\](){},;:='\"\s](?:[^\[\](){},;:=\n]*[^\[\](){},;:=\s])?))"
+)
 WHOLE = re.compile(r"[+-]?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.0{1,6})?")
 LEAD = re.compile(r"(?:the )?(?:final )?(?:answer|result)(?: is|:)\s*:?\s*", re.IGNORECASE)
 IS_KIND = re.compile(r"([A-Za-z_]\w{0,30}) ?(?: is |=|:|->)? ?(?:an? )?(knight|knave|true|false|[01])", re.IGNORECASE)

@@ -9,7 +9,9 @@ import re
 import tokenize
 from collections.abc import Mapping
 
-LAYOUT = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER, tokenize.COMMENT})
+LAYOUT = frozenset(
+    {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER, tokenize.COMMENT}
+)
 LONGEST = 4000
 LETTER = re.compile(r"(?<![A-Za-z_])[a-z](?![A-Za-z_])")
 

@@ -239,7 +239,7 @@ def _discharged(
             subproofs = [0, 2]
         case "exists elimination", _, [Quantified("exists"), _, _]:
             return _exists_elimination(line, cited, premises, known)
-        case ("conditional proof" | "exists elimination"), _, _:
+        case (("conditional proof" | "exists elimination"), _, _):
             raise _Fault("it takes a subproof, from the line of its assumption to the line of its conclusion")
         case _:
             return None
@@ -304,7 +304,9 @@ def _follows(rule: str, formula: Formula, cited: Sequence[Formula]) -> bool:
             return a == Binary("implies", b, formula) or b == Binary("implies", a, formula)
         case "modus tollens", Not(part), [a, b]:
             return any(
-                isinstance(arrow, Binary) and arrow == Binary("implies", part, arrow.right) and other == Not(arrow.right)
+                isinstance(arrow, Binary)
+                and arrow == Binary("implies", part, arrow.right)
+                and other == Not(arrow.right)
                 for arrow, other in ((a, b), (b, a))
             )
         case "hypothetical syllogism", Binary("implies", left, right), [Binary() as a, Binary() as b]:

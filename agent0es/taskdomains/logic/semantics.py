@@ -3,7 +3,7 @@
 A truth table of n variables is a whole number of 2**n bits, so one operation fills a column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain, combinations, product
 from typing import Literal
@@ -53,7 +53,9 @@ def column(formula: Formula, variables: Sequence[Atom]) -> int:
         raise TooMuch(f"{count} variables are too many for a truth table")
     full = (1 << (1 << count)) - 1
     # The lowest variable alternates row by row: 0101…; the next in pairs: 0011…
-    columns = {atom: full // ((1 << (1 << (count - 1 - i))) + 1) << (1 << (count - 1 - i)) for i, atom in enumerate(variables)}
+    columns = {
+        atom: full // ((1 << (1 << (count - 1 - i))) + 1) << (1 << (count - 1 - i)) for i, atom in enumerate(variables)
+    }
     return _column(formula, columns, full)
 
 
@@ -114,7 +116,8 @@ def satisfiable(formula: Formula) -> bool | None:
     return False if complete else None
 
 
-Model = tuple[range, frozenset[tuple[str, tuple[int, ...]]], Mapping[str, int]]
+Facts = frozenset[tuple[str, tuple[int, ...]]]
+Model = tuple[range, Facts, Mapping[str, int]]
 """Individuals, the true atoms, and whom each constant means."""
 
 
@@ -147,7 +150,9 @@ def _monadic_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[
     kinds = list(product((0, 1), repeat=len(unary)))
     sets = chain.from_iterable(combinations(kinds, size) for size in range(1, len(kinds) + 1))
     for chosen in sets:
-        unary_facts = {(name, (i,)) for i, kind in enumerate(chosen) for name, bit in zip(unary, kind, strict=True) if bit}
+        unary_facts = {
+            (name, (i,)) for i, kind in enumerate(chosen) for name, bit in zip(unary, kind, strict=True) if bit
+        }
         for named in product(range(len(chosen)), repeat=len(constants)):
             for bits in product((0, 1), repeat=len(nullary)):
                 facts = unary_facts | {(name, ()) for name, bit in zip(nullary, bits, strict=True) if bit}
@@ -167,17 +172,17 @@ def _small_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[Mo
                 yield range(size), facts, dict(zip(constants, named, strict=True))
 
 
-def _true_in(formula: Formula, individuals: range, facts: Iterable[object], names: Mapping[str, int]) -> bool:
+def _true_in(formula: Formula, individuals: range, facts: Facts, names: Mapping[str, int]) -> bool:
     match formula:
         case Constant(value):
             return value
         case Atom(name, terms):
-            return (name, tuple(names[term] for term in terms)) in facts  # type: ignore[operator]
+            return (name, tuple(names[term] for term in terms)) in facts
         case Not(part):
             return not _true_in(part, individuals, facts, names)
         case Binary(connective, left, right):
-            pair = (int(_true_in(side, individuals, facts, names)) for side in (left, right))
-            return _joined(connective, *pair, full=1) == 1
+            first, second = (int(_true_in(side, individuals, facts, names)) for side in (left, right))
+            return _joined(connective, first, second, 1) == 1
         case Quantified(quantifier, variable, part):
             each = (_true_in(part, individuals, facts, {**names, variable: one}) for one in individuals)
             return all(each) if quantifier == "forall" else any(each)

@@ -37,7 +37,7 @@ from agent0es.taskdomains.logic.formula import (
     read_formula,
     write,
 )
-from agent0es.taskdomains.logic.proofs import RULE_OF, check_proof, read_line
+from agent0es.taskdomains.logic.proofs import check_proof
 from agent0es.taskdomains.logic.semantics import against, holds, satisfiable, smt
 
 LONGEST = 4000
@@ -165,7 +165,9 @@ def _sequent(text: str) -> tuple[list[Formula], Formula]:
     return [read_formula(piece) for piece in pieces if piece.strip()], read_formula(sides[1])
 
 
-def _judge_yes(given: str, formula: Formula, with_model: frozenset[str], without: frozenset[str]) -> Verification | _Question:
+def _judge_yes(
+    given: str, formula: Formula, with_model: frozenset[str], without: frozenset[str]
+) -> Verification | _Question:
     """Yes or no, where the words for having a model and for having none are given."""
     said, yes_words = words(given), answers.SATISFIABLE
     plain = truth(given)
@@ -177,8 +179,14 @@ def _judge_yes(given: str, formula: Formula, with_model: frozenset[str], without
         return _judged(False, "formal", f"{_short(given)} is neither yes nor no")
     return _Question(
         formula,
-        _judged(claims_model, "formal", _says(given, claims_model, "there is a model of " + _short(write(formula), 120))),
-        _judged(not claims_model, "formal", _says(given, not claims_model, "nothing makes it true: " + _short(write(formula), 120))),
+        _judged(
+            claims_model, "formal", _says(given, claims_model, "there is a model of " + _short(write(formula), 120))
+        ),
+        _judged(
+            not claims_model,
+            "formal",
+            _says(given, not claims_model, "nothing makes it true: " + _short(write(formula), 120)),
+        ),
     )
 
 
@@ -194,7 +202,12 @@ def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Ques
     return _Question(
         Binary("xor", formula, true),
         _judged(False, "formal", wrong, {"equivalent": 0.0, **form_score}),
-        _judged(in_form, "formal", shape if not in_form else f"{_short(given)} is equivalent to {_short(write(true), 120)}", {"equivalent": 1.0, **form_score}),
+        _judged(
+            in_form,
+            "formal",
+            shape if not in_form else f"{_short(given)} is equivalent to {_short(write(true), 120)}",
+            {"equivalent": 1.0, **form_score},
+        ),
     )
 
 

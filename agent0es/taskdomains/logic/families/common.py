@@ -80,7 +80,7 @@ def make(
     build: Build,
     action: str,
     wordings: tuple[str, ...],
-    **sizes: Parameter,
+    sizes: Mapping[str, Parameter],
 ) -> LogicFamily:
     """A family. `action` is the template of the Python code; the texts of `build` may stand in all templates."""
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 
 from agent0es.taskdomains.base import Int
 from agent0es.taskdomains.logic.families.common import make
@@ -32,7 +33,7 @@ def _facts(names: list[str], premises: list[str], goal: str, steps: list[str], e
 
 def _ponens(rng: random.Random, steps: int) -> Mapping[str, str]:
     names = rng.sample(LETTERS, steps + 1)
-    premises = [names[0], *(f"{a} -> {b}" for a, b in zip(names, names[1:], strict=False))]
+    premises = [names[0], *(f"{a} -> {b}" for a, b in pairwise(names))]
     made = [f"{name} MP {i + 2}, {1 if i == 0 else steps + 1 + i}" for i, name in enumerate(names[1:])]
     return _facts(names, premises, names[-1], made, "3. q MP 2, 1")
 
@@ -48,7 +49,7 @@ def _conjunction(rng: random.Random, parts: int) -> Mapping[str, str]:
 
 def _tollens(rng: random.Random, steps: int) -> Mapping[str, str]:
     names = rng.sample(LETTERS, steps + 1)
-    premises = [f"not {names[0]}", *(f"{b} -> {a}" for a, b in zip(names, names[1:], strict=False))]
+    premises = [f"not {names[0]}", *(f"{b} -> {a}" for a, b in pairwise(names))]
     made = [f"not {name} MT {i + 2}, {1 if i == 0 else steps + 1 + i}" for i, name in enumerate(names[1:])]
     return _facts(names, premises, f"not {names[-1]}", made, "3. not p MT 2, 1")
 
@@ -68,8 +69,32 @@ def _disjunctive(rng: random.Random, steps: int) -> Mapping[str, str]:
 
 
 FAMILIES = (
-    practised(name="modus_ponens_proof", build=_ponens, action="{proof}", wordings=WORDINGS, steps=Int((1, 1), (3, 5))),
-    practised(name="conjunction_proof", build=_conjunction, action="{proof}", wordings=WORDINGS, parts=Int((2, 2), (3, 5))),
-    held_out(name="modus_tollens_proof", build=_tollens, action="{proof}", wordings=WORDINGS, steps=Int((1, 1), (3, 5))),
-    held_out(name="disjunctive_proof", build=_disjunctive, action="{proof}", wordings=WORDINGS, steps=Int((1, 1), (3, 4))),
+    practised(
+        name="modus_ponens_proof",
+        build=_ponens,
+        action="{proof}",
+        wordings=WORDINGS,
+        sizes={"steps": Int((1, 1), (3, 5))},
+    ),
+    practised(
+        name="conjunction_proof",
+        build=_conjunction,
+        action="{proof}",
+        wordings=WORDINGS,
+        sizes={"parts": Int((2, 2), (3, 5))},
+    ),
+    held_out(
+        name="modus_tollens_proof",
+        build=_tollens,
+        action="{proof}",
+        wordings=WORDINGS,
+        sizes={"steps": Int((1, 1), (3, 5))},
+    ),
+    held_out(
+        name="disjunctive_proof",
+        build=_disjunctive,
+        action="{proof}",
+        wordings=WORDINGS,
+        sizes={"steps": Int((1, 1), (3, 4))},
+    ),
 )

@@ -198,7 +198,7 @@ def _colours(rng: random.Random, nodes: int, edges: int) -> Mapping[str, str]:
 
 def _chromatic(nodes: frozenset[int], edges: frozenset[frozenset[int]], colours: int) -> int:
     if not edges:
-        return colours ** len(nodes)
+        return int(colours ** len(nodes))
     edge = min(edges, key=sorted)
     a, b = sorted(edge)
     rest = edges - {edge}
@@ -241,14 +241,14 @@ FAMILIES = (
         build=_knights(None),
         action="next(({names}) " + LOOP + ")",
         wordings=(ISLAND + "Give ({names}).", ISLAND + "Who is what? Answer ({names}) with 1 and 0."),
-        people=Int((2, 2), (3, 4)),
+        sizes={"people": Int((2, 2), (3, 4))},
     ),
     practised(
         name="knight_count",
         build=_knights(sum),
         action="next({total} " + LOOP + ")",
         wordings=(ISLAND + "How many of {names} are knights?", ISLAND + "Find {total}."),
-        people=Int((2, 2), (3, 4)),
+        sizes={"people": Int((2, 2), (3, 4))},
     ),
     practised(
         name="culprit",
@@ -258,7 +258,7 @@ FAMILIES = (
             "One of {people} did it. {said} Statements that are true: {number}. Who did it?",
             "{said} One of {people} did it and exactly {number} of the statements hold. Name the one who did it.",
         ),
-        people=Int((3, 3), (4, 6)),
+        sizes={"people": Int((3, 3), (4, 6))},
     ),
     practised(
         name="finishing_order",
@@ -268,7 +268,7 @@ FAMILIES = (
             "{things} stand in a row: {rules}. What is the order, as one word?",
             "Put {things} in order so that: {rules}. Write the letters as one word.",
         ),
-        things=Int((3, 3), (4, 5)),
+        sizes={"things": Int((3, 3), (4, 5))},
     ),
     practised(
         name="order_count",
@@ -278,8 +278,7 @@ FAMILIES = (
             "In how many orders can {things} stand in a row if: {rules}?",
             "Count the ways to line up {things} so that: {rules}.",
         ),
-        things=Int((3, 3), (4, 5)),
-        rules=Int((1, 1), (2, 3)),
+        sizes={"things": Int((3, 3), (4, 5)), "rules": Int((1, 1), (2, 3))},
     ),
     practised(
         name="order_entailment",
@@ -289,8 +288,7 @@ FAMILIES = (
             "{things} stand in a row: {rules}. Must {a} be before {b}?",
             "Known of a row of {things}: {rules}. Does it follow that {a} is before {b}?",
         ),
-        things=Int((3, 3), (4, 5)),
-        rules=Int((2, 2), (3, 4)),
+        sizes={"things": Int((3, 3), (4, 5)), "rules": Int((2, 2), (3, 4))},
     ),
     practised(
         name="derivable_fact",
@@ -300,7 +298,7 @@ FAMILIES = (
             "Rules: {rules}. Fact: {start}. Can {goal} be derived?",
             "Given {start} and the rules {rules}, does {goal} follow?",
         ),
-        rules=Int((3, 4), (6, 8)),
+        sizes={"rules": Int((3, 4), (6, 8))},
     ),
     held_out(
         name="round_table",
@@ -310,18 +308,16 @@ FAMILIES = (
             "{people} sit at a round table, A in the first seat: {rules}. How many ways are there?",
             "Count the seatings of {people} at a round table with A in the first seat where: {rules}.",
         ),
-        people=Int((4, 4), (5, 6)),
-        rules=Int((1, 1), (2, 3)),
+        sizes={"people": Int((4, 4), (5, 6)), "rules": Int((1, 1), (2, 3))},
     ),
     held_out(
         name="colouring_count",
         build=_colours,
         action="sum(all(c[a] != c[b] for a, b in {edges}) for c in product(range(3), repeat={nodes}))",
         wordings=(
-            "How many ways are there to colour nodes 0 to {last} with 3 colours so that no edge of {edges} joins equal ones?",
+            "How many ways are there to give nodes 0 to {last} 3 colours, no edge of {edges} joining equal ones?",
             "A graph has nodes 0 to {last} and edges {edges}. Count its proper colourings with 3 colours.",
         ),
-        nodes=Int((4, 4), (5, 6)),
-        edges=Int((2, 3), (5, 8)),
+        sizes={"nodes": Int((4, 4), (5, 6)), "edges": Int((2, 3), (5, 8))},
     ),
 )

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from itertools import pairwise
 
 from agent0es.taskdomains.base import Int
 from agent0es.taskdomains.logic.families.common import TRIES, make
@@ -49,7 +50,13 @@ def _pick(rng: random.Random, last: int, wanted: bool, quantifier: str) -> tuple
 
 def _every(rng: random.Random, last: int) -> Mapping[str, str]:
     given, then, some, both = _pick(rng, last, rng.random() < 0.5, "all")
-    return {"given": given, "then": then, "last": str(last), "end": str(last + 1), "answer": str(len(both) == len(some))}
+    return {
+        "given": given,
+        "then": then,
+        "last": str(last),
+        "end": str(last + 1),
+        "answer": str(len(both) == len(some)),
+    }
 
 
 def _some(rng: random.Random, last: int) -> Mapping[str, str]:
@@ -95,7 +102,10 @@ def _sums(every_first: bool) -> Callable[..., Mapping[str, str]]:
 
 
 def _pairs(
-    rng: random.Random, individuals: int, pairs: int, closed: Callable[[set[tuple[int, int]], int], set[tuple[int, int]]]
+    rng: random.Random,
+    individuals: int,
+    pairs: int,
+    closed: Callable[[set[tuple[int, int]], int], set[tuple[int, int]]],
 ) -> Mapping[str, str]:
     """A relation, as pairs, that lacks nothing of what `closed` adds, or one pair of it."""
     wanted = rng.random() < 0.5
@@ -197,9 +207,10 @@ def _universal(rng: random.Random, terms: int) -> Mapping[str, str]:
     conclusion: Statement = ("all", 0, 1)
     for _ in range(TRIES):
         order = rng.sample(range(terms), terms)
-        links = zip(order, order[1:], strict=False)
+        links = pairwise(order)
         premises = [
-            (rng.choice(("all", "all", "no")), *(_swapped(rng, a, b) if rng.random() < 0.3 else (a, b))) for a, b in links
+            (rng.choice(("all", "all", "no")), *(_swapped(rng, a, b) if rng.random() < 0.3 else (a, b)))
+            for a, b in links
         ]
         conclusion = (rng.choice(("all", "no")), *_swapped(rng, order[0], order[-1]))
         if _chain_follows(premises, conclusion, terms) is wanted:
@@ -259,7 +270,7 @@ FAMILIES = (
             "Is it true for all x from 1 to {last} with {given} that {then}?",
             "Every x from 1 to {last} with {given} has {then}. True or False?",
         ),
-        last=LAST,
+        sizes={"last": LAST},
     ),
     practised(
         name="some_number",
@@ -269,7 +280,7 @@ FAMILIES = (
             "Is there an x from 1 to {last} with {given} and {then}?",
             "Some x from 1 to {last} has {given} and {then}. True or False?",
         ),
-        last=LAST,
+        sizes={"last": LAST},
     ),
     practised(
         name="smallest_counterexample",
@@ -279,7 +290,7 @@ FAMILIES = (
             "Claim: every x from 1 to {last} with {given} has {then}. What is the smallest counterexample?",
             "Find the least x from 1 to {last} with {given} but not {then}.",
         ),
-        last=LAST,
+        sizes={"last": LAST},
     ),
     practised(
         name="every_has_some",
@@ -289,14 +300,14 @@ FAMILIES = (
             "Is there for every x in {xs} a y in {ys} with {condition}?",
             "For all x in {xs} there is some y in {ys} such that {condition}. True or False?",
         ),
-        items=Int((2, 3), (5, 8)),
+        sizes={"items": Int((2, 3), (5, 8))},
     ),
     practised(
         name="symmetric_relation",
         build=partial(_pairs, closed=_symmetric),
         action="R = {pairs}; all((y, x) in R for x, y in R)",
         wordings=("R = {pairs}. Is R symmetric?", "Is the relation R = {pairs} symmetric? True or False?"),
-        **PAIRS,
+        sizes=PAIRS,
     ),
     practised(
         name="categorical_statement",
@@ -306,14 +317,14 @@ FAMILIES = (
             "A = {a}, B = {b}. {kind} A are B. True or False?",
             "Let A = {a} and B = {b}. Is it true that: {kind} A are B?",
         ),
-        members=Int((2, 2), (4, 7)),
+        sizes={"members": Int((2, 2), (4, 7))},
     ),
     practised(
         name="universal_syllogism",
         build=_universal,
         action="all({goal} for {names} in product((0, 1), repeat={count}) if {given})",
         wordings=("{premises} Does it follow that {conclusion}?", "{premises} Must it be true that {conclusion}?"),
-        terms=Int((3, 3), (4, 6)),
+        sizes={"terms": Int((3, 3), (4, 6))},
     ),
     held_out(
         name="one_for_all",
@@ -323,21 +334,22 @@ FAMILIES = (
             "Is there one x in {xs} with {condition} for every y in {ys}?",
             "Some x in {xs} has {condition} for all y in {ys}. True or False?",
         ),
-        items=Int((2, 3), (5, 8)),
+        sizes={"items": Int((2, 3), (5, 8))},
     ),
     held_out(
         name="transitive_relation",
         build=partial(_pairs, closed=_transitive),
         action="R = {pairs}; all((x, z) in R for x, y in R for w, z in R if y == w)",
         wordings=("R = {pairs}. Is R transitive?", "Is the relation R = {pairs} transitive? True or False?"),
-        **PAIRS,
+        sizes=PAIRS,
     ),
     held_out(
         name="particular_syllogism",
         build=_figure,
-        action="all({goal} for n in range(1, 9) for s in combinations(product((0, 1), repeat=3), n) if {first} and {second})",
+        action="all({goal} for n in range(1, 9) for s in combinations(product((0, 1), repeat=3), n) "
+        "if {first} and {second})",
         wordings=("{premises} Does it follow that {conclusion}?", "{premises} Must it be true that {conclusion}?"),
-        kinds=Int((2, 2), (3, 4)),
+        sizes={"kinds": Int((2, 2), (3, 4))},
     ),
     validation(
         name="reflexive_relation",
@@ -347,13 +359,16 @@ FAMILIES = (
             "R = {pairs} is a relation on {domain}. Is R reflexive?",
             "Is the relation R = {pairs} reflexive on {domain}? True or False?",
         ),
-        **PAIRS,
+        sizes=PAIRS,
     ),
     validation(
         name="smallest_witness",
         build=_witness,
         action="min(x for x in range(1, {end}) if {given} and {then})",
-        wordings=("What is the smallest x from 1 to {last} with {given} and {then}?", "Name the least x from 1 to {last} that has {given} and {then}."),
-        last=LAST,
+        wordings=(
+            "What is the smallest x from 1 to {last} with {given} and {then}?",
+            "Name the least x from 1 to {last} that has {given} and {then}.",
+        ),
+        sizes={"last": LAST},
     ),
 )

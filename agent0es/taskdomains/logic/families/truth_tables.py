@@ -197,7 +197,9 @@ def _consistency(rng: random.Random, statements: int) -> Mapping[str, str]:
 
 def _model(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
     atoms = letters(variables)
-    formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= (1 << variables) // 2)
+    formula = _draw(
+        lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= (1 << variables) // 2
+    )
     found = rows(formula, atoms)
     if not found:
         formula = conjunction([atom if rng.random() < 0.5 else Not(atom) for atom in atoms])
@@ -220,7 +222,11 @@ def _column(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]
 
 def _exclusive(rng: random.Random, bits: int) -> Mapping[str, str]:
     values = [rng.randint(0, 1) for _ in range(bits)]
-    return {"shown": " xor ".join(map(str, values)), "action": " ^ ".join(map(str, values)), "answer": str(sum(values) % 2)}
+    return {
+        "shown": " xor ".join(map(str, values)),
+        "action": " ^ ".join(map(str, values)),
+        "answer": str(sum(values) % 2),
+    }
 
 
 def _exactly(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
@@ -262,8 +268,11 @@ FAMILIES = (
         name="formula_value",
         build=_value,
         action="{names} = {values}; {formula}",
-        wordings=("Let {names} = {values}. What is the value of {formula}?", "If {names} = {values}, is {formula} True or False?"),
-        **SIZES,
+        wordings=(
+            "Let {names} = {values}. What is the value of {formula}?",
+            "If {names} = {values}, is {formula} True or False?",
+        ),
+        sizes=SIZES,
     ),
     practised(
         name="satisfying_count",
@@ -273,7 +282,7 @@ FAMILIES = (
             "How many assignments of 0 and 1 to {names} make this true: {formula}?",
             "Count the rows of the truth table over {names} in which {formula} is true.",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="falsifying_count",
@@ -283,7 +292,7 @@ FAMILIES = (
             "How many assignments of 0 and 1 to {names} make this false: {formula}?",
             "Count the rows of the truth table over {names} in which {formula} is false.",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="arrow_count",
@@ -293,21 +302,21 @@ FAMILIES = (
             "How many assignments of 0 and 1 to {names} satisfy {arrows}? Write -> as <= in Python.",
             "In how many rows of the truth table over {names} is {arrows} true? (In Python -> is <=.)",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="tautology",
         build=_always,
         action="all(({formula}) " + LOOP + ")",
         wordings=("Is this true for all values of {names}: {formula}?", "Is {formula} a tautology over {names}?"),
-        **DEEP,
+        sizes=DEEP,
     ),
     practised(
         name="satisfiability",
         build=_sometimes,
         action="any(({formula}) " + LOOP + ")",
         wordings=("Can any values of {names} make this true: {formula}?", "Is {formula} satisfiable over {names}?"),
-        **DEEP,
+        sizes=DEEP,
     ),
     practised(
         name="equivalence",
@@ -317,7 +326,7 @@ FAMILIES = (
             "Are these equivalent for all {names}: {formula}; {other}?",
             "Do {formula} ; {other} have the same truth table over {names}?",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="entailment",
@@ -327,7 +336,7 @@ FAMILIES = (
             "Premise over {names}: {formula}. Conclusion: {conclusion}. Does the conclusion follow?",
             "Variables {names}. Is {conclusion} true whenever {formula} is true?",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="satisfying_model",
@@ -337,7 +346,7 @@ FAMILIES = (
             "Give values 0 or 1 of ({names}) that make this true: {formula}.",
             "Find an assignment ({names}) of 0 and 1 that satisfies {formula}.",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="model_list",
@@ -347,7 +356,7 @@ FAMILIES = (
             "List in counting order all assignments ({names}) of 0 and 1 that make this true: {formula}.",
             "Write down, from 0s to 1s, every row ({names}) in which {formula} is true.",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="truth_column",
@@ -357,8 +366,7 @@ FAMILIES = (
             "Write the truth table column over {names}, as a list from row 0 on, of {formula}.",
             "List the values 0 or 1 of {formula} for all rows ({names}) in counting order.",
         ),
-        variables=Int((2, 2), (3, 3)),
-        extra=EXTRA,
+        sizes={"variables": Int((2, 2), (3, 3)), "extra": EXTRA},
     ),
     practised(
         name="most_ones",
@@ -368,7 +376,7 @@ FAMILIES = (
             "What is the largest {total} over 0 and 1 for {names} with this true: {formula}?",
             "At most how many of {names} can be 1 while {formula} is true?",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     practised(
         name="consistency",
@@ -378,14 +386,14 @@ FAMILIES = (
             "Can all of these statements about {names} be true together: {listed}?",
             "Variables {names}. Are these consistent: {listed}?",
         ),
-        statements=Int((2, 2), (3, 5)),
+        sizes={"statements": Int((2, 2), (3, 5))},
     ),
     practised(
         name="xor_chain",
         build=_exclusive,
         action="{action}",
         wordings=("What is {shown}?", "Compute {shown}."),
-        bits=Int((3, 4), (7, 10)),
+        sizes={"bits": Int((3, 4), (7, 10))},
     ),
     practised(
         name="de_morgan",
@@ -395,7 +403,7 @@ FAMILIES = (
             "Write not ({shown}) with `not` only before single variables, joined by {other}.",
             "Push the negation inwards, so that {other} joins the parts: not ({shown}).",
         ),
-        variables=Int((2, 3), (4, 6)),
+        sizes={"variables": Int((2, 3), (4, 6))},
     ),
     held_out(
         name="countermodel",
@@ -403,19 +411,19 @@ FAMILIES = (
         action="next(({names}) " + LOOP + " if ({formula}) and not ({conclusion}))",
         wordings=(
             "Give values 0 or 1 of ({names}) that make {formula} true and {conclusion} false.",
-            "The premise {formula} does not entail {conclusion}. Find an assignment ({names}) of 0 and 1 that shows it.",
+            "{formula} does not entail {conclusion}. Find an assignment ({names}) of 0 and 1 that shows it.",
         ),
-        **SIZES,
+        sizes=SIZES,
     ),
     held_out(
         name="formula_from_rows",
         build=_from_rows,
-        action='" or ".join("(" + " and ".join(v if b else "not " + v for v, b in zip("{letters}", row)) + ")" for row in {rows})',
+        action='" or ".join("(" + " and ".join(v if b else "not " + v for v, b in zip("{letters}", row)) + ")" '
+        "for row in {rows})",
         wordings=(
             "Write a disjunctive normal form over {names} that is true in exactly these rows: {rows}.",
             "Which formula in disjunctive normal form is true for ({names}) in {rows} and nowhere else?",
         ),
-        variables=Int((2, 2), (3, 4)),
-        models=Int((1, 2), (3, 4)),
+        sizes={"variables": Int((2, 2), (3, 4)), "models": Int((1, 2), (3, 4))},
     ),
 )
