@@ -1,9 +1,9 @@
-"""Propositional and first-order formulas: their values, a bounded reader of several notations, and how they are written.
+"""Propositional and first-order formulas: their values, a bounded reader of several notations, and how they are shown.
 
-Reading is ours from the first character to the last: no text goes to Python's parser. Read are `not ¬ ~ !`, `and ∧ & && /\\`,
-`or ∨ | || \\/`, `xor ⊕`, `-> → => ⇒ ⊃ implies`, `<-> ↔ <=> ⇔ ≡ iff`, and what Python writes for 0 and 1: `<=` for
-an implication, `==` and `!=`, which bind as tightly as they do in Python. Terms are variables and constants: no
-functions, no equality. `∀x. A → B` reaches as far as it can, `∀x A → B` does not.
+Reading is ours from the first character to the last: no text goes to Python's parser. Read are `not ¬ ~ !`,
+`and ∧ & && /\\`, `or ∨ | || \\/`, `xor ⊕`, `-> → => ⇒ ⊃ implies`, `<-> ↔ <=> ⇔ ≡ iff`, and what Python writes for
+0 and 1: `<=` for an implication, `==` and `!=`, which bind as tightly as they do in Python. Terms are variables and
+constants: no functions, no equality. `∀x. A → B` reaches as far as it can, `∀x A → B` does not.
 """
 
 import re

@@ -3,7 +3,7 @@
 A truth table of n variables is a whole number of 2**n bits, so one operation fills a column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain, combinations, product
 from typing import Literal
@@ -27,6 +27,8 @@ MOST_VARIABLES = 16
 MOST_MODELS = 20_000
 """Models that a search looks at."""
 LARGEST_DOMAIN = 3
+MOST_UNARY = 3
+"""Predicates of one place for which every model is looked at: their kinds make 255 sets."""
 MOST_QUANTIFIERS = 4
 """Nested in a formula that is evaluated in models: each multiplies the work by the number of individuals."""
 
@@ -102,7 +104,7 @@ def satisfiable(formula: Formula) -> bool | None:
     signature = _signature(formula)
     if signature is None or _depth(formula) > MOST_QUANTIFIERS:
         return None
-    complete = all(arity <= 1 for arity in signature.values())
+    complete = all(arity <= 1 for arity in signature.values()) and sum(signature.values()) <= MOST_UNARY
     models = _monadic_models(formula, signature) if complete else _small_models(formula, signature)
     budget = MOST_MODELS
     for individuals, facts, names in models:
@@ -114,7 +116,8 @@ def satisfiable(formula: Formula) -> bool | None:
     return False if complete else None
 
 
-Model = tuple[range, frozenset[tuple[str, tuple[int, ...]]], Mapping[str, int]]
+Facts = frozenset[tuple[str, tuple[int, ...]]]
+Model = tuple[range, Facts, Mapping[str, int]]
 """Individuals, the true atoms, and whom each constant means."""
 
 
@@ -144,7 +147,7 @@ def _monadic_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[
     unary = [name for name, arity in signature.items() if arity == 1]
     nullary = [name for name, arity in signature.items() if arity == 0]
     constants = sorted(free_terms(formula))
-    kinds = list(product((0, 1), repeat=min(len(unary), MOST_VARIABLES)))
+    kinds = list(product((0, 1), repeat=len(unary)))
     sets = chain.from_iterable(combinations(kinds, size) for size in range(1, len(kinds) + 1))
     for chosen in sets:
         unary_facts = {
@@ -169,17 +172,17 @@ def _small_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[Mo
                 yield range(size), facts, dict(zip(constants, named, strict=True))
 
 
-def _true_in(formula: Formula, individuals: range, facts: Iterable[object], names: Mapping[str, int]) -> bool:
+def _true_in(formula: Formula, individuals: range, facts: Facts, names: Mapping[str, int]) -> bool:
     match formula:
         case Constant(value):
             return value
         case Atom(name, terms):
-            return (name, tuple(names[term] for term in terms)) in facts  # type: ignore[operator]
+            return (name, tuple(names[term] for term in terms)) in facts
         case Not(part):
             return not _true_in(part, individuals, facts, names)
         case Binary(connective, left, right):
-            pair = (int(_true_in(side, individuals, facts, names)) for side in (left, right))
-            return _joined(connective, *pair, full=1) == 1
+            first, second = (int(_true_in(side, individuals, facts, names)) for side in (left, right))
+            return _joined(connective, first, second, 1) == 1
         case Quantified(quantifier, variable, part):
             each = (_true_in(part, individuals, facts, {**names, variable: one}) for one in individuals)
             return all(each) if quantifier == "forall" else any(each)
