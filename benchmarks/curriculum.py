@@ -156,7 +156,7 @@ def line(values: Sequence[float]) -> str:
 
 def compare(title: str, families: dict[str, list[str]], tasks: int, seeds: int, jumps: dict[int, float]) -> None:
     """Print each way's share of tasks in the band and its realised solve rate, a block for every 25 tasks."""
-    print(f"{title}; {tasks} tasks, a jump in ability at {', '.join(map(str, jumps))}; mean of {seeds} students")
+    print(f"{title}; {tasks} tasks, ability jumps at {', '.join(map(str, jumps))}; mean of {seeds} students")
     for way in WAYS:
         runs = [practise(Student(seed, families), tasks, way, jumps=jumps) for seed in range(seeds)]
         starts = range(0, tasks, BLOCK)
@@ -176,11 +176,13 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    jumps = {options.tasks // 2: 0.3}
-    for title, count, domains in (
-        ("One domain, 12 families", 12, ["math"]),
-        ("One domain, 132 families", 132, ["math"]),
-        ("Four domains, 20 families each", 20, ["code", "logic", "long_horizon", "math"]),
+    once = {options.tasks // 2: 0.3}
+    five = {options.tasks * part // 5: 0.15 for part in range(1, 5)}
+    for title, count, domains, jumps in (
+        ("One domain, 12 families", 12, ["math"], once),
+        ("One domain, 132 families", 132, ["math"], once),
+        ("Five iterations, 132 families", 132, ["math"], five),
+        ("Four domains, 20 families each", 20, ["code", "logic", "long_horizon", "math"], once),
     ):
         families = {name: [f"{name} {i}" for i in range(count)] for name in domains}
         compare(title, families, options.tasks, options.seeds, jumps)
