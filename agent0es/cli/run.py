@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from agent0es.handlers.base import Ports
     from agent0es.log import EventLog
 
+UNSAFE = (
+    "Warning: no sandbox works here, and sandbox.allow_unsafe is set: what the models write runs with your rights. "
+    "See agent0es sandbox doctor."
+)
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -104,6 +108,8 @@ async def _drive(
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
                 begin(ports)
+            if ports.tier == "unsafe":
+                click.echo(UNSAFE, err=True)
             reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
             state = await drive(ports, [reporter])
         reporter.summary(state)

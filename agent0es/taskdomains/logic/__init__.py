@@ -9,6 +9,7 @@ from pathlib import Path
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, NeedsCall, Split
+from agent0es.taskdomains.freeform import Freeform, expression_freeform
 from agent0es.taskdomains.logic import verifier
 from agent0es.taskdomains.logic.families import FAMILIES
 from agent0es.taskdomains.logic.families.common import LogicFamily
@@ -43,10 +44,13 @@ class LogicDomain:
     """Task families with exact answers for the tool `python`."""
 
     name = "logic"
+    tools = ("python",)
+    calls_per_attempt = 1
 
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
+        self.freeform: Freeform | None = expression_freeform(self.name, _prompt("freeform"))
         self._families = {family.name: family for family in FAMILIES}
 
     def families(self, split: Split) -> Sequence[LogicFamily]:

@@ -92,7 +92,6 @@ class MathDomain:
         moved = transplant(code, task, second)
         return None if moved is None else (second, moved)
 
-
     def _own(self) -> tuple[Family, ...]:
         return CORE
 

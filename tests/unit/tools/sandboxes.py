@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent0es.sandbox import BubblewrapSandbox, Sandbox, SandboxCommand, SandboxResult, probe
+from agent0es.sandbox import Sandbox, SandboxCommand, SandboxResult, open_sandbox, probe
 from agent0es.tools import Tool, ToolLimits, ToolResult
 
-PLAN = probe().plan
-needs_sandbox = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+TIER = probe().tier
+needs_sandbox = pytest.mark.skipif(TIER is None, reason=probe().detail)
 LIMITS = ToolLimits(timeout_seconds=20)
 
 
@@ -34,7 +34,7 @@ class Told:
 
 
 def real() -> Sandbox:
-    return BubblewrapSandbox(PLAN)
+    return open_sandbox()
 
 
 def call(tool: Tool, text: str, files: Mapping[str, str] | None = None, limits: ToolLimits = LIMITS) -> ToolResult:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent0es.sandbox import BubblewrapSandbox, probe
+from agent0es.sandbox import open_sandbox, probe
 from agent0es.tools import ToolLimits
 from agent0es.tools.math import MathTool
 
-PLAN = probe().plan
+PLAN = probe().tier
 pytestmark = pytest.mark.skipif(PLAN is None, reason=probe().detail)
 
 CALLS = [
@@ -74,7 +74,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="module")
 def tool() -> MathTool:
-    return MathTool(BubblewrapSandbox(PLAN))
+    return MathTool(open_sandbox())
 
 
 @pytest.mark.parametrize(("text", "status", "output"), CALLS)
