@@ -2,12 +2,12 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agent0es.domain.task import Scalar
-from agent0es.taskdomains.base import Family, TaskDomain
+from agent0es.taskdomains.base import TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
@@ -43,15 +43,46 @@ def zero_shot(domain: TaskDomain) -> list[tuple[str, str]]:
     return [("system", domain.teacher_system)]
 
 
-def few_shot(domain: TaskDomain, families: Sequence[Family], seed: int) -> list[tuple[str, str]]:
+def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
     """What comes before the request for the base model: worked proposals, the same for every request of a run."""
     rng = random.Random(seed)
+    families = domain.families("practised")
     turns = zero_shot(domain)
     for _ in range(EXAMPLES):
         offered = rng.sample(families, 3)
         chosen, difficulty = rng.choice(offered), rng.random()
         text = json.dumps({"family": chosen.name, **chosen.sample(rng, difficulty)})
         turns += [("user", request_text({family.name: difficulty for family in offered})), ("assistant", text)]
+    return turns
+
+
+def freeform_request(topic: str, difficulty: float) -> str:
+    """The user's turn where the teacher writes the task itself."""
+    level = "easy" if difficulty < 1 / 3 else "middling" if difficulty < 2 / 3 else "hard"
+    return f"Topic: {topic}. Difficulty: {level}."
+
+
+def topic_of(domain: TaskDomain, seed: int) -> str:
+    """What a freeform task is to be about, drawn from what the domain's families are about."""
+    return random.Random(seed).choice(sorted({family.group for family in domain.families("practised")}))
+
+
+def freeform_few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
+    """What comes before a freeform request: families' tasks as the teacher would have written them."""
+    freeform, rng = domain.freeform, random.Random(seed)
+    assert freeform is not None, "the schedule asks only for what the domain has"
+    turns = [("system", freeform.system)]
+    families = list(domain.families("practised"))
+    rng.shuffle(families)
+    for family in families:
+        difficulty = rng.random()
+        task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
+        example = freeform.example(task)
+        if example is not None:
+            words = json.dumps(example, ensure_ascii=False)
+            turns += [("user", freeform_request(family.group, difficulty)), ("assistant", words)]
+        if len(turns) > 2 * EXAMPLES:
+            break
     return turns
 
 

@@ -85,10 +85,10 @@ def _write_difference(found: Mapping[str, Any]) -> None:
     families = []
     for at, pair in iterations:
         both = [of.get("families", {}) for of in pair]
-        domain = pair[0].get("domain") or pair[1].get("domain")
         for name in sorted({*both[0], *both[1]}):
-            counts = _both([of.get(name, {}) for of in both], ("tasks", "solve_rate"))
-            families.append([at, domain, name, *counts])
+            pair_of_family = [of.get(name, {}) for of in both]
+            domain = pair_of_family[0].get("domain") or pair_of_family[1].get("domain")
+            families.append([at, domain, name, *_both(pair_of_family, ("tasks", "solve_rate"))])
     _section("Families", ["iteration", "domain", "family", *_twice(("tasks", "solve_rate"))], families)
     adapters = _paired(a["adapters"], b["adapters"], "adapter")
     rows = [[name, *_both(pair, ADAPTER)] for name, pair in adapters]

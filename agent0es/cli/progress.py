@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,10 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from agent0es.cli.output import printable
-from agent0es.cli.tally import Tally
+from agent0es.cli.tally import DomainTally, Tally
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
+from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.handlers.evaluate import splits_of
 from agent0es.log import Recorded
 
@@ -110,13 +111,15 @@ class Reporter:
         self._began = time.time()
         self._tokens = 0
         self._problems: dict[str, int] = {}
+        self._domain_of: dict[str, str] = {}
         self._meter: Meter = (
             JsonLines() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self._console)
         )
 
-    def expect(self, problems: Mapping[str, int]) -> None:
-        """How many held-out problems each split has, for the bars."""
-        self._problems = dict(problems)
+    def expect(self, problems: Sequence[HeldOut]) -> None:
+        """The held-out problems, for the bars and the table of domains."""
+        self._problems = count_by_split(problems)
+        self._domain_of = {problem.task.family: problem.task.domain for problem in problems}
         self.say(f"Run {self._run} in {self._store}")
 
     def say(self, text: str) -> None:
@@ -211,7 +214,8 @@ class Reporter:
         assert current is not None
         if self._json:
             scores = current.evaluated.model_dump(mode="json") if current.evaluated else None
-            self._emit({"iteration": current.row, "evaluation": scores})
+            domains = {name: domain.row for name, domain in sorted(current.domains.items())}
+            self._emit({"iteration": current.row, "domains": domains, "evaluation": scores})
             return
         row = current.row
         table = Table(title=f"Iteration {current.iteration}", title_justify="left")
@@ -227,9 +231,34 @@ class Reporter:
             str(row["examples"]),
         )
         self._console.print(table)
+        if len(current.domains) > 1:
+            self._domain_table(current.domains, current.evaluated)
         if current.evaluated is not None:
             self._score_table(current.evaluated)
         self.say(f"student-{current.iteration}: {current.outcome}")
+
+    def _domain_table(self, domains: Mapping[str, DomainTally], evaluated: ev.AdapterEvaluated | None) -> None:
+        """A line for each domain: its practice, and what each arm solved of its held-out problems."""
+        scores = evaluated.scores if evaluated else ()
+        arms = list(dict.fromkeys(score.arm for score in scores if "few-shot" not in score.arm))
+        table = Table(title="By domain: practice, and held-out problems solved", title_justify="left")
+        table.add_column("domain")
+        for column in ("tasks", "solved", "difficulty", *arms):
+            table.add_column(column, justify="right")
+        for name, tally in sorted(domains.items()):
+            row = tally.row
+            shares = []
+            for arm in arms:
+                counts = [
+                    count
+                    for score in scores
+                    if score.arm == arm
+                    for family, count in score.by_family.items()
+                    if self._domain_of.get(family) == name
+                ]
+                shares.append(f"{sum(solved for solved, _ in counts)}/{sum(asked for _, asked in counts)}")
+            table.add_row(name, str(row["tasks"]), f"{row['solve_rate']:.1%}", f"{row['difficulty']:.2f}", *shares)
+        self._console.print(table)
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """What became of an adapter that was trained anew after the run; its scores are in the summary."""

@@ -26,6 +26,7 @@ INTERRUPTED = 130
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
 @click.option("--iterations", type=int, help="Rounds of practice, training and evaluation.")
 @click.option("--tasks", type=int, help="Tasks per iteration.")
+@click.option("--domains", metavar="A,B", help="Task domains to practise, e.g. math,logic; --set curriculum.domains.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: its name, a prefix of it, or `latest`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def run_command(
@@ -34,6 +35,7 @@ def run_command(
     overrides: tuple[str, ...],
     iterations: int | None,
     tasks: int | None,
+    domains: str | None,
     resume: str | None,
     as_json: bool,
 ) -> None:
@@ -42,11 +44,13 @@ def run_command(
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
-    if resume and (config_file or overrides or iterations is not None or tasks is not None):
+    given = (config_file, overrides or None, iterations, tasks, domains)
+    if resume and any(setting is not None for setting in given):
         raise ConfigurationError("--resume goes on with the run's own configuration; leave the other settings out")
     settings = list(overrides)
     settings += [f"execution.iterations={iterations}"] if iterations is not None else []
     settings += [f"execution.tasks_per_iteration={tasks}"] if tasks is not None else []
+    settings += [f"curriculum.domains=[{domains}]"] if domains is not None else []
     configuration = None if resume else load_configuration(config_file, settings)
     with open_store(store, create=True, url=configuration.log.url if configuration else None) as log:
         weights = None if configuration is None else asyncio.run(check(store, log, configuration))
@@ -87,7 +91,7 @@ async def _drive(
     """Drive the run to its end and report on the way. Ctrl-C and SIGTERM cancel it cleanly."""
     from agent0es.bootstrap import drive, open_ports
     from agent0es.cli.progress import Reporter
-    from agent0es.evaluation.suite import count_by_split, suite
+    from agent0es.evaluation.suite import suite
 
     task = asyncio.current_task()
     assert task is not None
@@ -97,7 +101,7 @@ async def _drive(
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
                 begin(ports)
-            reporter.expect(count_by_split(suite(ports.domain, configuration.evaluation, configuration.seed)))
+            reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
             state = await drive(ports, [reporter])
         reporter.summary(state)
     except asyncio.CancelledError:

@@ -7,6 +7,26 @@ from agent0es.log import Recorded
 
 
 @dataclass(slots=True)
+class DomainTally:
+    """Counts of one domain's practice in an iteration."""
+
+    tasks: int = 0
+    attempts: int = 0
+    solved: int = 0
+    difficulty: float = 0.0
+    """Sum over tasks."""
+
+    @property
+    def row(self) -> dict[str, float | int]:
+        """As one line of a table; means where sums are kept."""
+        return {
+            "tasks": self.tasks,
+            "solve_rate": round(self.solved / max(1, self.attempts), 3),
+            "difficulty": round(self.difficulty / max(1, self.tasks), 3),
+        }
+
+
+@dataclass(slots=True)
 class IterationTally:
     """Counts of one iteration's practice."""
 
@@ -27,6 +47,7 @@ class IterationTally:
     """Sum over attempts."""
     teacher_reward: float = 0.0
     """Sum over tasks."""
+    domains: dict[str, DomainTally] = field(default_factory=dict)
     examples: int = 0
     evaluated: ev.AdapterEvaluated | None = None
     outcome: str = ""
@@ -56,6 +77,8 @@ class Tally:
     iterations: list[IterationTally] = field(default_factory=list)
     eval_answers: dict[str, int] = field(default_factory=dict)
     """Arm to held-out problems answered."""
+    domain_of: dict[int, str] = field(default_factory=dict)
+    """Task in flight to its domain."""
 
     @property
     def current(self) -> IterationTally | None:
@@ -70,6 +93,8 @@ class Tally:
         if current is None:
             return
         match event:
+            case ev.TaskRequested():
+                self.domain_of[event.task] = event.domain
             case ev.ProposalRejected():
                 current.rejected += 1
                 current.given_up += event.tries_left == 0
@@ -84,6 +109,11 @@ class Tally:
                 current.attempts += event.attempts
                 current.solved += event.solved
                 current.difficulty += event.difficulty
+                domain = current.domains.setdefault(self.domain_of.pop(event.task, ""), DomainTally())
+                domain.tasks += 1
+                domain.attempts += event.attempts
+                domain.solved += event.solved
+                domain.difficulty += event.difficulty
             case ev.IterationCompleted():
                 current.ended = recorded.meta.time
             case ev.DatasetBuilt():

@@ -45,7 +45,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
     configuration = load_configuration(config_file, overrides)
     found = []
     for name, tool in tool_classes().items():
-        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domain)
+        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domains[0])
         found.append(
             {
                 "tool": name,

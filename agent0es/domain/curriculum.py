@@ -15,6 +15,8 @@ TARGET = 0.5
 class FamilyStatistics:
     """How a family of tasks has gone so far."""
 
+    domain: str = ""
+    """Task domain of the family."""
     tasks: int = 0
     attempts: int = 0
     solved: int = 0
@@ -50,7 +52,8 @@ def after_task(known: FamilyStatistics | None, completed: TaskCompleted) -> Fami
     """
     before = known or FamilyStatistics()
     rate = completed.solved / completed.attempts if completed.attempts else 0.0
-    return FamilyStatistics(
+    return replace(
+        before,
         tasks=before.tasks + 1,
         attempts=before.attempts + completed.attempts,
         solved=before.solved + completed.solved,

@@ -146,8 +146,8 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return replace(_without_task(state, event.task), given_up=state.given_up + 1)
         case ev.AttemptStarted(task=int() as task):
             known = state.in_flight.get(task)
-            files = known.proposal.proposal.files if known is not None and known.proposal is not None else {}
-            return _with_attempt(state, task, event.attempt, files=files)
+            start = known.proposal.proposal.files if known is not None and known.proposal is not None else {}
+            return _with_attempt(state, task, event.attempt, files=start)
         case ev.AttemptAbandoned(task=int() as task) if task in state.in_flight:
             left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
             return _with_task(state, task, attempts=left)
@@ -171,9 +171,12 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 state, task, event.attempt, verification=event.verification, majority_key=event.majority_key
             )
         case ev.TaskCompleted():
+            family = after_task(state.families.get(event.family), event)
+            if event.task in state.in_flight:
+                family = replace(family, domain=state.in_flight[event.task].request.domain)
             return replace(
                 _without_task(state, event.task),
-                families={**state.families, event.family: after_task(state.families.get(event.family), event)},
+                families={**state.families, event.family: family},
                 completed=state.completed + 1,
                 attempts=state.attempts + event.attempts,
                 solved=state.solved + event.solved,

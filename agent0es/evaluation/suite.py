@@ -8,7 +8,7 @@ from typing import Literal
 from agent0es.configuration import EvaluationSettings
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains import Domains
 
 Split = Literal["practised", "held_out"]
 SPLITS: tuple[Split, ...] = ("practised", "held_out")
@@ -24,12 +24,12 @@ class HeldOut:
     task: Task
 
 
-def suite(domain: TaskDomain, settings: EvaluationSettings, seed: int) -> list[HeldOut]:
+def suite(domains: Domains, settings: EvaluationSettings, seed: int) -> list[HeldOut]:
     """The same problems for every arm of a run. Difficulties are spread evenly over [0, max_difficulty]."""
     counts = {"practised": settings.practised_problems, "held_out": settings.held_out_problems}
     problems: list[HeldOut] = []
     for split in SPLITS:
-        for family in domain.families(split):
+        for family in (family for domain in domains.values() for family in domain.families(split)):
             for i in range(counts[split]):
                 rng = random.Random(derive_seed(seed, "held out", family.name, i))
                 difficulty = round(settings.max_difficulty * (i + 0.5) / counts[split], 4)

@@ -17,7 +17,7 @@ from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
-from agent0es.taskdomains.base import Demonstration
+from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
 from agent0es.tools.policy import Policy, Rates, policy_of
 
@@ -30,6 +30,8 @@ class Problem:
     """Name of the attempt."""
     task: int | None
     """Number of the task; None for a held-out problem."""
+    domain: str
+    """Task domain."""
     description: str
     seed: int
     adapter: str | None
@@ -82,7 +84,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     stream = ports.stream("attempt", problem.attempt)
     model = ports.models["student"]
     settings = ports.settings("student")
-    head = opening(model, ports.domain.system, problem.demonstrations, problem.description)
+    head = opening(model, ports.domains[problem.domain].system, problem.demonstrations, problem.description)
     transcript = Transcript(lead=problem.lead, tools=ports.configuration.tools.enabled)
     last_call: tuple[str, str] | None = None
     files = problem.files
@@ -123,9 +125,11 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
             return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
         call = f"{problem.attempt}#{transcript.calls + 1}"
-        requested = tool_requested(ports, call, problem.attempt, action.tool, action.input, "solution", files)
+        requested = tool_requested(
+            ports, problem.domain, call, problem.attempt, NeedsCall(action.tool, action.input, files), "solution"
+        )
         await record([*pending, NewEvent(stream, requested)])
-        result, called_event = await call_tool(ports, stream, requested, files, made[action.tool])
+        result, called_event = await call_tool(ports, problem.domain, stream, requested, files, made[action.tool])
         await record([called_event])
         made[action.tool] += 1
         if result.files is not None:
@@ -166,17 +170,11 @@ def model_called(
 
 
 def tool_requested(
-    ports: Ports,
-    call: str,
-    attempt: str,
-    tool: str,
-    text: str,
-    purpose: ev.ToolPurpose,
-    files: Mapping[str, str] = NO_FILES,
+    ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
-    """The event that stands in the log before a call starts."""
-    policy = policy_of(ports.configuration.tools, tool, ports.domain.name)
-    return requested_under(policy, ports.tier, call, attempt, text, purpose, files)
+    """The event that stands in the log before a call starts. `domain` is the task's."""
+    policy = policy_of(ports.configuration.tools, needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
 
 
 def requested_under(
@@ -204,7 +202,12 @@ def requested_under(
 
 
 async def call_tool(
-    ports: Ports, stream: str, requested: ev.ToolRequested, files: Mapping[str, str] = NO_FILES, made: int = 0
+    ports: Ports,
+    domain: str,
+    stream: str,
+    requested: ev.ToolRequested,
+    files: Mapping[str, str] = NO_FILES,
+    made: int = 0,
 ) -> tuple[ToolResult, NewEvent]:
     """Run a call that the log already knows of, and the event that says how it ended.
 
@@ -212,7 +215,7 @@ async def call_tool(
     verifier.
     """
     settings = ports.configuration.tools
-    policy = policy_of(settings, requested.tool, ports.domain.name)
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":

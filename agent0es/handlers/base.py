@@ -12,7 +12,7 @@ from agent0es.domain.run import RunState
 from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains import Domains
 from agent0es.tools.base import Tool
 from agent0es.tools.policy import Rates
 from agent0es.training.jobs import ProgressCallback
@@ -28,7 +28,7 @@ class Ports:
     history: History
     """What the log holds of this run and of the runs that it was forked from."""
     configuration: Configuration
-    domain: TaskDomain
+    domains: Domains
     models: Mapping[Role, ModelBackend]
     tools: Mapping[str, Tool]
     """Those that the student may call, and those that verifiers call."""

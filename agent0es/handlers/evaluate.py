@@ -68,7 +68,7 @@ class Evaluate:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._suite = suite(ports.domain, ports.configuration.evaluation, ports.configuration.seed)
+        self._suite = suite(ports.domains, ports.configuration.evaluation, ports.configuration.seed)
         execution = ports.configuration.execution
         at_once = 1 if execution.deterministic else execution.tasks_in_flight * execution.attempts
         self._slots = asyncio.Semaphore(at_once)
@@ -110,6 +110,7 @@ class Evaluate:
             Problem(
                 attempt=name,
                 task=None,
+                domain=problem.task.domain,
                 description=problem.task.description,
                 files=problem.task.files,
                 seed=derive_seed(ports.configuration.seed, "evaluation", problem.number),
@@ -129,20 +130,20 @@ class Evaluate:
             task=None,
             verification=verification,
             second_instance=None,
-            majority_key=ports.domain.normal_form(submission.answer),
+            majority_key=ports.domains[problem.task.domain].normal_form(submission.answer),
         )
         stream = ports.stream("attempt", name)
         await record([*attempted.pending, NewEvent(stream, submitted), NewEvent(stream, verified)])
         return verification.correct is True
 
     def _demonstrations(self, arm: Arm, problem: HeldOut) -> tuple[Demonstration, ...]:
-        ports = self._ports
+        ports, domain = self._ports, self._ports.domains[problem.task.domain]
         if arm.prompt == "mixed":
-            return tuple(ports.domain.mixed_demonstrations(ports.configuration.evaluation.demonstrations))
+            return tuple(domain.mixed_demonstrations(ports.configuration.evaluation.demonstrations))
         if arm.prompt == "own":
             family = problem.task.family
             rng = random.Random(derive_seed(ports.configuration.seed, "demonstrations", family))
-            return tuple(ports.domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
+            return tuple(domain.demonstrations(family, OWN_DEMONSTRATIONS, rng))
         return ()
 
 
@@ -164,7 +165,7 @@ def comparable(history: History, configuration: Configuration) -> History:
     """
 
     def examination(settings: Configuration) -> object:
-        return settings.seed, settings.evaluation, settings.tools, settings.curriculum.domain, settings.models
+        return settings.seed, settings.evaluation, settings.tools, settings.curriculum.domains, settings.models
 
     def same(segment: Segment) -> bool:
         settings = parse_configuration(segment.started.configuration, f"run {segment.run}")

@@ -20,6 +20,7 @@ from agent0es.handlers.evaluate import adapter_arms, comparable, deployment, eva
 from agent0es.handlers.propose import read_task
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
+from agent0es.taskdomains import Domains, practised_families
 from agent0es.taskdomains.base import TaskDomain
 
 PROBES = 48
@@ -37,9 +38,7 @@ class EvaluateTeacher:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        families = ports.domain.families("practised")
-        self._few_shot = teacher.few_shot(ports.domain, families, ports.configuration.seed)
-        self._requests = probes(ports.domain, ports.configuration.seed)
+        self._requests = probes(ports.domains, ports.configuration.seed)
         self._asked = comparable(ports.history, ports.configuration)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
@@ -48,29 +47,25 @@ class EvaluateTeacher:
         if trained.role != "teacher":
             return []
         await self._ports.models["teacher"].deploy(deployment(self._ports.store, trained))
-        zero_shot = teacher.zero_shot(self._ports.domain)
-        arms: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
-            name: (None if name in BASE_ARMS else name, self._few_shot if name == FEW_SHOT else zero_shot)
-            for name in arms_of(adapter_arms(state, trained))
-        }
+        arms = arms_of(adapter_arms(state, trained))
         known = known_outcomes(self._asked, KIND)
         outcomes = {}
-        for arm, (adapter, turns) in arms.items():
+        for arm in arms:
             done = known.get(arm, {})
             missing = [number for number in range(PROBES) if number not in done]
-            fresh = await asyncio.gather(*(self._propose(arm, adapter, turns, number, record) for number in missing))
+            fresh = await asyncio.gather(*(self._propose(arm, number, record) for number in missing))
             outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
         reach("evaluation.answered")
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
         scored = evaluated(trained, {"practised": problems(self._requests)}, {"practised": outcomes}, seed)
         return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
-    async def _propose(
-        self, arm: str, adapter: str | None, turns: list[tuple[str, str]], number: int, record: Record
-    ) -> bool:
+    async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""
         ports, settings, request = self._ports, self._ports.settings("teacher"), self._requests[number]
         model, name = ports.models["teacher"], f"{KIND}/{arm}/{number}"
+        adapter, domain = None if arm in BASE_ARMS else arm, ports.domains[request.domain]
+        turns = teacher.few_shot(domain, ports.configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
         prompt = two_parts(model, turns, teacher.request_text(request.families))
         generation = GenerationRequest(
             prompt="".join(prompt), max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
@@ -86,28 +81,31 @@ class EvaluateTeacher:
             model=model.name,
             adapter=adapter,
         )
-        verified = judged(ports.domain, request, completion.text, name)
+        verified = judged(domain, request, completion.text, name)
         stream = ports.stream("attempt", name)
         await record([NewEvent(stream, called), NewEvent(stream, verified)])
         return verified.verification.correct is True
 
 
-def probes(domain: TaskDomain, seed: int) -> list[ev.TaskRequested]:
-    """The requests that every arm of a run answers."""
-    families = domain.families("practised")
+def probes(domains: Domains, seed: int) -> list[ev.TaskRequested]:
+    """The requests that every arm of a run answers, of the domains in turn."""
+    families = practised_families(domains)
     rng = random.Random(derive_seed(seed, "teacher probes"))
-    return [
-        ev.TaskRequested(
-            task=number + 1,
-            iteration=1,
-            domain=domain.name,
-            source="families",
-            families={family.name: round(number / PROBES, 4) for family in rng.sample(families, 3)},
-            novelty_bar=0.0,
-            seed=derive_seed(seed, "teacher probe", number),
+    requests = []
+    for number in range(PROBES):
+        domain = list(families)[number % len(families)]
+        requests.append(
+            ev.TaskRequested(
+                task=number + 1,
+                iteration=1,
+                domain=domain,
+                source="families",
+                families={name: round(number / PROBES, 4) for name in rng.sample(families[domain], 3)},
+                novelty_bar=0.0,
+                seed=derive_seed(seed, "teacher probe", number),
+            )
         )
-        for number in range(PROBES)
-    ]
+    return requests
 
 
 def arms_of(adapters: Sequence[str]) -> list[str]:

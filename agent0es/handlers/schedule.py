@@ -8,7 +8,8 @@ A fork may change how many tasks an iteration has and how many are in flight. So
 decided yet is decided when the fork begins, from the state as a whole.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
@@ -17,6 +18,8 @@ from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
+from agent0es.taskdomains import practised_families
+from agent0es.taskdomains.freeform import family_of
 
 
 class Schedule:
@@ -40,7 +43,7 @@ class Schedule:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self.concurrency = ports.configuration.execution.tasks_in_flight
-        self._families = [family.name for family in ports.domain.families("practised")]
+        self._families = practised_families(ports.domains)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         if cause.run != self._ports.run:
@@ -56,7 +59,9 @@ class Schedule:
         )
 
 
-def decide(event: ev.Event, state: RunState, configuration: Configuration, families: Sequence[str]) -> list[ev.Event]:
+def decide(
+    event: ev.Event, state: RunState, configuration: Configuration, families: Mapping[str, Sequence[str]]
+) -> list[ev.Event]:
     """What follows from an event for the course of the run. Pure."""
     execution = configuration.execution
     if state.status == "completed":  # what comes later, such as a rebuilt adapter, does not change its course
@@ -109,24 +114,30 @@ def _after_practice(state: RunState, configuration: Configuration) -> list[ev.Ev
 
 
 def _requests(
-    first: int, last: int, state: RunState, configuration: Configuration, families: Sequence[str]
+    first: int, last: int, state: RunState, configuration: Configuration, families: Mapping[str, Sequence[str]]
 ) -> list[ev.Event]:
     """Requests for tasks `first` to `last` (counted within the iteration), each aware of those before it."""
     curriculum = configuration.curriculum
     start = FamilyStatistics(difficulty=curriculum.start_difficulty)
-    statistics = {family: state.families.get(family, start) for family in families}
+    statistics = {name: state.families.get(name, start) for known in families.values() for name in known}
     in_flight = [
         task.task.family if task.proposal else next(iter(offer(task.request))) for task in state.in_flight.values()
     ]
     requests: list[ev.Event] = []
     for number in range(state.earlier + first, state.earlier + last + 1):
         seed = derive_seed(state.seed, "task", number)
-        chosen = choose_families(families, statistics, in_flight, curriculum.candidates, seed)
+        domain = sorted(families)[number % len(families)]
+        freely = random.Random(derive_seed(seed, "source")).random() < curriculum.freeform_share
+        if freely:
+            own = family_of(domain)
+            chosen = {own: state.families.get(own, start).difficulty}
+        else:
+            chosen = choose_families(families[domain], statistics, in_flight, curriculum.candidates, seed)
         request = ev.TaskRequested(
             task=number,
             iteration=state.iteration,
-            domain=curriculum.domain,
-            source="families",
+            domain=domain,
+            source="freeform" if freely else "families",
             families=chosen,
             novelty_bar=curriculum.novelty_bar,
             seed=seed,

@@ -6,7 +6,7 @@ was built for another reason, without what has been retracted, is trained on in 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agent0es.agents import student, teacher
@@ -22,6 +22,7 @@ from agent0es.log.sqlite import explain_os_error
 from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import (
     Dataset,
+    Example,
     build,
     choose,
     dataset_file,
@@ -29,7 +30,7 @@ from agent0es.projections.datasets import (
     student_examples,
     teacher_examples,
 )
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains import Domains
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -170,25 +171,20 @@ def dataset_of(
     role: ev.Role,
     recorded: Iterable[Recorded],
     template: ChatTemplate,
-    domain: TaskDomain,
+    domains: Domains,
     per_family: int,
     seed: int,
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`). Pure."""
-    prompt: Callable[[str], tuple[str, str]]
-    if role == "student":
-        examples = student_examples(recorded)
 
-        def prompt(request: str) -> tuple[str, str]:
-            return student.opening(template, domain.system, (), request)
-    else:
-        examples = teacher_examples(recorded)
+    def prompt(example: Example) -> str:
+        domain = domains[example.domain]
+        if role == "student":
+            return "".join(student.opening(template, domain.system, (), example.request))
+        return "".join(two_parts(template, teacher.zero_shot(domain), example.request))
 
-        def prompt(request: str) -> tuple[str, str]:
-            return two_parts(template, teacher.zero_shot(domain), request)
-
-    chosen = choose(examples, per_family, seed)
-    return build(chosen, lambda request: "".join(prompt(request)), template.end_of_turn)
+    examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
+    return build(choose(examples, per_family, seed), prompt, template.end_of_turn)
 
 
 def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
@@ -197,7 +193,7 @@ def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) 
         role,
         events_of_dataset(ports.history, iteration, position),
         ports.models[role],
-        ports.domain,
+        ports.domains,
         ports.configuration.training.examples_per_family,
         ports.configuration.seed,
     )

@@ -18,7 +18,7 @@ from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains.base import NeedsCall, TaskDomain
 from agent0es.tools.base import ToolResult
 
-KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s"}
+KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s", "reference": "r", "repetition": "d"}
 """Letter in the names of the verifier's calls."""
 
 
@@ -38,9 +38,10 @@ class Verify:
         task = state.in_flight.get(submitted.task or 0)
         if task is None:
             return []
-        call = sandbox_call(self._ports, submitted.attempt, record)
+        call = sandbox_call(self._ports, task.task.domain, submitted.attempt, record)
         attempt = task.attempts[submitted.attempt]
-        verified = await decide(submitted, attempt, task.task, task.request.seed, self._ports.domain, call)
+        domain = self._ports.domains[task.task.domain]
+        verified = await decide(submitted, attempt, task.task, task.request.seed, domain, call)
         return [NewEvent(self._ports.stream("attempt", submitted.attempt), verified)]
 
 
@@ -93,18 +94,18 @@ async def second_instance(attempt: AttemptState, task: Task, seed: int, domain: 
 
 async def judge(ports: Ports, name: str, submission: Submission, task: Task, record: Record) -> Verification:
     """The verifier's judgement of an answer that stands in no task's state: the sandbox runs what must run."""
-    return await judged(ports.domain, submission, task, sandbox_call(ports, name, record))
+    return await judged(ports.domains[task.domain], submission, task, sandbox_call(ports, task.domain, name, record))
 
 
-def sandbox_call(ports: Ports, name: str, record: Record) -> Call:
+def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
     """Calls in the sandbox on behalf of the verifier, each in the log before and after."""
     stream = ports.stream("attempt", name)
 
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         called = _free_call(ports, name, KINDS[purpose])
-        requested = tool_requested(ports, called, name, needed.tool, needed.input, purpose, needed.files)
+        requested = tool_requested(ports, domain, called, name, needed, purpose)
         await record([NewEvent(stream, requested)])
-        result, ended = await call_tool(ports, stream, requested, needed.files)
+        result, ended = await call_tool(ports, domain, stream, requested, needed.files)
         await record([ended])
         return result
 

@@ -69,8 +69,8 @@ def parting(log: EventLog, a: str, b: str) -> dict[str, Any]:
 class _Practice:
     """An iteration's practice. Rewards are sums."""
 
-    families: dict[str, list[int]] = field(default_factory=dict)
-    """Family to [tasks, attempts, solved]."""
+    families: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """(domain, family) to [tasks, attempts, solved]."""
     rewards: dict[tuple[str, int, str | None], float] = field(default_factory=dict)
     """(role, task, attempt) to its reward; of a task in which a run was forked the fork's own."""
     given_up: int = 0
@@ -93,9 +93,11 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
             case ev.IterationStarted():
                 number = event.iteration
                 iterations[number] = _Practice()
-                domains[number] = str(history.started.configuration.get("curriculum", {}).get("domain", ""))
+            case ev.TaskRequested():
+                domains[event.task] = event.domain
             case ev.TaskCompleted():
-                family = iterations[number].families.setdefault(event.family, [0, 0, 0])
+                key = domains[event.task], event.family
+                family = iterations[number].families.setdefault(key, [0, 0, 0])
                 for place, more in enumerate((1, event.attempts, event.solved)):
                     family[place] += more
             case ev.ProposalRejected(tries_left=0):
@@ -129,7 +131,7 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
         "run": run,
         "events": count,
         "configuration": dict(history.started.configuration),
-        "iterations": [_iteration(at, domains[at], practice) for at, practice in iterations.items()],
+        "iterations": [_iteration(at, practice) for at, practice in iterations.items()],
         "adapters": [{"adapter": name, **adapter} for name, adapter in adapters.items()],
         "serving": serving,
         "cost": {
@@ -140,11 +142,10 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
     }
 
 
-def _iteration(number: int, domain: str, practice: _Practice) -> dict[str, Any]:
+def _iteration(number: int, practice: _Practice) -> dict[str, Any]:
     tasks, attempts, solved = (sum(family[place] for family in practice.families.values()) for place in range(3))
     return {
         "iteration": number,
-        "domain": domain,
         "tasks": tasks,
         "given_up": practice.given_up,
         "attempts": attempts,
@@ -153,8 +154,8 @@ def _iteration(number: int, domain: str, practice: _Practice) -> dict[str, Any]:
         "student_reward": _mean(practice, "student"),
         "teacher_reward": _mean(practice, "teacher"),
         "families": {
-            name: {"tasks": t, "attempts": a, "solved": s, "solve_rate": rate(s, a)}
-            for name, (t, a, s) in sorted(practice.families.items())
+            name: {"domain": domain, "tasks": t, "attempts": a, "solved": s, "solve_rate": rate(s, a)}
+            for (domain, name), (t, a, s) in sorted(practice.families.items())
         },
     }
 

@@ -33,8 +33,8 @@ def refusal(state: RunState, before: Configuration, after: Configuration) -> str
             f"the run is completed there; set execution.iterations to more than {state.iteration}, "
             "or name an earlier position"
         )
-    if after.curriculum.domain != before.curriculum.domain:
-        return "curriculum.domain can't change within a run, whose tasks are of the old one; start a run of its own"
+    if after.curriculum.domains != before.curriculum.domains:
+        return "curriculum.domains can't change within a run, whose tasks are of the old one; start a run of its own"
     settling = state.phase in ("training", "evaluation") and not _settled(state, before)
     if settling and after.training.roles != before.training.roles:
         return "training.roles can't change while adapters are trained; name a position of the practice before or after"

@@ -22,13 +22,14 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission, Task
 from agent0es.evaluation.suite import suite
 from agent0es.handlers import evaluate, evaluate_teacher, propose, reward, schedule, train, verify
-from agent0es.history.attempts import Attempt, MissingCall, tail
+from agent0es.handlers.freeform import read_freeform
+from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls, tail
 from agent0es.history.novelties import Novelties
 from agent0es.log import EventLog, History, Recorded
 from agent0es.log.mapper import encode_content
 from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import events_of_dataset
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains import Domains, practised_families
 
 KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
 """Handler whose decisions follow from cause and state, to what they are called in a report."""
@@ -40,7 +41,7 @@ NOT_NOVEL = re.compile(r"novelty ([0-9.e-]+) under ")
 class Rules:
     """What decisions are made with. None of it is a port: nothing of it acts."""
 
-    domain: TaskDomain
+    domains: Domains
     rewards: Mapping[str, RewardComponent]
     templates: Mapping[Role, ChatTemplate]
     novelties: Novelties | None = None
@@ -105,9 +106,9 @@ class _Check:
         self._report = report
         self._configuration: Configuration = parse_configuration(history.started.configuration, f"run {self._run}")
         seed = self._configuration.seed
-        self._suite = suite(rules.domain, self._configuration.evaluation, seed)
-        self._probes = evaluate_teacher.probes(rules.domain, seed)
-        self._families = [family.name for family in rules.domain.families("practised")]
+        self._suite = suite(rules.domains, self._configuration.evaluation, seed)
+        self._probes = evaluate_teacher.probes(rules.domains, seed)
+        self._families = practised_families(rules.domains)
         self._settled = History(history.log, history.segments[:-1]).handled()
         """What the past had reacted to before the fork."""
         self._state = RunState()
@@ -120,6 +121,8 @@ class _Check:
         self._teacher_text: dict[int | str, str] = {}
         """Task, or name of a teacher's attempt, to what was last written for it."""
         self._attempts: dict[str, Attempt] = {}
+        self._drafts: dict[str, RecordedCalls] = {}
+        """Calls on freeform proposals of tasks without one that was accepted."""
         self._datasets: dict[str, str] = {}
         """Adapter to the hash of its dataset."""
 
@@ -150,7 +153,11 @@ class _Check:
                 if not events:
                     self._expected.pop((_cause(recorded), handler), None)
             case ev.TaskProposed() | ev.ProposalRejected():
-                self._compare("proposals", recorded, await self._proposal(event))
+                try:
+                    proposal = await self._proposal(event)
+                except MissingCall as missing:
+                    self._differ("proposals", recorded, None, str(missing))
+                self._compare("proposals", recorded, proposal)
             case ev.ModelCalled(role="student", attempt=str() as name):
                 expected = self._prompt(self._attempt(recorded, name), event)
                 if expected != tail(event.prompt):
@@ -159,7 +166,8 @@ class _Check:
                 self._count("student's turns")
             case ev.ToolRequested(purpose="solution"):
                 attempt = self._attempt(recorded, event.attempt)
-                expected_call = attempt.expected_call(self._configuration.tools, self._rules.domain.name, event)
+                domain = self._domain(event.attempt)
+                expected_call = attempt.expected_call(self._configuration.tools, domain, event)
                 self._compare("student's calls", recorded, expected_call)
             case ev.SolutionSubmitted():
                 self._compare("solutions", recorded, self._attempt(recorded, event.attempt).expected_solution(event))
@@ -204,13 +212,13 @@ class _Check:
                     self._prompt(attempt, event)
                 attempt.read(event)
             case ev.ToolRequested() if event.purpose != "solution":
-                self._attempt(recorded, event.attempt).asked[event.call] = event
+                self._calls(recorded, event.attempt).asked[event.call] = event
             case ev.ToolCalled():
-                attempt = self._attempt(recorded, event.attempt)
-                if event.call in attempt.asked:
-                    attempt.answered[event.call] = event
+                calls = self._calls(recorded, event.attempt)
+                if event.call in calls.asked:
+                    calls.answered[event.call] = event
                 else:
-                    attempt.observe(event, self._configuration.tools)
+                    self._attempt(recorded, event.attempt).observe(event, self._configuration.tools)
             case ev.SolutionSubmitted():
                 self._attempt(recorded, event.attempt).submitted = event
             case ev.Verified() | ev.AttemptAbandoned():
@@ -249,7 +257,12 @@ class _Check:
             return None
         requested, text, attempt = task_state.request, self._teacher_text[number], self._refused.get(number, 0)
         left = max(0, self._configuration.curriculum.proposal_tries - attempt - 1)
-        read = propose.read_task(self._rules.domain, requested, text, attempt)
+        domain = self._rules.domains[requested.domain]
+        if requested.source == "freeform":
+            calls = self._drafts.get(propose.draft_name(number, attempt), RecordedCalls())
+            read = await read_freeform(domain, requested, text, calls)
+        else:
+            read = propose.read_task(domain, requested, text, attempt)
         if not isinstance(read, Task):
             return propose.rejected(requested, read, text, left)
         if isinstance(recorded, ev.ProposalRejected) and recorded.reason == "not_novel":
@@ -282,10 +295,10 @@ class _Check:
         self._compare("verifications", recorded, expected)
 
     async def _judgement(self, event: ev.Verified) -> ev.Verified | None:
-        domain, name = self._rules.domain, event.attempt
+        domains, name = self._rules.domains, event.attempt
         if name.startswith(f"{evaluate_teacher.KIND}/"):
             request, text = self._probes[_problem(name)], self._teacher_text.get(name)
-            return None if text is None else evaluate_teacher.judged(domain, request, text, name)
+            return None if text is None else evaluate_teacher.judged(domains[request.domain], request, text, name)
         attempt = self._attempts.get(name)
         if attempt is None or attempt.submitted is None:
             return None
@@ -293,14 +306,15 @@ class _Check:
             task = self._state.in_flight.get(event.task)
             if task is None or task.proposal is None or name not in task.attempts:
                 return None
-            known, seed = task.attempts[name], task.request.seed
-            return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier_calls())
+            known, seed, domain = task.attempts[name], task.request.seed, domains[task.request.domain]
+            return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier)
         problem = self._suite[_problem(name)].task
+        domain = domains[problem.domain]
         submission = Submission(attempt.submitted.solution.answer, attempt.files)
         return ev.Verified(
             attempt=name,
             task=None,
-            verification=await verify.judged(domain, submission, problem, attempt.verifier_calls()),
+            verification=await verify.judged(domain, submission, problem, attempt.verifier),
             second_instance=None,
             majority_key=domain.normal_form(submission.answer),
         )
@@ -310,7 +324,7 @@ class _Check:
             event.role,
             events_of_dataset(self._history, event.iteration, recorded.position),
             self._rules.templates[event.role],
-            self._rules.domain,
+            self._rules.domains,
             self._configuration.training.examples_per_family,
             self._configuration.seed,
         )
@@ -353,11 +367,24 @@ class _Check:
     def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
         return attempt.expected_prompt(event, self._rules.templates["student"], self._configuration.tools)
 
+    def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
+        """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""
+        if "/draft-" in name:
+            return self._drafts.setdefault(name, RecordedCalls())
+        return self._attempt(recorded, name).verifier
+
     def _attempt(self, recorded: Recorded, name: str) -> Attempt:
         """An attempt whose beginning the log has; without that, what is in the log does not follow from anything."""
         if name not in self._attempts:
             self._differ("attempts", recorded, None, f"attempt {name} has not begun")
         return self._attempts[name]
+
+    def _domain(self, attempt: str) -> str:
+        """Task domain of an attempt that has begun; empty for one at a task that the state doesn't hold any more."""
+        if attempt.startswith("eval/"):
+            return self._suite[_problem(attempt)].task.domain
+        task = self._state.in_flight.get(int(attempt.split("/")[0]))
+        return "" if task is None else task.request.domain
 
     def _forget(self, task: int) -> None:
         for known in (self._requested, self._refused):

@@ -51,24 +51,26 @@ def view(log: EventLog, run: str, state: RunState, position: int) -> dict[str, A
 
 def curriculum(state: RunState) -> dict[str, Any]:
     """Each domain with its families' statistics and their sum. The families are those that were practised so far."""
-    domain = str(state.configuration.get("curriculum", {}).get("domain", ""))
-    if not state.families:
-        return {}
-    families = {name: _statistics(known) for name, known in sorted(state.families.items())}
-    attempts, solved = (sum(getattr(f, name) for f in state.families.values()) for name in ("attempts", "solved"))
     return {
-        domain: {
-            "tasks": sum(family.tasks for family in state.families.values()),
-            "attempts": attempts,
-            "solved": solved,
-            "solve_rate": solved / attempts if attempts else None,
-            "families": families,
-        }
+        domain: _domain({name: known for name, known in sorted(state.families.items()) if known.domain == domain})
+        for domain in sorted({known.domain for known in state.families.values()})
+    }
+
+
+def _domain(families: Mapping[str, FamilyStatistics]) -> dict[str, Any]:
+    tasks, attempts, solved = (sum(getattr(f, n) for f in families.values()) for n in ("tasks", "attempts", "solved"))
+    return {
+        "tasks": tasks,
+        "attempts": attempts,
+        "solved": solved,
+        "solve_rate": solved / attempts if attempts else None,
+        "families": {name: _statistics(known) for name, known in families.items()},
     }
 
 
 def _statistics(known: FamilyStatistics) -> Mapping[str, Any]:
-    return {**asdict(known), "solve_rate": known.solve_rate, "recent_solve_rate": known.recent_solve_rate}
+    counts = {name: value for name, value in asdict(known).items() if name != "domain"}
+    return {**counts, "solve_rate": known.solve_rate, "recent_solve_rate": known.recent_solve_rate}
 
 
 def _task(task: TaskState) -> dict[str, Any]:

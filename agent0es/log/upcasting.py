@@ -13,6 +13,16 @@ from agent0es.errors import LogError
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+def _configured_1(old: dict[str, Any]) -> dict[str, Any]:
+    """A run had one task domain, `curriculum.domain`."""
+    configuration = dict(old["configuration"])
+    curriculum = dict(configuration.get("curriculum", {}))
+    if "domain" in curriculum:
+        curriculum["domains"] = [curriculum.pop("domain")]
+        configuration["curriculum"] = curriculum
+    return {**old, "version": 2, "configuration": configuration}
+
+
 def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
 
@@ -31,6 +41,8 @@ def _tool_called_1(old: dict[str, Any]) -> dict[str, Any]:
 
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("RunStarted", 1): _configured_1,
+    ("RunForked", 1): _configured_1,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since

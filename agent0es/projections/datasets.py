@@ -1,8 +1,8 @@
 """Training datasets: what the log offers to learn from, as of a position. A pure function of the events.
 
-A student's row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose
-code was also right on a second instance. A teacher's row is a proposal that became a task, best rewarded first.
-One row a task, capped per family, pooled over all iterations, without what was retracted before it was built.
+A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task,
+best rewarded first. One row a task, capped per family, pooled over all iterations, without what was retracted before
+it was built.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ class Example:
     source: str
     """Attempt (student) or task (teacher) that it comes from."""
     task: int
+    domain: str
     family: str
     request: str
     """What the agent was asked."""
@@ -97,14 +98,14 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 solutions[event.attempt] = event.solution
             case ev.Retracted():
                 retracted.append(event.what)
-            case ev.Verified(task=int() as number, second_instance=True) if event.verification.correct is True:
-                solution = solutions[event.attempt]
-                if solution.tool_calls == 1 and solution.tool_errors == 0 and solution.observed:
-                    task = tasks[number]
+            case ev.Verified(task=int() as number) if event.verification.correct is True:
+                task = tasks[number]
+                if learnable(solutions[event.attempt], event, task):
                     found.append(
                         Example(
                             source=event.attempt,
                             task=number,
+                            domain=task.domain,
                             family=task.family,
                             request=task.description,
                             idiom=signature(tool_input[event.attempt]),
@@ -117,6 +118,20 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
     return _without(retracted, found)
 
 
+def learnable(solution: Solution, verified: ev.Verified, task: Task) -> bool:
+    """Whether a correct attempt is worth learning from: without a tool's error, and not right by luck.
+
+    One call whose output is the answer must be right on a second instance too; a freely written task has none. Hidden
+    tests and milestones are many instances in themselves, and their answer need not be what a call printed.
+    """
+    if solution.tool_errors:
+        return False
+    if verified.verification.method in ("tests", "milestones"):
+        return solution.tool_calls > 0
+    lucky = verified.second_instance is not True and bool(task.parameters)
+    return solution.tool_calls == 1 and solution.observed and not lucky
+
+
 def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
     """The student's whole turn, from its last request: what it wrote is trainable, observations are not."""
     parts = [(part, not part.startswith("Observation:")) for part in called.prompt[OPENING_PARTS:]]
@@ -125,7 +140,7 @@ def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
 
 def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
     """Every proposal that became a completed task, in log order, with the teacher's reward for it."""
-    families: dict[int, str] = {}
+    proposals: dict[int, Task] = {}
     last_call: dict[int, ev.ModelCalled] = {}
     requests: dict[int, ev.TaskRequested] = {}
     retracted: list[str] = []
@@ -135,7 +150,7 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case ev.TaskRequested():
                 requests[event.task] = event
             case ev.TaskProposed():
-                families[event.task] = event.proposal.family
+                proposals[event.task] = event.proposal
             case ev.Retracted():
                 retracted.append(event.what)
             case ev.ModelCalled(role="teacher", task=int() as number):
@@ -144,7 +159,8 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
                     source=str(event.task),
                     task=event.task,
-                    family=families[event.task],
+                    domain=proposals[event.task].domain,
+                    family=proposals[event.task].family,
                     request=request_text(offer(requests[event.task])),
                     idiom="",
                     reward=event.total,
@@ -184,11 +200,11 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
     return chosen
 
 
-def build(chosen: Sequence[Example], prompt: Callable[[str], str], end_of_turn: str) -> Dataset:
+def build(chosen: Sequence[Example], prompt: Callable[[Example], str], end_of_turn: str) -> Dataset:
     """The rows: each request under the prompt that the trained agent will see, without worked examples."""
     lines = [
         json.dumps(
-            {"prompt": prompt(example.request), "segments": [*example.segments, (end_of_turn, True)]},
+            {"prompt": prompt(example), "segments": [*example.segments, (end_of_turn, True)]},
             ensure_ascii=False,
         )
         for example in chosen

@@ -4,15 +4,36 @@ A domain is a class that is registered in the entry point group `agent0es.task_d
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from typing import get_args
 
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains.base import Split, TaskDomain
 
 GROUP = "agent0es.task_domains"
 
-__all__ = ["GROUP", "TaskDomain", "load_task_domain"]
+__all__ = ["GROUP", "Domains", "TaskDomain", "load_task_domain", "load_task_domains", "practised_families"]
+
+Domains = Mapping[str, TaskDomain]
+"""The task domains of a run by name, in the order of its configuration. No two have a family of the same name."""
+
+
+def load_task_domains(names: Iterable[str]) -> Domains:
+    """The named domains. Raises ConfigurationError for a name that nothing registers, and for families named twice."""
+    domains = {name: load_task_domain(name) for name in names}
+    of: dict[str, str] = {}
+    for name, domain in domains.items():
+        for family in (family.name for split in get_args(Split) for family in domain.families(split)):
+            if family in of:
+                raise ConfigurationError(f"the task domains {of[family]} and {name} both have a family {family!r}")
+            of[family] = name
+    return domains
+
+
+def practised_families(domains: Domains) -> dict[str, list[str]]:
+    """Domain to the names of the families that it practises."""
+    return {name: [family.name for family in domain.families("practised")] for name, domain in domains.items()}
 
 
 def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -> TaskDomain:

@@ -140,7 +140,7 @@ def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str]
     EventLog.append = lambda self, *values, **options: tell(append(self, *values, **options))  # type: ignore[method-assign]
     EventLog.append_async = telling_async  # type: ignore[method-assign]
     bootstrap.new_run_name = lambda log: RUN
-    taskdomains.load_task_domain = lambda name: SmallDomain()
+    taskdomains.load_task_domains = lambda names: {"math": SmallDomain()}
     embedder.Embedder = lambda: EMBEDDER
     sys.argv = ["agent0es", *arguments, "--store", str(store)]
     main()

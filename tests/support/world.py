@@ -67,6 +67,10 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
         if seed % 3 == 0:
             return "I would rather not."
         return json.dumps({"family": name, **MathDomain().family(name).sample(rng, 0.0)})
+    if question.startswith("Topic:"):
+        a, b = rng.randrange(100, 999), rng.randrange(100, 999)
+        wrong = " nonsense" if rng.random() < 0.4 else ""
+        return json.dumps({"task": f"What do you get for {a} times {b}?", "expression": f"{a} * {b}{wrong}"})
     said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
     observations = re.findall(r"Observation: (.*)", said)
     if observations:
@@ -132,7 +136,7 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         log=log,
         history=History.of(log, run),
         configuration=configuration,
-        domain=SmallDomain(),
+        domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         tools={name: MemoryTool(name) for name in ("python", "math")},
         rewards=load_rewards(configuration.rewards.weights),
@@ -145,7 +149,7 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
     """What the decisions of a run are checked with."""
     weights = configuration_of(log, run).rewards.weights
     template = ScriptedBackend.template
-    return Rules(SmallDomain(), load_rewards(weights), {"teacher": template, "student": template}, novelties)
+    return Rules({"math": SmallDomain()}, load_rewards(weights), {"teacher": template, "student": template}, novelties)
 
 
 async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:

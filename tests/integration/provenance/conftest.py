@@ -7,7 +7,7 @@ import pytest
 
 from agent0es.configuration import EvaluationSettings
 from agent0es.evaluation.suite import suite
-from agent0es.taskdomains import load_task_domain
+from agent0es.taskdomains import load_task_domains
 from tests.integration.training.tiny_model import write_tiny_gguf
 from tests.support import studious
 from tests.support.commands import answer
@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     problems."""
     tiny = write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
     settings = EvaluationSettings(practised_problems=1, held_out_problems=1)
-    for problem in suite(load_task_domain("math"), settings, 0):
+    for problem in suite(load_task_domains(["math"]), settings, 0):
         studious.HELD_OUT[problem.task.description.strip()] = problem.task
     store = tmp_path_factory.mktemp("finished")
     model = f'{{backend: scripted, name: "tests.support.studious:respond", options: {{weights: "{tiny}"}}}}'

@@ -43,7 +43,7 @@ def one_line(done: "subprocess.CompletedProcess[str]") -> str:
         (("--set", "execution"), "write it as key=value"),
         (("--set", "models.student.backend=openvin"), "did you mean openvino?"),
         (("--set", "models.student.name=/no/such.gguf"), "/no/such.gguf: no such model"),
-        (("--set", "curriculum.domain=maths"), "math"),
+        (("--set", "curriculum.domains=[maths]"), "math"),
         (("--set", "tools.enabled=[pythn]"), "did you mean 'python'?"),
         (("--set", "rewards.weights.style=1"), "rewards.weights.style: no such component"),
         (("--config", "/no/such.yaml"), "/no/such.yaml: No such file or directory"),

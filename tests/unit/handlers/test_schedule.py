@@ -7,7 +7,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.run import AdapterState, RunState, evolve
 from agent0es.handlers.schedule import decide
 
-FAMILIES = ["add", "gcd", "reverse", "percent"]
+FAMILIES = {"math": ["add", "gcd", "reverse", "percent"]}
 
 
 def configured(tasks: int = 5, in_flight: int = 2, iterations: int = 2) -> Configuration:

@@ -132,7 +132,7 @@ def test_a_completed_run_goes_on_for_more_iterations_with_its_adapter_where_it_l
     ("where", "settings", "why"),
     [
         ("RunCompleted", [], "is completed there; set execution.iterations to more than 1"),
-        ("TaskProposed", ["curriculum.domain=logic"], "curriculum.domain can't change"),
+        ("TaskProposed", ["curriculum.domains=[logic]"], "curriculum.domains can't change"),
         ("DatasetBuilt", ["training.roles=[student,teacher]"], "training.roles can't change while"),
         ("AdapterTrained", ["models.student.name=other"], "models.student can't be another model"),
         ("TaskProposed", ["execution.attempt=1"], "unknown key execution.attempt; did you mean attempts"),

@@ -159,7 +159,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.embedder.Embedder.embed",
         "agent0es.models.scripted.ScriptedBackend.generate",
         "agent0es.models.openvino.OpenVinoBackend.__init__",
-        "agent0es.sandbox.BubblewrapSandbox.__init__",
+        "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
         "agent0es.training.jobs.train_adapter",
         "asyncio.create_subprocess_exec",
@@ -167,7 +167,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "socket.socket.connect",
     ):
         monkeypatch.setattr(port, refuse)
-    monkeypatch.setattr("agent0es.taskdomains.load_task_domain", lambda name: world.SmallDomain())
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
         assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
         assert "come out as the log has them" in answer(store, "replay", run, "--verify")

@@ -13,16 +13,16 @@ from tests.unit.log.samples import configured, new
 def test_an_event_of_an_old_version_is_seen_as_one_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
     with EventLog.open(":memory:") as log:
         log.append([NewEvent("run/r", configured({"a": "x" * 300})), new("run/r")], handler="test")
-        monkeypatch.setitem(CURRENT_VERSIONS, "RunStarted", 2)
+        monkeypatch.setitem(CURRENT_VERSIONS, "RunStarted", 3)
         monkeypatch.setitem(
             UPCASTERS,
-            ("RunStarted", 1),
-            lambda old: {**old, "version": 2, "configuration": old["configuration"]["a"] * 2},
+            ("RunStarted", 2),
+            lambda old: {**old, "version": 3, "configuration": old["configuration"]["a"] * 2},
         )
         table = log.arrow().to_pylist()
-    assert table[0]["content"].endswith('"version":1,"weights":{}}')
+    assert table[0]["content"].endswith('"version":2,"weights":{}}')
     assert f'"configuration":"{"x" * 600}"' in table[0]["resolved"]
-    assert '"version":2' in table[0]["resolved"]
+    assert '"version":3' in table[0]["resolved"]
     assert table[1]["resolved"] is None
 
 

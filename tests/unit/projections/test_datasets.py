@@ -86,7 +86,7 @@ def recorded(tmp_path: Path, *tasks: list[NewEvent]) -> list[Recorded]:
 
 def test_a_verified_solution_becomes_a_row_in_which_observations_are_not_trained_on(tmp_path: Path) -> None:
     [example] = student_examples(recorded(tmp_path, practised(1)))
-    dataset = build([example], lambda request: f"<{request}>", "<end>")
+    dataset = build([example], lambda one: f"<{one.request}>", "<end>")
     assert json.loads(dataset.jsonl) == {
         "prompt": "<Multiply, 1.>",
         "segments": [

@@ -34,7 +34,7 @@ def neighbours(index: NoveltyIndex) -> list[object]:
 
 def dataset(recorded: Sequence[Recorded]) -> str:
     examples = [*choose(student_examples(recorded), 3, seed=1), *choose(teacher_examples(recorded), 3, seed=1)]
-    return build(examples, lambda request: f"<{request}>", "<end>").sha256
+    return build(examples, lambda one: f"<{one.request}>", "<end>").sha256
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

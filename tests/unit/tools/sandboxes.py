@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent0es.sandbox import BubblewrapSandbox, Sandbox, SandboxCommand, SandboxResult, probe
+from agent0es.sandbox import Sandbox, SandboxCommand, SandboxResult, open_sandbox, probe
 from agent0es.tools import Tool, ToolLimits, ToolResult
 
-PLAN = probe().plan
-needs_sandbox = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+REPORT = probe()
+needs_sandbox = pytest.mark.skipif(REPORT.tier is None, reason=REPORT.detail)
 LIMITS = ToolLimits(timeout_seconds=20)
 
 
@@ -34,7 +34,8 @@ class Told:
 
 
 def real() -> Sandbox:
-    return BubblewrapSandbox(PLAN)
+    """To be closed in the loop that it was used in."""
+    return open_sandbox()
 
 
 def call(tool: Tool, text: str, files: Mapping[str, str] | None = None, limits: ToolLimits = LIMITS) -> ToolResult:
