@@ -9,8 +9,8 @@ import pytest
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxResult, open_sandbox, probe
 from agent0es.tools import Tool, ToolLimits, ToolResult
 
-TIER = probe().tier
-needs_sandbox = pytest.mark.skipif(TIER is None, reason=probe().detail)
+REPORT = probe()
+needs_sandbox = pytest.mark.skipif(REPORT.tier is None, reason=REPORT.detail)
 LIMITS = ToolLimits(timeout_seconds=20)
 
 
@@ -34,6 +34,7 @@ class Told:
 
 
 def real() -> Sandbox:
+    """To be closed in the loop that it was used in."""
     return open_sandbox()
 
 

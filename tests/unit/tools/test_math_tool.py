@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent0es.sandbox import open_sandbox, probe
 from agent0es.tools import ToolLimits
 from agent0es.tools.math import MathTool
+from tests.unit.tools.sandboxes import needs_sandbox, real
 
-PLAN = probe().tier
-pytestmark = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+pytestmark = needs_sandbox
 
 CALLS = [
     ("17*25", "ok", "425"),
@@ -73,8 +72,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="module")
-def tool() -> MathTool:
-    return MathTool(open_sandbox())
+def tool(loop: asyncio.AbstractEventLoop) -> Iterator[MathTool]:
+    sandbox = real()
+    yield MathTool(sandbox)
+    loop.run_until_complete(sandbox.close())
 
 
 @pytest.mark.parametrize(("text", "status", "output"), CALLS)

@@ -111,8 +111,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="module")
-def tool() -> ShellTool:
-    return ShellTool(real())
+def tool(loop: asyncio.AbstractEventLoop) -> Iterator[ShellTool]:
+    sandbox = real()
+    yield ShellTool(sandbox)
+    loop.run_until_complete(sandbox.close())
 
 
 @needs_sandbox

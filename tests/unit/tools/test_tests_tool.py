@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent0es.tools import ToolLimits, ToolResult
 from agent0es.tools.tests import TestsTool, concluded, judged_files, read_cases
-from tests.unit.tools.sandboxes import LIMITS, needs_sandbox, real
+from tests.unit.tools.sandboxes import LIMITS, Told, call, needs_sandbox, real
 
 SQUARE = "def f(n):\n    return n * n\n"
 
@@ -159,8 +159,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="module")
-def tool() -> TestsTool:
-    return TestsTool(real())
+def tool(loop: asyncio.AbstractEventLoop) -> Iterator[TestsTool]:
+    sandbox = real()
+    yield TestsTool(sandbox)
+    loop.run_until_complete(sandbox.close())
 
 
 class Run:
@@ -252,8 +254,8 @@ def test_a_solution_may_be_a_file_with_others_beside_it(run: Run) -> None:
         {"tests.json": "{}"},
     ],
 )
-def test_tests_that_are_none_are_an_error(tool: TestsTool, files: dict[str, str]) -> None:
-    result = asyncio.run(tool.run(SQUARE, LIMITS, files))
+def test_tests_that_are_none_are_an_error(files: dict[str, str]) -> None:
+    result = call(TestsTool(Told()), SQUARE, files)
     assert result.status == "error" and result.output.startswith("TestsError: ") and "\n" not in result.output
 
 
@@ -292,7 +294,7 @@ CHEATS = {
     ),
     "removes the tests": (
         "import os, shutil\n"
-        "for place in ('.', '/tmp', '..'):\n"
+        "for place in ('.', '/tmp'):\n"
         "    for name in os.listdir(place):\n"
         "        shutil.rmtree(os.path.join(place, name), ignore_errors=True)\n"
         "        try: os.remove(os.path.join(place, name))\n        except OSError: pass\n"
@@ -323,8 +325,9 @@ CHEATS = {
         "    while frame:\n        yield from list(frame.f_locals.values()); frame = frame.f_back\n"
         "def f(n):\n"
         "    known = [str(one) for one in held() if type(one) in (str, bytes)]\n"
-        "    return n * n if any(MARK in one and 'def held' not in one for one in known) else 1\n"
-        "MARK = 'f(2)' + ' == ' + '4'\n"
+        "    found = [one for one in known if any(m in one and one != m for m in MARKS) and 'def held' not in one]\n"
+        "    return n * n if found else 1\n"
+        "MARKS = ['f(2)' + ' == ' + '4', 'exp' + 'ect\": ']\n"
     ),
     "kills what judges": (
         "import os, signal\n"
