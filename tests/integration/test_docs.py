@@ -5,9 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from agent0es.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -70,6 +74,18 @@ def test_a_documented_command_works(folder: Path, command: str) -> None:
     done = agent0es(folder, *words[1:])
     assert done.returncode == 0, done.stderr
     assert done.stdout or "-o" in words
+
+
+def test_every_command_has_an_example() -> None:
+    def leaves(group: click.Group, *path: str) -> Iterator[str]:
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                yield from leaves(command, *path, name)
+            else:
+                yield " ".join(["agent0es", *path, name]).removesuffix(" list")  # which may be left out
+
+    documented = [f"{line} " for line in commands()]
+    assert [name for name in leaves(cli) if not any(line.startswith(f"{name} ") for line in documented)] == []
 
 
 def test_documented_make_targets_exist() -> None:
