@@ -136,8 +136,10 @@ def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> Non
 
 def test_the_extended_families_are_there_by_name_and_no_part_of_the_default_run(domain: MathDomain) -> None:
     assert FAMILIES == CORE
-    assert {"practised": 132, "held_out": 40, "validation": 8} == {
-        split: len(domain.families(split)) for split in ("practised", "held_out", "validation")
+    assert {split: len(domain.families(split)) for split in ("practised", "held_out", "validation")} == {
+        "practised": 132,
+        "held_out": 40,
+        "validation": 8,
     }
     assert {family.group for family in EXTENDED} == {
         "calculus",

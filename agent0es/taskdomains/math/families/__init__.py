@@ -49,4 +49,4 @@ EXTENDED: tuple[Family, ...] = (
 """Families that a run doesn't practise by itself: they can be asked for by name."""
 
 FAMILIES: tuple[Family, ...] = CORE
-"""What `MathDomain.families` offers. `CORE + EXTENDED` has every run practise all; it changes the default run's suite."""
+"""What `MathDomain.families` offers. `CORE + EXTENDED` has a run practise all, and changes what it is measured on."""
