@@ -87,7 +87,8 @@ async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
 
     verdicts = set()
     async with _tools() as call:
-        waiting, running = deque(questions), deque[asyncio.Task[Verification]]()
+        waiting = deque(questions)
+        running: deque[asyncio.Task[Verification]] = deque()
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 asked = waiting.popleft()

@@ -1,7 +1,8 @@
 """Whether an answer is right, by text, by number or, in the sandbox, by algebra.
 
 The answer was written by a model. It is split and compared as text and as numbers here, and never evaluated: where a
-number doesn't settle it, a program for the sandbox gets it as a string literal. That program (`LIBRARY`) builds expressions from the characters and runs nothing of them either.
+number doesn't settle it, a program for the sandbox (`LIBRARY`) gets it as a string literal. That program builds
+expressions from the characters and runs nothing of them either.
 
 A mathematically equal answer in another form is right, except where a family asks for a form.
 """
