@@ -17,9 +17,9 @@ from agent0es.taskdomains.math.verifier import conclude, judge, normal_form
 REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
 
 
-FRAGMENTS = r"""\frac{ } { \sqrt[ ] [ \begin{pmatrix} & \\ \end{pmatrix} x y = 1 2/3 ( ) , oo +- \pm < > <= % ^ ** | sin =>
-\text{ ° ½ √ e i +C Matrix( Interval.open( Union( : - . 0.(3) \overline{3} _ ! ' sqrt( log_2 \boxed{ $ \left( \cup""".split()
-FRAGMENTS += ["\n", " ", " or ", " and ", " U ", " in ", " cm", "the answer is "]
+FRAGMENTS = r"""\frac{ } { \sqrt[ ] [ \begin{pmatrix} & \\ \end{pmatrix} x y = 1 2/3 ( ) , oo +- \pm < > <= % ^ ** | sin
+=> \text{ ° ½ √ e i +C Matrix( Interval.open( Union( : - . 0.(3) \overline{3} _ ! ' sqrt( log_2 \boxed{ $ \cup"""
+PARTS = [*FRAGMENTS.split(), "\n", " ", " or ", " and ", " U ", " in ", " cm", "the answer is "]
 
 
 def task(reference: str) -> Task:
@@ -210,7 +210,7 @@ def test_latex_that_only_math_verify_reads_is_read_where_it_is_installed(
 
 
 @given(
-    parts=st.lists(st.sampled_from(FRAGMENTS), max_size=60),
+    parts=st.lists(st.sampled_from(PARTS), max_size=60),
     reference=st.sampled_from((*REFERENCES, "[1, 2)", "x = 2", "{1, 2}", "12 cm", "25%", "y = 2*x", "x**3 + C")),
     action=st.sampled_from(("", "math[solve(x, x)]", "math[integrate(x, x)]")),
 )
