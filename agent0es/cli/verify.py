@@ -1,4 +1,4 @@
-"""`agent0es verify`: a task domain's verifier by hand, on one answer or a file of them. Nothing is written to a store."""
+"""`agent0es verify`: a task domain's verifier by hand, on one answer or many. Nothing is written to a store."""
 
 import asyncio
 import json
@@ -52,9 +52,9 @@ def verify_command(
 ) -> None:
     """Judge an answer with the verifier of DOMAIN, as a run would: correct, wrong or undecided, and why.
 
-    What must run, runs in the sandbox. A line of --batch is an object with domain (or DOMAIN goes for all), reference or
-    task, answer, and perhaps files (path to text: the working directory at the end); the judgements come out as JSON,
-    one a line, in the same order.
+    What must run, runs in the sandbox. A line of --batch is an object with domain (or DOMAIN goes for all),
+    reference or task, answer, and perhaps files (path to text: the working directory at the end); the judgements
+    come out as JSON, one a line, in the same order.
 
     Exit code: 0 correct, 1 wrong, 3 undecided, 2 for a mistake in what was given. Of a batch: 0 where all are correct,
     else 1 where one is wrong, else 3.
@@ -87,7 +87,8 @@ async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
 
     verdicts = set()
     async with _tools() as call:
-        waiting, running = deque(questions), deque[asyncio.Task[Verification]]()
+        waiting = deque(questions)
+        running: deque[asyncio.Task[Verification]] = deque()
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 asked = waiting.popleft()

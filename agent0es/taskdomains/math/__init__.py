@@ -86,9 +86,10 @@ class MathDomain:
 
     def second_instance(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
         """Another instance of the task's family, and the tool input rewritten for it; None where it can't be moved."""
-        if task.family not in self._families:  # written freely: there is no other instance
+        family = self._families.get(task.family)
+        if family is None:
             return None
-        second = self.family(task.family).second_instance(task, rng)
+        second = family.second_instance(task, rng)
         moved = transplant(code, task, second)
         return None if moved is None else (second, moved)
 

@@ -204,7 +204,9 @@ def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> 
     items = given.items if given.kind in ("bare", "list", "set") else (given,)
     if len(items) != len(true.items):
         return False
-    same = every(compare(one, other, leaf, python_list=python_list) for one, other in zip(items, true.items))
+    same = every(
+        compare(one, other, leaf, python_list=python_list) for one, other in zip(items, true.items, strict=True)
+    )
     brackets_differ = given.kind == true.kind == "list" and given.text != true.text
     if same is True and brackets_differ and not python_list and len(items) == 2 and items[0].kind == "value":
         return None  # [1, 2] and (1, 2) are the same pair, or a closed and an open interval
@@ -234,7 +236,7 @@ def _alternatives(parts: list[str], separator: str, depth: int) -> Shape:
 
 
 def _gather(shapes: Sequence[Shape], alternatives: bool = True) -> Shape:
-    """Several answers as one: a set of values; assignments to different names at once where they aren't alternatives."""
+    """Several answers as one: a set; assignments to different names at once where they aren't alternatives."""
     if all(one.kind == "named" and len(one.items) == 1 for one in shapes):
         names = {one.names[0] for one in shapes}
         if len(names) == len(shapes) and not alternatives:

@@ -1,8 +1,8 @@
 """Whether an answer is right, by text, by number or, in the sandbox, by algebra.
 
 The answer was written by a model. It is split and compared as text and as numbers here, and never evaluated: where a
-number doesn't settle it, a program for the sandbox gets it as a string literal. That program (`shapes.py` and
-`algebra.py`) builds expressions from the characters and runs nothing of them either.
+number doesn't settle it, a program for the sandbox (`LIBRARY`) gets it as a string literal. That program builds
+expressions from the characters and runs nothing of them either.
 
 A mathematically equal answer in another form is right, except where a family asks for a form.
 """
@@ -46,6 +46,8 @@ BEYOND = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]|(?:\^|\*\*) ?[^0-9 ]")
 """What `compare_expressions.py` can't read: products without a sign, exponents that are no numbers."""
 FORMS = {"expansion": "expanded", "square_expansion": "expanded", "factorization": "factored"}
 """Families whose task is a form: an equal answer in another form has not done it."""
+LIBRARY = ("shapes", "reader", "algebra", "derivation")
+"""Modules of the program for the sandbox, each after those that it needs."""
 LOWEST_TERMS = frozenset({"fraction_simplification"})
 
 
@@ -233,20 +235,22 @@ def _canonical(text: str) -> str:
 
 def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> str:
     """The comparing program with all texts in it as string literals: the short one where it suffices."""
-    if all(EXPRESSION.fullmatch(text) and not BEYOND.search(text) for text in (given, true)):
-        if not settings["antiderivative"]:
-            body = Path(__file__).with_name("compare_expressions.py").read_text(encoding="utf-8")
-            return f"{body}\nprint(compare({given!a}, {true!a}, {settings['form']!a}))\n"
+    simple = all(EXPRESSION.fullmatch(text) and not BEYOND.search(text) for text in (given, true))
+    if simple and not settings["antiderivative"]:
+        body = Path(__file__).with_name("compare_expressions.py").read_text(encoding="utf-8")
+        return f"{body}\nprint(compare({given!a}, {true!a}, {settings['form']!a}))\n"
     call = f"judge({given!a}, {true!a}, {raw!a}, {dict(settings)!r})"
     return f"{_library()}\nimport json\nprint(json.dumps({call}))\n"
 
 
 @cache
 def _library() -> str:
-    """`shapes.py` and `algebra.py` in one, without docstrings and with one space for four: the log keeps what was run.
-    By text, not by syntax tree, so that every version of Python makes the same program."""
-    texts = [Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in ("shapes", "algebra")]
-    text = re.sub(r"^from agent0es.*\n", "", "\n".join(texts), flags=re.MULTILINE)
+    """The modules of `LIBRARY` in one, without docstrings and with one space for four: the log keeps what was run.
+
+    By text, not by syntax tree, so that every version of Python makes the same program.
+    """
+    texts = [Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in LIBRARY]
+    text = re.sub(r"^from agent0es\S+ import (?:\([^)]*\)|.*)\n", "", "\n".join(texts), flags=re.MULTILINE)
     text = re.sub(r'"""(?:.|\n)*?"""', '""', text)
     text = re.sub(r"^(?: {4})+", lambda indent: " " * (len(indent[0]) // 4), text, flags=re.MULTILINE)
     return re.sub(r"\n\n+", "\n", text)

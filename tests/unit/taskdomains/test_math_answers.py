@@ -1,4 +1,4 @@
-"""What the math verifier says about a table of labelled answers, and about answers that want to break it. Real sandbox."""
+"""What the math verifier says about a table of labelled answers, and about hostile ones. Runs in the real sandbox."""
 
 import asyncio
 from collections import Counter

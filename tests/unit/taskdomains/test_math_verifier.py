@@ -17,6 +17,11 @@ from agent0es.taskdomains.math.verifier import conclude, judge, normal_form
 REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
 
 
+FRAGMENTS = r"""\frac{ } { \sqrt[ ] [ \begin{pmatrix} & \\ \end{pmatrix} x y = 1 2/3 ( ) , oo +- \pm < > <= % ^ ** | sin
+=> \text{ ° ½ √ e i +C Matrix( Interval.open( Union( : - . 0.(3) \overline{3} _ ! ' sqrt( log_2 \boxed{ $ \cup"""
+PARTS = [*FRAGMENTS.split(), "\n", " ", " or ", " and ", " U ", " in ", " cm", "the answer is "]
+
+
 def task(reference: str) -> Task:
     return Task(
         domain="math",
@@ -173,14 +178,46 @@ def test_expressions_are_compared_without_running_them(answer: str, true: str, f
     assert isinstance(judged, NeedsCall) and repr(answer) in judged.input
 
 
-def test_the_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
+def printed(program: str) -> str:
+    """What the program prints when the python tool's inner part runs it, in this test's own environment."""
+    inner = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
+    ran = subprocess.run(
+        [sys.executable, str(inner)], input=program, capture_output=True, text=True, check=True, timeout=60
+    )
+    return ran.stdout
+
+
+def test_the_short_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
     judged = judge("7*x + x^2", task("x**2 + 7*x"))
     assert isinstance(judged, NeedsCall)
-    program = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
-    ran = subprocess.run(
-        [sys.executable, str(program)], input=judged.input, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert ran.stdout == "true\n"
+    assert printed(judged.input) == "true\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "correct"),
+    [
+        ("\\sum_{k=1}^{n} k", "n*(n + 1)/2", True),
+        ("\\int_{0}^{x} 3t\\,dt", "x**2", None),
+        ("\\sum_{k=1}^{4} k", "10", None),
+    ],
+)
+def test_latex_that_only_math_verify_reads_is_read_where_it_is_installed(
+    answer: str, reference: str, correct: bool | None
+) -> None:
+    judged = judge(answer, task(reference))
+    assert isinstance(judged, NeedsCall)
+    assert conclude("ok", printed(judged.input), answer, task(reference)).correct is correct
+
+
+@given(
+    parts=st.lists(st.sampled_from(PARTS), max_size=60),
+    reference=st.sampled_from((*REFERENCES, "[1, 2)", "x = 2", "{1, 2}", "12 cm", "25%", "y = 2*x", "x**3 + C")),
+    action=st.sampled_from(("", "math[solve(x, x)]", "math[integrate(x, x)]")),
+)
+def test_no_fragments_of_mathematics_make_the_verifier_raise(parts: list[str], reference: str, action: str) -> None:
+    asked = task(reference).model_copy(update={"reference_action": action})
+    judged = judge("".join(parts), asked)
+    assert isinstance(judged, NeedsCall) or judged.score == float(judged.correct is True)
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ FAMILIES = (
         name="decimal_rounded",
         parameters={"a": WHOLE, "b": Int((101, 999), (10001, 99999))},
         wordings=("Round the decimal {a}.{b} to a whole number.", "What is {a}.{b}, rounded to a whole number?"),
-        reference_action="python[round({a}.{b})]",
+        reference_action='python[round(Decimal("{a}.{b}"))]',
         answer_of=lambda a, b: str(a + (str(b)[0] >= "5")),
         constraint=lambda a, b: "halfway between two whole numbers" if str(b).strip("0") == "5" else None,
     ),
-    held_out(
+    practised(
         name="fraction_from_decimal",
         parameters={"a": WHOLE, "b": PART},
         wordings=("Write the decimal {a}.{b} as a fraction.", "Convert {a}.{b} to a fraction in lowest terms."),

@@ -81,8 +81,8 @@ FAMILIES = (
         name="meeting_trains",
         parameters={"way": Int((100, 400), (500, 3000)), "a": Int((30, 60), (70, 150)), "b": Int((30, 60), (70, 150))},
         wordings=(
-            "Two trains are {way} km apart and drive towards each other at {a} and {b} km/h. In how many hours do they meet?",
-            "From towns {way} km apart two cars start towards each other at {a} and {b} km/h. After how many hours do they meet?",
+            "Two trains, {way} km apart, drive towards each other at {a} and {b} km/h. When do they meet, in hours?",
+            "Towns are {way} km apart; cars start in both, at {a} and {b} km/h. After how many hours do they meet?",
         ),
         reference_action="python[{way} / ({a} + {b})]",
         answer_of=lambda way, a, b: quotient(way, a + b),
@@ -96,7 +96,7 @@ FAMILIES = (
         },
         wordings=(
             "A family pays {paid} dollars: {tickets} tickets of {price} dollars and a meal. What does the meal cost?",
-            "Of {paid} dollars, {tickets} tickets at {price} dollars are paid, and the rest is a meal. What is its price?",
+            "Of {paid} dollars, {tickets} tickets at {price} dollars are paid, and a meal. What is its price?",
         ),
         reference_action="python[{paid} - {tickets} * {price}]",
         answer_of=lambda paid, tickets, price: str(sum([-price] * tickets, paid)),
@@ -106,8 +106,8 @@ FAMILIES = (
         name="steps_up_the_well",
         parameters={"depth": Int((20, 50), (100, 900)), "up": Int((6, 9), (12, 30)), "down": Int((3, 5), (4, 11))},
         wordings=(
-            "A snail in a well climbs {up} m a day and slips {down} m a night. How high is it after {depth} days and nights?",
-            "Every day {up} liters flow in, every night {down} liters out. How much is there after {depth} days and nights?",
+            "A snail climbs {up} m by day and slips {down} m by night. How high is it after {depth} days and nights?",
+            "By day {up} liters flow in, by night {down} liters out. How much is there after {depth} days and nights?",
         ),
         reference_action="python[({up} - {down}) * {depth}]",
         answer_of=lambda depth, up, down: str(up * depth - down * depth),
@@ -130,7 +130,7 @@ FAMILIES = (
             "years": Int((3, 4), (5, 12)),
         },
         wordings=(
-            "{money} dollars earn {rate} percent a year, compounded, for {years} years. What do they become?",
+            "{money} dollars earn {rate} percent a year, compounded, for {years} years. What do they come to?",
             "A bank pays {rate} percent a year on {money} dollars. How much is there after {years} years?",
         ),
         reference_action="python[{money} * (1 + {rate} / 100) ** {years}]",
@@ -140,8 +140,8 @@ FAMILIES = (
         name="tank_filling",
         parameters={"volume": Int((200, 500), (900, 9000)), "now": Int((20, 150), (200, 800)), "rate": COUNT},
         wordings=(
-            "A tank of {volume} liters holds {now} liters and gets {rate} liters a minute. In how many minutes is it full?",
-            "{now} of {volume} liters are in a tank; {rate} liters a minute flow in. How many minutes until it is full?",
+            "A tank of {volume} liters holds {now} and gets {rate} liters a minute. In how many minutes is it full?",
+            "{now} of {volume} liters are in a tank; {rate} flow in each minute. How many minutes until it is full?",
         ),
         reference_action="python[({volume} - {now}) / {rate}]",
         answer_of=lambda volume, now, rate: quotient(volume - now, rate),
@@ -154,8 +154,8 @@ FAMILIES = (
             "slow": Int((10, 29), (30, 69)),
         },
         wordings=(
-            "A car at {fast} km/h follows a bus that is {ahead} km ahead at {slow} km/h. In how many hours does it catch up?",
-            "Ann is {ahead} km ahead and rides {slow} km/h, Ben follows at {fast} km/h. After how many hours are they level?",
+            "A car at {fast} km/h follows a bus, {ahead} km ahead, at {slow} km/h. When does it catch up, in hours?",
+            "Ann is {ahead} km ahead at {slow} km/h, Ben follows at {fast} km/h. After how many hours are they level?",
         ),
         reference_action="python[{ahead} / ({fast} - {slow})]",
         answer_of=lambda ahead, fast, slow: quotient(-ahead, slow - fast),
