@@ -47,6 +47,8 @@ ASKED = re.compile(
     re.DOTALL,
 )
 TURNSTILE = re.compile(r"\|-|⊢|\btherefore\b")
+OTHER_WORDS = answers.FOLLOWS | answers.FOLLOWS_NOT | answers.SATISFIABLE | answers.SATISFIABLE_NOT
+"""`valid` may be a yes and may be an answer to another question: where the reference is `True`, nobody can tell."""
 NOT_NORMAL = {"nnf": "a negation before a bracket", "cnf": "not an `and` of `or`s", "dnf": "not an `or` of `and`s"}
 
 
@@ -261,7 +263,7 @@ def _judge_plain(given: str, true: str) -> Verification | _Question:
         return _judged(True, "exact", f"the answer is {_short(true)}")
     if true in ("True", "False"):
         said = truth(given)
-        if said is None and words(given) in answers.FOLLOWS | answers.FOLLOWS_NOT | answers.SATISFIABLE | answers.NONE:
+        if said is None and words(given) in OTHER_WORDS:
             return _judged(None, "exact", f"{_short(given)} is no plain yes or no")
         return _judged(said is (true == "True"), "exact", _compared(given, true, said is (true == "True")))
     for yes, no in ((answers.FOLLOWS, answers.FOLLOWS_NOT), (answers.SATISFIABLE, answers.SATISFIABLE_NOT)):
