@@ -57,6 +57,7 @@ def operators(rng: random.Random, parts: int, size: int) -> Exercise:
     }
     before = blocks.steps(rng, parts - 1, size) if parts > 1 else blocks.Step("", "{x}", lambda x: x)
     right, wrong = (blocks.step(one, k) for one in (kind, swapped[kind]))
+    whole = right._replace(turns=(*before.turns, *((before.apply, by) for _, by in right.turns)))
     inner = f"({before.code})" if before.spoken else "{x}"
     return Exercise(
         signature="f(n)",
@@ -64,7 +65,7 @@ def operators(rng: random.Random, parts: int, size: int) -> Exercise:
         + ", then ".join(filter(None, [before.spoken, right.spoken])),
         solution=f"def f(n): return {right.code.replace('{x}', inner).format(x='n')}",
         function=lambda n: right.apply(before.apply(n)),
-        inputs=common.numbers(rng, size),
+        inputs=common.numbers(rng, size, whole.edges()),
         start=f"def f(n): return {wrong.code.replace('{x}', inner).format(x='n')}",
         start_function=lambda n: wrong.apply(before.apply(n)),
     )
@@ -73,7 +74,7 @@ def operators(rng: random.Random, parts: int, size: int) -> Exercise:
 def slices(rng: random.Random, parts: int, size: int) -> Exercise:
     """A slice that is off by one, or from the wrong end."""
     k = rng.randint(2, 3 + size // 30)
-    down = parts > 1
+    down, back = parts > 1, parts > 2
     spoken, right, wrong = rng.choice(
         (
             (f"the first {k} items of xs", f"[:{k}]", f"[1:{k}]"),
@@ -98,17 +99,19 @@ def slices(rng: random.Random, parts: int, size: int) -> Exercise:
 
     def pick(code: str, xs: list[int]) -> list[int]:
         ordered = [-x for x in sorted(-x for x in xs)] if down else xs
-        return [x for i, x in enumerate(ordered) if keeps[code](i, len(xs))]
+        kept = [x for i, x in enumerate(ordered) if keeps[code](i, len(xs))]
+        return list(reversed(kept)) if back else kept
 
-    base = "sorted(xs, reverse=True)" if down else "xs"
+    base, then = "sorted(xs, reverse=True)" if down else "xs", "[::-1]" if back else ""
     long = [([rng.randint(1, size) for _ in range(rng.randint(k + 1, k + 5))],) for _ in range(12)]
     return Exercise(
         signature="f(xs)",
-        spoken=f"returns {spoken}{', once xs is sorted from the highest to the lowest' if down else ''}",
-        solution=f"def f(xs): return {base}{right}",
+        spoken=f"returns {spoken}{', once xs is sorted from the highest to the lowest' if down else ''}"
+        f"{', and those backwards' if back else ''}",
+        solution=f"def f(xs): return {base}{right}{then}",
         function=lambda xs: pick(right, xs),
-        inputs=[*long[:6], *common.number_lists(rng, size)[:6], *long[6:]],
-        start=f"def f(xs): return {base}{wrong}",
+        inputs=[*long[:6], ([],), ([rng.randint(1, size)],), ([rng.randint(1, size)] * 3,), *long[6:]],
+        start=f"def f(xs): return {base}{wrong}{then}",
         start_function=lambda xs: pick(wrong, xs),
     )
 

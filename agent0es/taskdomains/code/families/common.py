@@ -4,12 +4,14 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from agent0es.domain.task import Scalar
 from agent0es.taskdomains.base import Demonstration, Family, Int, Split
 from agent0es.taskdomains.code.reference import Case, Criteria, Reference, tests_json
 
+CACHED = 64
+"""Exercises of a family: a task asks for its own several times."""
 VISIBLE = 3
 """Tests that the student may run."""
 FEWEST, HIDDEN = 8, 16
@@ -57,6 +59,16 @@ class Exercise:
     """Name of the parameter that tests pass by keyword."""
 
 
+class Prepared(NamedTuple):
+    """What a task is made of."""
+
+    facts: Mapping[str, str]
+    visible: str
+    """`tests.json`."""
+    reference: str
+    flaw: str | None
+
+
 Make = Callable[[random.Random, int, int], Exercise]
 """An exercise from a source of randomness, the number of parts, and the largest constant."""
 
@@ -82,12 +94,9 @@ class TestedFamily(Family):
 def tested(name: str, group: str, split: Split, wordings: tuple[str, ...], make: Make) -> TestedFamily:
     """A family from a function that makes its exercises. Wordings may use {signature}, {spoken}, {start}, {example}."""
 
-    def exercise(parameters: Mapping[str, Scalar]) -> Exercise:
-        parts, size, variant = (int(parameters[key]) for key in ("parts", "size", "variant"))
-        return make(random.Random(f"{name}/{parts}/{size}/{variant}"), parts, size)
-
-    def flaw(**parameters: Scalar) -> str | None:
-        return flaw_of(exercise(parameters))
+    @lru_cache(maxsize=CACHED)
+    def prepared(parts: int, size: int, variant: int) -> Prepared:
+        return prepare(make(random.Random(f"{name}/{parts}/{size}/{variant}"), parts, size))
 
     return TestedFamily(
         name=name,
@@ -96,30 +105,40 @@ def tested(name: str, group: str, split: Split, wordings: tuple[str, ...], make:
         parameters=PARAMETERS,
         wordings=wordings,
         reference_action="tests[{solution}]",
-        answer_of=lambda **parameters: reference_of(exercise(parameters)).model_dump_json(),
-        constraint=flaw,
+        answer_of=lambda **parameters: prepared(**parameters).reference,
+        constraint=lambda **parameters: prepared(**parameters).flaw,
         domain="code",
-        facts_of=lambda **parameters: facts(exercise(parameters)),
-        files_of=lambda **parameters: {"tests.json": tests_json(split_cases(exercise(parameters))[0])},
+        facts_of=lambda **parameters: prepared(**parameters).facts,
+        files_of=lambda **parameters: {"tests.json": prepared(**parameters).visible},
     )
 
 
-def facts(exercise: Exercise) -> dict[str, str]:
+def prepare(exercise: Exercise) -> Prepared:
+    """All that a task needs of an exercise."""
+    visible, hidden = split_cases(exercise)
+    reference = reference_of(exercise, visible, hidden)
+    return Prepared(
+        facts(exercise, visible),
+        tests_json(visible),
+        reference.model_dump_json(),
+        flaw_of(exercise, visible, hidden, reference),
+    )
+
+
+def facts(exercise: Exercise, visible: Sequence[Case]) -> dict[str, str]:
     """What the wordings are filled with."""
-    shown = split_cases(exercise)[0][0]
     return {
         "signature": exercise.signature,
         "spoken": exercise.spoken,
         "start": exercise.start,
         "solution": exercise.solution,
-        "example": f"{shown.call} gives {shown.expect}",
+        "example": f"{visible[0].call} gives {visible[0].expect}" if visible else "",
         **exercise.facts,
     }
 
 
-def reference_of(exercise: Exercise) -> Reference:
+def reference_of(exercise: Exercise, visible: tuple[Case, ...], hidden: tuple[Case, ...]) -> Reference:
     """The tests that decide: the hidden ones, and those that the student saw."""
-    visible, hidden = split_cases(exercise)
     tests, baseline = (*hidden, *visible), 0
     if exercise.start_function is not None:
         wrong = {case.call: case.expect for case in _cases(exercise, exercise.start_function)}
@@ -127,15 +146,14 @@ def reference_of(exercise: Exercise) -> Reference:
     return Reference(tests=tests, solution=exercise.solution, criteria=exercise.criteria, baseline=baseline)
 
 
-def flaw_of(exercise: Exercise) -> str | None:
+def flaw_of(exercise: Exercise, visible: Sequence[Case], hidden: Sequence[Case], reference: Reference) -> str | None:
     """Why this exercise is none: too few tests, one result for most of them, or a mistake that hardly one shows."""
-    visible, hidden = split_cases(exercise)
     results = [case.expect for case in hidden]
     if len(visible) == 0 or len(hidden) < FEWEST:
         return f"there are {len(visible)} visible and {len(hidden)} hidden tests"
     if max(map(results.count, results)) > COMMONEST * len(results):
         return "the function gives the same result nearly everywhere"
-    if exercise.start_function is not None and reference_of(exercise).baseline > len(hidden):
+    if exercise.start_function is not None and reference.baseline > len(hidden):
         return "the mistake shows nearly nowhere"
     return None
 
@@ -228,5 +246,6 @@ def word_lists(rng: random.Random) -> list[Arguments]:
         ["Ant", "ant", "Zebra", "animal"],
         ["arrow", "answers", "bread", "ape"],
     ]
+    made += [rng.sample(WORDS, rng.randint(7, 9)) for _ in range(2)]
     made += [rng.sample(WORDS, rng.randint(3, 6)) for _ in range(12)]
     return [(one,) for one in made]
