@@ -2,8 +2,8 @@
 
 A list of what is refused, not of what is allowed: it narrows the kernel that hostile code can reach, and namespaces and
 Landlock remain the boundary. Refused calls answer EPERM, and are announced where somebody listens, so that the audit
-can name them. clone3, whose flags lie in memory that a filter can't read, answers ENOSYS, upon which C libraries fall back
-to clone.
+can name them. clone3, whose flags lie in memory that a filter can't read, answers ENOSYS, upon which C libraries fall
+back to clone.
 """
 
 import platform
@@ -20,8 +20,8 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NAMES = """socket connect ptrace pivot_root mount umount2 add_key request_key keyctl perf_event_open open_by_handle_at
-setns process_vm_readv process_vm_writev bpf userfaultfd shmget shmat semget msgget mq_open sched_setscheduler sched_setattr
-acct swapon reboot init_module finit_module delete_module kexec_load clock_settime settimeofday clock_adjtime adjtimex
+setns process_vm_readv process_vm_writev bpf userfaultfd shmget shmat semget msgget mq_open sched_setscheduler
+sched_setattr acct swapon reboot init_module finit_module delete_module kexec_load clock_settime settimeofday clock_adjtime adjtimex
 sethostname setdomainname personality quotactl syslog chroot clone unshare""".split()
 NUMBERS = {
     "x86_64": [

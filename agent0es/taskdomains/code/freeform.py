@@ -24,9 +24,8 @@ def code_freeform(system: str) -> Freeform:
         draft=_draft,
         task=_task,
         answer=lambda task: _reference(task).solution,
-        mutants=lambda task: (
-            tuple(f"def f(*a, **k): return {case.expect}" for case in dict.fromkeys(_reference(task).tests[:2]))
-            + ("def f(*a, **k): return None",)
+        mutants=lambda task: tuple(
+            f"def f(*a, **k): return {value}" for value in (*(c.expect for c in _reference(task).tests[:2]), "None")
         ),
     )
 

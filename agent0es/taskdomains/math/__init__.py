@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from difflib import get_close_matches
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 

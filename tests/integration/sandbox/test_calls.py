@@ -169,6 +169,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def kill_guards() -> None:
+    for pid in descendants(os.getpid()):
+        if b"lifeline" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
 async def test_calls_run_side_by_side_up_to_the_number_of_places(sandbox: IsolatedSandbox) -> None:
     started = time.monotonic()
     ended = await asyncio.gather(*(sandbox.run(slow("import time; time.sleep(0.4)")) for _ in range(4)))
@@ -191,9 +197,7 @@ async def test_close_ends_what_runs_and_refuses_what_comes(earlier: set[str]) ->
 
 
 async def test_a_worker_that_was_killed_is_replaced(sandbox: IsolatedSandbox) -> None:
-    for pid in descendants(os.getpid()):
-        if b"lifeline" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+    kill_guards()
     for _ in range(3):
         try:
             assert (await sandbox.run(SandboxCommand(program="print(1)"))).stdout == b"1\n"
@@ -249,7 +253,8 @@ async def test_a_preloaded_call_gives_the_same(sandbox: IsolatedSandbox) -> None
 
 async def test_memory_of_all_processes_together_is_bounded(sandbox: IsolatedSandbox) -> None:
     hungry = (
-        "import os, time\nfor i in range(4):\n  if os.fork() == 0:\n    x = b'x' * (200 << 20); time.sleep(5); os._exit(0)\n"
+        "import os, time\nfor i in range(4):\n"
+        "  if os.fork() == 0:\n    x = b'x' * (200 << 20); time.sleep(5); os._exit(0)\n"
         "time.sleep(5); print('escaped')"
     )
     result = await sandbox.run(slow(hungry, 10.0))

@@ -135,8 +135,10 @@ def test_splits_are_large_enough_and_names_are_unique(domain: MathDomain) -> Non
 
 
 def test_advanced_families_are_a_domain_of_their_own(domain: MathDomain) -> None:
-    assert {"practised": 132, "held_out": 40, "validation": 8} == {
-        split: len(domain.families(split)) for split in ("practised", "held_out", "validation")
+    assert {split: len(domain.families(split)) for split in ("practised", "held_out", "validation")} == {
+        "practised": 132,
+        "held_out": 40,
+        "validation": 8,
     }
     assert {family.group for family in EXTENDED} == {
         "calculus",
