@@ -21,8 +21,8 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NAMES = """socket connect ptrace pivot_root mount umount2 add_key request_key keyctl perf_event_open open_by_handle_at
 setns process_vm_readv process_vm_writev bpf userfaultfd shmget shmat semget msgget mq_open sched_setscheduler
-sched_setattr acct swapon reboot init_module finit_module delete_module kexec_load clock_settime settimeofday clock_adjtime adjtimex
-sethostname setdomainname personality quotactl syslog chroot clone unshare""".split()
+sched_setattr acct swapon reboot init_module finit_module delete_module kexec_load clock_settime settimeofday
+clock_adjtime adjtimex sethostname setdomainname personality quotactl syslog chroot clone unshare""".split()
 NUMBERS = {
     "x86_64": [
         *(41, 42, 101, 155, 165, 166, 248, 249, 250, 298, 304, 308, 310, 311, 321, 323, 29, 30, 64, 68, 240, 144, 314),
