@@ -188,7 +188,7 @@ def test_two_calls_share_no_files(loop: asyncio.AbstractEventLoop, tool: PythonT
         "import socket",
         "from subprocess import run",
         "__import__('ctypes')",
-        "import multiprocessing.pool",
+        "import asyncio.events",
         "import nope",
     ],
 )
