@@ -166,7 +166,7 @@ def test_sanitised_text_has_no_controls(data: bytes) -> None:
 
 
 def test_files_are_there_and_come_back(loop: asyncio.AbstractEventLoop, tool: PythonTool) -> None:
-    code = "import os\nprint(open('a.txt').read())\nopen('b/c.txt', 'w').write('new')\nos.remove('a.txt')\nimport own\nown.x"
+    code = "import os, own\nprint(open('a.txt').read())\nopen('b/c.txt', 'w').write('new')\nos.remove('a.txt')\nown.x"
 
     result = loop.run_until_complete(tool.run(code, LIMITS, {"a.txt": "old", "b/d": "", "own.py": "x = 5"}))
 
