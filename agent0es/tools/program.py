@@ -87,7 +87,7 @@ def judged(
     else:
         status, output = read(ended.stdout)
         output = _shown(output[: limits.output_limit_bytes], len(output), limits)
-    denied = ended.denied or (_denied(output) if status == "denied" else ())
+    denied = _denied(output, ended.denied) if status == "denied" else ended.denied
     after = files
     written: tuple[WrittenFile, ...] = ()
     if files is not None:
@@ -184,16 +184,15 @@ def _complaint(status: ToolStatus, ended: SandboxResult, errors: bytes, limits: 
     return line if len(line) <= ERROR_CHARACTERS else line[:ERROR_CHARACTERS] + TRUNCATED
 
 
-def _denied(line: str) -> tuple[str, ...]:
-    """What was refused, from the line that says so: the call's own word, where the kernel had no part in it."""
-    module = re.search(r"module '(\w{1,40})' is not available", line)
-    if module is not None:
-        return (f"module {module[1]}",)
-    return (
-        ("file",)
-        if "outside the working directory" in line or "Errno 13" in line or "Errno 30" in line
-        else ("sandbox",)
-    )
+def _denied(line: str, seen: tuple[str, ...]) -> tuple[str, ...]:
+    """What was refused. Our own refusals inside are named by the line that says so, and look like a refused file from
+    outside; what else was seen from there stays, whatever a line pretends."""
+    module = re.match(r"ModuleNotFoundError: module '(\w{1,40})' is not available", line)
+    other = re.match(r"NotAllowed: ([ -~]{1,60})", line)
+    if module is None and other is None:
+        return seen or ("sandbox",)
+    own = f"module {module[1]}" if module is not None else other[1] if other is not None else ""
+    return (own, *(word for word in seen if word != "file"))
 
 
 def _signal_name(number: int) -> str:

@@ -54,7 +54,8 @@ def own(root):
 
 
 def guarded_import(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002  the names it is called by
-    if globals is names and level == 0:
+    asks = sys._getframe(1).f_globals if globals is None else globals
+    if asks is names and level == 0:
         allow(name.partition(".")[0])
     return original_import(name, globals, locals, fromlist, level)
 

@@ -44,7 +44,11 @@ def test_a_memory_kill_is_a_limit() -> None:
 def test_a_refusal_is_named() -> None:
     line = b"ModuleNotFoundError: module 'socket' is not available"
     assert call(PythonTool(Told(exit_code=77, stderr=line)), "x").denied == ("module socket",)
-    assert call(PythonTool(Told(exit_code=77, stderr=b"OSError: [Errno 30] no")), "x").denied == ("file",)
+    seen = ("file", "network")
+    assert call(PythonTool(Told(exit_code=77, stderr=line, denied=seen)), "x").denied == ("module socket", "network")
+    assert call(PythonTool(Told(exit_code=77, stderr=b"NotAllowed: name x", denied=("file",))), "x").denied == (
+        "name x",
+    )
     assert call(PythonTool(Told(exit_code=77, stderr=b"x", denied=("network",))), "x").denied == ("network",)
 
 

@@ -163,3 +163,46 @@ def test_never_raises(loop: asyncio.AbstractEventLoop, tool: PythonTool, text: s
 @given(st.binary(max_size=200))
 def test_sanitised_text_has_no_controls(data: bytes) -> None:
     assert all(character.isprintable() or character in "\n\t" for character in sanitise(data))
+
+
+def test_files_are_there_and_come_back(loop: asyncio.AbstractEventLoop, tool: PythonTool) -> None:
+    code = "import os, own\nprint(open('a.txt').read())\nopen('b/c.txt', 'w').write('new')\nos.remove('a.txt')\nown.x"
+
+    result = loop.run_until_complete(tool.run(code, LIMITS, {"a.txt": "old", "b/d": "", "own.py": "x = 5"}))
+
+    assert (result.status, result.output) == ("ok", "old\n5")
+    assert result.files == {"b/c.txt": "new", "b/d": "", "own.py": "x = 5"}
+    assert [(file.path, file.bytes, file.text) for file in result.written] == [("b/c.txt", 3, "new")]
+
+
+def test_two_calls_share_no_files(loop: asyncio.AbstractEventLoop, tool: PythonTool) -> None:
+    first = call(loop, tool, "open('x', 'w').write('1')")
+    second = call(loop, tool, "import os; os.listdir('.')")
+
+    assert (first.files, second.output) == ({"x": "1"}, "[]")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import socket",
+        "from subprocess import run",
+        "__import__('ctypes')",
+        "import asyncio.events",
+        "import nope",
+    ],
+)
+def test_a_module_that_is_not_on_the_list_is_refused_in_a_line(
+    loop: asyncio.AbstractEventLoop, tool: PythonTool, code: str
+) -> None:
+    result = call(loop, tool, code)
+    name = code.replace("'", " ").split()[1].split(".")[0].strip("(")
+
+    assert (result.status, result.output) == ("denied", f"ModuleNotFoundError: module {name!r} is not available")
+    assert f"module {name}" in result.denied
+
+
+def test_the_list_of_modules_is_a_hint_and_can_be_another(loop: asyncio.AbstractEventLoop, tool: PythonTool) -> None:
+    limits = ToolLimits(timeout_seconds=10, allow=("socket",))
+    assert call(loop, tool, "import socket; socket.AF_INET", limits).status == "ok"
+    assert call(loop, tool, "math.pi", limits).output == "ModuleNotFoundError: module 'math' is not available"
