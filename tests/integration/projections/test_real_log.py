@@ -22,13 +22,14 @@ MEASURED = {
     "tool_calls": "EXCLUDE (requested, ended)",
     "adapters": "EXCLUDE (started, trained, decided)",
     "curriculum": "",
+    "histories": "",
     "evaluation_families": "",
 }
 """Columns that tell of time and hashes, which differ from log to log; `time` where nothing is said."""
 
 WRITER = """
 import random, sys
-from agent0es.log import EventLog, History
+from agent0es.log import EventLog
 from tests.unit.projections.history import history
 with EventLog.open(sys.argv[1]) as log:
     for number in range(1000):
