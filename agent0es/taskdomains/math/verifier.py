@@ -36,6 +36,11 @@ WORDS = frozenset(
 )
 """The words of mathematics; any other word of more than three letters makes a text no mathematics."""
 OPERATOR = re.compile(r"[-+*/^=<>!|]|[0-9]|[({\[]")
+NO_MATHEMATICS = re.compile(
+    r".*[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[a-z]([-/+*])[a-z](?:\1[a-z])+|(?:[a-z]+[-/+*])*[a-z]{2,}(?:[-/+*][a-z]+)+"
+    r"|(?:[a-z]+[-/+*])+[a-z]{2,}(?:[-/+*][a-z]+)*|[^{]*:.*|.*[^0-9.]0[0-9].*"
+)
+"""Dates, words spelled or joined (`c-a-t`, `red/cap`), times: to be compared as texts."""
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 PERCENT = re.compile(
     r"\b(?:what|which) percent(?:age)?\b|\bas a percent|\bpercentage\b|\bhow many percent\b", re.IGNORECASE
@@ -67,7 +72,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
         same = TRUTHS.get(given.lower()) is TRUTHS[true.lower()]
         return _judged(same, "exact", _compared(given, true, same))
     goal = plain(true)
-    if not is_mathematics(goal):
+    if len(true) > LONGEST or not is_mathematics(goal):
         same = " ".join(given.split()) == true
         return _judged(same, "exact", _compared(given, true, same))
     matrix = "\\begin" in answer
@@ -114,10 +119,15 @@ def normal_form(answer: str | None) -> str | None:
 
 
 def is_mathematics(text: str) -> bool:
-    """Whether a text in plain notation is mathematics or a number with a unit, rather than words."""
+    """Whether a reference in plain notation is mathematics or a number with a unit, rather than words."""
     number, unit = split_unit(text)
     if unit is not None and read_number(number) is not None:
         return True
+    return not NO_MATHEMATICS.fullmatch(text) and _readable(text)
+
+
+def _readable(text: str) -> bool:
+    """Whether a text may be mathematics: the letters are unknowns, constants or the names of functions."""
     if not text.isascii() or not OPERATOR.search(text) or '"' in text or "'" in text:
         return False
     return all(len(word) == 1 or word in WORDS or _product_of_letters(word, text) for word in LETTERS.findall(text))
@@ -156,7 +166,7 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
         return _judged(
             None, "numeric", f"{_short(shown)} could not be compared with {true}: a unit is missing or unknown"
         )
-    if not is_mathematics(given) and "\\" not in given and not LETTERS.fullmatch(given):
+    if not _readable(given) and "\\" not in given and not LETTERS.fullmatch(given):
         return _judged(False, "symbolic", f"{_short(shown)} is not an expression like {true}")
     if len(given) > LONGEST_SYMBOLIC or len(goal) > LONGEST_SYMBOLIC:
         return _judged(None, "symbolic", f"{_short(shown)} is too long to compare with {_short(true)}")
@@ -171,7 +181,7 @@ def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verifi
         return _judged(None, "symbolic", f"{_short(answer)} has lines that can't be checked")
     if sum(map(len, lines)) > LONGEST_SYMBOLIC * 2:
         return _judged(None, "symbolic", f"{_short(answer)} is too long to check")
-    if not all(is_mathematics(line) for line in lines):
+    if not all(map(_readable, lines)):
         return _judged(False, "symbolic", f"{_short(answer)} is not mathematics line by line")
     return NeedsCall("python", _program("\n".join(lines), goal, "", _settings(task)))
 
