@@ -31,7 +31,9 @@ def formulas() -> st.SearchStrategy[Formula]:
     leaves: st.SearchStrategy[Formula] = st.one_of(st.sampled_from(VARIABLES), st.builds(Constant, st.booleans()))
     connectives = st.sampled_from(("and", "or", "xor", "implies", "iff"))
     return st.recursive(
-        leaves, lambda inner: st.one_of(st.builds(Not, inner), st.builds(Binary, connectives, inner, inner)), max_leaves=12
+        leaves,
+        lambda inner: st.one_of(st.builds(Not, inner), st.builds(Binary, connectives, inner, inner)),
+        max_leaves=12,
     )
 
 
@@ -73,7 +75,9 @@ def test_notations_are_read(text: str, plain: str) -> None:
     assert write(read_formula(text)) == plain
 
 
-@pytest.mark.parametrize("text", ["", "p q", "p and", "(p", "p)", "and p", "p()", "__import__('os')", "p + q", "2", "∀", "p."])
+@pytest.mark.parametrize(
+    "text", ["", "p q", "p and", "(p", "p)", "and p", "p()", "__import__('os')", "p + q", "2", "∀", "p."]
+)
 def test_what_is_no_formula_is_said_so(text: str) -> None:
     with pytest.raises(Unreadable):
         read_formula(text)

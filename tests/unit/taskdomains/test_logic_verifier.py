@@ -105,7 +105,12 @@ def test_the_program_for_the_sandbox_runs_with_the_solver_and_without(options: l
     assert isinstance(call, NeedsCall)
     program = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
     ran = subprocess.run(
-        [sys.executable, *options, str(program)], input=call.input, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, *options, str(program)],
+        input=call.input,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert ran.stdout == printed
 
