@@ -37,7 +37,6 @@ MIXED = (
 )
 """Families of the mixed demonstrations, the broadest mix first."""
 MIXED_SEED = 2024
-SECOND_TRIES = 20
 
 
 class LogicDomain:
@@ -94,12 +93,9 @@ class LogicDomain:
         family = self._families.get(task.family)
         if family is None or "variant" not in task.parameters:
             return None
-        for _ in range(SECOND_TRIES):
-            second = family.second_instance(task, rng)
-            moved = _moved(family, code, task, second)
-            if moved is not None:
-                return second, moved
-        return None
+        second = family.second_instance(task, rng)
+        moved = _moved(family, code, task, second)
+        return None if moved is None else (second, moved)
 
 
 def _moved(family: LogicFamily, code: str, task: Task, second: Task) -> str | None:

@@ -69,8 +69,8 @@ def clean(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """A short text in lower case, without punctuation."""
-    return " ".join(re.sub(r"[^\w\s']", " ", text.lower()).split())
+    """A short text in lower case, without punctuation; empty for one that shows something else than it holds."""
+    return "" if not text.isprintable() else " ".join(re.sub(r"[^\w\s']", " ", text.lower()).split())
 
 
 def truth(text: str) -> bool | None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 import z3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent0es.taskdomains.logic.families.common import ARROWS, letters, random_formula, rewritten
@@ -119,6 +119,7 @@ def test_python_agrees_with_the_truth_table(formula: Formula) -> None:
     assert rows(formula, VARIABLES) == true
 
 
+@settings(deadline=None)  # the first call loads the solver
 @given(formulas())
 def test_the_solver_agrees_with_the_truth_table(formula: Formula) -> None:
     assert satisfiable(formula) is solver_says(formula)

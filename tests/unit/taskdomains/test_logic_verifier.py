@@ -152,7 +152,9 @@ HOSTILE = {
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_answers_are_wrong_or_undecided(name: str, reference: str) -> None:
-    found = judged(HOSTILE[name], reference)
+    found = DOMAIN.judge(Submission(HOSTILE[name]), task(reference))
+    if isinstance(found, NeedsCall):
+        found = DOMAIN.conclude("timeout", "", Submission(HOSTILE[name]), task(reference))
     assert found.correct is not True and found.score == 0.0
     normal_form(HOSTILE[name])
 

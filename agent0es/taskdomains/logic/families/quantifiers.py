@@ -14,7 +14,7 @@ practised = partial(make, split="practised", group="quantifiers")
 held_out = partial(make, split="held_out", group="quantifiers")
 validation = partial(make, split="validation", group="quantifiers")
 
-LAST = Int((9, 15), (30, 60))
+NUMBERS = {"last": Int((9, 15), (30, 60)), "conditions": Int((1, 1), (2, 3))}
 NOUNS = "actors bakers cooks dancers farmers judges nurses pilots singers tailors".split()
 PAIRS = {"individuals": Int((3, 3), (4, 5)), "pairs": Int((3, 4), (6, 9))}
 
@@ -35,49 +35,45 @@ def _size(rng: random.Random, last: int) -> Condition:
     return f"x < {limit}", lambda x: x + 1 <= limit
 
 
-def _pick(rng: random.Random, last: int, wanted: bool, quantifier: str) -> tuple[str, str, list[int], list[int]]:
-    """Texts of two conditions; the numbers up to `last` that meet the first, and those that meet both."""
+def _pick(
+    rng: random.Random, last: int, conditions: int, wanted: bool, quantifier: str
+) -> tuple[dict[str, str], list[int], list[int]]:
+    """Texts of so many conditions and of one more; the numbers up to `last` that meet the first ones, and all."""
     for _ in range(TRIES):
-        first = _remainder(rng)
-        second = _size(rng, last) if rng.random() < 0.5 else _remainder(rng)
-        some = [x for x in range(1, last + 1) if first[1](x)]
-        both = [x for x in some if second[1](x)]
+        drawn = [_remainder(rng), *(_size(rng, last) for _ in range(conditions - 1))]
+        then = _size(rng, last) if rng.random() < 0.5 and conditions == 1 else _remainder(rng)
+        some = [x for x in range(1, last + 1) if all(condition[1](x) for condition in drawn)]
+        both = [x for x in some if then[1](x)]
         true = len(both) == len(some) if quantifier == "all" else bool(both)
-        if first[0].split()[2] != second[0].split()[2] and some and true is wanted:
+        if drawn[0][0].split()[2] != then[0].split()[2] and some and true is wanted:
             break
-    return first[0], second[0], some, both
-
-
-def _every(rng: random.Random, last: int) -> Mapping[str, str]:
-    given, then, some, both = _pick(rng, last, rng.random() < 0.5, "all")
-    return {
-        "given": given,
-        "then": then,
+    texts = {
+        "given": " and ".join(condition[0] for condition in drawn),
+        "then": then[0],
         "last": str(last),
         "end": str(last + 1),
-        "answer": str(len(both) == len(some)),
     }
+    return texts, some, both
 
 
-def _some(rng: random.Random, last: int) -> Mapping[str, str]:
-    given, then, _, both = _pick(rng, last, rng.random() < 0.5, "some")
-    return {"given": given, "then": then, "last": str(last), "end": str(last + 1), "answer": str(bool(both))}
+def _every(rng: random.Random, last: int, conditions: int) -> Mapping[str, str]:
+    texts, some, both = _pick(rng, last, conditions, rng.random() < 0.5, "all")
+    return {**texts, "answer": str(len(both) == len(some))}
 
 
-def _counterexample(rng: random.Random, last: int) -> Mapping[str, str]:
-    given, then, some, both = _pick(rng, last, False, "all")
-    return {
-        "given": given,
-        "then": then,
-        "last": str(last),
-        "end": str(last + 1),
-        "answer": str(min(set(some) - set(both), default=some[0])),
-    }
+def _some(rng: random.Random, last: int, conditions: int) -> Mapping[str, str]:
+    texts, _, both = _pick(rng, last, conditions, rng.random() < 0.5, "some")
+    return {**texts, "answer": str(bool(both))}
 
 
-def _witness(rng: random.Random, last: int) -> Mapping[str, str]:
-    given, then, _, both = _pick(rng, last, True, "some")
-    return {"given": given, "then": then, "last": str(last), "end": str(last + 1), "answer": str(min(both, default=0))}
+def _counterexample(rng: random.Random, last: int, conditions: int) -> Mapping[str, str]:
+    texts, some, both = _pick(rng, last, conditions, False, "all")
+    return {**texts, "answer": str(min(set(some) - set(both)))}
+
+
+def _witness(rng: random.Random, last: int, conditions: int) -> Mapping[str, str]:
+    texts, _, both = _pick(rng, last, conditions, True, "some")
+    return {**texts, "answer": str(min(both))}
 
 
 def _sums(every_first: bool) -> Callable[..., Mapping[str, str]]:
@@ -270,7 +266,7 @@ FAMILIES = (
             "Is it true for all x from 1 to {last} with {given} that {then}?",
             "Every x from 1 to {last} with {given} has {then}. True or False?",
         ),
-        sizes={"last": LAST},
+        sizes=NUMBERS,
     ),
     practised(
         name="some_number",
@@ -280,7 +276,7 @@ FAMILIES = (
             "Is there an x from 1 to {last} with {given} and {then}?",
             "Some x from 1 to {last} has {given} and {then}. True or False?",
         ),
-        sizes={"last": LAST},
+        sizes=NUMBERS,
     ),
     practised(
         name="smallest_counterexample",
@@ -290,7 +286,7 @@ FAMILIES = (
             "Claim: every x from 1 to {last} with {given} has {then}. What is the smallest counterexample?",
             "Find the least x from 1 to {last} with {given} but not {then}.",
         ),
-        sizes={"last": LAST},
+        sizes=NUMBERS,
     ),
     practised(
         name="every_has_some",
@@ -369,6 +365,6 @@ FAMILIES = (
             "What is the smallest x from 1 to {last} with {given} and {then}?",
             "Name the least x from 1 to {last} that has {given} and {then}.",
         ),
-        sizes={"last": LAST},
+        sizes=NUMBERS,
     ),
 )

@@ -257,6 +257,7 @@ def _de_morgan(rng: random.Random, variables: int) -> Mapping[str, str]:
     return {
         "shown": f" {connective} ".join(names),
         "other": other,
+        "joiner": f'" {other} "',
         "list": "[" + ", ".join(f'"{name}"' for name in names) + "]",
         "answer": f"nnf of: not ({f' {connective} '.join(names)})",
         "printed": f" {other} ".join(f"not {name}" for name in names),
@@ -398,7 +399,7 @@ FAMILIES = (
     practised(
         name="de_morgan",
         build=_de_morgan,
-        action='" {other} ".join("not " + v for v in {list})',
+        action='{joiner}.join("not " + v for v in {list})',
         wordings=(
             "Write not ({shown}) with `not` only before single variables, joined by {other}.",
             "Push the negation inwards, so that {other} joins the parts: not ({shown}).",
