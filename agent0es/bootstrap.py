@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent0es import __version__
 from agent0es.domain import events as ev
-from agent0es.errors import ConfigurationError, RunNotFound, StoreError
+from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError
 from agent0es.log import EventLog, History, NewEvent
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.history.verification import Report
     from agent0es.models.base import ModelBackend
     from agent0es.provenance.retraction import Rebuild
+    from agent0es.sandbox import IsolatedSandbox
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
     from agent0es.training.jobs import ProgressCallback
@@ -155,17 +156,27 @@ async def call_by_hand(
 
     Raises ConfigurationError or SandboxUnavailable.
     """
-    from agent0es.sandbox import BubblewrapSandbox
     from agent0es.tools import load_tools
     from agent0es.tools.policy import policy_of
 
-    policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domain)
-    sandbox = BubblewrapSandbox()
-    try:
+    policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domains[0])
+    async with sandbox_of(configuration) as sandbox:
         [tool] = load_tools([name], sandbox).values()
         return policy, await tool.run(text, policy.limits, files)
-    finally:
-        await sandbox.close()
+
+
+def sandbox_of(configuration: "Configuration") -> "IsolatedSandbox":
+    """The sandbox of the best tier that works here. Without one, tools are refused, unless the user has said
+    `sandbox.allow_unsafe`. Raises SandboxUnavailable."""
+    from agent0es.sandbox import open_sandbox
+
+    settings = configuration.sandbox
+    try:
+        return open_sandbox(None if settings.tier == "auto" else settings.tier)
+    except SandboxUnavailable:
+        if settings.allow_unsafe:
+            return open_sandbox("unsafe")
+        raise
 
 
 @asynccontextmanager
@@ -179,16 +190,21 @@ async def open_ports(
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import create_backend
-    from agent0es.sandbox import BubblewrapSandbox
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools import VERIFIER_TOOLS, load_tools
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
     domains = load_task_domains(configuration.curriculum.domains)
+    if configuration.curriculum.freeform_share:
+        for name, domain in domains.items():
+            if domain.freeform is None:
+                raise ConfigurationError(
+                    f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
+                )
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
-        sandbox = BubblewrapSandbox()
+        sandbox = sandbox_of(configuration)
         stack.push_async_callback(sandbox.close)
         tools = load_tools(dict.fromkeys((*configuration.tools.enabled, *VERIFIER_TOOLS)), sandbox)
 

@@ -100,11 +100,22 @@ class ToolsSettings(Section):
     """Task domain to tool to what holds for it there."""
 
 
+class SandboxSettings(Section):
+    """Isolation of what models wrote."""
+
+    tier: Literal["auto", "full", "kernel"] = "auto"
+    """auto: the best one that works on this machine. What they stop: docs/security.md."""
+    allow_unsafe: bool = False
+    """Where no tier works, run tools without isolation all the same. Every start says so, and so does every event."""
+
+
 class CurriculumSettings(Section):
     """What the teacher is asked for."""
 
     domains: tuple[str, ...] = Field(default=("math",), min_length=1)
     """Entry points in the group `agent0es.task_domains`."""
+    freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the tasks that the teacher writes itself, where the domain allows it; the others are of families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of a family's first task; from there it moves towards a solve rate of one half."""
     candidates: int = Field(default=2, ge=1)
@@ -201,6 +212,7 @@ class Configuration(Section):
     """Every random choice derives from it."""
     models: ModelsSettings = ModelsSettings()
     tools: ToolsSettings = ToolsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     curriculum: CurriculumSettings = CurriculumSettings()
     rewards: RewardsSettings = RewardsSettings()
     training: TrainingSettings = TrainingSettings()

@@ -56,6 +56,36 @@ def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
     return turns
 
 
+def freeform_request(topic: str, difficulty: float) -> str:
+    """The user's turn where the teacher writes the task itself."""
+    level = "easy" if difficulty < 1 / 3 else "middling" if difficulty < 2 / 3 else "hard"
+    return f"Topic: {topic}. Difficulty: {level}."
+
+
+def topic_of(domain: TaskDomain, seed: int) -> str:
+    """What a freeform task is to be about, drawn from what the domain's families are about."""
+    return random.Random(seed).choice(sorted({family.group for family in domain.families("practised")}))
+
+
+def freeform_few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
+    """What comes before a freeform request: families' tasks as the teacher would have written them."""
+    freeform, rng = domain.freeform, random.Random(seed)
+    assert freeform is not None, "the schedule asks only for what the domain has"
+    turns = [("system", freeform.system)]
+    families = list(domain.families("practised"))
+    rng.shuffle(families)
+    for family in families:
+        difficulty = rng.random()
+        task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
+        example = freeform.example(task)
+        if example is not None:
+            words = json.dumps(example, ensure_ascii=False)
+            turns += [("user", freeform_request(family.group, difficulty)), ("assistant", words)]
+        if len(turns) > 2 * EXAMPLES:
+            break
+    return turns
+
+
 def read_proposal(text: str) -> Proposal | str:
     """The proposal in the teacher's words, or why there is none."""
     try:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.output import json_line, json_option, printable, write_lines, write_table
+from agent0es.cli.output import json_line, json_option, printable, shorten, write_lines, write_table
 
 if TYPE_CHECKING:
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
+
+SHOWN = 70
+"""Characters that the table shows of a description; --json has all."""
 
 config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="YAML file with settings."
@@ -42,7 +45,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
     configuration = load_configuration(config_file, overrides)
     found = []
     for name, tool in tool_classes().items():
-        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domain)
+        policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domains[0])
         found.append(
             {
                 "tool": name,
@@ -61,8 +64,9 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
     if as_json:
         write_lines(map(json_line, found))
     else:
-        columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb", "description")
-        write_table(columns, [[one[column] for column in columns] for one in found])
+        columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb")
+        rows = [[*(one[column] for column in columns), shorten(one["description"], SHOWN)] for one in found]
+        write_table([*columns, "description"], rows)
 
 
 @tools_group.command("run")
@@ -88,8 +92,8 @@ def run_command(
 ) -> None:
     """Call TOOL once, in the sandbox, within the limits of a run.
 
-    Nothing is written to a log, which holds what runs did: --json has what an audit of the call would. The exit code is 0
-    when the call ended well, else 1.
+    Nothing is written to a log, which holds what runs did: --json has what an audit of the call would. The exit code
+    is 0 when the call ended well, else 1.
     """
     from agent0es.bootstrap import call_by_hand
     from agent0es.configuration import load_configuration
@@ -104,8 +108,8 @@ def run_command(
     if as_json:
         write_lines([json_line(_described(policy, result))])
     else:
-        write_lines([f"{result.status}: {printable(line)}" for line in [", ".join(result.denied) or result.tier]])
-        write_lines(printable(line) for line in result.output.split("\n"))
+        refused = f", refused: {printable(', '.join(result.denied))}" if result.denied else ""
+        write_lines([f"{result.status} ({result.tier}{refused})", *map(printable, result.output.split("\n"))])
     sys.exit(0 if result.status == "ok" else 1)
 
 

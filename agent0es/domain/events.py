@@ -18,7 +18,7 @@ from agent0es.domain.values import Value
 from agent0es.domain.workdir import FileWritten
 
 Role = Literal["teacher", "student"]
-ToolPurpose = Literal["solution", "second_instance", "verification"]
+ToolPurpose = Literal["solution", "second_instance", "verification", "reference", "repetition"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -203,7 +203,8 @@ class ToolRequested(Value):
     input: str
     """Code or expression. Hostile."""
     purpose: ToolPurpose
-    """The student's own call, or one that the verifier makes on the student's code or answer."""
+    """solution: the student's own call; verification, second_instance: the verifier's, on the student's answer or code;
+    reference, repetition: the first and the second run of what a teacher wrote as a freeform task's reference."""
     timeout_seconds: float
     """Wall-clock limit."""
     memory_limit_mb: int

@@ -20,13 +20,12 @@ from agent0es.domain.task import Task
 from agent0es.evaluation.suite import suite
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.freeform import Refusal, read_freeform
+from agent0es.handlers.verify import sandbox_call
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.projections.novelty import NoveltyIndex
 from agent0es.taskdomains.base import TaskDomain
-
-Refusal = tuple[str, str]
-"""Reason and detail of a ProposalRejected."""
 
 DUPLICATE: Refusal = ("duplicate", "the same family and parameters were asked before, or are held out")
 
@@ -59,7 +58,14 @@ class Propose:
         for attempt in range(begun, tries):
             called, text, seconds = await self._ask(requested, state, attempt)
             events = [NewEvent(stream, called, {"seconds": seconds})]
-            read = read_task(ports.domains[requested.domain], requested, text, attempt)
+            domain = ports.domains[requested.domain]
+            if requested.source == "freeform":
+                await record(events)
+                events = []
+                call = sandbox_call(ports, domain.name, draft_name(requested.task, attempt), record)
+                read = await read_freeform(domain, requested, text, call)
+            else:
+                read = read_task(domain, requested, text, attempt)
             refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
             if refusal is None:
                 return []
@@ -76,9 +82,16 @@ class Propose:
         ports, settings = self._ports, self._ports.settings("teacher")
         model, adapter = ports.models["teacher"], state.serving["teacher"]
         domain = ports.domains[requested.domain]
-        turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
-        families = offer(requested)
-        prompt = two_parts(model, turns, teacher.request_text(families))
+        if requested.source == "freeform" and domain.freeform is not None:
+            [difficulty] = requested.families.values()
+            turns = teacher.freeform_few_shot(domain, ports.configuration.seed)
+            words = teacher.freeform_request(teacher.topic_of(domain, requested.seed), difficulty)
+            schema = domain.freeform.schema()
+        else:
+            families = offer(requested)
+            turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
+            words, schema = teacher.request_text(families), teacher.schema(domain, families)
+        prompt = two_parts(model, turns, words)
         request = GenerationRequest(
             prompt="".join(prompt),
             shared=len(prompt[0]),
@@ -86,7 +99,7 @@ class Propose:
             temperature=settings.temperature,
             top_p=settings.top_p,
             seed=derive_seed(requested.seed, "proposal", attempt),
-            json_schema=teacher.schema(domain, families),
+            json_schema=schema,
         )
         [completion] = await model.generate([request], adapter=adapter)
         called = model_called(
@@ -204,4 +217,9 @@ def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_lef
 
 def identity(task: Task) -> str:
     """What makes two tasks the same problem, whatever the wording."""
-    return json.dumps([task.family, task.parameters], sort_keys=True)
+    return json.dumps([task.family, task.parameters or task.description], sort_keys=True)
+
+
+def draft_name(task: int, attempt: int) -> str:
+    """Under which the calls that check a freeform proposal are kept."""
+    return f"{task}/draft-{attempt}"

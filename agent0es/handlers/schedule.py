@@ -8,6 +8,7 @@ A fork may change how many tasks an iteration has and how many are in flight. So
 decided yet is decided when the fork begins, from the state as a whole.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 
 from agent0es.configuration import Configuration
@@ -18,6 +19,7 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains import practised_families
+from agent0es.taskdomains.freeform import family_of
 
 
 class Schedule:
@@ -125,12 +127,17 @@ def _requests(
     for number in range(state.earlier + first, state.earlier + last + 1):
         seed = derive_seed(state.seed, "task", number)
         domain = sorted(families)[number % len(families)]
-        chosen = choose_families(families[domain], statistics, in_flight, curriculum.candidates, seed)
+        freely = random.Random(derive_seed(seed, "source")).random() < curriculum.freeform_share
+        if freely:
+            own = family_of(domain)
+            chosen = {own: state.families.get(own, start).difficulty}
+        else:
+            chosen = choose_families(families[domain], statistics, in_flight, curriculum.candidates, seed)
         request = ev.TaskRequested(
             task=number,
             iteration=state.iteration,
             domain=domain,
-            source="families",
+            source="freeform" if freely else "families",
             families=chosen,
             novelty_bar=curriculum.novelty_bar,
             seed=seed,

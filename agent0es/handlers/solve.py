@@ -67,5 +67,7 @@ class Solve:
     def _demonstrations(self, proposed: ev.TaskProposed) -> tuple[Demonstration, ...]:
         """Worked examples of the family: the same text for all of its tasks, so that the engine reads it once."""
         family, domain = proposed.proposal.family, self._ports.domains[proposed.proposal.domain]
+        if not proposed.proposal.parameters:  # written freely: there is no family to show
+            return tuple(domain.mixed_demonstrations(proposed.demonstrations))
         rng = random.Random(derive_seed(self._ports.configuration.seed, "demonstrations", family))
         return tuple(domain.demonstrations(family, proposed.demonstrations, rng))

@@ -18,7 +18,7 @@ from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains.base import NeedsCall, TaskDomain
 from agent0es.tools.base import ToolResult
 
-KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s"}
+KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s", "reference": "r", "repetition": "d"}
 """Letter in the names of the verifier's calls."""
 
 

@@ -9,7 +9,6 @@ from agent0es.configuration import ToolsSettings
 from agent0es.domain import events as ev
 from agent0es.domain.workdir import changed, files_sha256
 from agent0es.handlers.attempt import requested_under
-from agent0es.handlers.verify import Call
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.projections.datasets import OPENING_PARTS
 from agent0es.taskdomains.base import NeedsCall
@@ -25,6 +24,22 @@ class MissingCall(Exception):
 
 
 @dataclass(slots=True)
+class RecordedCalls:
+    """Calls in the sandbox on behalf of a decision, as the log has them."""
+
+    asked: dict[str, ev.ToolRequested] = field(default_factory=dict)
+    answered: dict[str, ev.ToolCalled] = field(default_factory=dict)
+
+    async def __call__(self, needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
+        """What came of a call. Raises MissingCall for one that the log hasn't."""
+        wanted = (needed.tool, needed.input, purpose, files_sha256(needed.files))
+        for name, asked in reversed(self.asked.items()):
+            if (asked.tool, asked.input, asked.purpose, asked.files_sha256) == wanted and name in self.answered:
+                return result_of(self.answered[name])
+        raise MissingCall(f"a call of {needed.tool} for {purpose} with this input: {needed.input}")
+
+
+@dataclass(slots=True)
 class Attempt:
     """What is known of an attempt."""
 
@@ -34,9 +49,7 @@ class Attempt:
     submitted: ev.SolutionSubmitted | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """What lies in the working directory."""
-    asked: dict[str, ev.ToolRequested] = field(default_factory=dict)
-    """The verifier's calls by name."""
-    answered: dict[str, ev.ToolCalled] = field(default_factory=dict)
+    verifier: RecordedCalls = field(default_factory=RecordedCalls)
 
     def expected_prompt(
         self, called: ev.ModelCalled, template: ChatTemplate, settings: ToolsSettings
@@ -103,18 +116,6 @@ class Attempt:
             task=self.started.task,
             solution=solution.model_copy(update={"confidence": confidence}),
         )
-
-    def verifier_calls(self) -> Call:
-        """The verifier's calls as the log has them. Awaiting one that it hasn't raises MissingCall."""
-
-        async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
-            wanted = (needed.tool, needed.input, purpose, files_sha256(needed.files))
-            for name, asked in reversed(self.asked.items()):
-                if (asked.tool, asked.input, asked.purpose, asked.files_sha256) == wanted and name in self.answered:
-                    return result_of(self.answered[name])
-            raise MissingCall(f"a call of {needed.tool} for {purpose} with this input: {needed.input}")
-
-        return call
 
 
 def result_of(called: ev.ToolCalled) -> ToolResult:

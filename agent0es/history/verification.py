@@ -22,7 +22,8 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission, Task
 from agent0es.evaluation.suite import suite
 from agent0es.handlers import evaluate, evaluate_teacher, propose, reward, schedule, train, verify
-from agent0es.history.attempts import Attempt, MissingCall, tail
+from agent0es.handlers.freeform import read_freeform
+from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls, tail
 from agent0es.history.novelties import Novelties
 from agent0es.log import EventLog, History, Recorded
 from agent0es.log.mapper import encode_content
@@ -120,6 +121,8 @@ class _Check:
         self._teacher_text: dict[int | str, str] = {}
         """Task, or name of a teacher's attempt, to what was last written for it."""
         self._attempts: dict[str, Attempt] = {}
+        self._drafts: dict[str, RecordedCalls] = {}
+        """Calls on freeform proposals of tasks without one that was accepted."""
         self._datasets: dict[str, str] = {}
         """Adapter to the hash of its dataset."""
 
@@ -150,7 +153,11 @@ class _Check:
                 if not events:
                     self._expected.pop((_cause(recorded), handler), None)
             case ev.TaskProposed() | ev.ProposalRejected():
-                self._compare("proposals", recorded, await self._proposal(event))
+                try:
+                    proposal = await self._proposal(event)
+                except MissingCall as missing:
+                    self._differ("proposals", recorded, None, str(missing))
+                self._compare("proposals", recorded, proposal)
             case ev.ModelCalled(role="student", attempt=str() as name):
                 expected = self._prompt(self._attempt(recorded, name), event)
                 if expected != tail(event.prompt):
@@ -205,13 +212,13 @@ class _Check:
                     self._prompt(attempt, event)
                 attempt.read(event)
             case ev.ToolRequested() if event.purpose != "solution":
-                self._attempt(recorded, event.attempt).asked[event.call] = event
+                self._calls(recorded, event.attempt).asked[event.call] = event
             case ev.ToolCalled():
-                attempt = self._attempt(recorded, event.attempt)
-                if event.call in attempt.asked:
-                    attempt.answered[event.call] = event
+                calls = self._calls(recorded, event.attempt)
+                if event.call in calls.asked:
+                    calls.answered[event.call] = event
                 else:
-                    attempt.observe(event, self._configuration.tools)
+                    self._attempt(recorded, event.attempt).observe(event, self._configuration.tools)
             case ev.SolutionSubmitted():
                 self._attempt(recorded, event.attempt).submitted = event
             case ev.Verified() | ev.AttemptAbandoned():
@@ -250,7 +257,12 @@ class _Check:
             return None
         requested, text, attempt = task_state.request, self._teacher_text[number], self._refused.get(number, 0)
         left = max(0, self._configuration.curriculum.proposal_tries - attempt - 1)
-        read = propose.read_task(self._rules.domains[requested.domain], requested, text, attempt)
+        domain = self._rules.domains[requested.domain]
+        if requested.source == "freeform":
+            calls = self._drafts.get(propose.draft_name(number, attempt), RecordedCalls())
+            read = await read_freeform(domain, requested, text, calls)
+        else:
+            read = propose.read_task(domain, requested, text, attempt)
         if not isinstance(read, Task):
             return propose.rejected(requested, read, text, left)
         if isinstance(recorded, ev.ProposalRejected) and recorded.reason == "not_novel":
@@ -295,14 +307,14 @@ class _Check:
             if task is None or task.proposal is None or name not in task.attempts:
                 return None
             known, seed, domain = task.attempts[name], task.request.seed, domains[task.request.domain]
-            return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier_calls())
+            return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier)
         problem = self._suite[_problem(name)].task
         domain = domains[problem.domain]
         submission = Submission(attempt.submitted.solution.answer, attempt.files)
         return ev.Verified(
             attempt=name,
             task=None,
-            verification=await verify.judged(domain, submission, problem, attempt.verifier_calls()),
+            verification=await verify.judged(domain, submission, problem, attempt.verifier),
             second_instance=None,
             majority_key=domain.normal_form(submission.answer),
         )
@@ -354,6 +366,12 @@ class _Check:
 
     def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
         return attempt.expected_prompt(event, self._rules.templates["student"], self._configuration.tools)
+
+    def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
+        """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""
+        if "/draft-" in name:
+            return self._drafts.setdefault(name, RecordedCalls())
+        return self._attempt(recorded, name).verifier
 
     def _attempt(self, recorded: Recorded, name: str) -> Attempt:
         """An attempt whose beginning the log has; without that, what is in the log does not follow from anything."""

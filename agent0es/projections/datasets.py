@@ -1,8 +1,8 @@
 """Training datasets: what the log offers to learn from, as of a position. A pure function of the events.
 
-A student's row is a verified-correct attempt with a single, error-free call whose output is the answer, and whose
-code was also right on a second instance. A teacher's row is a proposal that became a task, best rewarded first.
-One row a task, capped per family, pooled over all iterations, without what was retracted before it was built.
+A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task,
+best rewarded first. One row a task, capped per family, pooled over all iterations, without what was retracted before
+it was built.
 """
 
 import hashlib
@@ -98,10 +98,9 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 solutions[event.attempt] = event.solution
             case ev.Retracted():
                 retracted.append(event.what)
-            case ev.Verified(task=int() as number, second_instance=True) if event.verification.correct is True:
-                solution = solutions[event.attempt]
-                if solution.tool_calls == 1 and solution.tool_errors == 0 and solution.observed:
-                    task = tasks[number]
+            case ev.Verified(task=int() as number) if event.verification.correct is True:
+                task = tasks[number]
+                if learnable(solutions[event.attempt], event, task):
                     found.append(
                         Example(
                             source=event.attempt,
@@ -117,6 +116,20 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case _:
                 pass
     return _without(retracted, found)
+
+
+def learnable(solution: Solution, verified: ev.Verified, task: Task) -> bool:
+    """Whether a correct attempt is worth learning from: without a tool's error, and not right by luck.
+
+    One call whose output is the answer must be right on a second instance too; a freely written task has none. Hidden
+    tests and milestones are many instances in themselves, and their answer need not be what a call printed.
+    """
+    if solution.tool_errors:
+        return False
+    if verified.verification.method in ("tests", "milestones"):
+        return solution.tool_calls > 0
+    lucky = verified.second_instance is not True and bool(task.parameters)
+    return solution.tool_calls == 1 and solution.observed and not lucky
 
 
 def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:

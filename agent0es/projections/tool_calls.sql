@@ -85,7 +85,7 @@ COMMENT ON COLUMN tool_calls.call IS 'Name of the call: the attempt, #, and a co
 COMMENT ON COLUMN tool_calls.task IS 'Number of the task; NULL for a held-out problem.';
 COMMENT ON COLUMN tool_calls.tool IS 'Name of the tool.';
 COMMENT ON COLUMN tool_calls.input IS 'Code or expression. Hostile.';
-COMMENT ON COLUMN tool_calls.purpose IS 'solution, second_instance or verification.';
+COMMENT ON COLUMN tool_calls.purpose IS 'solution, second_instance, verification, reference or repetition.';
 COMMENT ON COLUMN tool_calls.status IS 'ok, error, timeout, denied, limit; unknown when the log holds no end of it.';
 COMMENT ON COLUMN tool_calls.output IS 'What the model read. Hostile.';
 COMMENT ON COLUMN tool_calls.exit_code IS 'Exit status; negative is a signal; NULL when nothing was started.';

@@ -14,7 +14,8 @@ WITH ended AS (
 ),
 latest AS (
     FROM tool_calls
-    WHERE run = $1 AND ($2::VARCHAR IS NULL OR call = $2) AND ($3::VARCHAR IS NULL OR status = $3 OR $3 = 'denied' AND len(denied) > 0)
+    WHERE run = $1 AND ($2::VARCHAR IS NULL OR call = $2) AND ($3::VARCHAR IS NULL OR status = $3
+        OR $3 = 'denied' AND len(denied) > 0)
         AND ($4::VARCHAR IS NULL OR tool = $4) AND ($5::VARCHAR IS NULL OR attempt = $5)
     ORDER BY position DESC
     LIMIT $6
@@ -46,8 +47,9 @@ def calls(
 ) -> Iterator[dict[str, Any]]:
     """The latest `limit` calls of a run that are as asked for, in the order in which they were requested.
 
-    With the status `denied` also those in which something was refused, whatever became of them. `status` is `unknown` for a call whose end the log does not hold: a crash cut it off, or it is still going on.
-    `measured` has wall_seconds, cpu_seconds, peak_memory_mb, stdout_bytes and stderr_bytes, and is empty then.
+    With the status `denied` also those in which something was refused, whatever became of them. It is `unknown` for
+    a call whose end the log does not hold: a crash cut it off, or it is still going on. `measured` has wall_seconds,
+    cpu_seconds, peak_memory_mb, stdout_bytes and stderr_bytes, and is empty then.
     """
     answer = tables.query(CALLS, [run, call, status, tool, attempt, EVERY if limit is None else limit])
     for row in answer.rows:

@@ -1,17 +1,21 @@
-"""Isolation for code that a model wrote: commands go in, data comes out. Never runs anything unisolated."""
+"""Isolation for code that a model wrote: commands go in, data comes out. Nothing runs unisolated unless told to."""
 
-from agent0es.sandbox.base import Sandbox, SandboxCommand, SandboxResult
-from agent0es.sandbox.bubblewrap import BubblewrapSandbox
+from agent0es.sandbox.base import Sandbox, SandboxCommand, SandboxResult, WrittenFile
+from agent0es.sandbox.isolated import IsolatedSandbox, open_sandbox
 from agent0es.sandbox.limits import SandboxLimits
-from agent0es.sandbox.probing import Plan, Report, probe
+from agent0es.sandbox.probing import Finding, Report, probe
+from agent0es.sandbox.tiers import TierName
 
 __all__ = [
-    "BubblewrapSandbox",
-    "Plan",
+    "Finding",
+    "IsolatedSandbox",
     "Report",
     "Sandbox",
     "SandboxCommand",
     "SandboxLimits",
     "SandboxResult",
+    "TierName",
+    "WrittenFile",
+    "open_sandbox",
     "probe",
 ]

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from agent0es.sandbox.limits import SandboxLimits
 
-Ending = Literal["exited", "timeout", "output", "memory"]
+Ending = Literal["exited", "timeout", "output", "memory", "processes", "disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,16 @@ class SandboxCommand:
     stdin: bytes = b""
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    """The working directory at the start: relative path to content."""
     collect: bool = False
+    """Whether the working directory is handed back."""
     preload: tuple[str, ...] = ()
+    """Modules that `program` imports: a worker that has them already serves it, which saves their start."""
 
     def __post_init__(self) -> None:
+        for path in self.files:
+            if not path or path.startswith("/") or "\0" in path or ".." in path.split("/") or len(path) > 512:
+                raise ValueError(f"{path[:80]!r} is no path inside a working directory")
         if bool(self.program) == bool(self.argv):
             raise ValueError("a sandbox command has either a program or an argv")
 
@@ -45,7 +51,8 @@ class SandboxResult:
     """How a command ended. `ending`, `exit_code`, the counts and the times are seen from outside; the rest is data."""
 
     ending: Ending
-    """exited: by itself or by a signal; timeout: killed at the wall-clock limit; output: killed for its length."""
+    """exited: by itself or by a signal; else the limit for which it was killed: timeout (wall clock), output (length),
+    memory (of all its processes together), processes, disk."""
     exit_code: int
     """Exit status; negative is the signal that killed it. A program can fake -n by exiting with 128 + n."""
     stdout: bytes
@@ -62,9 +69,13 @@ class SandboxResult:
     add up what dies together with its namespace."""
     tier: str
     peak_memory_mb: float = 0.0
+    """The most that was seen: of all processes together when looked at, of the largest one at the end."""
     denied: tuple[str, ...] = ()
+    """What was refused, as far as the kernel tells: `network`, `file`, `system call ptrace`, `limit: memory`."""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    """With `collect`: the regular files of the working directory afterwards."""
     written: tuple[WrittenFile, ...] = ()
+    """Files that are new or changed, 64 at most."""
 
 
 class Sandbox(Protocol):

@@ -9,18 +9,20 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Bounds on one call. Memory is per process: summed memory needs a watchdog, which this tier does not have."""
+    """Bounds on one call."""
 
     timeout_seconds: float = 5.0
     """Wall clock, after which everything in the call is killed."""
     memory_limit_mb: int = 512
-    """Address space of each process."""
+    """Memory of all processes together, looked at 40 times a second; and address space of each."""
     output_limit_bytes: int = 4096
     """Kept of standard output and of standard error, each."""
     output_kill_bytes: int = MIB
     """A command that writes more than this to either is killed: reading on would cost us more than it."""
     file_limit_mb: int = 16
     """Size of one file, and of the whole private /tmp."""
+    files: int = 1024
+    """Files and folders in /tmp."""
     processes: int = 32
     """Processes and threads."""
     open_files: int = 64

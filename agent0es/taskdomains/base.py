@@ -3,11 +3,14 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.taskdomains.literals import signature, transplant
 from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
+
+if TYPE_CHECKING:
+    from agent0es.taskdomains.freeform import Freeform
 
 __all__ = [
     "Choice",
@@ -172,6 +175,8 @@ class TaskDomain(Protocol):
     """A field of practice. Implementations are made without arguments and hold no state."""
 
     name: str
+    freeform: "Freeform | None"
+    """How the teacher writes tasks of its own; None where it can't."""
     system: str
     """The student's system prompt."""
     teacher_system: str

@@ -51,7 +51,7 @@ class ToolResult:
     cpu_seconds: float
     peak_memory_mb: float
     tier: str
-    """The isolation that held, e.g. `bubblewrap`."""
+    """The isolation that held, e.g. `full`."""
     denied: tuple[str, ...] = ()
     """What was refused, in short words: `network`, `file`, `module socket`, `command sed`."""
     files: Mapping[str, str] | None = None

@@ -18,7 +18,6 @@ AUDIT_BYTES = 1 << 15
 ERROR_CHARACTERS = 300
 TRUNCATED = "… [truncated]"
 NO_OUTPUT = "(no output)"
-TRAILER = b"\n\x1epeak_kb="
 # Terminal control sequences: CSI, OSC up to its end, and two-character escapes. Linear: no part can match the next.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
@@ -79,8 +78,7 @@ def judged(
     ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None, read: Reader | None = None
 ) -> ToolResult:
     """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
-    errors, peak_memory_mb = _split_trailer(ended.stderr)
-    errors = errors.strip(b"\n")
+    errors = ended.stderr.strip(b"\n")
     status = _status(ended, limits)
     if status != "ok":
         output = _complaint(status, ended, errors, limits)
@@ -109,7 +107,7 @@ def judged(
         stderr_bytes=len(errors),
         wall_seconds=ended.wall_seconds,
         cpu_seconds=ended.cpu_seconds,
-        peak_memory_mb=ended.peak_memory_mb or peak_memory_mb,
+        peak_memory_mb=ended.peak_memory_mb,
         tier=ended.tier,
         denied=denied,
         files=None if after == files else after,
@@ -158,7 +156,7 @@ def _status(ended: SandboxResult, limits: ToolLimits) -> ToolStatus:
     it ran can fake, to its own harm alone: `ok` says that the code ended well, never that its output is true."""
     if ended.ending == "timeout":
         return "timeout"
-    if ended.ending in ("output", "memory") or ended.exit_code == EXIT_LIMIT:
+    if ended.ending != "exited" or ended.exit_code == EXIT_LIMIT:
         return "limit"
     if ended.exit_code in (-signal.SIGKILL, -signal.SIGXCPU):
         return "timeout" if ended.cpu_seconds >= limits.timeout_seconds else "limit"
@@ -175,6 +173,8 @@ def _complaint(status: ToolStatus, ended: SandboxResult, errors: bytes, limits: 
         return "OutputError: printed too much and was stopped"
     if ended.ending == "memory":
         return f"MemoryError: more than {limits.memory_limit_mb} MB"
+    if ended.ending in ("processes", "disk"):
+        return f"LimitError: too many {'processes' if ended.ending == 'processes' else 'or too large files'}"
     if ended.exit_code < 0:
         return f"Crash: killed by {_signal_name(-ended.exit_code)}"
     lines = [line.strip() for line in sanitise(errors).splitlines() if line.strip()]
@@ -201,11 +201,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _split_trailer(stderr: bytes) -> tuple[bytes, float]:
-    """(standard error, peak memory in MB); 0.0 when the program was killed before it could say. Not to be relied on."""
-    text, mark, number = stderr.rpartition(TRAILER)
-    if mark and number.isdigit() and len(number) < 12:
-        return text, int(number) / 1024
-    return stderr, 0.0

@@ -67,6 +67,10 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
         if seed % 3 == 0:
             return "I would rather not."
         return json.dumps({"family": name, **MathDomain().family(name).sample(rng, 0.0)})
+    if question.startswith("Topic:"):
+        a, b = rng.randrange(100, 999), rng.randrange(100, 999)
+        wrong = " nonsense" if rng.random() < 0.4 else ""
+        return json.dumps({"task": f"What do you get for {a} times {b}?", "expression": f"{a} * {b}{wrong}"})
     said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
     observations = re.findall(r"Observation: (.*)", said)
     if observations:

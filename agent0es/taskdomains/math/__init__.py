@@ -9,6 +9,7 @@ from pathlib import Path
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Demonstration, Family, NeedsCall, Split, transplant
+from agent0es.taskdomains.freeform import Freeform, expression_freeform
 from agent0es.taskdomains.math import verifier
 from agent0es.taskdomains.math.families import FAMILIES
 
@@ -44,6 +45,7 @@ class MathDomain:
     def __init__(self) -> None:
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
+        self.freeform: Freeform | None = expression_freeform(self.name, _prompt("freeform"))
         self._families = {family.name: family for family in FAMILIES}
 
     def families(self, split: Split) -> Sequence[Family]:
@@ -80,6 +82,8 @@ class MathDomain:
 
     def second_instance(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
         """Another instance of the task's family, and the tool input rewritten for it; None where it can't be moved."""
+        if task.family not in self._families:  # written freely: there is no other instance
+            return None
         second = self.family(task.family).second_instance(task, rng)
         moved = transplant(code, task, second)
         return None if moved is None else (second, moved)

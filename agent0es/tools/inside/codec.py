@@ -64,7 +64,7 @@ def decode(data: object, other: object = None) -> object:
     """The value again. `other(data)` gives that of what `encode`'s `other` made. Raises NotPlain."""
     try:
         return _decode(data, other, 0)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise NotPlain(f"unreadable: {error}") from None
 
 

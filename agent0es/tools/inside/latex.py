@@ -9,7 +9,7 @@ import re
 MAX_DEPTH = 40
 TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|[0-9]+(?:\.[0-9]+)?|[A-Za-z]{2,32}(?=\()|[A-Za-z]|\s+|.", re.DOTALL)
 BLANK = set("\\, \\; \\: \\! \\  \\quad \\qquad \\left \\right \\big \\Big \\displaystyle \\( \\) \\[ \\] $".split(" "))
-BLANK.discard("")
+BLANK -= {"", "\\"}
 BLANK.add("\\ ")
 WORDS = {
     "\\cdot": "*", "\\times": "*", "\\div": "/", "\\le": "<=", "\\leq": "<=", "\\ge": ">=", "\\geq": ">=",

@@ -170,7 +170,7 @@ def run_pytest(files, solution, seconds):
     with open(settings, "w", encoding="utf-8") as file:
         file.write("[pytest]\n")
     options = ["--noconftest", "-c", settings, "--rootdir", folder, "-p", "no:cacheprovider", "-p", "no:faulthandler"]
-    options += ["--import-mode=importlib", "--capture=sys"]
+    options += ["--import-mode=importlib", "--capture=sys", "--continue-on-collection-errors"]
     ended = pytest.main([*options, "--tb=short", "-q", *tests], plugins=[plugin])
     if ended not in (0, 1, 2, 5):  # 2: something could not be collected, which counts as a test that fails
         raise RuntimeError(f"pytest ended with {ended}")

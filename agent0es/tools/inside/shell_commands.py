@@ -109,7 +109,7 @@ def part(o, operands, stdin, head):
     out = []
     for name, text in pairs:
         if len(pairs) > 1 and "q" not in o:
-            out.append(f"==> {name} <==\n")
+            out.append(("\n" if out else "") + f"==> {name} <==\n")
         if "c" in o:
             data = text.encode()
             cut = data[: o["c"]] if head else data[max(0, len(data) - o["c"]) :]
@@ -353,7 +353,7 @@ def find(o, operands, stdin):
         rest = "" if name == base else name[len(base) + 1 :] if base else name
         depth, last = (rest.count("/") + 1 if rest else 0), name.rpartition("/")[2] or "."
         kind = "f" if name in FILES else "d"
-        empty = not FILES[name] if kind == "f" else not any(f.startswith(name + "/") for f in FILES)
+        empty = not FILES[name] if kind == "f" else not any(f.startswith(name + "/" if name else "") for f in FILES)
         tests = (
             o.get("-maxdepth", depth) >= depth >= o.get("-mindepth", 0),
             "-name" not in o or fnmatch.fnmatchcase(last, o["-name"]),

@@ -13,15 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from agent0es.sandbox import BubblewrapSandbox, SandboxCommand, SandboxLimits, SandboxResult, probe
+from agent0es.sandbox import SandboxCommand, SandboxLimits, SandboxResult, open_sandbox, probe
 
-PLAN = probe().plan
-pytestmark = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+pytestmark = pytest.mark.skipif(probe(("full",)).tier is None, reason=probe(("full",)).detail)
 
 
 def run_inside(program: str, timeout_seconds: float = 10.0, stdin: bytes = b"") -> SandboxResult:
     command = SandboxCommand(program=program, stdin=stdin, limits=SandboxLimits(timeout_seconds=timeout_seconds))
-    return asyncio.run(BubblewrapSandbox(PLAN).run(command))
+
+    async def call() -> SandboxResult:
+        async with open_sandbox("full", places=1) as sandbox:
+            return await sandbox.run(command)
+
+    return asyncio.run(call())
 
 
 def run_outside(program: str, **environment: str) -> bytes:

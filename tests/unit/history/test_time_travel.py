@@ -159,7 +159,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.embedder.Embedder.embed",
         "agent0es.models.scripted.ScriptedBackend.generate",
         "agent0es.models.openvino.OpenVinoBackend.__init__",
-        "agent0es.sandbox.BubblewrapSandbox.__init__",
+        "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
         "agent0es.training.jobs.train_adapter",
         "asyncio.create_subprocess_exec",

@@ -1,0 +1,52 @@
+"""Whether a task that the teacher wrote itself may be practised: its reference runs, twice to the same end, and the
+verifier takes its answer and no other."""
+
+import json
+
+from agent0es.domain import events as ev
+from agent0es.domain.task import Submission, Task
+from agent0es.handlers.verify import Call, judged
+from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains.freeform import Draft, Freeform
+
+Refusal = tuple[str, str]
+"""Reason and detail of a ProposalRejected."""
+
+
+async def read_freeform(domain: TaskDomain, requested: ev.TaskRequested, text: str, call: Call) -> Task | Refusal:
+    """The task that the teacher's words describe, or why they describe none. Pure but for `call`."""
+    freeform = domain.freeform
+    assert freeform is not None, "the schedule asks only for what the domain has"
+    draft = read_draft(freeform, text)
+    if not isinstance(draft, Draft):
+        return draft
+    result = await call(draft.reference, "reference")
+    if result.status != "ok":
+        return "reference_failed", f"{result.status}: {result.output[:200]}"
+    again = await call(draft.reference, "repetition")
+    if (again.status, again.output) != (result.status, result.output):
+        return "not_deterministic", f"first {result.output[:80]!r}, then {again.output[:80]!r}"
+    [difficulty] = requested.families.values()
+    task = freeform.task(draft, result.output, difficulty)
+    if not isinstance(task, Task):
+        return "inconsistent", task
+    own = await judged(domain, Submission(freeform.answer(task)), task, call)
+    if own.correct is not True:
+        return "inconsistent", f"the verifier does not take the reference's own answer: {own.explanation[:200]}"
+    for wrong in freeform.mutants(task):
+        found = await judged(domain, Submission(wrong), task, call)
+        if found.correct is not False:
+            return "verifier_too_lax", f"{wrong[:80]!r} is not found wrong: {found.explanation[:200]}"
+    return task
+
+
+def read_draft(freeform: Freeform, text: str) -> Draft | Refusal:
+    """The draft in the teacher's words. Pure."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return "unreadable", "not JSON"
+    if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in freeform.fields):
+        return "unreadable", f"not an object with the texts {', '.join(freeform.fields)}"
+    draft = freeform.draft(fields)
+    return draft if isinstance(draft, Draft) else ("inconsistent", draft)

@@ -1,0 +1,1 @@
+"""Programs that run on the other side. Their text is sent there; nothing here is imported by the package."""

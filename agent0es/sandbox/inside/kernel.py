@@ -1,0 +1,113 @@
+# mypy: ignore-errors
+"""What the standard library has no word for: namespaces, mounts, capabilities, Landlock, seccomp. Raises OSError."""
+
+import ctypes
+import fcntl
+import os
+import struct
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+NEWNS, NEWPID = 0x00020000, 0x20000000
+NOSUID, NODEV, NOEXEC, RECURSIVE, PRIVATE = 2, 4, 8, 0x4000, 0x40000
+PDEATHSIG, DUMPABLE, KEEPCAPS, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS = 1, 4, 8, 24, 36, 38
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF, SECCOMP = 444, 445, 446, {"x86_64": 317, "aarch64": 277}
+NOTIFY_RECEIVE, NOTIFY_SEND = 0xC0502100, 0xC0182101
+
+# Landlock's rights on files, as its ABIs added them: bit 13 REFER (2), 14 TRUNCATE (3), 15 IOCTL_DEV (5).
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
+READ = EXECUTE | READ_FILE | READ_DIR
+RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+OF_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | 1 << 15
+
+
+def checked(result, what):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def prctl(option, value, what):
+    checked(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), what)
+
+
+def unshare(flags):
+    checked(libc.unshare(flags), "unshare")
+
+
+def mount(source, target, kind, flags, options=None):
+    data = None if options is None else options.encode()
+    checked(
+        libc.mount(source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), data),
+        f"mount {target}",
+    )
+
+
+def drop_capabilities():
+    """All of them, for ever."""
+    for capability in range(64):
+        if libc.prctl(CAPBSET_DROP, capability, 0, 0, 0) < 0:
+            break
+    header, data = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", *[0] * 6)
+    checked(libc.capset(header, data), "capset")
+
+
+def become(uid, may_read):
+    """Go on as another user; with `may_read`, one that permission bits don't keep from reading. Landlock still does."""
+    libc.prctl(KEEPCAPS, int(may_read), 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    if may_read:
+        header, bit = struct.pack("=Ii", 0x20080522, 0), 1 << 2  # CAP_DAC_READ_SEARCH
+        checked(libc.capset(header, struct.pack("=6I", bit, bit, 0, 0, 0, 0)), "capset")
+
+
+def landlock_abi():
+    """0 where the kernel has no Landlock."""
+    return max(0, libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1))
+
+
+def landlock(readable, writable):
+    """From here on only these paths, and no TCP, no abstract socket and no signal out of this process's family."""
+    abi = landlock_abi()
+    if abi == 0:
+        raise OSError(38, "the kernel has no Landlock")
+    rights = RIGHTS[min(abi, 5)]
+    network, scope = (3 if abi >= 4 else 0), (3 if abi >= 6 else 0)
+    attributes = struct.pack("=QQQ", rights, network, scope)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
+    rules = checked(
+        libc.syscall(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0), "landlock_create_ruleset"
+    )
+    try:
+        for paths, allowed in ((readable, READ), (writable, rights)):
+            for path in paths:
+                place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+                granted = allowed & rights if os.path.isdir(path) else allowed & rights & OF_A_FILE
+                checked(
+                    libc.syscall(ADD_RULE, rules, 1, struct.pack("=Qi", granted, place), 0), f"landlock_add_rule {path}"
+                )
+                os.close(place)
+        checked(libc.syscall(RESTRICT_SELF, rules, 0), "landlock_restrict_self")
+    finally:
+        os.close(rules)
+
+
+def seccomp(program, listen):
+    """Put the filter on; with `listen`, returns the descriptor on which refused calls are announced."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+    return checked(libc.syscall(SECCOMP[os.uname().machine], 1, 8 if listen else 0, header), "seccomp")
+
+
+def refuse_announced(listener):
+    """Number of the system call that waits for an answer; it is refused with EPERM. None where it is gone already."""
+    notice = bytearray(80)
+    try:
+        fcntl.ioctl(listener, NOTIFY_RECEIVE, notice)
+        number = struct.unpack_from("=i", notice, 16)[0]
+        fcntl.ioctl(listener, NOTIFY_SEND, bytearray(struct.pack("=QqiI", *struct.unpack_from("=Q", notice), 0, -1, 0)))
+    except OSError:
+        return None
+    return number

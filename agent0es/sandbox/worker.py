@@ -1,0 +1,377 @@
+"""A zygote as seen from outside: started when it is first needed, asked over a socket, gone when we are."""
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import json
+import marshal
+import os
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from agent0es.errors import SandboxUnavailable, TransientError
+from agent0es.sandbox import seccomp
+from agent0es.sandbox.base import Ending, SandboxCommand, SandboxResult, WrittenFile
+from agent0es.sandbox.tiers import Tier
+
+CHUNK = 1 << 16
+START_SECONDS = 60.0
+"""Importing SymPy takes 1 s on an idle machine."""
+GRACE_SECONDS = 3.0
+"""A supervisor that has not reported so long after the limit is given up, and killed by the line's closing."""
+REPORT_BYTES = 1 << 27
+BOOT = (
+    "import os,marshal;n=int(os.read(0,8),16);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\n"
+    "kernel_code,zygote_code,settings,number=marshal.loads(b)\nimport types;kernel=types.ModuleType('kernel');"
+    "exec(kernel_code,kernel.__dict__);"
+    "exec(zygote_code,{'__name__':'zygote','__builtins__':__builtins__,'kernel':kernel,'settings':settings,'socket_number':number})"
+)
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "TZ": "UTC",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+"""All of it, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the same in
+every call."""
+
+
+class Zygote:
+    """One warm process with the same modules imported for all its calls."""
+
+    def __init__(self, tier: Tier, preload: tuple[str, ...]) -> None:
+        self._tier = tier
+        self._preload = preload
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+        self._lifeline = -1
+        self._starting = asyncio.Lock()
+        self.resting = asyncio.Event()
+
+    async def run(self, command: SandboxCommand, uid: int | None) -> SandboxResult:
+        """One call. Raises TransientError when the zygote, not the call, is at fault."""
+        requests = await self._started()
+        request = {
+            "uid": uid,
+            "program": _compiled(command.program) if command.program else None,
+            "argv": list(command.argv),
+            "files": dict(command.files),
+            "collect": command.collect,
+            "rlimits": command.limits.rlimits(),
+            "timeout_seconds": command.limits.timeout_seconds,
+            "memory_bytes": command.limits.memory_limit_mb << 20,
+            "processes": command.limits.processes,
+            "disk_bytes": command.limits.file_limit_mb << 20,
+            "inodes": command.limits.files,
+        }
+        call = Call(command, self._tier.name)
+        with contextlib.ExitStack() as given:
+            sent = [memory_file(marshal.dumps(request)), memory_file(command.stdin), *call.ends]
+            for number in sent:
+                given.callback(os.close, number)
+            try:
+                requests.sendmsg([b"r"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", sent))])
+            except OSError as error:
+                call.forget()
+                await self.close()
+                raise TransientError(f"the sandbox's worker is gone: {error}") from error
+        try:
+            return await call.finish()
+        finally:
+            call.discard()
+
+    async def _started(self) -> socket.socket:
+        async with self._starting:
+            if self._guard is not None and self._guard.poll() is not None:
+                await self.close()  # it died; once more
+            if self._requests is None:
+                self._start()
+                assert self._requests is not None
+                loop = asyncio.get_running_loop()
+                try:
+                    word = await asyncio.wait_for(loop.sock_recv(self._requests, 16), START_SECONDS)
+                except TimeoutError:
+                    word = b""
+                if word != b"ready":
+                    why = await self._last_words()
+                    raise SandboxUnavailable(f"the sandbox's worker did not start: {why}")
+            return self._requests
+
+    def _start(self) -> None:
+        tier = self._tier
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
+        settings = {
+            "tier": tier.name,
+            "preload": self._preload,
+            "packages": dict(tier.packages),
+            "readable": list(tier.readable),
+            "writable": ["/dev/null"],
+            "environment": ENVIRONMENT,
+            "proc": tier.proc,
+            "may_read": tier.may_read,
+            "seccomp": b"" if tier.name == "unsafe" else seccomp.program(tier.name == "kernel"),
+            "announce": True,
+        }
+        body = marshal.dumps((_inside("kernel"), _inside("zygote"), settings, theirs.fileno()))
+        stdin = memory_file(b"%08x" % len(body) + body)
+        # -s -S -P -B: nothing but the interpreter itself on sys.path. Not -I, which would ignore PYTHONHASHSEED.
+        python = [tier.interpreter, "-s", "-S", "-P", "-B", "-c"]
+        guard = Path(__file__).with_name("inside").joinpath("guard.py").read_text(encoding="utf-8")
+        try:
+            self._guard = subprocess.Popen(
+                [tier.outer_interpreter, "-I", "-S", "-c", guard, str(lifeline), *tier.command(), *python, BOOT],
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                pass_fds=(lifeline, theirs.fileno()),
+                process_group=0,  # Ctrl-C in a terminal is for us, and must not look like a failing sandbox
+                user=tier.start_uid,
+                group=tier.start_uid,
+                extra_groups=None if tier.start_uid is None else [],
+            )
+        except OSError as error:
+            ours.close()
+            raise SandboxUnavailable(f"the sandbox's worker could not be started: {error}") from error
+        finally:
+            for number in (stdin, lifeline):
+                os.close(number)
+            theirs.close()
+        self._requests = ours
+
+    async def _last_words(self) -> str:
+        """What a worker that did not come up has said."""
+        guard = self._guard
+        await self.close(wait=False)
+        if guard is None or guard.stderr is None:
+            return "it could not be started"
+        _, said = await asyncio.to_thread(guard.communicate)
+        return " ".join(said.decode("utf-8", "replace").split())[-400:] or f"exit status {guard.returncode}"
+
+    async def close(self, wait: bool = True) -> None:
+        """Hang up; everything beneath dies."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        guard, self._guard = self._guard, None
+        if guard is not None and wait:
+            await asyncio.to_thread(guard.wait)
+            if guard.stderr is not None:
+                guard.stderr.close()
+
+    def __del__(self) -> None:
+        if self._requests is not None:
+            self._requests.close()
+        if self._lifeline >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._lifeline)
+
+
+class Call:
+    """What is open while a call runs. Use: hand over `ends`, `await finish()`; `discard` on every way out."""
+
+    def __init__(self, command: SandboxCommand, tier: str) -> None:
+        self._command, self._tier = command, tier
+        limits = command.limits
+        self._line, theirs = socket.socketpair()
+        self._line.setblocking(False)
+        read_out, write_out = os.pipe2(os.O_CLOEXEC)
+        read_err, write_err = os.pipe2(os.O_CLOEXEC)
+        self._out = _Stream(read_out, limits.output_limit_bytes, head=True)
+        self._err = _Stream(read_err, limits.output_limit_bytes, head=False)
+        self._report = bytearray()
+        self._too_much = False
+        self._ended = False
+        self.ends = [write_out, write_err, theirs.detach()]
+
+    async def finish(self) -> SandboxResult:
+        """Listen until the supervisor has reported."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        started = time.monotonic()
+        for stream in (self._out, self._err):
+            loop.add_reader(stream.fd, self._listen, loop, stream)
+        loop.add_reader(self._line.fileno(), self._hear, loop, ended)
+        try:
+            async with asyncio.timeout(self._command.limits.timeout_seconds + GRACE_SECONDS):
+                await ended
+        except TimeoutError:
+            raise TransientError("the sandbox's supervisor does not answer") from None
+        finally:
+            for number in (self._out.fd, self._err.fd, self._line.fileno()):
+                loop.remove_reader(number)
+        for stream in (self._out, self._err):
+            while stream.total <= self._command.limits.output_kill_bytes and stream.read():
+                pass
+        return self._result(time.monotonic() - started)
+
+    def discard(self) -> None:
+        """Leave nothing behind. A call that still runs is killed, which blocks for the few ms that it takes."""
+        if not self._ended:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_WR)  # the supervisor hears it, kills, cleans up and hangs up
+                until = time.monotonic() + GRACE_SECONDS
+                while select.select([self._line], [], [], max(0.0, until - time.monotonic()))[0]:
+                    if not self._line.recv(1 << 20):
+                        break
+        self._line.close()
+        for stream in (self._out, self._err):
+            os.close(stream.fd)
+
+    def forget(self) -> None:
+        """Close what nobody was told of."""
+        self._ended = True
+        self.discard()
+
+    def _listen(self, loop: asyncio.AbstractEventLoop, stream: "_Stream") -> None:
+        if stream.read() is False:
+            loop.remove_reader(stream.fd)
+        elif stream.total > self._command.limits.output_kill_bytes:
+            loop.remove_reader(stream.fd)
+            if not self._too_much:
+                self._too_much = True
+                with contextlib.suppress(OSError):
+                    self._line.send(b"o")
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[None]") -> None:
+        try:
+            piece = self._line.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self._report += piece
+        if not piece or len(self._report) > REPORT_BYTES:
+            self._ended = not piece
+            loop.remove_reader(self._line.fileno())
+            if not ended.done():
+                ended.set_result(None)
+
+    def _result(self, wall_seconds: float) -> SandboxResult:
+        header, _, rest = bytes(self._report).partition(b"\n")
+        if not header:
+            raise TransientError("the sandbox's supervisor died")
+        report: dict[str, Any] = json.loads(header)
+        if "failure" in report:
+            raise TransientError(f"a sandbox call could not be set up: {report['failure']}")
+        files, written = _files(report["files"], rest, self._command.files)
+        ending: Ending = report["ending"]
+        code = os.waitstatus_to_exitcode(report["status"])
+        return SandboxResult(
+            ending=ending,
+            exit_code=code,
+            stdout=bytes(self._out.data),
+            stderr=bytes(self._err.data),
+            stdout_bytes=self._out.total,
+            stderr_bytes=self._err.total,
+            wall_seconds=wall_seconds,
+            cpu_seconds=report["cpu_seconds"],
+            tier=self._tier,
+            peak_memory_mb=report["peak_bytes"] / (1 << 20),
+            denied=_denied(report, code, self._tier),
+            files=files,
+            written=written,
+        )
+
+
+class _Stream:
+    """One pipe, read as it fills: counts everything, keeps the head or the tail."""
+
+    def __init__(self, fd: int, keep: int, head: bool) -> None:
+        self.fd, self.keep, self.head = fd, keep, head
+        self.data = bytearray()
+        self.total = 0
+        os.set_blocking(fd, False)
+
+    def read(self) -> bool | None:
+        """Take what is there; None when that is nothing now, False when no more can come."""
+        try:
+            chunk = os.read(self.fd, CHUNK)
+        except BlockingIOError:
+            return None
+        self.total += len(chunk)
+        if self.head:
+            self.data += chunk[: max(0, self.keep - len(self.data))]
+        else:
+            self.data += chunk
+            del self.data[: max(0, len(self.data) - self.keep)]
+        return bool(chunk)
+
+
+EXIT_LIMIT, EXIT_DENIED = 70, 77
+"""Exit statuses of `inside/zygote.py`. A program can use them too, to its own harm alone."""
+NETWORK = frozenset({"socket", "connect"})
+LIMIT_WORDS: Mapping[str, str] = {
+    "timeout": "time",
+    "memory": "memory",
+    "output": "output",
+    "processes": "processes",
+    "disk": "disk",
+}
+
+
+def _denied(report: Mapping[str, Any], code: int, tier: str) -> tuple[str, ...]:
+    """What was refused, as far as the kernel told: system calls by name, `network`, `file`, and limits."""
+    names = seccomp.refused(tier == "kernel")
+    words = {"network" if names[n] in NETWORK else f"system call {names[n]}" for n in report["refused"] if n in names}
+    if report["ending"] in LIMIT_WORDS:
+        words.add(f"limit: {LIMIT_WORDS[report['ending']]}")
+    elif code == EXIT_LIMIT:
+        words.add("limit")
+    elif code == EXIT_DENIED and not words:
+        words.add("file")
+    return tuple(sorted(words))
+
+
+def _files(
+    listed: list[list[Any]], content: bytes, before: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], tuple[WrittenFile, ...]]:
+    """(the working directory, what in it is new or changed)."""
+    import hashlib
+
+    files: dict[str, bytes] = {}
+    written = []
+    for path, size, sha256, sent in listed:
+        if sent >= 0:
+            files[path], content = content[:sent], content[sent:]
+        if path not in before or hashlib.sha256(before[path]).hexdigest() != sha256:
+            written.append(WrittenFile(path, size, sha256))
+    return files, tuple(written)
+
+
+def memory_file(content: bytes) -> int:
+    """A descriptor on exactly this, at its start, that nobody can change any more."""
+    fd = os.memfd_create("agent0es", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
+    return fd
+
+
+@lru_cache(maxsize=8)
+def _inside(name: str) -> CodeType:
+    text = Path(__file__).with_name("inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return compile(text, f"<{name}>", "exec", optimize=2)
+
+
+@lru_cache(maxsize=64)
+def _compiled(program: str) -> CodeType:
+    return compile(program, "<program>", "exec", optimize=2)

@@ -1,0 +1,157 @@
+"""Tool calls of an attempt: what is refused, what is recorded, and the working directory that follows them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState, evolve
+from agent0es.domain.task import Task
+from agent0es.domain.workdir import files_sha256
+from agent0es.handlers.attempt import Attempted, Problem, attempt
+from agent0es.handlers.base import Ports
+from agent0es.handlers.verify import sandbox_call
+from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.models.scripted import ScriptedBackend
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, WrittenFile
+from agent0es.tools.policy import Rates
+from tests.support import world
+
+TASK = Task(
+    domain="math", family="product", parameters={}, wording=0, description="d", reference="1", reference_action="",
+    difficulty=0.0, files={"a.txt": "old", "b.txt": "stays"},
+)  # fmt: skip
+
+
+class Writer:
+    """Writes its input to new.txt and removes a.txt; remembers the files that it was given."""
+
+    name, description, allowed = "python", "", ()
+    schema: Mapping[str, Any] = {}
+
+    def __init__(self) -> None:
+        self.given: list[Mapping[str, str]] = []
+
+    async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
+        self.given.append(files)
+        after = {**{path: held for path, held in files.items() if path != "a.txt"}, "new.txt": text}
+        written = (WrittenFile("new.txt", len(text), "0" * 64, text),)
+        return ToolResult("ok", text, 0, 1, 0, 0.0, 0.0, 0.0, "memory", files=after, written=written)
+
+
+def ports(tmp_path: Path, log: EventLog, tool: Writer, calls: str, *settings: str) -> Ports:
+    words = iter(json.loads(calls))
+    configuration = world.configured("tools.calls_per_attempt=4", *settings)
+    made = world.ports(tmp_path, log, "r", configuration)
+    student = ScriptedBackend(lambda prompt, seed, adapter: next(words))
+    return Ports(
+        **{
+            **{name: getattr(made, name) for name in Ports.__slots__},
+            "models": {"teacher": student, "student": student},
+            "tools": {"python": tool, "math": tool, "tests": tool},
+            "tier": "memory",
+            "rates": Rates(lambda: 0.0),
+        }
+    )
+
+
+def solve(tmp_path: Path, tool: Writer, calls: list[str], *settings: str) -> tuple[Attempted, list[ev.Event]]:
+    """An attempt at the task, and what it recorded."""
+    recorded: list[ev.Event] = []
+
+    async def record(events: Any, *, last: bool = False) -> list[Recorded]:
+        recorded.extend(one.event for one in events)
+        return []
+
+    with EventLog.open(":memory:") as log:
+        log.append([NewEvent("run/r", ev.RunStarted.model_validate(started()))], handler="cli")
+        problem = Problem("1/0", 1, "math", "d", 1, None, 0.0, files=TASK.files)
+        done = asyncio.run(attempt(problem, ports(tmp_path, log, tool, json.dumps(calls), *settings), record))
+    return done, recorded
+
+
+def started() -> dict[str, Any]:
+    fields: dict[str, Any] = {"seed": 1, "configuration": {}, "code_version": "1", "weights": {}}
+    return fields | ({"domains": ("math",)} if "domains" in ev.RunStarted.model_fields else {})
+
+
+def called(events: list[ev.Event]) -> list[ev.ToolCalled]:
+    return [event for event in events if isinstance(event, ev.ToolCalled)]
+
+
+def test_the_working_directory_follows_the_calls(tmp_path: Path) -> None:
+    tool = Writer()
+    done, events = solve(tmp_path, tool, ["Action: python[one]\n", "Action: python[two]\n", "Answer: 1"])
+    assert tool.given == [TASK.files, {"b.txt": "stays", "new.txt": "one"}]
+    assert done.files == {"b.txt": "stays", "new.txt": "two"}
+    assert [event.deleted for event in called(events)] == [("a.txt",), ()]
+    requested = [event for event in events if isinstance(event, ev.ToolRequested)]
+    assert [event.files_sha256 for event in requested] == [files_sha256(files) for files in tool.given]
+    assert {event.tier for event in requested} == {"memory"}
+    assert all(event.policy_sha256 for event in requested)
+
+
+def test_the_state_folds_to_the_same_files(tmp_path: Path) -> None:
+    done, events = solve(tmp_path, Writer(), ["Action: python[one]\n", "Answer: 1"])
+    asked = ev.TaskRequested(
+        task=1, iteration=1, domain="math", source="families", families={}, novelty_bar=0.0, seed=1
+    )
+    accepted = ev.TaskProposed(
+        task=1, iteration=1, proposal=TASK, novelty=1.0, nearest=None, attempts=1, seed=1, demonstrations=0
+    )
+    state = RunState()
+    for event in (asked, accepted, *events):
+        state = evolve(state, event)
+    assert state.in_flight[1].attempts["1/0"].files == done.files
+    theirs = called(events)[0].model_copy(update={"call": "1/0#v", "deleted": ("b.txt",)})
+    assert evolve(state, theirs).in_flight[1].attempts["1/0"].files == done.files, "a verifier's call changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("tools.of={python: {calls_per_attempt: 1}}", "RateError: python may be called 1 times an attempt"),
+        ("tools.calls_per_minute=1", "RateError: 1 tool calls a minute are allowed; try again in 60 s"),
+        ("tools.of={python: {calls_per_minute: 1}}", "RateError: 1 calls of python a minute are allowed"),
+    ],
+)
+def test_one_call_too_many_is_an_observation_and_an_event(tmp_path: Path, setting: str, line: str) -> None:
+    tool = Writer()
+    _, events = solve(tmp_path, tool, ["Action: python[1]\n", "Action: python[2]\n", "Answer: 1"], setting)
+    first, second = called(events)
+    assert (first.status, second.status, second.denied) == ("ok", "denied", ("rate",))
+    assert second.output.startswith(line)
+    assert len(tool.given) == 1
+    prompts = ["".join(event.prompt) for event in events if isinstance(event, ev.ModelCalled)]
+    assert f"Observation: {line}" in prompts[2]
+
+
+def test_a_tool_that_is_not_enabled_is_refused_though_a_verifier_may_call_it(tmp_path: Path) -> None:
+    tool = Writer()
+    _, events = solve(tmp_path, tool, ["Action: tests[x]\n", "Answer: 1"])
+    [refused] = called(events)
+    assert (refused.status, refused.output) == ("denied", "Unknown tool 'tests'; there are: python, math")
+    assert tool.given == []
+
+
+def test_a_verifiers_call_gets_its_files_and_says_so(tmp_path: Path) -> None:
+    tool, recorded = Writer(), []
+
+    async def record(events: Any, *, last: bool = False) -> list[Recorded]:
+        recorded.extend(one.event for one in events)
+        return []
+
+    with EventLog.open(":memory:") as log:
+        log.append([NewEvent("run/r", ev.RunStarted.model_validate(started()))], handler="cli")
+        made = ports(tmp_path, log, tool, "[]", "tools.of={tests: {calls_per_attempt: 0}}")
+        needed = NeedsCall("tests", "code", {"tests.json": "[]"})
+        asyncio.run(sandbox_call(made, "math", "1/0", record)(needed, "verification"))
+    assert tool.given == [{"tests.json": "[]"}]
+    asked = recorded[0]
+    assert isinstance(asked, ev.ToolRequested)
+    assert (asked.call, asked.files_sha256) == ("1/0#v", files_sha256({"tests.json": "[]"}))

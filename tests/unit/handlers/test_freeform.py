@@ -1,0 +1,127 @@
+"""A task that the teacher wrote itself is practised only if its reference runs, twice alike, and can be verified."""
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from agent0es.domain import events as ev
+from agent0es.domain.task import Task, Verification
+from agent0es.handlers.freeform import read_freeform
+from agent0es.history.verification import verify_decisions
+from agent0es.log import EventLog
+from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.freeform import expression_freeform, mutants
+from agent0es.taskdomains.math import MathDomain
+from agent0es.tools.base import ToolResult
+from tests.support import world
+
+REQUESTED = ev.TaskRequested(
+    task=1, iteration=1, domain="math", source="freeform", families={"math_freeform": 0.4}, novelty_bar=0.0, seed=1
+)
+
+
+def read(text: str, *outputs: str, status: str = "ok", domain: MathDomain | None = None) -> Task | tuple[str, str]:
+    """What comes of a proposal whose reference prints `outputs`, one a run."""
+    printed = list(outputs)
+
+    async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
+        assert purpose in ("reference", "repetition")
+        output = printed.pop(0) if len(printed) > 1 else printed[0]
+        return ToolResult(status, output, 0, 0, 0, 0.0, 0.0, 0.0, "test")  # type: ignore[arg-type]
+
+    return asyncio.run(read_freeform(domain or MathDomain(), REQUESTED, text, call))
+
+
+def proposal(task: str, expression: str) -> str:
+    return json.dumps({"task": task, "expression": expression})
+
+
+def test_a_task_whose_reference_runs_is_taken_with_what_it_printed() -> None:
+    task = read(proposal("What is 17 times  25?", "17 * 25"), "425")
+    assert isinstance(task, Task)
+    assert (task.description, task.reference, task.family) == ("What is 17 times 25?", "425", "math_freeform")
+    assert (task.reference_action, task.difficulty, task.parameters) == ("python[17 * 25]", 0.4, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "status", "reason"),
+    [
+        ("no JSON at all", ["1"], "ok", "unreadable"),
+        ("[" * 100_000, ["1"], "ok", "unreadable"),
+        (json.dumps({"task": "What is 3 times 4?"}), ["12"], "ok", "unreadable"),
+        (json.dumps({"task": 3, "expression": "4"}), ["4"], "ok", "unreadable"),
+        (proposal("What is 3 times 5?", "3 * 4"), ["12"], "ok", "inconsistent"),
+        (proposal("Hm?", "3 * 4"), ["12"], "ok", "inconsistent"),
+        (proposal("What is 3 times 4?", "3 * 4"), ["NameError: no"], "error", "reference_failed"),
+        (proposal("What is 3 times 4?", "3 * 4"), ["stopped"], "timeout", "reference_failed"),
+        (proposal("A number up to 40?", "random.randint(1, 40)"), ["7", "31"], "ok", "not_deterministic"),
+        (proposal("What is 3 times 4?", "print(3, 4)"), ["(no output)"], "ok", "inconsistent"),
+        (proposal("Write the number 12 down.", "12"), ["12"], "ok", "inconsistent"),
+        (proposal("List the numbers up to 400.", "range(400)"), ["7, " * 99], "ok", "inconsistent"),
+    ],
+)
+def test_what_is_wrong_with_a_proposal_is_said(text: str, outputs: Sequence[str], status: str, reason: str) -> None:
+    refusal = read(text, *outputs, status=status)
+    assert isinstance(refusal, tuple)
+    assert refusal[0] == reason
+    assert refusal[1]
+
+
+class Lax(MathDomain):
+    """A domain whose verifier takes whatever it is given."""
+
+    def judge(self, submission: object, task: Task) -> Verification:
+        return Verification(correct=True, score=1.0, confidence=1.0, method="exact", explanation="fine")
+
+
+class Blind(MathDomain):
+    """A domain whose verifier takes nothing."""
+
+    def judge(self, submission: object, task: Task) -> Verification:
+        return Verification(correct=None, score=0.0, confidence=0.0, method="exact", explanation="who knows")
+
+
+@pytest.mark.parametrize(("domain", "reason"), [(Lax(), "verifier_too_lax"), (Blind(), "inconsistent")])
+def test_a_task_is_refused_when_its_verifier_takes_wrong_answers_or_not_the_right_one(
+    domain: MathDomain, reason: str
+) -> None:
+    refusal = read(proposal("What is 3 times 4?", "3 * 4"), "12", domain=domain)
+    assert isinstance(refusal, tuple) and refusal[0] == reason
+
+
+@pytest.mark.parametrize("answer", ["0", "12", "-3", "3.5", "0.25", "True", "False", "[1, 2]", "[]", "level", "x", "Ä"])
+def test_mutants_differ_from_the_answer(answer: str) -> None:
+    assert mutants(answer)
+    assert answer not in mutants(answer)
+
+
+def test_examples_for_the_prompt_are_drafts_themselves() -> None:
+    domain = MathDomain()
+    freeform = expression_freeform("math", "")
+    shown: list[Mapping[str, str]] = []
+    for family in domain.families("practised")[:40]:
+        example = freeform.example(family.task(family.sample(random.Random(1), 0.3), 0, 0.3))
+        shown += [example] if example is not None else []
+    assert len(shown) > 20
+    assert all(set(example) == {"task", "expression"} for example in shown)
+
+
+def test_a_run_of_both_sources_verifies_to_its_last_decision(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, "run", "curriculum.freeform_share=0.6", "execution.tasks_per_iteration=12")
+        world.complete(log, "run", tmp_path)
+        events = [recorded.event for recorded in log.read(run="run")]
+        report = asyncio.run(verify_decisions(log, "run", world.rules(log, "run")))
+    assert report.difference is None
+    sources = {event.source for event in events if isinstance(event, ev.TaskRequested)}
+    assert sources == {"families", "freeform"}
+    families = {event.proposal.family for event in events if isinstance(event, ev.TaskProposed)}
+    assert "math_freeform" in families and len(families) > 1
+    reasons = {event.reason for event in events if isinstance(event, ev.ProposalRejected)}
+    assert "reference_failed" in reasons
+    purposes = {event.purpose for event in events if isinstance(event, ev.ToolRequested)}
+    assert {"solution", "reference", "repetition"} <= purposes
