@@ -15,7 +15,7 @@ import pytest
 
 from agent0es.agents.student import render
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.sandbox import BubblewrapSandbox, probe
+from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import Demonstration, signature
 from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.long_horizon import MIXED, LongHorizonDomain
@@ -26,7 +26,7 @@ from agent0es.tools import ToolLimits
 from agent0es.tools.python import PythonTool
 
 SAMPLES = int(os.environ.get("LONG_HORIZON_SAMPLES", "50"))
-PLAN = probe().plan
+REPORT = probe()
 DOMAIN = LongHorizonDomain()
 SPLITS: tuple[Any, ...] = ("practised", "held_out", "validation")
 STAGED = [family for family in FAMILIES if isinstance(family, StagedFamily)]
@@ -74,9 +74,17 @@ def test_the_steps_reach_every_milestone(family: StagedFamily, tmp_path: Path, m
         assert isinstance(undone, Verification) and (undone.correct, undone.score) == (False, 0.0)
 
 
-@pytest.mark.skipif(PLAN is None, reason=probe().detail)
+@pytest.mark.skipif(REPORT.tier is None, reason=REPORT.detail)
 async def test_worked_examples_show_what_the_tool_shows() -> None:
-    tool = PythonTool(BubblewrapSandbox(PLAN))
+    sandbox = open_sandbox()
+    try:
+        await carry_out(PythonTool(sandbox))
+    finally:
+        await sandbox.close()
+
+
+async def carry_out(tool: PythonTool) -> None:
+    """A worked example of each family, call by call in one working directory."""
     for family in STAGED:
         task = instances(family, 3)[1]
         files = task.files
