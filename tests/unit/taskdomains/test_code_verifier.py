@@ -19,8 +19,8 @@ from agent0es.taskdomains.code.verifier import normal_form
 from agent0es.tools import ToolLimits
 from agent0es.tools.tests import TestsTool
 
-PLAN = probe().tier
-needs_sandbox = pytest.mark.skipif(PLAN is None, reason=probe().detail)
+REPORT = probe()
+needs_sandbox = pytest.mark.skipif(REPORT.tier is None, reason=REPORT.detail)
 DOMAIN = CodeDomain()
 CASES = yaml.safe_load(Path(__file__).parent.joinpath("data/code_cases.yaml").read_text(encoding="utf-8"))
 REFERENCE = {
@@ -48,7 +48,8 @@ def of_case(case: dict[str, Any]) -> Task:
 
 async def verdicts(pairs: Sequence[tuple[str, Task]], limits: ToolLimits) -> list[Verification]:
     """Judge answers as `handlers/verify` does, two at a time."""
-    tool, slots = TestsTool(open_sandbox()), asyncio.Semaphore(2)
+    sandbox, slots = open_sandbox(), asyncio.Semaphore(2)
+    tool = TestsTool(sandbox)
 
     async def one(answer: str, of: Task) -> Verification:
         judged = DOMAIN.judge(Submission(answer), of)
@@ -59,7 +60,10 @@ async def verdicts(pairs: Sequence[tuple[str, Task]], limits: ToolLimits) -> lis
             result = await tool.run(judged.input, limits, judged.files)
         return DOMAIN.conclude(result.status, result.output, Submission(answer), of)
 
-    return await asyncio.gather(*(one(answer, of) for answer, of in pairs))
+    try:
+        return await asyncio.gather(*(one(answer, of) for answer, of in pairs))
+    finally:
+        await sandbox.close()
 
 
 def at_once(answer: str | None, reference: Any) -> Verification:
