@@ -29,7 +29,8 @@ LIMITS = ToolLimits(timeout_seconds=3, steps={"python": ToolLimits(timeout_secon
 pytestmark = needs_sandbox
 
 PIECES = [
-    *"x 1 2.5 ( ) [ ] { } + - * / ^ = == < , . : ' \" \\ | solve factor Matrix lambda print cat -n *.txt find grep $ `".split(),
+    *"x 1 2.5 ( ) [ ] { } + - * / ^ = == < , . : ' \" \\ | solve factor Matrix lambda print cat -n *.txt".split(),
+    *"find grep $ `".split(),
     *"; & > \\frac \\int dx assert __import__ else 0x 1e999 ${a} é 😀 \ud800 \u202e".split(),
     *("\n", "\t", " ", "import os", "def f():", "while True:", "\x00", "\x1b[2J", "9" * 30, "a = python["),
     *('{"steps": [', '{"tool": "python", "input": "1"}'),
