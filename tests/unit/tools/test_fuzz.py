@@ -25,13 +25,12 @@ from tests.unit.tools.sandboxes import needs_sandbox, real
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 BATCH = 100
-LIMITS = ToolLimits(timeout_seconds=3, steps={"python": ToolLimits(timeout_seconds=3), "shell": ToolLimits()})
+LIMITS = ToolLimits(timeout_seconds=1, steps={"python": ToolLimits(timeout_seconds=3), "shell": ToolLimits()})
 pytestmark = needs_sandbox
 
 PIECES = [
-    *"x 1 2.5 ( ) [ ] { } + - * / ^ = == < , . : ' \" \\ | solve factor Matrix lambda print cat -n *.txt".split(),
-    *"find grep $ `".split(),
-    *"; & > \\frac \\int dx assert __import__ else 0x 1e999 ${a} é 😀 \ud800 \u202e".split(),
+    *"x 1 2.5 ( ) [ ] { } + - * / ^ = == < , . : ' \" \\ | solve factor Matrix lambda print cat -n *.txt find".split(),
+    *"grep $ ` ; & > \\frac \\int dx assert __import__ else 0x 1e999 ${a} é 😀 \ud800 \u202e".split(),
     *("\n", "\t", " ", "import os", "def f():", "while True:", "\x00", "\x1b[2J", "9" * 30, "a = python["),
     *('{"steps": [', '{"tool": "python", "input": "1"}'),
 ]
@@ -96,7 +95,7 @@ def test_a_tool_always_answers(loop: asyncio.AbstractEventLoop, tools: dict[str,
 
     check()
     assert len(seen) >= EXAMPLES // 2
-    assert "error" in seen or "denied" in seen
+    assert name == "tests" or {"error", "denied"} & set(seen), "tests that fail are no failure of the tool"
 
 
 HARNESS = """
