@@ -110,20 +110,20 @@ async def _tools() -> "AsyncIterator[Call]":
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains.base import NeedsCall
     from agent0es.tools import load_tools
-    from agent0es.tools.base import Tool, ToolLimits, ToolResult
+    from agent0es.tools.base import Tool, ToolResult
+    from agent0es.tools.policy import for_verifier, policy_of
 
     configuration = Configuration()
-    settings = configuration.tools
-    limits = ToolLimits(settings.timeout_seconds, settings.memory_limit_mb, settings.output_limit_bytes)
     opened: list[IsolatedSandbox] = []
     tools: dict[str, Tool] = {}
 
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         if not opened:
             opened.append(sandbox_of(configuration))
+        policy = for_verifier(policy_of(configuration.tools, needed.tool, ""))
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
-        return await tools[needed.tool].run(needed.input, limits, needed.files)
+        return await tools[needed.tool].run(needed.input, policy.limits, needed.files)
 
     try:
         yield call

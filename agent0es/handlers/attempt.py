@@ -19,7 +19,7 @@ from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, Rates, policy_of
+from agent0es.tools.policy import Policy, Rates, for_verifier, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,13 @@ def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
+    policy = _policy(ports, needed.tool, domain, purpose)
     return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
+
+
+def _policy(ports: Ports, tool: str, domain: str, purpose: ev.ToolPurpose) -> Policy:
+    policy = policy_of(ports.tools_settings(domain), tool, domain)
+    return for_verifier(policy) if purpose == "verification" else policy
 
 
 def requested_under(
@@ -214,7 +219,7 @@ async def call_tool(
     verifier.
     """
     settings = ports.tools_settings(domain)
-    policy = policy_of(settings, requested.tool, domain)
+    policy = _policy(ports, requested.tool, domain, requested.purpose)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":

@@ -1,5 +1,6 @@
 """The tool that runs Python."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,6 +10,12 @@ from agent0es.configuration import PYTHON_MODULES
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.tools.program import program_text, run_program
+
+
+SYMPY = re.compile(
+    r"\b(?:sympy|Eq|Matrix|Rational|Symbol|diff|expand|factor|integrate|limit|simplify|solve|symbols|[xyz])\b"
+)
+"""What stands for SymPy without an import; a worker that has it already is slower to fork for what needs none."""
 
 
 class PythonTool:
@@ -27,7 +34,8 @@ class PythonTool:
         import of a module that is not on the list is `denied`."""
         program = _program(self.allowed if limits.allow is None else limits.allow)
         code = textwrap.dedent(text).strip()
-        return await run_program(self._sandbox, program, code, limits, files=files, preload=("sympy",))
+        preload = ("sympy",) if SYMPY.search(code) else ()
+        return await run_program(self._sandbox, program, code, limits, files=files, preload=preload)
 
 
 @lru_cache(maxsize=16)
