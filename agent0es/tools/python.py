@@ -11,7 +11,6 @@ from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.tools.program import program_text, run_program
 
-
 SYMPY = re.compile(
     r"\b(?:sympy|Eq|Matrix|Rational|Symbol|diff|expand|factor|integrate|limit|simplify|solve|symbols|[xyz])\b"
 )
