@@ -15,6 +15,7 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import CodeDomain
+from agent0es.taskdomains.code.source import code_of
 from agent0es.taskdomains.code.verifier import normal_form
 from agent0es.tools import ToolLimits
 from agent0es.tools.tests import TestsTool
@@ -174,6 +175,21 @@ def test_what_is_no_python_is_wrong(answer: str) -> None:
 def test_no_answer_is_wrong_by_no_method(answer: str | None) -> None:
     assert (at_once(answer, REFERENCE).correct, at_once(answer, REFERENCE).method) == (False, "none")
     assert at_once(answer, "12").method == "none"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "def f(n): return n",
+        " `def f(n): return n` ",
+        "```def f(n): return n```",
+        "```python3\r\ndef f(n): return n\r\n```",
+        "```py\ndef f(n): return n",
+        "So:\n\n``` python\ndef f(n): return n\n```\n\n```\nf(2)\n```",
+    ],
+)
+def test_the_code_in_an_answer(answer: str) -> None:
+    assert code_of(answer) == "def f(n): return n"
 
 
 def test_code_is_handed_to_the_tests_as_it_is_and_a_lambda_gets_its_name() -> None:
