@@ -120,7 +120,7 @@ HOSTILE = {
 @needs_sandbox
 async def test_hostile_code_is_wrong_or_undecided_in_time() -> None:
     pairs = [(answer, task(REFERENCE)) for answer in HOSTILE.values()]
-    found = await asyncio.wait_for(verdicts(pairs, ToolLimits(timeout_seconds=2)), 120)
+    found = await asyncio.wait_for(verdicts(pairs, ToolLimits(timeout_seconds=2)), 300)
     assert {name: judged.correct for name, judged in zip(HOSTILE, found, strict=True) if judged.correct is True} == {}
     undecided = [judged for judged in found if judged.correct is None]
     assert all(judged.score == 0.0 and judged.confidence == 0.0 for judged in undecided)
