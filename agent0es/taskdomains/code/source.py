@@ -12,7 +12,7 @@ from agent0es.taskdomains.code.reference import Criteria
 
 LONGEST = 10_000
 """Characters of an answer that is read."""
-FENCED = re.compile(r"```[ \t]*(?:python|py|python3)?[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+FENCED = re.compile(r"```[ \t]*(?:(?:python3?|py|text|output)\b)?[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 FORBIDDEN_NAMES = frozenset(
     "eval exec compile open input globals locals vars breakpoint exit quit __import__ __builtins__ __loader__".split()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agent0es.agents.react import parse
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, NeedsCall, signature
@@ -258,6 +259,14 @@ def test_demonstrations_test_the_solution_and_give_it() -> None:
         assert example.observation in ("1 of 1 passed", "2 of 2 passed", "3 of 3 passed")
     [read] = DOMAIN.demonstrations("output_tuples", 1, random.Random(5))
     assert read.action.startswith("python[a, b = ") and read.observation == read.answer
+
+
+@every_family
+def test_worked_examples_are_read_as_they_are_written(family: Family) -> None:
+    for example in DOMAIN.demonstrations(family.name, 6, random.Random(2)):
+        [action] = parse(f"Action: {example.action}", ("python", "math", "tests")).actions
+        assert f"{action.tool}[{action.input}]" == example.action
+        assert parse(f"Answer: {example.answer}").answer == example.answer
 
 
 def test_mixed_demonstrations_are_one_constant_text_of_practised_families() -> None:

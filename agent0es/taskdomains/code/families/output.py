@@ -106,7 +106,7 @@ def text_methods(rng: random.Random, parts: int, size: int) -> Program:
             case "cut":
                 text, line = "".join(c for i, c in enumerate(text) if i >= k), f"s = s[{k}:]"
             case "replace":
-                text, line = "*".join(text.split(letter)), f"s = s.replace({letter!r}, '*')"
+                text, line = "#".join(text.split(letter)), f"s = s.replace({letter!r}, '#')"
             case "title":
                 text, line = text[:1].upper() + text[1:].lower(), "s = s.capitalize()"
             case _:
