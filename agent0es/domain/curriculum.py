@@ -113,6 +113,9 @@ class Aim:
     """The least share of the tasks that each domain gets."""
     novelty_share: float = 0.1
     """Share of the requests for the families that were asked least, at the frontier or not."""
+    review_share: float = 0.5
+    """Share of the requests for a difficulty anywhere below the frontier: who practises only what is hardest forgets,
+    and never learns from, the rest."""
 
 
 def ability_of(known: FamilyStatistics, domain: DomainStatistics) -> float:
@@ -203,7 +206,7 @@ def choose_families(
 
     Those asked least come first. Once a family has had `FEW` tasks, those count OFF_FRONTIER times as much where the
     predicted solve rate is outside the band; a share of the requests looks away from that, so that what was given up
-    as too easy or too hard is tried again. Among equals come those whose prediction is nearest to one half; ties are
+    as too easy or too hard is tried again, and another share looks back at what is easier. Among equals come those whose prediction is nearest to one half; ties are
     broken by the seed. `in_flight` counts tasks that are not completed yet. In a collapsed domain `recover` has the
     last word.
     """
@@ -221,8 +224,11 @@ def choose_families(
         return asked, torn[family], rng.random()
 
     ranked = sorted(families, key=rank)
+    review = rng.random() < aim.review_share
     if domain.collapsed and not novel:
         ranked, wanted = recover(ranked, known, domain, wanted, rng)
+    elif review:
+        wanted = {family: round(rng.uniform(0.0, difficulty), 4) for family, difficulty in wanted.items()}
     # In the order in which the log has them: a resumed run must not see another one than the run that wrote them.
     return {family: wanted[family] for family in sorted(ranked[: aim.candidates])}
 

@@ -124,6 +124,7 @@ def _requests(
         curriculum.band,
         curriculum.domain_floor,
         curriculum.novelty_share,
+        curriculum.review_share,
     )
     domains = {name: state.domains.get(name, DomainStatistics()) for name in families}
     in_flight = [
