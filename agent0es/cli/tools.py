@@ -65,7 +65,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
         write_lines(map(json_line, found))
     else:
         columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb")
-        rows = [[*(one[column] for column in columns), shorten(one["description"], SHOWN)] for one in found]
+        rows = [[*(one[column] for column in columns), shorten(str(one["description"]), SHOWN)] for one in found]
         write_table([*columns, "description"], rows)
 
 
