@@ -60,7 +60,7 @@ FILES = (
     ),
     Attack(
         "a tree that can't be listed",
-        "os.umask(0)\nfor n in range(3): os.mkdir('d', 0o300); os.chdir('d'); open(mark, 'w').close(); os.mkdir('locked', 0)\n"
+        "os.umask(0)\nfor n in range(3): os.mkdir(mark + 'd', 0o300); os.chdir(mark + 'd'); open(mark, 'w').close(); os.mkdir('locked', 0)\n"
         "print('denied, unless it is left')",
         "50",
         canary="none",
@@ -68,7 +68,7 @@ FILES = (
     ),
     Attack(
         "a tree deeper than any path is long",
-        "for n in range(900):\n  try: os.mkdir('d' * 200); os.chdir('d' * 200)\n  except OSError: break\n"
+        "for n in range(1500):\n  try: os.mkdir(mark + 'd' * 190); os.chdir(mark + 'd' * 190)\n  except OSError: break\n"
         "print('denied, unless it is left')",
         canary="none",
         no_canary="nobody cleans up outside",
@@ -76,6 +76,20 @@ FILES = (
     Attack(
         "files of 40 MB beneath paths too long to look at",
         "for n in range(30): os.mkdir('d' * 250); os.chdir('d' * 250)\n"
+        "for n in range(40): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(0.5); print('ESCAPED')",
+        "24",
+        canary="outside",
+    ),
+    Attack(
+        "40 MB in files without a name",
+        "keep = []\nfor n in range(40): keep.append(open(str(n), 'wb')); os.unlink(str(n)); keep[-1].write(bytes(1 << 20)); keep[-1].flush()\n"
+        "time.sleep(0.5); print('ESCAPED')",
+        "24",
+        canary="outside",
+    ),
+    Attack(
+        "40 MB in a folder that can't be listed",
+        "os.mkdir('locked', 0o300); os.chdir('locked')\n"
         "for n in range(40): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(0.5); print('ESCAPED')",
         "24",
         canary="outside",

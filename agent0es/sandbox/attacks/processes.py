@@ -74,7 +74,8 @@ PROCESSES = (
     ),
     Attack(
         "a daemon",
-        "if os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0:\n    os.setsid(); [os.close(n) for n in (0, 1, 2)]; time.sleep(20)\n  os._exit(0)\n"
+        "def away():\n  try: os.setsid()\n  except OSError: pass\n"
+        "if os.fork() == 0:\n  away()\n  if os.fork() == 0:\n    away(); [os.close(n) for n in (0, 1, 2)]; time.sleep(20)\n  os._exit(0)\n"
         "time.sleep(0.1); print('denied, unless it is left')",
         "28",
         canary="outside",

@@ -27,6 +27,14 @@ RESOURCES = (
         no_canary=_MEMORY,
     ),
     Attack(
+        "800 MB in four children that can't be looked at",
+        "for i in range(4):\n  if os.fork() == 0: libc.prctl(4, 0, 0, 0, 0); x = b'x' * (200 << 20); time.sleep(3); os._exit(0)\n"
+        "time.sleep(2); print('ESCAPED')",
+        "22",
+        canary="none",
+        no_canary=_MEMORY,
+    ),
+    Attack(
         "a file of 200 MB",
         "f = open(mark + 'big', 'wb')\nfor i in range(200): f.write(bytes(1 << 20)); f.flush()\nprint('ESCAPED')",
         "23",
