@@ -43,8 +43,10 @@ class Outcome:
 
 
 class Scene:
-    """What is there to be attacked: a secret, a victim process, a file, servers. Everybody may read and write the files, so
-    that it is never their permission bits that deny."""
+    """What is there to be attacked: a secret, a victim process, a file, servers.
+
+    Everybody may read and write the files, so that it is never their permission bits that deny.
+    """
 
     def __init__(self) -> None:
         self.mark = f"a0es{secrets.token_hex(4)}"
@@ -198,7 +200,9 @@ async def run_attacks(tier: TierName | None = None, attacks: Iterable[Attack] = 
     with Scene() as scene:
         async with open_sandbox(tier, places=2) as sandbox:
             for attack in attacks:
-                if sandbox.tier in attack.tiers:
+                if sandbox.tier == "unsafe" and attack.canary != "unsafe":
+                    continue  # it would do harm there, or nothing that can be seen
+                if sandbox.tier == "unsafe" or sandbox.tier in attack.tiers:
                     yield await run_attack(sandbox, scene, attack)
 
 

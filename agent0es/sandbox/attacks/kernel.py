@@ -17,11 +17,11 @@ _NUMBERS = """
 - name_to_handle_at 303 264 -100,None,None,None,0 u
 - fanotify_init 300 262 -1,0 r
 - fanotify_mark 301 263 -1,0,0,-1,None u
-- init_module 175 105 None,0,None r
-- finit_module 313 273 -1,b'',0 r
-- delete_module 176 106 1,0 r
-- kexec_load 246 104 0,1,None,0xffff r
-- kexec_file_load 320 294 -1,-1,0,None,0xffff r
+- init_module 175 105 None,0,None -
+- finit_module 313 273 -1,b'',0 -
+- delete_module 176 106 1,0 -
+- kexec_load 246 104 0,1,None,0xffff -
+- kexec_file_load 320 294 -1,-1,0,None,0xffff -
 - reboot 169 142 0,0,0,None r
 - swapon 167 224 1,0 r
 - swapoff 168 225 1 r
@@ -82,6 +82,8 @@ _WHY_NOT = {
     "memfd_secret": "off unless the kernel was started with it",
     "vhangup": "it would hang up the terminal",
     "lookup_dcookie": "Linux 6.7 has removed it",
+    **dict.fromkeys(("init_module", "finit_module", "delete_module"), "kernels may be built without modules"),
+    **dict.fromkeys(("kexec_load", "kexec_file_load"), "kernels may be built without kexec"),
     "iopl": "x86-64 only",
     "ioperm": "x86-64 only",
     "modify_ldt": "x86-64 only",
