@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -157,11 +158,8 @@ class Scene:
         return found
 
     def _left(self) -> list[Path]:
-        beneath = [
-            *Path("/tmp").glob(f"agent0es-call-*/{self.mark}*"),
-            *Path("/tmp").glob(f"agent0es-call-*/d*/{self.mark}*"),
-        ]
-        return [*Path("/tmp").glob(f"{self.mark}*"), *Path("/dev/shm").glob(f"{self.mark}*"), *beneath]
+        places = ("/tmp", "/dev/shm", "/tmp/agent0es-call-*", "/tmp/agent0es-call-*/d*")
+        return [Path(left) for place in places for left in glob.glob(f"{place}/{self.mark}*")]  # noqa: PTH207
 
     def _file(self) -> object:
         file = self.folder / "victim"
