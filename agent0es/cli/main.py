@@ -18,6 +18,7 @@ from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
+from agent0es.cli.sandbox import sandbox_group
 from agent0es.cli.sql import sql_command
 from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
@@ -35,6 +36,7 @@ cli.add_command(run_command)
 cli.add_command(export_group)
 cli.add_command(audit_group)
 cli.add_command(tools_group)
+cli.add_command(sandbox_group)
 cli.add_command(lineage_command)
 cli.add_command(retract_command)
 cli.add_command(train_command)

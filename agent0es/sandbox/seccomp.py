@@ -70,9 +70,51 @@ EVERYWHERE = {
     "fspick": 433,
     "pidfd_open": 434,
     "pidfd_getfd": 438,
+    "process_madvise": 440,
     "mount_setattr": 442,
+    "quotactl_fd": 443,
+    "memfd_secret": 447,
+    "process_mrelease": 448,
+    "statmount": 457,
+    "listmount": 458,
+    "open_tree_attr": 467,
+    "file_setattr": 469,
 }
 """New calls have one number on every architecture."""
+MORE = {
+    "x86_64": {
+        "memfd_create": 319,
+        "sched_setparam": 142,
+        "name_to_handle_at": 303,
+        "fanotify_init": 300,
+        "fanotify_mark": 301,
+        "kexec_file_load": 320,
+        "swapoff": 168,
+        "vhangup": 153,
+        "kcmp": 312,
+        "move_pages": 279,
+        "migrate_pages": 256,
+        "lookup_dcookie": 212,
+        "iopl": 172,
+        "ioperm": 173,
+        "modify_ldt": 154,
+    },
+    "aarch64": {
+        "memfd_create": 279,
+        "sched_setparam": 118,
+        "name_to_handle_at": 264,
+        "fanotify_init": 262,
+        "fanotify_mark": 263,
+        "kexec_file_load": 294,
+        "swapoff": 225,
+        "vhangup": 58,
+        "kcmp": 272,
+        "move_pages": 239,
+        "migrate_pages": 238,
+        "lookup_dcookie": 18,
+    },
+}
+"""Memory files are among them: as long as nobody maps them, their memory is counted for no process."""
 OUTSIDE_NAMESPACES = {
     "x86_64": {
         "kill": 62,
@@ -94,6 +136,18 @@ OUTSIDE_NAMESPACES = {
         "removexattr": 197,
         "fchmodat2": 452,
         "setpriority": 141,
+        "lremovexattr": 198,
+        "fremovexattr": 199,
+        "setxattrat": 463,
+        "removexattrat": 466,
+        "inotify_add_watch": 254,
+        "tgkill": 234,
+        "rt_sigqueueinfo": 129,
+        "rt_tgsigqueueinfo": 297,
+        "sched_setaffinity": 203,
+        "ioprio_set": 251,
+        "setsid": 112,
+        "setpgid": 109,
     },
     "aarch64": {
         "kill": 129,
@@ -109,9 +163,36 @@ OUTSIDE_NAMESPACES = {
         "removexattr": 14,
         "fchmodat2": 452,
         "setpriority": 140,
+        "lremovexattr": 15,
+        "fremovexattr": 16,
+        "setxattrat": 463,
+        "removexattrat": 466,
+        "inotify_add_watch": 27,
+        "tgkill": 131,
+        "rt_sigqueueinfo": 138,
+        "rt_tgsigqueueinfo": 240,
+        "sched_setaffinity": 122,
+        "ioprio_set": 30,
+        "setsid": 157,
+        "setpgid": 154,
     },
 }
-"""What no Landlock rule covers, and what only a namespace of one's own makes harmless."""
+"""What no Landlock rule covers, and what only a namespace of one's own makes harmless. Landlock keeps signals in from
+ABI 6 on. Without setsid and setpgid all of a call stays in one group, which one signal kills at once: processes that fork on
+and on can't be killed one by one."""
+BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
+    "prlimit64": ({"x86_64": 302, "aarch64": 261}, 0, ()),
+    "prctl": ({"x86_64": 157, "aarch64": 167}, 0, (4,)),
+    "fcntl": ({"x86_64": 72, "aarch64": 25}, 1, (8, 10, 15)),
+    "ioctl": (
+        {"x86_64": 16, "aarch64": 29},
+        1,
+        (0x5412, 0x541C, 0x8901, 0x8902, 0x40086602, 0x401C5820, 0x40806685),
+    ),
+}
+"""Name to (numbers, which argument, the values that are refused; without values all but 0). Limits of other processes,
+which kill; PR_SET_DUMPABLE, which hides a process's memory from the supervisor; F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN
+and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
@@ -119,10 +200,20 @@ def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
     machine = machine or platform.machine()
     if machine not in NUMBERS:
         return {}
-    by_name = dict(zip(NAMES, NUMBERS[machine], strict=True)) | EVERYWHERE
+    by_name = dict(zip(NAMES, NUMBERS[machine], strict=True)) | EVERYWHERE | MORE[machine]
     if kernel_tier:
         by_name |= OUTSIDE_NAMESPACES[machine]
     return {number: name for name, number in by_name.items() if name not in ("clone", "unshare")}
+
+
+def names(kernel_tier: bool, machine: str = "") -> dict[int, str]:
+    """Number to name of every call that may be refused."""
+    machine = machine or platform.machine()
+    if machine not in NUMBERS:
+        return {}
+    by_argument = {numbers[machine]: name for name, (numbers, _, _) in BY_ARGUMENT.items()}
+    namespaces = {number: name for name, number in zip(NAMES, NUMBERS[machine], strict=True)}
+    return namespaces | refused(kernel_tier, machine) | by_argument
 
 
 def program(kernel_tier: bool = False, announce: bool = True, machine: str = "") -> bytes:
@@ -140,6 +231,11 @@ def program(kernel_tier: bool = False, announce: bool = True, machine: str = "")
     for name in ("clone", "unshare"):
         code += [_op(JUMP_EQUAL, numbers[name], 0, 4), _op(LOAD, FIRST_ARGUMENT)]
         code += [_op(JUMP_IF_SET, ALL_NAMESPACES, 0, 1), _op(RETURN, no), _op(RETURN, ALLOW)]
+    for calls, argument, values in BY_ARGUMENT.values():
+        tests = [_op(JUMP_EQUAL, value, len(values) - n, 0) for n, value in enumerate(values)]
+        tests += [] if values else [_op(JUMP_EQUAL, 0, 0, 1)]
+        code += [_op(JUMP_EQUAL, calls[machine], 0, len(tests) + 3), _op(LOAD, FIRST_ARGUMENT + 8 * argument), *tests]
+        code += [_op(RETURN, ALLOW), _op(RETURN, no)]
     return b"".join([*code, _op(RETURN, ALLOW)])
 
 

@@ -329,7 +329,7 @@ LIMIT_WORDS: Mapping[str, str] = {
 
 def _denied(report: Mapping[str, Any], code: int, tier: str) -> tuple[str, ...]:
     """What was refused, as far as the kernel told: system calls by name, `network`, `file`, and limits."""
-    names = seccomp.refused(tier == "kernel")
+    names = seccomp.names(tier == "kernel")
     words = {"network" if names[n] in NETWORK else f"system call {names[n]}" for n in report["refused"] if n in names}
     if report["ending"] in LIMIT_WORDS:
         words.add(f"limit: {LIMIT_WORDS[report['ending']]}")

@@ -19,7 +19,6 @@ import marshal
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
 import stat
@@ -35,6 +34,9 @@ TICK = 0.025
 FIRST_LOOK = 0.05
 """Seconds after which a call is looked at more closely; most have ended by then."""
 MOST_FILES, MOST_DEPTH = 64, 16
+MOST_LOOKED = 64
+"""Folders in folders in the kernel tier: only who wants to hide something goes deeper."""
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FULL, KERNEL = "full", "kernel"
 
 
@@ -124,7 +126,10 @@ def supervise(request, stdin, stdout, stderr, line_number):
     except BaseException as error:  # noqa: BLE001  whatever it is, the caller must hear of it
         report, contents = {"failure": f"{type(error).__name__}: {error}"}, []
     if folder not in (None, "/tmp"):
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            remove(folder)
+        except OSError as error:
+            report, contents = {"failure": f"what a call left can't be removed: {error}"}, []
     try:
         line.sendall(json.dumps(report).encode() + b"\n" + b"".join(contents))
     except OSError:
@@ -177,6 +182,8 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         virtual = int(open("/proc/self/statm").read().split()[0]) * 4096 if settings["statm"] else 0
         others = tasks_of_user() if tier != FULL and asked["uid"] is None else 0
+        if tier == KERNEL and kernel.landlock_abi() < 3:
+            raise OSError(errno.ENOSYS, "the kernel tier needs Landlock ABI 3 (Linux 6.2): before, truncate is free")
         if tier != "unsafe":
             kernel.landlock(settings["readable"], [*settings["writable"], folder])
         for which, bound in asked["rlimits"]:
@@ -311,8 +318,13 @@ def watch(child, asked, folder, ours, line, began):
                 kill("memory")
             elif count > asked["processes"]:
                 kill("processes")
-            elif settings["tier"] != FULL and disk_of(folder) > (asked["disk_bytes"], asked["inodes"]):
+            elif settings["tier"] != FULL and too_large(folder, asked["disk_bytes"], asked["inodes"]):
                 kill("disk")
+    if settings["tier"] != FULL:
+        try:  # all at once, and before its leader is waited for, as long as the group's number is surely its own
+            os.killpg(child, signal.SIGKILL)
+        except OSError:
+            pass
     _, status, usage = os.wait4(child, 0)
     if settings["tier"] != FULL:
         usage = kill_the_rest(usage)
@@ -342,7 +354,11 @@ def memory_of(child):
                         total += int(row.split()[1]) * 1024
                         break
         except OSError:
-            pass
+            try:  # this one everybody may read
+                with open(f"/proc/{pid}/statm", "rb") as file:
+                    total += int(file.read().split()[1]) * 4096
+            except OSError:
+                pass
     return total, count
 
 
@@ -393,23 +409,92 @@ def kill_the_rest(usage):
             return usage
 
 
-def disk_of(folder):
-    """(bytes, files and folders) beneath a folder. Follows no link."""
-    size, count, left = 0, 0, [folder]
-    while left:
+def too_large(folder, most_bytes, most_files):
+    """Whether there is more beneath a folder than allowed, or something there that hides from being looked at.
+
+    Goes down by descriptors and follows no link, whatever is moved meanwhile: paths may be too long to be opened.
+    """
+    size, count = 0, 0
+
+    def look(place, depth):
+        nonlocal size, count
+        with os.scandir(place) as entries:
+            for entry in entries:
+                count += 1
+                if count > most_files or size > most_bytes:
+                    return
+                try:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if not entry.is_dir(follow_symlinks=False):
+                        continue
+                    below = os.open(entry.name, DIRECTORY, dir_fd=place)
+                except PermissionError:
+                    count = most_files + 1
+                    return
+                except OSError:
+                    continue
+                try:
+                    if depth == MOST_LOOKED:
+                        count = most_files + 1
+                    else:
+                        look(below, depth + 1)
+                finally:
+                    os.close(below)
+
+    try:
+        top = os.open(folder, DIRECTORY)
+    except OSError:
+        return True
+    try:
+        look(top, 0)
+    except PermissionError:
+        return True
+    finally:
+        os.close(top)
+    return count > most_files or size + nameless() > most_bytes
+
+
+def nameless():
+    """Bytes in files that the call holds open and has unlinked."""
+    sizes = {}
+    for pid in family(0):
         try:
-            entries = list(os.scandir(left.pop()))
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                status = os.stat(f"/proc/{pid}/fd/{number}")
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
         except OSError:
-            continue
-        for entry in entries:
-            count += 1
+            pass
+    return sum(sizes.values())
+
+
+def remove(folder):
+    """A folder and all in it, however deep and whatever its permissions. Nothing hostile runs any more.
+
+    What lies deeper is first moved to the top: neither the length of a path nor the depth of recursion is a bound.
+    """
+    os.chmod(folder, 0o700)
+    top = os.open(folder, DIRECTORY)
+    moved = 0
+    while names := os.listdir(top):
+        for name in names:
             try:
-                size += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    left.append(entry.path)
-            except OSError:
-                pass
-    return size, count
+                os.unlink(name, dir_fd=top)
+                continue
+            except IsADirectoryError:
+                os.chmod(name, 0o700, dir_fd=top)
+            place = os.open(name, DIRECTORY, dir_fd=top)
+            for below in os.listdir(place):
+                try:
+                    os.unlink(below, dir_fd=place)
+                except IsADirectoryError:
+                    os.chmod(below, 0o700, dir_fd=place)
+                    moved += 1
+                    os.rename(below, f"{os.urandom(8).hex()}-{moved}", src_dir_fd=place, dst_dir_fd=top)
+            os.close(place)
+            os.rmdir(name, dir_fd=top)
+    os.close(top)
+    os.rmdir(folder)
 
 
 def collected(folder, asked):

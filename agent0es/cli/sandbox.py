@@ -1,0 +1,77 @@
+"""`agent0es sandbox`: what isolation this machine gives, and whether it holds."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from agent0es.cli.output import json_line, json_option, write_lines, write_table
+
+if TYPE_CHECKING:
+    from agent0es.sandbox.trial import Outcome
+
+
+@click.group("sandbox")
+def sandbox_group() -> None:
+    """Say what isolates the tools on this machine, and put it to the test."""
+
+
+@sandbox_group.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Name the tier that works here, what each mechanism answered, and what to install or change.
+
+    The exit code is 1 when no tier works.
+    """
+    from agent0es.sandbox import probe
+
+    report = probe()
+    rows = [(finding.mechanism, finding.works, finding.detail) for finding in report.findings]
+    tier = None if report.tier is None else report.tier.name
+    if as_json:
+        columns = ("mechanism", "works", "detail")
+        findings = [dict(zip(columns, row, strict=True)) for row in rows]
+        write_lines([json_line({"tier": tier, "detail": report.detail, "findings": findings})])
+    else:
+        write_lines([f"tier: {tier or 'none'}, {report.detail}"])
+        write_table(
+            ("mechanism", "answer", "detail"), [(name, "yes" if works else "no", why) for name, works, why in rows]
+        )
+    sys.exit(0 if tier else 1)
+
+
+@sandbox_group.command("test")
+@click.option(
+    "--tier", type=click.Choice(["full", "kernel", "unsafe"]), help="Which one; the best that works here if left out."
+)
+@click.option("--attack", "wanted", multiple=True, metavar="TEXT", help="Only attacks with TEXT in their name.")
+@json_option
+def test_command(tier: str | None, wanted: tuple[str, ...], as_json: bool) -> None:
+    """Run the known attacks against the sandbox, and show what was refused.
+
+    The exit code is 1 when one escaped, or proved nothing. In the unsafe tier, which only bounds resources, nearly all
+    escape; what they attack there is made for the purpose.
+    """
+    outcomes = asyncio.run(_outcomes(tier, wanted))
+    columns = ("attack", "row", "tier", "outcome", "denied", "detail")
+    rows = [(o.attack.name, o.attack.row, o.tier, o.verdict, ", ".join(o.denied), o.detail) for o in outcomes]
+    if as_json:
+        write_lines(json_line(dict(zip(columns, row, strict=True))) for row in rows)
+    else:
+        write_table(columns[:-1], [row[:-1] for row in rows])
+        failed = [row for row in rows if row[3] != "denied"]
+        write_lines(f"{row[3]}: {row[0]}: {row[5]}" for row in failed)
+        write_lines([f"{len(rows) - len(failed)} of {len(rows)} attacks were denied"])
+    sys.exit(1 if any(outcome.verdict != "denied" for outcome in outcomes) else 0)
+
+
+async def _outcomes(tier: str | None, wanted: tuple[str, ...]) -> "list[Outcome]":
+    from agent0es.errors import ConfigurationError
+    from agent0es.sandbox.attacks import ATTACKS
+    from agent0es.sandbox.trial import run_attacks
+
+    chosen = [attack for attack in ATTACKS if not wanted or any(text in attack.name for text in wanted)]
+    if not chosen:
+        raise ConfigurationError("no attack has that in its name; without --attack all are run")
+    return [outcome async for outcome in run_attacks(tier, chosen)]  # type: ignore[arg-type]
