@@ -125,7 +125,7 @@ class CurriculumSettings(Section):
     novelty_share: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the tasks that goes to the families asked least, at the frontier or not."""
     review_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of the tasks with a difficulty anywhere below the frontier: who practises only the hardest forgets the rest."""
+    """Share of the tasks with a difficulty anywhere below the frontier: it is not to be forgotten."""
     candidates: int = Field(default=2, ge=1)
     """Families that the teacher may choose between."""
     novelty_bar: float = Field(default=0.001, ge=0.0, le=1.0)

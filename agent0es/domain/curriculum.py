@@ -207,7 +207,8 @@ def choose_families(
     Those asked least come first. Once a family has had `FEW` tasks, those count OFF_FRONTIER times as much where the
     predicted solve rate is outside the band; a share of the requests looks away from that, so that what was given up
     as too easy or too hard is tried again, and another share looks back at what is easier. Among equals come those
-    whose prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed yet. In a collapsed domain `recover` has the
+    whose prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that
+    are not completed yet. In a collapsed domain `recover` has the
     last word.
     """
     rng = random.Random(seed)

@@ -84,7 +84,8 @@ class NoveltyIndex:
             if count < self.size and similarities[-1] > bar:
                 _, similarities, places = self._index.range_search(row, bar)
             places = places[similarities > bar]
-        exact = self._vectors[places] @ row[0]
+        # In double precision: in single, equal rows may differ by where they stand, which rounding then can show.
+        exact = self._vectors[places].astype("f8") @ row[0].astype("f8")
         ranked = [(round(float(s), DIGITS), self._tasks[place]) for s, place in zip(exact, places, strict=True)]
         return sorted(ranked, key=lambda item: (-item[0], item[1]))[:k]
 

@@ -24,8 +24,10 @@ from agent0es.sandbox.tiers import TierName
 
 Verdict = Literal["denied", "escaped", "broken"]
 SECRET = b"agent0es-secret-"
-DENIALS = ("PermissionError", "OSError", "FileNotFoundError", "ProcessLookupError", "MemoryError", "gaierror")
-DENIALS += ("BlockingIOError", "ConnectionRefusedError", "NotADirectoryError", "FileExistsError")
+DENIALS = (
+    *("PermissionError", "OSError", "FileNotFoundError", "ProcessLookupError", "MemoryError", "gaierror"),
+    *("BlockingIOError", "ConnectionRefusedError", "NotADirectoryError", "FileExistsError"),
+)
 """Exceptions that say that the system refused. Any other one is a mistake in the attack."""
 
 

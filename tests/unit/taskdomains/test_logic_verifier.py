@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import agent0es.tools
+from agent0es.configuration import PYTHON_MODULES
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.logic import LogicDomain
 from agent0es.taskdomains.logic.solve_formulas import solve
 from agent0es.taskdomains.logic.verifier import normal_form
+from agent0es.tools.policy import VERIFIER_MODULES
+from agent0es.tools.program import program_text
 
 DOMAIN = LogicDomain()
 CASES = [json.loads(line) for line in Path(__file__).with_name("logic_cases.jsonl").read_text("utf-8").splitlines()]
@@ -103,9 +105,9 @@ def test_what_no_truth_table_decides_is_asked_in_the_sandbox() -> None:
 def test_the_program_for_the_sandbox_runs_with_the_solver_and_without(options: list[str], printed: str) -> None:
     call = DOMAIN.judge(Submission("yes"), task(NEEDS_SOLVER))
     assert isinstance(call, NeedsCall)
-    program = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
+    program = program_text("evaluate_python.py", ALLOWED=(*PYTHON_MODULES, *VERIFIER_MODULES))
     ran = subprocess.run(
-        [sys.executable, *options, str(program)],
+        [sys.executable, *options, "-c", program],
         input=call.input,
         capture_output=True,
         text=True,

@@ -2,17 +2,18 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import agent0es.tools
+from agent0es.configuration import PYTHON_MODULES
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.compare_expressions import compare
 from agent0es.taskdomains.math.verifier import conclude, judge, normal_form
+from agent0es.tools.policy import VERIFIER_MODULES
+from agent0es.tools.program import program_text
 
 REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
 
@@ -180,9 +181,9 @@ def test_expressions_are_compared_without_running_them(answer: str, true: str, f
 
 def printed(program: str) -> str:
     """What the program prints when the python tool's inner part runs it, in this test's own environment."""
-    inner = Path(agent0es.tools.__file__).parent / "inside" / "evaluate_python.py"
+    inner = program_text("evaluate_python.py", ALLOWED=(*PYTHON_MODULES, *VERIFIER_MODULES))
     ran = subprocess.run(
-        [sys.executable, str(inner)], input=program, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", inner], input=program, capture_output=True, text=True, check=True, timeout=60
     )
     return ran.stdout
 
