@@ -70,7 +70,7 @@ def test_calls_are_listed_the_newest_last_and_can_be_chosen(finished: Path) -> N
         call["call"] for call in every[-3:]
     ]
     [own, second] = json_answers(finished, "audit", "latest", "--attempt", "1/0")
-    assert (own["call"], own["purpose"], own["status"], own["tier"]) == ("1/0#1", "solution", "ok", "bubblewrap")
+    assert (own["call"], own["purpose"], own["status"], own["tier"]) == ("1/0#1", "solution", "ok", "full")
     assert (own["task"], own["adapter"], own["timeout_seconds"], own["memory_limit_mb"]) == (1, None, 5.0, 512)
     assert own["measured"].keys() == {"wall_seconds", "cpu_seconds", "peak_memory_mb", "stdout_bytes", "stderr_bytes"}
     assert second["purpose"] == "second_instance"
