@@ -22,6 +22,9 @@ check: dev
 bench: dev
 	$(BIN)/python benchmarks/log.py
 	$(BIN)/python benchmarks/projections.py
+	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/novelty.py
+	$(BIN)/python benchmarks/curriculum.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py
 
