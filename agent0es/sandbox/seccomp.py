@@ -192,7 +192,8 @@ BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
 }
 """Name to (numbers, which argument, the values that are refused; without values all but 0). Limits of other processes,
 which kill; PR_SET_DUMPABLE, which hides a process's memory from the supervisor; F_SETOWN, F_SETSIG, F_SETOWN_EX,
-FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
+FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS,
+FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
