@@ -3,7 +3,8 @@
     python benchmarks/sandbox.py [--calls 200] [--tier full --tier kernel]
     python benchmarks/sandbox.py --residue 1000 [--tier full]
 
-Every peer factors the same polynomial: a warm call of each tier, `subprocess.run` of a cold `python -c "import sympy …"`,
+Every peer factors the same polynomial: a warm call of each tier, `subprocess.run` of a cold
+`python -c "import sympy …"`,
 and smolagents' LocalPythonExecutor, which interprets in this process and isolates nothing, where it is installed.
 `--residue N` starts processes that make calls, kills each at a random moment, until N calls were started, and counts
 what is left of them: processes, mounts, entries of /tmp, and descriptors of this process.
@@ -11,7 +12,6 @@ what is left of them: processes, mounts, entries of /tmp, and descriptors of thi
 
 import argparse
 import asyncio
-import os
 import random
 import statistics
 import subprocess
@@ -76,9 +76,7 @@ def compare(tiers: list[TierName], calls: int) -> None:
     for tier in tiers:
         alone, rate = asyncio.run(measure_tier(tier, calls))
         ratio = cold_median / statistics.median(alone)
-        print(
-            f"{'warm, tier ' + tier:34}{percentiles(alone)}  {rate:7.1f} on all cores; {ratio:.1f} x faster than cold"
-        )
+        print(f"{'warm, tier ' + tier:34}{percentiles(alone)}  {rate:7.1f} on all cores; {ratio:.1f}x cold")
     try:
         from smolagents.local_python_executor import LocalPythonExecutor
     except ImportError:
@@ -99,7 +97,8 @@ def compare(tiers: list[TierName], calls: int) -> None:
 OWNER = """
 import asyncio, sys
 from agent0es.sandbox import *
-PROGRAMS = ("print(1)", "while True: pass", "import os, time\\nos.fork()\\ntime.sleep(9)", "open('x', 'wb').write(bytes(1 << 20))",
+PROGRAMS = ("print(1)", "while True: pass", "import os, time\\nos.fork()\\ntime.sleep(9)",
+    "open('x', 'wb').write(bytes(1 << 20))",
     "import os, subprocess; subprocess.run(['/usr/bin/tail', '-f', '/dev/null'])")
 async def main():
     sandbox, number = open_sandbox(sys.argv[1], places=4), 0
@@ -125,8 +124,8 @@ def traces() -> dict[str, set[str]]:
     return {
         "processes": workers,
         "mounts": set(Path("/proc/self/mountinfo").read_text().splitlines()),
-        "/tmp entries": {name for name in os.listdir("/tmp") if name.startswith("agent0es-call-")},
-        "descriptors": set(os.listdir("/proc/self/fd")),
+        "/tmp entries": {place.name for place in Path("/tmp").glob("agent0es-call-*")},
+        "descriptors": {place.name for place in Path("/proc/self/fd").iterdir()},
     }
 
 
