@@ -5,7 +5,8 @@ import random
 import re
 from functools import cache
 
-from agent0es.taskdomains import TaskDomain, load_task_domain
+from agent0es.taskdomains import load_task_domains
+from agent0es.taskdomains.base import Family
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
@@ -24,8 +25,10 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
 
 
 @cache
-def math_domain() -> TaskDomain:
-    return load_task_domain("math")
+def families() -> dict[str, Family]:
+    """Those that are practised, of all domains, by name."""
+    domains = load_task_domains(["math", "logic", "code", "long_horizon"])
+    return {family.name: family for domain in domains.values() for family in domain.families("practised")}
 
 
 def action_lead(said: str) -> str:
@@ -36,5 +39,5 @@ def action_lead(said: str) -> str:
 def propose(question: str, seed: int) -> str:
     """The first family on offer, with parameters that fit an easy task."""
     name = question.removeprefix("Families:").split(",")[0].strip()
-    family = math_domain().family(name)
+    family = families()[name]
     return json.dumps({"family": name, **family.sample(random.Random(seed), 0.0)})

@@ -13,7 +13,7 @@ from agent0es.sandbox import probe
 from agent0es.taskdomains.math import MathDomain
 from tests.support.math_answers import labelled
 
-needs_sandbox = pytest.mark.skipif(probe().plan is None, reason=probe().detail)
+needs_sandbox = pytest.mark.skipif(probe().tier is None, reason=probe().detail)
 
 
 def verify(*arguments: str, given: str = "") -> Result:
