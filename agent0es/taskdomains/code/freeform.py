@@ -50,7 +50,7 @@ def _draft(fields: Mapping[str, str]) -> Draft | str:
         return f"the task has {len(text)} characters"
     try:
         tree, calls = source.parsed(function), ast.parse(fields["calls"].strip(), mode="exec")
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError, SystemError):
         return "the calls are no Python"
     if isinstance(tree, str):
         return f"the function is no Python: {tree[:80]}"
@@ -87,7 +87,7 @@ def _task(draft: Draft, output: str, difficulty: float) -> Task | str:
         expected = [results[i] for i in range(len(listed.elts))]
         for text in expected:
             ast.literal_eval(text)
-    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, MemoryError, RecursionError, SystemError):
         return f"the results {output[:60]!r} are no plain values"
     if len(set(expected)) < 2:
         return "all calls have the same result"

@@ -42,6 +42,8 @@ def parsed(code: str) -> ast.Module | str:
             return ast.parse(code)
         except (SyntaxError, ValueError) as error:
             return " ".join(str(error).replace("<unknown>, ", "").split())[:120]
+        except SystemError as error:  # CPython 3.11 miscounts its depth now and then after such a text
+            raise RecursionError("nested too deeply") from error
 
 
 def named(tree: ast.Module, function: str) -> ast.Module | None:

@@ -128,7 +128,7 @@ def _output(text: str, true: str) -> str:
     if plain[:1] in ("[", "(", "{"):
         try:
             return repr(ast.literal_eval(plain))
-        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError, SystemError):
             return plain
     return plain
 
