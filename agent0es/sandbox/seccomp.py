@@ -182,7 +182,6 @@ ABI 6 on. Without setsid and setpgid all of a call stays in one group, which one
 fork on and on can't be killed one by one."""
 BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
     "prlimit64": ({"x86_64": 302, "aarch64": 261}, 0, ()),
-    "prctl": ({"x86_64": 157, "aarch64": 167}, 0, (4,)),
     "fcntl": ({"x86_64": 72, "aarch64": 25}, 1, (8, 10, 15)),
     "ioctl": (
         {"x86_64": 16, "aarch64": 29},
@@ -191,9 +190,8 @@ BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
     ),
 }
 """Name to (numbers, which argument, the values that are refused; without values all but 0). Limits of other processes,
-which kill; PR_SET_DUMPABLE, which hides a process's memory from the supervisor; F_SETOWN, F_SETSIG, F_SETOWN_EX,
-FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS,
-FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
+which kill; F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX;
+FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:

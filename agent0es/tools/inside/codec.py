@@ -5,6 +5,7 @@ Used on both sides: imported by the tool, and put in front of the programs that 
 
 import json
 import math
+import os
 
 MAX_DEPTH = 30
 MAX_ITEMS = 20_000
@@ -115,3 +116,12 @@ def same(one: object, two: object) -> bool:
         assert isinstance(two, set | frozenset)
         return one == two and {(type(item), item) for item in one} == {(type(item), item) for item in two}
     return one == two
+
+
+def scratch():
+    """An empty file without a name, in the working directory: memory files are refused, and /dev/null is not in
+    every tier."""
+    name = f".scratch-{os.getpid()}"
+    number = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(name)  # noqa: PTH108
+    return number
