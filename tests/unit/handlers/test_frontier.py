@@ -1,14 +1,25 @@
-"""Students whose solve rates are known stay at the frontier, through the schedule's own decisions."""
+"""Students whose solve rates are known stay at the frontier, through the schedule's own decisions.
+
+Without tasks that look back at what is easier, of which the last test is about.
+"""
 
 from collections import Counter
+from collections.abc import Sequence
 from statistics import mean
+from typing import Any
 
 import pytest
 
-from benchmarks.curriculum import Asked, Student, in_band, practise
+from benchmarks.curriculum import Asked, Student, in_band
+from benchmarks.curriculum import practise as practise_all
 
 FAMILIES = {"math": [f"family {i}" for i in range(16)]}
 FOUR = {name: [f"{name} {i}" for i in range(12)] for name in ("code", "logic", "long_horizon", "math")}
+
+
+def practise(*arguments: Any, overrides: Sequence[str] = (), **options: Any) -> list[Asked]:
+    """At the frontier alone."""
+    return practise_all(*arguments, overrides=[*overrides, "curriculum.review_share=0"], **options)
 
 
 def solve_rates(asked: list[Asked], window: int = 50) -> list[float]:
@@ -70,3 +81,12 @@ def test_a_domain_that_is_mastered_at_once_is_taken_to_its_hardest_tasks() -> No
     student.jump(0.6)
     asked = practise(student, 200, in_flight=40)
     assert mean(one.difficulty for one in asked[150:]) > 0.7
+
+
+def test_a_share_of_the_tasks_looks_back_at_what_is_easier() -> None:
+    student = Student(0, FAMILIES, spread=0.0)
+    student.jump(0.3)
+    ahead = practise(student, 300)[150:]
+    back = practise_all(Student(0, FAMILIES, spread=0.0), 300, overrides=["curriculum.review_share=1"])[150:]
+    assert min(one.difficulty for one in back) < 0.1
+    assert mean(one.difficulty for one in back) < 0.7 * mean(one.difficulty for one in ahead)
