@@ -167,8 +167,8 @@ PROCESSES = (
         "raise a hard limit",
         "import resource\nany_of(*(lambda n=n: resource.setrlimit(n, (resource.RLIM_INFINITY,) * 2) for n in (resource.RLIMIT_AS, resource.RLIMIT_CPU)))",
         "39",
-        canary="unsafe",
-        canary_needs_root=True,
+        canary="none",
+        no_canary="who may raise limits must be root with CAP_SYS_RESOURCE, which containers often take away",
     ),
     Attack(
         "real-time scheduling",

@@ -167,7 +167,7 @@ class Terminal:
         deadline = time.monotonic() + 60
         while part not in self._seen:
             assert time.monotonic() < deadline, self._seen
-            self._seen += os.read(self._ours, 65536).decode()
+            self._seen += os.read(self._ours, 65536).decode(errors="replace")  # a read may end inside a character
         before, _, self._seen = self._seen.partition(part)
         return before
 
