@@ -118,7 +118,7 @@ def same(one: object, two: object) -> bool:
     return one == two
 
 
-def scratch():
+def scratch() -> int:
     """An empty file without a name, in the working directory: memory files are refused, and /dev/null is not in
     every tier."""
     name = f".scratch-{os.getpid()}"
