@@ -34,7 +34,7 @@ def doctor_command(as_json: bool) -> None:
         findings = [dict(zip(columns, row, strict=True)) for row in rows]
         write_lines([json_line({"tier": tier, "detail": report.detail, "findings": findings})])
     else:
-        write_lines([f"tier: {tier or 'none'}, {report.detail}"])
+        write_lines([f"tier {report.detail}" if tier else report.detail])
         write_table(
             ("mechanism", "answer", "detail"), [(name, "yes" if works else "no", why) for name, works, why in rows]
         )
