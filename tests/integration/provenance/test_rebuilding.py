@@ -38,8 +38,8 @@ def test_an_adapter_leads_back_to_its_dataset_attempts_calls_configuration_and_c
     assert found["configuration"] == started.configuration
     assert found["code_version"] == started.code_version
     assert found["base_weights"] == training.base_sha256
-    assert [a["attempt"] for a in found["attempts"] if a["attempt"] in built.sources] == sorted(built.sources)
-    assert {a["attempt"] for a in found["attempts"]} == set(built.sources), "only those behind its rows"
+    attempts = [attempt["attempt"] for attempt in found["attempts"]]
+    assert sorted(attempts) == sorted(built.sources), "each of those behind its rows, once, and no other"
     assert {task["task"] for task in found["tasks"]} == {int(source.split("/")[0]) for source in built.sources}
     for attempt in found["attempts"]:
         assert attempt["correct"] is True
