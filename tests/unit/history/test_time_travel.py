@@ -113,6 +113,24 @@ def test_a_time_names_the_last_position_before_it(log: EventLog) -> None:
         position_at(log, "run", datetime(2020, 1, 1))
 
 
+def test_a_time_still_names_a_position_where_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, "run")
+        began = next(log.read(run="run")).meta.time
+        noted = []
+        for seconds in (10, 20, -50, -40, 30):
+            monkeypatch.setattr("time.time", lambda seconds=seconds: began + seconds)
+            [recorded] = log.append([NewEvent("run/run", Retracted(what="1", reason="x", actor="a"))], handler="cli")
+            noted.append(recorded)
+        assert [event.meta.time - began for event in noted] == pytest.approx([10, 20, -50, -40, 30])
+        for seconds, expected in ((5, noted[3]), (25, noted[3]), (30, noted[4])):
+            assert position_at(log, "run", datetime.fromtimestamp(began + seconds + 1e-3, UTC)) == expected.position
+        with pytest.raises(PositionNotFound, match="began at"):
+            position_at(log, "run", datetime.fromtimestamp(began - 45, UTC))
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
