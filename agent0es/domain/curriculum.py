@@ -113,9 +113,10 @@ class Aim:
     """The least share of the tasks that each domain gets."""
     novelty_share: float = 0.1
     """Share of the requests for the families that were asked least, at the frontier or not."""
-    review_share: float = 0.5
-    """Share of the requests for a difficulty anywhere below the frontier: who practises only what is hardest forgets,
-    and never learns from, the rest."""
+    review_share: float = 0.9
+    """Share of the requests for what is easier: who practises only what is hardest never learns from the rest."""
+    review_difficulty: float = 0.5
+    """Those are of any difficulty up to this one, or to the frontier where that is lower."""
 
 
 def ability_of(known: FamilyStatistics, domain: DomainStatistics) -> float:
@@ -229,7 +230,8 @@ def choose_families(
     if domain.collapsed and not novel:
         ranked, wanted = recover(ranked, known, domain, wanted, rng)
     elif review:
-        wanted = {family: round(rng.uniform(0.0, difficulty), 4) for family, difficulty in wanted.items()}
+        easier = {family: min(difficulty, aim.review_difficulty) for family, difficulty in wanted.items()}
+        wanted = {family: round(rng.uniform(0.0, most), 4) for family, most in easier.items()}
     # In the order in which the log has them: a resumed run must not see another one than the run that wrote them.
     return {family: wanted[family] for family in sorted(ranked[: aim.candidates])}
 

@@ -125,6 +125,7 @@ def _requests(
         curriculum.domain_floor,
         curriculum.novelty_share,
         curriculum.review_share,
+        configuration.evaluation.max_difficulty,
     )
     domains = {name: state.domains.get(name, DomainStatistics()) for name in families}
     in_flight = [
