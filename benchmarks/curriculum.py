@@ -36,6 +36,8 @@ class Student:
     families: dict[str, list[str]]
     spread: float = 0.3
     """Standard deviation of the abilities."""
+    steepness: tuple[float, float] = (3.0, 9.0)
+    """Between which the families' slopes lie."""
     learns: float = 0.0005
     """What each task adds to the abilities of its domain."""
     abilities: dict[str, float] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Student:
         rng = random.Random(self.seed)
         for name in (name for names in self.families.values() for name in names):
             self.abilities[name] = rng.gauss(0.2, self.spread)
-            self.slopes[name] = rng.uniform(3.0, 9.0)
+            self.slopes[name] = rng.uniform(*self.steepness)
 
     def solve_rate(self, family: str, difficulty: float) -> float:
         return 1.0 / (1.0 + math.exp(-self.slopes[family] * (self.abilities[family] - difficulty)))

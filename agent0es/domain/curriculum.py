@@ -1,8 +1,9 @@
 """What to ask for next, from the statistics of what was asked before.
 
-What is believed of the student is one model (Rasch 1960, fitted as Elo ratings are): a task of difficulty d is solved
-with probability σ(SLOPE·(ability − d)). Each family has an ability of its own, and each domain a level that moves all
-of its families together, so that a new adapter is noticed by a few tasks of any families. From it follow
+What is believed of the student is one model (Birnbaum 1968, fitted as Elo ratings are): a task of difficulty d is solved
+with probability σ(ability − slope·d). Each family has an ability of its own; each domain has a level that moves all
+of its families together, so that a new adapter is noticed by a few tasks of any families, and a slope: to some
+students the numbers in a task hardly matter, only what is to be done with them. From it follow
 
 - the domain of the next task (`choose_domain`): every domain's floor, and the rest where abilities move most;
 - the families in it (`choose_families`): breadth first, then those at the frontier, |predicted − ½| ≤ δ;
@@ -21,23 +22,24 @@ TARGET = 0.5
 """The solve rate at which a task teaches most: where the student is torn."""
 
 SLOPE = 5.0
-"""How fast the solve rate falls with difficulty, in log-odds for the whole range."""
-LOWEST, HIGHEST = -0.5, 1.5
-"""Abilities outside [0, 1]: a family of which even the easiest task fails, or the hardest is solved."""
-FAMILY_GAIN = (0.15, 0.4)
+"""How fast the solve rate is thought to fall with difficulty at first, in log-odds for the whole range."""
+FLATTEST, STEEPEST = 0.5, 8.0
+BEYOND = 2.5
+"""How far abilities go below what the easiest task takes, and above what the hardest does."""
+FAMILY_GAIN = (0.75, 2.0)
 """What a surprise of 1 moves a family's ability by: well known, and what comes on top when it is not known at all."""
-LEVEL_GAIN = 0.06
+LEVEL_GAIN = 0.3
 """What it moves the abilities of the whole domain by."""
+SLOPE_GAIN = 0.3
+"""What it moves the domain's slope by at the highest difficulty: down when more was solved than expected."""
 RATE_WEIGHT, PROGRESS_WEIGHT = 0.1, 0.02
 """Weight of the latest task in a domain's running solve rate, and in the running mean of its level."""
 
-FEW = 3
-"""So many tasks each family gets before it matters how they went."""
 OFF_FRONTIER = 4
-"""After that, a task of a family off the frontier counts as so many: it gets a quarter of the others' tasks."""
+"""A task of a family off the frontier counts as so many: it gets a quarter of the others' tasks."""
 COLLAPSED = 0.05
 """A domain whose running solve rate is this near to 0 or 1 teaches nothing."""
-REST = 0.02
+REST = 0.1
 """Learning progress that every domain is granted, so that domains at rest share alike."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -54,7 +56,7 @@ class FamilyStatistics:
     difficulty: float = 0.0
     """The difficulty to ask for next, as of the family's latest task; its domain may have moved on since."""
     ability: float = 0.0
-    """The difficulty at which half of the attempts should succeed, not clipped to [0, 1]. As of then, too."""
+    """Log-odds of solving its easiest task. As of then, too."""
     level: float = 0.0
     """The domain's level then."""
     recent_attempts: int = 0
@@ -83,6 +85,8 @@ class DomainStatistics:
     tasks: int = 0
     level: float = 0.0
     """How far all of its abilities have moved together since the run began."""
+    slope: float = SLOPE
+    """How many log-odds lie between its easiest and its hardest tasks."""
     earlier_level: float = 0.0
     """The level's running mean: where it was some fifty tasks ago."""
     solve_rate: float = TARGET
@@ -119,19 +123,28 @@ class Aim:
     """Those are of any difficulty up to this one, or to the frontier where that is lower."""
 
 
+def ability_at(difficulty: float) -> float:
+    """The ability of which this is the frontier, before anything is known of a domain."""
+    return SLOPE * difficulty
+
+
 def ability_of(known: FamilyStatistics, domain: DomainStatistics) -> float:
     """A family's ability now: it is taken to have moved with its domain since its latest task."""
-    return min(HIGHEST, max(LOWEST, known.ability + domain.level - known.level))
+    return _bounded(known.ability + domain.level - known.level, domain.slope)
+
+
+def _bounded(ability: float, slope: float) -> float:
+    return min(slope + BEYOND, max(-BEYOND, ability))
 
 
 def difficulty_for(known: FamilyStatistics, domain: DomainStatistics) -> float:
     """The difficulty at which half of the attempts should succeed, as far as there is one."""
-    return round(min(1.0, max(0.0, ability_of(known, domain))), 4)
+    return round(min(1.0, max(0.0, ability_of(known, domain) / domain.slope)), 4)
 
 
 def predicted_rate(known: FamilyStatistics, domain: DomainStatistics, difficulty: float) -> float:
     """The solve rate that is expected of a task, before any attempt is spent on it."""
-    return 1.0 / (1.0 + math.exp(-SLOPE * (ability_of(known, domain) - difficulty)))
+    return 1.0 / (1.0 + math.exp(domain.slope * difficulty - ability_of(known, domain)))
 
 
 def after_task(
@@ -140,7 +153,8 @@ def after_task(
     """The statistics of a task's family and domain with that task.
 
     θ ← θ + K·(solved/attempts − predicted), with a large K for a family that the serving adapter has hardly met, and a
-    small one for the domain. What is predicted takes in all that was learnt while the task was under way: forty tasks
+    small one for the domain; its slope falls by K·d·(solved/attempts − predicted), the gradient of the same likelihood.
+    What is predicted takes in all that was learnt while the task was under way: forty tasks
     of one kind that come back solved don't raise the abilities forty times.
     """
     if not completed.attempts:
@@ -150,23 +164,25 @@ def after_task(
     least, more = FAMILY_GAIN
     gain = least + more * completed.attempts / (completed.attempts + known.recent_attempts)
     level = round(domain.level + LEVEL_GAIN * surprise, 6)
-    ability = round(min(HIGHEST, max(LOWEST, ability_of(known, domain) + gain * surprise)), 4)
-    return replace(
+    slope = round(min(STEEPEST, max(FLATTEST, domain.slope - SLOPE_GAIN * surprise * completed.difficulty)), 6)
+    after = DomainStatistics(
+        tasks=domain.tasks + 1,
+        level=level,
+        slope=slope,
+        earlier_level=round(domain.earlier_level + PROGRESS_WEIGHT * (level - domain.earlier_level), 6),
+        solve_rate=round(domain.solve_rate + RATE_WEIGHT * (rate - domain.solve_rate), 6),
+    )
+    learnt = replace(
         known,
         tasks=known.tasks + 1,
         attempts=known.attempts + completed.attempts,
         solved=known.solved + completed.solved,
-        difficulty=min(1.0, max(0.0, ability)),
-        ability=ability,
+        ability=round(_bounded(ability_of(known, domain) + gain * surprise, slope), 4),
         level=level,
         recent_attempts=known.recent_attempts + completed.attempts,
         recent_solved=known.recent_solved + completed.solved,
-    ), DomainStatistics(
-        tasks=domain.tasks + 1,
-        level=level,
-        earlier_level=round(domain.earlier_level + PROGRESS_WEIGHT * (level - domain.earlier_level), 6),
-        solve_rate=round(domain.solve_rate + RATE_WEIGHT * (rate - domain.solve_rate), 6),
     )
+    return replace(learnt, difficulty=difficulty_for(learnt, after)), after
 
 
 def domain_shares(domains: Mapping[str, DomainStatistics], floor: float) -> dict[str, float]:
@@ -205,28 +221,26 @@ def choose_families(
 ) -> dict[str, float]:
     """The families of a domain that the teacher may choose between, with the difficulty that is wanted of each.
 
-    Those asked least come first. Once a family has had `FEW` tasks, those count OFF_FRONTIER times as much where the
-    predicted solve rate is outside the band; a share of the requests looks away from that, so that what was given up
-    as too easy or too hard is tried again, and another share looks back at what is easier. Among equals come those
-    whose prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that
-    are not completed yet. In a collapsed domain `recover` has the
-    last word.
+    Those asked least come first; what was asked of a family counts OFF_FRONTIER times where its predicted solve rate is
+    outside the band. A share of the requests looks away from that, so that what was given up as too easy or too hard is
+    tried again, and another share reviews all families alike, with easier tasks. Among equals come those
+    whose prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed
+    yet. In a collapsed domain `recover` has the last word.
     """
     rng = random.Random(seed)
-    novel = rng.random() < aim.novelty_share
-    start = FamilyStatistics(ability=aim.start_difficulty)
+    novel, review = rng.random() < aim.novelty_share, rng.random() < aim.review_share
+    start = FamilyStatistics(ability=ability_at(aim.start_difficulty))
     known = {family: statistics.get(family, start) for family in families}
     wanted = {family: difficulty_for(known[family], domain) for family in families}
     torn = {family: abs(predicted_rate(known[family], domain, wanted[family]) - TARGET) for family in families}
 
     def rank(family: str) -> tuple[int, float, float]:
         asked = known[family].tasks + in_flight.count(family)
-        if asked > FEW and torn[family] > aim.band and not novel:
-            asked = FEW + OFF_FRONTIER * (asked - FEW)
+        if torn[family] > aim.band and not novel and not review:
+            asked *= OFF_FRONTIER
         return asked, torn[family], rng.random()
 
     ranked = sorted(families, key=rank)
-    review = rng.random() < aim.review_share
     if domain.collapsed and not novel:
         ranked, wanted = recover(ranked, known, domain, wanted, rng)
     elif review:

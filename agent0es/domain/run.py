@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, after_task
+from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, ability_at, after_task
 from agent0es.domain.retraction import any_covered
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.domain.workdir import changed, own_call
@@ -174,7 +174,7 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
         case ev.TaskCompleted():
             known = state.in_flight.get(event.task)
             name = "" if known is None else known.request.domain
-            before = state.families.get(event.family) or FamilyStatistics(name, ability=_start_difficulty(state))
+            before = state.families.get(event.family) or FamilyStatistics(name, ability=_start_ability(state))
             family, domain = after_task(before, state.domains.get(name, DomainStatistics()), event)
             return replace(
                 _without_task(state, event.task),
@@ -222,9 +222,9 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return state
 
 
-def _start_difficulty(state: RunState) -> float:
+def _start_ability(state: RunState) -> float:
     """Where a family's ability is thought to be before its first task."""
-    return float(state.configuration.get("curriculum", {}).get("start_difficulty", 0.0))
+    return ability_at(state.configuration.get("curriculum", {}).get("start_difficulty", 0.0))
 
 
 def _task_number(attempt: str) -> int:
