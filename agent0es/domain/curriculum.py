@@ -1,8 +1,8 @@
 """What to ask for next, from the statistics of what was asked before.
 
-What is believed of the student is one model (Birnbaum 1968, fitted as Elo ratings are): a task of difficulty d is solved
-with probability σ(ability − slope·d). Each family has an ability of its own; each domain has a level that moves all
-of its families together, so that a new adapter is noticed by a few tasks of any families, and a slope: to some
+What is believed of the student is one model (Birnbaum 1968, fitted as Elo ratings are): a task of difficulty d is
+solved with probability σ(ability − slope·d). Each family has an ability of its own; each domain has a level that moves
+all of its families together, so that a new adapter is noticed by a few tasks of any families, and a slope: to some
 students the numbers in a task hardly matter, only what is to be done with them. From it follow
 
 - the domain of the next task (`choose_domain`): every domain's floor, and the rest where abilities move most;
@@ -223,9 +223,9 @@ def choose_families(
 
     Those asked least come first; what was asked of a family counts OFF_FRONTIER times where its predicted solve rate is
     outside the band. A share of the requests looks away from that, so that what was given up as too easy or too hard is
-    tried again, and another share reviews all families alike, with easier tasks. Among equals come those
-    whose prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed
-    yet. In a collapsed domain `recover` has the last word.
+    tried again, and another share reviews all families alike, with easier tasks. Among equals come those whose
+    prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed yet.
+    In a collapsed domain `recover` has the last word.
     """
     rng = random.Random(seed)
     novel, review = rng.random() < aim.novelty_share, rng.random() < aim.review_share

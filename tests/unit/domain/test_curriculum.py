@@ -1,6 +1,7 @@
 """What is asked for next."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
