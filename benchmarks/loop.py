@@ -4,7 +4,8 @@ Prints, each as a ratio:
   1. generated tokens per second inside the loop over the raw engine given the same requests at the same concurrency
   2. attempts per hour over a sequential loop: one task and one request at a time
   3. generated tokens per second inside the loop over `transformers.generate` at batch 32 on the same prompts
-  4. milliseconds per attempt outside model and sandbox: the loop on a scripted model and a tool that does nothing
+  4. milliseconds per attempt outside models and sandbox: the loop on a scripted model and a tool that does nothing,
+     when the novelty model has seen the tasks before; and the same when it has to embed them
 
 Usage: python benchmarks/loop.py [--tasks N] [--json]
 """
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +30,7 @@ from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import Dispatcher
 from agent0es.log import Recorded
 from agent0es.models.base import GenerationRequest
+from agent0es.models.embedding_cache import EMBEDDINGS_FILE
 from agent0es.models.engine import EngineSettings
 from agent0es.models.engine_process import KV_BLOCK
 from agent0es.models.weights import base_model_dir
@@ -170,13 +173,11 @@ def main() -> None:
         )
         scripted = [f"models.{role}.{key}" for role in ("teacher", "student") for key in ("backend=scripted",)]
         names = [f"models.{role}.name=tests.support.scripted:respond" for role in ("teacher", "student")]
-        alone = asyncio.run(
-            practise(
-                root / "alone",
-                [*scripted, *names, f"execution.tasks_per_iteration={arguments.tasks}"],
-                fake_tool=True,
-            )
-        )
+        settings = [*scripted, *names, f"execution.tasks_per_iteration={arguments.tasks}"]
+        embedding = asyncio.run(practise(root / "embedding", settings, fake_tool=True))
+        (root / "alone").mkdir()
+        shutil.copy(root / "embedding" / EMBEDDINGS_FILE, root / "alone")
+        alone = asyncio.run(practise(root / "alone", settings, fake_tool=True))
         reference = transformers_generate([c for c in loop["calls"] if c.role == "student"], base_model_dir(root))
     in_loop = loop["tokens"] / loop["seconds"]
     per_hour = 3600 * loop["attempts"] / loop["seconds"]
@@ -191,6 +192,7 @@ def main() -> None:
         "transformers_tokens_per_second": round(reference, 1),
         "loop_over_transformers": round(in_loop / reference, 1),
         "overhead_ms_per_attempt": round(1000 * alone["seconds"] / alone["attempts"], 2),
+        "with_embeddings_ms_per_attempt": round(1000 * embedding["seconds"] / embedding["attempts"], 2),
         "log_bytes_per_task": round(loop["bytes"] / arguments.tasks),
     }
     if arguments.json:
