@@ -124,7 +124,7 @@ class CurriculumSettings(Section):
     """Least share of the tasks for each domain, at most an equal one; the rest goes where abilities move most."""
     novelty_share: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the tasks that goes to the families asked least, at the frontier or not."""
-    review_share: float = Field(default=0.9, ge=0.0, le=1.0)
+    review_share: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of the tasks that are as difficult as those of the evaluation, where the frontier lies beyond them."""
     candidates: int = Field(default=2, ge=1)
     """Families that the teacher may choose between."""

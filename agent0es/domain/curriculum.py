@@ -117,7 +117,7 @@ class Aim:
     """The least share of the tasks that each domain gets."""
     novelty_share: float = 0.1
     """Share of the requests for the families that were asked least, at the frontier or not."""
-    review_share: float = 0.9
+    review_share: float = 0.5
     """Share of the requests for what is easier: who practises only what is hardest never learns from the rest."""
     review_difficulty: float = 0.5
     """Those are of any difficulty up to this one, or to the frontier where that is lower."""
