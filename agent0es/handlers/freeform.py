@@ -48,5 +48,8 @@ def read_draft(freeform: Freeform, text: str) -> Draft | Refusal:
         return "unreadable", "not JSON"
     if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in freeform.fields):
         return "unreadable", f"not an object with the texts {', '.join(freeform.fields)}"
+    for name, most in freeform.fields.items():
+        if not 0 < len(fields[name]) <= most:
+            return "inconsistent", f"the {name} has {len(fields[name])} characters, of 1 to {most}"
     draft = freeform.draft(fields)
     return draft if isinstance(draft, Draft) else ("inconsistent", draft)

@@ -43,12 +43,13 @@ class Freeform:
     """Answers that it must refuse."""
 
     def schema(self) -> dict[str, Any]:
-        """JSON schema of a proposal."""
+        """JSON schema of a proposal.
+
+        It sets no lengths: an engine that counts characters while it writes took 40 times as long.
+        """
         return {
             "type": "object",
-            "properties": {
-                name: {"type": "string", "minLength": 1, "maxLength": most} for name, most in self.fields.items()
-            },
+            "properties": {name: {"type": "string"} for name in self.fields},
             "required": list(self.fields),
             "additionalProperties": False,
         }
