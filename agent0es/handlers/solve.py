@@ -15,7 +15,7 @@ from agent0es.taskdomains.base import Demonstration
 
 
 class Solve:
-    """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, SolutionSubmitted; AttemptAbandoned after a crash."""
+    """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, Reflected, SolutionSubmitted; AttemptAbandoned after a crash."""
 
     name = "solve"
     causes = frozenset({ev.TaskProposed})

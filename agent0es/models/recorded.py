@@ -204,7 +204,8 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
                 pass
     of_attempt: dict[str | None, list[ev.ModelCalled]] = defaultdict(list)
     for call in calls:
-        of_attempt[call.attempt].append(call)
+        if call.question is None:  # the confidence is of what the attempt itself wrote
+            of_attempt[call.attempt].append(call)
     shift = {name: _shift(of_attempt[name], value) for name, value in confidence.items()}
     answers: dict[Key, list[Answer]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.attempt in cut_off):
@@ -214,7 +215,7 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
                 tokens=call.completion_tokens,
                 prompt_tokens=call.prompt_tokens,
                 finish_reason=call.finish_reason,
-                logprob=min(0.0, call.mean_logprob + shift.get(call.attempt or "", 0.0)),
+                logprob=min(0.0, call.mean_logprob + (0.0 if call.question else shift.get(call.attempt or "", 0.0))),
             )
         )
     return Recording(
