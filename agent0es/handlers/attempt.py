@@ -145,16 +145,12 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
 
 async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> list[NewEvent]:
     """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has appended."""
-    stream, model, settings = (
-        ports.stream("attempt", problem.attempt),
-        ports.models["student"],
-        ports.settings("student"),
-    )
+    stream, model = ports.stream("attempt", problem.attempt), ports.models["student"]
     prompt = reflection(model, ports.domains[problem.domain].system, problem.description, said, question)
     request = GenerationRequest(
         prompt="".join(prompt),
         max_tokens=MAX_TOKENS[question],
-        stop=settings.stop,
+        stop=ports.settings("student").stop,
         seed=derive_seed(problem.seed, question),
     )
     [completion] = await model.generate([request], adapter=problem.adapter)

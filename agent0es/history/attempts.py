@@ -147,7 +147,7 @@ class Attempt:
     def expected_solution(
         self, recorded: ev.SolutionSubmitted, questions: Sequence[Question]
     ) -> ev.SolutionSubmitted | None:
-        """The end that follows from the student's last words; None when they ask for a call, or it is yet to be asked."""
+        """The end that follows from the student's last words; None when they ask for a call or more is to be asked."""
         if self.transcript is None or self.action is not None or self.next_question(questions) is not None:
             return None
         solution = self.transcript.solution()
