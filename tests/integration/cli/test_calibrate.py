@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ def attempt(
     confidence: float,
     correct: bool | None,
     key: str | None,
-    **said: float | None,
+    said: Mapping[str, float | None] = MappingProxyType({}),
 ) -> Any:
     """The events of one attempt, from its start to the verifier's word; `said` is question to confidence."""
     solution = Solution(answer=key, confidence=confidence, tool_calls=1, tool_errors=0, observed=bool(correct))
@@ -65,7 +67,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             correct = rng.random() < 0.5
             critique = None if task % 4 == 0 else rng.uniform(0.6, 0.9) if correct else rng.uniform(0.1, 0.4)
             said = {"confidence": 0.9, "critique": critique}
-            log.append(attempt("asked", f"{task}/0", task, 0.8, correct, "x", **said), handler="test")
+            log.append(attempt("asked", f"{task}/0", task, 0.8, correct, "x", said), handler="test")
     return folder
 
 
