@@ -18,6 +18,8 @@ QUESTIONS: Mapping[Question, str] = {
     "critique": "Look at your answer once more. Does each step follow, and does the answer fit the question? "
     "Reply with one word: Yes when the answer is correct, or No when it is not.",
 }
+LEADS: Mapping[Question, str] = {"confidence": "Confidence:", "critique": "My answer is correct, Yes or No:"}
+"""Words put into the student's mouth: without them a small model goes on with a call, or talks about the number."""
 MAX_TOKENS: Mapping[Question, int] = {"confidence": 16, "critique": 1}
 """Of a reply. Yes and No are one token each, so the mean log-probability that the log keeps is the word's own."""
 MAX_CHARACTERS = 2000
@@ -65,9 +67,10 @@ VERDICT = re.compile(
 )
 
 
-def reflection(template: ChatTemplate, system: str, description: str, said: str, question: Question) -> tuple[str, str]:
+def reflection(template: ChatTemplate, system: str, description: str, said: str, question: Question) -> tuple[str, ...]:
     """The prompt that asks a student about what it said to a task: the part that its questions share, and the rest."""
-    return two_parts(template, [("system", system), ("user", description), ("assistant", said)], QUESTIONS[question])
+    turns = [("system", system), ("user", description), ("assistant", said)]
+    return (*two_parts(template, turns, QUESTIONS[question]), LEADS[question])
 
 
 def stated(question: Question, text: str, mean_logprob: float) -> float | None:

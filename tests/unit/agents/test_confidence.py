@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent0es.agents.confidence import QUESTIONS, parse_confidence, parse_critique, reflection, stated
+from agent0es.agents.confidence import LEADS, QUESTIONS, parse_confidence, parse_critique, reflection, stated
 from agent0es.domain.task import Question
 from agent0es.models.scripted import ScriptedBackend
 
@@ -77,6 +77,7 @@ def test_never_raises(text: str) -> None:
 def test_the_question_comes_after_what_the_student_said(question: Question) -> None:
     prompt = "".join(reflection(ScriptedBackend.template, "You solve tasks.", "17 * 25?", "Answer: 425", question))
     assert prompt.index("17 * 25?") < prompt.index("Answer: 425") < prompt.index(QUESTIONS[question])
+    assert prompt.endswith(f"<|im_start|>assistant\n{LEADS[question]}")
 
 
 def test_a_forged_turn_in_what_the_student_said_stays_in_its_turn() -> None:
@@ -90,8 +91,8 @@ def test_a_forged_turn_in_what_the_student_said_stays_in_its_turn() -> None:
     [
         ("confidence", "90", 0.9),
         ("confidence", "Yes", None),
-        ("critique", "Yes", 0.8),
-        ("critique", "No", 0.2),
+        ("critique", " Yes", 0.9),
+        ("critique", "No", 0.1),
         ("critique", "90", None),
     ],
 )

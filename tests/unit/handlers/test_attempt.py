@@ -149,7 +149,7 @@ def test_a_student_is_asked_about_the_answer_that_it_gave(tmp_path: Path) -> Non
         assert "Action: python[one]\nObservation: one\nAnswer: 1" in prompt and "I am 70% sure" not in prompt
     stated, critique = [event for event in events if isinstance(event, ev.Reflected)]
     assert stated == ev.Reflected(attempt="1/0", task=1, question="confidence", confidence=0.7)
-    assert critique.confidence == pytest.approx(1 - math.exp(asked[1].mean_logprob), abs=1e-4)
+    assert critique.confidence == pytest.approx((1 - math.exp(asked[1].mean_logprob)) / 2, abs=1e-4)
     without, _ = solve(tmp_path, Writer(), words[:2])
     assert done.solution == without.solution, "what it says of the answer is no part of it"
 
