@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from agent0es import crash_points
 from agent0es.domain import events as ev
 from tests.support.crashes import RUN, Killed, check, decided
 
@@ -24,17 +25,16 @@ def arguments(backend: str, name: str) -> list[str]:
 def test_a_run_killed_between_questions_decides_the_same(tmp_path: Path) -> None:
     whole = Killed(tmp_path / "whole")
     assert whole.run(*arguments("scripted", "tests.support.crashes:respond")) == 0, whole.output()
-    asked = [r.position for r in check(whole) if isinstance(r.event, ev.Reflected)]
-    assert len(asked) > 4
-
     killed = Killed(tmp_path / "killed")
     again = arguments("recorded", f"{whole.store}:{RUN}")
-    for place in (asked[0], asked[3], asked[4]):  # after a first question, after a second one, in another attempt
-        assert killed.run(*again, kill_when=lambda position, _, at=place: position >= at) == -9, killed.output()
-        check(killed)
+    for appends in (10, 6):  # up to the reply to an attempt's first question; then to that of the one in its place
+        environment = {crash_points.VARIABLE: f"append.committed:{appends}"}
+        assert killed.run(*again, environment=environment) == -9, killed.output()
+        last = check(killed)[-1].event
+        assert isinstance(last, ev.Reflected) and last.question == "confidence"
         again = ["run", "--resume", "latest"]
     assert killed.run(*again) == 0, killed.output()
-    assert any(isinstance(r.event, ev.AttemptAbandoned) for r in killed.events())
+    assert sum(isinstance(r.event, ev.AttemptAbandoned) for r in killed.events()) == 2
     assert decided(check(killed)) == decided(whole.events())
     assert killed.run("replay", "latest", "--verify") == 0, killed.output()
     assert "reflections" in killed.output()
