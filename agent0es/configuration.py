@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from agent0es import crash_points
+from agent0es.domain.task import Question
 from agent0es.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "AGENT0ES_"
@@ -189,6 +190,8 @@ class ExecutionSettings(Section):
     tasks_per_iteration: int = Field(default=792, ge=1)
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
+    reflection: tuple[Question, ...] = ()
+    """What the student is asked about each answer that it has given, one more turn each: `confidence`, `critique`."""
     tasks_in_flight: int = Field(default=40, ge=1)
     """Tasks that are worked on at once; bounds memory and the size of the batch."""
     deterministic: bool = False
@@ -197,6 +200,13 @@ class ExecutionSettings(Section):
     """What an error inside a handler does: stop the run, or give up that task and go on."""
     retries: int = Field(default=2, ge=0)
     """How often a handler is repeated after a transient error."""
+
+    @field_validator("reflection")
+    @classmethod
+    def _each_question_once(cls, reflection: tuple[Question, ...]) -> tuple[Question, ...]:
+        if len(set(reflection)) < len(reflection):
+            raise ValueError("name each question once")
+        return reflection
 
 
 class LogSettings(Section):

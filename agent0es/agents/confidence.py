@@ -5,17 +5,23 @@ Whether such words mean anything is for `agent0es.domain.calibration` to find ou
 """
 
 import re
+from collections.abc import Mapping
 
 from agent0es.agents.prompt import two_parts
+from agent0es.domain.task import Question
+from agent0es.domain.uncertainty import critique_confidence
 from agent0es.models.base import ChatTemplate
 
-CONFIDENCE_QUESTION = (
-    "How likely is it that your answer is correct? Reply with one number from 0 (surely wrong) to 100 (surely correct)."
-)
-CRITIQUE_QUESTION = (
-    "Look at your answer once more. Does each step follow, and does the answer fit the question? "
-    "Begin your reply with Yes when the answer is correct, or No when it is not, then say why in one sentence."
-)
+QUESTIONS: Mapping[Question, str] = {
+    "confidence": "How likely is it that your answer is correct? Reply with one number from 0 (surely wrong) to 100 "
+    "(surely correct).",
+    "critique": "Look at your answer once more. Does each step follow, and does the answer fit the question? "
+    "Reply with one word: Yes when the answer is correct, or No when it is not.",
+}
+LEADS: Mapping[Question, str] = {"confidence": "Confidence:", "critique": "My answer is correct, Yes or No:"}
+"""Words put into the student's mouth: without them a small model goes on with a call, or talks about the number."""
+MAX_TOKENS: Mapping[Question, int] = {"confidence": 16, "critique": 1}
+"""Of a reply. Yes and No are one token each, so the mean log-probability that the log keeps is the word's own."""
 MAX_CHARACTERS = 2000
 """Of a reply, what is read."""
 
@@ -61,13 +67,24 @@ VERDICT = re.compile(
 )
 
 
-def reflection(template: ChatTemplate, system: str, description: str, said: str, question: str) -> tuple[str, str]:
-    """The prompt that asks a student about what it said to a task: the part that attempts share, and the rest."""
-    return two_parts(template, [("system", system), ("user", description), ("assistant", said)], question)
+def reflection(template: ChatTemplate, system: str, description: str, said: str, question: Question) -> tuple[str, ...]:
+    """The prompt that asks a student about what it said to a task: the part that its questions share, and the rest."""
+    turns = [("system", system), ("user", description), ("assistant", said)]
+    return (*two_parts(template, turns, QUESTIONS[question]), LEADS[question])
+
+
+def stated(question: Question, text: str, mean_logprob: float) -> float | None:
+    """How likely the student's answer is right, in [0, 1], by its reply to a question; None where that is unreadable.
+
+    `mean_logprob` is that of the reply's tokens. From a backend without any it is 0: then yes is 1 and no 0.
+    """
+    if question == "confidence":
+        return parse_confidence(text)
+    return critique_confidence(parse_critique(text), mean_logprob)
 
 
 def parse_confidence(text: str) -> float | None:
-    """The confidence in [0, 1] that a reply to `CONFIDENCE_QUESTION` states; None when it states none.
+    """The confidence in [0, 1] that a reply to the question for it states; None when it states none.
 
     `85`, `85%`, `0.85`, `8.5/10` and `very likely` are all read. A whole number is a percentage, as asked for; one with
     a point up to 1 is a share.
@@ -87,7 +104,7 @@ def parse_confidence(text: str) -> float | None:
 
 
 def parse_critique(text: str) -> bool | None:
-    """Whether a reply to `CRITIQUE_QUESTION` stands by the answer: its first clear word; None without one."""
+    """Whether a reply to the question for critique stands by the answer: its first clear word; None without one."""
     found = VERDICT.search(" ".join(text[:MAX_CHARACTERS].split()))
     return None if found is None else found["yes"] is not None
 

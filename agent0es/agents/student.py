@@ -57,6 +57,11 @@ class Transcript:
         """What follows the opening in the next request."""
         return (*(step.text for step in self.steps), *([self.lead] if self.lead else []))
 
+    @property
+    def said(self) -> str:
+        """The student's turn so far, observations included."""
+        return "".join(step.text for step in self.steps)
+
     def read(self, completion: Completion) -> tuple["Transcript", Action | None]:
         """What the student's words mean: the tool call to make, or None when the attempt is over.
 

@@ -22,8 +22,10 @@ WIDTH = 40
 def calibrate_command(run: str, held_out: bool, store: Path, as_json: bool) -> None:
     """Compare the student's confidence in RUN (its name, a prefix of it, or `latest`) with the verifier's word.
 
-    Temperature, isotonic regression and a combination of all signals are fitted on one half of the tasks and measured
-    on the other: expected calibration error, Brier score and reliability diagram. Nothing is changed.
+    Its signals are token confidence, agreement of the attempts at a task and, where execution.reflection had it asked,
+    stated confidence and self-critique. Temperature, isotonic regression and a combination of all of them are fitted on
+    one half of the tasks and measured on the other: expected calibration error, Brier score and reliability diagram.
+    Nothing is changed.
     """
     from agent0es.bootstrap import resolve_run
     from agent0es.cli.tables import open_tables
@@ -43,8 +45,8 @@ def calibrate_command(run: str, held_out: bool, store: Path, as_json: bool) -> N
             "",
         ]
     )
-    columns = ("signal", "method", "calibration error", "Brier score", "fitted")
-    write_table(columns, [(m.signal, m.method, m.ece, m.brier, m.parameters) for m in found.measured])
+    columns = ("signal", "method", "answers", "calibration error", "Brier score", "fitted")
+    write_table(columns, [(m.signal, m.method, m.answers, m.ece, m.brier, m.parameters) for m in found.measured])
     before = next(m for m in found.measured if m.method == "as it is")
     after = min(found.measured, key=lambda m: m.brier)
     for measured in (before, after):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from agent0es.domain.task import Scalar, Solution, Task, Verification
+from agent0es.domain.task import Question, Scalar, Solution, Task, Verification
 from agent0es.domain.values import Value
 from agent0es.domain.workdir import FileWritten
 
@@ -160,7 +160,7 @@ class ModelCalled(Value):
     """A model wrote something. Stream of the task (teacher) or of the attempt (student)."""
 
     type: Literal["ModelCalled"] = "ModelCalled"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     role: Role
     """On whose behalf."""
     task: int | None
@@ -187,6 +187,8 @@ class ModelCalled(Value):
     """Seed of this call."""
     mean_logprob: float
     """Mean natural-log probability of the written tokens, rounded to 4 places; 0 when none."""
+    question: Question | None = None
+    """What the student was asked about the answer that it had given; None while it worked, and for the teacher."""
 
 
 class ToolRequested(Value):
@@ -250,6 +252,21 @@ class ToolCalled(Value):
     """Files that it made or changed in its working directory."""
     deleted: tuple[str, ...] = ()
     """Files that it removed from there."""
+
+
+class Reflected(Value):
+    """The student was asked about its own answer; what it said is the ModelCalled before. Stream of the attempt."""
+
+    type: Literal["Reflected"] = "Reflected"
+    version: Literal[1] = 1
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    question: Question
+    """What it was asked."""
+    confidence: Share | None
+    """How likely its answer is right, by what it said; None when that could not be read."""
 
 
 class SolutionSubmitted(Value):
@@ -565,6 +582,7 @@ Event = (
     | ModelCalled
     | ToolRequested
     | ToolCalled
+    | Reflected
     | SolutionSubmitted
     | AttemptAbandoned
     | Verified

@@ -9,6 +9,8 @@ from pydantic import Field
 from agent0es.domain.values import Value
 
 Scalar = int | float | str | bool
+Question = Literal["confidence", "critique"]
+"""What a student may be asked about its own answer: how sure it is, in words; whether it stands by it."""
 
 
 class Task(Value):

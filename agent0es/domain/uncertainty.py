@@ -43,10 +43,14 @@ def token_entropy(mean_logprobs: Sequence[float], tokens: Sequence[int]) -> floa
 
 def critique_confidence(verdict: bool | None, logprob: float) -> float | None:
     """P(True) (Kadavath et al. 2022, arXiv 2207.05221): from a student's yes or no on its own answer, and the
-    log-probability of that word. None when it said neither."""
+    log-probability of that word. None when it said neither.
+
+    The other word's probability is not known, so what is left counts half for each: a small model that spreads it over
+    many words says yes or no with little weight, and then this is near one half, on the side of what it said.
+    """
     if verdict is None:
         return None
-    said = min(1.0, math.exp(logprob))
+    said = (1.0 + min(1.0, math.exp(logprob))) / 2.0
     return said if verdict else 1.0 - said
 
 

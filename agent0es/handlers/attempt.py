@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent0es.agents.confidence import MAX_TOKENS, reflection, stated
 from agent0es.agents.student import STOP, Transcript, opening
 from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Solution
+from agent0es.domain.task import Question, Solution
 from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import History, NewEvent
@@ -123,6 +124,10 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)
         if action is None:
+            if transcript.answer is not None:
+                for question in ports.configuration.execution.reflection:
+                    await record(pending)
+                    pending = await ask(question, problem, transcript.said, ports)
             return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
         call = f"{problem.attempt}#{transcript.calls + 1}"
@@ -138,6 +143,43 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
         transcript = transcript.observe(result, last_call=transcript.calls + 1 >= (limits.calls_per_attempt or 0))
 
 
+async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> list[NewEvent]:
+    """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has appended."""
+    stream, model = ports.stream("attempt", problem.attempt), ports.models["student"]
+    prompt = reflection(model, ports.domains[problem.domain].system, problem.description, said, question)
+    request = GenerationRequest(
+        prompt="".join(prompt),
+        max_tokens=MAX_TOKENS[question],
+        stop=ports.settings("student").stop,
+        seed=derive_seed(problem.seed, question),
+    )
+    [completion] = await model.generate([request], adapter=problem.adapter)
+    called = model_called(
+        request,
+        completion,
+        prompt,
+        role="student",
+        task=problem.task,
+        attempt=problem.attempt,
+        model=model.name,
+        adapter=problem.adapter,
+        question=question,
+    )
+    measured = {"seconds": round(completion.seconds, 4)}
+    return [NewEvent(stream, called, measured), NewEvent(stream, reflected(problem.attempt, called, question))]
+
+
+def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Reflected:
+    """What the student's reply to a question comes to. Pure, and from the log alone."""
+    confidence = stated(question, called.text, called.mean_logprob)
+    return ev.Reflected(
+        attempt=attempt,
+        task=called.task,
+        question=question,
+        confidence=None if confidence is None else round(confidence, 4),
+    )
+
+
 def model_called(
     request: GenerationRequest,
     completion: Completion,
@@ -148,6 +190,7 @@ def model_called(
     attempt: str | None,
     model: str,
     adapter: str | None,
+    question: Question | None = None,
 ) -> ev.ModelCalled:
     """The event of one generation."""
     written = len(completion.token_ids)
@@ -165,6 +208,7 @@ def model_called(
         temperature=request.temperature,
         seed=request.seed,
         mean_logprob=round(sum(completion.logprobs) / written, 4) if written else 0.0,
+        question=question,
     )
 
 

@@ -15,7 +15,8 @@ from agent0es.taskdomains.base import Demonstration
 
 
 class Solve:
-    """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, SolutionSubmitted; AttemptAbandoned after a crash."""
+    """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, SolutionSubmitted; Reflected where that is asked for;
+    AttemptAbandoned after a crash."""
 
     name = "solve"
     causes = frozenset({ev.TaskProposed})

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent0es.agents.confidence import reflection
 from agent0es.agents.react import Action
 from agent0es.agents.student import Transcript
 from agent0es.configuration import ToolsSettings
 from agent0es.domain import events as ev
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Question
 from agent0es.domain.workdir import changed, files_sha256
-from agent0es.handlers.attempt import requested_under
+from agent0es.handlers.attempt import reflected, requested_under
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.projections.datasets import OPENING_PARTS
 from agent0es.taskdomains.base import NeedsCall
@@ -46,6 +49,10 @@ class Attempt:
     started: ev.AttemptStarted
     transcript: Transcript | None = None
     action: Action | None = None
+    asked: ev.ModelCalled | None = None
+    """The question about its answer that is put to the student."""
+    reflected: int = 0
+    """How many such questions it has answered."""
     submitted: ev.SolutionSubmitted | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """What lies in the working directory."""
@@ -76,6 +83,39 @@ class Attempt:
         )
         self.transcript, self.action = self.transcript.read(completion)
 
+    def next_question(self, questions: Sequence[Question]) -> Question | None:
+        """What the student is to be asked now of all that it is asked about an answer; None when nothing is left."""
+        if self.transcript is None or self.transcript.answer is None or self.reflected >= len(questions):
+            return None
+        return questions[self.reflected]
+
+    def expected_asking(
+        self,
+        called: ev.ModelCalled,
+        questions: Sequence[Question],
+        template: ChatTemplate,
+        system: str,
+        description: str,
+    ) -> ev.ModelCalled | None:
+        """The call that puts the next question, as far as that is a decision; None when there is none to put."""
+        question = self.next_question(questions)
+        if question is None or self.transcript is None or self.asked is not None:
+            return None
+        return called.model_copy(
+            update={
+                "question": question,
+                "prompt": reflection(template, system, description, self.transcript.said, question),
+                "temperature": 0.0,
+                "seed": derive_seed(self.started.seed, question),
+            }
+        )
+
+    def expected_reflection(self) -> ev.Reflected | None:
+        """What the reply to the question comes to; None when none was put."""
+        if self.asked is None or self.asked.question is None:
+            return None
+        return reflected(self.started.attempt, self.asked, self.asked.question)
+
     def expected_call(
         self, settings: ToolsSettings, domain: str, recorded: ev.ToolRequested
     ) -> ev.ToolRequested | None:
@@ -104,9 +144,11 @@ class Attempt:
         self.files = changed(self.files, called.written, called.deleted)
         self.action = None
 
-    def expected_solution(self, recorded: ev.SolutionSubmitted) -> ev.SolutionSubmitted | None:
-        """The end that follows from the student's last words; None when they ask for a call."""
-        if self.transcript is None or self.action is not None:
+    def expected_solution(
+        self, recorded: ev.SolutionSubmitted, questions: Sequence[Question]
+    ) -> ev.SolutionSubmitted | None:
+        """The end that follows from the student's last words; None when they ask for a call or more is to be asked."""
+        if self.transcript is None or self.action is not None or self.next_question(questions) is not None:
             return None
         solution = self.transcript.solution()
         near = abs(solution.confidence - recorded.solution.confidence) <= 10**-CONFIDENCE_DIGITS

@@ -54,12 +54,17 @@ def words(event: ev.Event) -> str:
             )
         case ev.AttemptStarted():
             return f"attempt {event.attempt} begins{_by(event.adapter)}"
+        case ev.ModelCalled(question=str() as question):
+            return f"the student{_by(event.adapter)} says, asked for {question}: {event.text}"
         case ev.ModelCalled():
             return f"the {event.role}{_by(event.adapter)} writes {event.completion_tokens} tokens: {event.text}"
         case ev.ToolRequested():
             return f"call {event.call} of {event.tool} ({event.purpose}): {event.input}"
         case ev.ToolCalled():
             return f"call {event.call} ends, {event.status}: {event.output}"
+        case ev.Reflected():
+            sure = "nothing that can be read" if event.confidence is None else f"{event.confidence:.0%}"
+            return f"attempt {event.attempt} on its own answer, {event.question}: {sure}"
         case ev.SolutionSubmitted():
             answer = "gives no answer" if event.solution.answer is None else f"answers: {event.solution.answer}"
             return f"attempt {event.attempt} {answer}"

@@ -159,6 +159,11 @@ class _Check:
                 except MissingCall as missing:
                     self._differ("proposals", recorded, None, str(missing))
                 self._compare("proposals", recorded, proposal)
+            case ev.ModelCalled(question=str(), attempt=str() as name):
+                self._compare("questions", recorded, self._asking(self._attempt(recorded, name), event))
+            case ev.Reflected():
+                expected_reflection = self._attempt(recorded, event.attempt).expected_reflection()
+                self._compare("reflections", recorded, expected_reflection)
             case ev.ModelCalled(role="student", attempt=str() as name):
                 expected = self._prompt(self._attempt(recorded, name), event)
                 if expected != tail(event.prompt):
@@ -171,7 +176,9 @@ class _Check:
                 expected_call = attempt.expected_call(self._tools(event.attempt), domain, event)
                 self._compare("student's calls", recorded, expected_call)
             case ev.SolutionSubmitted():
-                self._compare("solutions", recorded, self._attempt(recorded, event.attempt).expected_solution(event))
+                attempt = self._attempt(recorded, event.attempt)
+                questions = self._configuration.execution.reflection
+                self._compare("solutions", recorded, attempt.expected_solution(event, questions))
             case ev.Verified():
                 await self._verified(recorded, event)
             case ev.DatasetBuilt():
@@ -207,6 +214,11 @@ class _Check:
                 key = event.attempt if event.task is None else event.task
                 assert key is not None
                 self._teacher_text[key] = event.text
+            case ev.ModelCalled(question=str(), attempt=str() as name):
+                self._attempt(recorded, name).asked = event
+            case ev.Reflected():
+                attempt = self._attempt(recorded, event.attempt)
+                attempt.asked, attempt.reflected = None, attempt.reflected + 1
             case ev.ModelCalled(attempt=str() as name):
                 attempt = self._attempt(recorded, name)
                 if attempt.transcript is None:
@@ -368,6 +380,14 @@ class _Check:
     def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
         return attempt.expected_prompt(event, self._rules.templates["student"], self._tools(attempt.started.attempt))
 
+    def _asking(self, attempt: Attempt, event: ev.ModelCalled) -> ev.ModelCalled | None:
+        task = self._task(attempt.started.attempt)
+        if task is None:
+            return None
+        questions = self._configuration.execution.reflection
+        system = self._rules.domains[task.domain].system
+        return attempt.expected_asking(event, questions, self._rules.templates["student"], system, task.description)
+
     def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
         """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""
         if "/draft-" in name:
@@ -385,6 +405,13 @@ class _Check:
         domain = self._rules.domains.get(self._domain(attempt))
         settings = self._configuration.tools
         return settings if domain is None else settings_in(settings, domain.tools, domain.calls_per_attempt)
+
+    def _task(self, attempt: str) -> Task | None:
+        """What an attempt that has begun is at; None for a task that the state doesn't hold any more."""
+        if attempt.startswith("eval/"):
+            return self._suite[_problem(attempt)].task
+        task = self._state.in_flight.get(int(attempt.split("/")[0]))
+        return None if task is None or task.proposal is None else task.task
 
     def _domain(self, attempt: str) -> str:
         """Task domain of an attempt that has begun; empty for one at a task that the state doesn't hold any more."""

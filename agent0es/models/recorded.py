@@ -66,12 +66,12 @@ class Recording:
     """Those of attempts that a crash cut off come last."""
 
 
-class RecordedBackend:
+class RecordedBackend(chatml.ChatMl):
     """Answers with the completions of a recorded run."""
 
     # Structured text is as good as the recorded model's. Of log-probabilities only the mean is known.
     capabilities = Capabilities(logprobs=False, structured_output=True, adapters=True, batching=True)
-    end_of_turn = chatml.END_OF_TURN
+    template = chatml.ChatMl()
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:
         """`store` is a folder, or the URL of a log. Adapters are trained on `weights`, if there are any.
@@ -105,12 +105,6 @@ class RecordedBackend:
     def name(self) -> str:
         """The recorded model's own, so that events are the same again; of several models all names."""
         return " and ".join(self._recording.models) or "recorded"
-
-    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        return chatml.chat_prompt(messages, prefill)
-
-    def neutralise(self, text: str) -> str:
-        return chatml.neutralise(text)
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         """As the protocol says. Raises NotRecorded for a request that the recorded run did not make."""
@@ -204,7 +198,8 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
                 pass
     of_attempt: dict[str | None, list[ev.ModelCalled]] = defaultdict(list)
     for call in calls:
-        of_attempt[call.attempt].append(call)
+        if call.question is None:  # the confidence is of what the attempt itself wrote
+            of_attempt[call.attempt].append(call)
     shift = {name: _shift(of_attempt[name], value) for name, value in confidence.items()}
     answers: dict[Key, list[Answer]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.attempt in cut_off):
@@ -214,7 +209,7 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
                 tokens=call.completion_tokens,
                 prompt_tokens=call.prompt_tokens,
                 finish_reason=call.finish_reason,
-                logprob=min(0.0, call.mean_logprob + shift.get(call.attempt or "", 0.0)),
+                logprob=min(0.0, call.mean_logprob + (0.0 if call.question else shift.get(call.attempt or "", 0.0))),
             )
         )
     return Recording(

@@ -1,4 +1,4 @@
--- One row per attempt, of practice and at held-out problems, from four events and the rewards.
+-- One row per attempt, of practice and at held-out problems, from five events and the rewards.
 
 CREATE TABLE facts.attempt_started (
     run VARCHAR NOT NULL,
@@ -45,6 +45,20 @@ FROM (
     )
 );
 
+CREATE TABLE facts.reflected (
+    run VARCHAR NOT NULL,
+    attempt VARCHAR NOT NULL,
+    question VARCHAR NOT NULL,
+    confidence DOUBLE
+);
+
+INSERT INTO facts.reflected BY NAME
+SELECT run, unnest(c)
+FROM (
+    SELECT run, from_json(content, '{"attempt": "VARCHAR", "question": "VARCHAR", "confidence": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'Reflected'
+);
+
 CREATE TABLE facts.attempt_abandoned (
     run VARCHAR NOT NULL,
     attempt VARCHAR NOT NULL,
@@ -71,12 +85,19 @@ SELECT
         WHEN s.attempt IS NOT NULL THEN 'submitted'
         ELSE 'started'
     END AS status,
-    a.adapter, a.demonstrations, a.seed, s.answer, s.confidence, s.tool_calls, s.tool_errors, s.observed,
+    a.adapter, a.demonstrations, a.seed, s.answer, s.confidence, r.stated_confidence, r.critique_confidence,
+    s.tool_calls, s.tool_errors, s.observed,
     s.ignored, v.correct, v.score, v.second_instance, v.majority_key, w.total AS reward, b.retried_as,
     m.calls AS model_calls, m.prompt_tokens, m.completion_tokens, m.seconds AS model_seconds, a.time AS started,
     s.time AS submitted, epoch(s.time - a.time) AS seconds, a.position
 FROM facts.attempt_started a
 LEFT JOIN facts.solution_submitted s USING (run, attempt)
+LEFT JOIN (
+    SELECT
+        run, attempt, any_value(confidence) FILTER (question = 'confidence') AS stated_confidence,
+        any_value(confidence) FILTER (question = 'critique') AS critique_confidence
+    FROM facts.reflected GROUP BY ALL
+) r USING (run, attempt)
 LEFT JOIN facts.attempt_abandoned b USING (run, attempt)
 LEFT JOIN verifications v USING (run, attempt)
 LEFT JOIN (SELECT run, attempt, total FROM rewards WHERE role = 'student') w USING (run, attempt)
@@ -102,6 +123,8 @@ COMMENT ON COLUMN attempts.demonstrations IS 'Worked examples in the prompt.';
 COMMENT ON COLUMN attempts.seed IS 'Seed of the sampling.';
 COMMENT ON COLUMN attempts.answer IS 'Final answer as written. Hostile.';
 COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability.';
+COMMENT ON COLUMN attempts.stated_confidence IS 'How sure the student says it is; NULL when it was not asked or said nothing readable.';
+COMMENT ON COLUMN attempts.critique_confidence IS 'P(True): whether it stands by its answer when it looks once more, over 0.5 for Yes; NULL as stated_confidence.';
 COMMENT ON COLUMN attempts.tool_calls IS 'Tool calls that the student made.';
 COMMENT ON COLUMN attempts.tool_errors IS 'How many did not end with status ok.';
 COMMENT ON COLUMN attempts.observed IS 'True when the answer is what the last call printed.';

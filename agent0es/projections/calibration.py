@@ -4,7 +4,7 @@ What is fitted is fitted on one half of the tasks and measured on the other, so 
 both sides. Which half a task is in is a function of its number.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,13 @@ from agent0es.domain.calibration import (
     reliability,
 )
 from agent0es.domain.seeds import derive_seed
+from agent0es.domain.uncertainty import combined
 from agent0es.errors import QueryError
 from agent0es.projections.fold import Projections
 
 PRACTICE = """
 SELECT
-    task AS problem, correct, confidence, observed,
+    task AS problem, correct, confidence, observed, stated_confidence, critique_confidence,
     CASE WHEN majority_key IS NULL THEN 0
     ELSE count(*) OVER (PARTITION BY task, majority_key) / count(*) OVER (PARTITION BY task) END AS agreement
 FROM attempts
@@ -31,11 +32,13 @@ WHERE run = $run AND task IS NOT NULL AND status = 'verified'
 ORDER BY task, attempt
 """
 HELD_OUT = """
-SELECT problem, correct, confidence, observed, NULL::DOUBLE AS agreement
+SELECT problem, correct, confidence, observed, stated_confidence, critique_confidence, NULL::DOUBLE AS agreement
 FROM attempts
 WHERE run = $run AND task IS NULL AND status = 'verified' AND confidence IS NOT NULL
 ORDER BY problem, attempt
 """
+UNKNOWN = 0.5
+"""Stands for a signal that an answer lacks, in the combination: it speaks neither for nor against."""
 OBSERVED = {True: 0.75, False: 0.25}
 """Any two values on both sides of one half: the weight that is fitted makes up for them."""
 
@@ -49,9 +52,24 @@ class Judged:
     confidence: float
     """exp of the mean log-probability of what the student wrote."""
     agreement: float | None
-    """Share of the attempts at the same task that came to the same answer; None where there is one attempt."""
+    """p̂ of this answer: the share of the attempts at the same task that came to it; None at a held-out problem."""
     observed: bool
     """True when the answer is what the last tool call printed."""
+    stated: float | None = None
+    """How sure the student says it is; None where it was not asked, or what it said is unreadable."""
+    critique: float | None = None
+    """P(True): whether it stands by its answer on a second look; None as `stated`."""
+
+
+Signal = Callable[[Judged], float | None]
+
+SIGNALS: Mapping[str, Signal] = {
+    "token confidence": lambda one: one.confidence,
+    "agreement": lambda one: one.agreement,
+    "stated confidence": lambda one: one.stated,
+    "self-critique": lambda one: one.critique,
+}
+"""Those that a run has are measured, each on the answers that have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,8 @@ class Measured:
     method: str
     parameters: str
     """What was fitted, as a person reads it; empty for what is taken as it is."""
+    answers: int
+    """Attempts that it is measured on: those that have the signal."""
     ece: float
     brier: float
     bins: list[Bin]
@@ -83,8 +103,8 @@ def judged_attempts(tables: Projections, run: str, *, held_out: bool = False) ->
     """The run's judged attempts, of practice or at held-out problems."""
     rows = tables.query(HELD_OUT if held_out else PRACTICE, {"run": run}).rows
     return [
-        Judged(problem, correct, confidence, agreement, observed)
-        for problem, correct, confidence, observed, agreement in rows
+        Judged(problem, correct, confidence, agreement, observed, stated, critique)
+        for problem, correct, confidence, observed, stated, critique, agreement in rows
         if correct is not None
     ]
 
@@ -97,39 +117,44 @@ def calibrate(attempts: Sequence[Judged]) -> Calibration:
         raise QueryError(
             f"{len(attempts)} judged attempts are too few to fit on some tasks and measure on others; run more of them"
         )
-    labels, truth = [one.correct for one in fit], [one.correct for one in test]
     measured: list[Measured] = []
 
-    def measure(signal: str, method: str, parameters: str, say: Callable[[Judged], float]) -> None:
-        said = [say(one) for one in test]
+    def measure(signal: str, method: str, parameters: str, say: Signal) -> None:
+        known = [(one.correct, value) for one in test if (value := say(one)) is not None]
+        truth, said = [right for right, _ in known], [value for _, value in known]
         measured.append(
             Measured(
                 signal,
                 method,
                 parameters,
+                len(said),
                 round(expected_calibration_error(said, truth), 4),
                 round(brier_score(said, truth), 4),
                 reliability(said, truth),
             )
         )
 
-    share = sum(labels) / len(labels)
+    share = sum(one.correct for one in fit) / len(fit)
     measure("none", "solve rate", f"{share:.3f}", lambda one: share)
-    with_agreement = all(one.agreement is not None for one in attempts)
-    signals: dict[str, Callable[[Judged], float]] = {"token confidence": lambda one: one.confidence}
-    if with_agreement:
-        signals["agreement"] = lambda one: one.agreement or 0.0
+    signals = {
+        name: signal
+        for name, signal in SIGNALS.items()
+        if all(any(signal(one) is not None for one in half) for half in (fit, test))
+    }
     for name, signal in signals.items():
-        values = [signal(one) for one in fit]
+        known = [(one.correct, value) for one in fit if (value := signal(one)) is not None]
+        labels, values = [right for right, _ in known], [value for _, value in known]
         temperature, isotonic = fit_temperature(values, labels), fit_isotonic(values, labels)
         measure(name, "as it is", "", signal)
         measure(name, "temperature", f"T = {temperature.temperature:.3f}", _after(signal, temperature))
         measure(name, "isotonic", f"{len(isotonic.knots)} knots", _after(signal, isotonic))
 
     def row(one: Judged) -> tuple[float, ...]:
-        return (*(signal(one) for signal in signals.values()), OBSERVED[one.observed])
+        known = (signal(one) for signal in signals.values())
+        return (*(UNKNOWN if value is None else value for value in known), OBSERVED[one.observed])
 
-    combination = fit_combination([row(one) for one in fit], labels)
+    measure("all together", "as it is", "", lambda one: combined([signal(one) for signal in signals.values()]))
+    combination = fit_combination([row(one) for one in fit], [one.correct for one in fit])
     weights = ", ".join(
         f"{name} {weight:+.2f}" for name, weight in zip([*signals, "observed"], combination.weights, strict=True)
     )
@@ -137,8 +162,8 @@ def calibrate(attempts: Sequence[Judged]) -> Calibration:
     return Calibration(len(attempts), sum(one.correct for one in attempts), len(fit), len(test), measured)
 
 
-def _after(signal: Callable[[Judged], float], calibrator: Callable[[float], float]) -> Callable[[Judged], float]:
-    return lambda one: calibrator(signal(one))
+def _after(signal: Signal, calibrator: Callable[[float], float]) -> Signal:
+    return lambda one: None if (value := signal(one)) is None else calibrator(value)
 
 
 def _half(problem: int) -> int:
@@ -157,6 +182,7 @@ def as_json(found: Calibration) -> dict[str, Any]:
                 "signal": one.signal,
                 "method": one.method,
                 "parameters": one.parameters,
+                "answers": one.answers,
                 "ece": one.ece,
                 "brier": one.brier,
                 "bins": [[b.low, b.high, b.count, round(b.confidence, 4), round(b.accuracy, 4)] for b in one.bins],

@@ -90,7 +90,7 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
         match event:
             case ev.TaskProposed():
                 tasks[event.task] = event.proposal
-            case ev.ModelCalled(role="student", attempt=str() as attempt, task=int()):
+            case ev.ModelCalled(role="student", attempt=str() as attempt, task=int(), question=None):
                 last_call[attempt] = event
             case ev.ToolRequested(purpose="solution"):
                 tool_input[event.attempt] = event.input

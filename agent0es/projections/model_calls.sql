@@ -17,6 +17,7 @@ CREATE TABLE model_calls (
     temperature DOUBLE NOT NULL,
     seed BIGINT NOT NULL,
     mean_logprob DOUBLE NOT NULL,
+    question VARCHAR,
     seconds DOUBLE
 );
 COMMENT ON TABLE model_calls IS 'Every generation of a model.';
@@ -36,16 +37,18 @@ COMMENT ON COLUMN model_calls.finish_reason IS 'stop, length or cancelled.';
 COMMENT ON COLUMN model_calls.temperature IS 'Sampling temperature; 0 is greedy.';
 COMMENT ON COLUMN model_calls.seed IS 'Seed of this call.';
 COMMENT ON COLUMN model_calls.mean_logprob IS 'Mean natural-log probability of the written tokens.';
+COMMENT ON COLUMN model_calls.question IS 'What the student was asked about its own answer: confidence or critique; NULL while it worked.';
 COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured; others ran at the same time.';
 
 INSERT INTO model_calls BY NAME
 SELECT
     run, position, time, c.role, c.task, c.attempt, c.model, c.adapter, c.prompt, c.text,
-    c.prompt_tokens, c.completion_tokens, c.finish_reason, c.temperature, c.seed, c.mean_logprob, seconds
+    c.prompt_tokens, c.completion_tokens, c.finish_reason, c.temperature, c.seed, c.mean_logprob, c.question, seconds
 FROM (
     SELECT run, position, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
         "role": "VARCHAR", "task": "INTEGER", "attempt": "VARCHAR", "model": "VARCHAR", "adapter": "VARCHAR",
         "prompt": ["JSON"], "text": "VARCHAR", "prompt_tokens": "INTEGER", "completion_tokens": "INTEGER",
-        "finish_reason": "VARCHAR", "temperature": "DOUBLE", "seed": "BIGINT", "mean_logprob": "DOUBLE"}') AS c
+        "finish_reason": "VARCHAR", "temperature": "DOUBLE", "seed": "BIGINT", "mean_logprob": "DOUBLE",
+        "question": "VARCHAR"}') AS c
     FROM batch WHERE type = 'ModelCalled'
 );

@@ -72,7 +72,7 @@ def trajectories(history: History, *, include_retracted: bool = False) -> Iterat
 def _take(attempt: _Attempt, event: ev.Event, recorded: Recorded) -> None:
     """Add one event to its attempt."""
     match event:
-        case ev.ModelCalled():
+        case ev.ModelCalled(question=None):
             attempt.reasoning.append(event.text.strip())
         case ev.ToolRequested(purpose="solution"):
             attempt.calls[event.call] = {

@@ -24,6 +24,7 @@ from agent0es.log.mapper import encode_content
 from agent0es.projections import Projections, schema
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
+from tests.support.questions import reply
 from tests.support.scripted import action_lead, propose
 
 RUN = "r"
@@ -45,6 +46,8 @@ class SmallDomain(MathDomain):
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
     """A script: the base model guesses what to do with the two numbers, an adapter knows."""
+    if (opinion := reply(prompt, seed)) is not None:
+        return opinion
     question, _, said = prompt.rsplit("<|im_start|>user\n", 1)[-1].partition("<|im_end|>")
     if question.startswith("Families:"):
         return propose(question, seed)

@@ -34,6 +34,7 @@ from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.training.jobs import TrainedAdapter, TrainingJob
+from tests.support.questions import reply
 
 FAMILIES = {"practised": ("product", "gcd", "expansion"), "held_out": ("quotient",), "validation": ()}
 SETTINGS = (
@@ -59,6 +60,8 @@ class SmallDomain(MathDomain):
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
     """A teacher that proposes, now and then badly; a student that is right more often once it was trained."""
+    if (opinion := reply(prompt, seed)) is not None:
+        return opinion
     last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
     question, _, said = last.partition("<|im_end|>")
     rng = random.Random(f"{seed}/{question}/{adapter}")

@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,14 +17,26 @@ from agent0es.errors import QueryError
 from agent0es.log import EventLog, NewEvent
 
 
-def attempt(run: str, name: str, task: int | None, confidence: float, correct: bool | None, key: str | None) -> Any:
-    """The events of one attempt, from its start to the verifier's word."""
+def attempt(
+    run: str,
+    name: str,
+    task: int | None,
+    confidence: float,
+    correct: bool | None,
+    key: str | None,
+    said: Mapping[str, float | None] = MappingProxyType({}),
+) -> Any:
+    """The events of one attempt, from its start to the verifier's word; `said` is question to confidence."""
     solution = Solution(answer=key, confidence=confidence, tool_calls=1, tool_errors=0, observed=bool(correct))
     verification = Verification(
         correct=correct, score=float(correct or 0), confidence=1.0, method="exact", explanation=""
     )
     events = [
         ev.AttemptStarted(attempt=name, task=task, seed=1, adapter=None, demonstrations=0),
+        *(
+            ev.Reflected.model_validate({"attempt": name, "task": task, "question": question, "confidence": value})
+            for question, value in said.items()
+        ),
         ev.SolutionSubmitted(attempt=name, task=task, solution=solution),
         ev.Verified(attempt=name, task=task, verification=verification, second_instance=None, majority_key=key),
     ]
@@ -36,7 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(0)
     started = ev.RunStarted(seed=0, configuration={}, code_version="0", weights={})
     with EventLog.open(folder / "log.db") as log:
-        for run in ("run", "short"):
+        for run in ("run", "short", "asked"):
             log.append([NewEvent(f"run/{run}", started)], handler="test")
         for task in range(1, 151):
             for k in range(4):
@@ -49,6 +63,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name = f"eval-1/base/{task}"
             log.append(attempt("run", name, None, 0.9, rng.random() < 0.2, "x"), handler="test")
         log.append(attempt("short", "1/0", 1, 0.5, True, "x"), handler="test")
+        for task in range(1, 121):  # says 90 to everything, and its critique knows; every fourth is unreadable
+            correct = rng.random() < 0.5
+            critique = None if task % 4 == 0 else rng.uniform(0.6, 0.9) if correct else rng.uniform(0.1, 0.4)
+            said = {"confidence": 0.9, "critique": critique}
+            log.append(attempt("asked", f"{task}/0", task, 0.8, correct, "x", said), handler="test")
     return folder
 
 
@@ -56,8 +75,8 @@ def calibrate(store: Path, *arguments: str) -> Result:
     return CliRunner().invoke(cli, ["calibrate", *arguments, "--store", str(store)])
 
 
-def measured(store: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
-    found = json.loads(calibrate(store, "run", "--json", *arguments).output)
+def measured(store: Path, *arguments: str, run: str = "run") -> dict[tuple[str, str], dict[str, Any]]:
+    found = json.loads(calibrate(store, run, "--json", *arguments).output)
     return {(one["signal"], one["method"]): one for one in found["measured"]}
 
 
@@ -83,6 +102,21 @@ def test_attempts_at_held_out_problems_have_no_agreement(store: Path) -> None:
     assert ("agreement", "as it is") not in ways
     assert ways["token confidence", "as it is"]["ece"] == pytest.approx(0.7, abs=0.1)
     assert ways["token confidence", "isotonic"]["ece"] < 0.15
+
+
+def test_what_the_student_says_when_it_is_asked_is_a_signal_too(store: Path) -> None:
+    ways = measured(store, run="asked")
+    said, mended = ways["stated confidence", "as it is"], ways["stated confidence", "isotonic"]
+    assert said["ece"] == pytest.approx(0.4, abs=0.12) and mended["ece"] < said["ece"]
+    critique, all_answers = ways["self-critique", "as it is"], said["answers"]
+    assert critique["brier"] < 0.1 and ways["self-critique", "isotonic"]["brier"] < critique["brier"]
+    assert 0 < critique["answers"] < all_answers, "an unreadable reply is no confidence"
+    assert ways["all together", "as it is"]["answers"] == ways["all together", "logistic"]["answers"] == all_answers
+    assert "self-critique +" in ways["all together", "logistic"]["parameters"]
+
+
+def test_a_signal_that_the_run_lacks_is_not_shown(store: Path) -> None:
+    assert {signal for signal, _ in measured(store)} == {"none", "token confidence", "agreement", "all together"}
 
 
 def test_it_is_drawn_for_people(store: Path) -> None:

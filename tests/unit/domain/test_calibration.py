@@ -1,5 +1,6 @@
 """Confidence against truth: the measures by hand, and what fitting must do."""
 
+import math
 import random
 
 import pytest
@@ -114,6 +115,7 @@ def test_token_entropy_weighs_generations_by_their_length() -> None:
 
 
 def test_a_critique_is_as_sure_as_its_first_word_was_likely() -> None:
-    assert critique_confidence(True, -0.1) == pytest.approx(0.905, abs=1e-3)
-    assert critique_confidence(False, -0.1) == pytest.approx(0.095, abs=1e-3)
+    assert critique_confidence(True, -0.1) == pytest.approx(0.952, abs=1e-3)
+    assert critique_confidence(False, -0.1) == pytest.approx(0.048, abs=1e-3)
+    assert critique_confidence(False, math.log(0.2)) == pytest.approx(0.4), "a faint no is no yes"
     assert critique_confidence(None, -0.1) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Task
 from agent0es.domain.workdir import files_sha256
+from agent0es.errors import ConfigurationError
 from agent0es.handlers.attempt import Attempted, Problem, attempt
 from agent0es.handlers.base import Ports
 from agent0es.handlers.verify import sandbox_call
@@ -129,6 +131,42 @@ def test_one_call_too_many_is_an_observation_and_an_event(tmp_path: Path, settin
     assert len(tool.given) == 1
     prompts = ["".join(event.prompt) for event in events if isinstance(event, ev.ModelCalled)]
     assert f"Observation: {line}" in prompts[-1]
+
+
+REFLECTION = "execution.reflection=[confidence, critique]"
+
+
+def test_a_student_is_asked_about_the_answer_that_it_gave(tmp_path: Path) -> None:
+    words = ["Action: python[one]\n", "Answer: 1", "I am 70% sure", "No, it is two"]
+    done, events = solve(tmp_path, Writer(), words, REFLECTION)
+    kinds = [event.type for event in events]
+    assert kinds[kinds.index("ToolCalled") + 1 :] == ["ModelCalled", *["ModelCalled", "Reflected"] * 2]
+    _, _, *asked = [event for event in events if isinstance(event, ev.ModelCalled)]
+    assert [(event.question, event.temperature) for event in asked] == [("confidence", 0.0), ("critique", 0.0)]
+    assert [event.text for event in asked] == ["I am 70% sure", "No,"], "a verdict is one token"
+    for event in asked:
+        prompt = "".join(event.prompt)
+        assert "Action: python[one]\nObservation: one\nAnswer: 1" in prompt and "I am 70% sure" not in prompt
+    stated, critique = [event for event in events if isinstance(event, ev.Reflected)]
+    assert stated == ev.Reflected(attempt="1/0", task=1, question="confidence", confidence=0.7)
+    assert critique.confidence == pytest.approx((1 - math.exp(asked[1].mean_logprob)) / 2, abs=1e-4)
+    without, _ = solve(tmp_path, Writer(), words[:2])
+    assert done.solution == without.solution, "what it says of the answer is no part of it"
+
+
+def test_a_student_without_an_answer_is_not_asked(tmp_path: Path) -> None:
+    _, events = solve(tmp_path, Writer(), ["I give up"], REFLECTION)
+    assert [event.type for event in events] == ["AttemptStarted", "ModelCalled"]
+
+
+def test_by_default_a_student_is_not_asked(tmp_path: Path) -> None:
+    _, events = solve(tmp_path, Writer(), ["Answer: 1"])
+    assert [event.type for event in events] == ["AttemptStarted", "ModelCalled"]
+
+
+def test_a_question_is_put_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"execution\.reflection: name each question once"):
+        world.configured("execution.reflection=[critique, critique]")
 
 
 def test_a_tool_that_is_not_enabled_is_refused_though_a_verifier_may_call_it(tmp_path: Path) -> None:

@@ -78,13 +78,13 @@ def test_a_run_that_is_not_finished_verifies_as_far_as_it_went(tmp_path: Path) -
             assert verified(log, f"at-{position}").difference is None
 
 
-def plant(store: Path, copy: Path, kind: str, change: Callable[[dict[str, Any]], object]) -> Report:
-    """Change one event's content, with a hash that fits, and verify."""
+def plant(store: Path, copy: Path, kind: str, change: Callable[[dict[str, Any]], object], holding: str = "") -> Report:
+    """Change the content of the first event with `holding` in it, with a hash that fits, and verify."""
     with sqlite3.connect(store / "log.db") as source, sqlite3.connect(copy) as target:
         source.backup(target)
     with tampering(copy) as connection:
-        query = "SELECT seq, state FROM events WHERE run = 'run' AND topic LIKE ? ORDER BY seq LIMIT 1"
-        position, state = connection.execute(query, (f"{kind}@%",)).fetchone()
+        query = "SELECT seq, state FROM events WHERE run = 'run' AND topic LIKE ? AND state LIKE ? ORDER BY seq LIMIT 1"
+        position, state = connection.execute(query, (f"{kind}@%", f"%{holding}%")).fetchone()
         parts = split_state(state.encode())
         content = json.loads(parts.content)
         change(content)

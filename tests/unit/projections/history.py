@@ -195,6 +195,7 @@ def attempt(
             tier="t",
         ),
         called("student", number, name, adapter, f"Answer: {answer}"),
+        *reflections(name, number, adapter, answer),
         ev.SolutionSubmitted(
             attempt=name,
             task=number,
@@ -225,6 +226,14 @@ def attempt(
         },
     }
     return [NewEvent(stream, event, measured.get(type(event), {})) for event in events]
+
+
+def reflections(name: str, number: int | None, adapter: str | None, answer: str | None) -> list[ev.Event]:
+    """What the first attempt at a task says of its answer."""
+    if answer is None or not name.endswith("/1"):
+        return []
+    asked = called("student", number, name, adapter, "90").model_copy(update={"question": "confidence"})
+    return [asked, ev.Reflected(attempt=name, task=number, question="confidence", confidence=0.9)]
 
 
 def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -> tuple[list[NewEvent], str | None]:
