@@ -79,7 +79,7 @@ class Tier:
                         raise
             else:
                 raise SandboxUnavailable(
-                    f"all {len(self.uids)} uids for calls are in use: run fewer at once, or map more into this namespace"
+                    f"all {len(self.uids)} uids for calls are in use: run fewer at once, or map more into here"
                 )
             yield uid
 
