@@ -100,7 +100,8 @@ class Zygote:
                 assert self._requests is not None
                 loop = asyncio.get_running_loop()
                 try:
-                    word = await asyncio.wait_for(loop.sock_recv(self._requests, 16), START_SECONDS)
+                    async with asyncio.timeout(START_SECONDS):  # Python 3.11's wait_for can lose a cancellation
+                        word = await loop.sock_recv(self._requests, 16)
                 except TimeoutError:
                     word = b""
                 if word != b"ready":

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -195,6 +196,22 @@ async def test_close_ends_what_runs_and_refuses_what_comes(earlier: set[str]) ->
     assert children() <= earlier
     with pytest.raises(SandboxUnavailable):
         await sandbox.run(SandboxCommand(program="print(1)"))
+
+
+async def test_close_ends_a_call_whose_worker_is_just_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = open_sandbox(places=1)
+    loop = asyncio.get_running_loop()
+    receive, closing = loop.sock_recv, []
+
+    async def ready_and_closed(requests: socket.socket, most: int) -> bytes:
+        word = await receive(requests, most)
+        closing.append(asyncio.create_task(sandbox.close()))  # its turn comes before that of who waits for the word
+        return word
+
+    monkeypatch.setattr(loop, "sock_recv", ready_and_closed)
+    with pytest.raises(SandboxUnavailable, match="closed in the middle"):
+        await sandbox.run(slow(timeout_seconds=2.0))
+    await asyncio.gather(*closing)
 
 
 async def test_a_worker_that_was_killed_is_replaced(sandbox: IsolatedSandbox) -> None:
