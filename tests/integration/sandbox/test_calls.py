@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from agent0es.errors import SandboxUnavailable, TransientError
-from agent0es.sandbox import IsolatedSandbox, SandboxCommand, SandboxLimits, TierName, open_sandbox, probe, seccomp
+from agent0es.sandbox import (
+    IsolatedSandbox,
+    SandboxCommand,
+    SandboxLimits,
+    TierName,
+    open_sandbox,
+    probe,
+    seccomp,
+)
+from agent0es.sandbox import worker as worker_module
 
 WORKING: list[TierName] = [name for name in ("full", "kernel") if probe((name,)).tier is not None]  # type: ignore[misc]
 pytestmark = pytest.mark.skipif(not WORKING, reason=probe().detail)
@@ -152,6 +161,23 @@ def test_a_killed_owner_takes_its_calls_with_it(tier: TierName) -> None:
             time.sleep(0.01)
         assert alive(mark) == []
         assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize("ending", ["", "time.sleep(60)"], ids=["the worker ends", "the worker hangs"])
+def test_who_cleans_up_after_a_killed_owner_has_time_for_it(tmp_path: Path, ending: str) -> None:
+    """On a machine that is busy with other things a supervisor takes longer than it should."""
+    worker = (
+        "import os, sys, time\nif os.fork() == 0:\n  time.sleep(4); open(sys.argv[1], 'w').close(); os._exit(0)\n"
+        + ending
+    )
+    guard = Path(worker_module.__file__).with_name("inside").joinpath("guard.py").read_text()
+    lifeline, ours = os.pipe()
+    line = [sys.executable, "-c", guard, str(lifeline), sys.executable, "-c", worker, str(tmp_path / "cleaned")]
+    process = subprocess.Popen(line, pass_fds=(lifeline,))
+    os.close(lifeline)
+    os.close(ours)
+    assert process.wait(timeout=30) == 0
+    assert (tmp_path / "cleaned").exists()
 
 
 def descendants(pid: int) -> list[int]:
