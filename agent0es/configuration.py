@@ -81,6 +81,9 @@ class ToolsSettings(Section):
 
     enabled: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Entry points in the group `agent0es.tools`; None for those that a task's domain is made for."""
+    describe: bool = False
+    """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
+    trained on these tools: it makes every prompt longer, and adapters learn with it."""
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
     """Wall clock of one call."""
     memory_limit_mb: int = Field(default=512, ge=64)

@@ -1,7 +1,9 @@
 """The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from agent0es.agents.prompt import two_parts
 from agent0es.agents.react import Action, parse
@@ -19,6 +21,23 @@ STOP = ("Observation:",)
 ACTION_LEAD = "Action:"
 CALL_LEAD = "Action: python["
 ANSWER_LEAD = "Answer:"
+
+
+CALLING = (
+    "To call a tool, write a line `Action: tool[input]` and stop; its result follows as `Observation: …`. "
+    "End with a line `Answer: …`."
+)
+
+
+class ToolText(Protocol):
+    """What a tool, or its class, says of itself."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,17 @@ def lead(demonstrations: Sequence[Demonstration]) -> str:
     and inner brackets out. Nothing without worked examples: a trained model needs no help.
     """
     return ACTION_LEAD if demonstrations else ""
+
+
+def with_tools(system: str, tools: Sequence[ToolText]) -> str:
+    """A system turn that also says what each tool does, what its input is, and how tools are called."""
+    lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
+    return "\n".join([system, "Tools:", *lines, CALLING])
+
+
+def _input(schema: Mapping[str, Any]) -> str:
+    """The schema's own words; without any, JSON of this schema."""
+    return schema.get("description") or f"JSON, {json.dumps(schema, separators=(',', ':'))}"
 
 
 def opening(
