@@ -182,6 +182,11 @@ ABI 6 on. Without setsid and setpgid all of a call stays in one group, which one
 fork on and on can't be killed one by one."""
 BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
     "prlimit64": ({"x86_64": 302, "aarch64": 261}, 0, ()),
+    "socketpair": (
+        {"x86_64": 53, "aarch64": 199},
+        1,
+        tuple(kind | flags for kind in (2, 3) for flags in (0, 0x800, 0x80000, 0x80800)),
+    ),
     "fcntl": ({"x86_64": 72, "aarch64": 25}, 1, (8, 10, 15)),
     "ioctl": (
         {"x86_64": 16, "aarch64": 29},
@@ -191,7 +196,8 @@ BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
 }
 """Name to (numbers, which argument, the values that are refused; without values all but 0). Limits of other processes,
 which kill; F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX;
-FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
+FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY. Of a pair of datagram sockets (also said as raw ones, with any
+flags) each can write to any unix socket by its path, without connect."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:

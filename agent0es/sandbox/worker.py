@@ -318,7 +318,7 @@ class _Stream:
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
 """Exit statuses of `inside/zygote.py`. A program can use them too, to its own harm alone."""
-NETWORK = frozenset({"socket", "connect"})
+NETWORK = frozenset({"socket", "connect", "socketpair"})
 LIMIT_WORDS: Mapping[str, str] = {
     "timeout": "time",
     "memory": "memory",
