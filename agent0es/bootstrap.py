@@ -141,7 +141,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools
-            domain.system = with_tools(domain.system, list(tool_classes(names).values()))
+            domain.system = with_tools(domain.system, tool_classes(names).values())
     return domains
 
 

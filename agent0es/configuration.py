@@ -283,8 +283,11 @@ def _with_known_names(data: Mapping[str, Any], source: str) -> Configuration:
     """
     configuration = parse_configuration(data, source)
     tools = configuration.tools
-    keys = [("tools.of", "agent0es.tools", tools.of), ("tools.domains", "agent0es.task_domains", tools.domains)]
-    keys += [(f"tools.domains.{domain}", "agent0es.tools", of) for domain, of in tools.domains.items()]
+    keys: list[tuple[str, str, Iterable[str]]] = [
+        ("tools.of", "agent0es.tools", tools.of),
+        ("tools.domains", "agent0es.task_domains", tools.domains),
+        *((f"tools.domains.{domain}", "agent0es.tools", of) for domain, of in tools.domains.items()),
+    ]
     for section, group, given in keys:
         known = sorted(entry_points(group=group).names) if given else []
         for name in given:

@@ -1,9 +1,9 @@
 """The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from agent0es.agents.prompt import two_parts
 from agent0es.agents.react import Action, parse
@@ -11,7 +11,7 @@ from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.taskdomains.base import Demonstration
-from agent0es.tools.base import ToolResult
+from agent0es.tools.base import Tool, ToolResult
 
 ALWAYS_READ = ("python", "math")
 """Tools whose calls are read as such even where they are not enabled: the student is then told so."""
@@ -22,22 +22,10 @@ ACTION_LEAD = "Action:"
 CALL_LEAD = "Action: python["
 ANSWER_LEAD = "Answer:"
 
-
 CALLING = (
     "To call a tool, write a line `Action: tool[input]` and stop; its result follows as `Observation: …`. "
     "End with a line `Answer: …`."
 )
-
-
-class ToolText(Protocol):
-    """What a tool, or its class, says of itself."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def schema(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +122,7 @@ def lead(demonstrations: Sequence[Demonstration]) -> str:
     return ACTION_LEAD if demonstrations else ""
 
 
-def with_tools(system: str, tools: Sequence[ToolText]) -> str:
+def with_tools(system: str, tools: Iterable[type[Tool]]) -> str:
     """A system turn that also says what each tool does, what its input is, and how tools are called."""
     lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
     return "\n".join([system, "Tools:", *lines, CALLING])
