@@ -13,6 +13,7 @@ import pytest
 from agent0es.errors import SandboxUnavailable
 from agent0es.sandbox import SandboxCommand, SandboxLimits, TierName, open_sandbox, probe
 from agent0es.sandbox.tiers import candidates, spare_uids
+from tests.support import ordinary_user
 
 WORKING: list[TierName] = [name for name in ("full", "kernel") if probe((name,)).tier is not None]  # type: ignore[misc]
 
@@ -109,6 +110,34 @@ async def test_calls_of_two_processes_do_not_meet(tier: TierName) -> None:
     assert said == ["as many processes as promised"], result.stderr
     if os.geteuid() == 0:
         assert int(uid) not in set(victims.values()) | {0}
+
+
+SIDE_BY_SIDE = """
+import asyncio, sys
+from agent0es.sandbox import *
+MANY = "import os, time\\nfor n in range(25):\\n  if os.fork() == 0: time.sleep(9)\\nprint('as many'); time.sleep({})"
+async def main():
+    async with open_sandbox(sys.argv[1], places=2) as sandbox:
+        first = asyncio.create_task(sandbox.run(SandboxCommand(program=MANY.format(3))))
+        await asyncio.sleep(1.5)
+        print((await sandbox.run(SandboxCommand(program=MANY.format(0)))).stdout.decode(), end="")
+        await first
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("tier", WORKING)
+@pytest.mark.parametrize("ordinary", [False, True], ids=["who runs this", "an ordinary user"])
+def test_calls_side_by_side_have_each_as_many_processes_as_promised(tier: TierName, ordinary: bool) -> None:
+    if ordinary and ordinary_user.why_not():
+        pytest.skip(ordinary_user.why_not())
+    line = ("-c", SIDE_BY_SIDE, tier)
+    done = (
+        ordinary_user.run(*line, timeout=60)
+        if ordinary
+        else subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=60, check=False)
+    )
+    assert (done.stdout, done.stderr) == ("as many\n", "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends uids")
