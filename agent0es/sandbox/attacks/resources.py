@@ -136,6 +136,10 @@ RESOURCES = (
         "any_of(*(lambda kind=kind | flag: send(kind) for kind in (2, 3) for flag in (0, socket.SOCK_NONBLOCK)))",
         "12",
     ),
+    Attack(
+        "a pair of sockets of another family",
+        "gets_through(53, 199, 2, 1, 0, (ctypes.c_int * 2)())",
+    ),
     Attack("netlink", "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); print('ESCAPED')", "14"),
     Attack(
         "raw, packet, vsock and crypto sockets",
