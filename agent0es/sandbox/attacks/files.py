@@ -13,14 +13,14 @@ FILES = (
     Attack("read a secret file", _reads("open(secret, 'rb').read()"), "1"),
     Attack("read /etc/passwd", "print('ESCAPED' if 'root:' in open('/etc/passwd').read() else 'denied')", "2"),
     Attack(
-        "read a secret file through text that SymPy evaluates",
+        "a secret through text that SymPy evaluates",
         "import sympy\nread = f\"__import__('pathlib').Path({secret!r}).read_bytes()\"\n"
         "sympy.sympify(f\"__import__('os').write(1, {read})\"); print('denied, unless it was printed')",
         "47",
         timeout_seconds=20.0,
     ),
     Attack(
-        "read a secret file through names that don't look like it",
+        "a secret through names that don't look like it",
         "made = [kind for kind in ().__class__.__base__.__subclasses__() if kind.__name__ == '_wrap_close'][0]\n"
         + _reads("made.__init__.__globals__['fdopen'](eval('__ｉmport__(\"os\")').open(secret, 0), 'rb').read()"),
         "48",
