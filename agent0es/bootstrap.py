@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.models.base import ModelBackend
     from agent0es.provenance.retraction import Rebuild
     from agent0es.sandbox import IsolatedSandbox
+    from agent0es.taskdomains import Domains
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
     from agent0es.training.jobs import ProgressCallback
@@ -130,18 +131,31 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     return {name: known[name].load() for name in weights}
 
 
+def practised_domains(configuration: "Configuration") -> "Domains":
+    """A run's task domains; with `tools.describe` the student is told of the tools. Raises ConfigurationError."""
+    from agent0es.agents.student import with_tools
+    from agent0es.taskdomains import load_task_domains
+    from agent0es.tools.registry import tool_classes
+
+    domains = load_task_domains(configuration.curriculum.domains)
+    if configuration.tools.describe:
+        for domain in domains.values():
+            names = configuration.tools.enabled or domain.tools
+            domain.system = with_tools(domain.system, tool_classes(names).values())
+    return domains
+
+
 async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
     """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`."""
     from agent0es.history.novelties import Novelties
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import chat_template
-    from agent0es.taskdomains import load_task_domains
 
     configuration = configuration_of(log, run)
     models = configuration.models
     rules = Rules(
-        domains=load_task_domains(configuration.curriculum.domains),
+        domains=practised_domains(configuration),
         rewards=load_rewards(configuration.rewards.weights),
         templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
         novelties=Novelties(Embedder()) if with_novelty else None,
@@ -191,12 +205,11 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
-    from agent0es.taskdomains import load_task_domains
     from agent0es.tools import VERIFIER_TOOLS, load_tools
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = practised_domains(configuration)
     if configuration.curriculum.freeform_share:
         for name, domain in domains.items():
             if domain.freeform is None:

@@ -6,6 +6,7 @@ Later sources win: defaults, the file, `AGENT0ES_<SECTION>__<KEY>` in the enviro
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +82,9 @@ class ToolsSettings(Section):
 
     enabled: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Entry points in the group `agent0es.tools`; None for those that a task's domain is made for."""
+    describe: bool = False
+    """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
+    trained on these tools: it makes every prompt longer, and adapters learn with it."""
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
     """Wall clock of one call."""
     memory_limit_mb: int = Field(default=512, ge=64)
@@ -96,9 +100,9 @@ class ToolsSettings(Section):
     commands: tuple[str, ...] = SHELL_COMMANDS
     """What `shell` knows, as far as it is listed here."""
     of: dict[str, ToolSettings] = Field(default_factory=dict)
-    """Tool to what holds for it alone."""
+    """Tool (entry point in the group `agent0es.tools`) to what holds for it alone."""
     domains: dict[str, dict[str, ToolSettings]] = Field(default_factory=dict)
-    """Task domain to tool to what holds for it there."""
+    """Task domain (entry point in the group `agent0es.task_domains`) to tool to what holds for it there."""
 
 
 class SandboxSettings(Section):
@@ -257,14 +261,14 @@ def load_configuration(
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _put(data, path, _parse_value(value, name), name)
     _override(data, overrides)
-    return parse_configuration(data, str(file) if file else "configuration")
+    return _with_known_names(data, str(file) if file else "configuration")
 
 
 def changed_configuration(configuration: Configuration, overrides: Iterable[str]) -> Configuration:
     """The configuration with single keys set, each as `key=value`. Raises ConfigurationError."""
     data = configuration.model_dump(mode="json")
     _override(data, overrides)
-    return parse_configuration(data, "--set")
+    return _with_known_names(data, "--set")
 
 
 def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
@@ -280,6 +284,26 @@ def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
         given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{source}: {where}: {message}{given}") from None
+
+
+def _with_known_names(data: Mapping[str, Any], source: str) -> Configuration:
+    """A validated configuration in which limits are set for nothing but installed tools and task domains.
+
+    Not so for what a log holds: a plug-in that is gone must not keep anybody from reading it.
+    """
+    configuration = parse_configuration(data, source)
+    tools = configuration.tools
+    keys: list[tuple[str, str, Iterable[str]]] = [
+        ("tools.of", "agent0es.tools", tools.of),
+        ("tools.domains", "agent0es.task_domains", tools.domains),
+        *((f"tools.domains.{domain}", "agent0es.tools", of) for domain, of in tools.domains.items()),
+    ]
+    for section, group, given in keys:
+        known = sorted(entry_points(group=group).names) if given else []
+        for name in given:
+            if name not in known:
+                raise ConfigurationError(f"{source}: unknown key {section}.{name}{_closest(name, known)}")
+    return configuration
 
 
 def _override(data: dict[str, Any], overrides: Iterable[str]) -> None:
@@ -332,6 +356,9 @@ def _nearest(path: list[str]) -> str:
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return ""
         section = annotation
-    names = list(section.model_fields)
-    close = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(names)}"
+    return _closest(path[-1], list(section.model_fields))
+
+
+def _closest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(known)}"

@@ -101,11 +101,12 @@ PROGRAMS = ("print(1)", "while True: pass", "import os, time\\nos.fork()\\ntime.
     "open('x', 'wb').write(bytes(1 << 20))",
     "import os, subprocess; subprocess.run(['/usr/bin/tail', '-f', '/dev/null'])")
 async def main():
-    sandbox, number = open_sandbox(sys.argv[1], places=4), 0
+    sandbox = open_sandbox(sys.argv[1], places=10)
     async def call(n):
+        print("call", flush=True)
         await sandbox.run(SandboxCommand(program=PROGRAMS[n % 5], limits=SandboxLimits(timeout_seconds=0.5)))
+        print("ended", flush=True)
     while True:
-        for n in range(10): print("call", flush=True)
         await asyncio.gather(*(call(n) for n in range(10)))
 asyncio.run(main())
 """
@@ -131,7 +132,7 @@ def traces() -> dict[str, set[str]]:
 
 def residue(tier: TierName, calls: int) -> None:
     """Kill owners at random moments until so many calls were started; then count what is left."""
-    before, started, kills = traces(), 0, 0
+    before, started, ended, kills = traces(), 0, 0, 0
     chance = random.Random(0)
     while started < calls:
         owner = subprocess.Popen([sys.executable, "-c", OWNER, tier], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -141,10 +142,12 @@ def residue(tier: TierName, calls: int) -> None:
             started += 1
         time.sleep(chance.uniform(0.05, 2.0))
         owner.kill()
-        started += owner.communicate()[0].count(b"call")
+        said = owner.communicate()[0]
+        started += said.count(b"call")
+        ended += said.count(b"ended")
         kills += 1
     time.sleep(5)
-    print(f"{tier}: {started} calls started, {kills} owners killed")
+    print(f"{tier}: {started} calls started, {ended} of them ended, {kills} owners killed")
     for name, now in traces().items():
         left = sorted(now - before[name])
         print(f"  {name} left: {len(left)} {' '.join(left[:3])}")

@@ -1,7 +1,9 @@
 """The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agent0es.agents.prompt import two_parts
 from agent0es.agents.react import Action, parse
@@ -9,7 +11,7 @@ from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.taskdomains.base import Demonstration
-from agent0es.tools.base import ToolResult
+from agent0es.tools.base import Tool, ToolResult
 
 ALWAYS_READ = ("python", "math")
 """Tools whose calls are read as such even where they are not enabled: the student is then told so."""
@@ -19,6 +21,11 @@ STOP = ("Observation:",)
 ACTION_LEAD = "Action:"
 CALL_LEAD = "Action: python["
 ANSWER_LEAD = "Answer:"
+
+CALLING = (
+    "To call a tool, write a line `Action: tool[input]` and stop; its result follows as `Observation: …`. "
+    "End with a line `Answer: …`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,17 @@ def lead(demonstrations: Sequence[Demonstration]) -> str:
     and inner brackets out. Nothing without worked examples: a trained model needs no help.
     """
     return ACTION_LEAD if demonstrations else ""
+
+
+def with_tools(system: str, tools: Iterable[type[Tool]]) -> str:
+    """A system turn that also says what each tool does, what its input is, and how tools are called."""
+    lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
+    return "\n".join([system, "Tools:", *lines, CALLING])
+
+
+def _input(schema: Mapping[str, Any]) -> str:
+    """The schema's own words; without any, JSON of this schema."""
+    return schema.get("description") or f"JSON, {json.dumps(schema, separators=(',', ':'))}"
 
 
 def opening(

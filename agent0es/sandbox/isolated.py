@@ -30,7 +30,6 @@ class IsolatedSandbox:
         self._tier = tier
         count = places or min(len(os.sched_getaffinity(0)), 64)
         self._count = count
-        self._free = list(range(count))
         self._places = asyncio.Semaphore(count)
         self._zygotes: dict[tuple[str, ...], Zygote] = {}
         self._running: set[asyncio.Task[SandboxResult]] = set()
@@ -46,20 +45,19 @@ class IsolatedSandbox:
         async with self._places:
             if self._closed:
                 raise SandboxUnavailable("the sandbox is closed")
-            place = self._free.pop()
             zygote = self._zygotes.setdefault(command.preload, Zygote(self._tier, command.preload))
-            call = asyncio.create_task(zygote.run(command, self._tier.uid(place)))
-            self._running.add(call)
-            try:
-                return await call
-            except asyncio.CancelledError:
-                if self._closed:
-                    raise SandboxUnavailable("the sandbox was closed in the middle of a call") from None
-                raise
-            finally:
-                call.cancel()
-                self._running.discard(call)
-                self._free.append(place)
+            with self._tier.lent_uid() as uid:
+                call = asyncio.create_task(zygote.run(command, uid))
+                self._running.add(call)
+                try:
+                    return await call
+                except asyncio.CancelledError:
+                    if self._closed:
+                        raise SandboxUnavailable("the sandbox was closed in the middle of a call") from None
+                    raise
+                finally:
+                    call.cancel()
+                    self._running.discard(call)
 
     async def __aenter__(self) -> "IsolatedSandbox":
         return self

@@ -84,7 +84,8 @@ def attempt(tier: Tier) -> str | None:
     async def once() -> SandboxResult:
         zygote = Zygote(tier, ())
         try:
-            return await zygote.run(command, tier.uid(0))
+            with tier.lent_uid() as uid:
+                return await zygote.run(command, uid)
         finally:
             await zygote.close()
 
@@ -112,7 +113,7 @@ def _manner(tier: Tier) -> str:
     if tier.name == "unsafe":
         return "no isolation at all"
     if tier.name == "kernel":
-        return "Landlock and seccomp" + (" under another uid" if tier.first_uid is not None else "")
+        return "Landlock and seccomp" + (" under another uid" if tier.uids is not None else "")
     how = "in a user namespace" if tier.user_namespace else "as root, each call under another uid"
     return f"bubblewrap {how}" + ("" if tier.proc else ", without /proc")
 

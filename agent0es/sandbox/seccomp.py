@@ -180,18 +180,30 @@ OUTSIDE_NAMESPACES = {
 """What no Landlock rule covers, and what only a namespace of one's own makes harmless. Landlock keeps signals in from
 ABI 6 on. Without setsid and setpgid all of a call stays in one group, which one signal kills at once: processes that
 fork on and on can't be killed one by one."""
-BY_ARGUMENT: dict[str, tuple[dict[str, int], int, tuple[int, ...]]] = {
-    "prlimit64": ({"x86_64": 302, "aarch64": 261}, 0, ()),
-    "fcntl": ({"x86_64": 72, "aarch64": 25}, 1, (8, 10, 15)),
-    "ioctl": (
+BY_ARGUMENT: tuple[tuple[str, dict[str, int], int, bool, tuple[int, ...]], ...] = (
+    ("prlimit64", {"x86_64": 302, "aarch64": 261}, 0, True, (0,)),
+    ("socketpair", {"x86_64": 53, "aarch64": 199}, 0, True, (1,)),
+    (
+        "socketpair",
+        {"x86_64": 53, "aarch64": 199},
+        1,
+        False,
+        tuple(kind | flags for kind in (2, 3) for flags in (0, 0x800, 0x80000, 0x80800)),
+    ),
+    ("fcntl", {"x86_64": 72, "aarch64": 25}, 1, False, (8, 10, 15)),
+    (
+        "ioctl",
         {"x86_64": 16, "aarch64": 29},
         1,
+        False,
         (0x5412, 0x541C, 0x8901, 0x8902, 0x40086602, 0x401C5820, 0x40806685),
     ),
-}
-"""Name to (numbers, which argument, the values that are refused; without values all but 0). Limits of other processes,
-which kill; F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX;
-FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY."""
+)
+"""(name, numbers, which argument, whether these values alone are allowed, else they are refused). Limits of other
+processes, which kill; pairs of sockets that are not unix ones, and of datagram sockets (also said as raw ones, with any
+flags), each of which can write to any unix socket by its path without connect; F_SETOWN, F_SETSIG, F_SETOWN_EX,
+FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR,
+FS_IOC_ENABLE_VERITY."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
@@ -210,7 +222,7 @@ def names(kernel_tier: bool, machine: str = "") -> dict[int, str]:
     machine = machine or platform.machine()
     if machine not in NUMBERS:
         return {}
-    by_argument = {numbers[machine]: name for name, (numbers, _, _) in BY_ARGUMENT.items()}
+    by_argument = {numbers[machine]: name for name, numbers, *_ in BY_ARGUMENT}
     namespaces = {number: name for name, number in zip(NAMES, NUMBERS[machine], strict=True)}
     return namespaces | refused(kernel_tier, machine) | by_argument
 
@@ -230,11 +242,13 @@ def program(kernel_tier: bool = False, announce: bool = True, machine: str = "")
     for name in ("clone", "unshare"):
         code += [_op(JUMP_EQUAL, numbers[name], 0, 4), _op(LOAD, FIRST_ARGUMENT)]
         code += [_op(JUMP_IF_SET, ALL_NAMESPACES, 0, 1), _op(RETURN, no), _op(RETURN, ALLOW)]
-    for calls, argument, values in BY_ARGUMENT.values():
-        tests = [_op(JUMP_EQUAL, value, len(values) - n, 0) for n, value in enumerate(values)]
-        tests += [] if values else [_op(JUMP_EQUAL, 0, 0, 1)]
-        code += [_op(JUMP_EQUAL, calls[machine], 0, len(tests) + 3), _op(LOAD, FIRST_ARGUMENT + 8 * argument), *tests]
-        code += [_op(RETURN, ALLOW), _op(RETURN, no)]
+    for _, calls, argument, alone, values in BY_ARGUMENT:
+        to_yes = [_op(JUMP_EQUAL, value, len(values) - n, 0) for n, value in enumerate(values)]
+        to_no = [_op(JUMP_EQUAL, value, len(values) - n + 1, 0) for n, value in enumerate(values)]
+        tests = [*to_yes, _op(RETURN, no)] if alone else to_no
+        code += [_op(JUMP_EQUAL, calls[machine], 0, len(tests) + (2 if alone else 4))]
+        code += [_op(LOAD, FIRST_ARGUMENT + 8 * argument), *tests, _op(LOAD, NUMBER)]
+        code += [] if alone else [_op(JUMP_EQUAL, calls[machine], 1, 1), _op(RETURN, no)]
     return b"".join([*code, _op(RETURN, ALLOW)])
 
 

@@ -1,12 +1,19 @@
 """The ways to isolate, and what each needs of the machine. Which of them works here is found by `probing.py`."""
 
+import contextlib
+import errno
 import importlib.util
 import os
+import random
 import shutil
+import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
+
+from agent0es.errors import SandboxUnavailable
 
 TierName = Literal["full", "kernel", "unsafe"]
 """full: bubblewrap's root and namespaces for every call, and in them what `kernel` has. kernel: Landlock, seccomp,
@@ -46,15 +53,35 @@ class Tier:
     """False where the machine refuses a new procfs (a container with masked paths): then there is no /proc inside."""
     start_uid: int | None = None
     """Who starts the worker, where root may not make namespaces itself."""
-    first_uid: int | None = None
-    """For root: the uid of place 0."""
+    uids: range | None = None
+    """For root: the uids that calls are lent."""
     may_read: bool = False
     """For root in the kernel tier: calls read what Landlock leaves whatever its permission bits say, because the
     interpreter lies where other users may not look, e.g. under /root."""
 
-    def uid(self, place: int) -> int | None:
-        """Every place has one of its own: outside a user namespace, RLIMIT_NPROC counts all processes of a uid."""
-        return None if self.first_uid is None else self.first_uid + place
+    @contextlib.contextmanager
+    def lent_uid(self) -> Iterator[int | None]:
+        """A uid that no other call on this machine has meanwhile, not even one of another process.
+
+        Outside a user namespace RLIMIT_NPROC counts all processes of a uid: who shares one can use up the other's.
+        Raises SandboxUnavailable where all are lent.
+        """
+        if self.uids is None:
+            yield None
+            return
+        with socket.socket(socket.AF_UNIX) as claim:  # an abstract name: taken at once, and free when its owner dies
+            for uid in random.SystemRandom().sample(self.uids, min(len(self.uids), 1024)):
+                try:
+                    claim.bind(f"\0agent0es-uid-{uid}")
+                    break
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE:
+                        raise
+            else:
+                raise SandboxUnavailable(
+                    f"all {len(self.uids)} uids for calls are in use: run fewer at once, or map more into here"
+                )
+            yield uid
 
     def command(self) -> list[str]:
         """What is put before the interpreter. Bubblewrap obeys its arguments in order: the root is read-only last."""
@@ -101,13 +128,13 @@ def candidates(name: TierName, bwrap: Path | None) -> list[Tier]:
         plain = Tier(name, interpreter, interpreter, packages, readable)
         if not root or name == "unsafe":
             return [plain]
-        return [replace(plain, first_uid=_spare_uids(), may_read=may_read) for may_read in (False, True)]
+        return [replace(plain, uids=spare_uids(), may_read=may_read) for may_read in (False, True)]
     if bwrap is None:
         return []
     inside = tuple((package, f"/packages/{PurePosixPath(path).name}") for package, path in packages)
     sources = dict(packages)
     full_binds = (*binds, *((sources[package], target) for package, target in inside))
-    uid = _spare_uids() if root else None
+    uids = spare_uids() if root else None
 
     def tier(proc: bool, user_namespace: bool, start_uid: int | None) -> Tier:
         return Tier(
@@ -122,11 +149,11 @@ def candidates(name: TierName, bwrap: Path | None) -> list[Tier]:
             user_namespace=user_namespace,
             proc=proc,
             start_uid=start_uid,
-            first_uid=None if user_namespace else uid,
+            uids=None if user_namespace else uids,
         )
 
     ways = [tier(proc, False, None) for proc in (True, False)] if root else []
-    return ways + [tier(proc, True, uid) for proc in (True, False)]
+    return ways + [tier(proc, True, uids[0] if uids else None) for proc in (True, False)]
 
 
 def find_bwrap() -> Path | None:
@@ -197,12 +224,19 @@ def _packages() -> list[tuple[str, str]]:
     return found
 
 
-def _spare_uids() -> int:
-    """The first of 64 uids that belong to nobody and that this (possibly mapped) user namespace knows."""
-    largest = 0
-    for line in Path("/proc/self/uid_map").read_text().splitlines():
+SPARE_UIDS = (range(2_000_300_000, 2_147_000_000), range(65000, 65534))
+"""Above those that SSSD gives to a directory's users and below those that systemd keeps; and, for containers that know
+65536 uids, those that Debian's policy reserves."""
+
+
+def spare_uids(uid_map: str | None = None) -> range:
+    """Uids that belong to nobody and that a user namespace knows, by its map; None for that of this process."""
+    known = []
+    for line in (Path("/proc/self/uid_map").read_text() if uid_map is None else uid_map).splitlines():
         inside, _, count = (int(word) for word in line.split())
-        if inside <= 65000 and inside + count >= 65064:
-            return 65000  # 65000 to 65533 are reserved by Debian's policy and used by no distribution
-        largest = max(largest, inside + count)
-    return max(1, largest - 64)
+        known.append(range(inside, inside + count))
+    for spare in SPARE_UIDS:
+        if any(spare[0] in some and spare[-1] in some for some in known):
+            return spare
+    largest = max(some.stop for some in known)
+    return range(max(1, largest - 64), largest)

@@ -77,6 +77,9 @@ class Scene:
         abstract.bind(f"\0{self.mark}")
         for server in (self._unix, abstract):
             server.listen(64)
+        datagrams = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        datagrams.bind(str(self.folder / "datagrams"))
+        (self.folder / "datagrams").chmod(0o777)
         self.reset()
         leak = os.open(self.folder / "secret", os.O_RDONLY)
         os.set_inheritable(leak, True)
@@ -130,6 +133,7 @@ class Scene:
             "udp_port": self._udp.getsockname()[1],
             "unix_path": str(self.folder / "socket"),
             "abstract": self.mark,
+            "datagram_path": str(self.folder / "datagrams"),
         }
 
     def program(self, attack: Attack) -> str:

@@ -100,7 +100,8 @@ class Zygote:
                 assert self._requests is not None
                 loop = asyncio.get_running_loop()
                 try:
-                    word = await asyncio.wait_for(loop.sock_recv(self._requests, 16), START_SECONDS)
+                    async with asyncio.timeout(START_SECONDS):  # Python 3.11's wait_for can lose a cancellation
+                        word = await loop.sock_recv(self._requests, 16)
                 except TimeoutError:
                     word = b""
                 if word != b"ready":
@@ -317,7 +318,7 @@ class _Stream:
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
 """Exit statuses of `inside/zygote.py`. A program can use them too, to its own harm alone."""
-NETWORK = frozenset({"socket", "connect"})
+NETWORK = frozenset({"socket", "connect", "socketpair"})
 LIMIT_WORDS: Mapping[str, str] = {
     "timeout": "time",
     "memory": "memory",

@@ -1,7 +1,7 @@
 """Tools by name, found through the entry point group `agent0es.tools`."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -14,10 +14,15 @@ VERIFIER_TOOLS = ("python", "math", "tests")
 """What a verifier may ask for, whether or not the student may."""
 
 
-def tool_classes(available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool]]:
-    """Every installed tool by name, not made; `available` replaces what is installed. Raises ConfigurationError for one
-    that can't be imported."""
-    return {name: _load(point) for name, point in sorted(_points(available).items())}
+def tool_classes(
+    names: Iterable[str] | None = None, available: Iterable[EntryPoint] | None = None
+) -> dict[str, type[Tool]]:
+    """The named tools, or every installed one, not made; `available` replaces what is installed.
+
+    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
+    """
+    points = _points(available)
+    return {name: _load(_known(name, points)) for name in (sorted(points) if names is None else names)}
 
 
 def load_tools(
@@ -30,15 +35,19 @@ def load_tools(
     points = _points(available)
     tools: dict[str, Tool] = {}
     for name in names:
-        if name not in points:
-            raise ConfigurationError(_unknown(name, sorted(points)))
-        make: Callable[[Sandbox], Tool] = _load(points[name])
+        make: Callable[[Sandbox], Tool] = _load(_known(name, points))
         tools[name] = make(sandbox)
     return tools
 
 
 def _points(available: Iterable[EntryPoint] | None) -> dict[str, EntryPoint]:
     return {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
+
+
+def _known(name: str, points: Mapping[str, EntryPoint]) -> EntryPoint:
+    if name not in points:
+        raise ConfigurationError(_unknown(name, sorted(points)))
+    return points[name]
 
 
 def _load(point: EntryPoint) -> Any:

@@ -12,6 +12,19 @@ def _reads(expression: str) -> str:
 FILES = (
     Attack("read a secret file", _reads("open(secret, 'rb').read()"), "1"),
     Attack("read /etc/passwd", "print('ESCAPED' if 'root:' in open('/etc/passwd').read() else 'denied')", "2"),
+    Attack(
+        "a secret through text that SymPy evaluates",
+        "import sympy\nread = f\"__import__('pathlib').Path({secret!r}).read_bytes()\"\n"
+        "sympy.sympify(f\"__import__('os').write(1, {read})\"); print('denied, unless it was printed')",
+        "47",
+        timeout_seconds=20.0,
+    ),
+    Attack(
+        "a secret through names that don't look like it",
+        "made = [kind for kind in ().__class__.__base__.__subclasses__() if kind.__name__ == '_wrap_close'][0]\n"
+        + _reads("made.__init__.__globals__['fdopen'](eval('__ｉmport__(\"os\")').open(secret, 0), 'rb').read()"),
+        "48",
+    ),
     Attack("list a folder outside", "any_of(lambda: os.listdir(outside))"),
     Attack("write a file outside", "any_of(lambda: open(f'{outside}/new', 'w'))", "15"),
     Attack("write into /tmp", "open(f'/tmp/{mark}', 'w').write('x'); print('denied, unless it is seen outside')", "15"),
@@ -74,6 +87,14 @@ FILES = (
         no_canary="nobody cleans up outside",
     ),
     Attack(
+        "a tree deeper than recursion goes",
+        "for n in range(4000):\n  try: os.mkdir(mark + 'd'); os.chdir(mark + 'd')\n  except OSError: break\n"
+        "print('denied, unless it is left')",
+        "50",
+        canary="none",
+        no_canary="nobody cleans up outside",
+    ),
+    Attack(
         "files of 40 MB beneath paths too long to look at",
         "for n in range(30): os.mkdir('d' * 250); os.chdir('d' * 250)\n"
         "for n in range(40): open(str(n), 'wb').write(bytes(1 << 20))\ntime.sleep(0.5); print('ESCAPED')",
@@ -118,6 +139,13 @@ FILES = (
         "  lambda: syscall(463, 463, -100, at, 0, b'user.c', (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), 1), 16),\n"
         "  lambda: syscall(466, 466, -100, at, 0, b'user.d'), lambda: syscall(198, 15, at, b'user.e'))",
         "42",
+    ),
+    Attack(
+        "fchmodat2 on a file outside",
+        "any_of(lambda: syscall(452, 452, -100, os.fsencode(victim_file), 0o600, 0))",
+        "42",
+        canary="none",
+        no_canary="the system call is newer (Linux 6.6) than many kernels",
     ),
     Attack(
         "file_setattr on a file outside",

@@ -30,6 +30,8 @@ PROCESSES = (
         "pidfd_getfd from another process", "any_of(lambda: syscall(438, 438, syscall(434, 434, victim, 0), 1, 0))", "8"
     ),
     Attack("signal another process", "os.kill(victim, signal.SIGKILL); print('ESCAPED')", "9"),
+    Attack("signal another process's group", "os.killpg(os.getpgid(victim), 0); print('ESCAPED')", "9"),
+    Attack("look through another process's root", "any_of(lambda: os.listdir(f'/proc/{victim}/root/etc'))", "5"),
     Attack(
         "signal another process by other calls",
         "info = ctypes.create_string_buffer(128); ctypes.c_int.from_buffer(info, 8).value = -1\n"

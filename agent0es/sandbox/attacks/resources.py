@@ -124,6 +124,22 @@ RESOURCES = (
         "import socket; socket.socket(socket.AF_UNIX).connect('\\0' + abstract); print('ESCAPED')",
         "13",
     ),
+    Attack(
+        "carry a descriptor to a unix socket",
+        "import socket; a, b = socket.socketpair(); c = socket.socket(socket.AF_UNIX); c.connect(unix_path)\n"
+        "socket.send_fds(c, [b'x'], [a.fileno()]); print('ESCAPED')",
+        "12",
+    ),
+    Attack(
+        "datagrams to a unix socket without connect",
+        "import socket\ndef send(kind): socket.socketpair(socket.AF_UNIX, kind)[0].sendto(b'x', socket.MSG_DONTWAIT, datagram_path)\n"
+        "any_of(*(lambda kind=kind | flag: send(kind) for kind in (2, 3) for flag in (0, socket.SOCK_NONBLOCK)))",
+        "12",
+    ),
+    Attack(
+        "a pair of sockets of another family",
+        "gets_through(53, 199, 2, 1, 0, (ctypes.c_int * 2)())",
+    ),
     Attack("netlink", "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); print('ESCAPED')", "14"),
     Attack(
         "raw, packet, vsock and crypto sockets",

@@ -23,13 +23,28 @@ poll = select.poll()
 poll.register(lifeline, select.POLLHUP)
 poll.register(handle, select.POLLIN)
 poll.poll()
-patience = time.monotonic() + 2.0  # they end by themselves when nobody listens any more, and clean up before
-while time.monotonic() < patience:
-    try:
-        if os.waitpid(-1, os.WNOHANG) == (0, 0):
-            time.sleep(0.005)
-    except ChildProcessError:
-        os._exit(0)
+
+
+def all_gone(seconds):
+    """Whether all end by themselves in that time, as they do when nobody listens any more, and clean up before."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.005)
+        except ChildProcessError:
+            return True
+    return False
+
+
+if all_gone(2.0):
+    os._exit(0)
+try:
+    signal.pidfd_send_signal(handle, signal.SIGKILL)  # a worker that hangs, or is still starting: it has no calls
+except ProcessLookupError:
+    pass
+if all_gone(30.0):  # supervisors on a machine that is busy with other things: who kills one leaves its call's files
+    os._exit(0)
 while True:  # one that is killed may have had children, which are ours then
     for name in os.listdir("/proc"):
         if name.isdigit():

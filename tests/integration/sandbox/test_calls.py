@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from agent0es.errors import SandboxUnavailable, TransientError
-from agent0es.sandbox import IsolatedSandbox, SandboxCommand, SandboxLimits, TierName, open_sandbox, probe, seccomp
+from agent0es.sandbox import (
+    IsolatedSandbox,
+    SandboxCommand,
+    SandboxLimits,
+    TierName,
+    open_sandbox,
+    probe,
+    seccomp,
+)
+from agent0es.sandbox import worker as worker_module
 
 WORKING: list[TierName] = [name for name in ("full", "kernel") if probe((name,)).tier is not None]  # type: ignore[misc]
 pytestmark = pytest.mark.skipif(not WORKING, reason=probe().detail)
@@ -153,6 +163,23 @@ def test_a_killed_owner_takes_its_calls_with_it(tier: TierName) -> None:
         assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
 
 
+@pytest.mark.parametrize("ending", ["", "time.sleep(60)"], ids=["the worker ends", "the worker hangs"])
+def test_who_cleans_up_after_a_killed_owner_has_time_for_it(tmp_path: Path, ending: str) -> None:
+    """On a machine that is busy with other things a supervisor takes longer than it should."""
+    worker = (
+        "import os, sys, time\nif os.fork() == 0:\n  time.sleep(4); open(sys.argv[1], 'w').close(); os._exit(0)\n"
+        + ending
+    )
+    guard = Path(worker_module.__file__).with_name("inside").joinpath("guard.py").read_text()
+    lifeline, ours = os.pipe()
+    line = [sys.executable, "-c", guard, str(lifeline), sys.executable, "-c", worker, str(tmp_path / "cleaned")]
+    process = subprocess.Popen(line, pass_fds=(lifeline,))
+    os.close(lifeline)
+    os.close(ours)
+    assert process.wait(timeout=30) == 0
+    assert (tmp_path / "cleaned").exists()
+
+
 def descendants(pid: int) -> list[int]:
     """Processes beneath one."""
     parents: dict[int, int] = {}
@@ -195,6 +222,22 @@ async def test_close_ends_what_runs_and_refuses_what_comes(earlier: set[str]) ->
     assert children() <= earlier
     with pytest.raises(SandboxUnavailable):
         await sandbox.run(SandboxCommand(program="print(1)"))
+
+
+async def test_close_ends_a_call_whose_worker_is_just_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = open_sandbox(places=1)
+    loop = asyncio.get_running_loop()
+    receive, closing = loop.sock_recv, []
+
+    async def ready_and_closed(requests: socket.socket, most: int) -> bytes:
+        word = await receive(requests, most)
+        closing.append(asyncio.create_task(sandbox.close()))  # its turn comes before that of who waits for the word
+        return word
+
+    monkeypatch.setattr(loop, "sock_recv", ready_and_closed)
+    with pytest.raises(SandboxUnavailable, match="closed in the middle"):
+        await sandbox.run(slow(timeout_seconds=2.0))
+    await asyncio.gather(*closing)
 
 
 async def test_a_worker_that_was_killed_is_replaced(sandbox: IsolatedSandbox) -> None:

@@ -1,8 +1,17 @@
 """Which limits hold, and when a call is one too many."""
 
+import subprocess
+import sys
+
 import pytest
 
-from agent0es.configuration import Configuration, ToolsSettings, load_configuration
+from agent0es.configuration import (
+    Configuration,
+    ToolsSettings,
+    changed_configuration,
+    load_configuration,
+    parse_configuration,
+)
 from agent0es.errors import ConfigurationError
 from agent0es.tools.policy import Rates, policy_of
 
@@ -77,6 +86,23 @@ def test_a_deterministic_run_has_no_limit_that_depends_on_the_clock() -> None:
         load_configuration(overrides=[key], environment={})
         with pytest.raises(ConfigurationError, match="depends on the clock"):
             load_configuration(overrides=[key, "execution.deterministic=true"], environment={})
+
+
+def test_limits_for_what_nothing_registers_are_refused_unless_a_log_has_them() -> None:
+    key = "tools.domains={math: {gone: {timeout_seconds: 2}}}"
+    for read in (lambda: load_configuration(overrides=[key]), lambda: changed_configuration(Configuration(), [key])):
+        with pytest.raises(ConfigurationError, match=r"unknown key tools\.domains\.math\.gone"):
+            read()
+    parse_configuration({"tools": {"domains": {"math": {"gone": {"timeout_seconds": 2}}}}}, "run x")
+
+
+def test_names_are_looked_up_without_importing_what_they_stand_for() -> None:
+    program = (
+        "import sys\nfrom agent0es.configuration import load_configuration\n"
+        "load_configuration(overrides=['tools.domains.math.python.timeout_seconds=2'])\n"
+        "print([name for name in ('sympy', 'numpy', 'torch', 'agent0es.tools') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"[]\n"
 
 
 def test_a_configuration_with_limits_reads_back_from_the_log() -> None:

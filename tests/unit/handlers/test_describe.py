@@ -1,0 +1,99 @@
+"""`tools.describe`: whether the student is told of its tools, in every prompt that it sees or learns from."""
+
+import asyncio
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from agent0es.agents.student import opening, with_tools
+from agent0es.bootstrap import configuration_of, drive, practised_domains
+from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain import events as ev
+from agent0es.errors import ConfigurationError
+from agent0es.history.verification import verify_decisions
+from agent0es.log import EventLog
+from agent0es.models.scripted import ScriptedBackend
+from agent0es.tools.math import MathTool
+from agent0es.tools.plan import PlanTool
+from agent0es.tools.python import PythonTool
+from tests.support import world
+
+PLAIN = "<|im_start|>system\nSolve the task. Use a tool, then give the answer.<|im_end|>\n"
+TOLD = (
+    "Solve the task. Use a tool, then give the answer.\n"
+    "Tools:\n"
+    "- python: runs Python code and shows what it prints, or the value of its last expression."
+    " Input: an expression or a program\n"
+    "To call a tool, write a line `Action: tool[input]` and stop; its result follows as `Observation: …`."
+    " End with a line `Answer: …`."
+)
+
+
+def test_the_system_turn_says_what_tools_do_and_how_they_are_called() -> None:
+    system = "Solve the task. Use a tool, then give the answer."
+    assert with_tools(system, [PythonTool]) == TOLD
+    both = with_tools(system, [MathTool, PythonTool]).splitlines()
+    assert both[2].startswith(f"- math: {MathTool.description}. Input: an expression, an equation or LaTeX")
+    assert both[3] == TOLD.splitlines()[2]
+
+
+def test_a_schema_without_words_is_shown_as_it_is() -> None:
+    line = with_tools("", [PlanTool]).splitlines()[2]
+    assert json.loads(line.partition(" Input: JSON, ")[2]) == PlanTool.schema
+
+
+def test_the_prompt_of_the_default_configuration_is_as_ever() -> None:
+    every = load_configuration(overrides=["curriculum.domains=[math, logic, code, long_horizon]"], environment={})
+    assert {name: domain.system for name, domain in practised_domains(every).items()} == {
+        "math": "Solve the task. Use a tool, then give the answer.",
+        "logic": "Solve the task. Use a tool, then give the answer.",
+        "code": "Solve the task. Use a tool, then give the answer: a function in one line, or what a program prints.",
+        "long_horizon": "Do the stages one after the other, a tool call for each, in the working directory."
+        " Then give the answer.",
+    }
+    math = practised_domains(Configuration())["math"]
+    assert opening(ScriptedBackend.template, math.system, (), "Multiply 2 by 3.") == (
+        PLAIN,
+        "<|im_start|>user\nMultiply 2 by 3.<|im_end|>\n<|im_start|>assistant\n",
+    )
+
+
+def test_the_tools_are_those_that_are_enabled_else_the_domains() -> None:
+    def systems(*settings: str) -> list[str]:
+        configuration = load_configuration(overrides=["tools.describe=true", *settings], environment={})
+        return [domain.system for domain in practised_domains(configuration).values()]
+
+    assert systems("tools.enabled=[python]") == [TOLD]
+    [math, code] = systems("curriculum.domains=[math, code]")
+    assert [line.split(":")[0] for line in math.splitlines()[2:-1]] == ["- python", "- math"]
+    assert [line.split(":")[0] for line in code.splitlines()[2:-1]] == ["- tests", "- python"]
+    with pytest.raises(ConfigurationError, match="did you mean 'python'"):
+        systems("tools.enabled=[pythn]")
+
+
+@pytest.mark.parametrize("describe", [False, True])
+def test_practice_evaluation_and_dataset_have_the_same_system_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, describe: bool
+) -> None:
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
+    with EventLog.open(tmp_path / "log.db") as log, world.world():
+        world.begin(log, "run", f"tools.describe={str(describe).lower()}", "tools.enabled=[python]")
+        configuration = configuration_of(log, "run")
+        domains = practised_domains(configuration)
+        ports = dataclasses.replace(world.ports(tmp_path, log, "run", configuration), domains=domains)
+        asyncio.run(drive(ports, []))
+        called = [recorded.event for recorded in log.read(run="run", types=["ModelCalled"])]
+        rules = dataclasses.replace(world.rules(log, "run"), domains=domains)
+        assert asyncio.run(verify_decisions(log, "run", rules)).difference is None
+
+    head = f"<|im_start|>system\n{TOLD}<|im_end|>\n" if describe else PLAIN
+    student = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "student"]
+    arms = {event.attempt.split("/")[0] for event in student if event.attempt}
+    assert "eval" in arms and len(arms) > 1
+    assert all("".join(event.prompt).startswith(head) for event in student)
+    [dataset] = tmp_path.glob("datasets/**/*.jsonl")
+    assert all(json.loads(line)["prompt"].startswith(head) for line in dataset.read_text().splitlines())
+    teacher = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "teacher"]
+    assert teacher and not any("Tools:" in "".join(event.prompt) for event in teacher)
