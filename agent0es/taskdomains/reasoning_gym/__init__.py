@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import Demonstration, NeedsCall, Split
+from agent0es.taskdomains.base import Demonstration, Split
 from agent0es.taskdomains.freeform import Freeform
 from agent0es.taskdomains.moving import move
 from agent0es.taskdomains.reasoning_gym import verifier
@@ -77,13 +77,15 @@ class ReasoningGymDomain:
         """Worked examples of up to 16 different practised families, always the same ones."""
         return _mixed()[:count]
 
-    def judge(self, submission: Submission, task: Task) -> Verification | NeedsCall:
+    def judge(self, submission: Submission, task: Task) -> Verification:
         """Whether the answer is right."""
-        return verifier.judge(submission.answer, task.reference, self.family(task.family).compare)
+        family = self._families.get(task.family)
+        compare = verifier.compare_of(task.reference) if family is None else family.compare
+        return verifier.judge(submission.answer, task.reference, compare)
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
         """The same as `judge`, which needs no call."""
-        return verifier.judge(submission.answer, task.reference, self.family(task.family).compare)
+        return self.judge(submission, task)
 
     def normal_form(self, answer: str | None) -> str | None:
         """One text for all answers that say the same."""
@@ -92,7 +94,9 @@ class ReasoningGymDomain:
     def second_instance(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
         """Another instance with another answer, and the tool input rewritten for it; None where the code does not hold
         what the instance is made of."""
-        family = self.family(task.family)
+        family = self._families.get(task.family)
+        if family is None:
+            return None
         second = family.second_instance(task, rng)
         moved = move(code, family.moving_parts(task.parameters), family.moving_parts(second.parameters))
         return None if moved is None else (second, moved)

@@ -33,6 +33,11 @@ def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
     return _judged(same, method, f"{_short(given)} {'equals' if same else 'is not'} {_short(reference)}")
 
 
+def compare_of(reference: str) -> Compare:
+    """How to compare with a reference of which nothing else is known."""
+    return "items" if read_number(reference) is None else "number"
+
+
 def normal_form(answer: str | None) -> str | None:
     """One text for answers that say the same: numbers by value, white space and brackets apart. None for no answer."""
     if answer is None or not answer.strip():

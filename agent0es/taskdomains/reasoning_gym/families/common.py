@@ -1,8 +1,8 @@
 """What the families share: how an instance comes from a dataset of reasoning-gym.
 
-The parameters of a family are a level of its dataset's curriculum and a `variant`, the seed of the instance. The text and
-the answer are the library's; the reference action, which computes the answer another way, is ours, written from what the
-item's metadata says. The library is imported when the first instance is made: it takes a second.
+The parameters of a family are a level of its dataset's curriculum and a `variant`, the seed of the instance. The text
+and the answer are the library's; the reference action, which computes the answer another way, is ours, written from
+what the item's metadata says. The library is imported when the first instance is made: it takes a second.
 """
 
 import json
@@ -25,7 +25,7 @@ Parts = Callable[[Item], Mapping[str, str] | None]
 """The texts of an instance that stand in the reference action, and `answer` where the library's is not to be compared
 exactly; None for an item that makes no sound task."""
 Settings = Callable[[int, random.Random], Mapping[str, Any]]
-"""Fields of a dataset's configuration in place of the curriculum's, from the level and the instance's own randomness."""
+"""Fields of a dataset's configuration in place of its curriculum's, from the level and the instance's randomness."""
 
 ITEMS = 500
 """Items of a dataset that are looked at for a sound one."""
@@ -66,13 +66,13 @@ def make(
         raise ValueError(f"family gym_{name}: no sound item of level {level}, variant {variant}")
 
     def answer_of(**parameters: Scalar) -> str:
-        return found(**parameters)[2]["answer"]  # type: ignore[arg-type]
+        return found(**parameters)[2]["answer"]
 
     def facts_of(**parameters: Scalar) -> Mapping[str, str]:
-        return found(**parameters)[2]  # type: ignore[arg-type]
+        return found(**parameters)[2]
 
     def item_of(**parameters: Scalar) -> tuple[Any, Item]:
-        return found(**parameters)[:2]  # type: ignore[arg-type]
+        return found(**parameters)[:2]
 
     return GymFamily(
         name=f"gym_{name}",
@@ -102,7 +102,7 @@ def quoted(value: object) -> str:
 def _dataset(name: str, level: int, seed: int, settings: Mapping[str, Any]) -> Any:
     from reasoning_gym.factory import create_curriculum, create_dataset
 
-    curriculum = create_curriculum(name)  # type: ignore[no-untyped-call]
+    curriculum = create_curriculum(name)
     curriculum.set_global_level(level)
     fields = vars(curriculum.generate_configuration({"seed": seed, "size": ITEMS}))
     return create_dataset(name, **{**fields, **settings})

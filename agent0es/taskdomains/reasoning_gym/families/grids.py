@@ -57,10 +57,10 @@ FAMILIES = (
         "maze",
         "held_out",
         "grids",
-        "open = {{(r, c): cell for r, row in enumerate({rows}) for c, cell in enumerate(row) if cell != {wall}}}; "
-        "walk = lambda reached, steps: steps if any(open[at] == {goal} for at in reached) else walk("
+        "free = {{(r, c): cell for r, row in enumerate({rows}) for c, cell in enumerate(row) if cell != {wall}}}; "
+        "walk = lambda reached, steps: steps if any(free[at] == {goal} for at in reached) else walk("
         "{{(r + i, c + j) for r, c in reached for i, j in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)) "
-        "if (r + i, c + j) in open}}, steps + 1); walk({{at for at in open if open[at] == {start}}}, 0)",
+        "if (r + i, c + j) in free}}, steps + 1); walk({{at for at in free if free[at] == {start}}}, 0)",
         _maze,
         top=3,
         settings=lambda level, rng: {
@@ -85,8 +85,8 @@ FAMILIES = (
         "course_schedule",
         "practised",
         "graphs",
-        "left = lambda pairs: not pairs if (rest := [(a, b) for a, b in pairs if b in {{x for x, y in pairs}}]) == pairs "
-        "else left(rest); left({pairs})",
+        "left = lambda pairs: not pairs if (rest := [(a, b) for a, b in pairs if b in {{x for x, y in pairs}}]) "
+        "== pairs else left(rest); left({pairs})",
         lambda item: {"pairs": str(item["metadata"]["prerequisites"])},
         top=3,
         settings=lambda level, rng: {
