@@ -16,7 +16,7 @@ LONGEST = 2000
 """Characters; no answer of this domain is nearly as long."""
 HEXADECIMAL = re.compile(r"([+-]?)(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-SEPARATOR = re.compile(r"[,×*]")
+FACTORS = re.compile(r"[×·*x]")
 WORDS = frozenset("true false monday tuesday wednesday thursday friday saturday sunday".split())
 """Answers of which case is no part."""
 
@@ -68,18 +68,24 @@ def _same_items(given: str, reference: str) -> bool:
     return list(map(_canonical, _items(given))) == list(map(_canonical, _items(reference)))
 
 
+def _same_factors(given: str, reference: str) -> bool:
+    one, other = (sorted(_canonical(clean(factor)) for factor in FACTORS.split(text)) for text in (given, reference))
+    return one == other
+
+
 SAME: dict[Compare, Callable[[str, str], bool]] = {
     "number": _same_number,
     "hexadecimal": _same_digits,
     "text": _same_text,
     "items": _same_items,
+    "factors": _same_factors,
 }
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list, with or without brackets and quotes: `['1', '2']` as `1, 2`; `2 × 3` has two."""
+    """The items of a list, with or without brackets and quotes: `['1', '2']` as `1, 2`."""
     inner = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
-    return [clean(item) for item in SEPARATOR.split(inner)] if inner.strip() else []
+    return [clean(item) for item in inner.split(",")] if inner.strip() else []
 
 
 def _canonical(text: str) -> str:

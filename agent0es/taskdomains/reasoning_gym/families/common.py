@@ -17,8 +17,9 @@ from agent0es.domain.task import Scalar
 from agent0es.taskdomains.base import Int, Split
 from agent0es.taskdomains.variants import VARIANT, VariantFamily
 
-Compare = Literal["number", "hexadecimal", "text", "items"]
-"""How answers are compared: by exact value, by exact value of hexadecimal digits, to the letter, item by item."""
+Compare = Literal["number", "hexadecimal", "text", "items", "factors"]
+"""How answers are compared: by exact value, also of hexadecimal digits; to the letter; item by item; factors in any
+order."""
 Item = Mapping[str, Any]
 """What a dataset makes: `question`, `answer` and `metadata`."""
 Parts = Callable[[Item], Mapping[str, str] | None]

@@ -38,7 +38,7 @@ FAMILIES = (
         "' × '.join(str(p) for p, power in sorted(sympy.factorint({number}).items()) for _ in range(power))",
         field("number"),
         top=3,
-        compare="items",
+        compare="factors",
     ),
     make(
         "count_primes",
