@@ -159,6 +159,7 @@ def test_code_that_is_right_by_luck_is_recognised() -> None:
 
 MADE = """
 import hashlib, json, random
+import reasoning_gym
 from agent0es.taskdomains.reasoning_gym.families import FAMILIES
 made = []
 before = random.getstate()
@@ -317,7 +318,10 @@ class TrustedPython:
     schema: Mapping[str, object] = {}
 
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
-        output = observe(text)
+        try:
+            output = observe(text)
+        except (SyntaxError, AssertionError) as error:
+            return ToolResult("error", type(error).__name__, 1, 0, 0, 0.01, 0.01, 1.0, "memory")
         return ToolResult("ok", output, 0, len(output), 0, 0.01, 0.01, 1.0, "memory")
 
 
@@ -364,5 +368,6 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
     assert report.difference is None
     judged = [event for event in events if isinstance(event, ev.Verified) and event.task is not None]
     assert {event.verification.correct for event in judged} == {True, False}
-    assert {event.second_instance for event in judged if event.verification.correct} == {True}
+    seconds = [event.second_instance for event in judged if event.verification.correct]
+    assert True in seconds and False not in seconds
     assert len({event.proposal.family for event in events if isinstance(event, ev.TaskProposed)}) == 3

@@ -17,9 +17,10 @@ def _legs(item: Item) -> dict[str, str]:
     return {"sum": " + ".join(f"{count} * {ANIMALS[name]}" for name, count in item["metadata"]["animals"].items())}
 
 
-def _friends(item: Item) -> dict[str, str]:
+def _friends(item: Item) -> dict[str, str] | None:
     """Whom she knows of her own sex is the second number in every one of these texts."""
-    return {"others": re.findall(r"[0-9]+", item["question"])[1]}
+    others = re.findall(r"[0-9]+", item["question"])[1]
+    return {"others": others} if others != "1" else None  # in 1 + 1 nobody can tell which is which
 
 
 def _coins(item: Item) -> dict[str, str]:
@@ -71,8 +72,8 @@ FAMILIES = (
         "decimal_chain_sum",
         "held_out",
         "arithmetic",
-        "{sum}",
-        lambda item: {"sum": DECIMAL.sub(r'Decimal("\g<0>")', item["metadata"]["expression"])},
+        "{terms}",
+        lambda item: {"terms": DECIMAL.sub(r'Decimal("\g<0>")', item["metadata"]["expression"])},
         top=3,
     ),
     make(
@@ -112,7 +113,7 @@ FAMILIES = (
         "coin_flip",
         "held_out",
         "chances",
-        "sum(comb({flips}, i) for i in range({low}, {high})) / 2**{flips}",
+        "sum(comb({flips}, i) for i in range({low}, {high})) * 0.5**{flips}",
         _coins,
         top=12,
         settings=lambda level, rng: {"min_trials": 3 + level, "max_trials": 12 + level},
@@ -124,7 +125,7 @@ FAMILIES = (
         "Fraction(sum(sum(roll) >= {target} for roll in product({ranges})), prod([{sides}]))",
         _dice,
         top=3,
-        settings=lambda level, rng: {"num_dice": (2, 2, 3, 3)[level], "max_dice_size": rng.randint(6, 9 + 3 * level)},
+        settings=lambda level, rng: {"num_dice": (2, 2, 3, 3)[level], "max_dice_size": rng.randint(8, 30)},
     ),
     make(
         "simple_equations",

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from string import Formatter
 from typing import Any, Literal
 
 from agent0es.domain.seeds import derive_seed
@@ -53,7 +54,9 @@ def make(
     settings: Settings = lambda level, rng: {},
     compare: Compare = "number",
 ) -> GymFamily:
-    """A family of the levels 0 to `top`. `action` is the template of the Python code."""
+    """A family of the levels 0 to `top`. `action` is the template of the Python code. Items of which two parts read the
+    same are passed over: in code that was written for one of them, nobody could tell which is which."""
+    names = {part for _, part, _, _ in Formatter().parse(action) if part}
 
     @lru_cache(maxsize=1024)
     def found(level: int, variant: int) -> tuple[Any, Item, Mapping[str, str]]:
@@ -62,7 +65,7 @@ def make(
         for i in range(ITEMS):
             item = made[i]
             texts = parts(item)
-            if texts is not None:
+            if texts is not None and len({texts[name] for name in names}) == len(names):
                 return made, item, {"answer": str(item["answer"]), "question": item["question"].strip(), **texts}
         raise ValueError(f"family gym_{name}: no sound item of level {level}, variant {variant}")
 

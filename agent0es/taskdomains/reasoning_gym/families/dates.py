@@ -123,7 +123,10 @@ FAMILIES = (
         _interval,
         dataset="time_intervals",
         top=4,
-        settings=lambda level, rng: {"task_types": ["date"]},
+        settings=lambda level, rng: {
+            "task_types": ["date"],
+            "max_date_difference_days": (14, 60, 365, 1825, 9999)[level],
+        },
         compare="text",
     ),
 )
