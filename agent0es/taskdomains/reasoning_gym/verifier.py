@@ -35,7 +35,9 @@ def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
 
 def compare_of(reference: str) -> Compare:
     """How to compare with a reference of which nothing else is known."""
-    return "items" if read_number(reference) is None else "number"
+    if read_number(reference) is not None:
+        return "number"
+    return "factors" if "×" in reference else "hexadecimal" if "0x" in reference else "items"
 
 
 def normal_form(answer: str | None) -> str | None:
@@ -65,7 +67,7 @@ def _same_text(given: str, reference: str) -> bool:
 
 
 def _same_items(given: str, reference: str) -> bool:
-    return list(map(_canonical, _items(given))) == list(map(_canonical, _items(reference)))
+    return _same_text(given, reference) or [*map(_canonical, _items(given))] == [*map(_canonical, _items(reference))]
 
 
 def _same_factors(given: str, reference: str) -> bool:

@@ -249,8 +249,16 @@ def test_answers_that_say_the_same_count_as_one() -> None:
     assert DOMAIN.normal_form("[1.50, 2]") == DOMAIN.normal_form("['1.5', '2']") != DOMAIN.normal_form("[2, 1.5]")
     assert DOMAIN.normal_form("Monday.") == DOMAIN.normal_form("monday")
     assert DOMAIN.normal_form(" ") is None and DOMAIN.normal_form(None) is None
-    free = instances(FAMILIES[0], 2)[0].model_copy(update={"family": "", "reference": "12"})
-    assert correct("12.0", free) is True and DOMAIN.second_instance(free, "12", random.Random(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [("12.0", "12"), ("7 × 3", "3 × 7"), ("8E0A", "0x8e0a"), ("monday", "Monday"), ("a,b", "a, b")],
+)
+def test_an_answer_can_be_judged_by_hand_without_a_family(answer: str, reference: str) -> None:
+    task = instances(FAMILIES[0], 2)[0].model_copy(update={"family": "", "reference": reference})
+    assert correct(answer, task) is True and correct(f"{answer}1", task) is False
+    assert DOMAIN.second_instance(task, answer, random.Random(1)) is None
 
 
 WITHOUT = """
