@@ -111,7 +111,7 @@ FAMILIES = (
     ),
     make(
         "coin_flip",
-        "held_out",
+        "practised",
         "chances",
         "sum(comb({flips}, i) for i in range({low}, {high})) * 0.5**{flips}",
         _coins,

@@ -76,7 +76,7 @@ FAMILIES = (
     ),
     make(
         "weekday_offset",
-        "held_out",
+        "practised",
         "dates",
         "(date({day}) + timedelta(days={days})).strftime('%A')",
         _offset,

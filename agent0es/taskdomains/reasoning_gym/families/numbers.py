@@ -62,7 +62,7 @@ FAMILIES = (
     ),
     make(
         "number_format",
-        "held_out",
+        "practised",
         "number theory",
         "{pick}([{candidates}])",
         _candidates,

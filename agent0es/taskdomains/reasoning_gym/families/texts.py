@@ -100,7 +100,7 @@ FAMILIES = (
     ),
     make(
         "binary_alternation",
-        "practised",
+        "held_out",
         "texts",
         "s = {string}; n = sum(bit != '01'[i % 2] for i, bit in enumerate(s)); more = 2 * s.count('0') - len(s); "
         "-1 if abs(more) > 1 else (n if more == 1 else len(s) - n if more == -1 else min(n, len(s) - n)) // 2",
