@@ -1,7 +1,7 @@
 """Matrices, mazes and graphs.
 
-Most are never practised: MiniLM sees no difference between two grids of digits, and the curriculum would take the second
-task of such a family for the first one again.
+Most are never practised: MiniLM sees no difference between two grids of digits, and the curriculum would take the
+second task of such a family for the first one again.
 """
 
 import re
