@@ -66,7 +66,7 @@ FAMILIES = (
         # where it divides, it rounds down without saying so
         settings=lambda level, rng: {"operators": ("+", "-", "*")},
     ),
-    make("chain_sum", "practised", "arithmetic", "{expression}", field("expression"), top=9),
+    make("chain_sum", "practised", "arithmetic", "{expression}", field("expression"), top=6),
     make("products", "practised", "arithmetic", "{expression}", field("expression"), top=4),
     make(
         "decimal_chain_sum",
@@ -75,6 +75,12 @@ FAMILIES = (
         "{terms}",
         lambda item: {"terms": DECIMAL.sub(r'Decimal("\g<0>")', item["metadata"]["expression"])},
         top=3,
+        settings=lambda level, rng: {
+            "max_terms": 2 + (level > 1),
+            "max_digits": 1 + level,
+            "min_decimal_places": 1,
+            "max_decimal_places": 1 + (level > 0),
+        },
     ),
     make(
         "bitwise_arithmetic",
@@ -82,7 +88,7 @@ FAMILIES = (
         "arithmetic",
         "hex({problem})",
         field("problem"),
-        top=3,
+        top=2,
         compare="hexadecimal",
     ),
     make(

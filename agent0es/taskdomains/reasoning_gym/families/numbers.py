@@ -2,8 +2,6 @@
 
 from agent0es.taskdomains.reasoning_gym.families.common import Item, field, make, quoted
 
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
 
 def _numbers(item: Item) -> dict[str, str]:
     return {"numbers": ", ".join(map(str, item["metadata"]["numbers"]))}
@@ -53,8 +51,7 @@ FAMILIES = (
         "base_conversion",
         "practised",
         "number theory",
-        f"n = int({{digits}}, {{source}}); "
-        f"''.join('{DIGITS}'[n // {{target}}**i % {{target}}] for i in range(40)[::-1]).lstrip('0')",
+        "import numpy; numpy.base_repr(int({digits}, {source}), {target}).lower()",
         _bases,
         top=4,
         settings=lambda level, rng: {"min_base": 2, "max_base": (4, 9, 16, 24, 36)[level], "min_value": 10},
@@ -67,6 +64,6 @@ FAMILIES = (
         "{pick}([{candidates}])",
         _candidates,
         top=2,
-        settings=lambda level, rng: {"min_num_candidates": 3 + 3 * level, "max_num_candidates": 5 + 5 * level},
+        settings=lambda level, rng: {"min_num_candidates": 2 + level, "max_num_candidates": 3 + level},
     ),
 )

@@ -1,5 +1,9 @@
 """Letters, words, lists of words and numbers."""
 
+import random
+from collections.abc import Mapping
+from typing import Any
+
 from agent0es.taskdomains.reasoning_gym.families.common import Item, make, quoted
 
 KEPT = {"keep_larger": ">", "keep_smaller": "<", "remove_larger": "<=", "remove_smaller": ">="}
@@ -37,6 +41,11 @@ def _string(item: Item) -> dict[str, str]:
     return {"string": quoted(item["metadata"]["string"])}
 
 
+def _short_list(level: int, rng: random.Random) -> Mapping[str, Any]:
+    """Three to eight numbers; the curriculum's ten to thousands are no question of skill with a tool."""
+    return {"min_numbers": 3 + level, "max_numbers": 5 + level, "min_decimals": 0, "max_decimals": 1}
+
+
 FAMILIES = (
     make("letter_counting", "practised", "texts", "{text}.lower().count({letter})", _letters, top=7),
     make(
@@ -55,7 +64,7 @@ FAMILIES = (
         "', '.join({words}[::-1])",
         lambda item: {"words": quoted(item["metadata"]["words"])},
         top=3,
-        settings=lambda level, rng: {"min_words": 3 + 2 * level, "max_words": 5 + 5 * level},
+        settings=lambda level, rng: {"min_words": 3 + 2 * level, "max_words": 5 + 3 * level},
         compare="items",
     ),
     make(
@@ -75,7 +84,7 @@ FAMILIES = (
         "[n for n in {numbers} if float(n) {sign} {limit}]",
         _filtered,
         top=3,
-        settings=lambda level, rng: {"min_numbers": 3 + 2 * level, "max_numbers": 5 + 5 * level},
+        settings=_short_list,
         compare="items",
     ),
     make(
@@ -85,7 +94,7 @@ FAMILIES = (
         "[str(n) for n in sorted([{numbers}], reverse={descending})]",
         _sorted_numbers,
         top=3,
-        settings=lambda level, rng: {"min_numbers": 3 + 2 * level, "max_numbers": 5 + 5 * level},
+        settings=_short_list,
         compare="items",
     ),
     make(
