@@ -63,7 +63,10 @@ def make(
         seed = derive_seed(variant, "reasoning_gym", name, level)
         made = _dataset(dataset or name, level, seed, settings(level, random.Random(seed)))
         for i in range(ITEMS):
-            item = made[i]
+            try:
+                item = made[i]
+            except RuntimeError:  # how the library says that it found none, e.g. no cell for the goal of a small maze
+                continue
             texts = parts(item)
             if texts is not None and len({texts[name] for name in names}) == len(names):
                 return made, item, {"answer": str(item["answer"]), "question": item["question"].strip(), **texts}

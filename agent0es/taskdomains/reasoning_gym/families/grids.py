@@ -70,8 +70,8 @@ FAMILIES = (
         settings=lambda level, rng: {
             "min_dist": 2 + level,
             "max_dist": 4 + 2 * level,
-            "min_grid_size": 5 + level,
-            "max_grid_size": 6 + level,
+            "min_grid_size": 6 + level,
+            "max_grid_size": 7 + level,
         },
     ),
     make(
