@@ -61,10 +61,10 @@ def make(
     @lru_cache(maxsize=1024)
     def found(level: int, variant: int) -> tuple[Any, Item, Mapping[str, str]]:
         seed = derive_seed(variant, "reasoning_gym", name, level)
-        made = _dataset(dataset or name, level, seed, settings(level, random.Random(seed)))
+        made = _dataset(dataset or name, level, json.dumps(settings(level, random.Random(seed))))
         for i in range(ITEMS):
             try:
-                item = made[i]
+                item = made[seed + i]  # drawn from Random(that)
             except RuntimeError:  # how the library says that it found none, e.g. no cell for the goal of a small maze
                 continue
             texts = parts(item)
@@ -106,10 +106,12 @@ def quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _dataset(name: str, level: int, seed: int, settings: Mapping[str, Any]) -> Any:
+@lru_cache(maxsize=128)
+def _dataset(name: str, level: int, settings: str) -> Any:
+    """A dataset, kept because some read a dictionary first. The settings are JSON."""
     from reasoning_gym.factory import create_curriculum, create_dataset
 
     curriculum = create_curriculum(name)
     curriculum.set_global_level(level)
-    fields = vars(curriculum.generate_configuration({"seed": seed, "size": ITEMS}))
-    return create_dataset(name, **{**fields, **settings})
+    fields = vars(curriculum.generate_configuration({"seed": 0}))
+    return create_dataset(name, **{**fields, **json.loads(settings)})
