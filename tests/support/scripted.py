@@ -7,6 +7,7 @@ from functools import cache
 
 from agent0es.taskdomains import load_task_domains
 from agent0es.taskdomains.base import Family
+from agent0es.taskdomains.reasoning_gym import ReasoningGymDomain
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
@@ -27,8 +28,8 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
 @cache
 def families() -> dict[str, Family]:
     """Those that are practised, of all domains, by name."""
-    domains = load_task_domains(["math", "logic", "code", "long_horizon"])
-    return {family.name: family for domain in domains.values() for family in domain.families("practised")}
+    domains = [*load_task_domains(["math", "logic", "code", "long_horizon"]).values(), ReasoningGymDomain()]
+    return {family.name: family for domain in domains for family in domain.families("practised")}
 
 
 def action_lead(said: str) -> str:

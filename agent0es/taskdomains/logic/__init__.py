@@ -13,7 +13,7 @@ from agent0es.taskdomains.freeform import Freeform, expression_freeform
 from agent0es.taskdomains.logic import verifier
 from agent0es.taskdomains.logic.families import FAMILIES
 from agent0es.taskdomains.logic.families.common import LogicFamily
-from agent0es.taskdomains.logic.moving import move, rename
+from agent0es.taskdomains.moving import move, rename
 
 __all__ = ["LogicDomain"]
 

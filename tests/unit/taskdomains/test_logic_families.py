@@ -20,9 +20,9 @@ from agent0es.taskdomains.logic.families import FAMILIES
 from agent0es.taskdomains.logic.families.common import LogicFamily
 from agent0es.taskdomains.logic.families.quantifiers import _follows
 from agent0es.taskdomains.logic.formula import read_formula
-from agent0es.taskdomains.logic.moving import move, rename
 from agent0es.taskdomains.logic.semantics import against, smt
 from agent0es.taskdomains.math import MathDomain
+from agent0es.taskdomains.moving import move, rename
 
 SAMPLES = int(os.environ.get("AGENT0ES_FAMILY_SAMPLES", "60"))
 DOMAIN = LogicDomain()

@@ -7,21 +7,17 @@ statements of knights and knaves) is made from them, and so is the answer: by tr
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from string import Formatter
 
-from agent0es.domain.task import Scalar, Task
-from agent0es.taskdomains.base import Demonstration, Family, Int, Parameter, Split
+from agent0es.domain.task import Scalar
+from agent0es.taskdomains.base import Int, Parameter, Split
 from agent0es.taskdomains.logic.formula import Atom, Binary, Connective, Formula, Not, atoms
+from agent0es.taskdomains.variants import VARIANT, VariantFamily
 
-VARIANT = Int((1, 999), (1, 999))
-"""The seed of an instance."""
 VARIABLES = Int((2, 2), (3, 4))
 EXTRA = Int((0, 1), (3, 5))
 """Connectives beyond those that join every variable once."""
 LETTERS = "pqrstu"
-OTHER_VARIANT_TRIES = 40
 TRIES = 600
 BASIC: tuple[Connective, ...] = ("and", "or")
 ARROWS: tuple[Connective, ...] = ("and", "or", "implies")
@@ -31,46 +27,7 @@ Build = Callable[..., Mapping[str, str]]
 reference action prints, where that is not the answer to the letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogicFamily(Family):
-    """A family of which two instances differ in nothing but what their variant makes."""
-
-    def facts(self, parameters: Mapping[str, Scalar]) -> Mapping[str, str]:
-        """The texts of an instance."""
-        assert self.facts_of is not None
-        return self.facts_of(**parameters)
-
-    def moving_parts(self, parameters: Mapping[str, Scalar]) -> dict[str, str]:
-        """The texts that the reference action holds: what makes the instance."""
-        facts = self.facts(parameters)
-        return {name: facts[name] for _, name, _, _ in Formatter().parse(self.reference_action) if name}
-
-    def printed(self, task: Task) -> str:
-        """What the reference action prints."""
-        return self.facts(task.parameters).get("printed", task.reference)
-
-    def second_instance(self, task: Task, rng: random.Random) -> Task:
-        """Another variant of the same sizes and wording, with another answer where a few tries find one."""
-        second = task
-        for _ in range(OTHER_VARIANT_TRIES):
-            variant = VARIANT.different(rng, task.difficulty, task.parameters["variant"])
-            second = self.task({**task.parameters, "variant": variant}, task.wording, task.difficulty)
-            if self.printed(second) != self.printed(task):
-                break
-        return second
-
-    def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
-        """Worked examples from easy to middling difficulty, wordings in turn; both answers where there are two."""
-        made: list[Demonstration] = []
-        for i in range(count):
-            difficulty = 0.5 * i / max(1, count - 1)
-            for _ in range(OTHER_VARIANT_TRIES):
-                task = self.task(self.sample(rng, difficulty), i % len(self.wordings), difficulty)
-                if not made or self.printed(task) != made[-1].answer:
-                    break
-            printed = self.printed(task)
-            made.append(Demonstration(task.description, task.reference_action, printed, printed))
-        return made
+LogicFamily = VariantFamily
 
 
 def make(

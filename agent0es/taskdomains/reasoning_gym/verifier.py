@@ -1,0 +1,111 @@
+"""Whether an answer is right: the same number, text or list as the reference. In-process; nothing is evaluated.
+
+The library's scorers are not used: some evaluate the answer, and most give credit for what merely looks like it.
+"""
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+from agent0es.domain.task import Verification
+from agent0es.taskdomains.math.notation import clean
+from agent0es.taskdomains.math.units import read_number
+from agent0es.taskdomains.reasoning_gym.families.common import Compare
+
+LONGEST = 2000
+"""Characters; no answer of this domain is nearly as long."""
+HEXADECIMAL = re.compile(r"([+-]?)(?:0x)?([0-9a-f]+)", re.IGNORECASE)
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+FACTORS = re.compile(r"[×·*x]")
+WORDS = frozenset("true false monday tuesday wednesday thursday friday saturday sunday".split())
+"""Answers of which case is no part."""
+
+
+def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
+    """The judgement of an answer. Pure, and never raises."""
+    method = "numeric" if compare in ("number", "hexadecimal") else "exact"
+    if answer is None or not answer.strip():
+        return _judged(False, "none", "no answer was given")
+    if len(answer) > LONGEST:
+        return _judged(None, method, f"the answer has {len(answer)} characters: too long to judge")
+    given = clean(answer)
+    same = given == reference or SAME[compare](given, reference)
+    return _judged(same, method, f"{_short(given)} {'equals' if same else 'is not'} {_short(reference)}")
+
+
+def compare_of(reference: str) -> Compare:
+    """How to compare with a reference of which nothing else is known."""
+    if read_number(reference) is not None:
+        return "number"
+    return "factors" if "×" in reference else "hexadecimal" if "0x" in reference else "items"
+
+
+def normal_form(answer: str | None) -> str | None:
+    """One text for answers that say the same: numbers by value, white space and brackets apart. None for no answer."""
+    if answer is None or not answer.strip():
+        return None
+    given = clean(answer[:LONGEST])
+    if given.lower() in WORDS:
+        return given.lower()
+    return ",".join(map(_canonical, _items(given))) if "," in given else _canonical(given)
+
+
+def _same_number(given: str, reference: str) -> bool:
+    value = read_number(given)
+    return value is not None and value == read_number(reference)
+
+
+def _same_digits(given: str, reference: str) -> bool:
+    digits = HEXADECIMAL.fullmatch(given), HEXADECIMAL.fullmatch(reference)
+    one, other = (None if found is None else int(found[1] + found[2], 16) for found in digits)
+    return one is not None and one == other
+
+
+def _same_text(given: str, reference: str) -> bool:
+    one, other = " ".join(given.split()), " ".join(reference.split())
+    return one == other or (other.lower() in WORDS and one.lower() == other.lower())
+
+
+def _same_items(given: str, reference: str) -> bool:
+    return _same_text(given, reference) or [*map(_canonical, _items(given))] == [*map(_canonical, _items(reference))]
+
+
+def _same_factors(given: str, reference: str) -> bool:
+    one, other = (sorted(_canonical(clean(factor)) for factor in FACTORS.split(text)) for text in (given, reference))
+    return one == other
+
+
+SAME: dict[Compare, Callable[[str, str], bool]] = {
+    "number": _same_number,
+    "hexadecimal": _same_digits,
+    "text": _same_text,
+    "items": _same_items,
+    "factors": _same_factors,
+}
+
+
+def _items(text: str) -> list[str]:
+    """The items of a list, with or without brackets and quotes: `['1', '2']` as `1, 2`."""
+    inner = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+    return [clean(item) for item in inner.split(",")] if inner.strip() else []
+
+
+def _canonical(text: str) -> str:
+    return str(Fraction(text)) if PLAIN_NUMBER.fullmatch(text) else " ".join(text.split())
+
+
+def _judged(correct: bool | None, method: str, explanation: str) -> Verification:
+    return Verification.model_validate(
+        {
+            "correct": correct,
+            "score": float(correct is True),
+            "confidence": 0.0 if correct is None else 1.0,
+            "method": method,
+            "explanation": explanation,
+        }
+    )
+
+
+def _short(text: str) -> str:
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= 60 else line[:60] + "…"
