@@ -42,8 +42,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+# The extra `gym` needs a C compiler (pycosat has no wheels); where there is none, its tests are skipped.
 $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	-$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[gym]'
 	touch $@
 
 clean:

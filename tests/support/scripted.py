@@ -4,10 +4,10 @@ import json
 import random
 import re
 from functools import cache
+from importlib.util import find_spec
 
 from agent0es.taskdomains import load_task_domains
 from agent0es.taskdomains.base import Family
-from agent0es.taskdomains.reasoning_gym import ReasoningGymDomain
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
@@ -27,8 +27,9 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
 
 @cache
 def families() -> dict[str, Family]:
-    """Those that are practised, of all domains, by name."""
-    domains = [*load_task_domains(["math", "logic", "code", "long_horizon"]).values(), ReasoningGymDomain()]
+    """Those that are practised, of all domains that are installed, by name."""
+    names = ["math", "logic", "code", "long_horizon", *(["reasoning_gym"] if find_spec("reasoning_gym") else [])]
+    domains = load_task_domains(names).values()
     return {family.name: family for domain in domains for family in domain.families("practised")}
 
 

@@ -48,6 +48,8 @@ from agent0es.tools.python import PythonTool
 from tests.support import world
 from tests.unit.tools.sandboxes import LIMITS, needs_sandbox, real
 
+pytest.importorskip("reasoning_gym", reason="the extra `gym` is not installed")
+
 ROOT = Path(__file__).parents[3]
 SAMPLES = int(os.environ.get("AGENT0ES_SAMPLES", "12"))
 DOMAIN = ReasoningGymDomain()

@@ -8,7 +8,7 @@ line of Python computes. Left out for one of these reasons, so that nobody tries
   sets numpy's global seed;
 - `countdown`, `puzzle24`, `cryptarithm`, `graph_color`, `propositional_logic`, `quantum_lock`, `sokoban`, `word_ladder`
   and most other games: many right answers, for which the scorer must run or parse what the model wrote;
-- `power_function`, `decimal_arithmetic`, `advanced_geometry`: the answer that is kept is rounded otherwise than asked;
+- `power_function`, `advanced_geometry`: the answer that is kept is rounded otherwise than asked;
 - `caesar_cipher`, `number_sequence`, `family_relationships`, `syllogism`: sound, but no line of Python follows from the
   text.
 """
