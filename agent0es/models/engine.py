@@ -46,6 +46,8 @@ class EngineSettings:
     asked before: switch it off where a request must have the same answer at any time."""
     context: int = 8192
     """Prompt and generated tokens of one request."""
+    step_seconds: float = 120
+    """A step that takes longer is taken for a pipeline that hangs, and the engine is started afresh. Two are usual."""
 
 
 @dataclass(frozen=True, slots=True)

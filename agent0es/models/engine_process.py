@@ -6,6 +6,7 @@ A process and not a thread, because `step()` keeps Python's global lock: 70 ms a
 loop of the same process can move.
 """
 
+import faulthandler
 import json
 import os
 import sys
@@ -71,7 +72,10 @@ class Batch:
         scheduler.max_num_batched_tokens = settings.max_batched_tokens
         scheduler.num_kv_blocks = -(-settings.cache_tokens // KV_BLOCK)
         scheduler.enable_prefix_caching = settings.prefix_cache
-        properties = {"INFERENCE_NUM_THREADS": settings.threads} if settings.threads else {}
+        # With more, those that look for stop strings wait for one detokenizer, and one was seen to wait for ever.
+        properties = {"sampler_num_threads": 1}
+        if settings.threads:
+            properties["INFERENCE_NUM_THREADS"] = settings.threads
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(gguf), scheduler, "CPU", properties)
         except (RuntimeError, LookupError, ValueError) as error:
@@ -222,7 +226,9 @@ def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: 
                     connection.send([Loaded(number)])
             wait = 0.0
         if batch.busy:
+            faulthandler.dump_traceback_later(settings.step_seconds, exit=True)
             told = batch.step()
+            faulthandler.cancel_dump_traceback_later()
             if told:
                 connection.send(told)
 

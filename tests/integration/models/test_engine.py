@@ -15,6 +15,7 @@ from contract import ask
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused
+from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
 
@@ -89,6 +90,17 @@ async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino
         await task
     [completion] = await openvino.generate([ask(openvino, max_tokens=3)])
     assert completion.text
+
+
+async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(openvino: OpenVinoBackend) -> None:
+    engine = Engine(openvino.weights.path, EngineSettings(step_seconds=0.001))
+    try:
+        with pytest.raises(GenerationFailed, match="Timeout"):
+            await engine.submit(GenerationRequest("word " * 300, 2))
+        with pytest.raises(GenerationFailed, match="Timeout"):
+            await engine.submit(GenerationRequest("word " * 300, 2))  # by another process
+    finally:
+        engine.close()
 
 
 async def test_weights_that_are_none_are_refused(openvino: OpenVinoBackend, tmp_path: Path) -> None:
