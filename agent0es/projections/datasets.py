@@ -187,8 +187,10 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
     chosen = []
     for family in sorted(by_family):
         idioms = Counter(example.idiom for example in by_family[family])
+        # An attempt that a crash made to be made again, `12/3.1`, stands where `12/3` would have.
         ranked = sorted(
-            by_family[family], key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, e.source), e.source)
+            by_family[family],
+            key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, e.source.partition(".")[0]), e.source),
         )
         seen: set[int | str] = set()
         kept = 0

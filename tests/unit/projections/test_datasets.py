@@ -10,7 +10,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, History, NewEvent, Recorded
-from agent0es.projections.datasets import build, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.projections.datasets import Example, build, choose, events_of_dataset, student_examples, teacher_examples
 from tests.unit.projections.fake_log import FakeLog
 
 
@@ -120,6 +120,17 @@ def test_a_family_gets_no_more_than_its_share_and_the_common_idiom_comes_first(t
     tasks += [practised(7, family="gcd")]
     chosen = choose(student_examples(recorded(tmp_path, *tasks)), per_family=4, seed=0)
     assert sorted(example.task for example in chosen) == [1, 2, 3, 4, 7]
+
+
+def test_an_attempt_made_again_after_a_crash_stands_where_it_would_have_stood() -> None:
+    def order(*suffixes: str) -> list[int]:
+        examples = [
+            Example(f"{task}/0{suffix}", task, "math", "gcd", f"question {task}", "gcd(0, 0)", 0.0, ())
+            for task, suffix in enumerate(suffixes)
+        ]
+        return [example.task for example in choose(examples, per_family=6, seed=3)]
+
+    assert order("", ".1", "", ".2", "", ".1") == order(*[""] * 6)
 
 
 def test_the_same_log_gives_the_same_dataset(tmp_path: Path) -> None:
