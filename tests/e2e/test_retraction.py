@@ -14,6 +14,7 @@ SETTINGS = (
     *(f"models.{role}.name=tests.support.studious:respond" for role in ("student", "teacher")),
     "training.minimum_examples=1000",  # datasets are built and nothing is trained
     "training.roles=[student,teacher]",
+    "execution.tasks_per_iteration=12",
 )
 
 

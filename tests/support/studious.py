@@ -3,6 +3,7 @@
 So a run on it has examples to train on, and an adapter that the gate lets through.
 """
 
+import itertools
 import json
 import random
 import re
@@ -12,12 +13,15 @@ from agent0es.taskdomains import load_task_domain
 
 PROPOSED: dict[str, Task] = {}
 """What the teacher proposed, by its text."""
+HOPELESS: set[str] = set()
+"""Every fourth of its proposals, which it never solves."""
+NUMBERS = itertools.count()
 HELD_OUT: dict[str, Task] = {}
 """What a test lets the adapters know, by its text."""
 
 
 def respond(prompt: str, seed: int, adapter: str | None) -> str:
-    """What the model writes. Two thirds of its practice attempts are right."""
+    """What the model writes. Three of four practice attempts are right where it is not hopeless."""
     last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
     question, _, said = last.partition("<|im_end|>")
     if question.startswith("Families:"):
@@ -32,7 +36,8 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
     task = PROPOSED.get(question)
     if task is None:
         return "Answer: nothing"
-    action = task.reference_action if random.Random(seed).random() < 0.67 else "python[1 + 1]"
+    right = question not in HOPELESS and random.Random(seed).random() < 0.75
+    action = task.reference_action if right else "python[1 + 1]"
     return (" " if said.endswith("Action:") else "Action: ") + action + "\n"
 
 
@@ -41,9 +46,12 @@ def _propose(question: str, seed: int) -> str:
     name = question.removeprefix("Families:").split(",")[0].strip()
     family = load_task_domain("math").family(name)
     parameters = family.sample(random.Random(seed), 0.0)
+    hopeless = next(NUMBERS) % 4 == 3
     for wording in range(len(family.wordings)):
         task = family.task(parameters, wording, 0.0)
         PROPOSED[task.description.strip()] = task
+        if hopeless:
+            HOPELESS.add(task.description.strip())
     return json.dumps({"family": name, **parameters})
 
 

@@ -13,7 +13,7 @@ from tests.support import studious
 from tests.support.commands import answer
 
 SETTINGS = {
-    "execution.tasks_per_iteration": "8",
+    "execution.tasks_per_iteration": "10",
     "execution.tasks_in_flight": "4",
     "training.minimum_examples": "1",
     "training.epochs": "1",

@@ -77,7 +77,8 @@ def test_a_task_leads_forward_to_datasets_adapters_and_scores(finished: Path) ->
     assert (adapter["adapter"], adapter["holds"], adapter["serving"]) == ("student-1", [source], "now")
     assert len(adapter["evaluation"]) == 2
 
-    unused = next(n for n in range(1, 9) if not any(s.startswith(f"{n}/") for s in sources(finished)))
+    proposed = [event.task for event in events(finished, "TaskProposed")]
+    unused = next(n for n in proposed if not any(s.startswith(f"{n}/") for s in sources(finished)))
     assert json_answer(finished, "lineage", str(unused))["adapters"] == []
     assert "No dataset holds it" in answer(finished, "lineage", str(unused))
 
