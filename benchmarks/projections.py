@@ -43,8 +43,8 @@ COMMANDS = (
     ["--help"],
     ["runs"],
     ["sql", "SELECT 1"],
-    ["show", "latest"],
-    ["report", "latest"],
+    ["show", "run-000"],
+    ["report", "run-000"],
     ["sql", "SELECT family, avg(solve_rate) FROM tasks GROUP BY ALL"],
 )
 
@@ -88,7 +88,7 @@ def anywhere(store: Path, count: int) -> tuple[float, list[float], list[float]]:
 
     clock, cpu = [], []
     with EventLog.open(store / "log.db", read_only=True) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
-        name = log.runs()[0]
+        name = min(log.runs())  # the last one holds only what filled the log
         begin = time.perf_counter()
         snapshots.state_at(name)
         first = time.perf_counter() - begin
