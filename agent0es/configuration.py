@@ -133,8 +133,8 @@ class CurriculumSettings(Section):
     """Share of the tasks that are as difficult as those of the evaluation, where the frontier lies beyond them."""
     candidates: int = Field(default=2, ge=1)
     """Families that the teacher may choose between."""
-    novelty_bar: float = Field(default=0.001, ge=0.0, le=1.0)
-    """Proposals less novel than this are refused; novelty is 1 − the largest cosine similarity."""
+    novelty_bar: float = Field(default=0.02, ge=0.0, le=1.0)
+    """Proposals less novel than this are near-duplicates and refused; novelty is 1 − the largest cosine similarity."""
     proposal_tries: int = Field(default=3, ge=1)
     """Proposals per task before it is given up."""
     demonstrations: int = Field(default=4, ge=0, le=16)

@@ -17,7 +17,8 @@ from agent0es.taskdomains.variants import VARIANT, VariantFamily
 VARIABLES = Int((2, 2), (3, 4))
 EXTRA = Int((0, 1), (3, 5))
 """Connectives beyond those that join every variable once."""
-LETTERS = "pqrstu"
+LETTERS = "acdfghjkmnpqrstuwxyz"
+"""No `b`, `o` and `v`, which actions use, and none that reads like a digit or is a quantifier or a number."""
 TRIES = 600
 BASIC: tuple[Connective, ...] = ("and", "or")
 ARROWS: tuple[Connective, ...] = ("and", "or", "implies")
@@ -61,9 +62,9 @@ def make(
     )
 
 
-def letters(count: int) -> tuple[Atom, ...]:
-    """The first so many propositional variables."""
-    return tuple(map(Atom, LETTERS[:count]))
+def letters(rng: random.Random, count: int) -> tuple[Atom, ...]:
+    """So many propositional variables in alphabetical order: other ones in each task, so that tasks read differently."""
+    return tuple(map(Atom, sorted(rng.sample(LETTERS, count))))
 
 
 def random_formula(

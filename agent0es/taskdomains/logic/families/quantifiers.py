@@ -101,40 +101,40 @@ def _pairs(
     rng: random.Random,
     individuals: int,
     pairs: int,
-    closed: Callable[[set[tuple[int, int]], int], set[tuple[int, int]]],
+    closed: Callable[[set[tuple[int, int]], Sequence[int]], set[tuple[int, int]]],
 ) -> Mapping[str, str]:
     """A relation, as pairs, that lacks nothing of what `closed` adds, or one pair of it."""
-    wanted = rng.random() < 0.5
+    numbers, wanted = sorted(rng.sample(range(1, 21), individuals)), rng.random() < 0.5
     relation: set[tuple[int, int]] = set()
     for _ in range(TRIES):
-        everything = [(a, b) for a in range(1, individuals + 1) for b in range(1, individuals + 1)]
-        relation = closed(set(rng.sample(everything, max(2, (pairs + 1) // 2))), individuals)
+        everything = [(a, b) for a in numbers for b in numbers]
+        relation = closed(set(rng.sample(everything, max(2, (pairs + 1) // 2))), numbers)
         if not wanted:
             relation.discard(rng.choice(sorted(relation)))
         enough = abs(len(relation) - pairs) <= 2 and len(relation) >= 2
-        if enough and (closed(set(relation), individuals) == relation) is wanted:
+        if enough and (closed(set(relation), numbers) == relation) is wanted:
             break
     shown = sorted(relation)
     rng.shuffle(shown)
     return {
         "pairs": str(shown),
-        "domain": str(list(range(1, individuals + 1))),
-        "answer": str(closed(set(relation), individuals) == relation),
+        "domain": str(numbers),
+        "answer": str(closed(set(relation), numbers) == relation),
     }
 
 
-def _symmetric(relation: set[tuple[int, int]], _: int) -> set[tuple[int, int]]:
+def _symmetric(relation: set[tuple[int, int]], _: Sequence[int]) -> set[tuple[int, int]]:
     return relation | {(b, a) for a, b in relation}
 
 
-def _reflexive(relation: set[tuple[int, int]], individuals: int) -> set[tuple[int, int]]:
-    return relation | {(a, a) for a in range(1, individuals + 1)}
+def _reflexive(relation: set[tuple[int, int]], individuals: Sequence[int]) -> set[tuple[int, int]]:
+    return relation | {(a, a) for a in individuals}
 
 
-def _transitive(relation: set[tuple[int, int]], individuals: int) -> set[tuple[int, int]]:
+def _transitive(relation: set[tuple[int, int]], individuals: Sequence[int]) -> set[tuple[int, int]]:
     """Warshall's algorithm."""
     found = set(relation)
-    for middle in range(1, individuals + 1):
+    for middle in individuals:
         found |= {(a, b) for a, m in found for n, b in found if m == n == middle}
     return found
 

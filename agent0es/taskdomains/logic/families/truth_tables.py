@@ -61,7 +61,7 @@ def _ones(formula: Formula, variables: tuple[Atom, ...]) -> int:
 
 
 def _value(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     wanted = rng.random() < 0.5
     values = {atom: rng.random() < 0.5 for atom in atoms}
     formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: holds(made, values) is wanted)
@@ -70,7 +70,7 @@ def _value(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
 
 def _count(connectives: tuple[Connective, ...], false: bool) -> Callable[..., Mapping[str, str]]:
     def build(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-        atoms = letters(variables)
+        atoms = letters(rng, variables)
         formula = random_formula(rng, atoms, extra, connectives)
         ones = _ones(formula, atoms)
         return _texts(atoms, formula, (1 << variables) - ones if false else ones)
@@ -80,7 +80,7 @@ def _count(connectives: tuple[Connective, ...], false: bool) -> Callable[..., Ma
 
 def _always(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
     """True in all rows, or in most: never in none, so that one good row proves nothing."""
-    atoms, wanted = letters(variables), rng.random() < 0.5
+    atoms, wanted = letters(rng, variables), rng.random() < 0.5
 
     def fits(made: Formula) -> bool:
         return column(made, atoms) == _full(atoms) if wanted else _half(made, atoms)
@@ -95,7 +95,7 @@ def _half(made: Formula, atoms: tuple[Atom, ...]) -> bool:
 
 def _sometimes(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
     """True in no row, or in a few: never in all."""
-    atoms, wanted = letters(variables), rng.random() < 0.5
+    atoms, wanted = letters(rng, variables), rng.random() < 0.5
 
     def fits(made: Formula) -> bool:
         return 0 < _ones(made, atoms) <= (1 << variables) // 2 if wanted else column(made, atoms) == 0
@@ -106,7 +106,7 @@ def _sometimes(rng: random.Random, variables: int, extra: int) -> Mapping[str, s
 
 def _equivalence(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
     """The other formula is a rewriting, or one of a formula that differs in a few rows."""
-    atoms, wanted = letters(variables), rng.random() < 0.5
+    atoms, wanted = letters(rng, variables), rng.random() < 0.5
     first = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) < 1 << variables)
     second = _draw(
         lambda: rewritten(rng, first if wanted else _mutated(rng, first)),
@@ -132,7 +132,7 @@ def _mutated(rng: random.Random, formula: Formula) -> Formula:
 
 def _entailment(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
     """Premise true in some rows, conclusion in not all; where it does not follow, some rows have both."""
-    atoms, wanted = letters(variables), rng.random() < 0.5
+    atoms, wanted = letters(rng, variables), rng.random() < 0.5
     full = _full(atoms)
 
     def pair() -> Formula:
@@ -152,7 +152,7 @@ def _entailment(rng: random.Random, variables: int, extra: int) -> Mapping[str, 
 
 
 def _countermodel(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     premise = _draw(lambda: random_formula(rng, atoms, extra), lambda made: _ones(made, atoms) > 1)
     conclusion = _draw(
         lambda: random_formula(rng, atoms, 0), lambda made: column(Binary("and", premise, Not(made)), atoms) != 0
@@ -173,7 +173,7 @@ def _countermodel(rng: random.Random, variables: int, extra: int) -> Mapping[str
 
 
 def _consistency(rng: random.Random, statements: int) -> Mapping[str, str]:
-    atoms, wanted = letters(3), rng.random() < 0.5
+    atoms, wanted = letters(rng, 3), rng.random() < 0.5
 
     def one() -> Formula:
         return random_formula(rng, tuple(rng.sample(atoms, rng.randint(1, 2))), 0)
@@ -196,7 +196,7 @@ def _consistency(rng: random.Random, statements: int) -> Mapping[str, str]:
 
 
 def _model(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     formula = _draw(
         lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= (1 << variables) // 2
     )
@@ -208,13 +208,13 @@ def _model(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
 
 
 def _models(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= 4)
     return _texts(atoms, formula, rows(formula, atoms))
 
 
 def _column(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     formula = random_formula(rng, atoms, extra, BASIC)
     found = column(formula, atoms)
     return _texts(atoms, formula, [found >> i & 1 for i in range(1 << variables)])
@@ -230,14 +230,14 @@ def _exclusive(rng: random.Random, bits: int) -> Mapping[str, str]:
 
 
 def _exactly(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = letters(rng, variables)
     formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) < 1 << variables)
     found = rows(formula, atoms)
     return _texts(atoms, formula, max(map(sum, found), default=0), total=" + ".join(atom.name for atom in atoms))
 
 
 def _from_rows(rng: random.Random, variables: int, models: int) -> Mapping[str, str]:
-    atoms = letters(variables)
+    atoms = tuple(map(Atom, "pqrs"[:variables]))
     everything = rows(Binary("or", atoms[0], Not(atoms[0])), atoms)
     chosen = sorted(rng.sample(everything, models))
     terms = [[atom.name if bit else f"not {atom.name}" for atom, bit in zip(atoms, row, strict=True)] for row in chosen]
