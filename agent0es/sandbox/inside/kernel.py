@@ -12,6 +12,7 @@ NEWNS, NEWUSER, NEWPID = 0x00020000, 0x10000000, 0x20000000
 NOSUID, NODEV, NOEXEC, RECURSIVE, PRIVATE = 2, 4, 8, 0x4000, 0x40000
 PDEATHSIG, DUMPABLE, KEEPCAPS, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS = 1, 4, 8, 24, 36, 38
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF, SECCOMP = 444, 445, 446, {"x86_64": 317, "aarch64": 277}
+HUGE_PAGE, COLLAPSE = 2 << 20, 25
 NOTIFY_RECEIVE, NOTIFY_SEND = 0xC0502100, 0xC0182101
 
 # Landlock's rights on files, as its ABIs added them: bit 13 REFER (2), 14 TRUNCATE (3), 15 IOCTL_DEV (5).
@@ -30,6 +31,20 @@ def checked(result, what):
 
 def prctl(option, value, what):
     checked(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), what)
+
+
+def use_huge_pages():
+    """Put what this process has in memory into pages of 2 MB, so that a fork has fewer to copy the table of.
+
+    Where the kernel can't (before Linux 6.1, or no page is free), all stays as it was.
+    """
+    with open("/proc/self/maps") as file:
+        lines = [line.split() for line in file]
+    for line in lines:
+        start, end = (int(bound, 16) for bound in line[0].split("-"))
+        start, end = -(-start // HUGE_PAGE) * HUGE_PAGE, end // HUGE_PAGE * HUGE_PAGE
+        if "w" in line[1] and (len(line) == 5 or line[5] == "[heap]") and start < end:
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
 
 
 def unshare(flags):

@@ -58,30 +58,16 @@ def warm(modules):
     for name in modules:
         importlib.import_module(name)
     if "sympy" in modules:
-        exercise_sympy()
+        import sympy
+        from sympy.parsing import sympy_parser
 
-
-def exercise_sympy():
-    """What a call would find slow: SymPy fills caches and tables of primes, polynomials and rules as it goes."""
-    import sympy
-    from sympy.parsing import sympy_parser
-
-    x, y = sympy.symbols("x y")
-    for polynomial in (x**2 - 5 * x + 6, x**4 - 5 * x**2 + 4, (x**2 + 1) * (x**3 - 8), x**2 - y**2):
-        str(sympy.factor(sympy.expand(polynomial)))
-    for equation in (x**2 - 4, x**2 + x + 1, x**3 - 6 * x**2 + 11 * x - 6):
-        sympy.solve(equation, x)
-    sympy.solve([x + y - 3, x - y - 1], [x, y])
-    sympy.solve_univariate_inequality(x**2 < 4, x)
-    for integrand in (x**2, x**2 * sympy.exp(x), sympy.sin(x) * x, 1 / (x**2 + 1)):
-        sympy.integrate(integrand, x)
-    sympy.diff(sympy.sin(x) * sympy.exp(x), x)
-    sympy.limit(sympy.sin(x) / x, x, 0), sympy.limit((1 + 1 / x) ** x, x, sympy.oo)
-    sympy.series(sympy.cos(x), x, 0, 4)
-    sympy.simplify(sympy.sin(x) ** 2 + sympy.cos(x) ** 2), sympy.simplify((x**2 - 1) / (x - 1))
-    str(sympy.expand((x + 1) ** 3)), str(sympy.N(sympy.pi, 20)), sympy.factorint(360)
-    sympy.Matrix([[1, 2], [3, 5]]).inv()
-    sympy_parser.parse_expr("2x + 1", transformations="all")
+        x = sympy.Symbol("x")
+        sympy.factor(x**2 - 5 * x + 6)
+        sympy.solve(x**2 - 4, x)
+        sympy.integrate(sympy.sin(x) * x, x)
+        sympy.limit(sympy.sin(x) / x, x, 0)
+        str(sympy.expand((x + 1) ** 3)), sympy.simplify(sympy.sin(x) ** 2 + sympy.cos(x) ** 2)
+        sympy_parser.parse_expr("2x + 1", transformations="all")
 
 
 def serve(requests):
@@ -148,6 +134,7 @@ def supervise(request, stdin, stdout, stderr, line_number):
             report, contents = {"failure": f"what a call left can't be removed: {error}"}, []
     try:
         line.sendall(json.dumps(report).encode() + b"\n" + b"".join(contents))
+        line.shutdown(socket.SHUT_RDWR)  # the caller need not wait until this process's memory is taken down
     except OSError:
         pass  # the caller has gone
     os._exit(0)
@@ -563,6 +550,8 @@ import gc  # noqa: E402
 gc.collect()
 gc.freeze()  # so that a collection in a child does not touch, and so copy, what all share
 settings["statm"] = os.path.exists("/proc/self/statm")
+if settings["statm"]:
+    kernel.use_huge_pages()
 settings["resident"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 requests = socket.socket(fileno=socket_number)
 requests.send(b"ready")

@@ -18,7 +18,7 @@ VARIABLES = Int((2, 2), (3, 4))
 EXTRA = Int((0, 1), (3, 5))
 """Connectives beyond those that join every variable once."""
 LETTERS = "acdfghjkmnpqrstuwxyz"
-"""No `b`, `o` and `v`, which actions use, and none that reads like a digit or is a quantifier or a number."""
+"""No `b`, `o` and `v`, which actions use, and no `e`, `i` and `l`, which read like something else."""
 TRIES = 600
 BASIC: tuple[Connective, ...] = ("and", "or")
 ARROWS: tuple[Connective, ...] = ("and", "or", "implies")
@@ -63,7 +63,7 @@ def make(
 
 
 def letters(rng: random.Random, count: int) -> tuple[Atom, ...]:
-    """So many propositional variables in alphabetical order: other ones in each task, so that tasks read differently."""
+    """So many propositional variables in alphabetical order, other ones in each task, so that no two read alike."""
     return tuple(map(Atom, sorted(rng.sample(LETTERS, count))))
 
 
