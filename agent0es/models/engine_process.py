@@ -51,10 +51,24 @@ class Running:
     handle: Any
     stream: bool
     prompt_tokens: int
+    stop: tuple[str, ...]
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     told: str = ""
     """Text that the parent has been told of."""
+    tail: bytes = b""
+    """The last bytes of the text, in which the next token may complete a stop string."""
+    stopped: bool = False
+    """The last token completed a stop string."""
+
+    def take(self, token: int, logprob: float, piece: bytes) -> None:
+        """One token more, and its bytes."""
+        self.token_ids.append(token)
+        self.logprobs.append(logprob)
+        if self.stop:
+            self.tail += piece
+            self.stopped = any(stop.encode() in self.tail for stop in self.stop)
+            self.tail = self.tail[-max(len(stop.encode()) for stop in self.stop) :]
 
 
 class Batch:
@@ -72,8 +86,7 @@ class Batch:
         scheduler.max_num_batched_tokens = settings.max_batched_tokens
         scheduler.num_kv_blocks = -(-settings.cache_tokens // KV_BLOCK)
         scheduler.enable_prefix_caching = settings.prefix_cache
-        # With more, those that look for stop strings wait for one detokenizer, and one was seen to wait for ever.
-        properties = {"sampler_num_threads": 1}
+        properties = {}
         if settings.threads:
             properties["INFERENCE_NUM_THREADS"] = settings.threads
         try:
@@ -81,6 +94,8 @@ class Batch:
         except (RuntimeError, LookupError, ValueError) as error:
             raise ModelNotFound(f"{gguf}: OpenVINO can't load it: {last_line(error)}") from error
         self._tokenizer = self._pipeline.get_tokenizer()
+        self._pieces = {token: piece for piece, token in self._tokenizer.get_vocab().items()}
+        """Token to its bytes."""
         self._running: list[Running] = []
         self._waiting: deque[Ask] = deque()
 
@@ -110,9 +125,13 @@ class Batch:
         for running in self._running:
             status = running.handle.get_status()
             if status == self._genai.GenerationStatus.RUNNING:
-                still.append(running)
-                if running.stream:
+                if running.stream or running.stop:
                     self._read(running, told)
+                if running.stopped:
+                    running.handle.stop()  # frees what it holds with the next step
+                    told.append(Answered(running.number, self._completion(running, told)))
+                else:
+                    still.append(running)
             elif status == self._genai.GenerationStatus.FINISHED:
                 told.append(Answered(running.number, self._completion(running, told)))
             else:
@@ -124,6 +143,8 @@ class Batch:
                     )
                 )
         self._running = still
+        if told and not self.busy:
+            self._pipeline.step()
         return told
 
     def _admit(self) -> list[FromEngine]:
@@ -153,14 +174,12 @@ class Batch:
                 f"exceed the context of {self._settings.context}"
             )
         handle = self._pipeline.add_request(ask.number, encoded, self._config(request))
-        return Running(ask.number, handle, ask.stream, prompt_tokens)
+        return Running(ask.number, handle, ask.stream, prompt_tokens, tuple(filter(None, request.stop)))
 
     def _config(self, request: GenerationRequest) -> Any:
         options: dict[str, Any] = {}
         if request.temperature > 0:
             options |= {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p}
-        if request.stop:
-            options["stop_strings"] = set(request.stop)
         if request.json_schema is not None:
             schema = json.dumps(request.json_schema)
             options["structured_output_config"] = self._genai.StructuredOutputConfig(json_schema=schema)
@@ -173,32 +192,53 @@ class Batch:
         )
 
     def _read(self, running: Running, told: list[FromEngine]) -> str:
-        """Take over the tokens since the last reading; returns the finish reason so far."""
+        """Take over the tokens since the last reading; returns the finish reason so far.
+
+        Stop strings are looked for here: the pipeline's threads, which could, wait for one detokenizer, and one was
+        seen to wait for ever.
+        """
         reason = "NONE"
-        # There is nothing to read when the very first tokens were a stop string.
-        while running.handle.can_read():
+        while not running.stopped and running.handle.can_read():
             for output in running.handle.read().values():
-                running.token_ids += output.generated_ids
-                running.logprobs += output.generated_log_probs
+                for token, logprob in zip(output.generated_ids, output.generated_log_probs, strict=True):
+                    if not running.stopped:
+                        running.take(token, logprob, self._pieces.get(token, b""))
                 reason = output.finish_reason.name
-        if running.stream and running.token_ids:
-            text = self._tokenizer.decode(running.token_ids)
+        if running.stream:
+            text = before_stop(self._text(running.token_ids), running.stop)
             # A character may still lack bytes: they come with a later token.
             if len(text) > len(running.told) and not text.endswith("\ufffd"):
                 told.append(Text(running.number, text[len(running.told) :]))
                 running.told = text
         return reason
 
+    def _text(self, token_ids: list[int]) -> str:
+        return self._tokenizer.decode(token_ids) if token_ids else ""
+
     def _completion(self, running: Running, told: list[FromEngine]) -> Completion:
         reason = self._read(running, told)
+        text = self._text(running.token_ids)
+        if running.stopped:
+            text = before_stop(text, running.stop)
+            while running.token_ids and len(self._text(running.token_ids[:-1])) >= len(text):
+                del running.token_ids[-1], running.logprobs[-1]
         return Completion(
-            text=self._tokenizer.decode(running.token_ids) if running.token_ids else "",
+            text=text,
             token_ids=tuple(running.token_ids),
             logprobs=tuple(running.logprobs),
-            finish_reason="length" if reason == "LENGTH" else "stop",
+            finish_reason="length" if reason == "LENGTH" and not running.stopped else "stop",
             prompt_tokens=running.prompt_tokens,
             seconds=0.0,
         )
+
+
+def before_stop(text: str, stop: tuple[str, ...]) -> str:
+    """What of a text is before the first stop string; of one that goes on, also before what may become one."""
+    found = [at for one in stop if (at := text.find(one)) >= 0]
+    if found:
+        return text[: min(found)]
+    begun = [len(one) - cut for one in stop for cut in range(len(one)) if text.endswith(one[: len(one) - cut])]
+    return text[: len(text) - max(begun, default=0)]
 
 
 def prepare(gguf: Path, served: Path) -> None:
