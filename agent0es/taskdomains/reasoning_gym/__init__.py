@@ -30,7 +30,7 @@ MIXED = (
     "gym_products",
     "gym_simple_equations",
     "gym_word_sequence_reversal",
-    "gym_bitwise_arithmetic",
+    "gym_base_conversion",
     "gym_business_days",
     "gym_chain_sum",
     "gym_prime_factorization",
