@@ -11,7 +11,7 @@ from agent0es.domain import events as ev
 from agent0es.log import EventLog
 
 SETTINGS = (
-    "execution.tasks_per_iteration=40",
+    "execution.tasks_per_iteration=32",
     "execution.iterations=1",
     "training.minimum_examples=4",
     "training.epochs=4",

@@ -13,7 +13,7 @@ from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
 from agent0es.taskdomains.math import MIXED, AdvancedMathDomain, MathDomain
 from agent0es.taskdomains.math.families import CORE, EXTENDED
 
-SAMPLES = 300
+SAMPLES = 150
 ALL = (*CORE, *EXTENDED)
 every_family = pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 
