@@ -126,12 +126,17 @@ class Batch:
             status = running.handle.get_status()
             if status == self._genai.GenerationStatus.RUNNING:
                 if running.stream or running.stop:
-                    self._read(running, told)
+                    self._read(running)
                 if running.stopped:
-                    running.handle.stop()  # frees what it holds with the next step
+                    running.handle.stop()
                     told.append(Answered(running.number, self._completion(running, told)))
                 else:
                     still.append(running)
+                    if running.stream:
+                        text = surely_before_stop(self._text(running.token_ids), running.stop)
+                        # A character may still lack bytes: they come with a later token.
+                        if not text.endswith("\ufffd"):
+                            tell(running, text, told)
             elif status == self._genai.GenerationStatus.FINISHED:
                 told.append(Answered(running.number, self._completion(running, told)))
             else:
@@ -144,7 +149,7 @@ class Batch:
                 )
         self._running = still
         if told and not self.busy:
-            self._pipeline.step()
+            self._pipeline.step()  # frees what a stopped request holds
         return told
 
     def _admit(self) -> list[FromEngine]:
@@ -191,7 +196,7 @@ class Batch:
             **options,
         )
 
-    def _read(self, running: Running, told: list[FromEngine]) -> str:
+    def _read(self, running: Running) -> str:
         """Take over the tokens since the last reading; returns the finish reason so far.
 
         Stop strings are looked for here: the pipeline's threads, which could, wait for one detokenizer, and one was
@@ -204,40 +209,45 @@ class Batch:
                     if not running.stopped:
                         running.take(token, logprob, self._pieces.get(token, b""))
                 reason = output.finish_reason.name
-        if running.stream:
-            text = before_stop(self._text(running.token_ids), running.stop)
-            # A character may still lack bytes: they come with a later token.
-            if len(text) > len(running.told) and not text.endswith("\ufffd"):
-                told.append(Text(running.number, text[len(running.told) :]))
-                running.told = text
         return reason
 
     def _text(self, token_ids: list[int]) -> str:
         return self._tokenizer.decode(token_ids) if token_ids else ""
 
     def _completion(self, running: Running, told: list[FromEngine]) -> Completion:
-        reason = self._read(running, told)
+        reason = self._read(running)
         text = self._text(running.token_ids)
         if running.stopped:
-            text = before_stop(text, running.stop)
+            text, reason = before_stop(text, running.stop), "STOP"
             while running.token_ids and len(self._text(running.token_ids[:-1])) >= len(text):
                 del running.token_ids[-1], running.logprobs[-1]
+        if running.stream:
+            tell(running, text, told)
         return Completion(
             text=text,
             token_ids=tuple(running.token_ids),
             logprobs=tuple(running.logprobs),
-            finish_reason="length" if reason == "LENGTH" and not running.stopped else "stop",
+            finish_reason="length" if reason == "LENGTH" else "stop",
             prompt_tokens=running.prompt_tokens,
             seconds=0.0,
         )
 
 
+def tell(running: Running, text: str, told: list[FromEngine]) -> None:
+    """Tell the parent what it does not have of a streamed text."""
+    if len(text) > len(running.told):
+        told.append(Text(running.number, text[len(running.told) :]))
+        running.told = text
+
+
 def before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """What of a text is before the first stop string; of one that goes on, also before what may become one."""
-    found = [at for one in stop if (at := text.find(one)) >= 0]
-    if found:
-        return text[: min(found)]
-    begun = [len(one) - cut for one in stop for cut in range(len(one)) if text.endswith(one[: len(one) - cut])]
+    """What of a text is before the first stop string."""
+    return text[: min((at for one in stop if (at := text.find(one)) >= 0), default=len(text))]
+
+
+def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
+    """What of a text that goes on cannot become part of a stop string."""
+    begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
     return text[: len(text) - max(begun, default=0)]
 
 

@@ -61,6 +61,12 @@ async def test_requests_that_share_a_beginning_do_not_write_over_one_another(bas
     assert all(completion.text.startswith("Action: python[") for completion in first)
 
 
+async def test_a_stream_ends_with_what_might_have_become_a_stop_string(openvino: OpenVinoBackend) -> None:
+    [free] = await openvino.generate([ask(openvino)])
+    begun = free.text[-2:] + " and never this"
+    assert "".join([piece async for piece in openvino.stream(ask(openvino, stop=(begun,)))]) == free.text
+
+
 async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBackend) -> None:
     long, short = ask(openvino, "word " * 9000), ask(openvino, max_tokens=4)
     with pytest.raises(RequestRefused, match="exceed the context of 8192"):

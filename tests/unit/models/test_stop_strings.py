@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent0es.models.engine_process import Running, before_stop
+from agent0es.models.engine_process import Running, before_stop, surely_before_stop
 
 
 @pytest.mark.parametrize(
@@ -10,13 +10,20 @@ from agent0es.models.engine_process import Running, before_stop
     [
         ("4\nand more", ("\n",), "4"),
         ("one STOP two END", ("END", "STOP"), "one "),
-        ("what may become ST", ("STOP",), "what may become "),
         ("ST becomes nothing", ("STOP",), "ST becomes nothing"),
         ("no stop strings", (), "no stop strings"),
     ],
 )
 def test_the_text_ends_before_the_first_stop_string(text: str, stop: tuple[str, ...], before: str) -> None:
     assert before_stop(text, stop) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [("what may become ST", "what may become "), ("ST becomes nothing", "ST becomes nothing"), ("STO", ""), ("", "")],
+)
+def test_of_a_text_that_goes_on_what_may_become_a_stop_string_is_held_back(text: str, before: str) -> None:
+    assert surely_before_stop(text, ("STOP", "S!")) == before
 
 
 @pytest.mark.parametrize(
