@@ -157,10 +157,12 @@ class TrainingSettings(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the multiplications with frozen weights. `auto` takes bf16 where this processor is faster at it; fp32 where
     `execution.deterministic` is set, because another processor would train another adapter."""
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0.0)
+    rank: int = Field(default=32, ge=1)
+    alpha: float = Field(default=64.0, gt=0.0)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    frozen_share: float = Field(default=1 / 3, ge=0.0, lt=1.0)
+    """Share of the layers, counted from the first, that get no adapter: training goes back only through the others."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     epochs: int = Field(default=2, ge=1)
     batch_size: int = Field(default=8, ge=1)
@@ -191,7 +193,7 @@ class ExecutionSettings(Section):
     """How much and how."""
 
     iterations: int = Field(default=1, ge=1)
-    tasks_per_iteration: int = Field(default=792, ge=1)
+    tasks_per_iteration: int = Field(default=858, ge=1)
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
     reflection: tuple[Question, ...] = ()

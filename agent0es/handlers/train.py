@@ -111,6 +111,7 @@ class Train:
             alpha=settings.alpha,
             dropout=settings.dropout,
             target_modules=settings.target_modules,
+            frozen_share=settings.frozen_share,
             learning_rate=settings.learning_rate,
             epochs=settings.epochs,
             batch_size=settings.batch_size,

@@ -1,4 +1,6 @@
-"""Writing a GGUF file that is another one with some matrices replaced: same metadata, same tokenizer."""
+"""Writing a GGUF file that is another one with some matrices replaced: same metadata, same tokenizer.
+
+What OpenVINO would only approximate is written in Q8_0, with or without other values."""
 
 import os
 import struct
@@ -10,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from agent0es.models.gguf_file import HEADER, MAGIC, GgufFile
+from agent0es.models.gguf_file import HEADER, MAGIC, GgufFile, TensorInfo
 
 FILE_TYPE_MOSTLY_Q8_0 = 7
 _ALIGNMENT = 32
@@ -19,7 +21,7 @@ _APPROXIMATED = ("Q4_1", "Q4_K")
 
 
 Replaced = Callable[[str], npt.NDArray[np.float32] | None]
-"""A tensor's name to its new values, shape (out, in), or None to keep the bytes as they are."""
+"""A tensor's name to its new values, shape (out, in), or None to keep those it has."""
 
 
 def write_gguf(base: GgufFile, path: Path, replaced: Replaced) -> None:
@@ -42,21 +44,13 @@ def is_approximated(file: GgufFile) -> bool:
     For SmolLM2-135M in Q4_1 its log-probabilities are 0.35 off on average, and one greedy token in five is another
     one; with the same values in Q8_0 they are 0.05 off, one in thirty.
     """
-    import gguf
-
-    return any(gguf.GGMLQuantizationType(t.type).name in _APPROXIMATED for t in file.tensors.values())
+    return any(_is_approximated(tensor) for tensor in file.tensors.values())
 
 
 def as_q8_0(file: GgufFile, path: Path) -> None:
     """Write a file's values with its approximated matrices in Q8_0."""
-    import gguf
-
-    def replaced(name: str) -> npt.NDArray[np.float32] | None:
-        kind = gguf.GGMLQuantizationType(file.tensors[name].type).name
-        return file.values(name) if kind in _APPROXIMATED else None
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_gguf(file, path, replaced)
+    write_gguf(file, path, lambda name: None)
 
 
 def _write(base: GgufFile, file: BinaryIO, replaced: Replaced) -> None:
@@ -70,6 +64,8 @@ def _write(base: GgufFile, file: BinaryIO, replaced: Replaced) -> None:
     file.seek(data_start)
     for name, tensor in base.tensors.items():
         values = replaced(name)
+        if values is None and _is_approximated(tensor):
+            values = base.values(name)
         kind, data = (tensor.type, base.raw(name)) if values is None else (q8_0, gguf.quants.quantize(values, q8_0))
         offset = file.tell() - data_start
         encoded = name.encode()
@@ -84,6 +80,12 @@ def _write(base: GgufFile, file: BinaryIO, replaced: Replaced) -> None:
     file.write(HEADER.pack(MAGIC, 3, len(base.tensors), len(base.metadata)))
     file.write(metadata)
     file.write(directory)
+
+
+def _is_approximated(tensor: TensorInfo) -> bool:
+    import gguf
+
+    return gguf.GGMLQuantizationType(tensor.type).name in _APPROXIMATED
 
 
 def _directory_entry_size(name: str, dimensions: int) -> int:

@@ -48,6 +48,8 @@ class TrainingJob:
     alpha: float = 32.0
     dropout: float = 0.0
     target_modules: tuple[str, ...] = ALL_LINEAR
+    frozen_share: float = 0.0
+    """Share of the layers, counted from the first, that get no adapter."""
     learning_rate: float = 1e-3
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_steps: int = 5

@@ -60,7 +60,15 @@ def main() -> None:
     base_dir = base_model_dir(Path(job["cache"]), base_gguf)
     examples = _examples(Tokenizer.from_file(str(base_dir / "tokenizer.json")), job)
     precision = faster_precision() if job["precision"] == "auto" else job["precision"]
-    network = Network(base_dir, job["target_modules"], job["rank"], job["alpha"], job["dropout"], PRECISIONS[precision])
+    network = Network(
+        base_dir,
+        job["target_modules"],
+        job["rank"],
+        job["alpha"],
+        job["dropout"],
+        PRECISIONS[precision],
+        job["frozen_share"],
+    )
     phases.end("load")
     losses, tokens = train(network, examples, job)
     phases.end("train")
@@ -181,6 +189,7 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
         "lora_alpha": job["alpha"],
         "lora_dropout": job["dropout"],
         "target_modules": sorted(job["target_modules"]),
+        "layers_to_transform": list(range(network.first_adapted, network.layers)),
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,

@@ -14,10 +14,10 @@ from agent0es.models.weights import heads_of, hugging_face_name
 
 
 def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | None]) -> None:
-    """Write the base with adapted layers in Q8_0, whole or not at all.
+    """Write the base with adapted layers, and what OpenVINO would approximate, in Q8_0, whole or not at all.
 
     `merged` gives the (out, in) matrix of a Hugging Face module, e.g. `model.layers.0.self_attn.q_proj`, or None to
-    keep the base's bytes.
+    keep the base's values.
     """
 
     def replaced(name: str) -> npt.NDArray[np.float32] | None:

@@ -121,9 +121,11 @@ class Network:
         alpha: float,
         dropout: float,
         precision: torch.dtype = torch.float32,
+        frozen_share: float = 0.0,
     ) -> None:
         """Adapters start as in PEFT: A uniform (Kaiming, a=√5), B zero, from torch's current seed.
 
+        The first `frozen_share` of the layers, rounded down, get none, so that no gradient has to go back through them.
         Raises ValueError for a target that is no linear layer.
         """
         known = [name for _, names in GROUPS for name in names]
@@ -132,6 +134,7 @@ class Network:
             raise ValueError(f"target_modules {', '.join(unknown) or '[]'}: choose from {', '.join(known)}")
         config = json.loads((base_dir / "config.json").read_text())
         self.layers: int = config["num_hidden_layers"]
+        self.first_adapted = int(frozen_share * self.layers)
         self._heads: int = config["num_attention_heads"]
         self._kv_heads: int = config["num_key_value_heads"]
         self._head: int = config["head_dim"]
@@ -163,7 +166,7 @@ class Network:
                 members = list(zip(paths, (len(part) for part in parts), strict=True))
                 self._members[layer, group] = members
                 for name, path, part in zip(names, paths, parts, strict=True):
-                    if name in targets:
+                    if name in targets and layer >= self.first_adapted:
                         a = torch.empty(rank, part.shape[1])
                         torch.nn.init.kaiming_uniform_(a, a=math.sqrt(5))
                         self.adapters[path] = (a.requires_grad_(), torch.zeros(len(part), rank, requires_grad=True))

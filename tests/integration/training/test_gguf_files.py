@@ -25,6 +25,8 @@ def test_approximated_matrices_become_q8_0_and_keep_their_values(tiny_gguf: Path
     assert np.array_equal(written.raw("token_embd.weight"), embedded.raw("token_embd.weight"))
     values = embedded.values("blk.7.ffn_down.weight")
     assert np.abs(written.values("blk.7.ffn_down.weight") - values).max() < np.abs(values).max() / 127
+    write_merged(embedded, tmp_path / "merged.gguf", lambda name: None)
+    assert not is_approximated(GgufFile.open(tmp_path / "merged.gguf")), "layers without an adapter are approximated"
 
 
 def test_our_reader_sees_what_the_gguf_package_sees(tiny_gguf: Path) -> None:

@@ -66,6 +66,23 @@ async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
     assert any(bool(p.abs().sum() > 0) for name, p in loaded.named_parameters() if "lora_B" in name)
 
 
+async def test_frozen_layers_are_in_neither_the_adapter_nor_changed_in_the_merged_file(
+    job: dict[str, Any], tiny_gguf: Path
+) -> None:
+    from gguf import GGUFReader
+    from safetensors.torch import load_file
+
+    trained, _ = await run(job, frozen_share=0.5)
+    tensors = load_file(trained.adapter_dir / "adapter_model.safetensors")
+    assert {name.split(".")[4] for name in tensors} == {"1"}
+    assert json.loads((trained.adapter_dir / "adapter_config.json").read_text())["layers_to_transform"] == [1]
+    base, merged = (
+        {tensor.name: tensor.data.tobytes() for tensor in GGUFReader(file).tensors}
+        for file in (tiny_gguf, trained.merged_gguf)
+    )
+    assert {name.split(".")[1] for name in base if base[name] != merged[name]} == {"1"}
+
+
 async def test_the_same_job_gives_the_same_adapter(job: dict[str, Any], tmp_path: Path) -> None:
     first, _ = await run(job, epochs=1, threads=1)
     again, _ = await run(job, epochs=1, threads=1, output=tmp_path / "again")

@@ -23,17 +23,26 @@ def examples() -> list[Example]:
     return made
 
 
-@pytest.mark.parametrize("targets", [ALL_LINEAR, ("q_proj", "v_proj"), ("up_proj", "k_proj")])
+@pytest.mark.parametrize(
+    ("targets", "frozen_share", "adapted"),
+    [
+        (ALL_LINEAR, 0.0, [0, 1]),
+        (("q_proj", "v_proj"), 0.0, [0, 1]),
+        (("up_proj", "k_proj"), 0.0, [0, 1]),
+        (ALL_LINEAR, 0.5, [1]),
+    ],
+)
 def test_loss_and_gradients_are_those_of_peft(
-    tiny_dir: Path, examples: list[Example], targets: tuple[str, ...]
+    tiny_dir: Path, examples: list[Example], targets: tuple[str, ...], frozen_share: float, adapted: list[int]
 ) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaForCausalLM
 
     torch.manual_seed(0)
-    network = Network(tiny_dir, targets, rank=4, alpha=8.0, dropout=0.0)
+    network = Network(tiny_dir, targets, rank=4, alpha=8.0, dropout=0.0, frozen_share=frozen_share)
     base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
-    peft = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules=list(targets)))
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=list(targets), layers_to_transform=adapted)
+    peft = get_peft_model(base, config)
     layers = dict(peft.named_modules())
     theirs = {path: layers[f"base_model.model.{path}"] for path in network.adapters}
     for path, (a, b) in network.adapters.items():
