@@ -193,7 +193,7 @@ class ExecutionSettings(Section):
     """How much and how."""
 
     iterations: int = Field(default=1, ge=1)
-    tasks_per_iteration: int = Field(default=858, ge=1)
+    tasks_per_iteration: int = Field(default=990, ge=1)
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
     reflection: tuple[Question, ...] = ()
