@@ -48,9 +48,16 @@ def main() -> None:
         base = base_model_dir(Path(folder))
         rows = examples(base)
         batches = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
-        network = Network(base, settings.target_modules, settings.rank, settings.alpha, 0.0)
+        network = Network(
+            base, settings.target_modules, settings.rank, settings.alpha, 0.0, frozen_share=settings.frozen_share
+        )
         plain = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="sdpa")
-    lora = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(settings.target_modules))
+    lora = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=list(settings.target_modules),
+        layers_to_transform=list(range(network.first_adapted, network.layers)),
+    )
     peft: Any = get_peft_model(plain, lora)
 
     def ours(batch: list[Example]) -> torch.Tensor:

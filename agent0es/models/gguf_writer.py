@@ -1,6 +1,7 @@
 """Writing a GGUF file that is another one with some matrices replaced: same metadata, same tokenizer.
 
-What OpenVINO would only approximate is written in Q8_0, with or without other values."""
+What OpenVINO would only approximate is written in Q8_0, with or without other values.
+"""
 
 import os
 import struct
@@ -44,7 +45,7 @@ def is_approximated(file: GgufFile) -> bool:
     For SmolLM2-135M in Q4_1 its log-probabilities are 0.35 off on average, and one greedy token in five is another
     one; with the same values in Q8_0 they are 0.05 off, one in thirty.
     """
-    return any(_is_approximated(tensor) for tensor in file.tensors.values())
+    return any(_approximates(tensor) for tensor in file.tensors.values())
 
 
 def as_q8_0(file: GgufFile, path: Path) -> None:
@@ -64,7 +65,7 @@ def _write(base: GgufFile, file: BinaryIO, replaced: Replaced) -> None:
     file.seek(data_start)
     for name, tensor in base.tensors.items():
         values = replaced(name)
-        if values is None and _is_approximated(tensor):
+        if values is None and _approximates(tensor):
             values = base.values(name)
         kind, data = (tensor.type, base.raw(name)) if values is None else (q8_0, gguf.quants.quantize(values, q8_0))
         offset = file.tell() - data_start
@@ -82,7 +83,8 @@ def _write(base: GgufFile, file: BinaryIO, replaced: Replaced) -> None:
     file.write(directory)
 
 
-def _is_approximated(tensor: TensorInfo) -> bool:
+def _approximates(tensor: TensorInfo) -> bool:
+    """Whether OpenVINO takes other values than a tensor's own."""
     import gguf
 
     return gguf.GGMLQuantizationType(tensor.type).name in _APPROXIMATED

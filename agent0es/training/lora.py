@@ -63,11 +63,11 @@ def main() -> None:
     network = Network(
         base_dir,
         job["target_modules"],
-        job["rank"],
-        job["alpha"],
-        job["dropout"],
-        PRECISIONS[precision],
-        job["frozen_share"],
+        rank=job["rank"],
+        alpha=job["alpha"],
+        dropout=job["dropout"],
+        precision=PRECISIONS[precision],
+        frozen_share=job["frozen_share"],
     )
     phases.end("load")
     losses, tokens = train(network, examples, job)

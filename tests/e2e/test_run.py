@@ -57,6 +57,8 @@ def test_the_loop_on_the_real_model_survives_a_kill_in_training(tmp_path: Path) 
     [trained] = [event for event in events if isinstance(event, ev.AdapterTrained)]
     folder = tmp_path / trained.path
     assert (folder / "merged.gguf").is_file() and (folder / "adapter" / "adapter_model.safetensors").is_file()
+    adapted = json.loads((folder / "adapter" / "adapter_config.json").read_text())["layers_to_transform"]
+    assert adapted == list(range(10, 30)), "training.frozen_share is a third of thirty layers"
     assert trained.loss[-1] < trained.loss[0]
     [evaluated] = [event for event in events if isinstance(event, ev.AdapterEvaluated)]
     shares = {(score.arm, score.split): score.correct / score.problems for score in evaluated.scores}
