@@ -1,23 +1,39 @@
 """What commands share: the options that all of them take, and how rows and texts are printed.
 
-Texts of models are hostile: a terminal obeys what is written to it. So no character that is not printable reaches the
-output: tables show it as an escape (`\\x1b`), JSON as `\\u001b`, which reads back as the same string. Nothing is left
-out, because what a text tried to hide is worth seeing.
+Texts of models are hostile: a terminal obeys what is written to it. So no character that is not printable, that is not
+seen (variation selectors, fillers), or that is a fourth mark on one letter reaches the output: tables show it as an
+escape (`\\x1b`), JSON as `\\u001b`, which reads back as the same string. Nothing is left out, because what a text tried
+to hide is worth seeing.
 """
 
 import json
 import math
+import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from agent0es.errors import UserError
+
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that are printable by their class and yet not seen."""
+MOST_MARKS = 3
+"""Accents on one letter; more draw over the lines around it."""
+LARGEST_PLAIN = 1e15
+"""Below it a float's whole part is written out."""
+
 NUMBER = (int, float, Decimal)
+FREE_TEXT = (str, dict, list, tuple)
+"""What may be folded at its spaces; a time may not."""
 
 store_option = click.option(
     "--store",
@@ -32,18 +48,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 
 
 def printable(text: str) -> str:
-    """The text on one line, with an escape in place of each character that is not printable."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    """The text on one line, with an escape in place of each character that is not seen or moves others."""
+    return _escaped(text, lambda c: c.encode("unicode_escape", "surrogatepass").decode())
 
 
 def json_line(value: Any) -> str:
-    """The value as JSON on one line, without a character that is not printable."""
-    text = json.dumps(_jsonable(value), ensure_ascii=False)
-    if text.isprintable():
+    """The value as JSON on one line, numbers with all their digits, without a character that is not printable."""
+    text = _escaped(_json(value), _json_escape)
+    if text.isascii() or _holds_all(sys.stdout):
         return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if c.isascii() else _json_escape(c) for c in text)
 
 
 def shorten(text: str, width: int) -> str:
@@ -64,58 +78,69 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table: drawn on a terminal, aligned text elsewhere. Numbers to the right."""
-    body = [list(row) for row in rows]
-    right = [
-        all(isinstance(row[i], NUMBER) and not isinstance(row[i], bool) for row in body if row[i] is not None)
-        for i in range(len(columns))
-    ]
-    cells = [[_cell(value) for value in row] for row in body]
-    if sys.stdout.isatty():
-        _draw(columns, cells, right, title)
-    else:
-        _align([printable(name) for name in columns], cells, right, title)
+    """A table: fitted to the terminal, else aligned. Numbers to the right; nothing is cut."""
+    from agent0es.cli.layout import Column, layout
+
+    body = list(rows)
+    made = []
+    for place, name in enumerate(columns):
+        values = [row[place] for row in body]
+        cells = [_cell(value) for value in values]
+        numbers = all(isinstance(v, NUMBER) and not isinstance(v, bool) for v in values if v is not None)
+        free = any(isinstance(v, FREE_TEXT) and " " in cell for v, cell in zip(values, cells, strict=True))
+        made.append(Column(printable(name), cells, right=numbers, folds=free))
+    if title:
+        write_lines([title])
+    width = terminal_width()
+    write_lines(layout(made, width, ruled=width is not None))
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """CSV with a header. To a file or a pipe the texts go as they are; to a terminal with escapes."""
     import csv
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    writer = csv.writer(_Exact(), lineterminator="\n")
     clean = printable if sys.stdout.isatty() else str
+    writer.writerow(map(clean, columns))
     for row in rows:
         writer.writerow(["" if v is None else clean(v if isinstance(v, str) else _plain(v, full=True)) for v in row])
     sys.stdout.flush()
 
 
-def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+class _Exact:
+    """Standard output for data that must not be changed on the way. Raises UserError for what its encoding lacks."""
 
-    # Text objects are never read as markup.
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for name, to_the_right in zip(columns, right, strict=True):
-        table.add_column(Text(printable(name)), justify="right" if to_the_right else "left")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    def write(self, text: str) -> int:
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError as error:
+            lacking = printable(text[error.start])
+            raise UserError(
+                f"standard output is {error.encoding} and can't hold {lacking}; set PYTHONIOENCODING=utf-8, or write a "
+                "file with -o"
+            ) from None
+        return sys.stdout.write(text)
 
 
-def _align(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], title: str) -> None:
-    from rich.cells import cell_len
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    """The text with an escape for each character that a terminal obeys, that is not seen, or that floods its place."""
+    if text.isascii() and text.isprintable():
+        return text
+    parts = []
+    marks = 0
+    for c in text:
+        marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
+        parts.append(escape(c) if not c.isprintable() or INVISIBLE.match(c) or marks > MOST_MARKS else c)
+    return "".join(parts)
 
-    lines = [columns, *cells]
-    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
 
-    def pad(cell: str, width: int, to_the_right: bool) -> str:
-        space = " " * (width - cell_len(cell))
-        return space + cell if to_the_right else cell + space
+def _json_escape(c: str) -> str:
+    return f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1]
 
-    if title:
-        sys.stdout.write(title + "\n")
-    write_lines("  ".join(map(pad, line, widths, right)).rstrip() for line in lines)
+
+def _holds_all(stream: TextIO) -> bool:
+    """Whether the stream's encoding has every character."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith(("utf", "cp65001"))
 
 
 def _cell(value: Any) -> str:
@@ -130,7 +155,7 @@ def _plain(value: Any, full: bool = False) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return str(value) if full else f"{value:.4g}"
+            return str(value) if full else _short(value)
         case datetime():
             # Naive times are UTC, as everywhere in the projections.
             return value.isoformat(sep=" ", timespec="auto" if full else "seconds")
@@ -140,26 +165,41 @@ def _plain(value: Any, full: bool = False) -> str:
             return str(value)
 
 
-def _jsonable(value: Any) -> Any:
-    """The value in what JSON has. Times are ISO 8601, naive ones UTC; NaN and infinities become null."""
+def _short(value: float) -> str:
+    """Four significant digits, but never less than the whole number before the point."""
+    text = f"{value:.4g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < LARGEST_PLAIN else text
+
+
+def _json(value: Any) -> str:
+    """The value as JSON text. Times are ISO 8601, naive ones UTC; NaN and infinities become null.
+
+    Whole numbers and decimals have all their digits, which many readers of JSON round unless they are told not to.
+    """
     match value:
-        case None | bool() | int() | str():
-            return value
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(int(value))
+        case str():
+            return json.dumps(value, ensure_ascii=False)
         case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {str(key): _jsonable(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_jsonable(inner) for inner in value]
-        case datetime():
-            return value.isoformat() + ("Z" if value.tzinfo is None else "")
-        case date():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
+            return repr(float(value)) if math.isfinite(value) else "null"
         case Decimal():
-            return float(value)
+            return str(value) if value.is_finite() else "null"
+        case dict():
+            return "{" + ", ".join(f"{_json(str(key))}: {_json(inner)}" for key, inner in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_json, value)) + "]"
+        case datetime():
+            return _json(value.isoformat() + ("Z" if value.tzinfo is None else ""))
+        case date():
+            return _json(value.isoformat())
+        case timedelta():
+            return repr(value.total_seconds())
         case bytes():
-            return value.hex()
+            return _json(value.hex())
         case _:
-            return str(value)
+            return _json(str(value))
