@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from agent0es.cli.output import json_line, store_option, write_lines
+from agent0es.files import replacing
 
 
 @click.group("export")
@@ -26,7 +27,6 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
     left out, and so is what was retracted.
     """
     from agent0es.bootstrap import open_store, resolve_run
-    from agent0es.errors import StoreError
     from agent0es.log import History
     from agent0es.projections.trajectories import trajectories
 
@@ -38,11 +38,8 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
             write_lines(lines)
             return
         count = 0
-        try:
-            with output.open("w", encoding="utf-8") as file:
-                for line in lines:
-                    file.write(line + "\n")
-                    count += 1
-        except OSError as error:
-            raise StoreError(f"{output}: {error.strerror or error}; name another file with -o") from None
+        with replacing(output) as file:
+            for line in lines:
+                file.write(line.encode() + b"\n")
+                count += 1
         click.echo(f"{count} trajectories in {output}", err=True)

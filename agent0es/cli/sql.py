@@ -1,5 +1,6 @@
 """`agent0es sql`: questions in SQL, one at a time, from a script, or in a shell. None of them writes to the store."""
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -10,6 +11,7 @@ import click
 
 from agent0es.cli.output import json_line, store_option, write_csv, write_lines, write_table
 from agent0es.cli.tables import objects, open_tables, unique
+from agent0es.files import read_text, replacing
 
 if TYPE_CHECKING:
     from agent0es.projections import Answer
@@ -58,7 +60,7 @@ def sql_command(
 
         shell(lambda script: _answer(store, statements(script), form))
     else:
-        script = statements(sys.stdin.read()) if query is None or query == "-" else [query]
+        script = statements(read_text(Path("-"))) if query is None or query == "-" else [query]
         if form == "parquet" and output is not None:
             _write_parquet(store, script, output)
         else:
@@ -98,7 +100,7 @@ def _write_parquet(store: Path, script: list[str], output: Path) -> None:
 
     if len(script) != 1:
         raise QueryError(f"a parquet file holds the rows of one query; these are {len(script)}")
-    with open_tables(store) as (_, tables), _replacing(output) as draft:
+    with open_tables(store) as (_, tables), replacing(output) as file:
         try:
             batches = tables.arrow(script[0])
             schema = pyarrow.schema(
@@ -107,7 +109,7 @@ def _write_parquet(store: Path, script: list[str], output: Path) -> None:
                     for field, name in zip(batches.schema, unique(batches.schema.names), strict=True)
                 ]
             )
-            with parquet.ParquetWriter(draft, schema) as writer:
+            with parquet.ParquetWriter(file, schema) as writer:
                 for batch in batches:
                     writer.write_batch(pyarrow.RecordBatch.from_arrays(batch.columns, schema=schema))
         except pyarrow.ArrowException as error:
@@ -138,20 +140,10 @@ def _to(output: Path | None) -> Iterator[None]:
     if output is None:
         yield
         return
-    with _replacing(output) as draft, draft.open("w", encoding="utf-8") as file, redirect_stdout(file):
-        yield
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
-    """A file beside the wanted one, which takes its name at the end; on an error nothing is left."""
-    from agent0es.errors import StoreError
-
-    draft = output.with_name(output.name + ".part")
-    try:
-        yield draft
-        draft.replace(output)
-    except OSError as error:
-        raise StoreError(f"{output}: {error.strerror or error}; name another file with -o") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(output) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+        try:
+            with redirect_stdout(text):
+                yield
+        finally:
+            text.detach()  # else it would close the file before it is complete

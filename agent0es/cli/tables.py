@@ -3,12 +3,18 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from agent0es.errors import QueryError
 
 if TYPE_CHECKING:
     from agent0es.log import EventLog
     from agent0es.projections import Answer, Projections
+
+SURELY_EXACT = 4000
+"""Digits of a whole number that Python reads without being asked twice."""
 
 
 @contextmanager
@@ -46,7 +52,23 @@ def _parsed(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if kind == "JSON":
-        return json.loads(value)
+        return _exact_json(value)
     if kind == "JSON[]":
-        return [None if part is None else json.loads(part) for part in value]
+        return [None if part is None else _exact_json(part) for part in value]
     return value
+
+
+def _exact_json(text: str) -> Any:
+    """JSON as Python values, numbers with all their digits. Raises QueryError when it is nested too deeply."""
+    try:
+        return json.loads(text, parse_float=_exact_number, parse_int=_exact_number)
+    except RecursionError:
+        raise QueryError("a JSON value is nested too deeply to be shown as JSON; CAST it AS VARCHAR") from None
+
+
+def _exact_number(text: str) -> int | float | Decimal:
+    """The number as Python has it, or as a Decimal where that would lose digits."""
+    if len(text) < SURELY_EXACT and text.lstrip("-").isdigit():
+        return int(text)
+    number = float(text)
+    return number if repr(number) == text else Decimal(text)

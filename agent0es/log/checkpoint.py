@@ -14,14 +14,13 @@ can check what is signed here:
 import base64
 import binascii
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent0es.crash_points import reach
 from agent0es.errors import StoreError
+from agent0es.files import replacing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -178,18 +177,7 @@ def public_file(file: Path) -> Path:
 
 def write_file(file: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, on the disk when this returns. Raises StoreError."""
-    draft: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        draft = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as output:
-            output.write(text)
-            output.flush()
-            os.fchmod(handle, mode)
-            os.fsync(handle)
+    with replacing(file, mode=mode) as output:
+        output.write(text.encode())
+        output.flush()
         reach("checkpoint.draft")
-        draft.replace(file)
-    except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
-        raise StoreError(f"{file}: {error.strerror or error}; name another file") from None

@@ -7,8 +7,6 @@ stand there as text, or as base64 where they are none.
 
 import hashlib
 import json
-import os
-import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -19,6 +17,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from agent0es.errors import StoreError
+from agent0es.files import replacing
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
 from agent0es.log.schema import events, handled, texts
@@ -32,44 +31,31 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 def export_log(datastore: Datastore, file: Path) -> ChainReport:
     """Write the log as of now, verified on the way. Raises StoreError and leaves no file when it does not verify."""
-    draft: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        draft = Path(name)
-        with os.fdopen(handle, "wb") as output, datastore.read() as connection:
-            digest = hashlib.sha256()
+    with replacing(file) as output, datastore.read() as connection:
+        digest = hashlib.sha256()
 
-            def write(kind: str, value: Any) -> None:
-                line = _encode({kind: value}).encode() + b"\n"
-                digest.update(line)
-                output.write(line)
+        def write(kind: str, value: Any) -> None:
+            line = _encode({kind: value}).encode() + b"\n"
+            digest.update(line)
+            output.write(line)
 
-            def written(rows: Iterable[Row]) -> Iterator[Row]:
-                for row in rows:
-                    write("event", _event(row))
-                    yield row
+        def written(rows: Iterable[Row]) -> Iterator[Row]:
+            for row in rows:
+                write("event", _event(row))
+                yield row
 
-            index = TextIndex()
-            write(HEADER, FORMAT)
-            for sha256, text in stored_rows(connection, datastore.dialect.raw_texts):
-                index.add(sha256, text)
-                write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
-            report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
-            if not report.ok:
-                raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
-            columns = (handled.c.run, handled.c.position, handled.c.handler)
-            for mark in connection.execute(select(*columns, handled.c.committed).order_by(*columns)).mappings():
-                write("handled", dict(mark))
-            write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
-            output.flush()
-            os.fsync(handle)
-        draft.chmod(0o644)
-        draft.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file}: {error.strerror or error}; name another file with -o") from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
+        index = TextIndex()
+        write(HEADER, FORMAT)
+        for sha256, text in stored_rows(connection, datastore.dialect.raw_texts):
+            index.add(sha256, text)
+            write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
+        report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
+        if not report.ok:
+            raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
+        columns = (handled.c.run, handled.c.position, handled.c.handler)
+        for mark in connection.execute(select(*columns, handled.c.committed).order_by(*columns)).mappings():
+            write("handled", dict(mark))
+        write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
     return report
 
 

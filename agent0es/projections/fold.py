@@ -16,11 +16,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
-from agent0es.projections import database, schema
+from agent0es.projections import database, schema, values
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection, DuckDBPyRelation
-    from pyarrow import Array, RecordBatchReader, Table
+    from duckdb import DuckDBPyConnection
+    from pyarrow import RecordBatchReader, Table
 
     from agent0es.log import EventLog
 
@@ -117,12 +117,12 @@ class Projections:
         with self._refused(cursor):
             cursor.execute(sql, parameters)
             columns = [column[0] for column in cursor.description or ()]
-            types = [str(column[1]) for column in cursor.description or ()]
-            relation = None
-            if any("WITH TIME ZONE" in kind for kind in types):  # DuckDB asks for another package to make these
+            kinds = [column[1] for column in cursor.description or ()]
+            textual = values.as_text(sql, kinds)
+            if textual is not None:
                 cursor.abort()
-                relation = cursor.sql(sql, params=parameters or None)
-            return Answer(columns, types, self._rows(cursor, relation))
+                cursor.execute(textual, parameters)
+            return Answer(columns, [str(kind) for kind in kinds], self._rows(cursor, [*map(values.reader, kinds)]))
 
     def arrow(self, sql: str) -> "RecordBatchReader":
         """The same, as Arrow batches. Reading them raises what pyarrow raises."""
@@ -174,13 +174,17 @@ class Projections:
                 raise
             raise self._refusal(error) from error
 
-    def _rows(self, cursor: "DuckDBPyConnection", relation: "DuckDBPyRelation | None") -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, cursor: "DuckDBPyConnection", readers: "Sequence[values.Reader | None]"
+    ) -> Iterator[tuple[Any, ...]]:
         """The rows as Python values, some thousands at a time."""
+        changed = any(readers)
         with self._refused(cursor):
-            if relation is not None:
-                yield from _through_arrow(relation)
-            else:
-                while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                if changed:
+                    for row in rows:
+                        yield tuple(read(v) if read else v for read, v in zip(readers, row, strict=True))
+                else:
                     yield from rows
         cursor.close()
         self._cursors.discard(cursor)
@@ -331,26 +335,6 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
         kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"only queries are answered, and this is {kind}; the tables follow from the log alone")
-
-
-def _through_arrow(relation: "DuckDBPyRelation") -> Iterator[tuple[Any, ...]]:
-    import pyarrow
-
-    try:
-        for batch in relation.to_arrow_reader(ROWS_AT_ONCE):
-            yield from zip(*(_values(column) for column in batch.columns), strict=True)
-    except pyarrow.ArrowException as error:
-        raise ValueError(str(error)) from error
-
-
-def _values(column: "Array[Any]") -> list[Any]:
-    """A column as Python values: maps as dicts, and DuckDB's 128-bit integers, which sums are, as integers."""
-    import pyarrow
-
-    values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
-    if pyarrow.types.is_decimal(column.type) and column.type.scale == 0:
-        return [None if value is None else int(value) for value in values]
-    return values
 
 
 def one_line(error: Exception) -> str:
