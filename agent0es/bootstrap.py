@@ -3,12 +3,12 @@
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent0es import __version__
+from agent0es import __version__, plugins
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError
 from agent0es.log import EventLog, History, NewEvent
@@ -35,18 +35,23 @@ LOG_URL = "AGENT0ES_LOG__URL"
 def open_store(store: Path, *, create: bool = False, url: str | None = None) -> EventLog:
     """The log of a store, or the one at a URL: the one given, else that of `AGENT0ES_LOG__URL`.
 
-    Raises StoreError in one line when it is missing, read-only or not a log.
+    Raises StoreError in one line when it is missing, read-only or not a log, ConfigurationError for what is no URL.
     """
+    url = url or os.environ.get(LOG_URL)
+    if url and "://" not in url:  # without it, for it may hold a password
+        raise ConfigurationError(f"{LOG_URL} must be a URL such as postgresql://user:password@host:5432/database")
     if create:
         try:
             store.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
-    return EventLog.open(url or os.environ.get(LOG_URL) or store / LOG_FILE, read_only=not create)
+    return EventLog.open(url or store / LOG_FILE, read_only=not create)
 
 
 def resolve_run(log: EventLog, wanted: str) -> str:
     """The full name of a run from a unique prefix of it, or `latest`."""
+    if not wanted:
+        raise RunNotFound("the name of the run is empty; name a run, a prefix of it, or `latest`")
     runs = log.runs()
     if wanted == "latest" and runs:
         return runs[-1]
@@ -69,13 +74,28 @@ def new_run_name(log: EventLog) -> str:
     return name
 
 
-def start_run(log: EventLog, run: str, configuration: "Configuration", weights: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made with, for its first event."""
+
+    weights: Mapping[str, str]
+    """Model name to sha256 of its weights."""
+    plugins: Mapping[str, str]
+    """`<entry point group>:<name>` to package and version."""
+
+
+NO_PARTS = Parts({}, {})
+"""Of models without weights, and parts that were put together by hand."""
+
+
+def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Parts) -> None:
     """Write RunStarted. The caller holds the lease on the run."""
     started = ev.RunStarted(
         seed=configuration.seed,
         configuration=configuration.model_dump(mode="json"),
         code_version=__version__,
-        weights=dict(weights),
+        weights=dict(parts.weights),
+        plugins=dict(parts.plugins),
     )
     log.append([NewEvent(f"run/{run}", started)], handler="cli")
 
@@ -98,9 +118,7 @@ def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
     return plan
 
 
-def fork_run(
-    log: EventLog, run: str, parent: str, position: int, configuration: "Configuration", weights: Mapping[str, str]
-) -> None:
+def fork_run(log: EventLog, run: str, parent: str, position: int, configuration: "Configuration", parts: Parts) -> None:
     """Write RunForked. The caller holds the lease on the run, and has asked `agent0es.history.forking` whether."""
     forked = ev.RunForked(
         parent=parent,
@@ -108,7 +126,8 @@ def fork_run(
         seed=configuration.seed,
         configuration=configuration.model_dump(mode="json"),
         code_version=__version__,
-        weights=dict(weights),
+        weights=dict(parts.weights),
+        plugins=dict(parts.plugins),
     )
     log.append([NewEvent(f"run/{run}", forked)], handler="cli")
 
@@ -121,14 +140,12 @@ def configuration_of(log: EventLog, run: str) -> "Configuration":
 
 
 def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
-    """The weighted reward components, from the entry point group `agent0es.rewards`."""
-    known = {point.name: point for point in entry_points(group="agent0es.rewards")}
-    for name in weights:
-        if name not in known:
-            raise ConfigurationError(
-                f"rewards.weights.{name}: no such component; there are: {', '.join(sorted(known))}"
-            )
-    return {name: known[name].load() for name in weights}
+    """The weighted reward components, from the entry point group `agent0es.rewards`. Raises ConfigurationError."""
+    components = {name: plugins.load(plugins.REWARDS, name) for name in weights}
+    for name, component in components.items():
+        if not callable(component):
+            raise plugins.broken(plugins.REWARDS, name, "is no function of RewardInputs, so it can't be called")
+    return components
 
 
 def practised_domains(configuration: "Configuration") -> "Domains":
@@ -146,13 +163,20 @@ def practised_domains(configuration: "Configuration") -> "Domains":
 
 
 async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
-    """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`."""
+    """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`.
+
+    Raises ConfigurationError where a plug-in that the run used is gone, because decisions are made with it.
+    """
     from agent0es.history.novelties import Novelties
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
     from agent0es.models.factory import chat_template
 
     configuration = configuration_of(log, run)
+    if gone := plugins.gone(History.of(log, run).started.plugins):
+        raise ConfigurationError(
+            f"run {run} used {' and '.join(gone)}, not installed here; install it to verify the run"
+        )
     models = configuration.models
     rules = Rules(
         domains=practised_domains(configuration),
@@ -201,6 +225,7 @@ async def open_ports(
 
     Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
     """
+    from agent0es.configuration_secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
@@ -223,17 +248,18 @@ async def open_ports(
         enabled = configuration.tools.enabled or [tool for domain in domains.values() for tool in domain.tools]
         tools = load_tools(dict.fromkeys((*enabled, *VERIFIER_TOOLS)), sandbox)
 
-        def backend(settings: "ModelSettings") -> "ModelBackend":
-            options = dict(settings.options)
+        def backend(role: str, settings: "ModelSettings") -> "ModelBackend":
+            options = with_secrets(settings.options, f"models.{role}.options", os.environ)
+            name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)
             if configuration.execution.deterministic and settings.backend == "openvino":
                 # What is cached depends on what was asked before, and moves the last bits of what is written next.
                 options.setdefault("prefix_cache", False)
-            return create_backend(settings.backend, settings.name, cache=store / "base", **options)
+            return create_backend(settings.backend, name, cache=store / "base", **options)
 
-        student_model = backend(student)
+        student_model = backend("student", student)
         stack.push_async_callback(student_model.close)
         same = (teacher.backend, teacher.name, teacher.options) == (student.backend, student.name, student.options)
-        teacher_model = student_model if same else backend(teacher)
+        teacher_model = student_model if same else backend("teacher", teacher)
         if not same:
             stack.push_async_callback(teacher_model.close)
         for role in configuration.training.roles:
@@ -246,7 +272,7 @@ async def open_ports(
             store=store,
             log=log,
             history=history,
-            configuration=configuration,
+            configuration=configuration.without_secrets(),
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
@@ -263,13 +289,18 @@ def require(role: str, model: "ModelBackend", capability: str) -> None:
         raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
 
 
-async def check(store: Path, log: EventLog, configuration: "Configuration") -> dict[str, str]:
-    """Open everything that a run needs and close it again, so that what is wrong is said before the run has begun.
-
-    Returns the hash of each model's weights by the model's name.
-    """
+async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
+    """Open everything that a run needs and close it again, so that what is wrong is said before the run has begun."""
+    models = configuration.models
     async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
-        return {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
+        used: dict[plugins.Group, set[str]] = {
+            plugins.MODELS: {models.teacher.backend, models.student.backend},
+            plugins.TOOLS: set(ports.tools),
+            plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.REWARDS: set(ports.rewards),
+        }
+        weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
+        return Parts(weights, plugins.packages_of(used))
 
 
 def handlers(ports: "Ports") -> "list[Handler]":

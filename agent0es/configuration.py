@@ -3,23 +3,32 @@
 Later sources win: defaults, the file, `AGENT0ES_<SECTION>__<KEY>` in the environment, `--set section.key=value`.
 """
 
-import difflib
+import math
 import os
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-from agent0es import crash_points
+from agent0es import crash_points, plugins
+from agent0es.configuration_messages import dotted, explain, section_at, without_empty_sections
+from agent0es.configuration_secrets import url_without_secrets, without_secrets
+from agent0es.configuration_sources import Given, KeyPath, Option, Source, short
 from agent0es.domain.task import Question
 from agent0es.errors import ConfigurationError
 
-ENVIRONMENT_PREFIX = "AGENT0ES_"
 NOT_SETTINGS = {"AGENT0ES_STORE", crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
-
 
 PYTHON_MODULES = tuple(
     """__future__ abc array ast base64 binascii bisect builtins calendar cmath codecs collections colorsys contextlib
@@ -28,13 +37,28 @@ html io itertools json keyword locale math mpmath numbers numpy operator os path
 secrets shutil statistics string struct sympy sys tempfile textwrap time timeit tokenize traceback types
 typing unicodedata unittest uuid warnings weakref zipfile zlib zoneinfo""".split()
 )
+"""What code in `python` may import by default."""
 SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
+
+
+Names = TypeVar("Names", bound=tuple[str, ...] | None)
+
+
+def _each_once(names: Names) -> Names:
+    """Refuse a name that stands twice."""
+    for name in names or ():
+        if names is not None and names.count(name) > 1:
+            raise ValueError(f"{short(name)} stands twice")
+    return names
+
+
+EachOnce = AfterValidator(_each_once)
 
 
 class Section(BaseModel):
     """Part of the configuration; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelSettings(Section):
@@ -42,7 +66,7 @@ class ModelSettings(Section):
 
     backend: str = "openvino"
     """Entry point in the group `agent0es.models`."""
-    name: str = "smollm2-135m-instruct"
+    name: str = Field(default="smollm2-135m-instruct", min_length=1)
     """Name or path of the weights, as the backend understands it."""
     temperature: float = Field(default=0.6, ge=0.0, le=2.0)
     """Sampling temperature; 0 is greedy."""
@@ -52,23 +76,53 @@ class ModelSettings(Section):
     """Bound on the tokens of one turn."""
     stop: tuple[str, ...] = ()
     """Further strings that end the student's turn, e.g. a line break for a model that writes one line a turn."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the backend, e.g. `threads`, `max_batch`."""
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """Passed to the backend, e.g. `threads`, `max_batch`. Secrets (`api_key`, `password`, …) never reach the log: give
+    the name of an environment variable instead, as in `api_key_env: NAME`."""
+
+    @field_validator("options")
+    @classmethod
+    def _finite(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """What is not finite can't be stored as JSON."""
+        waiting = [("", options)]
+        while waiting:
+            key, value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += value.items()
+            elif isinstance(value, list | tuple):
+                waiting += [(key, inner) for inner in value]
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{short(key)} must be a finite number, not {value}")
+        return options
+
+    @field_serializer("options")
+    def _options_without_secrets(self, options: dict[str, Any]) -> Any:
+        """RunStarted keeps the configuration, and what is in the log is there for ever."""
+        return without_secrets(options)
+
+    @field_serializer("name")
+    def _name_without_secrets(self, name: str) -> str:
+        return url_without_secrets(name)
 
 
 class ModelsSettings(Section):
     """The two agents' models."""
 
     teacher: ModelSettings = ModelSettings(temperature=1.0, max_tokens=96)
+    """Who proposes the tasks."""
     student: ModelSettings = ModelSettings(stop=("\n",))
+    """Who solves them, and is trained."""
 
 
 class ToolSettings(Section):
     """What holds for one tool instead of what holds for all; what is None here does not."""
 
     timeout_seconds: float | None = Field(default=None, gt=0.0, le=3600.0)
+    """Wall clock of one call."""
     memory_limit_mb: int | None = Field(default=None, ge=64)
+    """Memory of one call."""
     output_limit_bytes: int | None = Field(default=None, ge=64)
+    """What is kept of a call's output."""
     calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
     """Calls of this tool in one attempt; more are refused."""
     calls_per_minute: int | None = Field(default=None, ge=1)
@@ -80,7 +134,7 @@ class ToolSettings(Section):
 class ToolsSettings(Section):
     """What the student may call, and within which limits."""
 
-    enabled: tuple[str, ...] | None = Field(default=None, min_length=1)
+    enabled: Annotated[tuple[str, ...] | None, EachOnce] = Field(default=None, min_length=1)
     """Entry points in the group `agent0es.tools`; None for those that a task's domain is made for."""
     describe: bool = False
     """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
@@ -88,7 +142,7 @@ class ToolsSettings(Section):
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
     """Wall clock of one call."""
     memory_limit_mb: int = Field(default=512, ge=64)
-    """Address space of one call."""
+    """Memory of one call."""
     output_limit_bytes: int = Field(default=2048, ge=64)
     """What is kept of a call's output."""
     calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
@@ -117,8 +171,8 @@ class SandboxSettings(Section):
 class CurriculumSettings(Section):
     """What the teacher is asked for."""
 
-    domains: tuple[str, ...] = Field(default=("math",), min_length=1)
-    """Entry points in the group `agent0es.task_domains`."""
+    domains: Annotated[tuple[str, ...], EachOnce] = Field(default=("math",), min_length=1)
+    """What is practised: entry points in the group `agent0es.task_domains`."""
     freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the tasks that the teacher writes itself, where the domain allows it; the others are of families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -151,25 +205,35 @@ class RewardsSettings(Section):
 class TrainingSettings(Section):
     """How adapters are trained."""
 
-    roles: tuple[Literal["student", "teacher"], ...] = ("student",)
+    roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
     peft_method: Literal["lora"] = "lora"
+    """What is trained: low-rank adapters."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the multiplications with frozen weights. `auto` takes bf16 where this processor is faster at it; fp32 where
     `execution.deterministic` is set, because another processor would train another adapter."""
     rank: int = Field(default=32, ge=1)
+    """Rank of the adapter's matrices."""
     alpha: float = Field(default=64.0, gt=0.0)
+    """What the adapter adds is scaled by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the adapter's inputs that is left out at random in training."""
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Layers that get an adapter."""
     frozen_share: float = Field(default=1 / 3, ge=0.0, lt=1.0)
     """Share of the layers, counted from the first, that get no adapter: training goes back only through the others."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
+    """The highest; it rises over the warm-up and falls to the end."""
     epochs: int = Field(default=2, ge=1)
+    """How often each example is seen."""
     batch_size: int = Field(default=8, ge=1)
+    """Examples that are worked on at once."""
     gradient_accumulation: int = Field(default=1, ge=1)
+    """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
+    """Steps over which the learning rate rises."""
     examples_per_family: int = Field(default=10, ge=1)
-    """Cap, pooled over all iterations."""
+    """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)
     """With fewer than this the iteration trains nothing."""
 
@@ -190,13 +254,15 @@ class EvaluationSettings(Section):
 
 
 class ExecutionSettings(Section):
-    """How much and how."""
+    """How much is done, and how."""
 
     iterations: int = Field(default=1, ge=1)
+    """Rounds of practice, training and evaluation."""
     tasks_per_iteration: int = Field(default=990, ge=1)
+    """Tasks that the student practises in each."""
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
-    reflection: tuple[Question, ...] = ()
+    reflection: Annotated[tuple[Question, ...], EachOnce] = ()
     """What the student is asked about each answer that it has given, one more turn each: `confidence`, `critique`."""
     tasks_in_flight: int = Field(default=40, ge=1)
     """Tasks that are worked on at once; bounds memory and the size of the batch."""
@@ -207,13 +273,6 @@ class ExecutionSettings(Section):
     retries: int = Field(default=2, ge=0)
     """How often a handler is repeated after a transient error."""
 
-    @field_validator("reflection")
-    @classmethod
-    def _each_question_once(cls, reflection: tuple[Question, ...]) -> tuple[Question, ...]:
-        if len(set(reflection)) < len(reflection):
-            raise ValueError("name each question once")
-        return reflection
-
 
 class LogSettings(Section):
     """Where the log is."""
@@ -221,12 +280,22 @@ class LogSettings(Section):
     url: str | None = None
     """`postgresql://user:password@host:5432/database`; without it, log.db in the store."""
 
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, url: str | None) -> str | None:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            if url is not None:
+                make_url(url)
+        except (ArgumentError, ValueError):  # without the URL, which may hold a password
+            raise ValueError("must be a URL such as postgresql://user:password@host:5432/database") from None
+        return url
+
     @field_serializer("url")
     def _without_password(self, url: str | None) -> str | None:
-        """RunStarted keeps the configuration, and what is in the log is there for ever."""
-        from sqlalchemy import make_url
-
-        return None if url is None else make_url(url)._replace(password=None).render_as_string()
+        return None if url is None else url_without_secrets(url, mask="")
 
 
 class Configuration(Section):
@@ -235,14 +304,27 @@ class Configuration(Section):
     seed: int = Field(default=0, ge=0)
     """Every random choice derives from it."""
     models: ModelsSettings = ModelsSettings()
+    """The two agents' models."""
     tools: ToolsSettings = ToolsSettings()
+    """What the student may call, and within which limits."""
     sandbox: SandboxSettings = SandboxSettings()
+    """Isolation of what models wrote."""
     curriculum: CurriculumSettings = CurriculumSettings()
+    """What the teacher is asked for."""
     rewards: RewardsSettings = RewardsSettings()
+    """What counts as a good answer, and a good task."""
     training: TrainingSettings = TrainingSettings()
+    """How adapters are trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
+    """The held-out problems and the gate."""
     execution: ExecutionSettings = ExecutionSettings()
+    """How much is done, and how."""
     log: LogSettings = LogSettings()
+    """Where the log is."""
+
+    def without_secrets(self) -> "Configuration":
+        """As the log keeps it."""
+        return Configuration.model_validate(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _no_clock_in_a_deterministic_run(self) -> "Configuration":
@@ -254,113 +336,83 @@ class Configuration(Section):
 
 
 def load_configuration(
-    file: Path | None = None, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    options: Iterable[Option] = (),
 ) -> Configuration:
-    """The configuration from all its sources. Raises ConfigurationError with the path and the nearest valid name."""
-    data: dict[str, Any] = _read_yaml(file) if file else {}
-    for name, value in sorted((os.environ if environment is None else environment).items()):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
-            path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
-            _put(data, path, _parse_value(value, name), name)
-    _override(data, overrides)
-    return _with_known_names(data, str(file) if file else "configuration")
+    """The configuration from all its sources. Raises ConfigurationError that names the wrong key."""
+    return loaded(file, overrides, environment, options)[0]
+
+
+def loaded(
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    options: Iterable[Option] = (),
+) -> tuple[Configuration, Given]:
+    """The configuration, and what each source said. Raises ConfigurationError as `load_configuration` does."""
+    chosen = os.environ if environment is None else environment
+    variables = {name: text for name, text in chosen.items() if name not in NOT_SETTINGS}
+    given = Given.collect(file, variables, overrides, options, _is_section)
+    return _with_known_names(given, "configuration"), given
 
 
 def changed_configuration(configuration: Configuration, overrides: Iterable[str]) -> Configuration:
     """The configuration with single keys set, each as `key=value`. Raises ConfigurationError."""
-    data = configuration.model_dump(mode="json")
-    _override(data, overrides)
-    return _with_known_names(data, "--set")
+    given = Given(configuration.model_dump(mode="json"))
+    given.override(overrides, _is_section)
+    return _with_known_names(given, "--set")
 
 
 def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
-    """A validated configuration, or ConfigurationError that names the first wrong key."""
+    """A validated configuration, or ConfigurationError that names the first wrong key.
+
+    A plug-in that is gone keeps nobody from reading what a log holds.
+    """
+    return _parse(Given(dict(data)), source)
+
+
+def _parse(given: Given, otherwise: str) -> Configuration:
+    """`otherwise` is what to call the source of what no source said."""
     try:
-        return Configuration.model_validate(data)
+        return Configuration.model_validate(without_empty_sections(given.data, Configuration))
     except ValidationError as error:
         first = error.errors()[0]
-        path = [str(part) for part in first["loc"]]
-        where = ".".join(path) or "configuration"
-        if first["type"] == "extra_forbidden":
-            raise ConfigurationError(f"{source}: unknown key {where}{_nearest(path)}") from None
-        given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{source}: {where}: {message}{given}") from None
+        path = tuple(str(part) for part in first["loc"])
+        source = (given.source_of(path) if path else None) or Source(otherwise)
+        raise ConfigurationError(explain(dict(first), source, Configuration)) from None
 
 
-def _with_known_names(data: Mapping[str, Any], source: str) -> Configuration:
-    """A validated configuration in which limits are set for nothing but installed tools and task domains.
-
-    Not so for what a log holds: a plug-in that is gone must not keep anybody from reading it.
-    """
-    configuration = parse_configuration(data, source)
-    tools = configuration.tools
-    keys: list[tuple[str, str, Iterable[str]]] = [
-        ("tools.of", "agent0es.tools", tools.of),
-        ("tools.domains", "agent0es.task_domains", tools.domains),
-        *((f"tools.domains.{domain}", "agent0es.tools", of) for domain, of in tools.domains.items()),
+def _with_known_names(given: Given, otherwise: str) -> Configuration:
+    """A validated configuration that names only what is installed. Nothing is imported for that."""
+    configuration = _parse(given, otherwise)
+    models, tools = configuration.models, configuration.tools
+    named: list[tuple[KeyPath, plugins.Group, Iterable[str]]] = [
+        (("models", "teacher", "backend"), plugins.MODELS, [models.teacher.backend]),
+        (("models", "student", "backend"), plugins.MODELS, [models.student.backend]),
+        (("curriculum", "domains"), plugins.TASK_DOMAINS, configuration.curriculum.domains),
+        (("tools", "enabled"), plugins.TOOLS, tools.enabled or ()),
+        (("rewards", "weights"), plugins.REWARDS, configuration.rewards.weights),
+        (("tools", "of"), plugins.TOOLS, tools.of),
+        (("tools", "domains"), plugins.TASK_DOMAINS, tools.domains),
+        *((("tools", "domains", domain), plugins.TOOLS, of) for domain, of in tools.domains.items()),
     ]
-    for section, group, given in keys:
-        known = sorted(entry_points(group=group).names) if given else []
-        for name in given:
-            if name not in known:
-                raise ConfigurationError(f"{source}: unknown key {section}.{name}{_closest(name, known)}")
+    known: dict[plugins.Group, list[str]] = {}
+    for path, group, names in named:
+        for name in names:
+            if (source := given.source_of((*path, name))) is None:
+                continue  # a default, or what a run was started with
+            if group not in known:
+                known[group] = list(plugins.installed(group))
+            if name not in known[group]:
+                raise ConfigurationError(f"{_said(source, path)}: {plugins.unknown(group, name, known[group])}")
     return configuration
 
 
-def _override(data: dict[str, Any], overrides: Iterable[str]) -> None:
-    for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator:
-            raise ConfigurationError(f"--set {override}: write it as key=value, e.g. execution.attempts=4")
-        _put(data, key.strip().split("."), _parse_value(value, key), f"--set {key}")
+def _said(source: Source, path: KeyPath) -> str:
+    return source.name if source.path[: len(path)] == path else f"{source.name}: {dotted(path)}"
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {error.strerror or error}; name a readable YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = " ".join(str(error).split())
-        raise ConfigurationError(f"{file}: not YAML: {line}") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{file}: the top level must be a mapping of sections, e.g. `execution:`")
-    return data
-
-
-def _parse_value(text: str, where: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigurationError(f"{where}: can't read the value {text!r}; quote it as in YAML") from None
-
-
-def _put(data: dict[str, Any], path: list[str], value: Any, where: str) -> None:
-    for part in path[:-1]:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise ConfigurationError(f"{where}: {part} is a value, not a section")
-    data[path[-1]] = value
-
-
-def _nearest(path: list[str]) -> str:
-    """`; did you mean …?` with the closest key of the section in which an unknown key stands."""
-    section: type[BaseModel] = Configuration
-    for part in path[:-1]:
-        annotation = section.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        section = annotation
-    return _closest(path[-1], list(section.model_fields))
-
-
-def _closest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known keys: {', '.join(known)}"
+def _is_section(path: KeyPath) -> bool:
+    return section_at(path, Configuration) is not None

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent0es.bootstrap import handlers, open_ports, open_store, start_run
+from agent0es.bootstrap import NO_PARTS, handlers, open_ports, open_store, start_run
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
@@ -57,7 +57,7 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
     configuration: Configuration = load_configuration(None, overrides, {})
     with open_store(folder, create=True) as log:
         run = "benchmark"
-        start_run(log, run, configuration, {})
+        start_run(log, run, configuration, NO_PARTS)
         async with open_ports(folder, log, run, configuration, lambda progress: None) as ports:
             if fake_tool:
                 ports = replace(ports, tools={"python": NoTool(), "math": NoTool()})

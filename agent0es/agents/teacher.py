@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent0es.domain.task import Scalar
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
@@ -49,7 +49,7 @@ def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
     families = domain.families("practised")
     turns = zero_shot(domain)
     for _ in range(EXAMPLES):
-        offered = rng.sample(families, 3)
+        offered = rng.sample(families, FEWEST_PRACTISED)
         chosen, difficulty = rng.choice(offered), rng.random()
         text = json.dumps({"family": chosen.name, **chosen.sample(rng, difficulty)})
         turns += [("user", request_text({family.name: difficulty for family in offered})), ("assistant", text)]

@@ -27,10 +27,10 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
     with open_store(store, create=True) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
         parent = resolve_run(log, run)
         configuration = fork_configuration(log, snapshots, parent, position, overrides)
-        weights = asyncio.run(check(store, log, configuration))
+        parts = asyncio.run(check(store, log, configuration))
         child = new_run_name(log)
         with log.lease(child):
-            fork_run(log, child, parent, position, configuration, weights)
+            fork_run(log, child, parent, position, configuration, parts)
             if not no_run:
                 drive_and_report(store, log, child, configuration, as_json)
                 return

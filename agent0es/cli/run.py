@@ -44,30 +44,75 @@ def run_command(
     as_json: bool,
 ) -> None:
     """Let a model practise, train on what it got right, and measure what that gained."""
-    from agent0es.bootstrap import check, configuration_of, new_run_name, open_store, resolve_run, start_run
+    from agent0es.bootstrap import check, new_run_name, open_store, start_run
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
-    given = (config_file, overrides or None, iterations, tasks, domains)
-    if resume and any(setting is not None for setting in given):
-        raise ConfigurationError("--resume goes on with the run's own configuration; leave the other settings out")
-    settings = list(overrides)
-    settings += [f"execution.iterations={iterations}"] if iterations is not None else []
-    settings += [f"execution.tasks_per_iteration={tasks}"] if tasks is not None else []
-    settings += [f"curriculum.domains=[{domains}]"] if domains is not None else []
-    configuration = None if resume else load_configuration(config_file, settings)
-    if resume:
-        with open_store(store) as log:  # which makes no store
-            resume = resolve_run(log, resume)
-    with open_store(store, create=True, url=configuration.log.url if configuration else None) as log:
-        weights = None if configuration is None else asyncio.run(check(store, log, configuration))
-        run = resolve_run(log, resume) if resume else new_run_name(log)
+    if resume is not None:
+        if any(setting is not None for setting in (config_file, overrides or None, iterations, tasks, domains)):
+            raise ConfigurationError("--resume uses the stored configuration; remove the other options")
+        _resume(store, resume, as_json)
+        return
+    options = [
+        ("--iterations", "execution.iterations", iterations),
+        ("--tasks", "execution.tasks_per_iteration", tasks),
+        ("--domains", "curriculum.domains", None if domains is None else domain_names(domains)),
+    ]
+    given = [option for option in options if option[2] is not None]
+    configuration = load_configuration(config_file, overrides, options=given)
+    with open_store(store, create=True, url=configuration.log.url) as log:
+        parts = asyncio.run(check(store, log, configuration))
+        run = new_run_name(log)
         with log.lease(run):
-            if configuration is None or weights is None:
-                configuration = configuration_of(log, run)
-            else:
-                start_run(log, run, configuration, weights)
+            start_run(log, run, configuration, parts)
             drive_and_report(store, log, run, configuration, as_json)
+
+
+def domain_names(text: str) -> list[str]:
+    """The names in `math,logic`, also in brackets. Raises ConfigurationError for an empty one."""
+    from agent0es.errors import ConfigurationError
+
+    names = [name.strip() for name in text.strip().removeprefix("[").removesuffix("]").split(",")]
+    if not all(names):
+        raise ConfigurationError("--domains names a domain that is empty; write e.g. --domains math,logic")
+    return names
+
+
+def _resume(store: Path, wanted: str, as_json: bool) -> None:
+    """Drive an interrupted run to its end; of one that is at its end, say so at once."""
+    from agent0es.bootstrap import configuration_of, open_store, resolve_run
+
+    with open_store(store) as log:  # which makes no store
+        run = resolve_run(log, wanted)
+        if _is_over(store, log, run, as_json):
+            return
+    with open_store(store, create=True) as log, log.lease(run):
+        drive_and_report(store, log, run, configuration_of(log, run), as_json)
+
+
+def _is_over(store: Path, log: "EventLog", run: str, as_json: bool) -> bool:
+    """Whether nothing of the run is left to do; what it came to is told then. Nothing is opened for that."""
+    from agent0es.bootstrap import configuration_of
+    from agent0es.cli.progress import Reporter
+    from agent0es.domain.run import RunState, evolve
+    from agent0es.log import History
+    from agent0es.provenance.retraction import unfinished
+
+    history = History.of(log, run)
+    if not any(recorded.run == run for recorded in history.read(types=["RunCompleted"])):
+        return False
+    reporter = Reporter(run, store, configuration_of(log, run), as_json)
+    try:
+        state = RunState()
+        for recorded in history.read():
+            state = evolve(state, recorded.event)
+            reporter(recorded, state)
+        if unfinished(state):
+            return False
+        reporter.summary(state)
+    finally:
+        reporter.close()
+    return True
 
 
 def drive_and_report(

@@ -41,13 +41,13 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
     from agent0es.configuration import load_configuration
     from agent0es.taskdomains import load_task_domain
     from agent0es.tools.policy import policy_of
-    from agent0es.tools.registry import tool_classes
+    from agent0es.tools.registry import installed_tools
 
     configuration = load_configuration(config_file, overrides)
     chosen = domain or configuration.curriculum.domains[0]
     enabled = configuration.tools.enabled or load_task_domain(chosen).tools
     found = []
-    for name, tool in tool_classes().items():
+    for name, tool in installed_tools().items():
         policy = policy_of(configuration.tools, name, chosen)
         found.append(
             {
@@ -60,8 +60,8 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
                 "calls_per_minute": policy.calls_per_minute,
                 "allow": policy.limits.allow,
                 "policy_sha256": policy.sha256,
-                "description": tool.description,
-                "schema": dict(tool.schema),
+                "description": f"broken: {tool}" if isinstance(tool, Exception) else tool.description,
+                "schema": {} if isinstance(tool, Exception) else dict(tool.schema),
             }
         )
     if as_json:

@@ -26,22 +26,24 @@ class RunStarted(Value):
     """A run began. Stream `run/<run>`."""
 
     type: Literal["RunStarted"] = "RunStarted"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     seed: int
     """Every random choice of the run derives from it."""
     configuration: dict[str, Any]
-    """The full configuration, defaults included."""
+    """The full configuration, defaults included; secrets are left out."""
     code_version: str
     """Version of agent0es that started the run."""
     weights: dict[str, str]
     """Model name to sha256 of its weights."""
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """What the run uses (`<entry point group>:<name>`) to the package and version that it comes from."""
 
 
 class RunForked(Value):
     """A run began whose past is another run's up to a position. Stream `run/<run>`."""
 
     type: Literal["RunForked"] = "RunForked"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     parent: str
     """Name of the run that it goes on from."""
     position: int = Field(ge=1)
@@ -49,11 +51,13 @@ class RunForked(Value):
     seed: int
     """Every random choice from here on derives from it."""
     configuration: dict[str, Any]
-    """The full configuration from here on, defaults included."""
+    """The full configuration from here on, defaults included; secrets are left out."""
     code_version: str
     """Version of agent0es that forked the run."""
     weights: dict[str, str]
     """Model name to sha256 of its weights."""
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """What the fork uses (`<entry point group>:<name>`) to the package and version that it comes from."""
 
 
 class IterationStarted(Value):

@@ -21,7 +21,7 @@ from agent0es.handlers.propose import read_task
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains import Domains, practised_families
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
 
 PROBES = 48
 KIND = "eval-teacher"
@@ -100,7 +100,7 @@ def probes(domains: Domains, seed: int) -> list[ev.TaskRequested]:
                 iteration=1,
                 domain=domain,
                 source="families",
-                families={name: round(number / PROBES, 4) for name in rng.sample(families[domain], 3)},
+                families={name: round(number / PROBES, 4) for name in rng.sample(families[domain], FEWEST_PRACTISED)},
                 novelty_bar=0.0,
                 seed=derive_seed(seed, "teacher probe", number),
             )

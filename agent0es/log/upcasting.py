@@ -23,6 +23,10 @@ def _configured_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "configuration": configuration}
 
 
+def _configured_2(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 3, "plugins": {}}  # nobody knows any more
+
+
 def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
 
@@ -42,7 +46,9 @@ def _tool_called_1(old: dict[str, Any]) -> dict[str, Any]:
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 1): _configured_1,
+    ("RunStarted", 2): _configured_2,
     ("RunForked", 1): _configured_1,
+    ("RunForked", 2): _configured_2,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since

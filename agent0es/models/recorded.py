@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from agent0es.configuration_secrets import url_without_secrets
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
@@ -79,7 +80,7 @@ class RecordedBackend(chatml.ChatMl):
         Raises StoreError when there is no log, RunNotFound when it has no such run.
         """
         self.weights = weights
-        self._where = f"run {run} in {store}"
+        self._where = f"run {run} in {url_without_secrets(store)}"
         self._run = run
         self._log = store if "://" in store else Path(store).expanduser() / "log.db"
         self._deployed: set[str] = set()
@@ -98,7 +99,8 @@ class RecordedBackend(chatml.ChatMl):
         """
         store, _, run = name.rpartition(":")
         if not (store and run):
-            raise ConfigurationError(f"recorded: {name!r} must be STORE:RUN, e.g. store:20261124-041215")
+            shown = url_without_secrets(name)
+            raise ConfigurationError(f"recorded: {shown!r} must be STORE:RUN, e.g. store:20261124-041215")
         return cls(store, run, find_weights(weights) if weights else None)
 
     @property

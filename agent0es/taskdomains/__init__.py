@@ -3,20 +3,21 @@
 A domain is a class that is registered in the entry point group `agent0es.task_domains` and called without arguments.
 """
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import get_args
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint
+from typing import Any, get_args
 
+from agent0es import plugins
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import Split, TaskDomain
+from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, Split, TaskDomain
 
-GROUP = "agent0es.task_domains"
-
-__all__ = ["GROUP", "Domains", "TaskDomain", "load_task_domain", "load_task_domains", "practised_families"]
+__all__ = ["Domains", "TaskDomain", "load_task_domain", "load_task_domains", "practised_families"]
 
 Domains = Mapping[str, TaskDomain]
 """The task domains of a run by name, in the order of its configuration. No two have a family of the same name."""
+
+METHODS = tuple(name for name, value in vars(TaskDomain).items() if callable(value) and not name.startswith("_"))
+"""What every domain does."""
 
 
 def load_task_domains(names: Iterable[str]) -> Domains:
@@ -39,21 +40,36 @@ def practised_families(domains: Domains) -> dict[str, list[str]]:
 def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -> TaskDomain:
     """The domain that is registered under this name; `available` replaces what is installed.
 
-    Raises ConfigurationError for a name that nothing registers, and for a domain that can't be imported.
+    Raises ConfigurationError for a name that nothing registers, and for a domain that can't be imported or made or
+    lacks what a domain has.
     """
-    points = {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
-    if name not in points:
-        raise ConfigurationError(_unknown(name, sorted(points)))
-    try:
-        make: Callable[[], TaskDomain] = points[name].load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"task domain {name!r} ({points[name].value}) can't be imported: {error}") from error
-    return make()
+    found: TaskDomain = plugins.make(
+        plugins.TASK_DOMAINS, name, fault=lambda domain: fault(domain, name), available=available
+    )
+    return found
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    if near:
-        return f"no task domain is called {name!r}: did you mean {near[0]!r}? There are: {', '.join(known)}"
-    there = f"there are: {', '.join(known)}" if known else f"none is installed in the entry point group {GROUP}"
-    return f"no task domain is called {name!r}: {there}"
+def fault(domain: Any, name: str) -> str | None:
+    """Why this is no domain that can be practised under the name, to follow what it is; None where it is one."""
+    for member in (*TaskDomain.__annotations__, *METHODS):
+        if not hasattr(domain, member):
+            return f"has no {member}, which every task domain has"
+    if domain.name != name:
+        return f"calls itself {domain.name!r}; name and entry point must be the same"
+    for split in get_args(Split):
+        for family in domain.families(split):
+            if not isinstance(family, Family):
+                return f"has something among its {split} families that is no Family: {type(family).__name__}"
+            if family.domain != name:
+                return f"has a family {family.name!r} with domain={family.domain!r}; it must be {name!r}"
+            if family.split != split:
+                return f"has a family {family.name!r} with split={family.split!r} among those of {split!r}"
+            if not family.wordings:
+                return f"has a family {family.name!r} without wordings"
+    practised = len(domain.families("practised"))
+    if practised < FEWEST_PRACTISED:
+        return (
+            f"has {practised} practised families; the teacher chooses between {FEWEST_PRACTISED}, so it needs at "
+            "least as many"
+        )
+    return None

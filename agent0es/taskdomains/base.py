@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agent0es.taskdomains.freeform import Freeform
 
 __all__ = [
+    "FEWEST_PRACTISED",
     "Choice",
     "Day",
     "Demonstration",
@@ -31,6 +32,8 @@ __all__ = [
 Split = Literal["practised", "held_out", "validation"]
 """practised: trained on. held_out: never trained on, gives the headline. validation: never trained on, for choices."""
 
+FEWEST_PRACTISED = 3
+"""Families that a domain must practise: the teacher's worked examples, and its probes, offer so many at once."""
 SAMPLE_TRIES = 5000
 OTHER_ANSWER_TRIES = 20
 OTHER_PARAMETERS_TRIES = 200

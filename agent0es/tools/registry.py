@@ -1,28 +1,35 @@
 """Tools by name, found through the entry point group `agent0es.tools`."""
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint
 from typing import Any
 
+from agent0es import plugins
 from agent0es.errors import ConfigurationError
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import Tool
 
-GROUP = "agent0es.tools"
 VERIFIER_TOOLS = ("python", "math", "tests")
 """What a verifier may ask for, whether or not the student may."""
 
 
-def tool_classes(
-    names: Iterable[str] | None = None, available: Iterable[EntryPoint] | None = None
-) -> dict[str, type[Tool]]:
-    """The named tools, or every installed one, not made; `available` replaces what is installed.
+def tool_classes(names: Iterable[str], available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool]]:
+    """The named tools, not made; `available` replaces what is installed.
 
     Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
     """
-    points = _points(available)
-    return {name: _load(_known(name, points)) for name in (sorted(points) if names is None else names)}
+    return {name: plugins.load(plugins.TOOLS, name, available) for name in names}
+
+
+def installed_tools(available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool] | ConfigurationError]:
+    """Every installed tool, not made, or why it can't be imported; `available` replaces what is installed."""
+    found: dict[str, type[Tool] | ConfigurationError] = {}
+    for name in plugins.installed(plugins.TOOLS, available):
+        try:
+            found[name] = plugins.load(plugins.TOOLS, name, available)
+        except ConfigurationError as error:
+            found[name] = error
+    return found
 
 
 def load_tools(
@@ -30,36 +37,10 @@ def load_tools(
 ) -> dict[str, Tool]:
     """The named tools, each made with the sandbox, in the order of the names; `available` replaces what is installed.
 
-    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
+    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported or made.
     """
-    points = _points(available)
-    tools: dict[str, Tool] = {}
-    for name in names:
-        make: Callable[[Sandbox], Tool] = _load(_known(name, points))
-        tools[name] = make(sandbox)
-    return tools
 
+    def fault(tool: Any) -> str | None:
+        return None if callable(getattr(tool, "run", None)) else "has no method run(text, limits, files)"
 
-def _points(available: Iterable[EntryPoint] | None) -> dict[str, EntryPoint]:
-    return {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
-
-
-def _known(name: str, points: Mapping[str, EntryPoint]) -> EntryPoint:
-    if name not in points:
-        raise ConfigurationError(_unknown(name, sorted(points)))
-    return points[name]
-
-
-def _load(point: EntryPoint) -> Any:
-    try:
-        return point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"tool {point.name!r} ({point.value}) can't be imported: {error}") from error
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    if near:
-        return f"no tool is called {name!r}: did you mean {near[0]!r}? There are: {', '.join(known)}"
-    there = f"there are: {', '.join(known)}" if known else f"none is installed in the entry point group {GROUP}"
-    return f"no tool is called {name!r}: {there}"
+    return {name: plugins.make(plugins.TOOLS, name, sandbox, fault=fault, available=available) for name in names}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive, fork_run, load_rewards, start_run
+from agent0es.bootstrap import NO_PARTS, configuration_of, drive, fork_run, load_rewards, start_run
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain.run import RunState
 from agent0es.handlers import train
@@ -170,12 +170,12 @@ def world() -> Iterator[None]:
 
 
 def begin(log: EventLog, run: str, *overrides: str) -> None:
-    start_run(log, run, configured(*overrides), {})
+    start_run(log, run, configured(*overrides), NO_PARTS)
 
 
 def fork(log: EventLog, child: str, parent: str, position: int, *overrides: str) -> None:
     configuration = fork_configuration(log, Snapshots(log), parent, position, overrides)
-    fork_run(log, child, parent, position, configuration, {})
+    fork_run(log, child, parent, position, configuration, NO_PARTS)
 
 
 def complete(log: EventLog, run: str, store: Path) -> RunState:

@@ -68,5 +68,5 @@ def test_calls_that_failed_earn_nothing() -> None:
 
 
 def test_an_unknown_component_is_refused_with_the_names_that_exist() -> None:
-    with pytest.raises(ConfigurationError, match=r"rewards\.weights\.style: no such component; there are: correctness"):
+    with pytest.raises(ConfigurationError, match=r"no reward component is called 'style': there are: correctness"):
         load_rewards({"style": 1.0})

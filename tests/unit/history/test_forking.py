@@ -135,7 +135,11 @@ def test_a_completed_run_goes_on_for_more_iterations_with_its_adapter_where_it_l
         ("TaskProposed", ["curriculum.domains=[logic]"], "curriculum.domains can't change"),
         ("DatasetBuilt", ["training.roles=[student,teacher]"], "training.roles can't change while"),
         ("AdapterTrained", ["models.student.name=other"], "models.student can't be another model"),
-        ("TaskProposed", ["execution.attempt=1"], "unknown key execution.attempt; did you mean attempts"),
+        (
+            "TaskProposed",
+            ["execution.attempt=1"],
+            "--set execution.attempt: unknown key; did you mean execution.attempts",
+        ),
     ],
 )
 def test_changes_that_make_no_sense_are_refused(log: EventLog, where: str, settings: list[str], why: str) -> None:

@@ -146,7 +146,7 @@ def test_a_time_still_names_a_position_where_the_clock_was_set_back(
         (["diff", "run", "nobody"], RunNotFound, "there is no run"),
         (["diff", "run"], RunNotFound, "was not forked from another one"),
         (["whatif", "run", "--set", "seed=1"], ConfigurationError, "agent0es fork"),
-        (["whatif", "run", "--set", "rewards.weights.style=1"], ConfigurationError, "no such component"),
+        (["whatif", "run", "--set", "rewards.weights.style=1"], ConfigurationError, "no reward component is called"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line_and_nothing_is_written(

@@ -5,7 +5,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains import GROUP, load_task_domain
+from agent0es.plugins import TASK_DOMAINS as GROUP
+from agent0es.taskdomains import load_task_domain
 
 POINTS = [
     EntryPoint("math", "agent0es.taskdomains.math:MathDomain", GROUP),
@@ -24,7 +25,7 @@ def test_a_registered_domain_is_loaded() -> None:
     [
         ("maths", "did you mean 'math'"),
         ("zzz", "there are: broken, math"),
-        ("broken", r"'broken' \(agent0es.taskdomains.nothing:Here\) can't be imported"),
+        ("broken", r"'broken' \(agent0es.taskdomains.nothing:Here of an unknown package\) can't be imported"),
     ],
 )
 def test_a_wrong_name_is_explained(name: str, message: str) -> None:

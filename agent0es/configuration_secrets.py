@@ -1,0 +1,151 @@
+"""Secrets among the settings: how they are told by their names, kept out of what is written, and found again.
+
+A secret is a text under a key that names one (`api_key`, `password`, `auth_token`, `Authorization`, …), at any depth
+of `models.*.options`; so is the password in a URL, and a parameter of its query with such a name. What is written, to
+the log or to the screen, has `***` in its place. A run that is resumed or forked takes it from the environment: from
+the variable that `<key>_env` names, or from the one that sets the key (`AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlsplit, urlunsplit
+
+from agent0es.errors import ConfigurationError
+
+MASK = "***"
+ENVIRONMENT_PREFIX = "AGENT0ES_"
+FROM_VARIABLE = "_env"
+"""Ends a key whose value is the name of the environment variable with the secret."""
+
+_SECRET_WORDS = frozenset(
+    """password passwd pwd passphrase secret secrets credential credentials authorization bearer cookie cookies
+    accesskey secretkey privatekey accesstoken authtoken signature sig""".split()
+)
+_KEYS = frozenset("api access secret private auth account subscription signing encryption master service".split())
+"""Words before `key` that make a secret of it."""
+_TOKENS = frozenset("eos bos pad unk sep cls mask stop end start special think eot eom image fill per".split())
+"""Words before `token` that make a sign of a text of it, not a secret."""
+
+_SECRET_PARTS = ("password", "passwd", "apikey")
+"""Parts of a word that make a secret of it: `sslpassword`."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key names a secret: `api_key`, `X-API-Key`, `authToken`, `key`; not `max_tokens`, `eos_token`."""
+    words = [word.lower() for word in _WORD.findall(key)]
+    if words == ["key"] or _SECRET_WORDS & set(words) or any(part in key.lower() for part in _SECRET_PARTS):
+        return True
+    for before, word in zip(["", *words], words, strict=False):
+        if word in ("key", "keys") and before in _KEYS:
+            return True
+        if word == "token" and before not in _TOKENS and word == words[-1]:
+            return True
+        if word == "tokens" and before in ("access", "auth", "api", "bearer", "refresh"):
+            return True
+    return False
+
+
+def without_secrets(value: Any, key: str = "") -> Any:
+    """The value with `***` for each secret in it; `key` is what it stands under."""
+    match value:
+        case dict():
+            # What `<key>_env` holds is the name of a variable.
+            return {name: without_secrets(inner, _inner_key(key, str(name))) for name, inner in value.items()}
+        case list() | tuple():
+            return [without_secrets(inner, key) for inner in value]
+        case str() if value and is_secret(key):
+            return MASK
+        case str():
+            return url_without_secrets(value)
+        case int() | float() if is_secret(key) and not isinstance(value, bool):
+            return MASK
+        case _:
+            return value
+
+
+def url_without_secrets(text: str, mask: str = MASK) -> str:
+    """The text; where it is a URL, with the mask for its password and for what its query keeps secret.
+
+    With an empty mask they are left out.
+    """
+    if not _URL.match(text):
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # no URL after all; its part before the host may hold a password all the same
+        return re.sub(r"(?<=//)[^/@]*@", f"{mask}@" if mask else "", text)
+    user, at, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    if password:
+        user = f"{name}:{mask}" if mask else name
+    query = parts.query
+    if any(is_secret(key) for key, _ in parse_qsl(query, keep_blank_values=True)):
+        kept = [pair for pair in re.split("[&;]", query) if mask or not is_secret(_name(pair))]
+        query = "&".join(f"{pair.partition('=')[0]}={mask}" if is_secret(_name(pair)) else pair for pair in kept)
+    if (user, query) == (parts.netloc.rpartition("@")[0], parts.query):
+        return text
+    return urlunsplit(parts._replace(netloc=user + at + host, query=query))
+
+
+def with_secrets(
+    options: Mapping[str, Any], where: str, environment: Mapping[str, str], outer: str = ""
+) -> dict[str, Any]:
+    """The options with their secrets in them, as a backend takes them.
+
+    `<key>_env: NAME` becomes `<key>` with that variable's value, and what is masked is read from the variable that sets
+    it. `where` is the dotted path of the options, `outer` the key that they stand under. Raises ConfigurationError that
+    names the variable which is not set.
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        path = f"{where}.{name}"
+        stem = name.removesuffix(FROM_VARIABLE)
+        if stem != name and is_secret(stem) and isinstance(value, str):
+            if stem in options:
+                raise ConfigurationError(f"{path}: {stem} is set as well; leave one of them out")
+            if not environment.get(value):
+                raise ConfigurationError(f"{path}: the environment variable {value[:60]!r} is not set")
+            found[stem] = environment[value]
+        else:
+            found[name] = _restored(value, _inner_key(outer, name), path, environment)
+    return found
+
+
+def text_with_secrets(value: str, path: str, environment: Mapping[str, str]) -> str:
+    """The text of a setting; one that is or holds a mask is read from the variable that sets it, as `with_secrets`."""
+    restored: str = _restored(value, "", path, environment)
+    return restored
+
+
+def variable_of(path: str) -> str:
+    """The environment variable that sets a key, e.g. `AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY`."""
+    return ENVIRONMENT_PREFIX + "__".join(re.sub(r"\W", "_", part).upper() for part in path.split("."))
+
+
+def _restored(value: Any, key: str, path: str, environment: Mapping[str, str]) -> Any:
+    match value:
+        case dict():
+            return with_secrets(value, path, environment, key)
+        case list() | tuple():
+            return [_restored(inner, key, f"{path}.{i}", environment) for i, inner in enumerate(value)]
+        case str() if MASK in value and without_secrets(value, key) == value and (is_secret(key) or _URL.match(value)):
+            variable = variable_of(path)
+            if not environment.get(variable):
+                raise ConfigurationError(
+                    f"{path} is a secret, which the log doesn't hold; set the environment variable {variable}"
+                )
+            return environment[variable]
+        case _:
+            return value
+
+
+def _inner_key(outer: str, name: str) -> str:
+    """What a key inside another one stands for: all of what is under `credentials` is secret."""
+    return outer if is_secret(outer) and not name.endswith(FROM_VARIABLE) else name
+
+
+def _name(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0])
