@@ -83,7 +83,7 @@ def input_text(value: dict[str, Any]) -> str | None:
     """The input, which may be wrapped in another object or in a string that holds one."""
     for _ in range(3):
         found: Any = next((value[key] for key in INPUT_KEYS if key in value), None)
-        if found is None and len(value) == 1:
+        if found is None and len(value) == 1 and not value.keys() & set(TOOL_KEYS):
             found = next(iter(value.values()))
         if isinstance(found, str):
             try:

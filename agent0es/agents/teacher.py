@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent0es.domain.task import Scalar
+from agent0es.domain.text import storable
 from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
 
 EXAMPLES = 5
@@ -94,7 +95,11 @@ def read_proposal(text: str) -> Proposal | str:
         return "not JSON"
     if not isinstance(data, dict) or not isinstance(data.get("family"), str):
         return "no family named"
-    parameters = {key: value for key, value in data.items() if key != "family"}
+    parameters = {
+        storable(key): storable(value) if isinstance(value, str) else value
+        for key, value in data.items()
+        if key != "family"
+    }
     if any(not isinstance(value, int | float | str | bool) for value in parameters.values()):
         return "a parameter is not a number or a text"
-    return Proposal(data["family"], parameters)
+    return Proposal(storable(data["family"]), parameters)

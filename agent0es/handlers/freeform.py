@@ -5,6 +5,7 @@ import json
 
 from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
+from agent0es.domain.text import storable
 from agent0es.handlers.verify import Call, judged
 from agent0es.taskdomains.base import TaskDomain
 from agent0es.taskdomains.freeform import Draft, Freeform
@@ -48,6 +49,7 @@ def read_draft(freeform: Freeform, text: str) -> Draft | Refusal:
         return "unreadable", "not JSON"
     if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in freeform.fields):
         return "unreadable", f"not an object with the texts {', '.join(freeform.fields)}"
+    fields = {name: storable(fields[name]) for name in freeform.fields}
     for name, most in freeform.fields.items():
         if not 0 < len(fields[name]) <= most:
             return "inconsistent", f"the {name} has {len(fields[name])} characters, of 1 to {most}"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, TransientError
 
 
@@ -57,6 +58,9 @@ class Completion:
     prompt_tokens: int
     seconds: float
     """From submission to the last token, waiting in the batch included."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", storable(self.text))
 
 
 @dataclass(frozen=True, slots=True)

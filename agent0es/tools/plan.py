@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from agent0es.domain.text import storable
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, Tool, ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 from agent0es.tools.program import INPUT_LIMIT_BYTES, TRUNCATED
@@ -171,7 +172,7 @@ def _from_json(text: str) -> Plan:
         name = one.get("as", f"step{number}")
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise PlanError(f"step {number}: `as` must be a name")
-        steps.append(Step(one["tool"], one["input"], name))
+        steps.append(Step(storable(one["tool"]), storable(one["input"]), name))
     return Plan(tuple(steps), on_error)
 
 

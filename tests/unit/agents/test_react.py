@@ -1,5 +1,6 @@
 """What small models write, and what the parser makes of it."""
 
+import json
 import time
 
 import pytest
@@ -226,6 +227,21 @@ DIALECTS = [
         ["17*25"],
         None,
     ),
+    ("deepseek 3.1", '<｜tool▁call▁begin｜>python<｜tool▁sep｜>{"code": "17*25"}<｜tool▁call▁end｜>', ["17*25"], None),
+    (
+        "kimi",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.python:0<|tool_call_argument_begin|>"
+        '{"code": "17*25"}<|tool_call_end|><|tool_calls_section_end|>',
+        ["17*25"],
+        None,
+    ),
+    ("mistral3", '[TOOL_CALLS]python[ARGS]{"code": "17*25"}', ["17*25"], None),
+    (
+        "glm",
+        "<tool_call>python\n<arg_key>code</arg_key>\n<arg_value>17*25</arg_value>\n</tool_call>",
+        ["17*25"],
+        None,
+    ),
     ("print in text", "Let me run `python[17*25]` now.", ["17*25"], None),
 ]
 
@@ -244,6 +260,137 @@ def test_reads_the_dialects_of_larger_models(text: str, inputs: list[str], answe
 
     assert list(turn.actions) == [Action("python", one) for one in inputs]
     assert turn.answer == answer
+
+
+MANY = "def f(x):\n    # Answer: no\n    return x * 2\n\n\nprint(f(21))"
+
+# (what the model wrote, inputs of its python calls, its answer)
+OVER_LINES = [
+    ("Action: python\nAction Input: a = 6\nb = 7\nprint(a * b)", ["a = 6\nb = 7\nprint(a * b)"], None),
+    (f"Action: python\nAction Input:\n{MANY}\n", [MANY], None),
+    (f"Action: python\nAction Input: {MANY}\nObservation: 41", [MANY], None),
+    (f"Action: python\nAction Input: {MANY}\n\nThought: it is so\nFinal Answer: 42", [MANY], "42"),
+    (f"Action: python\nInput: {MANY}\n**Final Answer:** 42", [MANY], "42"),
+    (f"Action: python: {MANY}", [MANY], None),
+    (f"Action: python:\n{MANY}\nAction: python[1]", [MANY, "1"], None),
+    (f"Action: python\n{MANY}\nAnswer: 42", [MANY], "42"),
+    (f"Action: python\nAction Input:\n```python\n{MANY}\n```\nAnswer: 42", [MANY], "42"),
+    (f"Action: python\nAction Input: ```\n{MANY}\n```", [MANY], None),
+    (f"Action: python\nAction Input: this code:\n```py\n{MANY}\n```", [MANY], None),
+    ("Action: python\nAction Input: x = [\n1,\n2\n]\nx[0]", ["x = [\n1,\n2\n]\nx[0]"], None),
+    ("Action: python\nAction Input: x = '''\nThe end\n42\n'''\nx", ["x = '''\nThe end\n42\n'''\nx"], None),
+    ("Action: python\nAction Input:\n    x = 1\n    if x:\n        x = 2", ["x = 1\nif x:\n    x = 2"], None),
+    # what stands below a one-line input and is none of it
+    ("Action: python\nAction Input: 17*25\nThe result is 425.", [ONE], None),
+    ("Action: python\nAction Input: 17*25\nso it is 425", [ONE], None),
+    ("Action: python\nAction Input: 17*25\n425", [ONE], None),
+    ("Action: python\nAction Input: 17*25\n```\n", [ONE], None),
+    ("Action: python\nAction Input: 17*25\n\nQuestion: 1+1?", [ONE], None),
+    ("Action: python\nAction Input: 17*25\n</tool_call>", [ONE], None),
+    ("Action: python, Action Input: 17*25", [ONE], None),
+    ("Action: python\nAction Input: `17*25`", [ONE], None),
+]
+
+# (what the model wrote, its calls, its answer)
+NO_CALLS = [
+    ("Finish[42]", [], "42"),
+    ("Action: Finish[42]", [], "42"),
+    ("Action: finish(42)", [], "42"),
+    ("Action: Finish['it is ]']", [], "it is ]"),
+    ("Action: Finish[[1, 2]]", [], "[1, 2]"),
+    ("Action: Finish\nAction Input: 42", [], "42"),
+    ("Action: finish\n42", [], "42"),
+    ("Action: finish\nThe answer is 42.", [], "42"),
+    ("Action: finish", [], None),
+    ("Action: Final Answer: 42", [], "42"),
+    ("Action: Final Answer\nFinal Answer: 42", [], "42"),
+    ("final_answer(42)", [], "42"),
+    ("```py\nfinal_answer('42')\n```", [], "42"),
+    ('{"action": "finish", "action_input": "42"}', [], "42"),
+    ("Action: answer_question[42]", [("answer_question", "42")], None),
+    ("Action: python[17*25]\nFinish[400]", [("python", ONE)], "400"),
+    ("Action: None\nAction Input: None\nFinal Answer: 8", [], "8"),
+    ("Action: None\nThe answer is 8.", [], "8"),
+    ("Action: None", [], None),
+    ("Action: none needed\nAnswer: 8", [], "8"),
+    ("Action: N/A\nAnswer: 8", [], "8"),
+    ("Action: python\nAction Input: None\nFinal Answer: 8", [], "8"),
+    ("Action: search[Paris]", [("search", "Paris")], None),
+    ("Action: search[Paris]\nAnswer: Rome", [], "Rome"),
+    ("Action: search\nAction Input: Paris\nFinal Answer: Rome", [], "Rome"),
+    ("Action: search[Paris]\nAction: python[1]\nAnswer: Rome", [("python", "1")], "Rome"),
+    ('{"name": "Alice"}', [], None),
+    ('{"name": "Alice", "code": "X1"}\nAnswer: Alice', [], "Alice"),
+    ('The record {"name": "Alice", "query": "x"} says so.\nAnswer: Alice', [], "Alice"),
+    ('{"name": "Alice", "age": 3}\nThe answer is 3.', [], "3"),
+]
+
+# (what the model wrote, inputs of its python calls, its answer)
+THOUGHT_BEFORE = [
+    ("Maybe Answer: 5. Action: python[9]\n</think>\nAction: python[17*25]", [ONE], None),
+    ("I wonder. Answer: 5 </think> Answer: 6", [], "6"),
+    ("Answer: 5\n</thinking>\n\nFinal Answer: 6", [], "6"),
+    ("so\n</think>\nno\n</think>\nAnswer: 6", [], "6"),
+    ("</think>Answer: 6", [], "6"),
+    ("a</think>Answer: 6\n</think>", [], "6"),
+    ("<think>a</think>Answer: 6", [], "6"),
+    ("Answer: 5</think>", [], None),
+    ("Action: python[print('</think>')]", ["print('</think>')"], None),
+]
+
+FENCES = [
+    ("````python\nx = 1\n```\ny = 2\n````\nAnswer: 1", ["x = 1\n```\ny = 2"], "1"),
+    ('```python\nx = """\n```\n1\n```\n"""\n```\nAnswer: 1', ['x = """\n```\n1\n```\n"""'], "1"),
+    ("1. First\n  ```python\n  if x:\n      y = 1\n  ```\nAnswer: 1", ["if x:\n    y = 1"], "1"),
+    ("```python\nx = '''\n```\nAnswer: 1", ["x = '''"], "1"),
+    ("~~~\n17*25\n~~~\nAnswer: 1", [ONE], "1"),
+]
+
+
+@pytest.mark.parametrize(("text", "inputs", "answer"), OVER_LINES + THOUGHT_BEFORE + FENCES)
+def test_inputs_over_lines_thoughts_without_a_beginning_and_fences_in_fences(
+    text: str, inputs: list[str], answer: str | None
+) -> None:
+    turn = parse(text)
+
+    assert [action.input for action in turn.actions] == inputs
+    assert {action.tool for action in turn.actions} <= {"python"}
+    assert turn.answer == answer
+
+
+@pytest.mark.parametrize(("text", "calls", "answer"), NO_CALLS)
+def test_what_looks_like_a_call_and_is_none(text: str, calls: list[tuple[str, str]], answer: str | None) -> None:
+    turn = parse(text)
+
+    assert [(action.tool, action.input) for action in turn.actions] == calls
+    assert turn.answer == answer
+
+
+def test_a_shells_here_document_belongs_to_its_input() -> None:
+    lines = "cat > a.txt <<'EOF'\nThis is text\n\n5\nEOF\nls -la"
+    turn = parse(f"Action: shell\nAction Input: {lines}\nObservation: x", tools=("shell",))
+    assert turn.actions == (Action("shell", lines),)
+
+
+LINE = st.from_regex(r"[a-z]{1,5}( = |\()[a-z0-9]{1,5}\)?", fullmatch=True) | st.sampled_from(
+    ["", "    y = 1", "# Answer"]
+)
+
+
+@given(st.lists(LINE, min_size=1, max_size=8), st.sampled_from(["Action Input: ", "Action Input:\n", "Input:\n\n"]))
+def test_an_input_over_lines_comes_whole(lines: list[str], lead: str) -> None:
+    code = "\n".join(["x = 0", *lines, "z = 0"])
+    for end in ("", "\nObservation: 1", "\n\nThought: so", "\nFinal Answer: 3", "\nAction: python[1]"):
+        assert parse(f"Thought: now\nAction: python\n{lead}{code}{end}").actions[0] == Action("python", code)
+
+
+@given(st.text(max_size=30), st.sampled_from(["\ud83d", "\udc00", "\0"]))
+def test_what_is_read_can_be_stored(text: str, half: str) -> None:
+    for written in (json.dumps({"answer": text + half}), json.dumps({"tool": "python", "input": half + text})):
+        turn = parse(written)
+        said = (turn.answer or "") + "".join(action.input for action in turn.actions)
+        assert "\ufffd" in said and "\0" not in said
+        said.encode()
 
 
 def test_what_is_thought_is_neither_done_nor_answered() -> None:
@@ -329,6 +476,13 @@ def test_names_any_tool_after_action_but_only_known_ones_without() -> None:
                 "\\boxed{",
                 "answer is ",
                 "def f(x):\n  ",
+                "Action Input:",
+                "Finish[",
+                "None",
+                "<<EOF\n",
+                "'''",
+                "````",
+                "\ud83d",
             ]
         )
         | st.text(max_size=5),
@@ -352,6 +506,9 @@ HOSTILE = [
     "[TOOL_CALLS]",
     "<|channel|>a<|message|>\n", "</s>\n", "</s> ", "[{", '{"a":1,}\n', "\\boxed{", "answer is", "~~~\n",
     "Answer\n", "<parameter ",
+    "Action: python\nAction Input: a\n", "Action: python\nAction Input: (\n", "```\n'''\n```\n", "```\n\"\"\"\n",
+    "   ```\n", "</think>", "</think> a", "<think></think>", "Finish[", "Action: finish\n", "Action: none\n", "<<a\n",
+    "[TOOL_CALLS]a[ARGS]",
     "Action: a python(\n", "Action: {'\n", "<｜a｜>",
 ]  # fmt: skip
 

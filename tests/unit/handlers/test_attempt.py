@@ -18,6 +18,7 @@ from agent0es.handlers.attempt import Attempted, Problem, attempt
 from agent0es.handlers.base import Ports
 from agent0es.handlers.verify import sandbox_call
 from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log.mapper import encode_content
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, WrittenFile
@@ -96,6 +97,15 @@ def test_the_working_directory_follows_the_calls(tmp_path: Path) -> None:
     assert [event.files_sha256 for event in requested] == [files_sha256(files) for files in tool.given]
     assert {event.tier for event in requested} == {"memory"}
     assert all(event.policy_sha256 for event in requested)
+
+
+def test_half_a_character_in_a_models_json_stops_nothing(tmp_path: Path) -> None:
+    calls = ['{"tool": "python", "input": "print(\'\\ud83d\')"}', '{"answer": "\\ud83d\\ud83d"}']
+    done, events = solve(tmp_path, Writer(), calls)
+    assert done.solution.answer == "\ufffd\ufffd"
+    assert [event.input for event in events if isinstance(event, ev.ToolRequested)] == ["print('\ufffd')"]
+    for event in events:
+        encode_content(event)
 
 
 def test_the_state_folds_to_the_same_files(tmp_path: Path) -> None:
