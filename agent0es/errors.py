@@ -15,7 +15,7 @@ Agent0Error
 │   └── RetractionError      there is nothing to retract, or nothing to rebuild
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
-└── TransientError         worth another try: the dispatcher repeats the handler
+└── TransientError         worth another try: the attempt, or what else failed, is repeated
 """
 
 

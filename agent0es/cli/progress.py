@@ -158,7 +158,10 @@ class Reporter:
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
                 self._iteration_table()
             case ev.AttemptAbandoned():
-                self.say(f"Attempt {event.attempt} was cut off and is made again as {event.retried_as}")
+                self.say(f"Attempt {event.attempt} is made again as {event.retried_as}: {printable(event.reason)}")
+            case ev.Retried():
+                what = f"{event.handler} {event.name or event.task or ''}".strip()
+                self.say(f"{what} is tried again: {printable(event.error)}")
             case ev.HandlerFailed():
                 self.say(f"{event.handler} failed: {printable(event.error)}")
             case _:

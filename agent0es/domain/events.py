@@ -5,8 +5,8 @@ How it went (time, host, durations, memory) is *meta* and lives beside the event
 No content names the run, so two runs that decided the same have the same content hashes. `Retracted` alone is no
 decision of the run but what a person did.
 
-An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt started again after a
-crash, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
+An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt made again after it was
+cut off, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
 """
 
 from typing import Annotated, Any, Literal
@@ -287,16 +287,18 @@ class SolutionSubmitted(Value):
 
 
 class AttemptAbandoned(Value):
-    """A crash cut the attempt off; it is started again under another name. Stream of the attempt."""
+    """The attempt was cut off; it is made again under another name. Stream of the attempt."""
 
     type: Literal["AttemptAbandoned"] = "AttemptAbandoned"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     attempt: str
     """Name of the attempt."""
     task: int | None
     """Number of the task; None for a held-out problem."""
     retried_as: str
     """Name of the attempt that takes its place."""
+    reason: str
+    """What cut it off: an error, or that the run was interrupted."""
 
 
 class Verified(Value):
@@ -547,6 +549,23 @@ class Retracted(Value):
     """The person's account on the machine."""
 
 
+class Retried(Value):
+    """Something failed in passing and is done again. Of attempts AttemptAbandoned says it. Stream `run/<run>`."""
+
+    type: Literal["Retried"] = "Retried"
+    version: Literal[1] = 1
+    handler: str
+    """Name of the handler that does it."""
+    task: int | None
+    """Number of the task that it is for; None where it is for none."""
+    name: str | None
+    """Call, held-out attempt, attempt or adapter that failed; None for what has no name, such as a proposal."""
+    retry: int = Field(ge=1)
+    """Which repetition comes now; `execution.retries` says how many there may be."""
+    error: str
+    """Type and message."""
+
+
 class HandlerFailed(Value):
     """A handler raised and was not, or not any more, worth repeating. Stream `run/<run>`."""
 
@@ -601,6 +620,7 @@ Event = (
     | AdapterPromoted
     | AdapterRejected
     | Retracted
+    | Retried
     | HandlerFailed
     | RunCompleted
 )

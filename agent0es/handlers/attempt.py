@@ -4,8 +4,9 @@ Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from agent0es.agents.confidence import MAX_TOKENS, reflection, stated
 from agent0es.agents.student import STOP, Transcript, opening
@@ -15,7 +16,9 @@ from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
 from agent0es.domain.workdir import FileWritten, files_sha256
+from agent0es.errors import TransientError
 from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.retry import described
 from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
@@ -57,13 +60,46 @@ class Attempted:
     """Events that are not appended yet; the caller appends them with what follows from them."""
 
 
+T = TypeVar("T")
+
+INTERRUPTED = "the run was interrupted"
+"""Why an attempt was cut off that another process had begun, or the parent of a fork."""
+
+
+async def to_its_end(
+    ports: Ports,
+    history: History,
+    name: str,
+    task: int | None,
+    done: type[ev.Event],
+    record: Record,
+    make: Callable[[str], Awaitable[T]],
+) -> T | None:
+    """What `make(name)` returns; None when the history already has the attempt's end, an event of type `done`.
+
+    The attempt is the unit of retry: one that fails in passing is abandoned and made again under another name, while
+    those beside it go on.
+    """
+    reason = INTERRUPTED
+
+    async def once() -> T | None:
+        own = await take_up(ports, history, name, task, done, record, reason)
+        return None if own is None else await make(own)
+
+    async def failed(retry: int, error: TransientError) -> None:
+        nonlocal reason
+        reason = described(error)
+
+    return await ports.retries(once, failed)
+
+
 async def take_up(
-    ports: Ports, history: History, name: str, task: int | None, done: type[ev.Event], record: Record
+    ports: Ports, history: History, name: str, task: int | None, done: type[ev.Event], record: Record, reason: str
 ) -> str | None:
     """The name under which to make an attempt now; None when the history already has its end, an event of type `done`.
 
-    What a crash or a fork cut off is abandoned: it keeps its audit trail, and the attempt is made again in a stream of
-    its own.
+    What was cut off, for this `reason`, is abandoned: it keeps its audit trail, and the attempt is made again in a
+    stream of its own.
     """
     plain, retry = name, 0
     while True:
@@ -75,7 +111,7 @@ async def take_up(
         retry += 1
         again = f"{plain}.{retry}"
         if ev.AttemptAbandoned not in known:
-            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again)
+            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again, reason=reason)
             await record([NewEvent(ports.stream("attempt", name), abandoned)])
         name = again
 

@@ -1,6 +1,6 @@
 """What a handler is, and what it may touch."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,7 @@ from agent0es.configuration import Configuration, ModelSettings, ToolsSettings
 from agent0es.domain.events import Event, Role
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
+from agent0es.handlers.retry import Retries
 from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
 from agent0es.models.embedder import Embedder
@@ -39,6 +40,11 @@ class Ports:
     """The isolation of tool calls."""
     rates: Rates = field(default_factory=Rates)
     """The tool calls of the last minute."""
+
+    @property
+    def retries(self) -> Retries:
+        """Repeats what fails in passing."""
+        return Retries(self.configuration.execution.retries)
 
     def settings(self, role: Role) -> ModelSettings:
         """How the role's model is to be asked."""
@@ -87,5 +93,3 @@ class Handler(Protocol):
 
 Observer = Callable[[Recorded, RunState], None]
 """Is told of every event after it was appended, with the state after it."""
-
-Sleep = Callable[[float], Awaitable[None]]

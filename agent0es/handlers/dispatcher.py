@@ -14,14 +14,12 @@ from uuid import UUID
 
 from agent0es.configuration import ExecutionSettings
 from agent0es.crash_points import reach
-from agent0es.domain.events import HandlerFailed
+from agent0es.domain.events import HandlerFailed, Retried
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
-from agent0es.handlers.base import Handler, Observer, Sleep
+from agent0es.handlers.base import Handler, Observer
+from agent0es.handlers.retry import Retries, Sleep, described, root_of
 from agent0es.log import EventLog, History, NewEvent, Recorded
-
-BACKOFF_SECONDS = 0.5
-"""Pause before the first repetition; doubled for each further one."""
 
 Work = tuple[int, int, Handler, Recorded, RunState]
 
@@ -47,7 +45,7 @@ class Dispatcher:
         self._handlers = handlers
         self._settings = settings
         self._observers = observers
-        self._sleep = sleep
+        self._retries = Retries(settings.retries, sleep)
         self._state = RunState()
         self._position = 0
         self._waiting: list[Work] = []
@@ -141,38 +139,41 @@ class Dispatcher:
             self._wake.set()
             return appended
 
+        async def failed(retry: int, error: TransientError) -> None:
+            event = cause.event
+            name = getattr(event, "attempt", None) or getattr(event, "adapter", None)
+            retried = Retried(
+                handler=handler.name, task=getattr(event, "task", None), name=name, retry=retry, error=described(error)
+            )
+            await record([NewEvent(f"run/{self._run}", retried)])
+
         try:
-            for attempt in range(self._settings.retries + 1):
-                try:
-                    events = await handler.handle(cause, state, record)
-                    break
-                except TransientError:
-                    if attempt == self._settings.retries:
-                        raise
-                    await self._sleep(BACKOFF_SECONDS * 2**attempt)
+            events = await self._retries(lambda: handler.handle(cause, state, record), failed)
             begun = self._begun[reaction]
             if not finished and (events or begun):  # having done nothing is no deed to remember: it is decided anew
                 if begun:
                     reach("handler.unmarked")
                 await record(events, last=True)
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001 — written into the log and raised again as HandlerError
-            await self._fail(handler, cause, state, error)
+        except Exception as raised:  # noqa: BLE001 — written into the log and raised again as HandlerError
+            error = root_of(raised)
+            if isinstance(error, UserError):
+                raise error from None
+            await self._fail(handler, cause, state, raised)
         finally:
             del self._begun[reaction]
             self._busy[handler.name] -= 1
 
-    async def _fail(self, handler: Handler, cause: Recorded, state: RunState, error: Exception) -> None:
+    async def _fail(self, handler: Handler, cause: Recorded, state: RunState, raised: Exception) -> None:
         """Write the failure into the log; give up the task and go on, or stop the run, as configured."""
+        error = root_of(raised)
         number = getattr(cause.event, "task", None)
         give_up = self._settings.on_error == "continue" and number in state.in_flight
         failed = HandlerFailed(
             handler=handler.name,
             cause=cause.position,
             task=number if give_up else None,
-            error=f"{type(error).__name__}: {error}",
-            traceback="".join(traceback.format_exception(error)),
+            error=described(error),
+            traceback="".join(traceback.format_exception(raised)),
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
         appended = await self._log.append_async(
@@ -183,6 +184,6 @@ class Dispatcher:
         self._wake.set()
         if not give_up:
             raise HandlerError(
-                f"{handler.name} failed on event {cause.position}: {type(error).__name__}: {error}; "
+                f"{handler.name} failed on event {cause.position}: {described(error)}; "
                 f"the traceback is in the log (agent0es events {self._run} --type HandlerFailed)"
             ) from error

@@ -20,7 +20,7 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
 from agent0es.evaluation import statistics
 from agent0es.evaluation.suite import SPLITS, HeldOut, Split, families_of, suite
-from agent0es.handlers.attempt import Problem, attempt, take_up
+from agent0es.handlers.attempt import Problem, attempt, to_its_end
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.verify import judge
 from agent0es.log import History, NewEvent, Recorded, Segment
@@ -102,9 +102,16 @@ class Evaluate:
         return {**known, **{number: task.result() for number, task in asked.items()}}
 
     async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
+        solved = await to_its_end(
+            *(self._ports, self._asked, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record),
+            lambda name: self._make(name, arm, problem, record),
+        )
+        assert solved is not None, "the caller asks only for what is not known"
+        return solved
+
+    async def _make(self, name: str, arm: Arm, problem: HeldOut, record: Record) -> bool:
+        """One attempt, judged; whether it is right."""
         ports = self._ports
-        name = await take_up(ports, self._asked, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record)
-        assert name is not None, "the caller asks only for what is not known"
         shown = self._demonstrations(arm, problem)
         attempted = await attempt(
             Problem(

@@ -14,10 +14,12 @@ from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task, Verification
+from agent0es.errors import TransientError
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.evaluate import adapter_arms, comparable, deployment, evaluated, known_outcomes
 from agent0es.handlers.propose import read_task
+from agent0es.handlers.retry import described
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains import Domains, practised_families
@@ -53,12 +55,23 @@ class EvaluateTeacher:
         for arm in arms:
             done = known.get(arm, {})
             missing = [number for number in range(PROBES) if number not in done]
-            fresh = await asyncio.gather(*(self._propose(arm, number, record) for number in missing))
-            outcomes[arm] = {**done, **dict(zip(missing, fresh, strict=True))}
+            async with asyncio.TaskGroup() as group:
+                asked = {number: group.create_task(self._answer(arm, number, record)) for number in missing}
+            outcomes[arm] = {**done, **{number: task.result() for number, task in asked.items()}}
         reach("evaluation.answered")
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
         scored = evaluated(trained, {"practised": problems(self._requests)}, {"practised": outcomes}, seed)
         return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
+
+    async def _answer(self, arm: str, number: int, record: Record) -> bool:
+        """One proposal, again where the model failed in passing: until it has written, the log has nothing of it."""
+        name = f"{KIND}/{arm}/{number}"
+
+        async def failed(retry: int, error: TransientError) -> None:
+            retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
+            await record([NewEvent(self._ports.stream("run"), retried)])
+
+        return await self._ports.retries(lambda: self._propose(arm, number, record), failed)
 
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""

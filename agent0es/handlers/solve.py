@@ -8,7 +8,7 @@ from agent0es.agents.student import lead
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
-from agent0es.handlers.attempt import Problem, attempt, take_up
+from agent0es.handlers.attempt import Problem, attempt, to_its_end
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains.base import Demonstration
@@ -16,7 +16,7 @@ from agent0es.taskdomains.base import Demonstration
 
 class Solve:
     """AttemptStarted, ModelCalled, ToolRequested, ToolCalled, SolutionSubmitted; Reflected where that is asked for;
-    AttemptAbandoned after a crash."""
+    AttemptAbandoned for one that was cut off."""
 
     name = "solve"
     causes = frozenset({ev.TaskProposed})
@@ -40,11 +40,15 @@ class Solve:
         return []
 
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
-        """Attempt k, unless the log already has its solution; one that a crash cut off is made again."""
+        """Attempt k, unless the log already has its solution; one that was cut off is made again."""
+        ports, task = self._ports, proposed.task
+        await to_its_end(
+            *(ports, ports.history, f"{task}/{k}", task, ev.SolutionSubmitted, record),
+            lambda name: self._make(name, k, proposed, adapter, record),
+        )
+
+    async def _make(self, name: str, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
         ports = self._ports
-        name = await take_up(ports, ports.history, f"{proposed.task}/{k}", proposed.task, ev.SolutionSubmitted, record)
-        if name is None:
-            return
         shown = self._demonstrations(proposed)
         attempted = await attempt(
             Problem(

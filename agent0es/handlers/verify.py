@@ -12,8 +12,10 @@ from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission, Task, Verification
+from agent0es.errors import TransientError
 from agent0es.handlers.attempt import call_tool, tool_requested
 from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.retry import described
 from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains.base import NeedsCall, TaskDomain
 from agent0es.tools.base import ToolResult
@@ -98,22 +100,37 @@ async def judge(ports: Ports, name: str, submission: Submission, task: Task, rec
 
 
 def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
-    """Calls in the sandbox on behalf of the verifier, each in the log before and after."""
+    """Calls in the sandbox on behalf of the verifier, each in the log before and after.
+
+    One that fails in passing, because its sandbox is gone, is made again under another name.
+    """
     stream = ports.stream("attempt", name)
 
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
-        called = _free_call(ports, name, KINDS[purpose])
-        requested = tool_requested(ports, domain, called, name, needed, purpose)
-        await record([NewEvent(stream, requested)])
-        result, ended = await call_tool(ports, domain, stream, requested, needed.files)
-        await record([ended])
-        return result
+        called = ""
+
+        async def once() -> ToolResult:
+            nonlocal called
+            called = _free_call(ports, name, KINDS[purpose])
+            requested = tool_requested(ports, domain, called, name, needed, purpose)
+            await record([NewEvent(stream, requested)])
+            result, ended = await call_tool(ports, domain, stream, requested, needed.files)
+            await record([ended])
+            return result
+
+        async def failed(retry: int, error: TransientError) -> None:
+            number = name.split("/")[0]
+            task = int(number) if number.isdigit() else None
+            retried = ev.Retried(handler="verify", task=task, name=called, retry=retry, error=described(error))
+            await record([NewEvent(ports.stream("run"), retried)])
+
+        return await ports.retries(once, failed)
 
     return call
 
 
 def _free_call(ports: Ports, name: str, kind: str) -> str:
-    """A name for the verifier's call that the log does not know: `12/3#s`, or `12/3#s2` after a crash in the first."""
+    """A name for the verifier's call that the log does not know: `12/3#s`, or `12/3#s2` after one that was cut off."""
     stream = ports.history.read(stream=("attempt", name), types=["ToolRequested"])
     count = sum(isinstance(r.event, ev.ToolRequested) and f"#{kind}" in r.event.call for r in stream)
     return f"{name}#{kind}{count + 1 if count else ''}"

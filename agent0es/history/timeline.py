@@ -69,7 +69,7 @@ def words(event: ev.Event) -> str:
             answer = "gives no answer" if event.solution.answer is None else f"answers: {event.solution.answer}"
             return f"attempt {event.attempt} {answer}"
         case ev.AttemptAbandoned():
-            return f"attempt {event.attempt} was cut off and is made again as {event.retried_as}"
+            return f"attempt {event.attempt} is made again as {event.retried_as}: {event.reason}"
         case ev.Verified():
             verdict = {True: "right", False: "wrong", None: "undecided"}[event.verification.correct]
             second = {True: ", right on a second instance", False: ", wrong on a second instance", None: ""}
@@ -109,6 +109,9 @@ def _after_practice(event: ev.Event) -> str:
             return f"{event.adapter} serves from now on: {event.reason}"
         case ev.AdapterRejected():
             return f"{event.adapter} is kept out: {event.reason}"
+        case ev.Retried():
+            what = event.name or (f"task {event.task}" if event.task else "its work")
+            return f"{event.handler} does {what} again: {event.error}"
         case ev.HandlerFailed():
             return f"{event.handler} failed on event {event.cause}: {event.error}"
         case ev.RunCompleted():

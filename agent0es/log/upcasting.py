@@ -53,6 +53,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
     ("ModelCalled", 1): lambda old: {**old, "version": 2, "question": None},
+    ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,
     ("ToolCalled", 1): _tool_called_1,

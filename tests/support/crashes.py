@@ -200,7 +200,7 @@ def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str, str]]:
     """Stream and content hash of every event, in order, as if nothing had been cut off; and some of it to look at.
 
     Left out are attempts that were abandoned, and calls of the verifier that were made again; what took their place
-    has their name. RunStarted is left out because its configuration names the model.
+    has their name. RunStarted is left out because its configuration names the model, Retried because it says no more.
     """
     abandoned = {r.stream for r in recorded if isinstance(r.event, ev.AttemptAbandoned)}
     last_call: dict[str, str] = {}
@@ -212,7 +212,7 @@ def decided(recorded: Sequence[Recorded]) -> list[tuple[str, str, str]]:
         replaced = (
             isinstance(r.event, ev.ToolRequested | ev.ToolCalled) and last_call[_call(r.event.call)] != r.event.call
         )
-        if r.stream in abandoned or replaced or isinstance(r.event, ev.RunStarted):
+        if r.stream in abandoned or replaced or isinstance(r.event, ev.RunStarted | ev.Retried):
             continue
         event = type(r.event).model_validate(_plain(r.event.model_dump()))
         sha256 = r.content_hash if event == r.event else encode_content(event).sha256

@@ -117,7 +117,7 @@ def test_means_and_confidence_come_out_as_they_were() -> None:
 def test_an_attempt_that_came_to_its_end_goes_before_one_that_was_cut_off() -> None:
     events = [
         called("first"),
-        ev.AttemptAbandoned(attempt="1/0", task=1, retried_as="1/0.1"),
+        ev.AttemptAbandoned(attempt="1/0", task=1, retried_as="1/0.1", reason="killed"),
         called("second", attempt="1/0.1"),
         submitted(0.9, "1/0.1"),
     ]

@@ -100,7 +100,7 @@ def task(
         script: list[NewEvent] = []
         if rng.random() < 0.2:
             script += attempt(rng, run, name, number, correct, adapter)[: rng.randrange(1, 4)]
-            gone = ev.AttemptAbandoned(attempt=name, task=number, retried_as=f"{name}.1")
+            gone = ev.AttemptAbandoned(attempt=name, task=number, retried_as=f"{name}.1", reason="killed")
             script.append(NewEvent(f"attempt/{run}/{name}", gone))
             name = f"{name}.1"
         scripts.append(script + attempt(rng, run, name, number, correct, adapter))

@@ -76,7 +76,7 @@ def test_a_tool_call_without_an_end_has_an_unknown_outcome() -> None:
 
 
 def test_an_attempt_that_a_crash_cut_off_names_the_one_that_took_its_place() -> None:
-    gone = on(f"attempt/{RUN}/1/1", ev.AttemptAbandoned(attempt="1/1", task=1, retried_as="1/1.1"))
+    gone = on(f"attempt/{RUN}/1/1", ev.AttemptAbandoned(attempt="1/1", task=1, retried_as="1/1.1", reason="killed"))
     events = [*proposed(1), *tried("1/1", correct=True)[:2], *gone, *tried("1/1.1", correct=True)]
     assert ask(events, "SELECT attempt, status, retried_as, correct, family FROM attempts ORDER BY attempt") == [
         ("1/1", "abandoned", "1/1.1", None, "gcd"),
