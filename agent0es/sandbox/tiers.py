@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib.metadata
 import importlib.util
 import os
 import random
@@ -25,6 +26,9 @@ PACKAGES = (
 )
 """What can be imported inside beside the standard library, where it is installed outside."""
 
+METADATA = ("antlr4-python3-runtime",)
+"""Distributions whose version a listed package asks for when it is imported: their metadata is there inside too."""
+
 CAPABILITIES = ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_READ_SEARCH", "SYS_PTRACE")
 """What the worker keeps of root: it makes namespaces, gives its calls another uid, and reads what they left. A call has
 none of them."""
@@ -40,7 +44,7 @@ class Tier:
     outer_interpreter: str
     """The same from outside."""
     packages: tuple[tuple[str, str], ...]
-    """(name, path from inside) of what can be imported."""
+    """(name, path from inside) of what can be imported, and of the metadata that it asks for."""
     readable: tuple[str, ...]
     """Paths from inside that Landlock leaves readable."""
     bwrap: Path | None = None
@@ -208,7 +212,7 @@ def _command(name: str) -> str | None:
 
 
 def _packages() -> list[tuple[str, str]]:
-    """(name, path outside) of the listed packages that are installed."""
+    """(name, path outside) of the listed packages and metadata that are installed."""
     found: list[tuple[str, str]] = []
     for name in PACKAGES:
         if name == "numpy.libs":
@@ -221,6 +225,12 @@ def _packages() -> list[tuple[str, str]]:
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin).resolve()
             found.append((name, str(origin.parent if origin.name == "__init__.py" else origin)))
+    for name in METADATA:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            distribution = importlib.metadata.distribution(name)
+            folder = next((file.parent for file in distribution.files or () if file.name == "METADATA"), None)
+            if folder is not None:
+                found.append((str(folder), str(Path(str(distribution.locate_file(folder))).resolve())))
     return found
 
 

@@ -52,6 +52,16 @@ class Packages:
             return spec_from_file_location(name, place)
         return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
 
+    @staticmethod
+    def find_distributions(context):
+        from importlib.metadata import PathDistribution
+        from pathlib import Path
+
+        wanted = None if context.name is None else context.name.lower().replace("-", "_").replace(".", "_")
+        for name, place in settings["packages"].items():
+            if name.endswith(".dist-info") and wanted in (None, name.lower().partition("-")[0]):  # before the version
+                yield PathDistribution(Path(place))
+
 
 def warm(modules):
     """Import, and do once what is slow the first time: the import alone leaves 50 ms and more for the first call."""
