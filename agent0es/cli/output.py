@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,8 @@ LARGEST_PLAIN = 1e15
 """Below it a float's whole part is written out."""
 
 NUMBER = (int, float, Decimal)
+FIGURE = re.compile(r"[+-]?\d+(\.\d+)?(%|/\d+)?")
+"""A number as a text: 33.3%, 12/24, +0.051."""
 FREE_TEXT = (str, dict, list, tuple)
 """What may be folded at its spaces; a time may not."""
 
@@ -79,6 +81,11 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
     """A table: fitted to the terminal, else aligned. Numbers to the right; nothing is cut."""
+    write_lines(table_lines(columns, rows, title, terminal_width()))
+
+
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str, width: int | None) -> Iterator[str]:
+    """The lines of a table for a terminal of that width, or for none."""
     from agent0es.cli.layout import Column, layout
 
     body = list(rows)
@@ -86,13 +93,18 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     for place, name in enumerate(columns):
         values = [row[place] for row in body]
         cells = [_cell(value) for value in values]
-        numbers = all(isinstance(v, NUMBER) and not isinstance(v, bool) for v in values if v is not None)
         free = any(isinstance(v, FREE_TEXT) and " " in cell for v, cell in zip(values, cells, strict=True))
-        made.append(Column(printable(name), cells, right=numbers, folds=free))
+        made.append(Column(printable(name), cells, right=all(map(_is_figure, values)), folds=free))
     if title:
-        write_lines([title])
-    width = terminal_width()
-    write_lines(layout(made, width, ruled=width is not None))
+        yield printable(title)
+    yield from layout(made, width, ruled=width is not None)
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether it stands to the right: a number, a text that is one, nothing."""
+    if isinstance(value, str):
+        return FIGURE.fullmatch(value) is not None
+    return value is None or (isinstance(value, NUMBER) and not isinstance(value, bool))
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

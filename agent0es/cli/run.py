@@ -12,6 +12,7 @@ import click
 from agent0es.cli.output import store_option
 
 if TYPE_CHECKING:
+    from agent0es.cli.progress import Reporter
     from agent0es.configuration import Configuration
     from agent0es.handlers.base import Ports
     from agent0es.log import EventLog
@@ -45,6 +46,7 @@ def run_command(
 ) -> None:
     """Let a model practise, train on what it got right, and measure what that gained."""
     from agent0es.bootstrap import check, configuration_of, new_run_name, open_store, resolve_run, start_run
+    from agent0es.cli.meters import announced
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
@@ -60,7 +62,8 @@ def run_command(
         with open_store(store) as log:  # which makes no store
             resume = resolve_run(log, resume)
     with open_store(store, create=True, url=configuration.log.url if configuration else None) as log:
-        weights = None if configuration is None else asyncio.run(check(store, log, configuration))
+        with announced("checking the weights, the tools and the sandbox", as_json):
+            weights = None if configuration is None else asyncio.run(check(store, log, configuration))
         run = resolve_run(log, resume) if resume else new_run_name(log)
         with log.lease(run):
             if configuration is None or weights is None:
@@ -104,6 +107,7 @@ async def _drive(
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     reporter = Reporter(run, store, configuration, as_json)
+    reporter.begin("opening the models, the tools and the sandbox")
     try:
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
@@ -111,9 +115,21 @@ async def _drive(
             if ports.tier == "unsafe":
                 click.echo(UNSAFE, err=True)
             reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
-            state = await drive(ports, [reporter])
+            watching = asyncio.create_task(_watch(ports, reporter))
+            try:
+                state = await drive(ports, [reporter])
+            finally:
+                watching.cancel()
         reporter.summary(state)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         reporter.close()
+
+
+async def _watch(ports: "Ports", reporter: "Reporter") -> None:
+    """Tell the user every second what is being loaded, as long as anything is."""
+    while True:
+        await asyncio.sleep(1)
+        loading = [(await model.health()).loading for model in dict.fromkeys(ports.models.values())]
+        reporter.wait(next(filter(None, [*loading, ports.embedder.loading]), ""))
