@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from agent0es.errors import UserError
+
+if TYPE_CHECKING:
+    from agent0es.cli.layout import Column
 
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -86,18 +89,25 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str, width: int | None) -> Iterator[str]:
     """The lines of a table for a terminal of that width, or for none."""
-    from agent0es.cli.layout import Column, layout
+    from agent0es.cli.layout import layout
+
+    if title:
+        yield printable(title)
+    yield from layout(columns_of(columns, rows), width, ruled=width is not None)
+
+
+def columns_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> "list[Column]":
+    """The columns of a table as texts that a terminal can take."""
+    from agent0es.cli.layout import Column
 
     body = list(rows)
     made = []
-    for place, name in enumerate(columns):
+    for place, name in enumerate(names):
         values = [row[place] for row in body]
         cells = [_cell(value) for value in values]
         free = any(isinstance(v, FREE_TEXT) and " " in cell for v, cell in zip(values, cells, strict=True))
         made.append(Column(printable(name), cells, right=all(map(_is_figure, values)), folds=free))
-    if title:
-        yield printable(title)
-    yield from layout(made, width, ruled=width is not None)
+    return made
 
 
 def _is_figure(value: Any) -> bool:

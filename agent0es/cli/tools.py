@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.output import json_line, json_option, printable, shorten, write_lines, write_table
+from agent0es.cli.output import json_line, json_option, printable, write_lines, write_table
 from agent0es.files import LARGEST_TEXT, read_text
 
 if TYPE_CHECKING:
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
-
-SHOWN = 70
-"""Characters that the table shows of a description; --json has all."""
 
 config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="YAML file with settings."
@@ -69,7 +66,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
         write_lines(map(json_line, found))
     else:
         columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb")
-        rows = [[*(one[column] for column in columns), shorten(str(one["description"]), SHOWN)] for one in found]
+        rows = [[*(one[column] for column in columns), one["description"]] for one in found]
         write_table([*columns, "description"], rows)
 
 
