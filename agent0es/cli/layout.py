@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-GAP = "  "
+GAPS = ("  ", " ")
+"""Between columns, and where that is too much."""
 NARROWEST_TEXT = 20
 """Columns below which free text is not squeezed."""
+RECORD = "─["
+"""How a record's first line begins."""
 TALLEST_CELL = 6
 """Lines of a folded cell beyond which records are easier to read."""
 HEADING_PARTS = re.compile(r" *[^ _]+_*| *_+")
@@ -36,13 +39,20 @@ def layout(columns: Sequence[Column], width: int | None, *, ruled: bool = False)
     `ruled` draws a line under the headings.
     """
     natural = [max(1, _widest([column.heading, *column.cells])) for column in columns]
-    if width is None or sum(natural) + len(GAP) * (len(columns) - 1) <= width:
-        return _table(columns, natural, ruled)
-    least = [_least(column, wanted) for column, wanted in zip(columns, natural, strict=True)]
-    widths = _fitted(columns, natural, least, width)
-    if widths is None and columns[0].cells:
+    if width is None:
+        return _table(columns, natural, GAPS[0], ruled)
+    for gap in GAPS:
+        widths = _fitted(columns, natural, width - len(gap) * (len(columns) - 1))
+        if widths is not None:
+            return _table(columns, widths, gap, ruled)
+    if columns[0].cells:
         return _records(columns, width)
-    return _table(columns, widths or least, ruled)
+    return _table(columns, natural, GAPS[0], ruled)
+
+
+def fits(columns: Sequence[Column], width: int) -> bool:
+    """Whether they make a table at that width, and not records."""
+    return not next(layout(columns, width), "").startswith(RECORD)
 
 
 def fold(text: str, width: int) -> list[str]:
@@ -67,10 +77,10 @@ def cell_len(text: str) -> int:
     return len(text) if text.isascii() else measure(text)
 
 
-def _fitted(columns: Sequence[Column], natural: Sequence[int], least: Sequence[int], width: int) -> list[int] | None:
-    """A width for each column so that the table fits; None when records are better."""
-    widths = list(least)
-    room = width - len(GAP) * (len(columns) - 1) - sum(widths)
+def _fitted(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int] | None:
+    """A width for each column so that all take at most `room`; None when records are better."""
+    widths = [_least(column, wanted) for column, wanted in zip(columns, natural, strict=True)]
+    room -= sum(widths)
     if room < 0:
         return None
     for _ in range(room):
@@ -94,36 +104,36 @@ def _least(column: Column, natural: int) -> int:
     return max(1, heading, words, min(natural, NARROWEST_TEXT))
 
 
-def _table(columns: Sequence[Column], widths: Sequence[int], ruled: bool) -> Iterator[str]:
+def _table(columns: Sequence[Column], widths: Sequence[int], gap: str, ruled: bool) -> Iterator[str]:
     headings = [_folded_heading(column.heading, width) for column, width in zip(columns, widths, strict=True)]
-    yield from _row(columns, widths, headings)
+    yield from _row(columns, widths, gap, headings)
     if ruled:
-        yield GAP.join("━" * width for width in widths)
+        yield gap.join("━" * width for width in widths)
     for row in zip(*(column.cells for column in columns), strict=True):
         cells = [
             fold(cell, width) if column.folds else [cell]
             for column, width, cell in zip(columns, widths, row, strict=True)
         ]
-        yield from _row(columns, widths, cells)
+        yield from _row(columns, widths, gap, cells)
 
 
-def _row(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequence[str]]) -> Iterator[str]:
+def _row(columns: Sequence[Column], widths: Sequence[int], gap: str, cells: Sequence[Sequence[str]]) -> Iterator[str]:
     """One row in as many lines as its tallest cell has."""
     for parts in zip_longest(*cells, fillvalue=""):
         padded = [_pad(part, width, column.right) for column, width, part in zip(columns, widths, parts, strict=True)]
-        yield GAP.join(padded).rstrip()
+        yield gap.join(padded).rstrip()
 
 
 def _records(columns: Sequence[Column], width: int) -> Iterator[str]:
     """Each row as a record: a name and its value a line."""
     margin = _widest([column.heading for column in columns])
     for number, row in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
-        yield f"─[ {number} ]".ljust(min(width, margin + 2 * NARROWEST_TEXT), "─")
+        yield f"{RECORD} {number} ]".ljust(min(width, margin + 2 * NARROWEST_TEXT), "─")
         for column, cell in zip(columns, row, strict=True):
-            room = width - margin - len(GAP)
+            room = width - margin - len(GAPS[0])
             lines = fold(cell, max(room, NARROWEST_TEXT)) if column.folds else [cell]
             for place, line in enumerate(lines):
-                yield (_pad("" if place else column.heading, margin, False) + GAP + line).rstrip()
+                yield (_pad("" if place else column.heading, margin, False) + GAPS[0] + line).rstrip()
 
 
 def _folded_heading(heading: str, width: int) -> list[str]:

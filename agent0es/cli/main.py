@@ -1,10 +1,12 @@
 """`agent0es`: the command group, and how errors reach the user."""
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from agent0es import __version__
+from agent0es.cli import streams
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
@@ -12,7 +14,6 @@ from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
-from agent0es.cli.output import printable
 from agent0es.cli.query import QUERY_COMMANDS
 from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
@@ -24,6 +25,9 @@ from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
 from agent0es.cli.verify import verify_command
 from agent0es.errors import Agent0Error, UserError
+
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+"""Exit codes."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,23 +56,43 @@ for _command in (*QUERY_COMMANDS, sql_command, report_command):
 
 
 def main() -> None:
-    """Entry point: one clear line for every known error; exit code 2 for what the user can put right."""
+    """Entry point: one clear line for every known error, and the exit codes of docs/commands.md."""
+    streams.prepare()
+    code = _run(sys.argv[1:])
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run the command and say in one line what went wrong. Returns the exit code."""
     try:
-        code = cli(standalone_mode=False)  # else click writes three lines of its own
-        sys.exit(code if isinstance(code, int) else 0)
+        _check(arguments)
+        code = cli(arguments, standalone_mode=False)  # else click writes three lines of its own
+        return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        return MISTAKE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "agent0es"
-        click.echo(f"agent0es: {printable(error.format_message())} See {where} --help", err=True)
-        sys.exit(2)
+        streams.complain(f"{error.format_message()} See {where} --help")
+        return MISTAKE
     except click.Abort:
-        click.echo("Aborted!", err=True)
-        sys.exit(1)
+        streams.complain("stopped")
+        return INTERRUPTED
     except UserError as error:
-        click.echo(f"agent0es: {printable(str(error))}", err=True)
-        sys.exit(2)
+        streams.complain(str(error))
+        return MISTAKE
     except Agent0Error as error:
-        click.echo(f"agent0es: {printable(str(error))}", err=True)
-        sys.exit(1)
+        streams.complain(str(error))
+        return FAILED
+    except OSError as error:
+        streams.complain(f"{error.filename or 'agent0es'}: {error.strerror or error}")
+        return MISTAKE
+
+
+def _check(arguments: Sequence[str]) -> None:
+    """Raise UsageError for bytes that are no text: nothing that takes an argument could store or compare them."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"{argument} is not UTF-8 text.") from None

@@ -12,15 +12,18 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from agent0es.errors import UserError
+
+if TYPE_CHECKING:
+    from agent0es.cli.layout import Column
 
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -32,6 +35,8 @@ LARGEST_PLAIN = 1e15
 """Below it a float's whole part is written out."""
 
 NUMBER = (int, float, Decimal)
+FIGURE = re.compile(r"[+-]?\d+(\.\d+)?(%|/\d+)?")
+"""A number as a text: 33.3%, 12/24, +0.051."""
 FREE_TEXT = (str, dict, list, tuple)
 """What may be folded at its spaces; a time may not."""
 
@@ -79,20 +84,37 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
     """A table: fitted to the terminal, else aligned. Numbers to the right; nothing is cut."""
-    from agent0es.cli.layout import Column, layout
+    write_lines(table_lines(columns, rows, title, terminal_width()))
+
+
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str, width: int | None) -> Iterator[str]:
+    """The lines of a table for a terminal of that width, or for none."""
+    from agent0es.cli.layout import layout
+
+    if title:
+        yield printable(title)
+    yield from layout(columns_of(columns, rows), width, ruled=width is not None)
+
+
+def columns_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> "list[Column]":
+    """The columns of a table as texts that a terminal can take."""
+    from agent0es.cli.layout import Column
 
     body = list(rows)
     made = []
-    for place, name in enumerate(columns):
+    for place, name in enumerate(names):
         values = [row[place] for row in body]
         cells = [_cell(value) for value in values]
-        numbers = all(isinstance(v, NUMBER) and not isinstance(v, bool) for v in values if v is not None)
         free = any(isinstance(v, FREE_TEXT) and " " in cell for v, cell in zip(values, cells, strict=True))
-        made.append(Column(printable(name), cells, right=numbers, folds=free))
-    if title:
-        write_lines([title])
-    width = terminal_width()
-    write_lines(layout(made, width, ruled=width is not None))
+        made.append(Column(printable(name), cells, right=all(map(_is_figure, values)), folds=free))
+    return made
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether it stands to the right: a number, a text that is one, nothing."""
+    if isinstance(value, str):
+        return FIGURE.fullmatch(value) is not None
+    return value is None or (isinstance(value, NUMBER) and not isinstance(value, bool))
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

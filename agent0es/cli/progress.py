@@ -1,17 +1,16 @@
-"""What a user sees while a run goes on: bars on a terminal, lines elsewhere, JSON lines for machines."""
+"""What a user sees while a run goes on: bars and tables on a terminal, lines elsewhere, JSON lines for machines."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from agent0es.cli.output import printable
-from agent0es.cli.tally import DomainTally, Tally
+from agent0es.cli.meters import Bars, Lines, Meter, Silent
+from agent0es.cli.output import json_line, printable, table_lines, write_lines
+from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
+from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
@@ -19,83 +18,8 @@ from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.handlers.evaluate import splits_of
 from agent0es.log import Recorded
 
-LINE_EVERY_SECONDS = 15.0
-ARM_NAMES = {
-    "base-zero-shot": "base model, zero-shot",
-    "base-few-shot": "base model, worked examples of other families",
-    "base-few-shot-led": "the same, its answer begun with `Action: python[`",
-    "base-own-shots": "base model, worked examples of the same family",
-}
-SPLIT_NAMES = {"practised": "practised families, new problems", "held_out": "families never practised"}
-
-
-class Meter(Protocol):
-    """Shows how far a piece of work is."""
-
-    def show(self, what: str, done: int, total: int, note: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Bars:
-    """Rich progress bars with rate and time left."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}", style="dim"),
-            console=console,
-            transient=True,
-        )
-        self._progress.start()
-        self._tasks: dict[str, TaskID] = {}
-
-    def show(self, what: str, done: int, total: int, note: str) -> None:
-        if what not in self._tasks:
-            for task in self._tasks.values():
-                self._progress.update(task, visible=False)
-            self._tasks[what] = self._progress.add_task(what, total=total, note=note)
-        self._progress.update(self._tasks[what], completed=done, total=total, note=note)
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-class Lines:
-    """A line now and then, where there is no terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._what = ""
-        self._began = self._last = time.monotonic()
-        self._base = 0
-
-    def show(self, what: str, done: int, total: int, note: str) -> None:
-        now = time.monotonic()
-        if what != self._what:
-            self._what, self._began, self._last, self._base = what, now, now, done
-            return
-        if now - self._last >= LINE_EVERY_SECONDS or done == total:
-            self._last = now
-            rate = (done - self._base) / max(1e-6, now - self._began)
-            left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-            self._console.print(f"{what}: {done}/{total}{left}{', ' + note if note else ''}", highlight=False)
-
-    def close(self) -> None:
-        pass
-
-
-class JsonLines:
-    """Nothing in between: the tables come as JSON lines."""
-
-    def show(self, what: str, done: int, total: int, note: str) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+QUIET_SECONDS = 2.0
+"""After so long without an event a user is told what is waited for."""
 
 
 class Reporter:
@@ -109,11 +33,17 @@ class Reporter:
         self._console = Console()
         self._tally = Tally()
         self._began = time.time()
-        self._tokens = 0
+        self._tokens = self._proposed = self._answered = 0
         self._problems: dict[str, int] = {}
         self._domain_of: dict[str, str] = {}
+        self._shown: ev.AdapterEvaluated | None = None
+        """Whose scores were shown last."""
+        self._failed: OSError | None = None
+        """Why the trainer's progress could not be written: that must not look as if training had failed."""
+        self._work: tuple[str, int, int | None] = ("", 0, None)
+        self._last = time.monotonic()
         self._meter: Meter = (
-            JsonLines() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self._console)
+            Silent() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self.say)
         )
 
     def expect(self, problems: Sequence[HeldOut]) -> None:
@@ -122,55 +52,76 @@ class Reporter:
         self._domain_of = {problem.task.family: problem.task.domain for problem in problems}
         self.say(f"Run {self._run} in {self._store}")
 
+    def begin(self, what: str) -> None:
+        """Say what is being done now, before there is an event."""
+        self._show(what, 0, None, "")
+
     def say(self, text: str) -> None:
         """One line of news."""
         if self._json:
-            self._emit({"message": text})
+            write_lines([json_line({"message": text})])
         else:
-            self._console.print(text, markup=False, highlight=False)
+            self._print([printable(text)])
+
+    def wait(self, what: str) -> None:
+        """Say what is waited for, where nothing has happened for a while."""
+        if self._work[0] and what and time.monotonic() - self._last > QUIET_SECONDS:
+            self._meter.show(*self._work, what)
 
     def __call__(self, recorded: Recorded, state: RunState) -> None:
         """Observe one event."""
+        if self._failed is not None:
+            raise self._failed
         self._tally.take(recorded)
         if recorded.meta.time < self._began:  # read from the log by a resumed run, not happening now
             return
-        if isinstance(recorded.event, ev.ModelCalled):
-            self._tokens += recorded.event.completion_tokens
+        self._last = time.monotonic()
         event = recorded.event
         match event:
             case ev.IterationStarted():
                 of = self._configuration.execution.iterations
                 self.say(f"Iteration {event.iteration} of {of}: the teacher proposes, the student practises")
-            case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0):
-                self._show_practice(state)
-            case ev.IterationCompleted():
-                self._show_practice(state)
+                self._proposed = self._answered = 0
+                self._show_practice()
+            case ev.ModelCalled():
+                self._tokens += event.completion_tokens
+            case ev.TaskProposed():
+                self._proposed += 1
+                self._show_practice()
+            case ev.SolutionSubmitted(task=int()):
+                self._answered += 1
+                self._show_practice()
+            case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0) | ev.IterationCompleted():
+                self._show_practice()
             case ev.DatasetBuilt():
-                families = len(event.per_family)
-                self.say(f"Training {event.adapter} on {event.examples} verified solutions from {families} families")
+                self._begin_training(event)
             case ev.AdapterTrained():
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
+                self._show("held-out problems", 0, None, f"loading {event.adapter}")
             case ev.Verified(task=None):
                 arm = event.attempt.split("/")[1]
-                self._meter.show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
+                self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
-                self._iteration_table()
+                self._iteration_tables()
             case ev.AttemptAbandoned():
                 self.say(f"Attempt {event.attempt} is made again as {event.retried_as}: {printable(event.reason)}")
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
                 self.say(f"{what} is tried again: {printable(event.error)}")
             case ev.HandlerFailed():
-                self.say(f"{event.handler} failed: {printable(event.error)}")
+                self.say(f"{event.handler} failed: {event.error}")
             case _:
                 pass
 
     def training(self, progress: Mapping[str, Any]) -> None:
         """Observe one step of the trainer."""
         note = f"loss {progress['loss']:.3f}, {progress['tokens_per_second']:.0f} tokens/s"
-        self._meter.show("training", int(progress["step"]), int(progress["steps"]), note)
+        try:
+            self._show("training", int(progress["step"]), int(progress["steps"]), note)
+        except OSError as error:
+            self._failed = error
 
     def close(self) -> None:
         self._meter.close()
@@ -178,32 +129,60 @@ class Reporter:
     def summary(self, state: RunState) -> None:
         """What was gained, and where everything lies."""
         run, store = self._run, self._store
-        evaluated = [(t, t.evaluated) for t in self._tally.iterations if t.evaluated is not None]
-        serving = state.serving["student"]
+        evaluated = [t.evaluated for t in self._tally.iterations if t.evaluated is not None]
+        in_use = state.serving["student"]
         where = {
             "log": str(store / "log.db"),
             "adapters": str(store / "adapters" / run),
             "datasets": str(store / "datasets" / run),
         }
         if self._json:
-            self._emit({"run": run, "status": state.status, "serving": dict(state.serving), "files": where})
+            found = {"run": run, "status": state.status, "serving": dict(state.serving), "files": where}
+            write_lines([json_line(found)])
             return
-        if evaluated:
-            last = next((e for _, e in evaluated if e.adapter == serving), evaluated[-1][1])
-            self._score_table(last)
+        last = next((e for e in evaluated if e.adapter == in_use), evaluated[-1] if evaluated else None)
+        if last is not None and last is not self._shown:
+            self._show_scores(last)
         self.say("")
-        self.say(f"Run {run} is {state.status}; {serving or 'the base model'} serves.")
+        self.say(f"Run {run} is {state.status}; {in_use or 'the base model'} is in use.")
+        if not evaluated and self._tally.current is not None:
+            self.say(f"Nothing was trained, so nothing was measured: {self._tally.current.outcome or 'no examples'}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
-        self.say(f"Look closer: agent0es show {run}, agent0es events {run}, agent0es sql 'FROM curriculum'")
+        at = "" if store == Path("store") else f" --store {store}"
+        self.say(f"Look closer: agent0es show {run}{at}")
+        self.say(f"             agent0es events {run}{at}")
+        self.say(f"             agent0es sql 'FROM curriculum'{at}")
 
-    def _show_practice(self, state: RunState) -> None:
+    def _begin_training(self, event: ev.DatasetBuilt) -> None:
+        """Say what is trained on, or that there is too little."""
+        least = self._configuration.training.minimum_examples
+        if event.examples < least:
+            self.say(
+                f"{event.adapter} is not trained: practice gave {event.examples} verified solutions to learn from, and "
+                f"training.minimum_examples is {least}. More --tasks give more."
+            )
+            return
+        families = len(event.per_family)
+        self.say(f"Training {event.adapter} on {event.examples} verified solutions from {families} families")
+        self._show("training", 0, None, "starting the trainer")
+
+    def _show(self, what: str, done: int, total: int | None, note: str) -> None:
+        self._work = (what, done, total)
+        self._meter.show(what, done, total, note)
+
+    def _show_practice(self) -> None:
         current = self._tally.current
         if current is None:
             return
-        rate = f"{current.solved / current.attempts:.0%} solved, " if current.attempts else ""
-        total = self._configuration.execution.tasks_per_iteration
-        self._meter.show(f"practice {current.iteration}", current.tasks + current.given_up, total, rate + self._speed())
+        done, total = current.tasks + current.given_up, self._configuration.execution.tasks_per_iteration
+        if current.attempts:
+            note = f"{current.solved / current.attempts:.0%} solved, {self._speed()}"
+        elif self._proposed:
+            note = f"{self._proposed} proposed, {self._answered} answers"
+        else:
+            note = ""
+        self._show(f"practice {current.iteration}", done, total, note)
 
     def _speed(self) -> str:
         return f"{self._tokens / max(1.0, time.time() - self._began):.0f} tokens/s"
@@ -212,56 +191,20 @@ class Reporter:
         """Problems that an arm is asked."""
         return sum(self._problems[split] for split in splits_of(arm))
 
-    def _iteration_table(self) -> None:
+    def _iteration_tables(self) -> None:
         current = self._tally.current
         assert current is not None
         if self._json:
             scores = current.evaluated.model_dump(mode="json") if current.evaluated else None
             domains = {name: domain.row for name, domain in sorted(current.domains.items())}
-            self._emit({"iteration": current.row, "domains": domains, "evaluation": scores})
+            write_lines([json_line({"iteration": current.row, "domains": domains, "evaluation": scores})])
             return
-        row = current.row
-        table = Table(title=f"Iteration {current.iteration}", title_justify="left")
-        for column in ("tasks", "solved", "used a tool", "difficulty", "student reward", "teacher reward", "examples"):
-            table.add_column(column, justify="right")
-        table.add_row(
-            str(row["tasks"]),
-            f"{row['solve_rate']:.1%}",
-            f"{row['tool_use']:.1%}",
-            f"{row['difficulty']:.2f}",
-            f"{row['student_reward']:.3f}",
-            f"{row['teacher_reward']:.3f}",
-            str(row["examples"]),
-        )
-        self._console.print(table)
+        self._table(iteration_table(current))
         if len(current.domains) > 1:
-            self._domain_table(current.domains, current.evaluated)
+            self._table(domain_table(current.domains, current.evaluated, self._domain_of))
         if current.evaluated is not None:
-            self._score_table(current.evaluated)
+            self._show_scores(current.evaluated)
         self.say(f"student-{current.iteration}: {current.outcome}")
-
-    def _domain_table(self, domains: Mapping[str, DomainTally], evaluated: ev.AdapterEvaluated | None) -> None:
-        """A line for each domain: its practice, and what each arm solved of its held-out problems."""
-        scores = evaluated.scores if evaluated else ()
-        arms = list(dict.fromkeys(score.arm for score in scores if "few-shot" not in score.arm))
-        table = Table(title="By domain: practice, and held-out problems solved", title_justify="left")
-        table.add_column("domain")
-        for column in ("tasks", "solved", "difficulty", *arms):
-            table.add_column(column, justify="right")
-        for name, tally in sorted(domains.items()):
-            row = tally.row
-            shares = []
-            for arm in arms:
-                counts = [
-                    count
-                    for score in scores
-                    if score.arm == arm
-                    for family, count in score.by_family.items()
-                    if self._domain_of.get(family) == name
-                ]
-                shares.append(f"{sum(solved for solved, _ in counts)}/{sum(asked for _, asked in counts)}")
-            table.add_row(name, str(row["tasks"]), f"{row['solve_rate']:.1%}", f"{row['difficulty']:.2f}", *shares)
-        self._console.print(table)
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """What became of an adapter that was trained anew after the run; its scores are in the summary."""
@@ -271,36 +214,23 @@ class Reporter:
             return
         current = self._tally.current
         evaluated = current.evaluated if current and not isinstance(event, ev.TrainingFailed) else None
-        self._emit(
-            {
-                "adapter": event.adapter,
-                "outcome": outcome[event.type],
-                "reason": event.reason,
-                "evaluation": evaluated.model_dump(mode="json") if evaluated else None,
-            }
-        )
+        found = {
+            "adapter": event.adapter,
+            "outcome": outcome[event.type],
+            "reason": event.reason,
+            "evaluation": evaluated.model_dump(mode="json") if evaluated else None,
+        }
+        write_lines([json_line(found)])
 
-    def _score_table(self, evaluated: ev.AdapterEvaluated) -> None:
-        """Held-out scores: each arm on each split, and what the adapter's lead is worth."""
-        leads = {(c.split, c.baseline): c for c in evaluated.comparisons}
-        for split, title in SPLIT_NAMES.items():
-            table = Table(title=f"Held-out: {title}", title_justify="left")
-            table.add_column("who answers")
-            for column in ("solved", "share", "95% interval", f"{evaluated.adapter} is ahead by", "p"):
-                table.add_column(column, justify="right")
-            for score in evaluated.scores:
-                if score.split != split:
-                    continue
-                lead = leads.get((score.split, score.arm))
-                table.add_row(
-                    ARM_NAMES.get(score.arm, f"{score.arm}, zero-shot"),
-                    f"{score.correct}/{score.problems}",
-                    f"{score.correct / score.problems:.3f}",
-                    f"{score.low:.3f} to {score.high:.3f}",
-                    f"{lead.difference:+.3f} ({lead.low:+.3f} to {lead.high:+.3f})" if lead else "",
-                    f"{lead.p_value:.2g}" if lead else "",
-                )
-            self._console.print(table)
+    def _show_scores(self, evaluated: ev.AdapterEvaluated) -> None:
+        self._shown = evaluated
+        for table in score_tables(evaluated):
+            self._table(table)
 
-    def _emit(self, line: Mapping[str, Any]) -> None:
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+    def _table(self, table: Table) -> None:
+        width = self._console.width if self._console.is_terminal else None
+        self._print(["", *table_lines(table.columns, table.rows, table.title, width)])
+
+    def _print(self, lines: Sequence[str]) -> None:
+        """Write above the bars, which rich keeps below what it prints."""
+        self._console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.output import json_line, json_option, store_option, terminal_width, write_lines, write_table
+from agent0es.cli.layout import fits, fold
+from agent0es.cli.output import (
+    columns_of,
+    json_line,
+    json_option,
+    store_option,
+    terminal_width,
+    write_lines,
+    write_table,
+)
 from agent0es.cli.tables import objects, open_tables
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
     from agent0es.projections.reports import SavedQuery
 
-BAR_WIDTH = 24
+BAR_WIDTHS = (24, 12, 6)
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 HEIGHTS = "▁▂▃▄▅▆▇█"
 SPARKLINE_WIDTH = 32
@@ -65,17 +74,23 @@ def _ask(tables: "Projections", query: "SavedQuery", run: str) -> list[dict[str,
 
 
 def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:
-    write_lines([query.title, *([f"  {query.explanation}"] if query.explanation else [])])
+    width = terminal_width()
+    told = fold(query.explanation, 10**6 if width is None else width - 2) if query.explanation else []
+    write_lines([query.title, *(f"  {line}" for line in told)])
     if not rows:
         write_lines(["  nothing yet", ""])
         return
     columns = list(rows[0])
     body = [[_drawn(value) for value in row.values()] for row in rows]
-    if query.bars in columns and terminal_width() is not None:
-        for cells, bar in zip(body, bars([row[query.bars] for row in rows]), strict=True):
-            cells.append(bar)
-        columns.append("")
-    write_table([name.replace("_", " ") for name in columns], body)
+    names = [name.replace("_", " ") for name in columns]
+    if query.bars in columns and width is not None:
+        for longest in BAR_WIDTHS:  # the longest bars that leave the figures in a table
+            drawn = bars([row[query.bars] for row in rows], longest)
+            wider = [[*cells, bar] for cells, bar in zip(body, drawn, strict=True)]
+            if fits(columns_of([*names, ""], wider), width):
+                names, body = [*names, ""], wider
+                break
+    write_table(names, body)
     write_lines([""])
 
 
@@ -86,10 +101,10 @@ def _drawn(value: Any) -> Any:
     return value
 
 
-def bars(values: Sequence[float | None]) -> list[str]:
-    """A bar for each value, the longest `BAR_WIDTH` wide; none for what is missing or negative."""
+def bars(values: Sequence[float | None], longest: int = BAR_WIDTHS[0]) -> list[str]:
+    """A bar for each value, the longest so wide; none for what is missing or negative."""
     largest = max((value for value in values if value is not None), default=0)
-    lengths = [round(8 * BAR_WIDTH * value / largest) if value and value > 0 and largest else 0 for value in values]
+    lengths = [round(8 * longest * value / largest) if value and value > 0 and largest else 0 for value in values]
     return ["█" * (length // 8) + EIGHTHS[length % 8].strip() for length in lengths]
 
 

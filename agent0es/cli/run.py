@@ -12,6 +12,7 @@ import click
 from agent0es.cli.output import store_option
 
 if TYPE_CHECKING:
+    from agent0es.cli.progress import Reporter
     from agent0es.configuration import Configuration
     from agent0es.handlers.base import Ports
     from agent0es.log import EventLog
@@ -45,6 +46,7 @@ def run_command(
 ) -> None:
     """Let a model practise, train on what it got right, and measure what that gained."""
     from agent0es.bootstrap import check, new_run_name, open_store, start_run
+    from agent0es.cli.meters import announced
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
 
@@ -61,7 +63,8 @@ def run_command(
     given = [option for option in options if option[2] is not None]
     configuration = load_configuration(config_file, overrides, options=given)
     with open_store(store, create=True, url=configuration.log.url) as log:
-        parts = asyncio.run(check(store, log, configuration))
+        with announced("checking the weights, the tools and the sandbox", as_json):
+            parts = asyncio.run(check(store, log, configuration))
         run = new_run_name(log)
         with log.lease(run):
             start_run(log, run, configuration, parts)
@@ -149,6 +152,7 @@ async def _drive(
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     reporter = Reporter(run, store, configuration, as_json)
+    reporter.begin("opening the models, the tools and the sandbox")
     try:
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
@@ -156,9 +160,21 @@ async def _drive(
             if ports.tier == "unsafe":
                 click.echo(UNSAFE, err=True)
             reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
-            state = await drive(ports, [reporter])
+            watching = asyncio.create_task(_watch(ports, reporter))
+            try:
+                state = await drive(ports, [reporter])
+            finally:
+                watching.cancel()
         reporter.summary(state)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         reporter.close()
+
+
+async def _watch(ports: "Ports", reporter: "Reporter") -> None:
+    """Tell the user every second what is being loaded, as long as anything is."""
+    while True:
+        await asyncio.sleep(1)
+        loading = [(await model.health()).loading for model in dict.fromkeys(ports.models.values())]
+        reporter.wait(next(filter(None, [*loading, ports.embedder.loading]), ""))

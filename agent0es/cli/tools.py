@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.output import json_line, json_option, printable, shorten, write_lines, write_table
+from agent0es.cli.output import json_line, json_option, printable, write_lines, write_table
+from agent0es.files import LARGEST_TEXT, read_text
 
 if TYPE_CHECKING:
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
-
-SHOWN = 70
-"""Characters that the table shows of a description; --json has all."""
 
 config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="YAML file with settings."
@@ -68,7 +66,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
         write_lines(map(json_line, found))
     else:
         columns = ("tool", "enabled", "timeout_seconds", "memory_limit_mb")
-        rows = [[*(one[column] for column in columns), shorten(str(one["description"]), SHOWN)] for one in found]
+        rows = [[*(one[column] for column in columns), one["description"]] for one in found]
         write_table([*columns, "description"], rows)
 
 
@@ -104,7 +102,7 @@ def run_command(
 
     if (code is None) == (input_file is None):
         raise ConfigurationError("give the input with either --code TEXT or --input FILE")
-    text = code if input_file is None else _text(input_file)
+    text = code if input_file is None else read_text(input_file)
     files = {} if folder is None else _files(folder)
     configuration = load_configuration(config_file, overrides)
     policy, result = asyncio.run(call_by_hand(configuration, tool, text or "", files, domain))
@@ -116,17 +114,6 @@ def run_command(
     sys.exit(0 if result.status == "ok" else 1)
 
 
-def _text(file: Path) -> str:
-    from agent0es.errors import ConfigurationError
-
-    if str(file) == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
-    try:
-        return file.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {error.strerror or error}; name a readable file") from None
-
-
 def _files(folder: Path) -> dict[str, str]:
     """The text files of a folder, by relative path. Links are not followed."""
     from agent0es.errors import ConfigurationError
@@ -134,14 +121,20 @@ def _files(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no folder; name one with --dir")
     found = {}
+    room = LARGEST_TEXT
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             try:
+                room -= path.stat().st_size
+                if room < 0:
+                    raise ConfigurationError(
+                        f"{folder}: holds more than {LARGEST_TEXT >> 20} MB; name a smaller folder"
+                    )
                 found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
                 continue
             except OSError as error:
-                raise ConfigurationError(f"{path}: {error.strerror or error}") from None
+                raise ConfigurationError(f"{path}: {error.strerror or error}; leave it out of --dir") from None
     return found
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent0es.cli.output import json_line, json_option, printable, write_lines
+from agent0es.files import read_text
 
 if TYPE_CHECKING:
     from agent0es.domain.task import Submission, Task, Verification
@@ -138,7 +139,7 @@ def _read_batch(path: Path, domain: str | None) -> list[Question]:
 
     questions = []
     known: dict[str, TaskDomain] = {}
-    for number, line in enumerate(_read_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -188,20 +189,9 @@ def _read_json(path: Path) -> Any:
     from agent0es.errors import UserError
 
     try:
-        return json.loads(_read_text(path))
+        return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    from agent0es.errors import UserError
-
-    try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: it is not UTF-8 text") from None
 
 
 def _shown(found: "Verification") -> list[str]:

@@ -93,6 +93,8 @@ class Health:
     ok: bool
     detail: str
     extra: dict[str, Any] = field(default_factory=dict)
+    loading: str = ""
+    """What keeps it from answering yet, in words for a user; empty when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

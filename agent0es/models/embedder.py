@@ -30,6 +30,8 @@ class Embedder:
     def __init__(self, file: Path | None = None) -> None:
         """`file` is where vectors are kept for other processes: `EMBEDDINGS_FILE` in the store."""
         self._model: Any = None
+        self.loading = ""
+        """What is done before the first text can be embedded, in words for a user."""
         self._kept = EmbeddingCache(file, DIMENSION)
         self._cache: dict[bytes, npt.NDArray[np.float32]] = {}
         self._wanted: dict[bytes, str] = {}
@@ -59,7 +61,11 @@ class Embedder:
             missing = {key: text for key, text in wanted.items() if key not in found}
             if missing:
                 if self._model is None:
-                    self._model = _load()
+                    self.loading = "loading the embedder of tasks"
+                    try:
+                        self._model = _load()
+                    finally:
+                        self.loading = ""
                 vectors = self._model.encode(
                     list(missing.values()), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
                 )

@@ -159,6 +159,13 @@ class Engine:
         return self._process is not None and self._process.loaded
 
     @property
+    def loading(self) -> str:
+        """What the process does before it can answer; empty when it is not started, or can."""
+        if self._process is None or self.loaded:
+            return ""
+        return "loading the weights" if self._served.is_file() else "writing a copy of the weights in Q8_0"
+
+    @property
     def in_flight(self) -> int:
         """Requests that are not answered yet."""
         return len(self._process.pending) if self._process is not None else 0

@@ -107,7 +107,8 @@ class OpenVinoBackend(chatml.ChatMl):
         engines = {"base": self._base, **self._deployed}
         extra = {name: {"loaded": engine.loaded, "in_flight": engine.in_flight} for name, engine in engines.items()}
         detail = "loaded" if self._base.loaded else "will load at the first request"
-        return Health(ok=self.weights.path.is_file(), detail=f"{self.name}: {detail}", extra=extra)
+        loading = next(filter(None, (engine.loading for engine in engines.values())), "")
+        return Health(ok=self.weights.path.is_file(), detail=f"{self.name}: {detail}", loading=loading, extra=extra)
 
     async def deploy(self, deployment: Deployment) -> None:
         """Load merged weights beside the base. Raises ModelNotFound when they are missing or broken."""

@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from agent0es.errors import QueryError
+from agent0es.files import read_text
 
 BARS = re.compile(r"bars:\s*(\w+)")
 
@@ -33,17 +33,18 @@ def saved_queries(folder: Path | None = None) -> list[SavedQuery]:
     """The queries in a folder, or those of agent0es. Raises QueryError when there are none or one can't be read."""
     try:
         queries = [parse(name.removesuffix(".sql"), text) for name, text in sources(folder)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise QueryError(f"--queries {folder}: {error}") from None
+    except OSError as error:
+        raise QueryError(f"--queries {folder}: {error.strerror or error}; name a folder with .sql files") from None
     if not queries:
         raise QueryError(f"--queries {folder}: there is no .sql file; agent0es report --save DIR writes some to change")
     return queries
 
 
 def sources(folder: Path | None = None) -> list[tuple[str, str]]:
-    """Names and texts of the .sql files in a folder, or of those of agent0es. Raises OSError, UnicodeDecodeError."""
-    source: Traversable = files(__package__) if folder is None else folder
-    found = sorted((file for file in source.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    """Names and texts of the .sql files in a folder, or of those of agent0es. Raises OSError, UserError."""
+    if folder is not None:
+        return [(file.name, read_text(file)) for file in sorted(folder.iterdir()) if file.name.endswith(".sql")]
+    found = sorted((file for file in files(__package__).iterdir() if file.name.endswith(".sql")), key=lambda f: f.name)
     return [(file.name, file.read_text(encoding="utf-8")) for file in found]
 
 

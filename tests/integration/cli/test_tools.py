@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from agent0es.cli.main import cli
 from agent0es.configuration import load_configuration
-from agent0es.errors import ConfigurationError
+from agent0es.errors import ConfigurationError, UserError
 from agent0es.tools.policy import policy_of
 from tests.unit.tools.sandboxes import needs_sandbox
 
@@ -67,5 +67,5 @@ def test_limits_and_refusals_hold_by_hand_too(tmp_path: Path) -> None:
 
 def test_mistakes_are_said() -> None:
     assert isinstance(tools("run", "python").exception, ConfigurationError)
-    assert isinstance(tools("run", "python", "--input", "/nowhere").exception, ConfigurationError)
+    assert isinstance(tools("run", "python", "--input", "/nowhere").exception, UserError)
     assert isinstance(tools("run", "python", "--code", "1", "--dir", "/nowhere").exception, ConfigurationError)

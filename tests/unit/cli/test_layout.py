@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from agent0es.cli.layout import GAP, Column, fold, layout
+from agent0es.cli.layout import Column, fits, fold, layout
 
 WORD = st.text(st.sampled_from("abcxyz019-_/.é漢"), min_size=1, max_size=24)
 TEXT = st.lists(WORD, max_size=30).map(" ".join)
@@ -115,4 +115,14 @@ def test_numbers_and_names_never_fold_and_stand_side_by_side() -> None:
 def test_a_long_text_makes_records_and_not_a_tower() -> None:
     columns = [Column("name", ["a"]), Column("text", ["word " * 200], folds=True)]
     assert next(layout(columns, 80)).startswith("─[ 1 ]")
-    assert GAP.join(["name", "text"]) in next(layout(columns, None))
+    assert not fits(columns, 80) and fits(columns, 240)
+    assert next(layout(columns, None)) == "name  text"
+
+
+def test_columns_move_together_before_a_table_becomes_records() -> None:
+    columns = [Column(f"n{place}", ["1234567"], right=True) for place in range(5)]
+    assert list(layout(columns, 40)) == [
+        "     n0      n1      n2      n3      n4",
+        "1234567 1234567 1234567 1234567 1234567",
+    ]
+    assert not fits(columns, 38)

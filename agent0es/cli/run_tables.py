@@ -1,0 +1,87 @@
+"""The tables of `agent0es run`: an iteration's practice, its domains, and the held-out scores. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from agent0es.cli.tally import DomainTally, IterationTally
+from agent0es.domain import events as ev
+
+ARM_NAMES = {
+    "base-zero-shot": "base model, zero-shot",
+    "base-few-shot": "base model, worked examples of other families",
+    "base-few-shot-led": "the same, its answer begun with `Action: python[`",
+    "base-own-shots": "base model, worked examples of the same family",
+}
+SPLIT_NAMES = {"practised": "practised families, new problems", "held_out": "families never practised"}
+
+
+class Table(NamedTuple):
+    """What `write_table` takes."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    title: str
+
+
+def iteration_table(tally: IterationTally) -> Table:
+    """The practice of an iteration in one row."""
+    row = tally.row
+    columns = ("tasks", "solved", "used a tool", "difficulty", "student reward", "teacher reward", "examples")
+    cells = (
+        row["tasks"],
+        f"{row['solve_rate']:.1%}",
+        f"{row['tool_use']:.1%}",
+        row["difficulty"],
+        row["student_reward"],
+        row["teacher_reward"],
+        row["examples"],
+    )
+    return Table(columns, [cells], f"Iteration {tally.iteration}")
+
+
+def domain_table(
+    domains: Mapping[str, DomainTally], evaluated: ev.AdapterEvaluated | None, domain_of: Mapping[str, str]
+) -> Table:
+    """A line for each domain: its practice, and what each arm solved of its held-out problems."""
+    scores = evaluated.scores if evaluated else ()
+    arms = list(dict.fromkeys(score.arm for score in scores if "few-shot" not in score.arm))
+    rows = []
+    for name, tally in sorted(domains.items()):
+        row = tally.row
+        shares = []
+        for arm in arms:
+            counts = [
+                count
+                for score in scores
+                if score.arm == arm
+                for family, count in score.by_family.items()
+                if domain_of.get(family) == name
+            ]
+            shares.append(f"{sum(solved for solved, _ in counts)}/{sum(asked for _, asked in counts)}")
+        rows.append([name, row["tasks"], f"{row['solve_rate']:.1%}", row["difficulty"], *shares])
+    columns = ["domain", "tasks", "solved", "difficulty", *arms]
+    return Table(columns, rows, "By domain: practice, and held-out problems solved")
+
+
+def score_tables(evaluated: ev.AdapterEvaluated) -> list[Table]:
+    """Held-out scores, a table for each split: each arm, and what the adapter's lead over it is worth."""
+    leads = {(c.split, c.baseline): c for c in evaluated.comparisons}
+    columns = ("who answers", "solved", "share", "95% interval", f"{evaluated.adapter} is ahead by", "p")
+    tables = []
+    for split, title in SPLIT_NAMES.items():
+        rows = []
+        for score in evaluated.scores:
+            if score.split == split:
+                lead = leads.get((score.split, score.arm))
+                rows.append(
+                    [
+                        ARM_NAMES.get(score.arm, f"{score.arm}, zero-shot"),
+                        f"{score.correct}/{score.problems}",
+                        f"{score.correct / score.problems:.3f}",
+                        f"{score.low:.3f} to {score.high:.3f}",
+                        f"{lead.difference:+.3f} ({lead.low:+.3f} to {lead.high:+.3f})" if lead else None,
+                        f"{lead.p_value:.2g}" if lead else None,
+                    ]
+                )
+        tables.append(Table(columns, rows, f"Held-out: {title}"))
+    return tables

@@ -1,0 +1,114 @@
+"""What a run tells while it goes on: something from the first second, everything once, and nothing cut."""
+
+import io
+import random
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agent0es.cli import progress
+from agent0es.cli.meters import Bars, Lines, announced
+from agent0es.cli.progress import Reporter
+from agent0es.configuration import Configuration
+from agent0es.domain import events as ev
+from agent0es.domain.run import RunState, evolve
+from agent0es.log import EventLog
+from tests.unit.projections.history import history
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_lines_come_at_the_beginning_now_and_then_and_at_the_end() -> None:
+    said: list[str] = []
+    clock = Clock()
+    lines = Lines(said.append, clock)
+    lines.show("opening", 0, None, "")
+    for clock.now, done, note in ((1, 0, ""), (2, 1, "9 tokens/s"), (31, 10, "9 tokens/s"), (40, 11, ""), (61, 20, "")):
+        lines.show("practice 1", done, 20, note)
+    lines.show("training", 0, None, "starting the trainer")
+    assert said == [
+        "opening",
+        "practice 1: 0/20",
+        "practice 1: 10/20, 0:30 so far, 0:30 left, 9 tokens/s",
+        "practice 1: 20/20, 1:00 so far",
+        "training: starting the trainer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "note"),
+    [
+        ("held-out base-few-shot-led", "1234 tokens/s"),
+        ("practice 1", "writing a copy of the weights in Q8_0"),
+        ("training", "loss 0.123, 12345 tokens/s"),
+        ("opening the models, the tools and the sandbox", ""),
+    ],
+)
+def test_a_bar_fits_80_columns_whole(what: str, note: str) -> None:
+    output = io.StringIO()
+    bars = Bars(Console(file=output, width=80, force_terminal=True, color_system=None))
+    bars.show(what, 123, 1320, note)
+    bars.close()
+    shown = [line for line in re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", output.getvalue()).splitlines() if what in line]
+    assert shown
+    assert all(len(line) <= 80 and note in line and "123/1320" in line and "…" not in line for line in shown)
+
+
+def test_what_is_done_before_a_run_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    for as_json, said in ((False, "checking the weights\n"), (True, "")):
+        with announced("checking the weights", as_json):
+            assert capsys.readouterr().out == said
+
+
+def report(folder: Path, capsys: pytest.CaptureFixture[str], *last: ev.Event, configuration: Configuration) -> str:
+    """What is told of a run with these events at its end."""
+    with EventLog.open(folder / "log.db") as log:
+        log.append(history(random.Random(1), "r", iterations=1), handler="test")
+        recorded = [*log.read(run="r")]
+    reporter = Reporter("r", folder, configuration, as_json=False)
+    reporter._began = 0  # what is read here happens now
+    reporter.expect([])
+    state = RunState()
+    for one in recorded:
+        state = evolve(state, one.event)
+        reporter(one, state)
+    reporter.summary(state)
+    reporter.close()
+    return capsys.readouterr().out
+
+
+def test_every_table_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = report(tmp_path, capsys, configuration=Configuration())
+    print(text)
+    assert text.count("Iteration 1\n") == 1
+    assert text.count("Held-out: families never practised") == 1
+    assert "practice 1: 0/" in text
+    assert f"agent0es show r --store {tmp_path}" in text
+
+
+def test_too_few_examples_are_named_as_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configuration = Configuration.model_validate({"training": {"minimum_examples": 10**6}})
+    text = report(tmp_path, capsys, configuration=configuration)
+    assert "training.minimum_examples is 1000000" in text
+    assert "verified solutions from" not in text
+
+
+def test_what_is_loaded_is_told_only_while_nothing_happens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = Reporter("r", tmp_path, Configuration(), as_json=False)
+    reporter.begin("opening")
+    reporter.wait("loading the weights")
+    assert capsys.readouterr().out == "opening\n"
+    monkeypatch.setattr(progress, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("agent0es.cli.meters.LINE_EVERY_SECONDS", -1.0)
+    reporter.wait("")
+    reporter.wait("loading the weights")
+    assert capsys.readouterr().out == "opening: 0:00 so far, loading the weights\n"
