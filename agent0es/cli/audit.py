@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent0es.cli.arguments import run_argument, run_option
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def audit_group() -> None:
 
 
 @audit_group.command("list")
-@click.argument("run", default="latest")
+@run_argument
 @click.option("--denied", is_flag=True, help="Only calls that were refused, or in which something was.")
 @click.option("--tool", metavar="TOOL", help="Only calls of this tool.")
 @click.option("--attempt", metavar="ATTEMPT", help="Only calls of this attempt, e.g. 12/0.")
@@ -66,7 +67,7 @@ def list_command(
 
 @audit_group.command("show")
 @click.argument("call")
-@click.option("--run", default="latest", show_default=True, help="The run: its name or a prefix of it.")
+@run_option
 @store_option
 @json_option
 def show_command(call: str, run: str, store: Path, as_json: bool) -> None:

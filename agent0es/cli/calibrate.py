@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, store_option, write_lines, write_table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ WIDTH = 40
 
 
 @click.command("calibrate")
-@click.argument("run")
+@run_argument
 @click.option("--held-out", is_flag=True, help="Attempts at held-out problems instead of those of practice.")
 @store_option
 @json_option

@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from agent0es.cli.hints import remember_store
+
 NUMBER = (int, float, Decimal)
 
 store_option = click.option(
@@ -25,6 +27,7 @@ store_option = click.option(
     default=Path("store"),
     envvar="AGENT0ES_STORE",
     show_default=True,
+    callback=remember_store,
     help="Folder of the runs.",
 )
 
