@@ -107,4 +107,6 @@ def nearest(wanted: str, known: Sequence[str], most: int = 3) -> str:
     near = get_close_matches(wanted[:LONGEST_NAME], known, n=most)
     if near:
         return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
-    return f"the latest are {', '.join(known[-most:])}" if known else "there is none"
+    if len(known) > most:
+        return f"the latest are {', '.join(known[-most:])}"
+    return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}" if known else "there is none"

@@ -42,15 +42,13 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
         write_lines(["No dataset holds it, so no adapter learnt from it."])
         return
     write_table(
-        ["tainted", "iteration", "dataset", "examples", "of them retracted", "trained", "status", "serves"],
+        ["tainted", "iteration", "examples", "retracted", "status", "in use"],
         [
             [
                 row["adapter"],
                 row["iteration"],
-                row["dataset"]["sha256"][:12],
                 row["dataset"]["examples"],
                 len(row["holds"]),
-                row["trained"],
                 row["status"],
                 row["serving"],
             ]

@@ -299,3 +299,29 @@ def test_show_says_why_nothing_was_trained(tmp_path: Path) -> None:
         world.complete(log, "few", tmp_path)
     text = answer(tmp_path, "show")
     assert re.search(r"trained +not student-1: \d+ examples, training.minimum_examples is 500; so it was not", text)
+
+
+def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path) -> None:
+    every = json_answer(store, "lineage", "student-1", "--run", "whole")["attempts"]
+    assert len(every) > 1
+    few = json_answer(store, "lineage", "student-1", "--run", "whole", "--limit", "1")
+    assert few["attempts"] == every[:1]
+    text = answer(store, "lineage", "student-1", "--run", "whole", "--limit", "1")
+    assert f"(1 of {len(every)})" in text
+    [hint] = re.findall(rf"and {len(every) - 1} more: (.*)", text)
+    whole = answer(store, *shlex.split(hint)[1:-2])
+    assert "more:" not in whole
+    assert [line.split()[0] for line in whole.splitlines() if re.match(r"  \d+/", line)] == [
+        a["attempt"] for a in every
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_audit_cuts_no_name_whatever_the_width(store: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr("agent0es.cli.listing.terminal_width", lambda: width)
+    calls = [call["call"] for call in json_answers(store, "audit", "whole")]
+    lines = answer(store, "audit", "whole").splitlines()
+    assert [line.split()[0] for line in lines[1:] if not line.startswith(" ")] == calls
+    if width >= 80:
+        assert max(map(len, lines)) <= width
+    assert json_answer(store, "audit", "show", calls[-1], "--run", "whole")["call"] == calls[-1]
