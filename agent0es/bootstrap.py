@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from agent0es import __version__, plugins
 from agent0es.domain import events as ev
-from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError
+from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError, UnknownName, nearest
 from agent0es.log import EventLog, History, NewEvent
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
     from agent0es.configuration import Configuration, ModelSettings
     from agent0es.domain.rewards import RewardComponent
     from agent0es.domain.run import RunState
+    from agent0es.domain.task import Task
     from agent0es.handlers.base import Handler, Observer, Ports
     from agent0es.history.verification import Report
     from agent0es.models.base import ModelBackend
@@ -55,12 +56,16 @@ def resolve_run(log: EventLog, wanted: str) -> str:
     runs = log.runs()
     if wanted == "latest" and runs:
         return runs[-1]
-    found = [run for run in runs if run == wanted] or [run for run in runs if run.startswith(wanted)]
+    found = [run for run in runs if run == wanted] or [run for run in runs if wanted and run.startswith(wanted)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(runs[-5:]) or "none"
-    what = f"{len(found)} runs begin with {wanted!r}" if found else f"there is no run {wanted!r}"
-    raise RunNotFound(f"{what} in this store; the latest are: {known}")
+    if found:
+        names = ", ".join(found[-5:])
+        raise RunNotFound(f"{len(found)} runs begin with {wanted!r} in this store: {names}; write more of the name")
+    if not runs:
+        raise RunNotFound("there is no run in this store yet; start one with", see=("run",))
+    near = nearest(wanted, runs)
+    raise RunNotFound(f"there is no run {wanted!r} in this store; {near}. All runs", see=("runs",))
 
 
 def new_run_name(log: EventLog) -> str:
@@ -137,6 +142,21 @@ def configuration_of(log: EventLog, run: str) -> "Configuration":
     from agent0es.configuration import parse_configuration
 
     return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
+
+
+def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
+    """The held-out problem of an attempt, made anew from the run's configuration and seed: the log has its number only.
+
+    Raises ConfigurationError where a task domain is gone, and UnknownName where the suite has no such problem now.
+    """
+    from agent0es.evaluation.suite import suite
+
+    configuration = configuration_of(log, run)
+    number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
+    problems = suite(practised_domains(configuration), configuration.evaluation, configuration.seed)
+    if not number.isdecimal() or int(number) >= len(problems):
+        raise UnknownName(f"this version of agent0es makes {len(problems)} held-out problems, and no number {number}")
+    return problems[int(number)].task
 
 
 def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":

@@ -18,9 +18,26 @@ Agent0Error
 └── TransientError         worth another try: the attempt, or what else failed, is repeated
 """
 
+import shlex
+from collections.abc import Sequence
+
+LONGEST_NAME = 200
+"""Characters of a name that others are compared with: a whole file that was pasted in is like none."""
+
 
 class Agent0Error(Exception):
-    """Base of all errors of this package. The message says what happened, where, and what to do."""
+    """Base of all errors of this package. The message says what happened, where, and what to do.
+
+    `see` are the words of a command that helps, e.g. ("runs",); the command line adds the store in use to them.
+    """
+
+    def __init__(self, message: str = "", *, see: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.see = tuple(see)
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}: {shlex.join(('agent0es', *self.see))}" if self.see else message
 
 
 class UserError(Agent0Error):
@@ -81,3 +98,15 @@ class ConcurrencyError(LogError):
 
 class TransientError(Agent0Error):
     """Worth another try."""
+
+
+def nearest(wanted: str, known: Sequence[str], most: int = 3) -> str:
+    """What an error says of the names that there are: the one that was meant, or else the last ones."""
+    from difflib import get_close_matches  # an import that only errors need
+
+    near = get_close_matches(wanted[:LONGEST_NAME], known, n=most)
+    if near:
+        return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
+    if len(known) > most:
+        return f"the latest are {', '.join(known[-most:])}"
+    return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}" if known else "there is none"

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+from agent0es.cli.arguments import run_argument, run_option
+from agent0es.cli.listing import write_listing
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
-
-SHORT_INPUT = 60
-"""Characters that the table shows of a call's input."""
 
 
 class AuditGroup(click.Group):
@@ -28,15 +27,15 @@ class AuditGroup(click.Group):
 
 @click.group("audit", cls=AuditGroup)
 def audit_group() -> None:
-    """List the sandbox calls of a run, or show one whole.
+    """List the sandbox calls of a run, or show one in full.
 
     `agent0es audit RUN` is `agent0es audit list RUN` and takes its options.
     """
 
 
 @audit_group.command("list")
-@click.argument("run", default="latest")
-@click.option("--denied", is_flag=True, help="Only calls that were refused, or in which something was.")
+@run_argument
+@click.option("--denied", is_flag=True, help="Only calls that were refused or had something blocked.")
 @click.option("--tool", metavar="TOOL", help="Only calls of this tool.")
 @click.option("--attempt", metavar="ATTEMPT", help="Only calls of this attempt, e.g. 12/0.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
@@ -57,20 +56,22 @@ def list_command(
         if as_json:
             write_lines(map(json_line, found))
             return
-        rows = [_row(call) for call in found]
-    if rows:
-        write_table(["call", "time (UTC)", "tool", "purpose", "status", "denied", "tier", "wall ms", "input"], rows)
+        listed = list(found)
+    if listed:
+        refused = ["refused"] if any(call["denied"] for call in listed) else []
+        columns = ["call", "tool", "purpose", "status", "ms", *refused]
+        write_listing(columns, [_row(call)[: len(columns)] for call in listed], [c["input"] for c in listed], "input")
     else:
         write_lines([f"Run {printable(name)} has no such sandbox call."])
 
 
 @audit_group.command("show")
 @click.argument("call")
-@click.option("--run", default="latest", show_default=True, help="The run: its name or a prefix of it.")
+@run_option
 @store_option
 @json_option
 def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
-    """Show one sandbox call whole, named as in the list (12/0#1)."""
+    """Show one call in full, named as in the list (12/0#1)."""
     from agent0es.provenance.audit import one_call
 
     with _tables(store, run) as (name, tables):
@@ -94,20 +95,15 @@ def _tables(store: Path, run: str) -> "Iterator[tuple[str, Projections]]":
             yield name, tables
 
 
-def _row(call: Mapping[str, Any]) -> list[Any]:
-    first, _, rest = call["input"].partition("\n")
-    shown = shorten(printable(first + (" …" if rest else "")), SHORT_INPUT)
+def _row(call: Mapping[str, Any]) -> list[str | None]:
     wall = call["measured"].get("wall_seconds")
     return [
         call["call"],
-        call["requested"],
         call["tool"],
         call["purpose"],
         call["status"],
-        ", ".join(call["denied"]) or None,
-        call["tier"],
-        None if wall is None else round(wall * 1000),
-        shown,
+        None if wall is None else f"{wall * 1000:.0f}",
+        ", ".join(call["denied"]),
     ]
 
 

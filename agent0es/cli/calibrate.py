@@ -6,47 +6,82 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent0es.cli.output import json_line, json_option, store_option, write_lines, write_table
+from agent0es.cli.arguments import run_argument
+from agent0es.cli.hints import command
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
 
 if TYPE_CHECKING:
-    from agent0es.projections.calibration import Measured
+    from agent0es.projections.calibration import Calibration, Measured
 
-WIDTH = 40
+WIDTH = 28
+"""Columns of a bar, so that a line fits in 80."""
+KINDS = {False: "of practice", True: "at held-out problems"}
 
 
 @click.command("calibrate")
-@click.argument("run")
+@run_argument
 @click.option("--held-out", is_flag=True, help="Attempts at held-out problems instead of those of practice.")
+@click.option("--of", "who", metavar="NAME", help="Only answers of this adapter, arm, or `base model`.")
 @store_option
 @json_option
-def calibrate_command(run: str, held_out: bool, store: Path, as_json: bool) -> None:
+def calibrate_command(run: str, held_out: bool, who: str | None, store: Path, as_json: bool) -> None:
     """Compare the student's confidence in RUN (its name, a prefix of it, or `latest`) with the verifier's word.
 
     Its signals are token confidence, agreement of the attempts at a task and, where execution.reflection had it asked,
     stated confidence and self-critique. Temperature, isotonic regression and a combination of all of them are fitted on
     one half of the tasks and measured on the other: expected calibration error, Brier score and reliability diagram.
-    Nothing is changed.
+    Each who answers is measured alone: the base model, each adapter, at held-out problems each arm. Nothing is changed.
     """
     from agent0es.bootstrap import resolve_run
     from agent0es.cli.tables import open_tables
+    from agent0es.errors import QueryError, UnknownName, nearest
     from agent0es.projections import calibration
 
     with open_tables(store) as (log, tables):
         name = resolve_run(log, run)
-        found = calibration.calibrate(calibration.judged_attempts(tables, name, held_out=held_out))
-    if as_json:
-        write_lines([json_line({"run": name, **calibration.as_json(found)})])
-        return
-    kind = "at held-out problems" if held_out else "of practice"
+        judged = calibration.judged_attempts(tables, name, held_out=held_out)
+    if not judged:
+        raise QueryError(f"run {name} has no judged attempts {KINDS[held_out]}")
+    if who is not None and who not in judged:
+        raise UnknownName(f"run {name} has no answers of {who!r} {KINDS[held_out]}; {nearest(who, list(judged))}")
+    chosen = judged if who is None else {who: judged[who]}
+    found = {one: calibration.calibrate(attempts) for one, attempts in chosen.items() if calibration.enough(attempts)}
+    if not found:
+        count = sum(map(len, chosen.values()))
+        raise QueryError(
+            f"{count} judged attempts are too few to fit on some tasks and measure on others; run more of them"
+        )
+    for place, (one, measured) in enumerate(found.items()):
+        if as_json:
+            write_lines([json_line({"run": name, "who": one, **calibration.as_json(measured)})])
+        else:
+            write_lines([""] if place else [])
+            _write(name, one, held_out, measured, drawn=len(found) == 1)
+    if not as_json:
+        if len(found) > 1:
+            words = ("calibrate", name, *(["--held-out"] if held_out else []), "--of", list(found)[-1])
+            write_lines(["", printable(f"With reliability diagrams: {command(store, *words)}")])
+        write_lines(
+            f"{printable(one)}: {len(attempts)} judged attempts are too few to measure"
+            for one, attempts in chosen.items()
+            if one not in found
+        )
+
+
+def _write(run: str, who: str, held_out: bool, found: "Calibration", drawn: bool) -> None:
     write_lines(
         [
-            f"Run {name}: {found.attempts} judged attempts {kind}, {found.right / found.attempts:.0%} right; "
-            f"fitted on {found.fitted_on}, measured on {found.tested_on} at other tasks",
+            printable(f"Run {run}, {who}: {found.attempts} judged attempts {KINDS[held_out]}"),
+            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on}, measured on {found.tested_on} "
+            "at other tasks",
             "",
         ]
     )
-    columns = ("signal", "method", "answers", "calibration error", "Brier score", "fitted")
-    write_table(columns, [(m.signal, m.method, m.answers, m.ece, m.brier, m.parameters) for m in found.measured])
+    columns = ("signal", "method", "answers", "error", "Brier score", "fitted")
+    body = [(m.signal, m.method, m.answers, m.ece, m.brier, m.parameters) for m in found.measured]
+    write_table(columns, body, "error: expected calibration error")
+    if not drawn:
+        return
     before = next(m for m in found.measured if m.method == "as it is")
     after = min(found.measured, key=lambda m: m.brier)
     for measured in (before, after):

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
 
 MOST_MOVED = 10
@@ -17,14 +18,14 @@ MOST_NAMES = 200
 
 
 @click.command("diff")
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("a", metavar="[A]", default="latest")
+@click.argument("b", metavar="[B]", required=False)
 @store_option
 @json_option
 def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
     """Compare the runs A and B: settings, practice, rewards, adapters, scores, cost, and where they part.
 
-    Without B, A is a fork and is compared with its parent.
+    Without B, A is a fork and is compared with its parent; A is the latest run where it is left out.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.history.comparison import compare, parent_of
@@ -39,7 +40,7 @@ def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
 
 
 @click.command("whatif")
-@click.argument("run")
+@run_argument
 @store_option
 @click.option("--set", "overrides", multiple=True, required=True, metavar="KEY=VALUE", help="Set one key; repeatable.")
 @json_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, store_option, write_lines
 from agent0es.files import replacing
 
@@ -14,7 +15,7 @@ def export_group() -> None:
 
 
 @export_group.command("trajectories")
-@click.argument("run")
+@run_argument
 @store_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
 @click.option(

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import click
 
-from agent0es.cli.output import json_line, store_option
+from agent0es.cli.arguments import run_argument
+from agent0es.cli.hints import command
+from agent0es.cli.output import json_line, printable, store_option
 from agent0es.cli.run import drive_and_report
 
 
 @click.command("fork")
-@click.argument("run")
+@run_argument
 @store_option
 @click.option("--at", "position", type=click.IntRange(min=1), required=True, help="The last event that both share.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
-@click.option("--no-run", is_flag=True, help="Only create it; `agent0es run --resume` goes on with it.")
+@click.option("--no-run", is_flag=True, help="Only create it; `agent0es run --resume` starts it later.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...], no_run: bool, as_json: bool) -> None:
     """Start a run whose past is RUN up to a position, with other settings from there on. RUN stays as it is."""
@@ -37,4 +39,5 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
     if as_json:
         click.echo(json_line({"run": child, "parent": parent, "position": position}))
     else:
-        click.echo(f"Run {child} goes on from event {position} of {parent}: agent0es run --resume {child}")
+        resume = command(store, "run", "--resume", child)
+        click.echo(printable(f"Run {child} goes on from event {position} of {parent}. Start it with: {resume}"))

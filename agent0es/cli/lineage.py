@@ -1,26 +1,35 @@
 """`agent0es lineage`: from an adapter back to what it was made of, from a task forward to what it went into."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
 
-SHORT_INPUT = 60
-"""Characters that a table shows of a call's input."""
+SHOWN = 20
+"""Attempts that are shown where --limit does not say how many; JSON has all."""
 
-SERVES = {"now": "serves now", "earlier": "served earlier", "never": "never served"}
+JUDGED = {True: "right", False: "wrong", None: "undecided"}
+
+SHORT_INPUT = 60
+"""Characters that are shown of a call's input."""
+
+USED = {"now": "in use now", "earlier": "in use earlier", "never": "never in use"}
 
 
 @click.command("lineage")
 @click.argument("what", metavar="ADAPTER|TASK")
-@click.option("--run", help="The run: its name, a prefix of it, or `latest`, which is the default.")
+@click.option("--run", metavar="RUN", help="The run: its name or a prefix of it.  [default: latest]")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Show at most so many attempts.  [default: 20; all with --json]"
+)
 @store_option
 @json_option
-def lineage_command(what: str, run: str | None, store: Path, as_json: bool) -> None:
+def lineage_command(what: str, run: str | None, limit: int | None, store: Path, as_json: bool) -> None:
     """Show what an adapter was made of, or what a task went into.
 
     ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. For an adapter its
@@ -37,19 +46,19 @@ def lineage_command(what: str, run: str | None, store: Path, as_json: bool) -> N
         is_task = name.isdecimal()
         found = lineage_of_task(log, run, name) if is_task else lineage_of_adapter(log, store, run, name)
     if as_json:
-        write_lines([json_line(found)])
+        write_lines([json_line({**found, "attempts": found["attempts"][:limit]})])
     elif is_task:
-        _write_task(found)
+        _write_task(found, limit or SHOWN, store)
     else:
-        _write_adapter(found)
+        _write_adapter(found, limit or SHOWN, store)
     if any(check["verdict"] in ("different", "unreadable") for check in found.get("files", ())):
         sys.exit(1)
 
 
-def _write_adapter(found: Mapping[str, Any]) -> None:
+def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
     dataset, training = found["dataset"], found["training"]
     lines = [
-        f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {SERVES[found['serving']]}",
+        f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {USED[found['serving']]}",
         *([f"  because   {found['reason']}"] if found["reason"] else []),
         f"  dataset   {dataset['examples']} examples of {len(dataset['per_family'])} families",
         f"  sha256    {dataset['sha256']}",
@@ -60,15 +69,19 @@ def _write_adapter(found: Mapping[str, Any]) -> None:
         settings = " ".join(f"{key}={value}" for key, value in training["settings"].items())
         lines += [f"  base      sha256 {found['base_weights']}", f"  settings  {settings}"]
     if found["tainted_by"]:
-        lines.append(f"  tainted   by what was retracted since: {', '.join(found['tainted_by'])}")
+        lines.append(f"  TAINTED   by what was retracted since: {', '.join(found['tainted_by'])}")
+        if found["serving"] == "now":
+            lines.append(f"            rebuild it with: {command(store, 'train', found['run'], '--without-retracted')}")
     write_lines(map(printable, lines))
     for check in found["files"]:
         write_lines([printable(f"  on disk   {check['file']}: {_verdict(check)}")])
     _write_scores([found])
-    _write_attempts(found["attempts"], {task["task"]: task["family"] for task in found["tasks"]})
+    families = {task["task"]: task["family"] for task in found["tasks"]}
+    all_of_it = ("lineage", found["adapter"], "--run", found["run"])
+    write_lines(_attempts(found["attempts"], families, limit, store, all_of_it))
 
 
-def _write_task(found: Mapping[str, Any]) -> None:
+def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
     retracted = ", retracted" if found["retracted"] else ""
     lines = [
         f"Task {found['task']} of run {found['run']}: {found['family']}, iteration {found['iteration']}{retracted}",
@@ -76,18 +89,18 @@ def _write_task(found: Mapping[str, Any]) -> None:
         f"  answer    {found['reference']}",
     ]
     write_lines(map(printable, lines))
-    _write_attempts(found["attempts"], {found["task"]: found["family"]})
+    all_of_it = ("lineage", str(found["task"]), "--run", found["run"])
+    write_lines(_attempts(found["attempts"], {found["task"]: found["family"]}, limit, store, all_of_it))
     if not found["adapters"]:
         write_lines(["", "No dataset holds it."])
         return
     write_lines([""])
     write_table(
-        ["adapter", "iteration", "dataset", "holds", "trained", "status", "serves"],
+        ["adapter", "iteration", "holds", "trained", "status", "in use"],
         [
             [
                 row["adapter"],
                 row["iteration"],
-                row["dataset"]["sha256"][:12],
                 " ".join(row["holds"]),
                 row["trained"],
                 row["status"],
@@ -100,29 +113,28 @@ def _write_task(found: Mapping[str, Any]) -> None:
     _write_scores(found["adapters"])
 
 
-def _write_attempts(attempts: Sequence[Mapping[str, Any]], families: Mapping[int, str]) -> None:
-    """One line a sandbox call; an attempt without calls has one line too."""
-    rows = []
-    for attempt in attempts:
-        for call in attempt["calls"] or [None]:
-            rows.append(
-                [
-                    attempt["attempt"],
-                    families.get(attempt["task"]),
-                    attempt["adapter"] or "base model",
-                    attempt["correct"],
-                    "retracted" if attempt["retracted"] else "",
-                    *(
-                        [call["call"], call["purpose"], call["status"], shorten(printable(call["input"]), SHORT_INPUT)]
-                        if call
-                        else [None] * 4
-                    ),
-                ]
-            )
-    if rows:
-        write_lines([""])
-        columns = ["attempt", "family", "answered by", "correct", "retracted", "call", "purpose", "status", "input"]
-        write_table(columns, rows, "Trajectories and their sandbox calls")
+def _attempts(
+    attempts: Sequence[Mapping[str, Any]],
+    families: Mapping[int, str],
+    limit: int,
+    store: Path,
+    all_of_it: Sequence[str],
+) -> Iterator[str]:
+    """A line for each of the first attempts and for each of their sandbox calls, and how to see the rest."""
+    if attempts:
+        yield ""
+        yield f"Attempts and their sandbox calls ({min(limit, len(attempts))} of {len(attempts)})"
+    for attempt in attempts[:limit]:
+        who = attempt["adapter"] or "base model"
+        verdict = JUDGED[attempt["correct"]] + (", retracted" if attempt["retracted"] else "")
+        yield printable(f"  {attempt['attempt']}  {families.get(attempt['task'], '')}, {who}: {verdict}")
+        for call in attempt["calls"]:
+            text = shorten(printable(call["input"]), SHORT_INPUT)
+            yield f"    {printable(call['call'])}  {call['tool']}, {call['purpose']}: {call['status']}"
+            yield f"      {text}"
+    if len(attempts) > limit:
+        more = command(store, *all_of_it, "--limit", str(len(attempts)))
+        yield printable(f"  and {len(attempts) - limit} more: {more}")
 
 
 def _write_scores(adapters: Sequence[Mapping[str, Any]]) -> None:

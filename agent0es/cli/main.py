@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -10,11 +11,13 @@ from agent0es.cli import streams
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
+from agent0es.cli.events import events_command
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
+from agent0es.cli.hints import store_in_use, store_words
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
-from agent0es.cli.query import QUERY_COMMANDS
+from agent0es.cli.query import runs_command, show_command
 from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
@@ -30,7 +33,19 @@ FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 """Exit codes."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """All commands. An error that names a command to go on with names the store in use too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Agent0Error as error:
+            if error.see:
+                error.see += store_words(store_in_use(ctx))
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="agent0es")
 def cli() -> None:
     """The flight recorder for self-evolving agents."""
@@ -51,7 +66,7 @@ cli.add_command(diff_command)
 cli.add_command(whatif_command)
 cli.add_command(verify_command)
 cli.add_command(calibrate_command)
-for _command in (*QUERY_COMMANDS, sql_command, report_command):
+for _command in (runs_command, show_command, events_command, sql_command, report_command):
     cli.add_command(_command)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from agent0es.cli.hints import remember_store
 from agent0es.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ store_option = click.option(
     default=Path("store"),
     envvar="AGENT0ES_STORE",
     show_default=True,
+    callback=remember_store,
     help="Folder of the runs.",
 )
 

@@ -1,69 +1,151 @@
-"""`agent0es runs`, `show`, `events`: looking at what the log holds. None of them writes to it."""
+"""`agent0es runs` and `show`: looking at what the log holds. Neither writes to it."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent0es.cli.hints import command
 from agent0es.cli.output import (
     json_line,
     json_option,
-    printable,
-    shorten,
     store_option,
-    terminal_width,
     write_lines,
     write_table,
 )
 from agent0es.cli.tables import objects, open_tables
+from agent0es.cli.warnings import next_step, taint
 
 if TYPE_CHECKING:
-    from agent0es.log import Recorded
-
-SHORT_VALUE = 100
-"""Characters that `events` shows of one field."""
-
-RUN_COLUMNS = ("run", "status", "started", "iteration", "tasks", "attempts", "solve_rate", "serving_student", "events")
+    from agent0es.log import EventLog
 
 
 @click.command("runs")
 @store_option
 @json_option
 def runs_command(store: Path, as_json: bool) -> None:
-    """List the runs of the store."""
-    with open_tables(store) as (_, tables):
-        if as_json:
-            write_lines(map(json_line, objects(tables.query("FROM runs ORDER BY position"))))
-            return
-        rows = list(tables.query(f"SELECT {', '.join(RUN_COLUMNS)} FROM runs ORDER BY position").rows)  # noqa: S608
-        if rows:
-            write_table(RUN_COLUMNS, rows)
-        else:
-            write_lines(["No runs yet. Start one with: agent0es run"])
+    """List the runs of the store: how each stands, what it came to, and which adapter answers as the student.
+
+    A run is running (a process drives it now), completed, interrupted, failed (an error stopped it), or not started
+    (a fork that was only created).
+    """
+    from agent0es.provenance.standing import standing
+
+    with open_tables(store) as (log, tables):
+        now = standing(log, tables)
+        runs = [{**row, "status": now[row["run"]]} for row in objects(tables.query("FROM runs ORDER BY position"))]
+    if as_json:
+        write_lines(map(json_line, runs))
+    elif runs:
+        _write_runs(runs, store)
+    else:
+        write_lines([f"No runs yet. Start one with: {command(store, 'run')}"])
 
 
 @click.command("show")
-@click.argument("run")
+@click.argument("what", metavar="[RUN|ATTEMPT]", required=False)
+@click.option(
+    "--run", metavar="RUN", help="The run of ATTEMPT or --task: its name or a prefix of it.  [default: latest]"
+)
+@click.option("--task", type=click.IntRange(min=1), help="Show this task with its attempts.")
 @store_option
 @click.option("--at", "position", type=click.IntRange(min=1), help="The state as it was after the event there.")
 @click.option("--time", "moment", metavar="TIME", help="The state as it was then: ISO 8601, UTC unless it says else.")
 @json_option
-def show_command(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
-    """Show how RUN is going, or how it was: its name, a prefix of it, or `latest`."""
-    from agent0es.bootstrap import resolve_run
+def show_command(
+    what: str | None,
+    run: str | None,
+    task: int | None,
+    store: Path,
+    position: int | None,
+    moment: str | None,
+    as_json: bool,
+) -> None:
+    """Show how a run is going or how it was, one answer as a whole, or one task.
 
-    if position is not None or moment is not None:
+    What has a slash in it is an ATTEMPT: 12/0 of practice, eval/student-1/17 at a held-out problem. Anything else is a
+    RUN: its name, a prefix of it, or `latest`, which is the default.
+    """
+    attempt = what if what is not None and "/" in what else None
+    if attempt is None and what is not None and run is not None:
+        raise click.UsageError(f"{what!r} names a run, and --run too; leave one of them out")
+    if attempt is not None and task is not None:
+        raise click.UsageError("an attempt and --task name two things; leave one of them out")
+    at_a_time = position is not None or moment is not None
+    if at_a_time and (attempt is not None or task is not None):
+        raise click.UsageError("--at and --time show the state of a run; leave out the attempt or the task")
+    run = run or (None if attempt else what) or "latest"
+    if attempt is not None or task is not None:
+        _show_whole(run, attempt, task, store, as_json)
+    elif at_a_time:
         _show_state(run, store, position, moment, as_json)
-        return
+    else:
+        _show_run(run, store, as_json)
+
+
+def _show_run(run: str, store: Path, as_json: bool) -> None:
+    from agent0es.bootstrap import resolve_run
     from agent0es.cli.show import details, write_details
+    from agent0es.errors import RunNotFound
+    from agent0es.provenance.standing import standing
 
     with open_tables(store) as (log, tables):
-        found = details(tables, resolve_run(log, run), store)
+        try:
+            name = resolve_run(log, run)
+        except RunNotFound as error:
+            if run.isdecimal() and not any(name.startswith(run) for name in log.runs()):
+                error.see = ("show", "--task", run)
+                error.args = (f"there is no run {run!r} in this store; for the task of that number use",)
+            raise
+        found = {**details(tables, name, store), "status": standing(log, tables)[name]}
     if as_json:
         write_lines([json_line(found)])
     else:
-        write_details(found)
+        write_details(found, store)
+
+
+def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as_json: bool) -> None:
+    """An attempt or a task from its first event to its last."""
+    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.cli.whole import write_attempt, write_task
+    from agent0es.log import History
+    from agent0es.provenance import whole
+
+    with open_store(store) as log:
+        name = resolve_run(log, run)
+        history = History.of(log, name)
+        if attempt is not None:
+            found = whole.attempt(history, name, attempt)
+            if found["task"] is None:
+                _find_problem(log, found)
+        else:
+            assert task is not None
+            found = whole.task(history, name, task)
+    if as_json:
+        write_lines([json_line(found)])
+    elif attempt is not None:
+        write_attempt(found, store)
+    else:
+        write_task(found, store)
+
+
+def _find_problem(log: "EventLog", found: "dict[str, Any]") -> None:
+    """Add the held-out problem to an attempt's record, or why it is not known. It must be the one that was read."""
+    from agent0es.bootstrap import held_out_task
+    from agent0es.errors import UserError
+
+    try:
+        task = held_out_task(log, found["run"], found["attempt"])
+    except UserError as error:
+        found["problem_unknown"] = f"not known: {error}"
+        return
+    prompts = [step["prompt"] for step in found["steps"] if step["kind"] == "reply"]
+    if all(task.description in prompt for prompt in prompts):
+        found["problem"] = task.model_dump(mode="json")
+    else:
+        found["problem_unknown"] = "not known: this version of agent0es makes other problems; it is in the prompt"
 
 
 def _show_state(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
@@ -94,73 +176,22 @@ def _show_state(run: str, store: Path, position: int | None, moment: str | None,
         write_view(found)
 
 
-@click.command("events")
-@click.argument("run")
-@store_option
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, e.g. TaskProposed; repeatable.")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events after this position.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with texts in full.")
-def events_command(run: str, store: Path, types: tuple[str, ...], after: int, limit: int | None, as_json: bool) -> None:
-    """List the events of RUN (its name, a prefix of it, or `latest`) in order."""
-    from agent0es.bootstrap import open_store, resolve_run
-    from agent0es.errors import QueryError
-
-    _check_types(types)
-    with open_store(store) as log:
-        if after > log.head():
-            raise QueryError(f"--after {after}: the log ends at position {log.head()}")
-        events = log.read(run=resolve_run(log, run), after=after, types=types or None, limit=limit)
-        write_lines(_event_json(recorded) if as_json else _event_line(recorded) for recorded in events)
-
-
-QUERY_COMMANDS: list[click.Command] = [runs_command, show_command, events_command]
-
-
-def _check_types(types: tuple[str, ...]) -> None:
-    from typing import get_args
-
-    from agent0es.domain.events import Event
-    from agent0es.errors import QueryError
-
-    known = [kind.__name__ for kind in get_args(Event)]
-    for name in types:
-        if name not in known:
-            raise QueryError(f"--type {name}: there is no such event; there are: {', '.join(known)}")
-
-
-def _event_json(recorded: "Recorded") -> str:
-    meta = recorded.meta
-    return json_line(
-        {
-            "position": recorded.position,
-            "stream": recorded.stream,
-            "version": recorded.version,
-            "type": recorded.event.type,
-            "content": recorded.event.model_dump(mode="json"),
-            "meta": {
-                "event_id": meta.event_id,
-                "time": meta.time,
-                "host": meta.host,
-                "handler": meta.handler,
-                "cause": meta.cause,
-                "correlation": meta.correlation,
-                "measured": dict(meta.measured),
-            },
-            "hash": recorded.content_hash,
-            "chain_hash": recorded.chain_hash,
-        }
-    )
-
-
-def _event_line(recorded: "Recorded") -> str:
-    """Position, time, type, stream, and the content in short."""
-    time = datetime.fromtimestamp(recorded.meta.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    content = recorded.event.model_dump(mode="json", exclude={"type", "version"})
-    fields = " ".join(
-        f"{name}={shorten(printable(value if isinstance(value, str) else json_line(value)), SHORT_VALUE)}"
-        for name, value in content.items()
-    )
-    line = f"{recorded.position:>7}  {time}  {recorded.event.type:<18}  {printable(recorded.stream)}  {fields}"
-    width = terminal_width()
-    return line if width is None else shorten(line, width)
+def _write_runs(runs: Sequence[Mapping[str, Any]], store: Path) -> None:
+    rows = [
+        [
+            row["run"],
+            row["status"],
+            row["iteration"],
+            row["tasks"],
+            None if row["solve_rate"] is None else f"{row['solve_rate']:.0%}",
+            row["serving_student"] or "base model",
+        ]
+        for row in runs
+    ]
+    write_table(["run", "status", "iteration", "tasks", "solved", "student"], rows)
+    for row in runs:
+        write_lines(taint(row, row["status"], store))
+    for row in reversed(runs):
+        if steps := list(next_step(row["run"], row["status"], store)):
+            write_lines(steps)
+            break

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, printable, shorten, store_option, terminal_width, write_lines
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Speed(click.ParamType[float]):
 
 
 @click.command("replay")
-@click.argument("run")
+@run_argument
 @store_option
 @click.option("--from", "first", type=click.IntRange(min=1), help="Begin at this position.")
 @click.option("--to", "last", type=click.IntRange(min=1), help="End at this position.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.layout import fits, fold
 from agent0es.cli.output import (
     columns_of,
@@ -18,6 +19,7 @@ from agent0es.cli.output import (
     write_table,
 )
 from agent0es.cli.tables import objects, open_tables
+from agent0es.cli.warnings import taint
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
@@ -30,7 +32,7 @@ SPARKLINE_WIDTH = 32
 
 
 @click.command("report")
-@click.argument("run", required=False)
+@run_argument
 @store_option
 @click.option(
     "--queries", type=click.Path(path_type=Path), help="Folder with .sql files to show instead of the built-in ones."
@@ -39,27 +41,29 @@ SPARKLINE_WIDTH = 32
     "--save", type=click.Path(path_type=Path), help="Write the built-in .sql files into this folder, to change."
 )
 @json_option
-def report_command(run: str | None, store: Path, queries: Path | None, save: Path | None, as_json: bool) -> None:
+def report_command(run: str, store: Path, queries: Path | None, save: Path | None, as_json: bool) -> None:
     """Show RUN (its name, a prefix of it, or `latest`) in figures: tasks, solve rates, tools, rewards, losses, latency.
 
     Each table is a saved query. `--save DIR` writes them out; change them, add some, and show yours with
     `--queries DIR`. $run in a query stands for the run.
     """
     from agent0es.bootstrap import resolve_run
-    from agent0es.errors import QueryError
     from agent0es.projections.reports import saved_queries
+    from agent0es.provenance.standing import standing
 
     if save is not None:
         _save(save)
         return
-    if run is None:
-        raise QueryError("which run? Name one, a prefix of one, or `latest`; agent0es runs lists them")
     chosen = saved_queries(queries)
     with open_tables(store) as (log, tables):
-        found = [(query, _ask(tables, query, resolve_run(log, run))) for query in chosen]
+        name = resolve_run(log, run)
+        now = standing(log, tables)[name]
+        [row] = objects(tables.query("SELECT run, tainted FROM runs WHERE run = $run", {"run": name}))
+        found = [(query, _ask(tables, query, name)) for query in chosen]
     if as_json:
         write_lines(json_line({"name": q.name, "title": q.title, "rows": rows}) for q, rows in found)
     else:
+        write_lines(taint(row, now, store))
         for query, rows in found:
             _write(query, rows)
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
+from agent0es.cli.arguments import run_option
+from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
 
 
 @click.command("retract")
 @click.argument("what", metavar="TASK|ATTEMPT")
 @click.option("--reason", required=True, help="Why; it is kept in the log.")
-@click.option("--run", default="latest", show_default=True, help="The run: its name or a prefix of it.")
+@run_option
 @store_option
 @json_option
 def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool) -> None:
@@ -40,15 +42,13 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
         write_lines(["No dataset holds it, so no adapter learnt from it."])
         return
     write_table(
-        ["tainted", "iteration", "dataset", "examples", "of them retracted", "trained", "status", "serves"],
+        ["tainted", "iteration", "examples", "retracted", "status", "in use"],
         [
             [
                 row["adapter"],
                 row["iteration"],
-                row["dataset"]["sha256"][:12],
                 row["dataset"]["examples"],
                 len(row["holds"]),
-                row["trained"],
                 row["status"],
                 row["serving"],
             ]
@@ -56,7 +56,7 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
         ],
     )
     if any(row["trained"] for row in found):
-        write_lines([f"Train anew with: agent0es train {printable(run)} --without-retracted"])
+        write_lines([printable(f"Rebuild it with: {command(store, 'train', run, '--without-retracted')}")])
 
 
 def _account() -> str:

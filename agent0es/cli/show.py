@@ -1,11 +1,14 @@
 """What `agent0es show` says about a run."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.cli.output import printable, write_lines, write_table
+from agent0es.cli.warnings import next_step, taint
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
@@ -19,13 +22,15 @@ def details(tables: "Projections", run: str, store: Path) -> dict[str, Any]:
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
     [summary] = rows("SELECT * EXCLUDE (configuration, weights, position) FROM runs WHERE run = ?")
+    [[roles]] = tables.query("SELECT configuration -> '$.training.roles' FROM runs WHERE run = ?", [run]).rows
     return {
         **summary,
+        "trains": json.loads(roles or "[]"),
         "iterations": rows("SELECT * EXCLUDE (run, position) FROM iterations WHERE run = ? ORDER BY iteration"),
         "curriculum": rows("SELECT * EXCLUDE (run) FROM curriculum WHERE run = ? ORDER BY iteration, family"),
         "adapters": rows(
-            "SELECT adapter, role, iteration, status, serving, share, score, reason, examples, steps, final_loss,"
-            " seconds, path FROM adapters WHERE run = ? ORDER BY position"
+            "SELECT adapter, role, iteration, status, serving, share, mean_share, score, reason, examples, steps,"
+            " final_loss, seconds, path, tainted_by FROM adapters WHERE run = ? ORDER BY position"
         ),
         "evaluations": rows(
             "SELECT * EXCLUDE (run, position, time, role) FROM evaluations WHERE run = ?"
@@ -47,66 +52,34 @@ def details(tables: "Projections", run: str, store: Path) -> dict[str, Any]:
     }
 
 
-def write_details(found: Mapping[str, Any]) -> None:
-    """The same for a person."""
+def write_details(found: Mapping[str, Any], store: Path) -> None:
+    """The same for a person, no wider than 80 columns where the names allow it."""
+    write_lines(taint(found, found["status"], store))
     _write_summary(found)
+    write_lines(next_step(found["run"], found["status"], store))
     _write(
-        "Iterations",
+        "Iterations (rewards: means of attempts and of tasks)",
         found["iterations"],
         {
             "iteration": "iteration",
             "tasks": "tasks",
             "given_up": "given up",
-            "rejected": "rejected proposals",
-            "attempts": "attempts",
-            "solve_rate": "solve rate",
+            "solve_rate": "solved",
             "difficulty": "difficulty",
-            "student_reward": "student reward",
-            "teacher_reward": "teacher reward",
+            "student_reward": "student",
+            "teacher_reward": "teacher",
         },
     )
     _write_curriculum(found["curriculum"])
-    _write(
-        "Adapters",
-        found["adapters"],
-        {
-            "adapter": "adapter",
-            "status": "status",
-            "serving": "serves",
-            "share": "share solved",
-            "examples": "examples",
-            "final_loss": "final loss",
-            "reason": "why",
-        },
-    )
-    _write(
-        "Held-out problems",
-        found["evaluations"],
-        {
-            "adapter": "evaluation of",
-            "split": "families",
-            "arm": "who answers",
-            "correct": "solved",
-            "problems": "of",
-            "share": "share",
-            "low": "95% from",
-            "high": "to",
-            "lead": "adapter leads by",
-            "p_value": "p",
-        },
-    )
+    write_lines(_adapters(found["adapters"], found["evaluations"]))
+    _write_scores(found["evaluations"])
     _write("Rejected proposals", found["rejections"], {"reason": "reason", "proposals": "proposals"})
-    _write(
-        f"Failures (latest of {found['failures']})",
-        found["last_failures"],
-        {
-            "time": "time (UTC)",
-            "kind": "kind",
-            "who": "who",
-            "task": "task",
-            "error": "error",
-        },
-    )
+    if found["last_failures"]:
+        write_lines(["", f"Failures (the latest {len(found['last_failures'])} of {found['failures']}; times are UTC)"])
+        for one in found["last_failures"]:
+            task = "" if one["task"] is None else f", task {one['task']}"
+            write_lines([printable(f"  {one['time']:%Y-%m-%d %H:%M:%S}  {one['kind']} {one['who']}{task}")])
+            write_lines([printable(f"    {one['error']}")])
     write_lines(["", "Files", *(f"  {name:<12} {printable(path)}" for name, path in found["files"].items())])
 
 
@@ -126,19 +99,19 @@ def write_view(found: Mapping[str, Any]) -> None:
             f"  failures  {found['failures']}, seed {found['seed']}",
         ]
     )
-    families = [
-        {"domain": domain, "family": name, **known}
-        for domain, total in found["curriculum"].items()
-        for name, known in total["families"].items()
-    ]
-    columns = ("domain", "family", "tasks", "attempts", "solve_rate", "recent_solve_rate", "difficulty")
-    _write("Curriculum", families, {name: name.replace("_", " ") for name in columns})
-    _write("Adapters", found["adapters"], {"adapter": "adapter", "outcome": "outcome", "serving": "serves"})
-    scores = [{"adapter": a["adapter"], **score} for a in found["adapters"] for score in a["scores"]]
-    headings = {"adapter": "evaluation of", "split": "families", "arm": "who answers", "correct": "solved"}
-    _write("Held-out problems", scores, {**headings, "problems": "of", "low": "95% from", "high": "to"})
-    headings = {"task": "task", "family": "family", "started": "attempts started", "submitted": "submitted"}
-    _write("Tasks in flight", found["in_flight"], {**headings, "judged": "judged", "description": "problem"})
+    for domain, total in found["curriculum"].items():
+        families = [{"family": name, **known} for name, known in total["families"].items()]
+        headings = {"family": "family", "tasks": "tasks", "solve_rate": "solved", "recent_solve_rate": "recently"}
+        _write(f"Curriculum: {printable(domain)}", families, {**headings, "difficulty": "difficulty"})
+    _write("Adapters", found["adapters"], {"adapter": "adapter", "outcome": "outcome", "serving": "in use"})
+    for adapter in found["adapters"]:
+        _write(
+            f"Held-out problems of {printable(adapter['adapter'])}",
+            adapter["scores"],
+            {"split": "families", "arm": "who answers", "correct": "solved", "problems": "of"},
+        )
+    headings = {"task": "task", "family": "family", "started": "started", "submitted": "submitted", "judged": "judged"}
+    _write("Tasks in flight, and how far their attempts are", found["in_flight"], headings)
 
 
 def _parent(found: Mapping[str, Any]) -> list[str]:
@@ -170,7 +143,8 @@ def _write_summary(found: Mapping[str, Any]) -> None:
             *_parent(found),
             f"  started   {found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)",
             f"  tasks     {found['tasks']} completed{given_up}{solved}",
-            f"  serving   student: {printable(serving[0])}, teacher: {printable(serving[1])}",
+            f"  in use    student: {printable(serving[0])}, teacher: {printable(serving[1])}",
+            *_untrained(found),
             f"  events    {found['events']}, failures {found['failures']}",
             f"  seed      {found['seed']}, agent0es {printable(found['code_version'])}",
         ]
@@ -183,20 +157,87 @@ def _write(title: str, rows: Sequence[Mapping[str, Any]], headings: Mapping[str,
         write_table(list(headings.values()), [[row[key] for key in headings] for row in rows], title)
 
 
-def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
-    """One line a family: its solve rate in each iteration, and how hard its latest tasks were."""
-    if not rows:
+def _untrained(found: Mapping[str, Any]) -> Iterator[str]:
+    """Why nothing was trained, and so nothing evaluated, when the practice of an iteration is over."""
+    practised = any(row["practised"] for row in found["iterations"])
+    if not practised or any(row["status"] != "failed" for row in found["adapters"]):
         return
-    iterations = sorted({row["iteration"] for row in rows})
-    by_family: dict[str, dict[int, Mapping[str, Any]]] = {}
-    for row in rows:
-        by_family.setdefault(row["family"], {})[row["iteration"]] = row
+    if not found["trains"]:
+        yield "  trained   nothing: training.roles is empty, so there was nothing to evaluate either"
+    for row in found["adapters"]:
+        yield printable(f"  trained   not {row['adapter']}: {row['reason']}; so it was not evaluated either")
+
+
+def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a family: its solve rate in its first and its latest iteration, and how hard its latest tasks were."""
+    several = len({row["iteration"] for row in rows}) > 1
     body = []
-    for family, seen in sorted(by_family.items()):
-        tasks, attempts = (sum(row[key] for row in seen.values()) for key in ("tasks", "attempts"))
-        rates = [seen[iteration]["solve_rate"] if iteration in seen else None for iteration in iterations]
-        latest = seen[max(seen)]
-        body.append([family, tasks, attempts, *rates, latest["difficulty"], latest["tool_use"]])
-    headings = ["family", "tasks", "attempts", *(f"solve rate {i}" for i in iterations), "difficulty", "tool use"]
-    write_lines([""])
-    write_table(headings, body, "Curriculum (difficulty and tool use of the latest iteration with the family)")
+    for family, group in groupby(
+        sorted(rows, key=lambda row: (row["family"], row["iteration"])), lambda r: r["family"]
+    ):
+        seen = list(group)
+        latest = seen[-1]
+        rates = [seen[0]["solve_rate"]] if several else []
+        tasks = sum(row["tasks"] for row in seen)
+        body.append([family, tasks, *rates, latest["solve_rate"], latest["difficulty"], latest["tool_use"]])
+    if body:
+        first = ["first"] if several else []
+        title = "Curriculum (share of attempts that were right"
+        title += " in the first and the latest iteration with the family)" if several else ")"
+        write_lines([""])
+        write_table(
+            ["family", "tasks", *first, "latest" if several else "solved", "difficulty", "tool use"], body, title
+        )
+
+
+def _adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What became of each adapter, and which of its figures is which."""
+    if rows:
+        yield ""
+        yield "Adapters"
+    for row in rows:
+        in_use = ", in use" if row["serving"] else ""
+        yield printable(f"  {row['adapter']}: {row['status']}{in_use}")
+        if row["reason"]:
+            yield printable(f"    because    {row['reason']}")
+        if row["share"] is not None:
+            asked = [one for one in evaluations if one["adapter"] == one["arm"] == row["adapter"]]
+            parts = [
+                f"{one['share']:.3f} of {one['problems']} {SPLITS.get(one['split'], one['split'])}" for one in asked
+            ]
+            for title, part in zip(["solved", *[""] * len(parts)], parts, strict=False):
+                yield f"    {title:<9}  {part}"
+            if len(parts) > 1:
+                problems = sum(one["problems"] for one in asked)
+                yield f"               the gate compares the mean of these, {row['mean_share']:.3f}"
+                yield f"               of all {problems} problems together it is {row['share']:.3f}"
+        if row["steps"] is not None:
+            loss = "" if row["final_loss"] is None else f", final loss {row['final_loss']:.4g}"
+            seconds = "" if row["seconds"] is None else f", {row['seconds']:g} s"
+            yield f"    trained    {row['examples']} examples, {row['steps']} steps{loss}{seconds}"
+        if row["tainted_by"]:
+            yield printable(f"    TAINTED    by what was retracted since: {', '.join(row['tainted_by'])}")
+
+
+SPLITS = {"practised": "problems of practised families", "held_out": "problems of families never practised"}
+
+
+def _write_scores(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table for each evaluated adapter and split: who answers, how well, and how far the adapter is ahead."""
+    for (adapter, split), group in groupby(rows, lambda row: (row["adapter"], row["split"])):
+        body = [
+            [
+                row["arm"],
+                f"{row['correct']}/{row['problems']}",
+                f"{row['share']:.3f}" if row["share"] is not None else None,
+                f"{row['low']:.3f} to {row['high']:.3f}",
+                None if row["lead"] is None else f"{row['lead']:+.3f}",
+                None if row["p_value"] is None else f"{row['p_value']:.2g}",
+            ]
+            for row in group
+        ]
+        title = f"Evaluation of {printable(adapter)}: {SPLITS.get(split, printable(split))}"
+        write_lines([""])
+        write_table(["who answers", "solved", "share", "95% interval", "lead", "p"], body, title)
+    if rows:
+        write_lines(["", "lead: the adapter's share minus this one's; p: exact McNemar test, two-sided"])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import store_option
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("run")
+@run_argument
 @store_option
 @click.option("--without-retracted", is_flag=True, help="Leave out what is retracted. There is no other way to train.")
 @click.option("--name", metavar="NAME", help="Name of the new adapter; without it, e.g. student-1-clean.")

@@ -79,7 +79,8 @@ class Datastore:
             self.engine: Engine = create_engine(parsed, **self.dialect.engine_options)
         except ImportError as error:
             name = self.dialect.name
-            raise StoreError(f"{name}: its driver is missing; pip install 'agent0es[postgres]' ({error})") from None
+            install = "in a clone of agent0es: pip install -e '.[postgres]'"
+            raise StoreError(f"{name}: its driver is missing ({error}); {install}") from None
         self.dialect.prepare(self.engine)
         self._lock = threading.RLock()
         self._writer: Connection | None = None

@@ -15,7 +15,7 @@ from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
-from agent0es.log.lease import Leases
+from agent0es.log.lease import Driver, Leases
 from agent0es.log.mapper import EventMapper, decode_content, decode_meta, encode_content, split_state
 from agent0es.log.opening import check_database, find_database
 from agent0es.log.recorders import LogApplicationRecorder
@@ -139,6 +139,10 @@ class EventLog(Application[Any]):
         The lease of a process that is dead, or that let `ttl` pass, is taken over at once.
         """
         return self._leases.hold(run, ttl)
+
+    def drivers(self) -> dict[str, Driver]:
+        """Runs that are driven now, each with the live process that does it."""
+        return self._leases.drivers()
 
     # Reading
 

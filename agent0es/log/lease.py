@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from eventsourcing import persistence as es
@@ -57,6 +58,13 @@ def is_dead(host: str, pid: int, identity: str) -> bool:
     return same_world and now != identity
 
 
+class Driver(NamedTuple):
+    """A process that drives a run."""
+
+    host: str
+    pid: int
+
+
 class Leases:
     """The leases that this process holds."""
 
@@ -95,10 +103,17 @@ class Leases:
                 + "; nothing of this append was written. Stop it, and go on with the other one"
             )
 
+    def drivers(self) -> dict[str, Driver]:
+        """Run to the live process that drives it."""
+        with self._datastore.store_errors(), self._datastore.read() as connection:
+            now = self._datastore.dialect.now(connection)
+            rows = connection.execute(select(leases)).fetchall()
+        return {row.run: Driver(row.host, row.pid) for row in rows if _holds(row, now)}
+
     def _take(self, connection: Connection, run: str, token: str, ttl: float) -> None:
         row = connection.execute(select(leases).where(leases.c.run == run)).fetchone()
         now = self._datastore.dialect.now(connection)
-        if row is not None and row.expires > now and not is_dead(row.host, row.pid, row.process):
+        if row is not None and _holds(row, now):
             until = datetime.fromtimestamp(row.expires).strftime("%H:%M:%S")
             raise RunInUse(
                 f"run {run} is driven by process {row.pid} on {row.host} (its lease lasts until {until} and is being "
@@ -138,3 +153,8 @@ class Leases:
             # Not worth an error that would hide how the run ended: the lease runs out by itself, or is taken over
             # as soon as this process is gone.
             return
+
+
+def _holds(row: Any, now: float) -> bool:
+    """Whether a lease is still held: its time is not over, and its process is not known to be dead."""
+    return row.expires > now and not is_dead(row.host, row.pid, row.process)

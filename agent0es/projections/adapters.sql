@@ -57,6 +57,29 @@ FROM (
     FROM batch WHERE type IN ('AdapterPromoted', 'AdapterRejected')
 );
 
+-- What the adapters in a run's history learnt from and was retracted since. A task stands for its attempts.
+CREATE VIEW facts.tainted AS
+SELECT
+    h.run, d.run AS trained_by, d.adapter, list(DISTINCT t.what ORDER BY t.what) AS tainted_by,
+    max(t.position) AS position
+FROM histories h
+JOIN datasets d ON d.run = h.ancestor AND d.position <= h.until
+JOIN histories g ON g.run = h.run
+JOIN retractions t ON t.run = g.ancestor AND t.position <= g.until AND t.position > d.position
+    AND len(list_filter(d.sources, lambda source: source = t.what OR starts_with(source, t.what || '/'))) > 0
+GROUP BY ALL;
+
+-- The adapters that answer at the end of a run's history: of a fork perhaps one that its past trained.
+CREATE VIEW facts.in_use AS
+SELECT p.run, p.role, p.adapter, x.tainted_by, x.position AS tainted_at
+FROM (
+    SELECT
+        h.run, g.role, arg_max(g.adapter, g.position) AS adapter, arg_max(g.run, g.position) AS trained_by
+    FROM histories h JOIN facts.adapter_decided g ON g.run = h.ancestor AND g.position <= h.until
+    WHERE g.promoted GROUP BY h.run, g.role
+) p
+LEFT JOIN facts.tainted x USING (run, trained_by, adapter);
+
 CREATE VIEW adapters AS
 WITH decided AS (
     SELECT
@@ -67,7 +90,8 @@ failed AS (
     SELECT run, adapter, any_value(error) AS reason FROM failures WHERE kind = 'training' GROUP BY ALL
 ),
 evaluated AS (
-    SELECT run, adapter, sum(correct) / sum(problems) AS share FROM evaluations WHERE arm = adapter GROUP BY ALL
+    SELECT run, adapter, sum(correct) / sum(problems) AS share, avg(correct / problems) AS mean_share
+    FROM evaluations WHERE arm = adapter GROUP BY ALL
 )
 SELECT
     run, adapter, d.role, d.iteration,
@@ -79,15 +103,17 @@ SELECT
         WHEN f.adapter IS NOT NULL THEN 'failed'
         ELSE 'training'
     END AS status,
-    coalesce(g.serving, false) AS serving, e.share, g.score, coalesce(g.reason, f.reason) AS reason, d.examples,
+    coalesce(g.serving, false) AS serving, e.share, e.mean_share, g.score, coalesce(g.reason, f.reason) AS reason, d.examples,
     d.sha256 AS dataset_sha256, s.base_sha256, s.settings, t.path, t.adapter_sha256, t.merged_sha256, t.steps,
-    t.loss, t.loss[-1] AS final_loss, t.seconds, d.time AS started, t.time AS trained, g.time AS decided, d.position
+    t.loss, t.loss[-1] AS final_loss, t.seconds, d.time AS started, t.time AS trained, g.time AS decided,
+    coalesce(x.tainted_by, []) AS tainted_by, d.position
 FROM datasets d
 LEFT JOIN facts.training_started s USING (run, adapter)
 LEFT JOIN facts.adapter_trained t USING (run, adapter)
 LEFT JOIN failed f USING (run, adapter)
 LEFT JOIN evaluated e USING (run, adapter)
-LEFT JOIN decided g USING (run, adapter);
+LEFT JOIN decided g USING (run, adapter)
+LEFT JOIN (SELECT run, adapter, tainted_by FROM facts.tainted WHERE trained_by = run) x USING (run, adapter);
 COMMENT ON VIEW adapters IS 'Every adapter: how it was trained, what it scored, whether it serves.';
 COMMENT ON COLUMN adapters.run IS 'Name of the run.';
 COMMENT ON COLUMN adapters.adapter IS 'Name of the adapter, e.g. student-1.';
@@ -96,7 +122,8 @@ COMMENT ON COLUMN adapters.iteration IS 'Iteration after which it was trained.';
 COMMENT ON COLUMN adapters.status IS 'training, trained, evaluated, promoted, rejected or failed.';
 COMMENT ON COLUMN adapters.serving IS 'True for the one that answers now.';
 COMMENT ON COLUMN adapters.share IS 'Share of all held-out problems that it solved.';
-COMMENT ON COLUMN adapters.score IS 'Mean share over the splits, which the gate looked at; NULL unless promoted.';
+COMMENT ON COLUMN adapters.mean_share IS 'Mean of the shares that it solved of each split, which the gate compares: each split weighs the same, however many problems it has.';
+COMMENT ON COLUMN adapters.score IS 'mean_share as the gate wrote it down; NULL unless promoted.';
 COMMENT ON COLUMN adapters.reason IS 'Why it was promoted, rejected or not trained.';
 COMMENT ON COLUMN adapters.examples IS 'Rows of its dataset.';
 COMMENT ON COLUMN adapters.dataset_sha256 IS 'Hash of its dataset.';
@@ -112,4 +139,5 @@ COMMENT ON COLUMN adapters.seconds IS 'Wall-clock time of the training, measured
 COMMENT ON COLUMN adapters.started IS 'When its dataset was built, UTC.';
 COMMENT ON COLUMN adapters.trained IS 'UTC.';
 COMMENT ON COLUMN adapters.decided IS 'When the gate decided, UTC.';
+COMMENT ON COLUMN adapters.tainted_by IS 'What it learnt from and was retracted since: tasks or attempts; empty when nothing was.';
 COMMENT ON COLUMN adapters.position IS 'Place of its DatasetBuilt in the log.';

@@ -42,12 +42,19 @@ UNION ALL
 SELECT
     run, time, position, kind || '_failure' AS kind, coalesce(handler, adapter) AS subject, NULL AS value,
     error AS message
-FROM failures;
+FROM failures
+UNION ALL
+SELECT
+    u.run, t.time, u.tainted_at AS position, 'tainted_adapter' AS kind, u.adapter AS subject, NULL AS value,
+    format('{} is in use and learnt from what was retracted since ({}); rebuild it with agent0es train {} --without-retracted',
+        u.adapter, list_aggregate(u.tainted_by, 'string_agg', ', '), u.run) AS message
+FROM facts.in_use u JOIN retractions t ON t.position = u.tainted_at
+WHERE u.tainted_by IS NOT NULL;
 COMMENT ON VIEW alerts IS 'What somebody should look at, in every run.';
 COMMENT ON COLUMN alerts.run IS 'Name of the run.';
 COMMENT ON COLUMN alerts.time IS 'When it came to that, UTC.';
 COMMENT ON COLUMN alerts.position IS 'Place in the log of the event that it is about.';
-COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure or training_failure.';
+COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure, training_failure or tainted_adapter.';
 COMMENT ON COLUMN alerts.subject IS 'What it is about: tool calls or attempts, a call, an iteration, a handler, an adapter.';
 COMMENT ON COLUMN alerts.value IS 'The rate of failures, the seconds or MB of the call, the mean reward; NULL for failures.';
 COMMENT ON COLUMN alerts.message IS 'One line for a person. May quote a model: hostile.';

@@ -24,18 +24,21 @@ from agent0es.projections.fold import Projections
 
 PRACTICE = """
 SELECT
-    task AS problem, correct, confidence, observed, stated_confidence, critique_confidence,
+    coalesce(adapter, 'base model') AS who, task AS problem, correct, confidence, observed, stated_confidence,
+    critique_confidence,
     CASE WHEN majority_key IS NULL THEN 0
     ELSE count(*) OVER (PARTITION BY task, majority_key) / count(*) OVER (PARTITION BY task) END AS agreement
 FROM attempts
 WHERE run = $run AND task IS NOT NULL AND status = 'verified'
-ORDER BY task, attempt
+ORDER BY min(position) OVER (PARTITION BY adapter), task, attempt
 """
 HELD_OUT = """
-SELECT problem, correct, confidence, observed, stated_confidence, critique_confidence, NULL::DOUBLE AS agreement
+SELECT
+    arm AS who, problem, correct, confidence, observed, stated_confidence, critique_confidence,
+    NULL::DOUBLE AS agreement
 FROM attempts
 WHERE run = $run AND task IS NULL AND status = 'verified' AND confidence IS NOT NULL
-ORDER BY problem, attempt
+ORDER BY arm, problem, attempt
 """
 UNKNOWN = 0.5
 """Stands for a signal that an answer lacks, in the combination: it speaks neither for nor against."""
@@ -99,14 +102,23 @@ class Calibration:
     measured: list[Measured]
 
 
-def judged_attempts(tables: Projections, run: str, *, held_out: bool = False) -> list[Judged]:
-    """The run's judged attempts, of practice or at held-out problems."""
-    rows = tables.query(HELD_OUT if held_out else PRACTICE, {"run": run}).rows
-    return [
-        Judged(problem, correct, confidence, agreement, observed, stated, critique)
-        for problem, correct, confidence, observed, stated, critique, agreement in rows
-        if correct is not None
-    ]
+def judged_attempts(tables: Projections, run: str, *, held_out: bool = False) -> dict[str, list[Judged]]:
+    """The run's judged attempts by who answered: in practice the base model or an adapter, else an arm.
+
+    How sure one of them is says nothing of how sure another is, so they are not thrown together.
+    """
+    found: dict[str, list[Judged]] = {}
+    for who, problem, correct, *said in tables.query(HELD_OUT if held_out else PRACTICE, {"run": run}).rows:
+        confidence, observed, stated, critique, agreement = said
+        if correct is not None:
+            judged = Judged(problem, correct, confidence, agreement, observed, stated, critique)
+            found.setdefault(who, []).append(judged)
+    return found
+
+
+def enough(attempts: Sequence[Judged]) -> bool:
+    """Whether there are attempts to fit on and others to measure on."""
+    return len({_half(one.problem) for one in attempts}) == 2
 
 
 def calibrate(attempts: Sequence[Judged]) -> Calibration:

@@ -1,5 +1,26 @@
 -- What a run's history is made of: the run itself, and of a fork the runs that it descends from.
 
+CREATE TABLE facts.run_started (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    seed HUGEINT NOT NULL,
+    code_version VARCHAR NOT NULL,
+    weights JSON NOT NULL,
+    configuration JSON NOT NULL,
+    parent VARCHAR,
+    forked_at BIGINT
+);
+
+INSERT INTO facts.run_started BY NAME
+SELECT run, position, time, unnest(c), (content ->> '$.position')::BIGINT AS forked_at
+FROM (
+    SELECT run, position, time, content, from_json(content, '{
+        "seed": "HUGEINT", "code_version": "VARCHAR", "weights": "JSON", "configuration": "JSON",
+        "parent": "VARCHAR"}') AS c
+    FROM batch WHERE type IN ('RunStarted', 'RunForked')
+);
+
 CREATE VIEW histories AS
 WITH RECURSIVE parts(run, ancestor, until) AS (
     SELECT run, run AS ancestor, (SELECT position FROM facts.folded) AS until FROM facts.run_started

@@ -1,26 +1,5 @@
 -- One row per run.
 
-CREATE TABLE facts.run_started (
-    run VARCHAR NOT NULL,
-    position BIGINT NOT NULL,
-    time TIMESTAMP NOT NULL,
-    seed HUGEINT NOT NULL,
-    code_version VARCHAR NOT NULL,
-    weights JSON NOT NULL,
-    configuration JSON NOT NULL,
-    parent VARCHAR,
-    forked_at BIGINT
-);
-
-INSERT INTO facts.run_started BY NAME
-SELECT run, position, time, unnest(c), (content ->> '$.position')::BIGINT AS forked_at
-FROM (
-    SELECT run, position, time, content, from_json(content, '{
-        "seed": "HUGEINT", "code_version": "VARCHAR", "weights": "JSON", "configuration": "JSON",
-        "parent": "VARCHAR"}') AS c
-    FROM batch WHERE type IN ('RunStarted', 'RunForked')
-);
-
 CREATE TABLE facts.run_completed (
     run VARCHAR NOT NULL,
     time TIMESTAMP NOT NULL
@@ -31,7 +10,11 @@ SELECT run, time FROM batch WHERE type = 'RunCompleted';
 
 CREATE VIEW runs AS
 WITH seen AS (
-    SELECT run, count(*) AS events, max(time) AS last_event FROM facts.event GROUP BY run
+    SELECT
+        run, count(*) AS events, max(time) AS last_event,
+        count(*) FILTER (type NOT IN ('RunStarted', 'RunForked', 'Retracted')) AS deeds,
+        max(time) FILTER (type <> 'Retracted') AS last_deed
+    FROM facts.event GROUP BY run
 ),
 practice AS (
     SELECT
@@ -42,11 +25,13 @@ practice AS (
 serving AS (
     SELECT
         run, any_value(adapter) FILTER (role = 'student') AS student,
-        any_value(adapter) FILTER (role = 'teacher') AS teacher
-    FROM adapters WHERE serving GROUP BY run
+        any_value(adapter) FILTER (role = 'teacher') AS teacher,
+        coalesce(list(adapter ORDER BY role) FILTER (tainted_by IS NOT NULL), []) AS tainted
+    FROM facts.in_use GROUP BY run
 ),
 failed AS (
-    SELECT run, count(*) AS failures FROM failures GROUP BY run
+    SELECT run, count(*) AS failures, max(time) FILTER (kind = 'handler' AND task IS NULL) AS stopped
+    FROM failures GROUP BY run
 ),
 written AS (
     SELECT
@@ -58,11 +43,18 @@ called AS (
     SELECT run, count(*) AS tool_calls FROM facts.tool_requested GROUP BY run
 )
 SELECT
-    run, CASE WHEN c.run IS NULL THEN 'running' ELSE 'completed' END AS status,
+    run,
+    CASE
+        WHEN c.run IS NOT NULL THEN 'completed'
+        WHEN e.deeds = 0 THEN 'not started'
+        -- What was under way when it failed may be appended after that.
+        WHEN f.stopped >= e.last_deed - INTERVAL 1 SECOND THEN 'failed'
+        ELSE 'unfinished'
+    END AS status,
     coalesce(p.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
     coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
-    v.teacher AS serving_teacher, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
+    v.teacher AS serving_teacher, coalesce(v.tainted, []) AS tainted, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
     coalesce(w.prompt_tokens, 0) AS prompt_tokens, coalesce(w.completion_tokens, 0) AS completion_tokens,
     coalesce(l.tool_calls, 0) AS tool_calls, e.events, s.time AS started,
     e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
@@ -76,7 +68,7 @@ LEFT JOIN written w USING (run)
 LEFT JOIN called l USING (run);
 COMMENT ON VIEW runs IS 'Every run, with what it came to so far.';
 COMMENT ON COLUMN runs.run IS 'Name of the run.';
-COMMENT ON COLUMN runs.status IS 'completed, or running: not completed, whether or not a process drives it now.';
+COMMENT ON COLUMN runs.status IS 'completed, failed (a handler stopped it), not started (a fork that was only created), or unfinished: the log can''t tell whether a process drives it now, which agent0es runs does.';
 COMMENT ON COLUMN runs.iteration IS 'Iteration that it is in; 0 before the first.';
 COMMENT ON COLUMN runs.tasks IS 'Tasks that were completed.';
 COMMENT ON COLUMN runs.given_up IS 'Tasks that were given up.';
@@ -85,6 +77,7 @@ COMMENT ON COLUMN runs.solved IS 'Attempts that were correct.';
 COMMENT ON COLUMN runs.solve_rate IS 'solved / attempts.';
 COMMENT ON COLUMN runs.serving_student IS 'Adapter that the student answers with; NULL is the base model.';
 COMMENT ON COLUMN runs.serving_teacher IS 'Adapter that the teacher answers with; NULL is the base model.';
+COMMENT ON COLUMN runs.tainted IS 'Adapters in use that learnt from what was retracted since; agent0es train RUN --without-retracted rebuilds one.';
 COMMENT ON COLUMN runs.failures IS 'Rows of the table failures.';
 COMMENT ON COLUMN runs.model_calls IS 'Generations, held-out problems included.';
 COMMENT ON COLUMN runs.prompt_tokens IS 'Tokens that models read, cached ones included.';

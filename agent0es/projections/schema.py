@@ -33,9 +33,9 @@ TABLES = (
     "retractions",
     "evaluations",
     "evaluation_families",
+    "histories",
     "adapters",
     "runs",
-    "histories",
     "alerts",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""

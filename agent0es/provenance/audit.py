@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from agent0es.errors import UnknownName
+from agent0es.errors import UnknownName, nearest
 from agent0es.projections import Projections
 
 CALLS = """
@@ -61,4 +61,7 @@ def one_call(tables: Projections, run: str, name: str) -> dict[str, Any]:
     """A call by its name. Raises UnknownName."""
     for found in calls(tables, run, call=name):
         return found
-    raise UnknownName(f"run {run} has no call {name!r}; list its calls with: agent0es audit {run}")
+    known = [
+        call for (call,) in tables.query("SELECT call FROM tool_calls WHERE run = ? ORDER BY position", [run]).rows
+    ]
+    raise UnknownName(f"run {run} has no call {name!r}; {nearest(name, known)}. All calls", see=("audit", run))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.domain.retraction import any_covered
-from agent0es.errors import UnknownName
+from agent0es.errors import UnknownName, nearest
 from agent0es.log import EventLog
 from agent0es.provenance import adapters, trajectories
 from agent0es.provenance.adapters import Adapter, Story
@@ -21,8 +21,7 @@ def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[
     story = adapters.tell(log.read(run=run, types=adapters.TYPES))
     adapter = story.adapters.get(name)
     if adapter is None:
-        known = ", ".join(story.adapters) or "none"
-        raise UnknownName(f"run {run} has no adapter {name!r}; its adapters are: {known}")
+        raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(story.adapters))}")
     sources = adapter.dataset.sources
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
     return backward(run, story, name, practice, check_files(store, run, adapter))
@@ -35,7 +34,7 @@ def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
     """
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
     if task not in practice.tasks:
-        raise UnknownName(f"run {run} has no task {task}; list them with: agent0es sql 'FROM tasks'")
+        raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
     return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
 
 

@@ -38,8 +38,9 @@ def retract(what: str, reason: str, actor: str, run: str, recorded: Iterable[Rec
                 pass
     if not known:
         raise UnknownName(
-            f"run {run} has no task or attempt {what!r} of practice; name a task as 12, an attempt as 12/0 "
-            "(agent0es sql 'FROM attempts' lists them)"
+            f"run {run} has no task or attempt {what!r} of practice; name a task as 12, an attempt as 12/0. "
+            "They are listed by",
+            see=("sql", "FROM attempts"),
         )
     if before is not None:
         event, time = before
@@ -68,7 +69,8 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
     if state.status != "completed":
         raise RetractionError(
             f"run {run} is not completed, and what it trains from now on leaves out what is retracted; "
-            f"let it finish first with: agent0es run --resume {run}"
+            "let it finish first with",
+            see=("run", "--resume", run),
         )
     serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
     original = next((candidate for candidate in serving_first if _has_to_be_rebuilt(state, candidate)), None)

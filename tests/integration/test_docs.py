@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from agent0es.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = ROOT / "docs" / "commands.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPT = "tests.support.scripted:respond"
 ENVIRONMENT = {
@@ -28,12 +30,12 @@ ENVIRONMENT = {
 
 
 def commands() -> list[str]:
-    """Every line of every `sh` block, without comments."""
+    """Every line of every `sh` block once, without comments."""
     lines = []
     for page in PAGES:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
             lines += [line.split(" #")[0].strip() for line in block.splitlines()]
-    return [line for line in lines if line]
+    return list(dict.fromkeys(filter(None, lines)))
 
 
 def agent0es(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -65,7 +67,7 @@ ELSEWHERE = ("agent0es train ",)
 @pytest.mark.parametrize(
     "command", [line for line in commands() if line.startswith("agent0es") and not line.startswith(ELSEWHERE)]
 )
-def test_a_documented_command_works(folder: Path, command: str) -> None:
+def test_a_documented_command_works(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     if "reasoning_gym" in command:
         pytest.importorskip("reasoning_gym", reason="the extra `gym` is not installed")
     words = shlex.split(command.replace("/tmp/", f"{folder}/"))
@@ -73,21 +75,86 @@ def test_a_documented_command_works(folder: Path, command: str) -> None:
         words += ["--iterations", "1"]
     if "--tasks" in words:
         words[words.index("--tasks") + 1] = "6"
-    done = agent0es(folder, *words[1:])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or "-o" in words
+    if words[1] in ("run", "fork"):  # as the user does; the others look, and need no process of their own
+        done = agent0es(folder, *words[1:])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+        return
+    monkeypatch.chdir(folder)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(cli, words[1:], prog_name="agent0es")
+    assert result.exit_code == 0, result.exception or result.stderr
+    assert result.stdout or "-o" in words or "--follow" in words
+
+
+def leaves(group: click.Group = cli, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command with its words, e.g. `audit show`."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, *path, name)
+        else:
+            yield " ".join([*path, name]), command
+
+
+def options(command: click.Command) -> set[str]:
+    """The long names of a command's options, or the short one where there is no other."""
+    found = (p.opts for p in command.params if isinstance(p, click.Option) and not p.hidden)
+    return {next((name for name in names if name.startswith("--")), names[0]) for names in found}
+
+
+def sections() -> dict[str, str]:
+    """Heading to text of the page of commands."""
+    parts = re.split(r"^## (.*)$", COMMANDS.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+OF_ALL = "What holds for all"
 
 
 def test_every_command_has_an_example() -> None:
-    def leaves(group: click.Group, *path: str) -> Iterator[str]:
-        for name, command in group.commands.items():
-            if isinstance(command, click.Group):
-                yield from leaves(command, *path, name)
-            else:
-                yield " ".join(["agent0es", *path, name]).removesuffix(" list")  # which may be left out
-
     documented = [f"{line} " for line in commands()]
-    assert [name for name in leaves(cli) if not any(line.startswith(f"{name} ") for line in documented)] == []
+    names = [f"agent0es {name}".removesuffix(" list") for name, _ in leaves()]  # which may be left out
+    assert [name for name in names if not any(line.startswith(f"{name} ") for line in documented)] == []
+
+
+def test_every_command_has_a_section_that_names_each_of_its_options() -> None:
+    page = sections()
+    missing = []
+    for name, command in leaves():
+        own = [text for title, text in page.items() if f"agent0es {name} ".startswith(f"{title} ")]
+        if not own:
+            missing.append(f"## agent0es {name}")
+        said = set(re.findall(r"--?[a-z][a-z-]*", " ".join([*own, page[OF_ALL]]).replace("`-o`", "--output")))
+        said |= {"--output"} if "-o" in said else set()
+        missing += [f"{name} {option}" for option in sorted(options(command) - said)]
+    assert missing == []
+
+
+def test_every_section_is_of_a_command_that_there_is_and_the_contents_name_it() -> None:
+    text = COMMANDS.read_text()
+    linked = set(re.findall(r"\]\(#([a-z0-9-]+)\)", text))
+    names = [name for name, _ in leaves()]
+    groups = set()
+    for title in sections():
+        if title == OF_ALL:
+            continue
+        if title.startswith("agent0es "):
+            words = title.removeprefix("agent0es ")
+            assert any(f"{name} ".startswith(f"{words} ") for name in names), title
+            if words.split()[0] in groups:
+                continue
+            groups.add(words.split()[0])
+        assert title.lower().replace(" ", "-") in linked, title
+
+
+@pytest.mark.parametrize("option", ["--store", "--json"])
+def test_the_commands_that_do_not_take_what_all_take_are_named(option: str) -> None:
+    lines = sections()[OF_ALL].split("\n- ")
+    [line] = [line for line in lines if f"take no `{option}`" in line or f"takes no `{option}`" in line]
+    for name, command in leaves():
+        named = f"`{name}`" in line or f"`{name.split()[0]}`" in line
+        assert (option not in options(command)) == named, name
 
 
 def test_documented_make_targets_exist() -> None:

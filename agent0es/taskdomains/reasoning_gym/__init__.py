@@ -38,7 +38,7 @@ MIXED = (
 )
 """Families of the mixed demonstrations, the broadest mix first."""
 MIXED_SEED = 2027
-INSTALL = "the task domain reasoning_gym needs the package reasoning-gym: pip install 'agent0es[gym]'"
+INSTALL = "the task domain reasoning_gym needs reasoning-gym; in a clone of agent0es: pip install -e '.[gym]'"
 
 
 class ReasoningGymDomain:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from agent0es.cli.main import cli
 from agent0es.domain import events as ev
 from agent0es.domain.task import Solution, Verification
-from agent0es.errors import QueryError
+from agent0es.errors import QueryError, UnknownName
 from agent0es.log import EventLog, NewEvent
 
 
@@ -25,6 +25,7 @@ def attempt(
     correct: bool | None,
     key: str | None,
     said: Mapping[str, float | None] = MappingProxyType({}),
+    adapter: str | None = None,
 ) -> Any:
     """The events of one attempt, from its start to the verifier's word; `said` is question to confidence."""
     solution = Solution(answer=key, confidence=confidence, tool_calls=1, tool_errors=0, observed=bool(correct))
@@ -32,7 +33,7 @@ def attempt(
         correct=correct, score=float(correct or 0), confidence=1.0, method="exact", explanation=""
     )
     events = [
-        ev.AttemptStarted(attempt=name, task=task, seed=1, adapter=None, demonstrations=0),
+        ev.AttemptStarted(attempt=name, task=task, seed=1, adapter=adapter, demonstrations=0),
         *(
             ev.Reflected.model_validate({"attempt": name, "task": task, "question": question, "confidence": value})
             for question, value in said.items()
@@ -50,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(0)
     started = ev.RunStarted(seed=0, configuration={}, code_version="0", weights={})
     with EventLog.open(folder / "log.db") as log:
-        for run in ("run", "short", "asked"):
+        for run in ("run", "short", "asked", "trained"):
             log.append([NewEvent(f"run/{run}", started)], handler="test")
         for task in range(1, 151):
             for k in range(4):
@@ -60,9 +61,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 log.append(attempt("run", f"{task}/{k}", task, confidence, correct, key), handler="test")
             if task % 10 == 0:
                 log.append(attempt("run", f"{task}/9", task, 0.99, None, None), handler="test")
-            name = f"eval-1/base/{task}"
-            log.append(attempt("run", name, None, 0.9, rng.random() < 0.2, "x"), handler="test")
+            for arm, share, confidence in (("base", 0.2, 0.9), ("student-1", 0.8, 0.8)):
+                name = f"eval/{arm}/{task}"
+                log.append(attempt("run", name, None, confidence, rng.random() < share, "x"), handler="test")
+        log.append(attempt("run", "eval/few/1", None, 0.9, True, "x"), handler="test")
         log.append(attempt("short", "1/0", 1, 0.5, True, "x"), handler="test")
+        for task in range(1, 81):
+            who = None if task <= 40 else "student-1"
+            log.append(attempt("trained", f"{task}/0", task, 0.5, who is not None, "x", adapter=who), handler="test")
         for task in range(1, 121):  # says 90 to everything, and its critique knows; every fourth is unreadable
             correct = rng.random() < 0.5
             critique = None if task % 4 == 0 else rng.uniform(0.6, 0.9) if correct else rng.uniform(0.1, 0.4)
@@ -97,8 +103,27 @@ def test_both_halves_are_made_of_whole_tasks_and_undecided_answers_count_for_not
     assert all(sum(one[2] for one in way["bins"]) == found["tested_on"] for way in found["measured"])
 
 
+def test_each_who_answers_is_measured_alone(store: Path) -> None:
+    found = [json.loads(line) for line in calibrate(store, "run", "--held-out", "--json").output.splitlines()]
+    assert [(one["who"], one["attempts"]) for one in found] == [("base", 150), ("student-1", 150)]
+    base, student = (next(m for m in one["measured"] if m["method"] == "as it is") for one in found)
+    assert base["ece"] > 0.5 and student["ece"] < 0.15, "the base model's answers would drown what the student says"
+    text = calibrate(store, "run", "--held-out").output
+    assert "few: 1 judged attempts are too few" in text and f"--held-out --of student-1 --store {store}" in text
+    error = calibrate(store, "run", "--held-out", "--of", "studnet-1").exception
+    assert isinstance(error, UnknownName) and "nearest is student-1" in str(error)
+
+
+def test_in_practice_too_an_adapter_is_not_thrown_together_with_the_base_model(store: Path) -> None:
+    found = [json.loads(line) for line in calibrate(store, "trained", "--json").output.splitlines()]
+    assert [(one["who"], one["attempts"], one["right"]) for one in found] == [
+        ("base model", 40, 0),
+        ("student-1", 40, 40),
+    ]
+
+
 def test_attempts_at_held_out_problems_have_no_agreement(store: Path) -> None:
-    ways = measured(store, "--held-out")
+    ways = measured(store, "--held-out", "--of", "base")
     assert ("agreement", "as it is") not in ways
     assert ways["token confidence", "as it is"]["ece"] == pytest.approx(0.7, abs=0.1)
     assert ways["token confidence", "isotonic"]["ece"] < 0.15
@@ -124,7 +149,7 @@ def test_it_is_drawn_for_people(store: Path) -> None:
     assert "600 judged attempts of practice" in text
     assert "token confidence, as it is: said (│) and right (█)" in text
     [line] = [line for line in text.split("all together, ")[0].splitlines() if line.strip().startswith("0.9 to 1.0")]
-    assert 20 <= line.count("█") <= 32 and line.count("│") == 1 and "said 0.95" in line
+    assert 14 <= line.count("█") <= 23 and line.count("│") == 1 and "said 0.95" in line
 
 
 def test_too_few_attempts_are_no_ground_for_anything(store: Path) -> None:

@@ -69,7 +69,6 @@ def test_a_user_changes_the_queries(store: Path, tmp_path: Path) -> None:
     ("arguments", "kind", "said"),
     [
         (["nobody"], RunNotFound, "nobody"),
-        ([], QueryError, "which run"),
         (["r", "--queries", "/nowhere"], QueryError, "/nowhere"),
         (["r", "--queries", "{empty}"], QueryError, "no .sql file"),
         (["r", "--queries", "{wrong}"], QueryError, "broken.sql"),

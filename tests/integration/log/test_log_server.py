@@ -54,7 +54,7 @@ def test_a_url_that_makes_no_sense_is_told(url: str, said: str) -> None:
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert "pip install 'agent0es[postgres]'" in refusal("postgresql://u:secret@h/x")
+    assert "pip install -e '.[postgres]'" in refusal("postgresql://u:secret@h/x")
 
 
 def test_what_is_no_log_is_left_alone(postgresql: Server) -> None:

@@ -122,7 +122,7 @@ def test_what_was_said_is_beside_the_attempt_and_not_in_its_reasoning(store: Pat
             if (attempt, question) in said
         }
         assert found == said
-        judged = judged_attempts(tables, "run")
+        judged = [one for answers in judged_attempts(tables, "run").values() for one in answers]
         records = list(trajectories(History.of(log, "run")))
     assert any(one.stated is not None for one in judged) and any(one.critique is not None for one in judged)
     assert records and not any(word in r["solution"]["reasoning"] for r in records for word in ("sure", "Yes", "No"))

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -38,7 +39,9 @@ def test_a_second_driver_is_refused_and_told_by_whom(path: str) -> None:
             ):
                 pass
             with two.lease("another"):
-                pass
+                assert one.drivers().keys() == {"r", "another"}
+            assert two.drivers() == {"r": (socket.gethostname(), os.getpid())}
+        assert two.drivers() == {}
         with two.lease("r"):
             pass
 
@@ -52,6 +55,7 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(path: str) -> None:
     with EventLog.open(path) as log:
         with log._datastore.read() as connection:
             assert len(connection.execute(leases.select()).fetchall()) == 1
+        assert log.drivers() == {}, "nobody drives it"
         with log.lease("r"):
             log.append([new("run/r")], handler="h")
 

@@ -182,8 +182,70 @@ def test_a_run_sums_up_what_it_came_to() -> None:
     ]
     sql = "SELECT run, status, iteration, tasks, solve_rate, serving_student, events, seed FROM runs ORDER BY position"
     assert ask(events, sql) == [
-        ("a", "running", 0, 0, None, None, 1, 2**70),
+        ("a", "not started", 0, 0, None, None, 1, 2**70),
         (RUN, "completed", 1, 1, 0.5, "student-1", 10, 2**70),
+    ]
+
+
+def test_a_run_that_is_not_completed_has_not_started_has_failed_or_is_unfinished() -> None:
+    started = ev.RunStarted(seed=1, configuration={}, code_version="1", weights={})
+    begun = ev.IterationStarted(iteration=1)
+    stopped = ev.HandlerFailed(handler="solve", cause=2, task=None, error="E: no", traceback="")
+    gave_up_a_task = stopped.model_copy(update={"task": 1})
+    retracted = ev.Retracted(what="1", reason="no", actor="ada")
+    cases: dict[str, tuple[ev.Event, ...]] = {
+        "not started": (started, retracted),
+        "failed": (started, begun, stopped, retracted),
+        "unfinished": (started, begun),
+        "unfinished, a task given up": (started, begun, gave_up_a_task),
+        "unfinished, taken up again after a failure": (started, stopped, *[begun] * 12),
+        "failed, what was under way came after it": (started, begun, stopped, begun),
+    }
+    events = [new for name, of_run in cases.items() for new in on(f"run/{name}", *of_run)]
+    found = dict(ask(events, "SELECT run, status FROM runs"))
+    assert found == {name: name.split(",")[0] for name in cases}
+
+
+def test_an_adapter_in_use_is_tainted_by_what_it_learnt_from_and_was_retracted_since() -> None:
+    def retracted(*what: str) -> list[NewEvent]:
+        return on(f"run/{RUN}", *(ev.Retracted(what=one, reason="bad", actor="ada") for one in what))
+
+    def after(*events: NewEvent) -> tuple[Any, ...]:
+        started = ev.RunStarted(seed=1, configuration={}, code_version="1", weights={})
+        all_events = [*on(f"run/{RUN}", started), *events]
+        [(tainted,)] = ask(all_events, "SELECT tainted FROM runs")
+        alerts = ask(all_events, "SELECT subject FROM alerts WHERE kind = 'tainted_adapter'")
+        assert [(name,) for name in tainted] == alerts
+        return (tainted, dict(ask(all_events, "SELECT adapter, tainted_by FROM adapters")))
+
+    one = adapter("student-1", "train", "evaluate", "promote")  # learnt from 1/1 and 2/1
+    two = adapter("student-2", "train", "evaluate", "promote")
+    teacher = adapter("teacher-1", "train", "evaluate", "promote", role="teacher")
+    assert after(*one) == ([], {"student-1": []})
+    assert after(*one, *retracted("3", "1/2", "1/1.1", "11")) == ([], {"student-1": []})
+    assert after(*one, *retracted("1")) == (["student-1"], {"student-1": ["1"]})
+    assert after(*one, *retracted("1/1", "1")) == (["student-1"], {"student-1": ["1", "1/1"]})
+    assert after(*retracted("1"), *one) == ([], {"student-1": []}), "its dataset left that out"
+    assert after(*one, *retracted("1"), *two) == ([], {"student-1": ["1"], "student-2": []}), "no longer in use"
+    assert after(*one, *teacher, *retracted("1"))[0] == ["student-1", "teacher-1"]
+
+
+def test_a_fork_uses_and_is_warned_of_what_its_past_trained() -> None:
+    started = ev.RunStarted(seed=1, configuration={}, code_version="1", weights={})
+    retracted = ev.Retracted(what="1", reason="bad", actor="ada")
+    parent = [*on(f"run/{RUN}", started), *adapter("student-1", "train", "evaluate", "promote")]
+
+    def forked(at: int) -> ev.RunForked:
+        return ev.RunForked(parent=RUN, position=at, seed=1, configuration={}, code_version="1", weights={})
+
+    end = len(parent)
+    events = [*parent, *on(f"run/{RUN}", retracted), *on("run/late", forked(end + 1)), *on("run/early", forked(end))]
+    events += on("run/first", forked(1))
+    assert ask(events, "SELECT run, serving_student, tainted FROM runs ORDER BY position") == [
+        (RUN, "student-1", ["student-1"]),
+        ("late", "student-1", ["student-1"]),
+        ("early", "student-1", []),
+        ("first", None, []),
     ]
 
 

@@ -67,7 +67,7 @@ def test_a_call_that_was_cut_off_is_unknown_in_the_lineage() -> None:
 
 def test_a_name_that_the_run_has_not_is_an_error_that_says_which_there_are(tmp_path: Path) -> None:
     log: Any = a_log()
-    with pytest.raises(UnknownName, match="student-1, student-2"):
+    with pytest.raises(UnknownName, match="student-2, student-1"):
         lineage_of_adapter(log, tmp_path, RUN, "student-7")
     with pytest.raises(UnknownName, match="no task 99"):
         lineage_of_task(log, RUN, "99")

@@ -1,0 +1,44 @@
+"""Lists whose rows end in a text: beside the row where the terminal is wide enough, else on a line below it."""
+
+from collections.abc import Sequence
+
+from agent0es.cli.output import printable, shorten, terminal_width, write_lines
+
+SHORT_TEXT = 60
+"""Characters that are shown of a text beside its row."""
+INDENT = 4
+
+
+def write_listing(
+    columns: Sequence[str], rows: Sequence[Sequence[str | None]], texts: Sequence[str], name: str
+) -> None:
+    """Rows in columns, of which nothing is cut, each with the first line of its text; `name` heads those.
+
+    Only the texts are shortened. Without a terminal each row is one line.
+    """
+    cells = [[printable(cell or "") for cell in row] for row in rows]
+    lines = _aligned([list(columns), *cells])
+    shown = [_first_line(text) for text in texts]
+    width = terminal_width()
+    if width is None or len(lines[0]) + 2 + max(map(len, shown), default=0) <= width:
+        write_lines(f"{line}  {text}".rstrip() for line, text in zip(lines, [name, *shown], strict=True))
+        return
+    write_lines([lines[0].rstrip()])
+    for line, text in zip(lines[1:], shown, strict=True):
+        write_lines([line.rstrip(), *([" " * INDENT + shorten(text, width - INDENT)] if text else [])])
+
+
+def _first_line(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    return shorten(printable(first + (" …" if rest else "")), SHORT_TEXT)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines of one width, two spaces between columns."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]

@@ -1,0 +1,29 @@
+"""Lines that every command about a run shows before all else: an adapter in use that learnt from something bad."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent0es.cli.hints import command
+from agent0es.cli.output import printable
+
+if TYPE_CHECKING:
+    from agent0es.provenance.standing import Status
+
+
+def taint(row: Mapping[str, Any], status: "Status", store: Path) -> Iterator[str]:
+    """What to say of each tainted adapter in use; `row` is the run's of the table `runs`."""
+    rebuild = command(store, "train", row["run"], "--without-retracted")
+    wait = "" if status == "completed" else "once the run is completed, "
+    for adapter in row["tainted"]:
+        yield printable(
+            f"WARNING: run {row['run']} answers with {adapter}, which learnt from what was retracted since. "
+            f"To rebuild it, {wait}use: {rebuild}"
+        )
+
+
+def next_step(run: str, status: "Status", store: Path) -> Iterator[str]:
+    """The command that goes on with a run; nothing for one that is completed or running."""
+    words = {"interrupted": "Resume it with", "failed": "Resume it with", "not started": "Start it with"}
+    if status in words:
+        yield printable(f"{words[status]}: {command(store, 'run', '--resume', run)}")

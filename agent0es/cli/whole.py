@@ -1,0 +1,207 @@
+"""What `agent0es show` says about one attempt, or one task: words of a model stand indented and escaped."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent0es.cli.hints import command
+from agent0es.cli.output import printable, terminal_width, write_lines, write_table
+from agent0es.provenance.whole import new_text
+
+FULL_LINE = 114
+"""Columns that an event takes with its hash."""
+
+
+def write_attempt(found: Mapping[str, Any], store: Path) -> None:
+    """An attempt from its prompt to its reward."""
+    verdict = found["verdict"] or found["status"]
+    fields = {
+        "problem": _problem(found),
+        "answered by": f"{found['adapter'] or 'base model'}, {found['demonstrations']} worked examples in the prompt",
+        "seed": found["seed"],
+        "answer": found["answer"] if found["answer"] is not None else "none" if found["solution"] else None,
+        "confidence": _solution(found["solution"]),
+        "verdict": _verdict(found),
+        "other numbers": {
+            True: "the same code is right for other numbers too",
+            False: "the same code is wrong for other numbers",
+        }.get(found["second_instance"]),
+        "reward": _reward(found["reward"]),
+        "abandoned": _abandoned(found["abandoned"]),
+        "retracted": f"yes, by the retraction of {', '.join(found['retracted'])}" if found["retracted"] else None,
+    }
+    write_lines([printable(f"Attempt {found['attempt']} of run {found['run']}: {verdict}")])
+    _fields(fields)
+    _text("Task", found["problem"]["description"] if found["problem"] else found.get("problem_unknown"))
+    if found["problem"]:
+        _text("Reference", found["problem"]["reference"])
+        for path, text in found["problem"]["files"].items():
+            _text(f"File {path} at the start", text)
+    _steps(found["steps"])
+    _events(found["events"])
+    write_lines([""])
+    if found["task"] is not None:
+        _hint(command(store, "show", "--task", str(found["task"]), "--run", found["run"]), "The task with all attempts")
+    if any(step["kind"] == "call" for step in found["steps"]):
+        _hint(command(store, "audit", found["run"], "--attempt", found["attempt"]), "Its sandbox calls")
+
+
+def write_task(found: Mapping[str, Any], store: Path) -> None:
+    """A task from the request to the teacher's reward."""
+    requested, problem = found["requested"], found["problem"]
+    fields = {
+        "asked for": f"{requested['domain']}: {', '.join(f'{k} {v:.2f}' for k, v in requested['families'].items())}"
+        if requested
+        else None,
+        "problem": _problem(found),
+        "iteration": requested["iteration"] if requested else None,
+        "reward": _reward(found["reward"], "of the teacher"),
+        "retracted": "yes" if found["retracted"] else None,
+    }
+    write_lines([printable(f"Task {found['task']} of run {found['run']}: {found['status']}")])
+    _fields(fields)
+    if problem:
+        _text("Task", problem["description"])
+        _text("Reference", problem["reference"])
+        for path, text in problem["files"].items():
+            _text(f"File {path} at the start", text)
+    _steps(found["steps"])
+    if found["attempts"]:
+        write_lines([""])
+        rows = [
+            [
+                one["attempt"],
+                one["adapter"] or "base model",
+                one["verdict"] or one["status"],
+                one["reward"]["total"] if one["reward"] else None,
+                one["answer"],
+            ]
+            for one in found["attempts"]
+        ]
+        write_table(["attempt", "answered by", "verdict", "reward", "answer"], rows, "Attempts")
+    _events(found["events"])
+    if found["attempts"]:
+        write_lines([""])
+        name = found["attempts"][0]["attempt"]
+        _hint(command(store, "show", name, "--run", found["run"]), "An attempt as a whole")
+
+
+def _problem(found: Mapping[str, Any]) -> str | None:
+    problem = found["problem"]
+    if problem is None:
+        return None
+    family = f"{problem['family']} of {problem['domain']}, difficulty {problem['difficulty']:.2f}"
+    return f"task {found['task']}, {family}" if found["task"] is not None else f"held-out, {family}"
+
+
+def _solution(solution: Mapping[str, Any] | None) -> str | None:
+    if solution is None:
+        return None
+    calls = f"{solution['tool_calls']} tool calls, {solution['tool_errors']} of them with an error"
+    observed = "; the answer is what the last call printed" if solution["observed"] else ""
+    return f"{solution['confidence']:.3f} in the tokens; {calls}{observed}"
+
+
+def _verdict(found: Mapping[str, Any]) -> str | None:
+    verification = found["verification"]
+    if verification is None:
+        return None
+    method = "" if verification["method"] == "none" else f" ({verification['method']})"
+    return f"{found['verdict']}{method}, score {verification['score']:g}: {verification['explanation']}"
+
+
+def _reward(reward: Mapping[str, Any] | None, whose: str = "") -> str | None:
+    if reward is None:
+        return None
+    parts = ", ".join(f"{name} {value:g}" for name, value in reward["components"].items())
+    return f"{reward['total']:g} {whose}".strip() + f" (before weights: {parts})"
+
+
+def _abandoned(abandoned: Mapping[str, Any] | None) -> str | None:
+    if abandoned is None:
+        return None
+    reason = f", because {abandoned['reason']}" if abandoned.get("reason") else ""
+    return f"cut off and started again as {abandoned['retried_as']}{reason}"
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
+    """Prompts, replies, calls and refusals in order. Of a later prompt what came to it."""
+    added = new_text(steps)
+    first = True
+    for step in steps:
+        match step["kind"]:
+            case "reply":
+                asked = f", asked for its {step['question']}" if step["question"] else ""
+                _text(
+                    f"Prompt of the {step['role']}{asked} ({step['prompt_tokens']} tokens)"
+                    if first
+                    else f"Prompt goes on{asked} ({step['prompt_tokens']} tokens in all)",
+                    next(added),
+                )
+                first = False
+                who = step["adapter"] or step["model"]
+                seconds = f", {step['measured']['seconds']:.2f} s" if "seconds" in step["measured"] else ""
+                _text(
+                    f"Reply of {who} ({step['completion_tokens']} tokens, ended by {step['finish_reason']}, "
+                    f"temperature {step['temperature']:g}{seconds})",
+                    step["text"],
+                )
+            case "call":
+                _call(step)
+            case "refusal":
+                _text(f"Refused: {step['reason']}, {step['tries_left']} tries left", step["detail"])
+            case "reflection":
+                said = "unreadable" if step["confidence"] is None else f"{step['confidence']:.3f}"
+                write_lines(["", printable(f"Its own {step['question']}: {said}")])
+
+
+def _call(step: Mapping[str, Any]) -> None:
+    ended = step["status"]
+    if ended == "unknown":
+        ended = "unknown, the log does not hold its end"
+    if step.get("exit_code"):
+        ended += f", exit code {step['exit_code']}"
+    if "wall_seconds" in step["measured"]:
+        ended += f", {step['measured']['wall_seconds'] * 1000:.0f} ms"
+    if step.get("denied"):
+        ended += f", refused: {', '.join(step['denied'])}"
+    purpose = step["purpose"].replace("_", " ")
+    _text(f"Call {step['call']} of {step['tool']} ({purpose}): {ended}", step["input"])
+    _text("Output", step["output"])
+    for stream in ("stdout", "stderr"):
+        _text(stream, step.get(stream))
+    for file in step.get("written", ()):
+        write_lines([printable(f"    wrote {file['path']}")])
+    for path in step.get("deleted", ()):
+        write_lines([printable(f"    deleted {path}")])
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> None:
+    """Where each step stands in the log, with its hash in full: on a line of its own where the terminal is narrow."""
+    wide = max((len(one["type"]) for one in events), default=0)
+    narrow = (terminal_width() or FULL_LINE) < FULL_LINE
+    write_lines(["", "Events: position, time (UTC), type, sha256 of the content"])
+    for one in events:
+        time = datetime.fromtimestamp(one["time"], UTC)
+        place = f"  {one['position']:>7}  {time:%Y-%m-%d %H:%M:%S}  {one['type']:<{wide}}"
+        write_lines([place.rstrip(), f"           {one['hash']}"] if narrow else [f"{place}  {one['hash']}"])
+
+
+def _fields(fields: Mapping[str, Any]) -> None:
+    wide = max(map(len, fields)) + 2
+    write_lines(f"  {name:<{wide}}{printable(str(value))}" for name, value in fields.items() if value is not None)
+
+
+def _text(title: str, text: str | None) -> None:
+    """A text of others under its title: indented, so that it can't pose as a title."""
+    if text is not None:
+        write_lines(["", printable(title), *_indented(text)])
+
+
+def _indented(text: str) -> Iterator[str]:
+    return (f"    {printable(line)}".rstrip() for line in text.strip("\n").split("\n"))
+
+
+def _hint(words: str, what: str) -> None:
+    write_lines([printable(f"{what}: {words}")])
