@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agent0es.cli.output import json_line, store_option
+from agent0es.cli.output import json_line, printable, store_option
 from agent0es.cli.run import drive_and_report
 
 
@@ -37,4 +37,4 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
     if as_json:
         click.echo(json_line({"run": child, "parent": parent, "position": position}))
     else:
-        click.echo(f"Run {child} goes on from event {position} of {parent}: agent0es run --resume {child}")
+        click.echo(f"Run {child} goes on from event {position} of {printable(parent)}: agent0es run --resume {child}")

@@ -172,6 +172,8 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
     # Quotes inside strings are escaped, so the first place that looks like the correlation is it.
     if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
         return "the columns event_id and run are not those of the event"
+    if stream.split(b"/", 2)[1:2] != [run]:
+        return "its stream is not one of its run"
     for name in references(parts.content):
         if name not in texts:
             return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
+from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Split, TaskDomain
 
@@ -25,6 +26,8 @@ def load_task_domains(names: Iterable[str]) -> Domains:
     of: dict[str, str] = {}
     for name, domain in domains.items():
         for family in (family.name for split in get_args(Split) for family in domain.families(split)):
+            if not is_name(family):
+                raise ConfigurationError(f"task domain {name}: a family is called {family[:100]!r}; {NAME_RULE}")
             if family in of:
                 raise ConfigurationError(f"the task domains {of[family]} and {name} both have a family {family!r}")
             of[family] = name
@@ -44,6 +47,8 @@ def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -
     points = {point.name: point for point in (entry_points(group=GROUP) if available is None else available)}
     if name not in points:
         raise ConfigurationError(_unknown(name, sorted(points)))
+    if not is_name(name):
+        raise ConfigurationError(f"a task domain is called {name[:100]!r}; {NAME_RULE}")
     try:
         make: Callable[[], TaskDomain] = points[name].load()
     except (ImportError, AttributeError) as error:

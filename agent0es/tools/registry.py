@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import Tool
@@ -47,6 +48,8 @@ def _points(available: Iterable[EntryPoint] | None) -> dict[str, EntryPoint]:
 def _known(name: str, points: Mapping[str, EntryPoint]) -> EntryPoint:
     if name not in points:
         raise ConfigurationError(_unknown(name, sorted(points)))
+    if not is_name(name):
+        raise ConfigurationError(f"a tool is called {name[:100]!r}; {NAME_RULE}")
     return points[name]
 
 
