@@ -27,7 +27,7 @@ class Dialect(Protocol):
     raw_events: str
     """SQL for all events in order of position, as `verification.Row` has them: texts as the bytes that are stored."""
     raw_texts: str
-    """SQL for the hash and the text of all texts, both as bytes, in any order."""
+    """SQL for the hash and the text of all texts, both as bytes, and whether they are of the right type."""
 
     def prepare(self, engine: Engine) -> None:
         """Set up every new connection and how its transactions begin."""

@@ -27,7 +27,7 @@ class Postgresql:
         "SELECT seq, convert_to(stream, 'UTF8'), version, convert_to(topic, 'UTF8'), convert_to(run, 'UTF8'), "
         "convert_to(event_id, 'UTF8'), state, convert_to(chain_hash, 'UTF8'), true FROM events ORDER BY seq"
     )
-    raw_texts = "SELECT convert_to(sha256, 'UTF8'), text FROM texts"
+    raw_texts = "SELECT convert_to(sha256, 'UTF8'), text, true FROM texts"
 
     def __init__(self, url: URL, *, busy_seconds: float) -> None:
         self.name = url._replace(password=None).render_as_string()

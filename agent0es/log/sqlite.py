@@ -29,9 +29,12 @@ class Sqlite:
         "SELECT seq, CAST(stream AS BLOB), version, CAST(topic AS BLOB), CAST(run AS BLOB), CAST(event_id AS BLOB), "
         "CAST(state AS BLOB), CAST(chain_hash AS BLOB), "
         "typeof(stream) || typeof(version) || typeof(topic) || typeof(chain_hash) = 'textintegertexttext' "
-        "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' FROM events ORDER BY seq"
+        "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' "
+        "AND (typeof(state) = 'text' OR event_id IS NULL) FROM events ORDER BY seq"
     )
-    raw_texts = "SELECT CAST(sha256 AS BLOB), CAST(text AS BLOB) FROM texts"
+    raw_texts = (
+        "SELECT CAST(sha256 AS BLOB), CAST(text AS BLOB), typeof(sha256) || typeof(text) = 'texttext' FROM texts"
+    )
 
     def __init__(self, url: URL, *, busy_seconds: float, synchronous: str) -> None:
         database = url.database or ":memory:"

@@ -53,8 +53,8 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
 
             index = TextIndex()
             write(HEADER, FORMAT)
-            for sha256, text in stored_rows(connection, datastore.dialect.raw_texts):
-                index.add(sha256, text)
+            for sha256, text, typed in stored_rows(connection, datastore.dialect.raw_texts):
+                index.add(sha256, text, typed)
                 write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
             report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
             if not report.ok:

@@ -1,5 +1,6 @@
 """Whatever somebody with the database in his hands changes is found: by `verify`, or where need be by a checkpoint."""
 
+import hashlib
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -121,6 +122,7 @@ def test_a_thousand_changed_bytes_are_found(attacked: Attacked) -> None:
         "UPDATE events SET event_id = 'x' WHERE seq = 10",
         "UPDATE events SET chain_hash = upper(chain_hash) || ' ' WHERE seq = 3",
         "UPDATE events SET state = '' WHERE seq = 3",
+        "UPDATE events SET state = CAST(state AS BLOB) WHERE seq = 3",
     ],
 )
 def test_other_changes_of_a_row_are_found(attacked: Attacked, statement: str) -> None:
@@ -141,6 +143,19 @@ def test_a_deleted_text_is_found(attacked: Attacked) -> None:
         attacked.execute("DELETE FROM texts WHERE sha256 = ?", name)
         assert attacked.verify().problem == f"text {name} is missing"
         attacked.restore()
+
+
+@pytest.mark.parametrize("column", ["text", "sha256"])
+def test_a_text_that_is_bytes_now_is_found(attacked: Attacked, column: str) -> None:
+    """SQLite's columns take any type: its readers would meet bytes where text was written."""
+    attacked.execute(f"UPDATE texts SET {column} = CAST({column} AS BLOB) WHERE rowid = 2")
+    assert "was changed" in attacked.verify().problem
+
+
+def test_an_unused_text_that_is_no_text_is_found(attacked: Attacked) -> None:
+    data = b"\xff is no UTF-8"
+    attacked.execute("INSERT INTO texts VALUES (?, CAST(? AS TEXT))", hashlib.sha256(data).hexdigest(), data)
+    assert "was changed" in attacked.verify().problem
 
 
 def test_swapped_rows_are_found(attacked: Attacked) -> None:
