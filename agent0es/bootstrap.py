@@ -42,7 +42,13 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
             store.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
-    return EventLog.open(url or os.environ.get(LOG_URL) or store / LOG_FILE, read_only=not create)
+    place = url or os.environ.get(LOG_URL)
+    if place and "://" not in place:  # not repeated, because it may hold a password
+        raise StoreError(
+            f"log.url ({LOG_URL}): is no URL; write sqlite:////folder/log.db or "
+            "postgresql://user:password@host:5432/database"
+        )
+    return EventLog.open(place or store / LOG_FILE, read_only=not create)
 
 
 def resolve_run(log: EventLog, wanted: str) -> str:

@@ -1,12 +1,13 @@
 """The log in an SQLite file, or in memory."""
 
 import errno
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.engine import URL
@@ -38,7 +39,7 @@ class Sqlite:
 
     def __init__(self, url: URL, *, busy_seconds: float, synchronous: str) -> None:
         database = url.database or ":memory:"
-        self.in_memory = ":memory:" in database or url.query.get("mode") == "memory"
+        self.in_memory = database in (":memory:", "file::memory:") or url.query.get("mode") == "memory"
         self.path = None if self.in_memory else _path_of(database)
         self.name = str(self.path or "the log in memory")
         self._inode: int | None = None
@@ -123,7 +124,7 @@ def _path_of(database: str) -> Path:
     """The file of a plain name, or of an SQLite URI with its escapes."""
     if not database.startswith("file:"):
         return Path(database)
-    return Path(unquote(database.removeprefix("file:").partition("?")[0]))
+    return Path(os.fsdecode(unquote_to_bytes(database.removeprefix("file:").partition("?")[0])))
 
 
 _SQLITE_TRIGGERS = {
