@@ -53,6 +53,10 @@ class Dialect(Protocol):
     def schema_version(self, connection: Connection) -> int:
         """Version of the tables, 0 when there are none."""
 
+    def strangeness(self, connection: Connection) -> str | None:
+        """What is not as this package makes it: a table, view, index or trigger of the log's that is another one, that
+        is missing, or that is not the log's at all; None when there is nothing. A missing table is no such thing."""
+
     def explain(self, error: BaseException | None) -> str | None:
         """What a failure of the store means and what to do about it; None when it isn't the store's."""
 

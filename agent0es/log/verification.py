@@ -104,6 +104,8 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
     """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
     dialect = datastore.dialect
     with datastore.read() as connection:
+        if strange := dialect.strangeness(connection):
+            return ChainReport(False, 0, 0, GENESIS, problem=strange)
         texts = TextIndex()
         for name, text, typed in stored_rows(connection, dialect.raw_texts):
             texts.add(name, text, typed)

@@ -44,18 +44,29 @@ class Attacked:
         with log._datastore.engine.connect() as connection:
             self.database: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         self.execute("PRAGMA foreign_keys = OFF")
-        for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            self.execute(f"DROP TRIGGER {name}")
-        self._whole = self.database.serialize()
+        self.triggers = self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        self._drop_triggers()
+        self._whole = sqlite3.connect(":memory:")
+        self.database.backup(self._whole)
 
     def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         return self.database.execute(statement, values)
 
     def restore(self) -> None:
-        self.database.deserialize(self._whole)
+        self._whole.backup(self.database)
 
     def verify(self, checkpoint: Checkpoint | None = None) -> ChainReport:
-        return self.log.verify(checkpoint)
+        """What is found when he has made the triggers again."""
+        for _name, sql in self.triggers:
+            self.execute(sql)
+        try:
+            return self.log.verify(checkpoint)
+        finally:
+            self._drop_triggers()
+
+    def _drop_triggers(self) -> None:
+        for name, _sql in self.triggers:
+            self.execute(f"DROP TRIGGER {name}")
 
     def forget_the_end(self) -> None:
         """What SQLite keeps of positions that were given."""
@@ -248,8 +259,7 @@ def test_a_hundred_changes_are_found_on_a_server(postgresql: Server) -> None:
     url = postgresql.new_url()
     with EventLog.open(url) as log, psycopg.connect(url, autocommit=True) as database:
         checkpoint = fill(log)
-        for table in COLUMNS:
-            database.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")  # type: ignore[arg-type]
+        database.execute("SET session_replication_role = replica")  # no trigger goes off for this session
         found = 0
         while found < 100:
             table = chance.choice(list(COLUMNS))
