@@ -40,7 +40,10 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
     """
     url = url or os.environ.get(LOG_URL)
     if url and "://" not in url:  # without it, for it may hold a password
-        raise ConfigurationError(f"{LOG_URL} must be a URL such as postgresql://user:password@host:5432/database")
+        raise ConfigurationError(
+            f"log.url ({LOG_URL}) must be a URL such as sqlite:////folder/log.db or "
+            "postgresql://user:password@host:5432/database"
+        )
     if create:
         try:
             store.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
+from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 
 Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.rewards"]
@@ -40,10 +41,13 @@ def installed(group: Group, available: Iterable[EntryPoint] | None = None) -> di
 
 
 def find(group: Group, name: str, available: Iterable[EntryPoint] | None = None) -> EntryPoint:
-    """The entry point of this name. Raises ConfigurationError with the nearest name where nothing registers it."""
+    """The entry point of this name. Raises ConfigurationError with the nearest name where nothing registers it, and for
+    a name that can't be used."""
     points = installed(group, available)
     if name not in points:
         raise ConfigurationError(unknown(group, name, list(points)))
+    if not is_name(name):
+        raise ConfigurationError(f"a {KINDS[group]} is called {name[:100]!r}; {NAME_RULE}")
     return points[name]
 
 

@@ -15,6 +15,7 @@ from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
 from agent0es.configuration import Configuration, parse_configuration
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
+from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
@@ -228,5 +229,5 @@ def evaluated(
 
 def deployment(store: Path, trained: ev.AdapterTrained) -> Deployment:
     """A trained adapter as a backend can serve it."""
-    folder = store / trained.path
+    folder = in_store(store, trained.path)
     return Deployment(name=trained.adapter, adapter_dir=folder / "adapter", merged_gguf=folder / "merged.gguf")

@@ -13,6 +13,7 @@ from agent0es.agents import student, teacher
 from agent0es.agents.prompt import two_parts
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
+from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import StoreError
@@ -98,7 +99,7 @@ class Train:
                 settings=settings.model_dump(mode="json"),
             )
             await record([NewEvent(cause.stream, started)])
-        folder = ports.store / "adapters" / ports.run / adapter
+        folder = in_store(ports.store, "adapters", ports.run, adapter)
         deterministic = ports.configuration.execution.deterministic
         job = TrainingJob(
             base=weights.path,

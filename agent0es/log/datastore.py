@@ -167,16 +167,16 @@ def library_errors() -> Iterator[None]:
 
 
 def url_of_file(path: Path, *, read_only: bool = False) -> str:
-    """The SQLAlchemy URL of an SQLite file, which must exist when it is only read."""
-    if not read_only:
-        return URL.create("sqlite", database=str(path.absolute())).render_as_string()
-    query = {"mode": "ro", "uri": "true"}
+    """The SQLAlchemy URL of an SQLite file of any name, which must exist when it is only read."""
+    query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
     written_ahead = path.with_name(path.name + "-wal")
-    if is_mounted_read_only(path) and not written_ahead.exists():
+    if read_only and is_mounted_read_only(path) and not written_ahead.exists():
         # SQLite can't make the index of a write-ahead log there, and nobody can write. Not where a process that was
         # killed left such a log: SQLite would not look into it, and what it holds would be missing.
         query["immutable"] = "1"
-    return URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query).render_as_string()
+    # A name is bytes: as a URI it needs no character that means something in a URL, nor be text at all.
+    database = f"file:{quote(os.fsencode(path.absolute()))}"
+    return URL.create("sqlite", database=database, query=query).render_as_string()
 
 
 def is_mounted_read_only(path: Path) -> bool:

@@ -27,7 +27,7 @@ class Dialect(Protocol):
     raw_events: str
     """SQL for all events in order of position, as `verification.Row` has them: texts as the bytes that are stored."""
     raw_texts: str
-    """SQL for the hash and the text of all texts, both as bytes, in any order."""
+    """SQL for the hash and the text of all texts, both as bytes, and whether they are of the right type."""
 
     def prepare(self, engine: Engine) -> None:
         """Set up every new connection and how its transactions begin."""
@@ -52,6 +52,10 @@ class Dialect(Protocol):
 
     def schema_version(self, connection: Connection) -> int:
         """Version of the tables, 0 when there are none."""
+
+    def strangeness(self, connection: Connection) -> str | None:
+        """What is not as this package makes it: a table, view, index or trigger of the log's that is another one, that
+        is missing, or that is not the log's at all; None when there is nothing. A missing table is no such thing."""
 
     def explain(self, error: BaseException | None) -> str | None:
         """What a failure of the store means and what to do about it; None when it isn't the store's."""

@@ -7,6 +7,7 @@ type and version included, long texts as references. `hash` is the sha256 of exa
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,15 +78,50 @@ def is_catalogue_topic(topic: str) -> bool:
     return at == "@" and kind.isidentifier() and version.isdecimal()
 
 
+def canonical(content: Any) -> bytes:
+    """Content in the form in which it is stored. Raises ValueError or TypeError for what JSON or UTF-8 can't hold."""
+    return _canonical(content).encode()
+
+
 def encode_content(event: Event) -> Content:
     """An event's content as it is stored. Raises LogError for what JSON can't hold: NaN, infinity, lone surrogates."""
     texts: dict[str, str] = {}
+    # Not mode="json", which makes null of NaN: the event could never be read again.
+    values = event.model_dump()
     try:
-        # Not mode="json", which makes null of NaN: the event could never be read again.
-        data = _canonical(extract(event.model_dump(), texts)).encode()
+        data = canonical(extract(values, texts))
+    except RecursionError:
+        raise LogError(f"{topic_of(event)} can't be stored: it is nested too deeply") from None
     except (ValueError, TypeError) as error:
-        raise LogError(f"{topic_of(event)} can't be stored as JSON: {error}") from None
+        raise LogError(f"{topic_of(event)} can't be stored: {_misfit(values) or error}") from None
     return Content(topic_of(event), data, hashlib.sha256(data).hexdigest(), texts)
+
+
+def _misfit(value: Any, place: str = "") -> str | None:
+    """Where in an event something stands that can't be stored, and what; None when that is not found."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if found := _misfit(key, f"a key of {place or 'the event'}") or _misfit(item, f"{place}.{key}".lstrip(".")):
+                return found
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            if found := _misfit(item, f"{place}.{number}"):
+                return found
+    elif isinstance(value, float) and not math.isfinite(value):
+        return f"{_plainly(place)} is {value}, which is no finite number"
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            return f"{_plainly(place)} holds {value[error.start]!r}, half of a character, which no file can hold"
+    elif not isinstance(value, int | float | None):
+        return f"{_plainly(place)} is of type {type(value).__name__}, which JSON doesn't have"
+    return None
+
+
+def _plainly(place: str) -> str:
+    """The name of a field as it can be printed and stored."""
+    return place.encode("utf-8", "backslashreplace").decode()[:200]
 
 
 def encode_state(content: Content, meta: Meta) -> bytes:
@@ -102,7 +138,7 @@ def encode_state(content: Content, meta: Meta) -> bytes:
     try:
         encoded = _plain(values).encode()
     except (ValueError, TypeError) as error:
-        raise LogError(f"what was measured at {content.topic} can't be stored as JSON: {error}") from None
+        raise LogError(f"{content.topic} can't be stored: {_misfit(values) or error}") from None
     return b'{"hash":"%b","meta":%b,"content":%b}' % (content.sha256.encode(), encoded, content.data)
 
 

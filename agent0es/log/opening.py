@@ -65,6 +65,13 @@ def check_database(datastore: Datastore) -> None:
         if not is_log and (present or datastore.read_only):
             raise StoreError(f"{name}: this is not an agent0es log; choose another store")
         if not datastore.read_only:
+            with datastore.read() as connection:
+                strange = datastore.dialect.strangeness(connection)
+            if strange:
+                raise StoreError(
+                    f"{name}: {strange}; nothing is written to it. Undo that, or put the log into a new store with "
+                    "agent0es log export and import"
+                )
             datastore.create(*log_tables)  # also finds out whether it can be written at all
 
 

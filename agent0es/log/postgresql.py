@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from agent0es.errors import StoreError
-from agent0es.log.schema import SCHEMA_VERSION, events, texts
+from agent0es.log.schema import SCHEMA_VERSION, events, log_tables, texts
 
 CONNECT_SECONDS = 10
 """How long a server may take to answer, unless the URL says otherwise (`?connect_timeout=60`)."""
@@ -27,7 +27,7 @@ class Postgresql:
         "SELECT seq, convert_to(stream, 'UTF8'), version, convert_to(topic, 'UTF8'), convert_to(run, 'UTF8'), "
         "convert_to(event_id, 'UTF8'), state, convert_to(chain_hash, 'UTF8'), true FROM events ORDER BY seq"
     )
-    raw_texts = "SELECT convert_to(sha256, 'UTF8'), text FROM texts"
+    raw_texts = "SELECT convert_to(sha256, 'UTF8'), text, true FROM texts"
 
     def __init__(self, url: URL, *, busy_seconds: float) -> None:
         self.name = url._replace(password=None).render_as_string()
@@ -64,11 +64,7 @@ class Postgresql:
         if table not in (events, texts):
             return
         connection.execute(
-            text(
-                "CREATE OR REPLACE FUNCTION agent0es_immutable() RETURNS trigger LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION '% are immutable', TG_TABLE_NAME "
-                "USING ERRCODE = 'integrity_constraint_violation'; END $$"
-            )
+            text(f"CREATE OR REPLACE FUNCTION agent0es_immutable() RETURNS trigger LANGUAGE plpgsql AS $${IMMUTABLE}$$")
         )
         connection.execute(
             text(
@@ -76,6 +72,25 @@ class Postgresql:
                 f"ON {table.name} FOR EACH STATEMENT EXECUTE FUNCTION agent0es_immutable()"
             )
         )
+
+    def strangeness(self, connection: Connection) -> str | None:
+        """Of the log's own tables only: what else the database holds is its owner's."""
+        for table in log_tables:
+            kind, rules = connection.execute(_RELATION, {"table": table.name}).one_or_none() or (None, 0)
+            if kind is None:
+                continue
+            if kind != "r" or rules:
+                return f"{table.name} is not the table that agent0es makes, but a view, or has rules"
+            expected = {f"{table.name}_immutable"} if table in (events, texts) else set()
+            found = {row.name: row for row in connection.execute(_TRIGGERS, {"table": table.name})}
+            if missing := expected - found.keys():
+                return f"the trigger {min(missing)} is missing"
+            if foreign := found.keys() - expected:
+                return f"there is a foreign trigger {min(foreign)!r}"
+            for name, row in found.items():
+                if (row.enabled, row.kind, row.source.strip()) not in {(on, _EVERY, IMMUTABLE.strip()) for on in "OA"}:
+                    return f"the trigger {name} is not the one that agent0es makes, or is off"
+        return None
 
     def lock(self, connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
@@ -108,6 +123,23 @@ class Postgresql:
             meaning = "the server can't be reached or turned us away; check the URL, the password, and that it runs"
         return f"{self.name}: {meaning} ({detail})" if meaning else None
 
+
+IMMUTABLE = (
+    " BEGIN RAISE EXCEPTION '% are immutable', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; END "
+)
+"""Body of the function that the triggers call."""
+
+_EVERY = 2 | 8 | 16 | 32
+"""How the server keeps it that a trigger goes off before a DELETE, UPDATE or TRUNCATE, once a statement."""
+
+_RELATION = text(
+    "SELECT c.relkind::text AS kind, (SELECT count(*) FROM pg_rewrite r WHERE r.ev_class = c.oid) AS rules "
+    "FROM pg_class c WHERE c.oid = to_regclass(:table)"
+)
+_TRIGGERS = text(
+    "SELECT t.tgname::text AS name, t.tgenabled::text AS enabled, t.tgtype::int AS kind, p.prosrc AS source "
+    "FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = to_regclass(:table) AND NOT t.tgisinternal"
+)
 
 _COMMENT = "agent0es log, tables of version "
 """Stands before the version in the comment on the table `events`."""

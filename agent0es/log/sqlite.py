@@ -1,21 +1,25 @@
 """The log in an SQLite file, or in memory."""
 
 import errno
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from agent0es.errors import StoreError
 from agent0es.log.dialects import WRITE
-from agent0es.log.schema import SCHEMA_VERSION, events
+from agent0es.log.schema import SCHEMA_VERSION, aggregate_table, events, log_tables, tracking
 
 APPLICATION_ID = 0x41304553
 """`A0ES`, in the header of an SQLite file of ours."""
@@ -29,13 +33,16 @@ class Sqlite:
         "SELECT seq, CAST(stream AS BLOB), version, CAST(topic AS BLOB), CAST(run AS BLOB), CAST(event_id AS BLOB), "
         "CAST(state AS BLOB), CAST(chain_hash AS BLOB), "
         "typeof(stream) || typeof(version) || typeof(topic) || typeof(chain_hash) = 'textintegertexttext' "
-        "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' FROM events ORDER BY seq"
+        "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' "
+        "AND (typeof(state) = 'text' OR event_id IS NULL) FROM events ORDER BY seq"
     )
-    raw_texts = "SELECT CAST(sha256 AS BLOB), CAST(text AS BLOB) FROM texts"
+    raw_texts = (
+        "SELECT CAST(sha256 AS BLOB), CAST(text AS BLOB), typeof(sha256) || typeof(text) = 'texttext' FROM texts"
+    )
 
     def __init__(self, url: URL, *, busy_seconds: float, synchronous: str) -> None:
         database = url.database or ":memory:"
-        self.in_memory = ":memory:" in database or url.query.get("mode") == "memory"
+        self.in_memory = database in (":memory:", "file::memory:") or url.query.get("mode") == "memory"
         self.path = None if self.in_memory else _path_of(database)
         self.name = str(self.path or "the log in memory")
         self._inode: int | None = None
@@ -107,6 +114,25 @@ class Sqlite:
     def schema_version(self, connection: Connection) -> int:
         return int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
 
+    def strangeness(self, connection: Connection) -> str | None:
+        found = {
+            (kind, name): (table, sql)
+            for kind, name, table, sql in connection.exec_driver_sql(
+                "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+            )
+        }
+        expected = _objects()
+        for (kind, name), (_table, sql) in sorted(found.items()):
+            made = expected.get((kind, name))
+            if made is None and not (kind == "table" and sql and _normal(sql) in _library_tables(name)):
+                return f"there is a foreign {kind} {name!r}"
+            if made is not None and _normal(sql or "") != made.sql:
+                return f"the {kind} {name} is not the one that agent0es makes"
+        for (kind, name), made in expected.items():
+            if (kind, name) not in found and ("table", made.table) in found:
+                return f"the {kind} {name} is missing"
+        return None
+
     def explain(self, error: BaseException | None) -> str | None:
         origin = error.orig if isinstance(error, DBAPIError) else error
         if not isinstance(origin, sqlite3.Error):
@@ -116,11 +142,45 @@ class Sqlite:
         return f"{self.name}: {meaning} ({origin})" if meaning else None
 
 
+class _Object(NamedTuple):
+    """Something that a schema holds."""
+
+    table: str
+    sql: str
+
+
+@cache
+def _objects() -> Mapping[tuple[str, str], _Object]:
+    """Kind and name of everything that the log's tables come to, as SQLite keeps it."""
+    objects: dict[tuple[str, str], _Object] = {}
+    for table in log_tables:
+        objects["table", table.name] = _Object(table.name, _created(table))
+        for index in table.indexes:
+            statement = str(CreateIndex(index).compile(dialect=sqlite_dialect.dialect()))
+            objects["index", str(index.name)] = _Object(table.name, _normal(statement))
+        for trigger in _SQLITE_TRIGGERS.get(table.name, ()):
+            objects["trigger", trigger.split()[2]] = _Object(table.name, _normal(trigger))
+    return objects
+
+
+def _library_tables(name: str) -> tuple[str, ...]:
+    """Statements of the tables that applications of the `eventsourcing` library may have beside the log's."""
+    return (_created(aggregate_table(name)), *([_created(tracking)] if name == tracking.name else []))
+
+
+def _created(table: Table) -> str:
+    return _normal(str(CreateTable(table).compile(dialect=sqlite_dialect.dialect())))
+
+
+def _normal(sql: str) -> str:
+    return " ".join(sql.split())
+
+
 def _path_of(database: str) -> Path:
     """The file of a plain name, or of an SQLite URI with its escapes."""
     if not database.startswith("file:"):
         return Path(database)
-    return Path(unquote(database.removeprefix("file:").partition("?")[0]))
+    return Path(os.fsdecode(unquote_to_bytes(database.removeprefix("file:").partition("?")[0])))
 
 
 _SQLITE_TRIGGERS = {

@@ -8,19 +8,21 @@ stand there as text, or as base64 where they are none.
 import hashlib
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
-from agent0es.errors import StoreError
+from agent0es.errors import LogError, StoreError
 from agent0es.files import replacing
+from agent0es.log.admission import check_event
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
 from agent0es.log.schema import events, handled, texts
+from agent0es.log.texts import references
 from agent0es.log.verification import ChainReport, Row, TextIndex, stored_rows, verify_rows
 
 HEADER, FORMAT = "agent0es_log", 1
@@ -46,8 +48,8 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
 
         index = TextIndex()
         write(HEADER, FORMAT)
-        for sha256, text in stored_rows(connection, datastore.dialect.raw_texts):
-            index.add(sha256, text)
+        for sha256, text, typed in stored_rows(connection, datastore.dialect.raw_texts):
+            index.add(sha256, text, typed)
             write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
         report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
         if not report.ok:
@@ -82,7 +84,8 @@ def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainRepo
 def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainReport:
     """Put an exported log into an empty one, all or nothing; its chain stays the same.
 
-    `report` is what `verify_export` found, which must be good. Raises StoreError when the file is another one now.
+    `report` is what `verify_export` found, which must be good. Raises StoreError when the file is another one now, and
+    for events that this program would never have written (`admission`).
     """
     with datastore.write() as connection:
         if datastore.dialect.tail(connection) != (0, None):
@@ -94,12 +97,28 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
                 break
             statement = insert(_TABLES[kind])
             while batch := [value for _, value in islice(lines, BATCH_ROWS)]:
+                if kind == "event":
+                    _admit(connection, file, batch)
                 connection.execute(statement, batch)
         tail = (report.events, report.chain_hash if report.events else None)
         if datastore.dialect.tail(connection) != tail or stated != report.checkpoint.text:
             raise StoreError(f"{file}: was changed while it was imported, so nothing was; try again")
     datastore.appended.notify()
     return report
+
+
+def _admit(connection: Connection, file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Raise StoreError unless all these events are what this program writes. Their texts are in the database."""
+    wanted = iter({name for row in rows for name in references(row["state"])})
+    found: dict[str, str] = {}
+    while names := list(islice(wanted, BATCH_ROWS)):
+        query = select(texts.c.sha256, texts.c.text).where(texts.c.sha256.in_(names))
+        found.update(connection.execute(query).tuples().all())
+    for row in rows:
+        try:
+            check_event(row, found)
+        except LogError as error:
+            raise StoreError(f"{file}: event {row['seq']}: {error}; nothing was imported") from None
 
 
 def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -137,6 +156,9 @@ def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 _TABLES = {"text": texts, "event": events, "handled": handled}
 
+NUMBERS = {"seq": 2**63, "version": 2**31, "position": 2**63, "committed": 2**63}
+"""Columns that hold numbers from 0 on, to the first that is too large."""
+
 
 def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
     """A row of the table. Raises ValueError, KeyError, TypeError or AttributeError for what is none."""
@@ -145,15 +167,21 @@ def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
         row["state"] = (
             b64decode(row.pop("state_base64"), validate=True) if "state" not in row else row["state"].encode()
         )
-        if not (type(row["version"]) is int and 0 <= row["version"] < 2**31):
-            raise ValueError("the version is no number")
-    if row.keys() != set(_TABLES[kind].columns.keys()):
-        raise ValueError(f"an object with other keys is expected: {', '.join(_TABLES[kind].columns.keys())}")
-    for name, column in row.items():
-        if isinstance(column, str):
-            column.encode()
-        elif not isinstance(column, bytes | int) and not (column is None and _TABLES[kind].c[name].nullable):
-            raise ValueError(f"{name} is of another type")
+    columns = _TABLES[kind].columns
+    if row.keys() != set(columns.keys()):
+        raise ValueError(f"an object with other keys is expected: {', '.join(columns.keys())}")
+    for name, value_of in row.items():
+        match value_of:
+            case int() if name in NUMBERS and not isinstance(value_of, bool) and 0 <= value_of < NUMBERS[name]:
+                pass
+            case bytes() if name == "state":
+                pass
+            case str() if name not in NUMBERS:
+                value_of.encode()
+            case None if columns[name].nullable:
+                pass
+            case _:
+                raise ValueError(f"{name} is of another type, or out of range")
     return row
 
 

@@ -73,10 +73,10 @@ class TextIndex:
         self._sorted = True
         self._found: set[str] = set()
 
-    def add(self, name: bytes, text: bytes) -> None:
+    def add(self, name: bytes, text: bytes, typed: bool = True) -> None:
         self.count += 1
         digest = hashlib.sha256(text)
-        if digest.hexdigest().encode() == name:
+        if typed and digest.hexdigest().encode() == name and is_text(text):
             self._prefixes.append(int.from_bytes(digest.digest()[:8]))
             self._sorted = False
         else:
@@ -104,9 +104,11 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
     """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
     dialect = datastore.dialect
     with datastore.read() as connection:
+        if strange := dialect.strangeness(connection):
+            return ChainReport(False, 0, 0, GENESIS, problem=strange)
         texts = TextIndex()
-        for name, text in stored_rows(connection, dialect.raw_texts):
-            texts.add(name, text)
+        for name, text, typed in stored_rows(connection, dialect.raw_texts):
+            texts.add(name, text, typed)
         report = verify_rows(stored_rows(connection, dialect.raw_events), texts, checkpoint)
         last = dialect.tail(connection)[0] if report.ok else 0
     if report.ok and last != report.events:
@@ -172,6 +174,8 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
     # Quotes inside strings are escaped, so the first place that looks like the correlation is it.
     if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
         return "the columns event_id and run are not those of the event"
+    if stream.split(b"/", 2)[1:2] != [run]:
+        return "its stream is not one of its run"
     for name in references(parts.content):
         if name not in texts:
             return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"
@@ -185,6 +189,14 @@ _CORRELATION = b'"correlation":'
 def _correlation(run: bytes) -> bytes:
     """What an event's meta says when the run is this one."""
     return b"%b%b," % (_CORRELATION, json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode())
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _shown(name: bytes) -> str:

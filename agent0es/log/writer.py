@@ -21,6 +21,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent0es.crash_points import reach
+from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConcurrencyError, LogError, RunInUse, StoreError
 from agent0es.log.datastore import Datastore, library_errors
 from agent0es.log.lease import Leases
@@ -75,10 +76,12 @@ class Memory:
 
 @lru_cache(10_000)
 def run_of(stream: str) -> str:
-    """The run that a stream belongs to. Raises LogError when its name has no second segment."""
+    """The run that a stream belongs to. Raises LogError when its name has no second segment that may name a run."""
     segments = stream.split("/", 2)
     if len(segments) < 2 or not all(segments):
-        raise LogError(f"{stream!r} is no name of a stream; it should look like task/<run>/12")
+        raise LogError(f"{stream[:200]!r} is no name of a stream; it should look like task/<run>/12")
+    if not is_name(segments[1]):
+        raise LogError(f"{segments[1][:200]!r} can't be the name of a run; {NAME_RULE}")
     return segments[1]
 
 

@@ -70,7 +70,7 @@ def _connect(path: Path) -> sqlite3.Connection | None:
     for _ in range(2):
         connection = None
         try:
-            connection = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
+            connection = sqlite3.connect(path.absolute(), timeout=1.0, check_same_thread=False)
             connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is made anew
             connection.execute(TABLE)
             connection.execute("SELECT key, vector FROM embeddings LIMIT 1")

@@ -47,6 +47,12 @@ CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
 not fit into memory goes to a file. Ways of compressing that are slow to choose are not tried."""
 
 
+def takes(path: Path) -> bool:
+    """Whether DuckDB opens a file of this name: it reads a `?` as the end of one, `\\` as a folder, and text only."""
+    name = str(path)
+    return not ("?" in name or "\\" in name) and os.fsencode(name) == name.encode("utf-8", "replace")
+
+
 def take(path: Path, seconds: float = WAIT_SECONDS) -> IO[str] | None:
     """The lock of the file at `path`; None where it can't be written or another process keeps it."""
     try:
@@ -104,7 +110,7 @@ def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
     import duckdb
 
     for folder in (beside.parent if beside else None, Path(tempfile.gettempdir())):
-        if folder is None:
+        if folder is None or not takes(folder):
             continue
         with suppress(OSError, duckdb.Error), _unnamed(folder) as path:
             return connect(path)

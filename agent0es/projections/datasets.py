@@ -16,6 +16,7 @@ from pathlib import Path
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
+from agent0es.domain.names import in_store
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
@@ -63,8 +64,8 @@ class Dataset:
 
 
 def dataset_file(store: Path, run: str, adapter: str) -> Path:
-    """Where an adapter's dataset lies."""
-    return store / "datasets" / run / f"{adapter}.jsonl"
+    """Where an adapter's dataset lies. Raises StoreError for names that lead out of the store."""
+    return in_store(store, "datasets", run, f"{adapter}.jsonl")
 
 
 def events_of_dataset(history: History, iteration: int, position: int | None = None) -> Iterator[Recorded]:

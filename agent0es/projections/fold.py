@@ -67,9 +67,13 @@ class Projections:
     def open(cls, log: "EventLog", path: Path | None = None) -> "Projections":
         """Tables in the file at `path`; in a file of this process alone while another one has that; or in memory.
 
-        A file that can't be read, or was made from another log or by another version, is thrown away and made anew.
+        A file that can't be read, or was made from another log or by another version, is thrown away and made anew. One
+        whose name DuckDB can't open, with a `?` in it, is done without.
         """
-        return cls(log, path, database.take(path) if path is not None else None)
+        if path is None:
+            return cls(log, None, None)
+        path = path.absolute()  # a relative one may begin like a URL
+        return cls(log, path, database.take(path) if database.takes(path) else None)
 
     @property
     def kept(self) -> bool:

@@ -6,6 +6,7 @@ anew; one that can't be written is done without, and the fold takes longer.
 """
 
 import hashlib
+import os
 import sqlite3
 import zlib
 from contextlib import suppress
@@ -123,7 +124,7 @@ def _open(path: Path) -> sqlite3.Connection | None:
     for _ in range(2):
         connection = None
         try:
-            connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+            connection = sqlite3.connect(os.fsencode(path.absolute()), timeout=1.0, isolation_level=None)
             connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is made anew
             connection.execute(TABLE)
             connection.execute("SELECT position FROM snapshots LIMIT 1")

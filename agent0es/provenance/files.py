@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent0es.domain.names import in_store
+from agent0es.errors import StoreError
 from agent0es.projections.datasets import dataset_file
 from agent0es.provenance.adapters import Adapter
 
@@ -36,10 +38,10 @@ def check_files(store: Path, run: str, adapter: Adapter) -> list[FileCheck]:
 
 def _check(store: Path, name: str, recorded: str) -> FileCheck:
     try:
-        with (store / name).open("rb") as file:
+        with in_store(store, name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return FileCheck(name, recorded, None, "missing")
-    except (OSError, ValueError):  # ValueError: a name that no file can have
+    except (OSError, ValueError, StoreError):  # a name that no file can have, or that leads out of the store
         return FileCheck(name, recorded, None, "unreadable")
     return FileCheck(name, recorded, found, "same" if found == recorded else "different")

@@ -1,18 +1,15 @@
 """Declaring a task or an attempt bad, and what has to be trained anew for it."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from agent0es.domain import events as ev
+from agent0es.domain.names import LONGEST_NAME, is_adapter_name
 from agent0es.domain.retraction import covers
 from agent0es.domain.run import AdapterState, RunState
 from agent0es.errors import RetractionError, UnknownName
 from agent0es.log import Recorded
-
-NAME = re.compile(r"(?!base-)[A-Za-z][A-Za-z0-9_-]{0,63}")
-"""What an adapter may be called: it names a folder, and an arm of the evaluation beside those of the base model."""
 
 TYPES = ("TaskProposed", "AttemptStarted", "Retracted")
 """The events that `retract` reads."""
@@ -85,8 +82,10 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
             name = f"{plain}-{count}"
     elif name in state.adapters:
         raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
-    elif not NAME.fullmatch(name):
-        raise RetractionError(f"--name {name!r}: take up to 64 letters, digits, - and _, a letter first, not base-")
+    elif not is_adapter_name(name):
+        raise RetractionError(
+            f"--name {name[:100]!r}: take up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
+        )
     return Rebuild(original, known.role, known.iteration, name)
 
 

@@ -26,6 +26,8 @@ def load_task_domains(names: Iterable[str]) -> Domains:
     of: dict[str, str] = {}
     for name, domain in domains.items():
         for family in (family.name for split in get_args(Split) for family in domain.families(split)):
+            if not is_name(family):
+                raise ConfigurationError(f"task domain {name}: a family is called {family[:100]!r}; {NAME_RULE}")
             if family in of:
                 raise ConfigurationError(f"the task domains {of[family]} and {name} both have a family {family!r}")
             of[family] = name

@@ -13,6 +13,7 @@ from agent0es.errors import StoreError
 from agent0es.log import EventLog
 from tests.support.postgresql import Server
 from tests.unit.log.samples import tampering
+from tests.unit.log.test_log_admission import forged, renamed
 from tests.unit.projections.history import history
 
 
@@ -148,3 +149,15 @@ def test_a_corrupt_export_writes_nothing(store: Path, tmp_path: Path) -> None:
 def test_what_is_missing_is_told_and_nothing_is_written(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     assert said in refused(*arguments, "--store", tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../../X", "..", "\x1b[2J"])
+def test_an_export_with_a_hostile_name_is_refused(name: str, store: Path, tmp_path: Path) -> None:
+    answer("export", "-o", tmp_path / "export", "--store", store)
+    lines = [json.loads(line) for line in (tmp_path / "export").read_text().splitlines()]
+    forged(renamed(lines, name), tmp_path / "export")
+    before = sorted(tmp_path.rglob("*"))
+    assert "nothing was imported" in refused("import", tmp_path / "export", "--store", tmp_path / "new" / "store")
+    new = set(tmp_path.rglob("*")) - set(before)
+    assert all(path.is_relative_to(tmp_path / "new") for path in new)
+    assert not list(tmp_path.rglob("*.jsonl"))

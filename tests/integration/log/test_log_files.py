@@ -17,6 +17,8 @@ import pytest
 from agent0es.errors import StoreError
 from agent0es.log import EventLog, NewEvent
 from agent0es.log.datastore import url_of_file
+from agent0es.projections import Projections
+from agent0es.projections.snapshots import EVERY, Snapshots
 from tests.unit.log.samples import begin, configured, new
 
 
@@ -46,6 +48,28 @@ def test_a_log_appears_complete_and_alone(tmp_path: Path) -> None:
     with EventLog.open(f"sqlite:///{tmp_path}/plain.db") as log:
         begin(log)
     assert (tmp_path / "plain.db").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["a?b", "?x=1", "a#b", "a%20b", "a 'b'", 'a"b', "file:x", "md:x", ":memory:", "a\\b", "\x1b", "ü", "\udcff"]
+)
+def test_a_store_may_lie_in_a_folder_of_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Path(name)
+    store.mkdir()
+    with EventLog.open(store / "log.db") as log:
+        log.append([NewEvent("run/r", configured({}))], handler="cli")
+        log.append([new("run/r", number) for number in range(1, EVERY + 1)], handler="h")
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        assert log.head() == 1 + EVERY
+        with Projections.open(log, store / "projections.duckdb") as tables:
+            tables.catch_up()
+            assert list(tables.query("SELECT count(*) FROM events").rows) == [(1 + EVERY,)]
+        with Snapshots(log, store / "snapshots.db") as snapshots:
+            assert snapshots.state_at("r").iteration == EVERY
+    known = {"log.db", "log.db-wal", "log.db-shm", "snapshots.db", "projections.duckdb", "projections.duckdb.lock"}
+    assert {"log.db", "snapshots.db"} <= {path.name for path in store.iterdir()} <= known
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing lies beside it"
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -81,7 +81,7 @@ def test_a_fork_may_have_another_pace_seed_and_rewards(
 ) -> None:
     practised = next(log.read(run="parent", types=["IterationCompleted"])).position
     for position in range(2, practised, 9):
-        child = f"{settings[0]}-{position}"
+        child = f"{settings[0].replace('=', '-')}-{position}"
         world.fork(log, child, "parent", position, *settings)
         assert world.complete(log, child, store).status == "completed"
         assert_whole(log, child, tasks)

@@ -32,10 +32,13 @@ def begin(log: EventLog, run: str = "r") -> Recorded:
 
 @contextmanager
 def tampering(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file in the hands of somebody who has dropped the triggers."""
+    """The file in the hands of somebody who drops the triggers, and makes them again when he is done."""
     connection = sqlite3.connect(path)
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _sql in triggers:
         connection.execute(f"DROP TRIGGER {name}")
     yield connection
+    for _name, sql in triggers:
+        connection.execute(sql)
     connection.commit()
     connection.close()
