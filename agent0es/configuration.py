@@ -46,9 +46,10 @@ Names = TypeVar("Names", bound=tuple[str, ...] | None)
 
 def _each_once(names: Names) -> Names:
     """Refuse a name that stands twice."""
-    for name in names or ():
-        if names is not None and names.count(name) > 1:
-            raise ValueError(f"{short(name)} stands twice")
+    if names is not None:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{short(name)} stands twice")
     return names
 
 
