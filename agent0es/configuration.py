@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from agent0es import crash_points, plugins
-from agent0es.configuration_messages import dotted, explain, section_at, without_empty_sections
+from agent0es.configuration_messages import dotted, explain, section_at
 from agent0es.configuration_secrets import url_without_secrets, without_secrets
 from agent0es.configuration_sources import Given, KeyPath, Option, Source, short
 from agent0es.domain.task import Question
@@ -46,9 +46,10 @@ Names = TypeVar("Names", bound=tuple[str, ...] | None)
 
 def _each_once(names: Names) -> Names:
     """Refuse a name that stands twice."""
-    for name in names or ():
-        if names is not None and names.count(name) > 1:
-            raise ValueError(f"{short(name)} stands twice")
+    if names is not None:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{short(name)} stands twice")
     return names
 
 
@@ -59,6 +60,20 @@ class Section(BaseModel):
     """Part of the configuration; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_the_defaults(cls, data: Any) -> Any:
+        """A section in it of which some keys are given has for the others the defaults that it has here: the student's
+        stop strings stay when its temperature is set. One without keys, as when all are comments, has them all."""
+        if not isinstance(data, dict):
+            return data
+        filled = {}
+        for name, field in cls.model_fields.items():
+            given = {} if name in data and data[name] is None else data.get(name)
+            if isinstance(field.default, Section) and isinstance(given, dict):
+                filled[name] = {**dict(field.default), **given}
+        return data | filled
 
 
 class ModelSettings(Section):
@@ -71,7 +86,7 @@ class ModelSettings(Section):
     temperature: float = Field(default=0.6, ge=0.0, le=2.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Nucleus bound."""
+    """Of the most likely tokens, those that together have this probability may be drawn."""
     max_tokens: int = Field(default=64, ge=1, le=32768)
     """Bound on the tokens of one turn."""
     stop: tuple[str, ...] = ()
@@ -115,7 +130,7 @@ class ModelsSettings(Section):
 
 
 class ToolSettings(Section):
-    """What holds for one tool instead of what holds for all; what is None here does not."""
+    """What holds for one tool instead of what holds for all; what is `null` here does not."""
 
     timeout_seconds: float | None = Field(default=None, gt=0.0, le=3600.0)
     """Wall clock of one call."""
@@ -128,14 +143,14 @@ class ToolSettings(Section):
     calls_per_minute: int | None = Field(default=None, ge=1)
     """Calls of this tool in any minute of the run; more are refused."""
     allow: tuple[str, ...] | None = None
-    """Instead of `modules` or `commands`; of `math` the functions, of `plan` the tools. None for all there are."""
+    """Instead of `modules` or `commands`; of `math` the functions, of `plan` the tools. `null` for all there are."""
 
 
 class ToolsSettings(Section):
     """What the student may call, and within which limits."""
 
     enabled: Annotated[tuple[str, ...] | None, EachOnce] = Field(default=None, min_length=1)
-    """Entry points in the group `agent0es.tools`; None for those that a task's domain is made for."""
+    """Entry points in the group `agent0es.tools`; `null` for those that a task's domain is made for."""
     describe: bool = False
     """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
     trained on these tools: it makes every prompt longer, and adapters learn with it."""
@@ -146,9 +161,9 @@ class ToolsSettings(Section):
     output_limit_bytes: int = Field(default=2048, ge=64)
     """What is kept of a call's output."""
     calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
-    """After so many calls the student must answer; None for as many as a task's domain is made for."""
+    """After so many calls the student must answer; `null` for as many as a task's domain is made for."""
     calls_per_minute: int | None = Field(default=None, ge=1)
-    """Calls of all tools together in any minute of the run; more are refused. None for no bound."""
+    """Calls of all tools together in any minute of the run; more are refused. `null` for no bound."""
     modules: tuple[str, ...] = PYTHON_MODULES
     """What code in `python` may import. A hint to the model, not the boundary: that is the sandbox."""
     commands: tuple[str, ...] = SHELL_COMMANDS
@@ -376,7 +391,7 @@ def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
 def _parse(given: Given, otherwise: str) -> Configuration:
     """`otherwise` is what to call the source of what no source said."""
     try:
-        return Configuration.model_validate(without_empty_sections(given.data, Configuration))
+        return Configuration.model_validate(given.data)
     except ValidationError as error:
         first = error.errors()[0]
         path = tuple(str(part) for part in first["loc"])

@@ -94,19 +94,6 @@ def section_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel] | None:
     return section_of(_plain(annotation))
 
 
-def without_empty_sections(data: Any, section: type[BaseModel]) -> Any:
-    """The data, in which a section without keys, as when all of them are comments, leaves the defaults as they are."""
-    if not isinstance(data, dict):
-        return data
-    inner = {name: section_of(field.annotation) for name, field in section.model_fields.items()}
-    return {
-        name: value
-        if (kind := inner.get(name)) is None
-        else without_empty_sections({} if value is None else value, kind)
-        for name, value in data.items()
-    }
-
-
 def section_of(annotation: Any) -> type[BaseModel] | None:
     """The annotation, if it is that of a section."""
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

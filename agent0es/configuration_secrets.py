@@ -35,6 +35,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def is_secret(key: str) -> bool:
     """Whether a key names a secret: `api_key`, `X-API-Key`, `authToken`, `key`; not `max_tokens`, `eos_token`."""
+    if key.endswith(FROM_VARIABLE):
+        return False
     words = [word.lower() for word in _WORD.findall(key)]
     if words == ["key"] or _SECRET_WORDS & set(words) or any(part in key.lower() for part in _SECRET_PARTS):
         return True
@@ -52,7 +54,6 @@ def without_secrets(value: Any, key: str = "") -> Any:
     """The value with `***` for each secret in it; `key` is what it stands under."""
     match value:
         case dict():
-            # What `<key>_env` holds is the name of a variable.
             return {name: without_secrets(inner, _inner_key(key, str(name))) for name, inner in value.items()}
         case list() | tuple():
             return [without_secrets(inner, key) for inner in value]
@@ -83,7 +84,7 @@ def url_without_secrets(text: str, mask: str = MASK) -> str:
         user = f"{name}:{mask}" if mask else name
     query = parts.query
     if any(is_secret(key) for key, _ in parse_qsl(query, keep_blank_values=True)):
-        kept = [pair for pair in re.split("[&;]", query) if mask or not is_secret(_name(pair))]
+        kept = [pair for pair in query.split("&") if mask or not is_secret(_name(pair))]
         query = "&".join(f"{pair.partition('=')[0]}={mask}" if is_secret(_name(pair)) else pair for pair in kept)
     if (user, query) == (parts.netloc.rpartition("@")[0], parts.query):
         return text
@@ -144,7 +145,7 @@ def _restored(value: Any, key: str, path: str, environment: Mapping[str, str]) -
 
 def _inner_key(outer: str, name: str) -> str:
     """What a key inside another one stands for: all of what is under `credentials` is secret."""
-    return outer if is_secret(outer) and not name.endswith(FROM_VARIABLE) else name
+    return outer if is_secret(outer) else name
 
 
 def _name(pair: str) -> str:

@@ -151,7 +151,8 @@ def read_file(file: Path, given: Given) -> None:
 
 
 def read_value(text: str, key: str, where: str) -> Any:
-    """A value of an option or a variable, written as in YAML. A secret is taken as it stands unless it is in quotes.
+    """A value of an option or a variable, written as in YAML. A secret is taken as it stands unless it is in quotes,
+    brackets or braces.
 
     Raises ConfigurationError in one line.
     """
@@ -163,7 +164,8 @@ def read_value(text: str, key: str, where: str) -> Any:
             _check_text(text, where)
             return text
         raise
-    return text if secret and not isinstance(value, str | dict | list) else value
+    plain = secret and text[:1] not in ("'", '"', "[", "{")
+    return text if plain else value
 
 
 def short(text: str, most: int = SHOWN) -> str:

@@ -11,6 +11,7 @@ from agent0es.cli import streams
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
+from agent0es.cli.config import config_group
 from agent0es.cli.events import events_command
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
@@ -52,6 +53,7 @@ def cli() -> None:
 
 
 cli.add_command(run_command)
+cli.add_command(config_group)
 cli.add_command(export_group)
 cli.add_command(audit_group)
 cli.add_command(tools_group)

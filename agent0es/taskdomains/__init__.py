@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 from typing import Any, get_args
 
 from agent0es import plugins
+from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, Split, TaskDomain
 

@@ -13,20 +13,28 @@ VERIFIER_TOOLS = ("python", "math", "tests")
 """What a verifier may ask for, whether or not the student may."""
 
 
+MEMBERS = ("description", "schema", "allowed", "run")
+"""What every tool has."""
+
+
 def tool_classes(names: Iterable[str], available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool]]:
     """The named tools, not made; `available` replaces what is installed.
 
-    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported.
+    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported or is none.
     """
-    return {name: plugins.load(plugins.TOOLS, name, available) for name in names}
+    found: dict[str, type[Tool]] = {name: plugins.load(plugins.TOOLS, name, available) for name in names}
+    for name, tool in found.items():
+        if (reason := fault(tool)) is not None:
+            raise plugins.broken(plugins.TOOLS, name, reason, available)
+    return found
 
 
 def installed_tools(available: Iterable[EntryPoint] | None = None) -> dict[str, type[Tool] | ConfigurationError]:
-    """Every installed tool, not made, or why it can't be imported; `available` replaces what is installed."""
+    """Every installed tool, not made, or why it can't be used; `available` replaces what is installed."""
     found: dict[str, type[Tool] | ConfigurationError] = {}
     for name in plugins.installed(plugins.TOOLS, available):
         try:
-            found[name] = plugins.load(plugins.TOOLS, name, available)
+            found |= tool_classes([name], available)
         except ConfigurationError as error:
             found[name] = error
     return found
@@ -37,10 +45,12 @@ def load_tools(
 ) -> dict[str, Tool]:
     """The named tools, each made with the sandbox, in the order of the names; `available` replaces what is installed.
 
-    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported or made.
+    Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported or made or is
+    none.
     """
-
-    def fault(tool: Any) -> str | None:
-        return None if callable(getattr(tool, "run", None)) else "has no method run(text, limits, files)"
-
     return {name: plugins.make(plugins.TOOLS, name, sandbox, fault=fault, available=available) for name in names}
+
+
+def fault(tool: Any) -> str | None:
+    """Why this is no tool, made or not, to follow its name; None where it is one."""
+    return next((f"has no {member}, which every tool has" for member in MEMBERS if not hasattr(tool, member)), None)

@@ -161,9 +161,3 @@ def test_documented_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {line.split()[1] for line in commands() if line.startswith("make ")}
     assert {"run", "test"} <= named <= targets
-
-
-def test_the_default_configuration_file_says_what_the_built_in_values_are() -> None:
-    from agent0es.configuration import Configuration, load_configuration
-
-    assert load_configuration(ROOT / "configs" / "default.yaml", environment={}) == Configuration()

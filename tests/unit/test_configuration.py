@@ -187,6 +187,17 @@ def test_what_several_sources_say_comes_together_and_the_later_wins(tmp_path: Pa
     assert said["seed"] == "AGENT0ES_SEED"
 
 
+def test_a_role_keeps_its_own_defaults_beside_what_is_set() -> None:
+    """Those of the teacher and of the student are not those of a model in general."""
+    plain = Configuration().models
+    overrides = ["models.student.temperature=0.5", "models.teacher={top_p: 0.9}"]
+    models = load_configuration(overrides=overrides, environment={}).models
+    assert models.student == plain.student.model_copy(update={"temperature": 0.5})
+    assert models.teacher == plain.teacher.model_copy(update={"top_p": 0.9})
+    assert models.student.stop == ("\n",) and models.teacher.max_tokens == 96
+    assert parse_configuration({"models": {"student": None}}, "run x") == Configuration()
+
+
 @pytest.mark.parametrize(
     ("value", "read"),
     [("2020-01-31", "2020-01-31"), ("=", "="), ("[1, a]", [1, "a"]), ("true", True), ("'7'", "7"),

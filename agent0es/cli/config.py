@@ -1,0 +1,94 @@
+"""`agent0es config`: the settings that hold and where each comes from, their schema, and the reference page."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent0es.cli.output import json_line, printable, store_option, write_lines
+
+if TYPE_CHECKING:
+    from agent0es.configuration import Configuration
+
+KeyPath = tuple[str, ...]
+
+
+@click.group("config")
+def config_group() -> None:
+    """Show the settings: what holds, what there is, what it means."""
+
+
+@config_group.command("show")
+@click.argument("run", required=False)
+@store_option
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; configs/ has examples.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
+def show_command(
+    run: str | None, store: Path, config_file: Path | None, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Print the configuration that `agent0es run` would use, or the one of RUN, as YAML that --config reads.
+
+    A comment says where a value comes from that isn't a default: the file and line, the variable, the option, the run.
+    Secrets are shown as ***.
+    """
+    from agent0es.configuration import loaded
+    from agent0es.configuration_reference import as_yaml
+    from agent0es.errors import ConfigurationError
+
+    if run is None:
+        configuration, given = loaded(config_file, overrides)
+        notes = {path: source.name for path, source in given.sources.items()}
+    else:
+        if config_file is not None or overrides:
+            raise ConfigurationError("config show RUN shows what the run was started with; remove --config and --set")
+        name, configuration = _of_run(store, run)
+        notes = dict.fromkeys(_changed(configuration), f"run {name}")
+    data = configuration.model_dump(mode="json")
+    if as_json:
+        sources = {".".join(path): note for path, note in notes.items()}
+        write_lines([json_line({"configuration": data, "sources": sources})])
+    else:
+        write_lines(as_yaml(data, {path: printable(note) for path, note in notes.items()}))
+
+
+@config_group.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of the configuration, for editors and other programs."""
+    from agent0es.configuration import Configuration
+
+    write_lines(json.dumps(Configuration.model_json_schema(), indent=2).split("\n"))
+
+
+@config_group.command("reference")
+def reference_command() -> None:
+    """Print the page docs/settings.md: every key with its default, its range and its meaning."""
+    from agent0es.configuration_reference import reference
+
+    write_lines([reference()])
+
+
+def _of_run(store: Path, wanted: str) -> "tuple[str, Configuration]":
+    from agent0es.bootstrap import configuration_of, open_store, resolve_run
+
+    with open_store(store) as log:
+        run = resolve_run(log, wanted)
+        return run, configuration_of(log, run)
+
+
+def _changed(configuration: "Configuration") -> list[KeyPath]:
+    """The keys whose values are not the defaults."""
+    from agent0es.configuration import Configuration
+
+    plain = dict(_leaves(Configuration().model_dump(mode="json")))
+    return [path for path, value in _leaves(configuration.model_dump(mode="json")) if plain.get(path, ...) != value]
+
+
+def _leaves(data: Mapping[str, Any], path: KeyPath = ()) -> list[tuple[KeyPath, Any]]:
+    found: list[tuple[KeyPath, Any]] = []
+    for name, value in data.items():
+        here = (*path, name)
+        found += _leaves(value, here) if isinstance(value, dict) and value else [(here, value)]
+    return found
