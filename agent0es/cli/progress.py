@@ -145,9 +145,18 @@ class Reporter:
                 self._show_practice(state)
             case ev.IterationCompleted():
                 self._show_practice(state)
+                if not self._configuration.training.roles:
+                    self._iteration_table()
             case ev.DatasetBuilt():
-                families = len(event.per_family)
-                self.say(f"Training {event.adapter} on {event.examples} verified solutions from {families} families")
+                families, least = len(event.per_family), self._configuration.training.minimum_examples
+                what = "verified solutions" if event.role == "student" else "accepted proposals"
+                if event.examples < least:
+                    self.say(
+                        f"{event.adapter} is not trained: there are {event.examples} {what} to learn from, and "
+                        f"training.minimum_examples is {least}"
+                    )
+                else:
+                    self.say(f"Training {event.adapter} on {event.examples} {what} from {families} families")
             case ev.AdapterTrained():
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
             case ev.Verified(task=None):
@@ -193,9 +202,18 @@ class Reporter:
             self._score_table(last)
         self.say("")
         self.say(f"Run {run} is {state.status}; {serving or 'the base model'} serves.")
+        if not evaluated:
+            self.say(f"Nothing was evaluated, for no adapter was trained: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
         self.say(f"Look closer: agent0es show {run}, agent0es events {run}, agent0es sql 'FROM curriculum'")
+
+    def _why_not_trained(self) -> str:
+        """One line; the reasons of the last iteration."""
+        if not self._configuration.training.roles:
+            return "training.roles is empty"
+        outcomes = [tally.outcome for tally in self._tally.iterations if tally.outcome]
+        return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice did not come so far"
 
     def _show_practice(self, state: RunState) -> None:
         current = self._tally.current
@@ -238,7 +256,8 @@ class Reporter:
             self._domain_table(current.domains, current.evaluated)
         if current.evaluated is not None:
             self._score_table(current.evaluated)
-        self.say(f"student-{current.iteration}: {current.outcome}")
+        if current.outcome:
+            self.say(f"student-{current.iteration}: {current.outcome}")
 
     def _domain_table(self, domains: Mapping[str, DomainTally], evaluated: ev.AdapterEvaluated | None) -> None:
         """A line for each domain: its practice, and what each arm solved of its held-out problems."""

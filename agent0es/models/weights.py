@@ -9,6 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Weights
 from agent0es.models.gguf_file import GgufFile
@@ -84,6 +87,17 @@ def heads_of(file: GgufFile, name: str) -> int | None:
     return None
 
 
+def in_hugging_face_order(file: GgufFile, name: str) -> npt.NDArray[np.float32]:
+    """A tensor's values, the rows of q and k as Hugging Face has them."""
+    values = file.values(name)
+    heads = heads_of(file, name)
+    if heads is None:
+        return values
+    rows, columns = values.shape
+    # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
+    return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
 def _packaged(package: str, file: str, remedy: str) -> Path:
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -117,15 +131,7 @@ def _export(file: GgufFile, folder: Path) -> None:
     architecture = file.metadata.get("general.architecture")
     if architecture != "llama":
         raise ModelNotFound(f"{file.path}: training starts from llama-architecture GGUF files, this is {architecture}")
-    tensors = {}
-    for name in file.tensors:
-        values = file.values(name)
-        heads = heads_of(file, name)
-        if heads is not None:
-            rows, columns = values.shape
-            # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
-            values = values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
-        tensors[hugging_face_name(name)] = values.copy()
+    tensors = {hugging_face_name(name): in_hugging_face_order(file, name).copy() for name in file.tensors}
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     _write_tokenizer(file, folder)
