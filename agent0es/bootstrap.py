@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent0es import __version__, plugins
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError, UnknownName, nearest
-from agent0es.log import EventLog, History, NewEvent
+from agent0es.log import EventLog, History, NewEvent, Recorded
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
     from agent0es.configuration import Configuration, ModelSettings
@@ -355,14 +355,16 @@ def handlers(ports: "Ports") -> "list[Handler]":
 async def drive(ports: "Ports", observers: "Sequence[Observer]") -> "RunState":
     """Run the loop until the run is completed."""
     from agent0es.handlers.dispatcher import Dispatcher
-    from agent0es.handlers.evaluate import deployment
+    from agent0es.handlers.serving import serve
     from agent0es.projections.state import state_at
 
+    async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
+        return ports.log.append(events, handler="cli")
+
     state = state_at(ports.log, ports.run)
-    for name, adapter in state.adapters.items():
+    if state.status != "completed":
         # One that was evaluated may be promoted next, and nobody else would deploy it.
-        wanted = name == state.serving[adapter.role] or adapter.outcome == "evaluated"
-        if wanted and adapter.trained is not None:
-            await ports.models[adapter.role].deploy(deployment(ports.store, adapter.trained))
+        evaluated = [name for name, adapter in state.adapters.items() if adapter.outcome == "evaluated"]
+        await serve(ports, state, [*filter(None, state.serving.values()), *evaluated], record)
     dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)
     return await dispatcher.run()

@@ -91,8 +91,12 @@ class Reporter:
             case ev.SolutionSubmitted(task=int()):
                 self._answered += 1
                 self._show_practice()
-            case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0) | ev.IterationCompleted():
+            case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0):
                 self._show_practice()
+            case ev.IterationCompleted():
+                self._show_practice()
+                if not self._configuration.training.roles:
+                    self._iteration_tables()
             case ev.DatasetBuilt():
                 self._begin_training(event)
             case ev.AdapterTrained():
@@ -145,8 +149,8 @@ class Reporter:
             self._show_scores(last)
         self.say("")
         self.say(f"Run {run} is {state.status}; {in_use or 'the base model'} is in use.")
-        if not evaluated and self._tally.current is not None:
-            self.say(f"Nothing was trained, so nothing was measured: {self._tally.current.outcome or 'no examples'}")
+        if not evaluated:
+            self.say(f"Nothing was trained, so nothing was measured: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
         at = "" if store == Path("store") else f" --store {store}"
@@ -157,15 +161,22 @@ class Reporter:
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
         least = self._configuration.training.minimum_examples
+        what = "verified solutions" if event.role == "student" else "accepted proposals"
         if event.examples < least:
             self.say(
-                f"{event.adapter} is not trained: practice gave {event.examples} verified solutions to learn from, and "
+                f"{event.adapter} is not trained: practice gave {event.examples} {what} to learn from, and "
                 f"training.minimum_examples is {least}. More --tasks give more."
             )
             return
-        families = len(event.per_family)
-        self.say(f"Training {event.adapter} on {event.examples} verified solutions from {families} families")
+        self.say(f"Training {event.adapter} on {event.examples} {what} from {len(event.per_family)} families")
         self._show("training", 0, None, "starting the trainer")
+
+    def _why_not_trained(self) -> str:
+        """One line; the reasons of the last iteration."""
+        if not self._configuration.training.roles:
+            return "training.roles is empty"
+        outcomes = [tally.outcome for tally in self._tally.iterations if tally.outcome]
+        return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice did not come so far"
 
     def _show(self, what: str, done: int, total: int | None, note: str) -> None:
         self._work = (what, done, total)
@@ -204,7 +215,8 @@ class Reporter:
             self._table(domain_table(current.domains, current.evaluated, self._domain_of))
         if current.evaluated is not None:
             self._show_scores(current.evaluated)
-        self.say(f"student-{current.iteration}: {current.outcome}")
+        if current.outcome:
+            self.say(f"student-{current.iteration}: {current.outcome}")
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """What became of an adapter that was trained anew after the run; its scores are in the summary."""

@@ -9,13 +9,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 
 from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
 from agent0es.configuration import Configuration, parse_configuration
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
-from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
@@ -23,9 +21,9 @@ from agent0es.evaluation import statistics
 from agent0es.evaluation.suite import SPLITS, HeldOut, Split, families_of, suite
 from agent0es.handlers.attempt import Problem, attempt, to_its_end
 from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.serving import serve
 from agent0es.handlers.verify import judge
 from agent0es.log import History, NewEvent, Recorded, Segment
-from agent0es.models.base import Deployment
 from agent0es.taskdomains.base import Demonstration
 
 OWN_DEMONSTRATIONS = 4
@@ -80,9 +78,10 @@ class Evaluate:
         assert isinstance(trained, ev.AdapterTrained)
         if trained.role != "student":
             return []
-        await self._ports.models["student"].deploy(deployment(self._ports.store, trained))
         arms = arms_of(adapter_arms(state, trained))
         known = known_outcomes(self._asked, "eval")
+        asked = [arm.adapter for arm in arms if arm.adapter and self._missing(arm, known.get(arm.name, {}))]
+        await serve(self._ports, state, [trained.adapter, *asked], record)
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         reach("evaluation.answered")
         seed = derive_seed(self._ports.configuration.seed, "bootstrap")
@@ -91,16 +90,18 @@ class Evaluate:
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
         """Problem to whether the arm solved it, over the arm's splits."""
-        problems = [problem for problem in self._suite if problem.split in arm.splits]
 
         async def one(problem: HeldOut) -> bool:
             async with self._slots:
                 return await self._answer(arm, problem, record)
 
-        missing = [problem for problem in problems if problem.number not in known]
         async with asyncio.TaskGroup() as group:
-            asked = {problem.number: group.create_task(one(problem)) for problem in missing}
+            asked = {problem.number: group.create_task(one(problem)) for problem in self._missing(arm, known)}
         return {**known, **{number: task.result() for number, task in asked.items()}}
+
+    def _missing(self, arm: Arm, known: Mapping[int, bool]) -> list[HeldOut]:
+        """What an arm is still to be asked."""
+        return [problem for problem in self._suite if problem.split in arm.splits and problem.number not in known]
 
     async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
         solved = await to_its_end(
@@ -225,9 +226,3 @@ def evaluated(
         scores=tuple(scores),
         comparisons=tuple(comparisons),
     )
-
-
-def deployment(store: Path, trained: ev.AdapterTrained) -> Deployment:
-    """A trained adapter as a backend can serve it."""
-    folder = in_store(store, trained.path)
-    return Deployment(name=trained.adapter, adapter_dir=folder / "adapter", merged_gguf=folder / "merged.gguf")

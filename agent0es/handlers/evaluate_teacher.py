@@ -17,9 +17,10 @@ from agent0es.domain.task import Task, Verification
 from agent0es.errors import TransientError
 from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.evaluate import adapter_arms, comparable, deployment, evaluated, known_outcomes
+from agent0es.handlers.evaluate import adapter_arms, comparable, evaluated, known_outcomes
 from agent0es.handlers.propose import read_task
 from agent0es.handlers.retry import described
+from agent0es.handlers.serving import serve
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains import Domains, practised_families
@@ -48,13 +49,14 @@ class EvaluateTeacher:
         assert isinstance(trained, ev.AdapterTrained)
         if trained.role != "teacher":
             return []
-        await self._ports.models["teacher"].deploy(deployment(self._ports.store, trained))
         arms = arms_of(adapter_arms(state, trained))
         known = known_outcomes(self._asked, KIND)
+        to_ask = {arm: [number for number in range(PROBES) if number not in known.get(arm, {})] for arm in arms}
+        asked_adapters = [arm for arm, missing in to_ask.items() if missing and arm not in BASE_ARMS]
+        await serve(self._ports, state, [trained.adapter, *asked_adapters], record)
         outcomes = {}
-        for arm in arms:
+        for arm, missing in to_ask.items():
             done = known.get(arm, {})
-            missing = [number for number in range(PROBES) if number not in done]
             async with asyncio.TaskGroup() as group:
                 asked = {number: group.create_task(self._answer(arm, number, record)) for number in missing}
             outcomes[arm] = {**done, **{number: task.result() for number, task in asked.items()}}

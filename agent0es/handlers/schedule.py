@@ -34,6 +34,7 @@ class Schedule:
             ev.TaskCompleted,
             ev.ProposalRejected,
             ev.HandlerFailed,
+            ev.IterationCompleted,
             ev.AdapterPromoted,
             ev.AdapterRejected,
             ev.TrainingFailed,
@@ -82,6 +83,8 @@ def decide(
         case ev.TaskCompleted() | ev.ProposalRejected(tries_left=0) | ev.HandlerFailed(task=int()):
             first = max(reach, state.requested + 1)  # a fork's parent may have had more tasks in flight
             return _requests(first, most, state, configuration, families) or _practised(state, configuration)
+        case ev.IterationCompleted() if not configuration.training.roles:  # nobody is trained, so no gate comes by
+            return _after_practice(state, configuration)
         case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
             return _after_practice(state, configuration)
         case _:

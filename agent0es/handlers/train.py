@@ -80,7 +80,10 @@ class Train:
             await fail(f"{ports.models[role].name} has no weights to train from")
             return
         if built.examples < settings.minimum_examples:
-            await fail(f"{built.examples} examples, training.minimum_examples is {settings.minimum_examples}")
+            await fail(
+                f"there are {built.examples} examples to learn from, and training.minimum_examples is "
+                f"{settings.minimum_examples}"
+            )
             return
         path = dataset_file(ports.store, ports.run, adapter)
         if _sha256(path) != built.sha256:

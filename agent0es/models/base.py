@@ -9,11 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from agent0es.domain.text import storable
-from agent0es.errors import Agent0Error, TransientError
+from agent0es.errors import Agent0Error, ModelNotFound, TransientError
 
 
 class GenerationFailed(TransientError):
     """The engine broke while it answered. It is started afresh for the next request, so another try makes sense."""
+
+
+class WrongWeights(ModelNotFound):
+    """A file that is to be served is missing, or it is not the one whose hash was given."""
 
 
 class RequestRefused(Agent0Error):
@@ -84,6 +88,8 @@ class Deployment:
     """PEFT folder: adapter_config.json and adapter_model.safetensors."""
     merged_gguf: Path | None = None
     """Base and adapter merged, GGUF Q8_0, for backends that serve merged weights."""
+    merged_sha256: str | None = None
+    """What the merged file must be; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,10 @@ class ModelBackend(ChatTemplate, Protocol):
     async def health(self) -> Health: ...
 
     async def deploy(self, deployment: Deployment) -> None:
-        """Make an adapter answer under its name. Deploying a name twice is a no-op."""
+        """Make an adapter answer under its name. Deploying a name twice is a no-op.
+
+        Raises WrongWeights when a file that it serves is missing or is another one than the deployment says.
+        """
         ...
 
     async def retire(self, name: str) -> None:

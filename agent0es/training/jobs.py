@@ -5,21 +5,24 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agent0es.errors import Agent0Error, StoreError
+from agent0es.errors import Agent0Error, StoreError, TransientError
 from agent0es.log.sqlite import explain_os_error
+from agent0es.models import child_process
 from agent0es.models.child_process import clean_environment
 
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _TAIL_BYTES = 2000
+_OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", os.strerror(errno.ENOMEM))
+"""What torch, Python and the system say."""
 _LINE_BYTES = 2**24
 """Longest line that the trainer may write: the last one carries the loss of every step."""
 
@@ -28,7 +31,11 @@ ProgressCallback = Callable[[Mapping[str, Any]], None]
 
 
 class TrainingError(Agent0Error):
-    """The trainer ended without an adapter. The message carries its last words."""
+    """The trainer ended without an adapter, and would again. The message carries its last words."""
+
+
+class TrainerLost(TransientError):
+    """The trainer was killed, or did nothing any more and was ended. The same job may well succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,40 +97,19 @@ class TrainedAdapter:
 async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> TrainedAdapter:
     """Run a job in a process of its own; cancelling the task kills it.
 
-    Raises TrainingError, and StoreError when the disk is full.
+    Raises TrainingError, TrainerLost, and StoreError when the disk is full. Beside the output lies the job's folder
+    while it runs; what a killed run left of it goes when the job is run again.
     """
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="agent0es-training-") as folder:
-        file = Path(folder) / "job.json"
-        content = {**asdict(job), "seed": job.seed % 2**63, "parent": os.getpid()}
-        file.write_text(json.dumps(content, default=lambda path: str(path.resolve())))
-        with (Path(folder) / "stderr").open("w+b") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent0es.training.lora", str(file)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                # Threads that spin for long while they wait halve the speed on a machine that does something else too;
-                # those that do not spin at all lose a tenth of it.
-                env={**clean_environment(), "GOMP_SPINCOUNT": "30000"},
-                start_new_session=True,
-                limit=_LINE_BYTES,
-            )
-            try:
-                done = await _follow(process, on_progress)
-                code = await process.wait()
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await asyncio.shield(process.wait())
-            if done is None or code != 0:
-                size = stderr.seek(0, os.SEEK_END)
-                stderr.seek(max(0, size - _TAIL_BYTES))
-                last_words = stderr.read().decode(errors="replace").strip() or "no message"
-                if os.strerror(errno.ENOSPC) in last_words:
-                    # No fault of the job: the run stops, and goes on when there is room.
-                    raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
-                raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words}")
+    folder = job.output.with_name(f".{job.output.name}.training")
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        done = await _run(job, folder, on_progress)
+    except OSError as error:
+        raise StoreError(explain_os_error(error, folder)) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     seconds = time.perf_counter() - begin
     phases = done["phases"]
     return TrainedAdapter(
@@ -139,6 +125,70 @@ async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> Trai
         phases={"import": round(seconds - sum(phases.values()), 2), **phases},
         precision=done["precision"],
     )
+
+
+async def _run(job: TrainingJob, folder: Path, on_progress: ProgressCallback) -> dict[str, Any]:
+    """What the trainer says in the end. Raises as `train_adapter` does, and OSError when it can't be started."""
+    file = folder / "job.json"
+    content = {**asdict(job), "seed": job.seed % 2**63}
+    file.write_text(json.dumps(content, default=lambda path: str(path.resolve())))
+    with (folder / "stderr").open("w+b") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent0es.training", str(os.getpid()), str(file)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            # Threads that spin for long while they wait halve the speed on a machine that does something else too;
+            # those that do not spin at all lose a tenth of it.
+            env={**clean_environment(), "GOMP_SPINCOUNT": "30000"},
+            start_new_session=True,
+            limit=_LINE_BYTES,
+        )
+        watch = asyncio.create_task(_end_when_stalled(process))
+        try:
+            done = await _follow(process, on_progress)
+            code = await process.wait()
+        finally:
+            watch.cancel()
+            _kill(process)
+            await asyncio.shield(process.wait())
+        if done is not None and code == 0:
+            return done
+        if watch.done() and not watch.cancelled():
+            raise TrainerLost(f"the trainer did nothing for {child_process.STALLED_SECONDS} s, and was ended")
+        size = stderr.seek(0, os.SEEK_END)
+        stderr.seek(max(0, size - _TAIL_BYTES))
+        last_words = stderr.read().decode(errors="replace").strip()
+    if os.strerror(errno.ENOSPC) in last_words:
+        # No fault of the job: the run stops, and goes on when there is room.
+        raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
+    if any(sign in last_words for sign in _OUT_OF_MEMORY):
+        raise TrainerLost(f"the trainer found no memory: {last_words.splitlines()[-1]}")
+    if code < 0:
+        raise TrainerLost(f"the trainer was ended by {_signal(-code)}{f': {last_words}' if last_words else ''}")
+    raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words or 'no message'}")
+
+
+async def _end_when_stalled(process: asyncio.subprocess.Process) -> None:
+    """Return when the trainer has done nothing for too long; it is ended then."""
+    progress = child_process.Progress(process.pid)
+    while True:
+        await asyncio.sleep(child_process.LOOK_SECONDS)
+        if progress.stalled():
+            break
+    _kill(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _signal(number: int) -> str:
+    """A signal's name, with what sends it where that can be guessed."""
+    if number == signal.SIGKILL:
+        return "SIGKILL, which the system sends when memory runs out"
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 async def _follow(process: asyncio.subprocess.Process, on_progress: ProgressCallback) -> dict[str, Any] | None:

@@ -1,16 +1,14 @@
-"""The trainer: `python -m agent0es.training.lora JOB.json`, a process of its own, started by `jobs.train_adapter`.
+"""The trainer: what happens in the process that `jobs.train_adapter` starts.
 
 Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
 `adapter/adapter_config.json`, `adapter/adapter_model.safetensors` (PEFT's format) and `merged.gguf`.
 """
 
-import hashlib
 import json
 import math
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,8 +20,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from agent0es.crash_points import reach
-from agent0es.models.child_process import end_with_parent
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.made_once import sha256_of
 from agent0es.models.weights import base_model_dir
 from agent0es.training.examples import Example, read_rows, tokenise
 from agent0es.training.merge import write_merged
@@ -48,10 +46,9 @@ class Phases:
         self._since = now
 
 
-def main() -> None:
-    """Train, save, merge, report."""
-    job = json.loads(Path(sys.argv[1]).read_text())
-    end_with_parent(job["parent"])
+def main(file: Path) -> None:
+    """Train, save, merge, report: the job of a JSON file, whose keys are the fields of TrainingJob."""
+    job = json.loads(file.read_text())
     phases = Phases()
     torch.manual_seed(job["seed"])
     if job["threads"]:
@@ -78,8 +75,7 @@ def main() -> None:
     adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
     reach("adapter.written", with_parent=True)
     write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
-    with (output / "merged.gguf").open("rb") as file:
-        merged_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    merged_sha256 = sha256_of(output / "merged.gguf")
     phases.end("merge")
     done = {
         "steps": len(losses),
@@ -114,7 +110,12 @@ def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tup
             tokens += batch.whole
         for group in optimizer.param_groups:
             group["lr"] = job["learning_rate"] * rate(len(losses), steps, job["warmup_steps"], job["schedule"])
-        torch.nn.utils.clip_grad_norm_(network.parameters, MAX_GRADIENT_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters, MAX_GRADIENT_NORM)
+        if not (math.isfinite(total) and torch.isfinite(norm)):
+            raise SystemExit(
+                f"at step {len(losses) + 1} of {steps} the loss or its gradient was no finite number: the training "
+                "diverged; lower training.learning_rate"
+            )
         optimizer.step()
         optimizer.zero_grad()
         losses.append(total)
@@ -205,13 +206,8 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    with (folder / "adapter_model.safetensors").open("rb") as written:
-        return hashlib.file_digest(written, "sha256").hexdigest()
+    return sha256_of(folder / "adapter_model.safetensors")
 
 
 def _say(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,18 @@
 """A trained adapter merged into its base, as one GGUF file."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from agent0es.crash_points import reach
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import write_gguf
-from agent0es.models.weights import heads_of, hugging_face_name
+from agent0es.models.weights import heads_of, hugging_face_name, in_hugging_face_order
 
 
 def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | None]) -> None:
@@ -33,3 +35,30 @@ def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | No
         return np.ascontiguousarray(values.numpy())
 
     write_gguf(base, path, replaced)
+
+
+def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
+    """Write the merged file of an adapter in PEFT's format once more, as the trainer did (`Network.merged`).
+
+    Raises OSError, and ValueError when the folder holds no such adapter.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    base = GgufFile.open(base_gguf)
+    names = {hugging_face_name(name).removesuffix(".weight"): name for name in base.tensors}
+    try:
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        scale = float(config["lora_alpha"]) / int(config["r"])
+        tensors = load_file(adapter / "adapter_model.safetensors")
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, SafetensorError) as error:
+        raise ValueError(f"{adapter}: no adapter that can be read: {error!r}") from None
+
+    def merged(module: str) -> Tensor | None:
+        a, b = (tensors.get(f"base_model.model.{module}.lora_{part}.weight") for part in "AB")
+        if a is None or b is None:
+            return None
+        weight = torch.from_numpy(in_hugging_face_order(base, names[module]).copy())
+        return torch.addmm(weight, b, a, alpha=scale)
+
+    write_merged(base, path, merged)

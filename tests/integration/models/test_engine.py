@@ -1,7 +1,9 @@
 """What goes wrong with an engine, and what then happens."""
 
 import asyncio
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +16,10 @@ from contract import ask
 
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused
+from agent0es.models import child_process
+from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused, WrongWeights
 from agent0es.models.engine import Engine, EngineSettings
+from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
 
@@ -31,6 +35,10 @@ def engines(parent: int | None = None) -> list[int]:
         if "agent0es.models.engine_process" in arguments and parent in (None, int(arguments[-2])):
             found.append(int(process.name))
     return found
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_the_loop_runs_on_while_the_model_writes(openvino: OpenVinoBackend) -> None:
@@ -98,6 +106,79 @@ async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino
     assert completion.text
 
 
+async def test_an_engine_that_is_stopped_is_ended_and_replaced(
+    openvino: OpenVinoBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once while it answers, once while it loads. A watchdog in the process would stand still with it."""
+    monkeypatch.setattr(child_process, "STALLED_SECONDS", 2)
+    await openvino.generate([ask(openvino, max_tokens=1)])
+    [engine] = engines(os.getpid())
+    endless = GenerationRequest("1, 2, 3, 4, 5, 6, 7, 8,", max_tokens=4000, temperature=2.0)
+    task = asyncio.create_task(openvino.generate([endless] * 3))
+    await asyncio.sleep(0.3)
+    os.kill(engine, signal.SIGSTOP)
+    with pytest.raises(GenerationFailed, match="did nothing for 2 s while it was waited for"):
+        await task
+    task = asyncio.create_task(openvino.generate([ask(openvino, max_tokens=3)]))
+    await asyncio.sleep(0.2)
+    [loading] = engines(os.getpid())
+    os.kill(loading, signal.SIGSTOP)
+    with pytest.raises(GenerationFailed, match="did nothing for 2 s"):
+        await task
+    [completion] = await openvino.generate([ask(openvino, max_tokens=3)])
+    assert completion.text
+    [engine] = engines(os.getpid())
+    os.kill(engine, signal.SIGSTOP)  # nobody waits for it
+    await asyncio.sleep(4)
+    os.kill(engine, signal.SIGCONT)
+    assert await openvino.generate([ask(openvino, max_tokens=3)]) and engines(os.getpid()) == [engine]
+
+
+async def test_an_engine_that_dies_while_it_reads_what_is_shared_warns_nobody(base_cache: Path) -> None:
+    warned: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: warned.append(context))
+    before = set(engines(os.getpid()))
+    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache=base_cache, cache_tokens=16_384)
+    shared = "Numbers: " + ", ".join(map(str, range(100)))
+    requests = [GenerationRequest(f"{shared}. {n}", shared=len(shared), max_tokens=2) for n in range(3)]
+    try:
+        task = asyncio.create_task(backend.generate(requests))
+        await asyncio.sleep(0.2)
+        [loading] = set(engines(os.getpid())) - before
+        os.kill(loading, signal.SIGKILL)
+        assert len(await task) == 3, "a fresh engine answers; only what it would have kept is lost"
+    finally:
+        await backend.close()
+    gc.collect()
+    assert not warned
+
+
+async def test_no_other_file_is_served_than_the_one_that_was_meant(openvino: OpenVinoBackend, tmp_path: Path) -> None:
+    merged = tmp_path / "merged.gguf"
+    shutil.copy(openvino.weights.path, merged)
+    sha256 = sha256_of(merged)
+    with merged.open("r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        file.write(b"other")
+    with pytest.raises(WrongWeights, match=rf"merged.gguf: its sha256 is .* and it should be {sha256}"):
+        await openvino.deploy(Deployment("changed", tmp_path, merged, sha256))
+    await openvino.deploy(Deployment("changed", tmp_path, merged, sha256_of(merged)))
+    await openvino.retire("changed")
+    assert len(engines(os.getpid())) <= 1
+
+
+async def test_a_copy_that_was_cut_short_is_made_anew(openvino: OpenVinoBackend, tmp_path: Path) -> None:
+    copy = tmp_path / "copy-q8_0.gguf"
+    copy.write_bytes(b"GGUF")
+    (tmp_path / f".{copy.name}-left").mkdir()
+    engine = Engine(openvino.weights.path, EngineSettings(cache_tokens=4096), copy, openvino.weights.sha256)
+    try:
+        assert (await engine.submit(GenerationRequest("x", 2))).token_ids
+    finally:
+        engine.close()
+    assert names(tmp_path) == [copy.name, f"{copy.name}.sha256"]
+
+
 async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(openvino: OpenVinoBackend) -> None:
     engine = Engine(openvino.weights.path, EngineSettings(step_seconds=0.001))
     try:
@@ -147,7 +228,7 @@ def test_no_engine_outlives_its_parent(ending: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, timeout=60
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 2  # it was loading, which takes longer
     while engines(int(done.stdout)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not engines(int(done.stdout))

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from agent0es.errors import StoreError
-from agent0es.training.jobs import TrainedAdapter, TrainingError, TrainingJob, train_adapter
+from agent0es.models import child_process
+from agent0es.training.jobs import TrainedAdapter, TrainerLost, TrainingError, TrainingJob, train_adapter
 from tests.support.small_disk import small_disk
 
 
@@ -107,10 +108,40 @@ async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(jo
 
     (job["output"] / "adapter").mkdir(parents=True)
     (job["output"] / ".merged.gguf-1234").touch()
-    with pytest.raises(TrainingError, match="ended with -9"):
+    with pytest.raises(TrainerLost, match="ended by SIGKILL, which the system sends when memory runs out"):
         await train_adapter(TrainingJob(**job), kill)
     trained, _ = await run(job, epochs=1)
-    assert sorted(path.name for path in trained.adapter_dir.parent.iterdir()) == ["adapter", "merged.gguf"]
+    assert names(trained.adapter_dir.parent) == ["adapter", "merged.gguf"]
+
+
+async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_process, "STALLED_SECONDS", 2)
+
+    def stop(progress: object) -> None:
+        [trainer] = trainers(job["output"])
+        os.kill(int(trainer), signal.SIGSTOP)
+
+    with pytest.raises(TrainerLost, match="did nothing for 2 s, and was ended"):
+        await train_adapter(TrainingJob(**{**job, "epochs": 100_000}), stop)
+    assert not trainers(job["output"])
+    assert names(job["output"].parent) == ["rows.jsonl"], "nothing is left beside it either"
+
+
+async def test_a_training_that_diverges_fails_and_says_at_which_step(job: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError, match=r"at step [0-9]+ of .* no finite number: .* lower training.learning_rate"):
+        await run(job, learning_rate=1e30, warmup_steps=0)
+    assert not job["output"].exists()
+
+
+async def test_a_trainer_without_memory_may_be_started_again(
+    job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = ["prlimit", "--as=3000000000"]  # torch is loaded, and a batch is too much
+    start = asyncio.create_subprocess_exec
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", lambda *argv, **rest: start(*limit, *argv, **rest))
+    rows(job["dataset"], 2, text="yes " * 12_000)
+    with pytest.raises(TrainerLost, match="found no memory"):
+        await run(job, max_tokens=10**6)
 
 
 async def test_a_full_disk_is_no_fault_of_the_job(job: dict[str, Any], tmp_path: Path) -> None:
@@ -129,6 +160,7 @@ async def test_cancelling_kills_the_trainer(job: dict[str, Any]) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not trainers(job["output"])
+    assert names(job["output"].parent) == ["rows.jsonl"], "its own folder is gone"
 
 
 def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
@@ -147,13 +179,17 @@ def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
     assert not trainers(job["output"])
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def trainers(output: Path) -> list[str]:
     """Trainers that run with this output folder, by their job file."""
     found = []
     for process in Path("/proc").iterdir():
         try:
             arguments = (process / "cmdline").read_text().split("\0")
-            if "agent0es.training.lora" in arguments and str(output) in Path(arguments[-2]).read_text():
+            if "agent0es.training" in arguments and str(output) in Path(arguments[-2]).read_text():
                 found.append(process.name)
         except OSError:
             continue

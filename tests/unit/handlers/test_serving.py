@@ -1,0 +1,74 @@
+"""What is deployed is what is in use; a run that trains nobody is completed all the same."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent0es.bootstrap import configuration_of, drive
+from agent0es.domain import events as ev
+from agent0es.handlers.base import Ports
+from agent0es.history.verification import verify_decisions
+from agent0es.log import EventLog
+from agent0es.models.base import Deployment, Weights
+from agent0es.models.scripted import ScriptedBackend
+from tests.support import world
+
+RUN = "r"
+
+
+class Counting(ScriptedBackend):
+    """Remembers what was deployed, and how many adapters there were at once."""
+
+    def __init__(self, promotes: bool) -> None:
+        knows = (lambda prompt, seed, adapter: world.respond(prompt, seed, adapter)) if promotes else None
+        super().__init__(knows or (lambda prompt, seed, _: world.respond(prompt, seed, None)))
+        self.weights = Weights("scripted", Path("base.gguf"), "b" * 64)
+        self.deployed: set[str] = set()
+        self.most = 0
+
+    async def deploy(self, deployment: Deployment) -> None:
+        assert deployment.merged_sha256, "what is served is known by its hash"
+        self.deployed.add(deployment.name)
+        self.most = max(self.most, len(self.deployed))
+        await super().deploy(deployment)
+
+    async def retire(self, name: str) -> None:
+        self.deployed.discard(name)
+        await super().retire(name)
+
+
+def finish(log: EventLog, store: Path, model: ScriptedBackend) -> Any:
+    made = world.ports(store, log, RUN, configuration_of(log, RUN))
+    models = {"models": {"teacher": model, "student": model}}
+    ports = Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **models})
+    with world.world():
+        return asyncio.run(drive(ports, []))
+
+
+@pytest.mark.parametrize("promotes", [True, False])
+def test_after_every_iteration_as_many_adapters_are_deployed_as_are_in_use(tmp_path: Path, promotes: bool) -> None:
+    model = Counting(promotes)
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "execution.iterations=3", "training.roles=[student, teacher]")
+        state = finish(log, tmp_path, model)
+        assert len(state.adapters) == 6
+        assert model.deployed == {name for name in state.serving.values() if name}
+        assert model.most <= 4, "of each role what is in use and what is evaluated"
+        assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
+        fresh = Counting(promotes)
+        assert finish(log, tmp_path, fresh).status == "completed"
+        assert not fresh.most, "nobody asks an adapter of a completed run"
+
+
+def test_a_run_that_trains_nobody_practises_and_is_completed(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "training.roles=[]", "execution.iterations=2")
+        assert finish(log, tmp_path, Counting(True)).status == "completed"
+        kinds = [r.event.type for r in log.read(run=RUN)]
+        assert kinds.count("IterationCompleted") == 2 and kinds[-1] == "RunCompleted"
+        assert not [r for r in log.read(run=RUN) if isinstance(r.event, ev.DatasetBuilt)]
+        assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
+        world.fork(log, "f", RUN, next(r.position for r in log.read() if r.event.type == "IterationCompleted"))
+        assert world.complete(log, "f", tmp_path).status == "completed"
