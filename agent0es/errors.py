@@ -16,6 +16,7 @@ Agent0Error
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
 └── TransientError         worth another try: the attempt, or what else failed, is repeated
+    └── sandbox.SandboxLost  the sandbox's worker was killed or does not answer
 """
 
 import shlex

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from agent0es.errors import TransientError
 from agent0es.sandbox.limits import SandboxLimits
 
 Ending = Literal["exited", "timeout", "output", "memory", "processes", "disk"]
@@ -76,6 +77,10 @@ class SandboxResult:
     """With `collect`: the regular files of the working directory afterwards."""
     written: tuple[WrittenFile, ...] = ()
     """Files that are new or changed, 64 at most."""
+
+
+class SandboxLost(TransientError):
+    """What ran the call was killed, is stopped, or does not answer. It has been ended: the next call gets a new one."""
 
 
 class Sandbox(Protocol):

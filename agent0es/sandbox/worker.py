@@ -7,7 +7,9 @@ import fcntl
 import json
 import marshal
 import os
+import secrets
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -19,20 +21,24 @@ from typing import Any
 
 from agent0es.errors import SandboxUnavailable, TransientError
 from agent0es.sandbox import seccomp
-from agent0es.sandbox.base import Ending, SandboxCommand, SandboxResult, WrittenFile
+from agent0es.sandbox.base import Ending, SandboxCommand, SandboxLost, SandboxResult, WrittenFile
 from agent0es.sandbox.tiers import Tier
 
 CHUNK = 1 << 16
 START_SECONDS = 60.0
 """Importing SymPy takes 1 s on an idle machine."""
 GRACE_SECONDS = 3.0
-"""A supervisor that has not reported so long after the limit is given up, and killed by the line's closing."""
+"""A supervisor that has not reported so long after the limit is given up, and ended with its worker."""
+HANG_UP_SECONDS = 1.0
+"""One that has not hung up so long after we have is ended with its worker too; nothing else runs here meanwhile."""
 REPORT_BYTES = 1 << 27
+KILLED = 128 + signal.SIGKILL
+"""Exit status of a guard whose worker was killed."""
 BOOT = (
-    "import os,marshal;n=int(os.read(0,8),16);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\n"
-    "kernel_code,zygote_code,settings,number=marshal.loads(b)\nimport types;kernel=types.ModuleType('kernel');"
-    "exec(kernel_code,kernel.__dict__);"
-    "exec(zygote_code,{'__name__':'zygote','__builtins__':__builtins__,'kernel':kernel,'settings':settings,'socket_number':number})"
+    "import os,marshal,types;n=int(os.read(0,8),16);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\n"
+    "modules,zygote_code,names=marshal.loads(b);names.update(__name__='zygote',__builtins__=__builtins__)\n"
+    "for name,code in modules:names[name]=types.ModuleType(name);exec(code,names[name].__dict__)\n"
+    "exec(zygote_code,names)"
 )
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -54,14 +60,13 @@ class Zygote:
         self._tier = tier
         self._preload = preload
         self._guard: subprocess.Popen[bytes] | None = None
+        self._ending: list[subprocess.Popen[bytes]] = []
         self._requests: socket.socket | None = None
         self._lifeline = -1
         self._starting = asyncio.Lock()
-        self.resting = asyncio.Event()
 
     async def run(self, command: SandboxCommand, uid: int | None) -> SandboxResult:
-        """One call. Raises TransientError when the zygote, not the call, is at fault."""
-        requests = await self._started()
+        """One call. Raises TransientError when the zygote, not the call, is at fault; a lost one is replaced."""
         request = {
             "uid": uid,
             "program": _compiled(command.program) if command.program else None,
@@ -75,21 +80,38 @@ class Zygote:
             "disk_bytes": command.limits.file_limit_mb << 20,
             "inodes": command.limits.files,
         }
+        requests = await self._started()
         call = Call(command, self._tier.name)
         with contextlib.ExitStack() as given:
             sent = [memory_file(marshal.dumps(request)), memory_file(command.stdin), *call.ends]
             for number in sent:
                 given.callback(os.close, number)
             try:
-                requests.sendmsg([b"r"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", sent))])
-            except OSError as error:
+                if not self._hand_over(requests, sent):  # it was killed since the last call; what was sent, nobody read
+                    self._hang_up()
+                    requests = await self._started()
+                    if not self._hand_over(requests, sent):
+                        raise SandboxLost("the sandbox's worker was killed as soon as it had started")
+            except BaseException:
                 call.forget()
-                await self.close()
-                raise TransientError(f"the sandbox's worker is gone: {error}") from error
+                raise
         try:
             return await call.finish()
+        except SandboxLost:
+            await self._give_up(requests)  # first, so that the call is surely dead when it is discarded
+            raise
         finally:
-            call.discard()
+            if not call.discard():
+                await self._give_up(requests)
+
+    @staticmethod
+    def _hand_over(requests: socket.socket, numbers: list[int]) -> bool:
+        """Whether a request could be put before the zygote."""
+        try:
+            requests.sendmsg([b"r"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))])
+        except OSError:
+            return False
+        return True
 
     async def _started(self) -> socket.socket:
         async with self._starting:
@@ -103,9 +125,12 @@ class Zygote:
                     async with asyncio.timeout(START_SECONDS):  # Python 3.11's wait_for can lose a cancellation
                         word = await loop.sock_recv(self._requests, 16)
                 except TimeoutError:
-                    word = b""
+                    await self.close()
+                    raise SandboxLost(f"the sandbox's worker did not start within {START_SECONDS:g} s") from None
                 if word != b"ready":
-                    why = await self._last_words()
+                    status, why = await self._last_words()
+                    if status == KILLED:
+                        raise SandboxLost("the sandbox's worker was killed while it started")
                     raise SandboxUnavailable(f"the sandbox's worker did not start: {why}")
             return self._requests
 
@@ -114,8 +139,10 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
+        prefix = "" if tier.name == "full" else f"agent0es-call-{secrets.token_hex(6)}-"
         settings = {
             "tier": tier.name,
+            "prefix": prefix,
             "preload": self._preload,
             "packages": dict(tier.packages),
             "readable": list(tier.readable),
@@ -126,14 +153,15 @@ class Zygote:
             "seccomp": b"" if tier.name == "unsafe" else seccomp.program(tier.name == "kernel"),
             "announce": True,
         }
-        body = marshal.dumps((_inside("kernel"), _inside("zygote"), settings, theirs.fileno()))
+        modules = [(name, _inside(name)) for name in ("kernel", "folders")]
+        body = marshal.dumps((modules, _inside("zygote"), {"settings": settings, "socket_number": theirs.fileno()}))
         stdin = memory_file(b"%08x" % len(body) + body)
         # -s -S -P -B: nothing but the interpreter itself on sys.path. Not -I, which would ignore PYTHONHASHSEED.
         python = [tier.interpreter, "-s", "-S", "-P", "-B", "-c"]
-        guard = Path(__file__).with_name("inside").joinpath("guard.py").read_text(encoding="utf-8")
+        guard = [tier.outer_interpreter, "-I", "-S", "-c", guard_text()]
         try:
             self._guard = subprocess.Popen(
-                [tier.outer_interpreter, "-I", "-S", "-c", guard, str(lifeline), *tier.command(), *python, BOOT],
+                [*guard, str(lifeline), prefix, *tier.command(), *python, BOOT],
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -154,17 +182,25 @@ class Zygote:
             theirs.close()
         self._requests = ours
 
-    async def _last_words(self) -> str:
-        """What a worker that did not come up has said."""
+    async def _last_words(self) -> tuple[int, str]:
+        """(exit status, what it has said) of a worker that did not come up."""
         guard = self._guard
-        await self.close(wait=False)
+        self._hang_up()
         if guard is None or guard.stderr is None:
-            return "it could not be started"
-        _, said = await asyncio.to_thread(guard.communicate)
-        return " ".join(said.decode("utf-8", "replace").split())[-400:] or f"exit status {guard.returncode}"
+            return 0, "it could not be started"
+        said = await asyncio.to_thread(guard.stderr.read)
+        await self._reap()
+        words = " ".join(said.decode("utf-8", "replace").split())[-400:]
+        return guard.returncode, words or f"exit status {guard.returncode}"
 
-    async def close(self, wait: bool = True) -> None:
-        """Hang up; everything beneath dies."""
+    async def _give_up(self, requests: socket.socket) -> None:
+        """End the worker that was asked through this socket, unless another one has taken its place by now."""
+        if self._requests is requests:
+            self._hang_up()
+        await self._reap()
+
+    def _hang_up(self) -> None:
+        """Everything beneath dies."""
         if self._requests is not None:
             self._requests.close()
             self._requests = None
@@ -172,10 +208,23 @@ class Zygote:
             os.close(self._lifeline)
             self._lifeline = -1
         guard, self._guard = self._guard, None
-        if guard is not None and wait:
+        if guard is not None:
+            guard.send_signal(signal.SIGCONT)  # one that somebody has stopped would never hear it
+            self._ending.append(guard)
+
+    async def _reap(self) -> None:
+        """Wait until it is dead."""
+        for guard in tuple(self._ending):
             await asyncio.to_thread(guard.wait)
             if guard.stderr is not None:
                 guard.stderr.close()
+            with contextlib.suppress(ValueError):  # another call has waited for it too
+                self._ending.remove(guard)
+
+    async def close(self) -> None:
+        """Hang up, and return when everything beneath is dead."""
+        self._hang_up()
+        await self._reap()
 
     def __del__(self) -> None:
         if self._requests is not None:
@@ -214,7 +263,7 @@ class Call:
             async with asyncio.timeout(self._command.limits.timeout_seconds + GRACE_SECONDS):
                 await ended
         except TimeoutError:
-            raise TransientError("the sandbox's supervisor does not answer") from None
+            raise SandboxLost("the sandbox's worker does not answer") from None
         finally:
             for number in (self._out.fd, self._err.fd, self._line.fileno()):
                 loop.remove_reader(number)
@@ -223,18 +272,24 @@ class Call:
                 pass
         return self._result(time.monotonic() - started)
 
-    def discard(self) -> None:
-        """Leave nothing behind. A call that still runs is killed, which blocks for the few ms that it takes."""
-        if not self._ended:
-            with contextlib.suppress(OSError):
+    def discard(self) -> bool:
+        """Leave nothing behind. A call that still runs is killed, which blocks for the few ms that it takes.
+
+        False where nobody said that it was: its supervisor does not answer.
+        """
+        gone = self._ended
+        if not gone:
+            until = time.monotonic() + HANG_UP_SECONDS
+            try:
                 self._line.shutdown(socket.SHUT_WR)  # the supervisor hears it, kills, cleans up and hangs up
-                until = time.monotonic() + GRACE_SECONDS
-                while select.select([self._line], [], [], max(0.0, until - time.monotonic()))[0]:
-                    if not self._line.recv(1 << 20):
-                        break
+                while not gone and select.select([self._line], [], [], max(0.0, until - time.monotonic()))[0]:
+                    gone = not self._line.recv(1 << 20)
+            except OSError:
+                gone = True  # it hung up before
         self._line.close()
         for stream in (self._out, self._err):
             os.close(stream.fd)
+        return gone
 
     def forget(self) -> None:
         """Close what nobody was told of."""
@@ -266,12 +321,14 @@ class Call:
                 ended.set_result(None)
 
     def _result(self, wall_seconds: float) -> SandboxResult:
-        header, _, rest = bytes(self._report).partition(b"\n")
-        if not header:
-            raise TransientError("the sandbox's supervisor died")
+        header, whole, rest = bytes(self._report).partition(b"\n")
+        if not whole:
+            raise SandboxLost("the sandbox's supervisor was killed")
         report: dict[str, Any] = json.loads(header)
         if "failure" in report:
             raise TransientError(f"a sandbox call could not be set up: {report['failure']}")
+        if len(rest) != sum(max(0, sent) for _, _, _, sent in report["files"]):
+            raise SandboxLost("the sandbox's supervisor was killed while it handed the files back")
         files, written = _files(report["files"], rest, self._command.files)
         ending: Ending = report["ending"]
         code = os.waitstatus_to_exitcode(report["status"])
@@ -367,10 +424,18 @@ def memory_file(content: bytes) -> int:
     return fd
 
 
+def guard_text() -> str:
+    """The guard's program."""
+    return _text("folders") + _text("guard")
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name("inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
+
+
 @lru_cache(maxsize=8)
 def _inside(name: str) -> CodeType:
-    text = Path(__file__).with_name("inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
-    return compile(text, f"<{name}>", "exec", optimize=2)
+    return compile(_text(name), f"<{name}>", "exec", optimize=2)
 
 
 @lru_cache(maxsize=64)

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: F821  (settings, kernel and socket_number are put here by whoever executes this)
+# ruff: noqa: F821  (settings, kernel, folders and socket_number are put here by whoever executes this)
 """The warm worker: imports once what calls need, then forks for every call. It never looks at a hostile byte.
 
 Each call has two processes. The *supervisor* makes the namespaces and the private /tmp, watches time, memory and
@@ -36,7 +36,6 @@ FIRST_LOOK = 0.05
 MOST_FILES, MOST_DEPTH = 64, 16
 MOST_LOOKED = 64
 """Folders in folders in the kernel tier: only who wants to hide something goes deeper."""
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FULL, KERNEL = "full", "kernel"
 
 
@@ -139,7 +138,7 @@ def supervise(request, stdin, stdout, stderr, line_number):
         report, contents = {"failure": f"{type(error).__name__}: {error}"}, []
     if folder not in (None, "/tmp"):
         try:
-            remove(folder)
+            folders.remove(folder)
         except OSError as error:
             report, contents = {"failure": f"what a call left can't be removed: {error}"}, []
     try:
@@ -166,14 +165,13 @@ def prepare(asked):
     if asked["uid"] is not None:
         kernel.become(asked["uid"], settings["may_read"])
         kernel.prctl(kernel.DUMPABLE, 0, "prctl")
-    return tempfile.mkdtemp(prefix="agent0es-call-", dir="/tmp")
+    return tempfile.mkdtemp(prefix=settings["prefix"], dir="/tmp")
 
 
 def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
     """Give up everything, then become the call. Never returns; until the last line nothing hostile has run."""
     tier = settings["tier"]
     try:
-        kernel.prctl(kernel.PDEATHSIG, signal.SIGKILL, "prctl")
         os.setsid()
         for number, target in ((stdin, 0), (stdout, 1), (stderr, 2)):
             os.dup2(number, target, inheritable=True)
@@ -183,6 +181,7 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
             if asked["uid"] is not None:
                 kernel.become(asked["uid"], False)
             kernel.drop_capabilities()
+        kernel.prctl(kernel.PDEATHSIG, signal.SIGKILL, "prctl")  # here, because another uid takes it back
         kernel.prctl(kernel.DUMPABLE, 1, "prctl")  # so that the supervisor may read how much memory it takes
         os.chdir(folder)
         os.environ.clear()
@@ -444,7 +443,7 @@ def too_large(folder, most_bytes, most_files):
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if not entry.is_dir(follow_symlinks=False):
                         continue
-                    below = os.open(entry.name, DIRECTORY, dir_fd=place)
+                    below = os.open(entry.name, folders.DIRECTORY, dir_fd=place)
                 except PermissionError:
                     count = most_files + 1
                     return
@@ -459,7 +458,7 @@ def too_large(folder, most_bytes, most_files):
                     os.close(below)
 
     try:
-        top = os.open(folder, DIRECTORY)
+        top = os.open(folder, folders.DIRECTORY)
     except OSError:
         return True
     try:
@@ -483,35 +482,6 @@ def nameless():
         except OSError:
             pass
     return sum(sizes.values())
-
-
-def remove(folder):
-    """A folder and all in it, however deep and whatever its permissions. Nothing hostile runs any more.
-
-    What lies deeper is first moved to the top: neither the length of a path nor the depth of recursion is a bound.
-    """
-    os.chmod(folder, 0o700)
-    top = os.open(folder, DIRECTORY)
-    moved = 0
-    while names := os.listdir(top):
-        for name in names:
-            try:
-                os.unlink(name, dir_fd=top)
-                continue
-            except IsADirectoryError:
-                os.chmod(name, 0o700, dir_fd=top)
-            place = os.open(name, DIRECTORY, dir_fd=top)
-            for below in os.listdir(place):
-                try:
-                    os.unlink(below, dir_fd=place)
-                except IsADirectoryError:
-                    os.chmod(below, 0o700, dir_fd=place)
-                    moved += 1
-                    os.rename(below, f"{os.urandom(8).hex()}-{moved}", src_dir_fd=place, dst_dir_fd=top)
-            os.close(place)
-            os.rmdir(name, dir_fd=top)
-    os.close(top)
-    os.rmdir(folder)
 
 
 def collected(folder, asked):

@@ -22,7 +22,7 @@ from agent0es.sandbox import (
     probe,
     seccomp,
 )
-from agent0es.sandbox import worker as worker_module
+from agent0es.sandbox.worker import guard_text
 
 WORKING: list[TierName] = [name for name in ("full", "kernel") if probe((name,)).tier is not None]  # type: ignore[misc]
 pytestmark = pytest.mark.skipif(not WORKING, reason=probe().detail)
@@ -170,9 +170,9 @@ def test_who_cleans_up_after_a_killed_owner_has_time_for_it(tmp_path: Path, endi
         "import os, sys, time\nif os.fork() == 0:\n  time.sleep(4); open(sys.argv[1], 'w').close(); os._exit(0)\n"
         + ending
     )
-    guard = Path(worker_module.__file__).with_name("inside").joinpath("guard.py").read_text()
     lifeline, ours = os.pipe()
-    line = [sys.executable, "-c", guard, str(lifeline), sys.executable, "-c", worker, str(tmp_path / "cleaned")]
+    line = [sys.executable, "-c", guard_text(), str(lifeline), "", sys.executable, "-c", worker]
+    line += [str(tmp_path / "cleaned")]
     process = subprocess.Popen(line, pass_fds=(lifeline,))
     os.close(lifeline)
     os.close(ours)
