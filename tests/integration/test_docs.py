@@ -69,7 +69,7 @@ def test_a_documented_command_works(folder: Path, command: str) -> None:
     if "reasoning_gym" in command:
         pytest.importorskip("reasoning_gym", reason="the extra `gym` is not installed")
     words = shlex.split(command.replace("/tmp/", f"{folder}/"))
-    if words[1] == "run" and "--config" in words:  # whose file names the real model: the environment's scripted one wins
+    if words[1] == "run" and "--config" in words:  # its file names the real model; the environment wins
         words += ["--iterations", "1"]
     if "--tasks" in words:
         words[words.index("--tasks") + 1] = "6"
