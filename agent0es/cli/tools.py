@@ -42,7 +42,7 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
     from agent0es.tools.registry import installed_tools
 
     configuration = load_configuration(config_file, overrides)
-    chosen = domain or configuration.curriculum.domains[0]
+    chosen = _known(domain) or configuration.curriculum.domains[0]
     enabled = configuration.tools.enabled or load_task_domain(chosen).tools
     found = []
     for name, tool in installed_tools().items():
@@ -105,13 +105,20 @@ def run_command(
     text = code if input_file is None else read_text(input_file)
     files = {} if folder is None else _files(folder)
     configuration = load_configuration(config_file, overrides)
-    policy, result = asyncio.run(call_by_hand(configuration, tool, text or "", files, domain))
+    policy, result = asyncio.run(call_by_hand(configuration, tool, text or "", files, _known(domain)))
     if as_json:
         write_lines([json_line(_described(policy, result))])
     else:
         refused = f", refused: {printable(', '.join(result.denied))}" if result.denied else ""
         write_lines([f"{result.status} ({result.tier}{refused})", *map(printable, result.output.split("\n"))])
     sys.exit(0 if result.status == "ok" else 1)
+
+
+def _known(domain: str | None) -> str | None:
+    """The task domain, which is there. Raises ConfigurationError."""
+    from agent0es import plugins
+
+    return None if domain is None else plugins.find(plugins.TASK_DOMAINS, domain).name
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, Table, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from agent0es.configuration_secrets import url_without_secrets
 from agent0es.errors import StoreError
 from agent0es.log.schema import SCHEMA_VERSION, events, log_tables, texts
 
@@ -30,7 +31,7 @@ class Postgresql:
     raw_texts = "SELECT convert_to(sha256, 'UTF8'), text, true FROM texts"
 
     def __init__(self, url: URL, *, busy_seconds: float) -> None:
-        self.name = url._replace(password=None).render_as_string()
+        self.name = url_without_secrets(url._replace(password=None).render_as_string(), mask="")
         if url.drivername not in DRIVERS:
             raise StoreError(f"{self.name}: the log's driver is psycopg; begin the URL with postgresql://")
         if any("password" in key for key in url.query):

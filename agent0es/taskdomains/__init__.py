@@ -75,4 +75,4 @@ def fault(domain: Any, name: str) -> str | None:
             f"has {practised} practised families; the teacher chooses between {FEWEST_PRACTISED}, so it needs at "
             "least as many"
         )
-    return None
+    return None if domain.families("held_out") else "has no held-out families, and those measure what was learnt"

@@ -38,6 +38,8 @@ def own(name, count=5, **changes):
 
 good = own("good")
 small = own("small", count=2)
+class bare(own("bare")):
+    def families(self, split): return [] if split == "held_out" else super().families(split)
 misnamed = own("another")
 elsewhere = own("elsewhere", domain="math")
 missplit = own("missplit", split="held_out")
@@ -63,7 +65,7 @@ def halves(inputs): return 0.5
 class mute:
     def __init__(self, sandbox): pass
 """
-DOMAINS = "good small misnamed elsewhere missplit wordless unmade failing nothing untyped number missing".split()
+DOMAINS = "good small bare misnamed elsewhere missplit wordless unmade failing nothing untyped number missing".split()
 BROKEN = "raise OSError('libfoo.so: cannot open\\nshared object')\n"
 
 
@@ -109,6 +111,7 @@ def test_one_that_is_not_there_is_answered_with_the_nearest(package: Path, kind:
     ("name", "reason"),
     [
         ("small", "has 2 practised families; the teacher chooses between 3"),
+        ("bare", "has no held-out families, and those measure what was learnt"),
         ("misnamed", "calls itself 'another'; name and entry point must be the same"),
         ("elsewhere", "has a family 'elsewhere_.*' with domain='math'; it must be 'elsewhere'"),
         ("missplit", "has a family .* with split='held_out' among those of 'practised'"),

@@ -69,3 +69,10 @@ def test_mistakes_are_said() -> None:
     assert isinstance(tools("run", "python").exception, ConfigurationError)
     assert isinstance(tools("run", "python", "--input", "/nowhere").exception, UserError)
     assert isinstance(tools("run", "python", "--code", "1", "--dir", "/nowhere").exception, ConfigurationError)
+
+
+def test_a_task_domain_that_is_not_there_is_named() -> None:
+    for command in (["list"], ["run", "python", "--code", "1"]):
+        error = tools(*command, "--domain", "maths").exception
+        assert isinstance(error, ConfigurationError)
+        assert str(error).startswith("no task domain is called 'maths': did you mean 'math'?")
