@@ -31,7 +31,7 @@ from tests.support.crashes import Killed, check, check_complete  # noqa: E402
 
 TASKS, ITERATIONS = 8, 2
 RESUME = ("run", "--resume", "latest")
-SCRIPTED = {"execution.tasks_in_flight": "4", "training.roles": "[student, teacher]"}
+SCRIPTED = {"execution.tasks_in_flight": "4"}
 REAL_TASKS = 24
 REAL = {
     "execution.iterations": "1",
@@ -54,6 +54,9 @@ def main() -> None:
     # What a killed run leaves becomes a child of this process, and is seen.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     weights = write_tiny_gguf(folder / "tiny.gguf")
+    temporary = folder.resolve() / "tmp"
+    temporary.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(temporary)
     while True:
         done = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
         kills = sum(one["kills"] for one in done)
@@ -121,8 +124,7 @@ def real_round(store: Path, rng: random.Random) -> dict[str, Any]:
     new = ["run", *(part for key, value in REAL.items() for part in ("--set", f"{key}={value}"))]
 
     def agent0es(*arguments: str, seconds: float | None = None) -> int:
-        with (folder_log := store.with_suffix(".out")).open("a") as out:
-            assert folder_log
+        with store.with_suffix(".out").open("a") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "agent0es", *arguments, "--store", str(store)], cwd=ROOT, stdout=out, stderr=out
             )
@@ -144,7 +146,6 @@ def outcome_of(
 ) -> dict[str, Any]:
     """Start a run until it ends by itself; what was found wrong after each kill and in the end."""
     kills, problems, attempts = 0, [], 0
-    left_in_temporary = temporary()
     try:
         while (code := start()) == -signal.SIGKILL:
             kills += 1
@@ -161,13 +162,11 @@ def outcome_of(
     except AssertionError as error:
         problems.append(f"{killed.store}: {error}")
     problems += [f"{killed.store}: {process} outlived the run" for process in left_processes()]
-    unfinished = [*killed.store.rglob(".*"), *(temporary() - left_in_temporary)]
-    problems += [f"left behind: {path}" for path in unfinished]
+    left = [*killed.store.rglob(".*"), *Path(os.environ["TMPDIR"]).iterdir()]
+    problems += [f"left behind: {path}" for path in left]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
     return {"kills": kills, "attempts": attempts, "problems": problems}
-
-
-def temporary() -> set[Path]:
-    return set(Path("/tmp").glob("agent0es-*"))
 
 
 def left_processes() -> list[str]:
