@@ -162,7 +162,7 @@ def outcome_of(
     except AssertionError as error:
         problems.append(f"{killed.store}: {error}")
     problems += [f"{killed.store}: {process} outlived the run" for process in left_processes()]
-    left = [*killed.store.rglob(".*"), *Path(os.environ["TMPDIR"]).iterdir()]
+    left = [*killed.store.rglob(".*"), *Path(os.environ["TMPDIR"]).glob("agent0es-*")]
     problems += [f"left behind: {path}" for path in left]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
