@@ -286,7 +286,7 @@ class ExecutionSettings(Section):
     on_error: Literal["stop", "continue"] = "stop"
     """What an error inside a handler does: stop the run, or give up that task and go on."""
     retries: int = Field(default=2, ge=0)
-    """How often a handler is repeated after a transient error."""
+    """How often an attempt, or what else failed in passing (an engine died, a trainer was killed), is done again."""
 
 
 class LogSettings(Section):

@@ -137,7 +137,9 @@ def task(
         name, correct = f"{number}/{k}", rng.random() < skill
         if rng.random() < 0.01:
             yield from islice(attempt(rng, run, name, number, adapter, proposal, correct), 2)
-            again = ev.AttemptAbandoned(attempt=name, task=number, retried_as=f"{name}.1")
+            again = ev.AttemptAbandoned(
+                attempt=name, task=number, retried_as=f"{name}.1", reason="the run was interrupted"
+            )
             yield NewEvent(f"attempt/{run}/{name}", again)
             name += ".1"
         yield from attempt(rng, run, name, number, adapter, proposal, correct)

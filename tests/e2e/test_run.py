@@ -1,6 +1,8 @@
-"""The whole loop on the real embedded model, killed in the middle of training and taken up again."""
+"""The whole loop on the real embedded model: its engine is killed in practice and in evaluation, and all of it in the
+middle of training, where it is taken up again."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from agent0es.domain import events as ev
 from agent0es.log import EventLog
+from tests.support.engines import processes
 
 SETTINGS = (
     "execution.tasks_per_iteration=32",
@@ -24,7 +27,13 @@ def command(store: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "agent0es", "run", "--store", str(store), "--json", *arguments]
 
 
-def test_the_loop_on_the_real_model_survives_a_kill_in_training(tmp_path: Path) -> None:
+def kill_engine(parent: int, gguf: str) -> None:
+    """The engine that serves this file dies."""
+    [engine] = [pid for pid, line in processes("agent0es.models.engine_process", parent).items() if gguf in line]
+    os.kill(engine, signal.SIGKILL)
+
+
+def test_the_loop_on_the_real_model_survives_kills(tmp_path: Path) -> None:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     process = subprocess.Popen(command(tmp_path, *settings), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
@@ -32,24 +41,34 @@ def test_the_loop_on_the_real_model_survives_a_kill_in_training(tmp_path: Path) 
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
     with EventLog.open(tmp_path / "log.db", read_only=True) as log:
-        while not list(log.read(types=["TrainingStarted"])):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.2)
+
+        def wait_for(kind: str, least: int) -> None:
+            while len(list(log.read(types=[kind]))) < least:
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.2)
+
+        wait_for("SolutionSubmitted", 8)
+        kill_engine(process.pid, "SmolLM2")
+        wait_for("TrainingStarted", 1)
         time.sleep(3)
         process.send_signal(signal.SIGKILL)
         process.wait()
         before = list(log.read())
         assert not isinstance(before[-1].event, ev.AdapterTrained), "the kill came too late to test anything"
 
-    done = subprocess.run(
-        command(tmp_path, "--resume", "latest"), capture_output=True, text=True, timeout=420, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["status"] == "completed"
-
-    with EventLog.open(tmp_path / "log.db", read_only=True) as log:
+        process = subprocess.Popen(command(tmp_path, "--resume", "latest"), stdout=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 420
+        wait_for("AdapterTrained", 1)
+        answered = len(list(log.read(types=["Verified"])))
+        wait_for("Verified", answered + 4)
+        kill_engine(process.pid, "SmolLM2")
+        output, _ = process.communicate(timeout=420)
+        assert process.returncode == 0
+        assert json.loads(output.splitlines()[-1])["status"] == "completed"
         after = list(log.read())
         assert log.verify().ok
+    abandoned = [r.event for r in after if isinstance(r.event, ev.AttemptAbandoned)]
+    assert {event.task is None for event in abandoned if "ended with -9" in event.reason} == {True, False}
     assert [r.chain_hash for r in after[: len(before)]] == [r.chain_hash for r in before]
     events = [r.event for r in after]
     for kind in (ev.DatasetBuilt, ev.TrainingStarted, ev.AdapterTrained, ev.AdapterEvaluated, ev.RunCompleted):

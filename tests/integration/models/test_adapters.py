@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from agent0es.models.base import Deployment, GenerationRequest
+from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.training.jobs import TrainedAdapter
+from agent0es.training.merge import merge_again
 
 NEW_WORDS = (
     "orange bridge pencil monkey ladder winter basket dragon hammer island jacket kitten marble needle oyster".split()
@@ -43,6 +45,12 @@ async def test_the_base_answers_with_the_weights_that_training_starts_from(
         differences += (expected.gather(1, written[:, None])[:, 0] - torch.tensor(completion.logprobs)).abs().tolist()
     assert sum(agreed) >= 0.9 * len(agreed)
     assert sum(differences) / len(differences) < 0.15
+
+
+def test_the_merged_file_can_be_made_again(trained: TrainedAdapter, tmp_path: Path) -> None:
+    """By another process than the trainer, to the last bit."""
+    merge_again(find_weights("smollm2-135m-instruct").path, trained.adapter_dir, tmp_path / "merged.gguf")
+    assert sha256_of(tmp_path / "merged.gguf") == trained.merged_sha256
 
 
 async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(

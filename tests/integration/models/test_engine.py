@@ -29,7 +29,7 @@ def engines(parent: int | None = None) -> list[int]:
     found = []
     for process in Path("/proc").iterdir():
         try:
-            arguments = (process / "cmdline").read_text().split("\0")
+            arguments = (process / "cmdline").read_text(errors="replace").split("\0")
         except OSError:
             continue
         if "agent0es.models.engine_process" in arguments and parent in (None, int(arguments[-2])):

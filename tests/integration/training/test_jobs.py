@@ -188,7 +188,7 @@ def trainers(output: Path) -> list[str]:
     found = []
     for process in Path("/proc").iterdir():
         try:
-            arguments = (process / "cmdline").read_text().split("\0")
+            arguments = (process / "cmdline").read_text(errors="replace").split("\0")
             if "agent0es.training" in arguments and str(output) in Path(arguments[-2]).read_text():
                 found.append(process.name)
         except OSError:
