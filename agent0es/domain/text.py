@@ -1,4 +1,4 @@
-"""Text as it enters from a model, made such that a log, an embedder and a terminal can take it."""
+"""Text from a model: made such that a log and an embedder can take it, and shown in one line."""
 
 import re
 
@@ -9,3 +9,9 @@ UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 def storable(text: str) -> str:
     """The text with U+FFFD in place of each character that can't be stored. JSON such as `"\\ud83d"` holds those."""
     return text if text.isascii() and "\0" not in text else UNSTORABLE.sub("\ufffd", text)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Hostile text as one printable line of at most `most` characters."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

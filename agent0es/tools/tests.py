@@ -5,15 +5,16 @@ data and are compared here; for scripts and test files the solution has a proces
 (`inside/solution_link.py`).
 """
 
-import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from agent0es.domain.text import one_line
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, ToolStatus, refused
+from agent0es.tools.expected import UnreadableExpectation, read_expected
 from agent0es.tools.inside.codec import NotPlain, decode, same
 from agent0es.tools.program import program_text, run_program
 from agent0es.tools.workdir import complaint
@@ -25,6 +26,8 @@ SHOWN, WHY_CHARACTERS = 20, 200
 INPUT_BYTES = 4 << 20
 CALLS, SCRIPT = "tests.json", "tests.py"
 SOLUTION = "solution.py"
+UNJUDGED = "can't be judged"
+"""How the line of a test begins that says nothing about the solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class TestsTool:
             "calls": [case.call for case in cases],  # and not what is expected
             "seconds": seconds,
             "seconds_each": max(seconds / 3, seconds / len(cases)),
-            "result_bytes": min(1 << 16, 800_000 // len(cases)),
+            "result_bytes": result_bytes(len(cases)),
         }
         program = program_text("codec.py", "run_calls.py")
         return await run_program(
@@ -134,6 +137,11 @@ def is_suite(name: str) -> bool:
     return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
 
 
+def result_bytes(tests: int) -> int:
+    """How much of the result of each test comes back."""
+    return min(1 << 16, 800_000 // tests)
+
+
 def read_cases(text: str) -> list[Case] | str:
     """The cases of a `tests.json`, or why it is none in one line. Pure; never raises."""
     try:
@@ -164,25 +172,30 @@ def judged_calls(cases: Sequence[Case], lines: Sequence[Mapping[str, Any]]) -> l
         number = line.get("number")
         if isinstance(number, int) and number not in answers:
             answers[number] = line
-    return [_judged(case, answers.get(number, {"ended": "no result"})) for number, case in enumerate(cases)]
+    most = result_bytes(len(cases))
+    return [_judged(case, answers.get(number, {"ended": "no result"}), most) for number, case in enumerate(cases)]
 
 
-def _judged(case: Case, answer: Mapping[str, Any]) -> Outcome:
+def _judged(case: Case, answer: Mapping[str, Any], most_bytes: int) -> Outcome:
+    try:
+        expected = None if case.expect is None else read_expected(case.expect, most_bytes)
+    except UnreadableExpectation as error:  # whatever the solution gave: nobody knows whether it is right
+        return Outcome(case.call, False, f"{UNJUDGED}: what is expected, {one_line(str(case.expect), 60)}, {error}")
     raised = answer.get("raised")
     if isinstance(raised, str):
-        right = case.raises is not None and raised.partition(":")[0] == case.raises
-        return Outcome(case.call, right, "" if right else raised)
+        name = raised.partition(":")[0]
+        right = case.raises is not None and name == case.raises
+        return Outcome(case.call, right, "" if right else raised if name.isidentifier() else f"Error: {raised}")
     if "value" not in answer:
         return Outcome(case.call, False, str(answer.get("ended", "no result")))
     try:
         value = decode(answer["value"])
         if case.expect is None:
-            return Outcome(case.call, False, f"gives {value!r}, and does not raise {case.raises}")
-        expected = ast.literal_eval(case.expect)
-    except (NotPlain, ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            return Outcome(case.call, False, f"gives {_short(value)}, and does not raise {case.raises}")
+        if same(value, expected):
+            return Outcome(case.call, True)
+    except (NotPlain, MemoryError, RecursionError) as error:
         return Outcome(case.call, False, f"{type(error).__name__}: {error}")
-    if same(value, expected):
-        return Outcome(case.call, True)
     return Outcome(case.call, False, f"gives {_short(value)}, not {case.expect}")
 
 
@@ -209,7 +222,7 @@ def concluded(
     lines = read_lines(stdout)
     broken = next((line["error"] for line in lines if "error" in line), None)
     if broken is not None:
-        return "error", f"TestsError: {_line(str(broken))}"
+        return "error", f"TestsError: {one_line(str(broken))}"
     if not any(line.get("done") is True for line in lines):
         return "error", "TestsError: the tests did not come to their end"
     return "ok", shown(judge(lines))
@@ -232,15 +245,10 @@ def shown(outcomes: Sequence[Outcome]) -> str:
     """`P of N passed`, then a line for each test that did not."""
     failed = [one for one in outcomes if not one.passed]
     lines = [f"{len(outcomes) - len(failed)} of {len(outcomes)} passed"]
-    lines += [f"{_line(one.test)}: {_line(one.why)}" for one in failed[:SHOWN]]
+    lines += [f"{one_line(one.test)}: {one_line(one.why)}" for one in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"… and {len(failed) - SHOWN} more")
     return "\n".join(lines)
-
-
-def _line(text: str) -> str:
-    one = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return one if len(one) <= WHY_CHARACTERS else one[: WHY_CHARACTERS - 1] + "…"
 
 
 @cache

@@ -1,7 +1,6 @@
 """Code that a model wrote, looked at and never run: is it Python, what is in it, what would a linter say."""
 
 import ast
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from agent0es.taskdomains.code.reference import Criteria
 
 LONGEST = 10_000
 """Characters of an answer that is read."""
-FENCED = re.compile(r"```[ \t]*(?:(?:python3?|py|text|output)\b)?[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 FORBIDDEN_NAMES = frozenset(
     "eval exec compile open input globals locals vars breakpoint exit quit __import__ __builtins__ __loader__".split()
@@ -24,13 +22,6 @@ ALLOWED_MODULES = frozenset(
 HARMLESS_DUNDERS = frozenset(
     "__init__ __name__ __doc__ __len__ __getitem__ __contains__ __add__ __mul__ __eq__ __lt__ __iter__ __next__".split()
 )
-
-
-def code_of(answer: str) -> str:
-    """The code in an answer: what stands in its first fence, or all of it without backticks around."""
-    fenced = FENCED.search(answer)
-    text = fenced[1] if fenced else answer.strip().strip("`")
-    return text.replace("\r\n", "\n").strip()
 
 
 def parsed(code: str) -> ast.Module | str:
@@ -52,7 +43,7 @@ def named(tree: ast.Module, function: str) -> ast.Module | None:
         target = ast.Name(function, ast.Store())
         given = ast.Assign([target], tree.body[0].value)
         return ast.fix_missing_locations(ast.Module([given], []))
-    return tree if any(function in names for names in map(_bound, tree.body)) else None
+    return tree if any(function in names for names in map(bound_names, tree.body)) else None
 
 
 def forbidden(tree: ast.Module) -> str | None:
@@ -129,7 +120,7 @@ def _names(arguments: ast.arguments) -> tuple[str, ...]:
     return tuple(argument.arg for argument in several if argument is not None)
 
 
-def _bound(statement: ast.stmt) -> set[str]:
+def bound_names(statement: ast.stmt) -> set[str]:
     """Names that a top-level statement binds, as far as a solution would."""
     match statement:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):

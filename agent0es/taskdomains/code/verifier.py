@@ -9,13 +9,15 @@ import ast
 import re
 
 from agent0es.domain.task import Task, Verification
+from agent0es.domain.text import one_line
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import source
+from agent0es.taskdomains.code.answer import CODE_START, Ambiguous, code_of, text_of
 from agent0es.taskdomains.code.reference import Reference, read_reference, tests_json
 
 PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
-LATE = re.compile(r": (?:no result in [0-9.e-]+ s|not run: the time was up)$|^… and [0-9]+ more$")
-"""A test that came to no end: too slow a solution can't be told from too slow a machine."""
+UNDECIDED = re.compile(r"no result in [0-9.e-]+ s|not run: the time was up|can't be judged: .*")
+"""A test that came to no end (too slow a solution can't be told from too slow a machine), or that nobody can read."""
 LONGEST_OUTPUT = 4000
 """Characters of a predicted output that is read."""
 
@@ -47,9 +49,9 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     if status != "ok" or counted is None or int(counted[2]) != total or int(counted[1]) > total:
         return _undecided("tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
     passed = int(counted[1])
-    if passed < total and all(LATE.search(line) for line in rest.splitlines()):
-        return _undecided("tests", f"{total - passed} of {total} hidden tests took too long: {short(rest)}")
-    lint = _lint(answer or "")
+    if passed < total and all(_says_nothing(line, reference) for line in rest.splitlines()):
+        return _undecided("tests", f"{total - passed} of {total} hidden tests came to no end: {short(rest)}")
+    lint = _lint(answer or "", reference.function)
     gained = max(0, passed - reference.baseline) / max(1, total - reference.baseline)
     text = f"{passed} of {total} hidden tests passed"
     if passed < total and rest.strip():
@@ -80,7 +82,7 @@ def normal_form(answer: str | None) -> str | None:
     """One text for answers that differ in layout, quotes and fences alone. None for no answer."""
     if answer is None or not answer.strip():
         return None
-    code = source.code_of(answer[: source.LONGEST])
+    code = code_of(answer[: source.LONGEST])
     if re.fullmatch(r"[\w ]*", code):  # a word, a number or several are no code
         return " ".join(code.split())
     return source.canonical(code) or " ".join(code.split())
@@ -95,10 +97,12 @@ def short(text: str) -> str:
 def _judge_code(answer: str, reference: Reference) -> Verification | NeedsCall:
     if len(answer) > source.LONGEST:
         return _undecided("tests", f"an answer of {len(answer)} characters is not read")
-    code = source.code_of(answer)
     try:
+        code = code_of(answer, reference.function)
         tree = source.parsed(code)
         if isinstance(tree, str):
+            if not CODE_START.match(code) and re.search(rf"\b(?:lambda\b|def {re.escape(reference.function)}\b)", code):
+                return _undecided("tests", f"its code can't be told from its words: {short(code)}")
             return _refused(f"it is no Python: {short(tree)}", parses=0.0)
         bound = source.named(tree, reference.function)
         if bound is None:
@@ -112,14 +116,17 @@ def _judge_code(answer: str, reference: Reference) -> Verification | NeedsCall:
         text = code if bound is tree else ast.unparse(bound)
     except (MemoryError, RecursionError):
         return _undecided("tests", "it is nested too deeply to be read")
+    except Ambiguous as error:
+        return _undecided("tests", str(error))
     return NeedsCall("tests", text, {"tests.json": tests_json(reference.tests)})
 
 
 def _output(text: str, true: str) -> str:
     """A printed text without what says nothing: fences, spaces at line ends, quotes that the true text has not, and
     the spaces inside a list, tuple, set or dictionary."""
-    fenced = source.FENCED.search(text)
-    plain = (fenced[1] if fenced else text).replace("\r\n", "\n").strip()
+    plain = text.replace("\r\n", "\n").strip("\ufeff").strip()
+    if plain != true:
+        plain = text_of(plain).strip()
     if plain != true:
         plain = plain.strip("`").strip()
     plain = "\n".join(line.rstrip() for line in plain.split("\n"))
@@ -133,12 +140,21 @@ def _output(text: str, true: str) -> str:
     return plain
 
 
-def _lint(answer: str) -> list[str]:
+def _lint(answer: str, function: str) -> list[str]:
     try:
-        tree = source.parsed(source.code_of(answer[: source.LONGEST]))
-    except (MemoryError, RecursionError):
+        tree = source.parsed(code_of(answer[: source.LONGEST], function))
+    except (Ambiguous, MemoryError, RecursionError):
         return []
     return [] if isinstance(tree, str) else source.findings(tree)
+
+
+def _says_nothing(line: str, reference: Reference) -> bool:
+    """Whether the line of a test that was not passed says nothing about the solution. What follows the test's name may
+    be the solution's own words, so it counts whole or not at all."""
+    if re.fullmatch(r"… and [0-9]+ more", line):
+        return True
+    names = (one_line(case.call) for case in reference.tests)
+    return any(UNDECIDED.fullmatch(line[len(name) + 2 :]) for name in names if line.startswith(f"{name}: "))
 
 
 def _refused(why: str, **parts: float) -> Verification:

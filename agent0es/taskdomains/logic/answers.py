@@ -10,7 +10,7 @@ SET = "\0set"
 DEEPEST = 4
 MOST_ITEMS = 1000
 
-YES = frozenset({"true", "yes", "yes it is", "yes it does", "yes they are", "yes it follows", "yes there is"})
+YES = frozenset({"true", "yes", "yes it is", "yes it does", "yes they are", "yes it follows", "yes there is", "t"})
 NO = frozenset(
     {
         "false",
@@ -21,10 +21,13 @@ NO = frozenset(
         "no it doesn't",
         "no they are not",
         "no they aren't",
+        "f",
     }
     | {"no there is not", "no there is none", "not true", "no there isn't"}
 )
-FOLLOWS = frozenset({"valid", "entailed", "follows", "it follows", "it is valid", "tautology", "a tautology", "holds"})
+FOLLOWS = frozenset(
+    {"valid", "entailed", "follows", "follow", "hold", "it follows", "it is valid", "tautology", "a tautology", "holds"}
+)
 FOLLOWS_NOT = frozenset(
     {
         "invalid",
@@ -38,19 +41,42 @@ FOLLOWS_NOT = frozenset(
     | {"not a tautology"}
 )
 SATISFIABLE = frozenset({"satisfiable", "sat", "consistent", "it is satisfiable"})
-SATISFIABLE_NOT = frozenset({"unsatisfiable", "unsat", "inconsistent", "contradiction", "a contradiction"})
-NONE = frozenset({"none", "no model", "no assignment", "no solution", "impossible", *SATISFIABLE_NOT})
+SATISFIABLE_NOT = frozenset(
+    {"unsatisfiable", "unsat", "inconsistent", "contradiction", "a contradiction", "not satisfiable", "not consistent"}
+)
+NONE = frozenset({"none", "no model", "no models", "no assignment", "no solution", "impossible", *SATISFIABLE_NOT})
 """What says that there is no model."""
+PLAIN_YES, PLAIN_NO = frozenset({"true", "yes", "correct"}), frozenset({"false", "no", "incorrect"})
+UNSURE = re.compile(r"\b(?:maybe|perhaps|possibly|probably|unknown|unclear|unsure|either|depends)\b")
+NO_ANSWER = re.compile(
+    r"\b(?:no (?:answer|idea)|(?:don't|do not) know|not sure|(?:cannot|can't) (?:tell|say))\b", re.IGNORECASE
+)
+SUBJECT = re.compile(
+    r"(?:(?:so|thus|hence|therefore|then|indeed) )?"
+    r"(?:(?:(?:the|this) (?:formula|argument|sentence|statement|conclusion|entailment|set)|it|this|that|they|there)"
+    r"(?: (?:always|also|indeed|logically))? ?)?(?:'s |(?:is|are|does|do|has|have) )?(?:(?:an?|also|logically) )*"
+)
+NEGATION = re.compile(r"(?:not|isn't|aren't|doesn't|don't|cannot be|can't be|never) (?:an? )?")
+BETWEEN = re.compile(r"[.;,:\n]|\b(?:and|but|or|because|since|as|so)\b")
+INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
+SPACES = re.compile("[\u00a0\u2002-\u200a\u202f]")
+WRAPPERS = (
+    *(("**", "**"), ("__", "__"), ("*", "*"), ("$", "$"), ("`", "`"), ("\\(", "\\)"), ("\\[", "\\]")),
+    *((f"\\{name}{{", "}") for name in ("boxed", "fbox", "text", "textbf", "mathrm", "mathbf", "texttt")),
+    ("<answer>", "</answer>"),
+)
+"""What is put around an answer and says nothing."""
 
 OPENING = {"[": "]", "(": ")", "{": "}"}
 PIECE = re.compile(
     r"\s*(?:([\[\](){},;])|(:|=(?!=))|'([^']*)'|\"([^\"]*)\"|([^\[\](){},;:='\"\s](?:[^\[\](){},;:=\n]*[^\[\](){},;:=\s])?))"
 )
 WHOLE = re.compile(r"[+-]?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.0{1,6})?")
-LEAD = re.compile(r"(?:the )?(?:final )?(?:answer|result)(?: is|:)\s*:?\s*", re.IGNORECASE)
-IS_KIND = re.compile(r"([A-Za-z_]\w{0,30}) ?(?: is |=|:|->)? ?(?:an? )?(knight|knave|true|false|[01])", re.IGNORECASE)
+LEAD = re.compile(r"\*{0,2}(?:the )?(?:final )?(?:answer|result)(?: is|:)\s*:?\*{0,2}\s*", re.IGNORECASE)
+IS_KIND = re.compile(r"([A-Za-z_]\w{0,30}) ?(?: is |=|:|->)? ?(?:an? )?(knight|knave|true|false|[tf01])", re.IGNORECASE)
 LITERAL = re.compile(r"(not |¬ ?|~ ?|! ?)?([A-Za-z_]\w{0,30})", re.IGNORECASE)
-BITS = {"knight": 1, "knave": 0, "true": 1, "false": 0, "1": 1, "0": 0}
+BITS = {"knight": 1, "knave": 0, "true": 1, "false": 0, "t": 1, "f": 0, "1": 1, "0": 0}
+ALL_ARE = re.compile(r"(?:they are )?(?:both|all)(?: of them)?(?: are)? (knight|knave|true|false)s?", re.IGNORECASE)
 
 
 class NoValue(Exception):
@@ -58,19 +84,67 @@ class NoValue(Exception):
 
 
 def clean(text: str) -> str:
-    """The answer without what says nothing: spaces around, `Answer:`, quotes, back-ticks, a full stop at the end."""
-    text = text.strip()
+    """The answer without what says nothing: spaces around, `Answer:`, quotes, bold, boxes, a full stop at the end."""
+    text = SPACES.sub(" ", INVISIBLE.sub("", text))
+    for _ in range(8):
+        before, text = text, _unwrapped(text.strip())
+        if text == before:
+            break
+    return text
+
+
+def _unwrapped(text: str) -> str:
     lead = LEAD.match(text)
     text = text[lead.end() :] if lead else text
     text = text.removesuffix(".").strip().strip("`$").strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]:
-        text = text[1:-1].strip()
+        return text[1:-1]
+    for opening, closing in WRAPPERS:
+        inner = text[len(opening) : -len(closing)]
+        if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
+            if closing == "}" and not _balanced(inner):
+                continue
+            if closing == "}" or (opening not in inner and closing not in inner):
+                return inner
     return text
+
+
+def _balanced(text: str) -> bool:
+    """Whether no closing brace is without its opening one."""
+    depth = 0
+    for letter in text:
+        depth += (letter == "{") - (letter == "}")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def words(text: str) -> str:
     """A short text in lower case, without punctuation; empty for one that shows something else than it holds."""
     return "" if not text.isprintable() else " ".join(re.sub(r"[^\w\s']", " ", text.lower()).split())
+
+
+def claims(text: str, positive: frozenset[str], negative: frozenset[str]) -> set[bool | None]:
+    """What each of the statements in a text says, as a yes or a no; None among them for what is not understood.
+
+    `positive` and `negative` are the words that answer this question beside a plain yes and no: `it is not valid`
+    says nothing about whether a formula is satisfiable.
+    """
+    if len(text) > 200 or not text.isprintable():
+        return {None}
+    pieces = [said for piece in BETWEEN.split(text.lower().replace("’", "'")) if (said := words(piece))]
+    return {_claim(piece, positive, negative) for piece in pieces} or {None}
+
+
+def _claim(said: str, positive: frozenset[str], negative: frozenset[str]) -> bool | None:
+    if said in positive | negative:
+        return said in positive
+    core = said[subject.end() :] if (subject := SUBJECT.match(said)) is not None else said
+    negation = NEGATION.match(core)
+    core = core[negation.end() :] if negation is not None else core
+    if core not in positive | negative:
+        return None
+    return (core in positive) is (negation is None)
 
 
 def truth(text: str) -> bool | None:
@@ -187,9 +261,11 @@ def read_assignment(text: str, names: Sequence[str]) -> dict[str, int]:
     inner = text[1:-1] if len(text) > 1 and OPENING.get(text[0]) == text[-1] else text
     items = [item.strip().strip("'\"`") for item in re.split(r"[,;\n]|\band\b|∧|&", inner) if item.strip()]
     items = [re.sub(r"['\"`]\s*:", ":", item) for item in items]
+    if (alike := ALL_ARE.fullmatch(text)) is not None:
+        return {name: BITS[alike[1].lower()] for name in names}
     if len(items) == 1 and len(names) > 1 and re.fullmatch(rf"[01]{{{len(names)}}}", items[0]):
         items = list(items[0])
-    if len(items) == len(names) and all(item.lower() in ("0", "1", "true", "false") for item in items):
+    if len(items) == len(names) and all(item.lower() in ("0", "1", "true", "false", "t", "f") for item in items):
         return {name: BITS[item.lower()] for name, item in zip(names, items, strict=True)}
     found: dict[str, int] = {}
     known = {name.lower(): name for name in names}

@@ -88,6 +88,22 @@ TOKEN = re.compile(
     r"\s*(?:(<->|<=>|-->|->|=>|<=|>=|==|!=|&&|\|\||/\\|\\/|[¬~!∧&∨|⊕→⇒⊃↔⇔≡≠∀∃⊤⊥^=<>()\[\].,:]|[01](?![0-9A-Za-z_]))"
     r"|([A-Za-z][A-Za-z0-9_]*))"
 )
+LATEX = {
+    **dict.fromkeys(("lnot", "neg", "sim"), "¬"),
+    **dict.fromkeys(("land", "wedge"), "∧"),
+    **dict.fromkeys(("lor", "vee"), "∨"),
+    **dict.fromkeys(("oplus", "veebar"), "⊕"),
+    **dict.fromkeys(("to", "rightarrow", "Rightarrow", "implies", "supset", "longrightarrow", "Longrightarrow"), "→"),
+    **dict.fromkeys(
+        ("leftrightarrow", "Leftrightarrow", "iff", "equiv", "longleftrightarrow", "Longleftrightarrow"), "↔"
+    ),
+    **dict(zip(("forall", "exists", "top", "bot"), "∀∃⊤⊥", strict=True)),
+    **dict.fromkeys(("left", "right", "big", "Big", "bigl", "bigr", "quad", "qquad", "displaystyle"), ""),
+}
+COMMAND = re.compile(r"\\([A-Za-z]+)")
+LATEX_WORD = re.compile(r"\\(?:text|textbf|textit|mathrm|mathit|mathbf|mathsf|operatorname)\{ ?(\w{1,30}) ?\}")
+LATEX_SPACE = re.compile(r"(?<!/)\\[,;:!> ]")
+SUBSCRIPT = re.compile(r"_\{(\w{1,20})\}")
 CLOSING = {"(": ")", "[": "]"}
 
 
@@ -95,11 +111,22 @@ def read_formula(text: str) -> Formula:
     """The formula that a text says. Raises Unreadable or TooMuch; nothing else, whatever the text."""
     if len(text) > LONGEST:
         raise TooMuch(f"{len(text)} characters are too long for a formula")
-    reader = _Reader(_tokens(text))
+    reader = _Reader(_tokens(_without_latex(text)))
     formula = reader.formula(0)
     if reader.next is not None:
         raise Unreadable(f"{reader.next!r} was not expected")
     return formula
+
+
+def _without_latex(text: str) -> str:
+    """The text with signs for LaTeX commands. Raises TooMuch for commands that are not known here."""
+    if "\\" not in text and "{" not in text:
+        return text
+    text = SUBSCRIPT.sub(r"_\1", LATEX_SPACE.sub(" ", LATEX_WORD.sub(r" \1 ", text)))
+    unknown = next((name for name in COMMAND.findall(text) if name not in LATEX), None)
+    if unknown is not None:
+        raise TooMuch(f"\\{unknown[:20]} is not known here")
+    return COMMAND.sub(lambda found: f" {LATEX[found[1]]} ", text)
 
 
 def _tokens(text: str) -> list[str]:
@@ -238,19 +265,23 @@ class _Reader:
         return tuple(terms)
 
     def _term(self) -> str:
-        token = self._take()
-        if not token[0].isalpha() or token in SYMBOLS:
-            raise Unreadable(f"{token!r} is no term")
+        token = self._name()
         if self.next == "(":
             raise TooMuch("functions are not known here")
         return token
 
+    def _name(self) -> str:
+        token = self._take()
+        if not token[0].isalpha() or token in SYMBOLS:
+            raise Unreadable(f"{token!r} is no term")
+        return token
+
     def _quantified(self, depth: int) -> Formula:
         quantifier: Literal["forall", "exists"] = "forall" if SYMBOLS[self._take()] == "forall" else "exists"
-        variables = [self._term()]
+        variables = [self._name()]
         while self.next == ",":
             self._take()
-            variables.append(self._term())
+            variables.append(self._name())
         dotted = self.next in (".", ":")
         if dotted:
             self._take()

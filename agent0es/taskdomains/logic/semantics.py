@@ -96,6 +96,35 @@ def holds(formula: Formula, values: Mapping[Atom, bool]) -> bool:
     return _column(formula, {atom: int(value) for atom, value in values.items()}, 1) == 1
 
 
+def names_of(formula: Formula) -> set[str]:
+    """The names of its atoms and of their terms."""
+    return {name for atom in atoms(formula) for name in (atom.name, *atom.terms)}
+
+
+def with_names_of(true: Formula, formula: Formula) -> Formula:
+    """The formula with the names of another where it writes them in other cases or with an underscore more: `P_1` for
+    `p1`. As it is where that would make one name of two."""
+    theirs, ours = {atom.name for atom in atoms(true)}, {atom.name for atom in atoms(formula)}
+    by_letters = {name.lower().replace("_", ""): name for name in sorted(theirs)}
+    new = {name: by_letters.get(name.lower().replace("_", ""), name) for name in ours - theirs}
+    if len(by_letters) < len(theirs) or len(set(new.values()) | (ours & theirs)) < len(ours):
+        return formula
+    return _named(formula, new)
+
+
+def _named(formula: Formula, new: Mapping[str, str]) -> Formula:
+    match formula:
+        case Atom(name, terms):
+            return Atom(new.get(name, name), terms)
+        case Not(part):
+            return Not(_named(part, new))
+        case Binary(connective, left, right):
+            return Binary(connective, _named(left, new), _named(right, new))
+        case Quantified(quantifier, variable, part):
+            return Quantified(quantifier, variable, _named(part, new))
+    return formula
+
+
 def satisfiable(formula: Formula) -> bool | None:
     """Whether it has a model; None where that takes a solver. Pure and bounded: at most about a second."""
     if is_propositional(formula):

@@ -24,6 +24,7 @@ from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.logic import answers
 from agent0es.taskdomains.logic.answers import NoValue, clean, read_assignment, read_value, truth, words
 from agent0es.taskdomains.logic.formula import (
+    SYMBOLS,
     Atom,
     Binary,
     Constant,
@@ -38,10 +39,12 @@ from agent0es.taskdomains.logic.formula import (
     write,
 )
 from agent0es.taskdomains.logic.proofs import check_proof
-from agent0es.taskdomains.logic.semantics import against, holds, satisfiable, smt
+from agent0es.taskdomains.logic.semantics import against, holds, names_of, satisfiable, smt, with_names_of
 
 LONGEST = 4000
 """Characters; no answer of this domain is nearly as long."""
+SENTENCE = 200
+"""Characters of an answer that may say only that there is none."""
 ASKED = re.compile(
     r"(model) ?\(([\w, ]*)\) of: ?(.*)|(equivalent to|nnf of|cnf of|dnf of|entailment|satisfiable|proof of): ?(.*)",
     re.DOTALL,
@@ -129,6 +132,8 @@ def _prepare(answer: str | None, task: Task) -> Verification | _Question:
         return _judged(False, "none", "no answer was given")
     if len(answer) > LONGEST:
         return _judged(None, "exact", f"the answer has {len(answer)} characters: too long to judge")
+    if len(answer) < SENTENCE and answers.NO_ANSWER.search(answer):
+        return _judged(False, "none", f"{_short(answer)} gives no answer")
     asked = ASKED.fullmatch(task.reference.strip())
     try:
         if asked is None:
@@ -152,9 +157,9 @@ def _judge_asked(kind: str, about: str, answer: str) -> Verification | _Question
     given = clean(answer)
     if kind == "entailment":
         premises, goal = _sequent(about)
-        return _judge_yes(given, against(premises, goal), answers.FOLLOWS_NOT, answers.FOLLOWS)
+        return _judge_yes(given, against(premises, goal), kind)
     if kind == "satisfiable":
-        return _judge_yes(given, read_formula(about), answers.SATISFIABLE, answers.SATISFIABLE_NOT)
+        return _judge_yes(given, read_formula(about), kind)
     return _judge_formula(given, read_formula(about), kind.removesuffix(" of") if kind.endswith(" of") else "")
 
 
@@ -167,36 +172,59 @@ def _sequent(text: str) -> tuple[list[Formula], Formula]:
     return [read_formula(piece) for piece in pieces if piece.strip()], read_formula(sides[1])
 
 
-def _judge_yes(
-    given: str, formula: Formula, with_model: frozenset[str], without: frozenset[str]
-) -> Verification | _Question:
-    """Yes or no, where the words for having a model and for having none are given."""
-    said, yes_words = words(given), answers.SATISFIABLE
-    plain = truth(given)
-    if plain is not None:
-        claims_model = plain if with_model is yes_words else not plain
-    elif said in with_model | without:
-        claims_model = said in with_model
-    else:
-        return _judged(False, "formal", f"{_short(given)} is neither yes nor no")
+def _judge_yes(given: str, formula: Formula, kind: str) -> Verification | _Question:
+    """Yes or no; of an entailment a yes says that nothing makes premises and the negated conclusion true."""
+    asks_model = kind == "satisfiable"
+    positive = answers.SATISFIABLE if asks_model else answers.FOLLOWS
+    said = _said(given, positive, answers.SATISFIABLE_NOT if asks_model else answers.FOLLOWS_NOT, "formal")
+    if isinstance(said, Verification):
+        return said
+    claims_model, shown = said is asks_model, _short(write(formula), 120)
     return _Question(
         formula,
-        _judged(
-            claims_model, "formal", _says(given, claims_model, "there is a model of " + _short(write(formula), 120))
-        ),
-        _judged(
-            not claims_model,
-            "formal",
-            _says(given, not claims_model, "nothing makes it true: " + _short(write(formula), 120)),
-        ),
+        _judged(claims_model, "formal", _says(given, claims_model, f"there is a model of {shown}")),
+        _judged(not claims_model, "formal", _says(given, not claims_model, f"nothing makes it true: {shown}")),
     )
+
+
+def _said(given: str, positive: frozenset[str], negative: frozenset[str], method: str) -> bool | Verification:
+    """A yes or a no, or the judgement of what is neither: wrong where it says both, is not sure or is another kind of
+    answer, and undecided where it is not understood."""
+    plain = truth(given)
+    if plain is not None:
+        return plain
+    claims = answers.claims(given, positive | answers.PLAIN_YES, negative | answers.PLAIN_NO)
+    if claims >= {True, False}:
+        return _judged(False, method, f"{_short(given)} says both yes and no")
+    if answers.UNSURE.search(given.lower()) or (None in claims and _is_value(given)):
+        return _judged(False, method, f"{_short(given)} is neither yes nor no")
+    if None in claims:
+        return _judged(None, method, f"{_short(given)} is not understood as a yes or a no")
+    return True in claims
+
+
+def _is_value(given: str) -> bool:
+    """Whether it is a word, a number or a list of such: an answer, if not of the kind that was asked for."""
+    try:
+        return _of_single_words(read_value(given))
+    except (NoValue, RecursionError):
+        return False
+
+
+def _of_single_words(value: answers.Value) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_of_single_words, value))
+    return not isinstance(value, str) or len(words(value).split()) < 2
 
 
 def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Question:
     try:
         formula = read_formula(given)
     except Unreadable as error:
-        return _judged(False, "formal", f"{_short(given)} can't be read as a formula: {error}")
+        unknown = set(re.findall(r"[A-Za-z_]\w*", given)) - names_of(true) - set(SYMBOLS)
+        understood = _is_value(given) or (not unknown and "\\" not in given)
+        return _judged(False if understood else None, "formal", f"{_short(given)} can't be read as a formula: {error}")
+    formula = with_names_of(true, formula)
     in_form = not form or _has_form(formula, form)
     wrong = f"{_short(given)} and {_short(write(true), 120)} differ in value"
     shape = f"{_short(given)} is equivalent, but no {form}: it has {NOT_NORMAL.get(form, '')}"
@@ -240,7 +268,10 @@ def _judge_model(given: str, names: Sequence[str], about: str) -> Verification |
     formula = read_formula(about)
     if not is_propositional(formula):
         raise Unreadable("models are of propositional formulas")
-    if words(given) in answers.NONE:
+    claims = answers.claims(given, answers.SATISFIABLE, answers.NONE)
+    if claims == {True}:
+        return _judged(False, "formal", f"{_short(given)} gives no values for {', '.join(names)}")
+    if words(given) in answers.NONE or claims == {False}:
         return _Question(
             formula,
             _judged(False, "formal", f"there is a model of {_short(write(formula), 120)}"),
@@ -249,7 +280,9 @@ def _judge_model(given: str, names: Sequence[str], about: str) -> Verification |
     try:
         values = read_assignment(given, names)
     except NoValue as error:
-        return _judged(False, "formal", f"{_short(given)} gives no values for {', '.join(names)}: {error}")
+        said = set(re.findall(r"[a-z]{2,}", given.lower())) - {name.lower() for name in names} - set(answers.BITS)
+        right = None if said or "\\" in given else False
+        return _judged(right, "formal", f"{_short(given)} gives no values for {', '.join(names)}: {error}")
     missing = [name for name in names if name not in values]
     if missing:
         return _judged(False, "formal", f"{_short(given)} gives no value for {', '.join(missing)}")
@@ -262,20 +295,25 @@ def _judge_plain(given: str, true: str) -> Verification | _Question:
     if given == true:
         return _judged(True, "exact", f"the answer is {_short(true)}")
     if true in ("True", "False"):
-        said = truth(given)
-        if said is None and words(given) in OTHER_WORDS:
+        if truth(given) is None and words(given) in OTHER_WORDS:
             return _judged(None, "exact", f"{_short(given)} is no plain yes or no")
-        return _judged(said is (true == "True"), "exact", _compared(given, true, said is (true == "True")))
+        return _judge_said(given, true, _said(given, frozenset(), frozenset(), "exact"), true == "True")
     for yes, no in ((answers.FOLLOWS, answers.FOLLOWS_NOT), (answers.SATISFIABLE, answers.SATISFIABLE_NOT)):
         if words(true) in yes | no:
-            wanted, said = (yes, True) if words(true) in yes else (no, False)
-            right = words(given) in wanted or truth(given) is said
-            return _judged(right, "exact", _compared(given, true, right))
+            return _judge_said(given, true, _said(given, yes, no, "exact"), words(true) in yes)
     formula = _compound(true)
     if formula is not None:
         return _judge_formula(given, formula, "")
     right = _says_value(given, true)
+    if not right and len(re.findall(r"[A-Za-z]{2,}", given)) > 2 and not re.search(r"\b(?:or|and)\b", given):
+        return _judged(None, "exact", f"{_short(given)} is not understood as {_short(true)} or something else")
     return _judged(right, "exact", _compared(given, true, right))
+
+
+def _judge_said(given: str, true: str, said: bool | Verification, wanted: bool) -> Verification:
+    if isinstance(said, Verification):
+        return said
+    return _judged(said is wanted, "exact", _compared(given, true, said is wanted))
 
 
 def _compound(text: str) -> Formula | None:

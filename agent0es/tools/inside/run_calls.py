@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 
+sys.set_int_max_str_digits(0)  # time is limited anyway
 job = json.loads(sys.stdin.buffer.read())
 RESULT_BYTES = job["result_bytes"]
 

@@ -15,7 +15,7 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import CodeDomain
-from agent0es.taskdomains.code.source import code_of
+from agent0es.taskdomains.code.answer import code_of
 from agent0es.taskdomains.code.verifier import normal_form
 from agent0es.tools import ToolLimits
 from agent0es.tools.tests import TestsTool
@@ -190,6 +190,92 @@ def test_no_answer_is_wrong_by_no_method(answer: str | None) -> None:
 )
 def test_the_code_in_an_answer(answer: str) -> None:
     assert code_of(answer) == "def f(n): return n"
+
+
+SQUARE = "def f(n):\n    return n * n"
+DOCUMENTED = 'def f(n):\n    """Square.\n\n    ```\n    >>> f(2)\n    4\n    ```\n    """\n    return n * n'
+QUOTING = "def f(n):\n    return '```' + n + '~~~'"
+HELPED = "def f(n):\n    return math.sqrt(n)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (SQUARE, SQUARE),
+        ("\ufeff" + SQUARE, SQUARE),
+        (DOCUMENTED, DOCUMENTED),
+        (QUOTING, QUOTING),
+        (f"```python\n{DOCUMENTED}\n```\nIt squares.", DOCUMENTED),
+        (f"```\n{QUOTING}\n```", QUOTING),
+        (f"~~~python\n{SQUARE}\n~~~", SQUARE),
+        (f"~~~\n{QUOTING}", QUOTING),
+        (f"````py\n{SQUARE}\n````", SQUARE),
+        (f"For input\n```\n2\n```\nit is 4:\n```python\n{SQUARE}\n```", SQUARE),
+        (f"```text\nn squared\n```\n```\n{SQUARE}\n```\n```\nf(2)\n```", SQUARE),
+        (f"```js\nfunction f(n) {{}}\n```\n```py\n{SQUARE}\n```", SQUARE),
+        (f"```\n```\n```\n{SQUARE}\n```", SQUARE),
+        (f"```py\n{SQUARE}\n```\nOnce more:\n```py\n{SQUARE}  # square\n```", SQUARE),
+        (f"```py\nimport math\n```\n```py\n{HELPED}\n```", f"import math\n\n{HELPED}"),
+        (f"```py\n{HELPED}\n```\nwith\n```py\nimport math\n```", f"import math\n\n{HELPED}"),
+        (f"```py\nprint(math)\n```\n```py\n{HELPED}\n```", HELPED),
+        ("1. So:\n   ```python\n   def f(n):\n       return n * n\n   ```", SQUARE),
+        (f"Here it is:\n{SQUARE}\nThis squares it.", SQUARE),
+        ("So:\n\n    def f(n):\n        return n * n\n\nDone.", SQUARE),
+        ("def f(n):\n\xa0\xa0\xa0\xa0return n * n", SQUARE),
+        ("```\n>>> def f(n):\n...     return n * n\n>>> f(2)\n4\n```", f"{SQUARE}\nf(2)"),
+        ("def f(n): return ((", "def f(n): return (("),
+        ("no idea", "no idea"),
+        ("```\n" * 3000, ""),
+    ],
+)
+def test_the_code_that_defines_the_function(answer: str, code: str) -> None:
+    assert code_of(answer, "f") == code
+
+
+@pytest.mark.parametrize(
+    ("answer", "correct"),
+    [
+        (f"First:\n```py\ndef f(n): return n\n```\nNo:\n```py\n{SQUARE}\n```", None),
+        (f"```py\n{SQUARE}\n```\nOr:\n```py\ndef f(n): return n ** 2\n```", None),
+        ("The answer is lambda n: n * n", None),
+        ("```py\ndef g(n): return n * n\n```", False),
+        ("def f(n): return ((", False),
+        ("I can not do that.", False),
+    ],
+)
+def test_an_answer_that_can_be_read_in_two_ways_is_undecided(answer: str, correct: bool | None) -> None:
+    assert at_once(answer, REFERENCE).correct is correct
+
+
+# (the answer, its hidden tests, the judgement)
+UNUSUAL = [
+    ("def f(n): return 10 ** n", [("f(6000)", "1" + "0" * 6000), ("f(1)", "10")], True),
+    ("def f(n): return 10 ** n + 1", [("f(6000)", "1" + "0" * 6000), ("f(1)", "11")], False),
+    ("def f(n): return -(10 ** n)", [("f(6000)", "-1" + "0" * 6000), ("f(1)", "-10")], True),
+    ("def f(n): return [10 ** n]", [("f(6000)", "[1" + "0" * 6000 + "]"), ("f(1)", "[10]")], True),
+    ("def f(s): return s if int(s) >= 0 else ''", [("len(f('9' * 5000))", "5000"), ("f('1')", "'1'")], True),
+    ("def f(n): return sum(map(int, str(2 ** n)))", [("f(20000)", "26995"), ("f(10)", "7")], True),
+    ("def f(n): return n", [("f('9')", "'9'"), ("f('9' * 5000)", repr("9" * 5000))], True),
+    ("def f(n): return n * n", [("f(2)", "4"), ("f(3)", "nine of them")], None),
+    ("def f(n): return n * n", [("f(2)", "5"), ("f(3)", "nine of them")], False),
+    ("def f(n): return n * n", [("f(2)", "4"), ("f(3)", "Fraction(9, 1)")], None),
+    ("def f(n): return float(n)", [("f('inf')", "inf"), ("f('-inf')", "-inf"), ("f('nan')", "float('nan')")], True),
+    ("def f(n): return float(n)", [("f('inf')", "-inf"), ("f('2')", "2.0")], False),
+    ("def f(n): return frozenset(n)", [("f([1, 1])", "frozenset({1})"), ("f([])", "frozenset()")], True),
+    ("def f(n): return set(n)", [("f([])", "set()"), ("f([1])", "frozenset({1})")], False),
+    ("def f(n): raise type('no result in 1 s', (Exception,), {})('not run: the time was up')", [("f(1)", "1")], False),
+    ("def f(n): raise type(\"can't be judged\", (Exception,), {})('')", [("f(1)", "1")], False),
+    ("def f(n): raise ValueError('x: no result in 1 s')", [("f(1)", "1")], False),
+]
+
+
+@needs_sandbox
+async def test_unusual_values_and_expectations_that_nobody_can_read() -> None:
+    references = [{"tests": [{"call": call, "expect": value} for call, value in tests]} for _, tests, _ in UNUSUAL]
+    pairs = [(answer, task(reference)) for (answer, _, _), reference in zip(UNUSUAL, references, strict=True)]
+    found = await verdicts(pairs, ToolLimits(timeout_seconds=20))
+    told = zip(UNUSUAL, found, strict=True)
+    assert [(row[0], one.correct, one.explanation[:200]) for row, one in told if one.correct is not row[2]] == []
 
 
 def test_code_is_handed_to_the_tests_as_it_is_and_a_lambda_gets_its_name() -> None:
