@@ -1,4 +1,4 @@
-"""What the math verifier says about a table of labelled answers, and about hostile ones. Runs in the real sandbox."""
+"""What the math verifier says about tables of labelled answers, and about hostile ones. Runs in the real sandbox."""
 
 import asyncio
 from collections import Counter
@@ -29,10 +29,10 @@ def verdicts() -> list[tuple[Case, Verification]]:
     return list(zip(CASES, found, strict=True))
 
 
-def test_the_table_has_three_hundred_answers_and_half_of_them_are_wrong() -> None:
+def test_the_tables_have_a_thousand_answers_and_half_of_them_are_not_right() -> None:
     count = Counter(case.label for case in CASES)
-    assert len(CASES) >= 300
-    assert count[False] >= len(CASES) / 2
+    assert len(CASES) >= 1000
+    assert count[True] <= len(CASES) / 2
     assert len({(case.answer, case.task.reference, case.task.reference_action) for case in CASES}) == len(CASES)
 
 
