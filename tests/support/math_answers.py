@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent0es.configuration import PYTHON_MODULES
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.sandbox import open_sandbox
+from agent0es.sandbox import TierName, open_sandbox
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import ToolLimits
+from agent0es.tools.policy import VERIFIER_MODULES
 from agent0es.tools.python import PythonTool
 
 TABLES = sorted(Path(__file__).parents[1].joinpath("data").glob("math_*.txt"))
@@ -61,7 +63,7 @@ def labelled(tables: Sequence[Path] = TABLES) -> list[Case]:
     return cases
 
 
-async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
+async def judge_all(pairs: Sequence[tuple[str, Task]], tier: TierName | None = None) -> list[Verification]:
     """Judge answers with the real sandbox, many to a call: programs differ in their last line, so the calls of a batch
     are one program's text with the last lines of all."""
     domain = MathDomain()
@@ -71,8 +73,8 @@ async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
         if isinstance(found, NeedsCall):
             body, _, last = found.input.rstrip().rpartition("\n")
             groups.setdefault(body, []).append((index, last))
-    sandbox = open_sandbox()
-    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16)
+    sandbox = open_sandbox() if tier is None else open_sandbox(tier)
+    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16, allow=(*PYTHON_MODULES, *VERIFIER_MODULES))
     judged = [found if isinstance(found, Verification) else None for found in first]
     for body, calls in groups.items():
         for start in range(0, len(calls), BATCH):

@@ -50,7 +50,7 @@ def differ(given: Any, true: Any) -> bool:
             continue
         if symbols and not (first.is_real and second.is_real) and not (given.has(sympy.I) or true.has(sympy.I)):
             continue
-        size = abs(first) + abs(second) if not symbols else 1 + abs(second)  # exact numbers may be very small
+        size = abs(first) + abs(second) + sympy.Float("1e-60", 30)  # values may be very small, zeros are noise
         if abs(first - second) > sympy.Float("1e-20", 30) * size:
             return True
     return False

@@ -102,7 +102,7 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     if not isinstance(correct, bool | None) or not isinstance(steps, list):
         return _judged(None, "symbolic", unclear)
     if correct is None:
-        explanation = f"{unclear}: {_short(why)}" if why else unclear
+        explanation = f"{unclear}: {_short(why, 120)}" if why else unclear
     else:
         explanation = why if steps and why else _compared(clean(answer or ""), task.reference, correct)
     breakdown = {f"step {i}": float(step is True) for i, step in enumerate(steps, 1)}

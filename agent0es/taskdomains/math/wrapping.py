@@ -10,7 +10,7 @@ ROUNDS = 8
 """Wrappers inside wrappers that are taken off; each makes the text shorter."""
 
 DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe63\uff0d]")
-UNSEEN = re.compile(r"(?<!\w)[\u00ad\u200b-\u200f\u2060\ufeff]+|[\u00ad\u200b-\u200f\u2060\ufeff]+(?!\w)")
+UNSEEN = re.compile(r"(?<![^\W_])[\u00ad\u200b-\u200f\u2060\ufeff]+|[\u00ad\u200b-\u200f\u2060\ufeff]+(?![^\W_])")
 """Zero-width characters; between two letters or digits they may part them, and stay."""
 BLANKS = re.compile(r"[^\S\n]+")
 ENDING = re.compile(r"(?<=[^.\\])[.,;]")
