@@ -20,7 +20,7 @@ NOTHING = re.compile(
     re.IGNORECASE,
 )
 LEFT_OUT = re.compile(r"\.\.|…|\\[lcd]?dots")
-BUILDER = re.compile(r"\{ ?([A-Za-z])(?: in R)? ?[|:](.*[<>].*)\}")
+BUILDER = re.compile(r"\{ ?([A-Za-z])(?: in R)? ?[|:](.*[<>=].*)\}")
 """`{x | x > 1}`."""
 RELATION = re.compile(r"(<=|>=|<|>)")
 MATRIX = re.compile(r"(?:Immutable)?(?:Dense)?Matrix\((.*)\)", re.DOTALL)

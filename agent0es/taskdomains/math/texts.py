@@ -10,9 +10,10 @@ from agent0es.taskdomains.math.shapes import NOTHING
 from agent0es.taskdomains.math.wrapping import unwrapped
 
 TRUTHS = {
-    **dict.fromkeys(("true", "yes", "correct"), True),
-    **dict.fromkeys(("false", "no", "incorrect"), False),
+    **dict.fromkeys(("true", "yes", "correct", "t"), True),
+    **dict.fromkeys(("false", "no", "incorrect", "f"), False),
 }
+NEITHER = frozenset("maybe perhaps unknown neither both none".split())
 BASES = {"b": 2, "o": 8, "x": 16}
 BASED = re.compile(r"(-?)0([bxo])([0-9a-f]+)")
 IN_BASE = re.compile(r"\(?(-?)(?:0([bxo]))?([0-9a-f_ ]+?)\)?(?:_\{?\(?([0-9]{1,2})\)?\}?|([₀-₉]{1,2}))?", re.IGNORECASE)
@@ -34,7 +35,7 @@ def same_text(given: str, true: str) -> bool | None:
     if true.lower() in ("true", "false"):
         if given.lower() in TRUTHS:
             return TRUTHS[given.lower()] is TRUTHS[true.lower()]
-        return None if len(given.split()) > 1 else False
+        return False if given.lower() in NEITHER else None
     return _same_words(given, true)
 
 

@@ -34,7 +34,7 @@ SCALES: dict[str, dict[str, Fraction]] = {
     "mass": {
         "mg milligram": Fraction(1, 10**6),
         "g gram": Fraction(1, 1000),
-        "kg kilogram": Fraction(1),
+        "kg kilogram kilo": Fraction(1),
         "t tonne": Fraction(1000),
         "lb pound": Fraction(45359237, 10**8),
         "oz ounce": Fraction(45359237, 16 * 10**8),
@@ -69,7 +69,8 @@ THINGS = frozenset(
 NO_THINGS = frozenset(
     "plus minus times less across is was has does this its thus yes always perhaps sometimes unless versus besides "
     "pairs couples scores tens twos threes fours fives sixes sevens eights nines percents powers roots radians grosses "
-    "hundreds thousands millions billions trillions dozens bases modulus us alias as plusses minuses points".split()
+    "hundreds thousands millions billions trillions dozens bases modulus us alias as plusses minuses points "
+    "lakhs crores grands halfs trios quartets logs inverses reciprocals negatives opposites factorials".split()
 )
 NOUN = re.compile(r"[a-z]{3,20}", re.IGNORECASE)
 PART_OF_ONE = re.compile(r"(?!months|paths|moths).*(?:th|hal|halve|third|quarter|second)s", re.IGNORECASE)
@@ -142,7 +143,7 @@ def same_quantity(given: Quantity, true: Quantity, asks_percent: bool = False) -
     if true.dimension is not None:
         bare_money = not given.unit and true.size == 1 and true.dimension[0][0] in CURRENCIES
         equal = _same_amount(given, true, Fraction(1))
-        return equal if bare_money or not equal else None
+        return equal if bare_money else None if equal or _in_some_unit(true, given) else False
     if given.dimension is not None and not true.unit:
         if _same_amount(given, true, Fraction(1)) and given.number:
             return True
@@ -169,10 +170,10 @@ def _same_amount(given: Quantity, true: Quantity, scale: Fraction) -> bool:
     return given.number != "" and is_long_decimal(given.number, true.value / scale)
 
 
-def _in_some_unit(given: Quantity, true: Quantity) -> bool:
-    """Whether there is a unit in which what is given has the true number: 29 is 2900 cents in dollars."""
-    sizes = {size for dimension, size in UNITS.values() if dimension == given.dimension}
-    return any(given.value * given.size == true.value * size for size in sizes)
+def _in_some_unit(quantity: Quantity, number: Quantity) -> bool:
+    """Whether there is a unit in which the quantity has that number: 2900 cents are 29 in dollars."""
+    sizes = {size for dimension, size in UNITS.values() if dimension == quantity.dimension}
+    return any(quantity.value * quantity.size == number.value * size for size in sizes)
 
 
 def _named_currency(text: str) -> str:
@@ -238,7 +239,7 @@ def _measured(text: str) -> tuple[Dimension, Fraction] | None:
     if len(parts) > 2:
         return None
     for sign, part in zip((1, -1), parts, strict=False):
-        for factor in re.split(r" ?\* ?| ", part):
+        for factor in re.split(r" ?\* ?", part):
             found = FACTOR.fullmatch(factor)
             name = _known(found[1]) if found else ""
             if found is None or name not in UNITS:

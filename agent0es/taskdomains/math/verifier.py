@@ -30,12 +30,15 @@ LONGEST_SYMBOLIC = 600
 MOST_LINES = 30
 
 BRACKETED = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*,[^\[\]()]*)\)")
-NO_ARITHMETIC = re.compile(r"[-+0-9.,/ ]+")
+NO_ARITHMETIC = re.compile(r"(?!.*//)[-+0-9.,/ ]+")
 """Of what isn't read as a number: several of them, or a division by zero."""
-THOUSANDS_MEANT = re.compile(r"[0-9.]+ ?[kKMBG]")
-"""`5k`, `5 M`: five times an unknown, or five thousand."""
-LONE_WORD = re.compile(r"(?<![^ ])[a-z]{2,3}(?![^ ])")
-UNKNOWNS = frozenset("abcxyz")
+UNIT_MEANT = re.compile(r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z])")
+"""`5k`, `5 A`: five times an unknown, five thousand, five of something."""
+CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
+"""`C(12, 1)`, `0xc`: no products."""
+SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
+VOWELS, FACTORS = frozenset("aeiouy"), frozenset("abcxyzei")
+"""`xy` and `2mn` are products of letters; `72 red`, `not 72` and `12/day` have words."""
 NO_NUMBER = re.compile(r"nan|null|undefined", re.IGNORECASE)
 LONE_CONSTANT = re.compile(r"[-+]?(?:pi|oo)")
 LETTER_OR_CONSTANT = frozenset("eiEI")
@@ -195,7 +198,7 @@ def _line(text: str) -> str:
 
 def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verification | NeedsCall:
     """An answer of several lines is a derivation. Lines that are all bare numbers are several answers."""
-    if all(read_number(line) is not None for line in lines):
+    if len({read_number(line) for line in lines} - {None}) == len(set(lines)) > 1:
         return _judged(False, "numeric", f"{len(lines)} numbers are not the answer {task.reference}")
     if not all(re.search(r"[0-9a-z]", line) for line in lines) or len(lines) > MOST_LINES:
         return _judged(None, "symbolic", f"{_short(answer)} has lines that can't be checked")
@@ -235,7 +238,7 @@ class _Leaf:
         if goal is None:
             return None
         comma = DECIMAL_COMMA.fullmatch(given)
-        if comma and read_number(f"{comma[1]}.{comma[2]}") == goal.value:
+        if comma and read_quantity(given) is None and read_number(f"{comma[1]}.{comma[2]}") == goal.value:
             self.open = "a comma may part decimals or a list"
             return None
         values = [read_quantity(part.strip()) for part in given.split("=")]
@@ -284,10 +287,11 @@ def _understood(text: str) -> bool:
         return True
     if read_quantity(text) is not None:
         return True
-    if re.search(r"[:\[{]", text) or THOUSANDS_MEANT.fullmatch(text) or not _known_words(text):
+    if re.search(r"[:\[{]", text) or UNIT_MEANT.fullmatch(text) or CALL_OR_BASE.search(text) or not _known_words(text):
         return False
-    # `72 red` and `not 72` have a word, `2 xy` a product
-    return all(word in WORDS or UNKNOWNS.issuperset(word) for word in LONE_WORD.findall(text))
+    return all(
+        word in WORDS or VOWELS.isdisjoint(word) or FACTORS.issuperset(word) for word in SHORT_WORD.findall(text)
+    )
 
 
 def _unreduced(given: str, task: Task) -> bool:
