@@ -1,18 +1,28 @@
-"""The table of labelled answers, `tests/data/math_answers.txt`, and how its many symbolic ones are judged at once."""
+"""The tables of labelled answers, `tests/data/math_*.txt`, and how their many symbolic ones are judged at once.
+
+    python -m tests.support.math_answers [FILE …]
+
+prints what comes out otherwise than labelled, and how many wrong answers are accepted and right ones not.
+"""
 
 import ast
+import asyncio
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent0es.configuration import PYTHON_MODULES
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.sandbox import open_sandbox
+from agent0es.sandbox import TierName, open_sandbox
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import ToolLimits
+from agent0es.tools.policy import VERIFIER_MODULES
 from agent0es.tools.python import PythonTool
 
-TABLE = Path(__file__).parents[1] / "data" / "math_answers.txt"
+TABLES = sorted(Path(__file__).parents[1].joinpath("data").glob("math_*.txt"))
 LABELS = {"+": True, "-": False, "?": None}
 BATCH = 48
 
@@ -38,11 +48,12 @@ def task_of(reference: str, action: str = "", description: str = "", family: str
     )
 
 
-def labelled() -> list[Case]:
-    """The table, top to bottom."""
+def labelled(tables: Sequence[Path] = TABLES) -> list[Case]:
+    """The tables, top to bottom. `\\u{200b}` stands for a character that can't be seen."""
     cases = []
     task = task_of("")
-    for line in TABLE.read_text(encoding="utf-8").splitlines():
+    text = "\n".join(table.read_text(encoding="utf-8") for table in tables)
+    for line in re.sub(r"\\u\{(\w+)\}", lambda found: chr(int(found[1], 16)), text).split("\n"):
         if line.startswith("  "):
             cases.append(Case(LABELS[line[2]], line[4:].replace(" ⏎ ", "\n"), task))
         elif line and not line.startswith("#"):
@@ -52,7 +63,7 @@ def labelled() -> list[Case]:
     return cases
 
 
-async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
+async def judge_all(pairs: Sequence[tuple[str, Task]], tier: TierName | None = None) -> list[Verification]:
     """Judge answers with the real sandbox, many to a call: programs differ in their last line, so the calls of a batch
     are one program's text with the last lines of all."""
     domain = MathDomain()
@@ -62,8 +73,8 @@ async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
         if isinstance(found, NeedsCall):
             body, _, last = found.input.rstrip().rpartition("\n")
             groups.setdefault(body, []).append((index, last))
-    sandbox = open_sandbox()
-    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16)
+    sandbox = open_sandbox() if tier is None else open_sandbox(tier)
+    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16, allow=(*PYTHON_MODULES, *VERIFIER_MODULES))
     judged = [found if isinstance(found, Verification) else None for found in first]
     for body, calls in groups.items():
         for start in range(0, len(calls), BATCH):
@@ -77,3 +88,24 @@ async def judge_all(pairs: Sequence[tuple[str, Task]]) -> list[Verification]:
                 judged[index] = domain.conclude("ok", line, Submission(answer), task)
     await sandbox.close()
     return [found for found in judged if found is not None]
+
+
+def main() -> int:
+    cases = labelled([Path(name) for name in sys.argv[1:]] or TABLES)
+    found = asyncio.run(judge_all([(case.answer, case.task) for case in cases]))
+    pairs = list(zip(cases, found, strict=True))
+    for case, one in pairs:
+        if one.correct is not case.label:
+            print(f"{case.answer!r} for {case.task.reference!r}: {one.correct}, not {case.label}: {one.explanation}")
+    accepted = sum(one.correct is True for case, one in pairs if case.label is not True)
+    right = [one.correct for case, one in pairs if case.label]
+    print(f"{len(cases)} answers: {accepted} of {len(cases) - len(right)} that are not right are accepted;")
+    print(
+        f"of {len(right)} right ones {right.count(None)} are undecided and {right.count(False)} called wrong "
+        f"({100 * (1 - right.count(True) / len(right)):.2f}%)"
+    )
+    return 1 if accepted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,22 +1,25 @@
 """Inside the sandbox: whether two parts of an answer are the same by algebra. Neither is executed.
 
 A reader of our own builds SymPy expressions from the characters, so that no text can run, nor print a verdict. What
-can't be read, is too large or can't be proved is undecided. `math_verify`, where it can be imported, reads the LaTeX
-that this module can't, and is a second prover; its own reader of plain text executes, and is never called.
+can't be read, is too large or can't be proved is undecided. `math_verify` reads the LaTeX that this module can't, where
+`notation.safe_latex` let it pass; its own reader of plain text executes, and is never called.
 """
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import sympy
 
+from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.reader import Undecided, read, symbol
 from agent0es.taskdomains.math.shapes import Shape, compare
 
 TOLERANCE = sympy.Rational(1, 10**6)
+MANY_DIGITS = 8
+DECIMAL = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 POINTS = ("1.3719", "0.4831", "2.2347", "-0.7613", "-1.9273", "0.1257", "3.3391")
 FREE_CONSTANTS = frozenset({"C", "c", "K", "k", "C1"})
-SAFE_LATEX = re.compile(r"[A-Za-z0-9 \\{}^+\-*/=()|.,!<>&\[\]_]+")
 
 
 def same_value(given: Any, true: Any) -> "bool | None":
@@ -34,7 +37,7 @@ def same_value(given: Any, true: Any) -> "bool | None":
         return True
     if sympy.simplify(difference) == 0 or (not difference.free_symbols and difference.equals(0)):
         return True
-    return True if second_opinion(given, true) else None
+    return None
 
 
 def differ(given: Any, true: Any) -> bool:
@@ -47,44 +50,61 @@ def differ(given: Any, true: Any) -> bool:
             continue
         if symbols and not (first.is_real and second.is_real) and not (given.has(sympy.I) or true.has(sympy.I)):
             continue
-        if abs(first - second) > sympy.Float("1e-20", 30) * (1 + abs(second)):
+        size = abs(first) + abs(second) + sympy.Float("1e-60", 30)  # values may be very small, zeros are noise
+        if abs(first - second) > sympy.Float("1e-20", 30) * size:
             return True
     return False
-
-
-def second_opinion(given: Any, true: Any) -> bool:
-    """Whether math_verify proves them equal; False where it is not there."""
-    try:
-        from math_verify import verify
-    except ImportError:
-        return False
-    return bool(verify(true, given, float_rounding=15, strict=True, timeout_seconds=None))
 
 
 def same_text(given: str, true: str, settings: "dict[str, Any]") -> "bool | None":
     """The leaf of a comparison: a value, or an equation, and a value, or an equation, that is true."""
     if "=" in true or "<" in true or ">" in true:
         return same_equation(given, true)
-    if "=" in given or "<" in given or ">" in given:
-        return False
+    if "<" in given or ">" in given:
+        return None
+    if "=" in given:
+        return worked_line(given, true, settings)
     goal, value = read(true), read(given)
     if settings.get("antiderivative"):
         return same_antiderivative(value, goal)
+    if not goal.free_symbols and DECIMAL.fullmatch(given.strip()) and value != goal:
+        return rounded(given.strip(), goal) or (near(value, goal) if many_digits(true) else False)
     if goal.is_Rational:
-        if "." in true and not goal.is_Integer:
-            return near(value, goal)
-        if re.fullmatch(r"[-+0-9./ ()]+", given):
-            return bool(value == goal)
-        same = same_value(value, goal)
-        return None if same else same  # equal, but not worked out
-    if "." in true and not goal.free_symbols:
+        same = near(value, goal) if many_digits(true) and not goal.is_Integer else same_value(value, goal)
+        to_do = settings.get("worked_out") and (not value.is_Rational or re.search(r"[A-Za-z!|]", given))
+        return None if same and to_do and "." not in true else same
+    if many_digits(true) and not goal.free_symbols:
         return near(value, goal)
-    if value.is_Rational and not goal.free_symbols:
-        return "." in given and near(value, goal)
     same = same_value(value, goal)
     if same and settings.get("form"):
         return in_form(value, settings["form"])
     return same
+
+
+def worked_line(given: str, true: str, settings: "dict[str, Any]") -> "bool | None":
+    """`sqrt(16) = 4`: equal values, of which the last is the answer. Undecided for an equation with unknowns."""
+    parts = [part.strip() for part in re.split(r"==?", given)]
+    values = [read(part) for part in parts]
+    chain = [same_value(one, other) for one, other in pairwise(values)]
+    if False in chain and not any(value.free_symbols for value in values):
+        return False
+    return same_text(parts[-1], true, settings) if all(chain) else None
+
+
+def many_digits(text: str) -> bool:
+    """Whether a true answer was printed as a decimal of many digits, and so is rounded itself."""
+    decimal = re.search(r"([0-9]*)\.([0-9]+)", text)
+    return decimal is not None and len((decimal[1] + decimal[2]).lstrip("0")) >= MANY_DIGITS
+
+
+def rounded(given: str, goal: Any) -> bool:
+    """Whether a decimal of many digits is an exact number, rounded or cut off after them."""
+    if not many_digits(given) or not goal.is_real:
+        return False
+    step = sympy.Rational(1, 10 ** len(given.partition(".")[2]))
+    value = sympy.Rational(given)
+    error = abs(sympy.N(value - goal, 60))
+    return bool(error <= step / 2 or (error < step and abs(value) < abs(sympy.N(goal, 60))))
 
 
 def near(value: Any, goal: Any) -> bool:
@@ -190,7 +210,16 @@ def same_solutions(first: Any, second: Any, unknown: Any) -> "bool | None":
     return None if any(None in row for row in matched) else False
 
 
+def real_number(text: str) -> Any:
+    """An end of an interval; None where it is no number."""
+    value = read(text)
+    return value if value.is_number and value.is_real else None
+
+
 def compared(given: Shape, true: Shape, settings: "dict[str, Any]") -> "bool | None":
+    found = same_reals(given, true, real_number)
+    if found is not None:
+        return found
     return compare(
         given,
         true,
@@ -210,31 +239,33 @@ def attempted(judge: Any) -> "tuple[bool | None, str]":
         return None, "SymPy can't tell"
 
 
-def read_by_math_verify(raw: str, true: str) -> bool:
-    """Whether LaTeX that `reader.py` can't read is, for math_verify, the true value. False where it isn't there."""
-    if "\\" not in raw or "__" in raw or not SAFE_LATEX.fullmatch(raw):
-        return False
+def read_by_math_verify(raw: str, true: str, settings: "dict[str, Any]") -> "tuple[bool | None, str]":
+    """Whether LaTeX that `reader.py` can't read is, for math_verify, the true value: True or undecided, and why."""
+    if not raw:
+        return None, "it has LaTeX that can't be read"
     try:
         from math_verify import LatexExtractionConfig, parse
-    except ImportError:
-        return False
-    found = parse(
-        f"${raw}$",
-        extraction_config=[LatexExtractionConfig()],
-        fallback_mode="no_fallback",
-        parsing_timeout=None,
-        raise_on_error=False,
-    )
-    if len(found) != 1 or not isinstance(found[0], sympy.Expr):
-        return False
+
+        found = parse(
+            f"${raw}$",
+            extraction_config=[LatexExtractionConfig()],
+            fallback_mode="no_fallback",
+            parsing_timeout=None,
+            raise_on_error=False,
+        )
+    except ImportError as error:
+        return None, f"math_verify can't be imported: {error}"
+    if len(found) != 1 or not isinstance(found[0], sympy.Expr) or found[0].has(sympy.Float):
+        return None, "math_verify can't read it"
     value = found[0].xreplace({s: symbol(str(s)) for s in found[0].free_symbols})
-    correct, _ = attempted(lambda: same_text_of(value, true))
-    return correct is True
+    correct, why = attempted(lambda: same_text_of(value, true, settings))
+    return correct or None, why
 
 
-def same_text_of(value: Any, true: str) -> "bool | None":
-    """Whether a value is the true one; a sum or an integral is not its result."""
+def same_text_of(value: Any, true: str, settings: "dict[str, Any]") -> "bool | None":
+    """Whether a value is the true one; where working it out is the task, a sum or an integral is not its result."""
     goal = read(true)
-    if goal.is_Rational and not value.is_Rational:
+    if settings.get("worked_out") and goal.is_Rational and not value.is_Rational:
         return None
-    return same_value(value.doit(), goal)
+    same = same_value(value.doit(), goal)
+    return None if same and settings.get("form") else same

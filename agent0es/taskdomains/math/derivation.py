@@ -24,11 +24,10 @@ def judge(given: str, true: str, raw: str, settings: "dict[str, Any]") -> "dict[
     lines = [line for line in given.split("\n") if line.strip()]
     if len(lines) > 1:
         return derivation(lines, true, settings)
-    correct, why = None, "it has LaTeX that can't be read"
     if "\\" not in given:
         correct, why = attempted(lambda: compared(shape(given), shape(true), settings))
-    if correct is None:
-        correct, why = (True, "") if read_by_math_verify(raw, true) else (None, why)
+    else:
+        correct, why = read_by_math_verify(raw, true, settings)
     return {"correct": correct, "why": why}
 
 

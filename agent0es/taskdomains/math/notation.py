@@ -4,6 +4,9 @@ Every step is linear or stops after a bounded number of rounds, because what com
 """
 
 import re
+import unicodedata
+
+from agent0es.taskdomains.math.wrapping import closed, unwrapped
 
 ROUNDS = 12
 """Braces inside braces that are resolved; deeper ones are left, and nobody can read them."""
@@ -24,26 +27,17 @@ UNICODE = str.maketrans(
         "∪": " U ",
         "∅": "{}",
         "±": "+-",
-        "½": " 1/2",
-        "¼": " 1/4",
-        "¾": " 3/4",
-        "⅓": " 1/3",
-        "⅔": " 2/3",
         "°": " degrees",
         "′": "'",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u202f": " ",
-        **{superscript: f"^{digit}" for digit, superscript in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+        "∈": " in ",
     }
 )
-WRAPPERS = (
-    re.compile(r"\$\$?([^$]*)\$\$?"),
-    re.compile(r"\\\((.*)\\\)", re.DOTALL),
-    re.compile(r"\\\[(.*)\\\]", re.DOTALL),
-    re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}", re.DOTALL),
-    re.compile(r"\*\*([^*]*)\*\*"),
-    re.compile(r"(?:therefore,? |so,? |hence,? )?(?:the )?(?:final )?answer(?: is)?:? (.*)", re.IGNORECASE | re.DOTALL),
+SUPERSCRIPTS, SUBSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "₀₁₂₃₄₅₆₇₈₉₊₋"
+PLAIN_DIGITS = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, "0123456789+-" * 2)
+RAISED_DIGITS = re.compile(f"[{SUPERSCRIPTS}]+")
+LOWERED_DIGITS = re.compile(f"[{SUBSCRIPTS}]+")
+VULGAR = re.compile(
+    f"([0-9] ?)?(?:([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])|(?<![A-Za-z)])([{SUPERSCRIPTS[:10]}]+)[⁄/]([{SUBSCRIPTS[:10]}]+))"
 )
 COMMANDS = {
     **dict.fromkeys("left right displaystyle limits big Big bigl bigr Bigl Bigr".split(), ""),
@@ -70,11 +64,20 @@ COMMANDS = {
     "implies": "=>",
     "Rightarrow": "=>",
     "to": "->",
-    "lvert": "|",
-    "rvert": "|",
+    **dict.fromkeys("lvert rvert mid".split(), "|"),
+    "lbrace": "\x01",
+    "rbrace": "\x02",
 }
 COMMAND = re.compile(r"\\([A-Za-z]+) ?")
-SPACES = re.compile(r"\\[,;:! ]|~")
+SAFE_COMMANDS = frozenset(
+    "sum prod int lim to infty frac dfrac tfrac sqrt cdot times pi sin cos tan ln log exp left right binom limits "
+    ", !".split()
+)
+SPACES = re.compile(r"\\[,;: ]|~")
+NO_SPACE = re.compile(r"\\!|(?<=[0-9])\{,\}(?=[0-9]{3})")
+"""`1,\\!234` and `9{,}500` are numbers."""
+INLINE = re.compile(r"(?<!\\)\$((?! )[^$]+(?<![ \\]))\$(?![0-9])")
+"""A formula within a text: `$5$ cm`, where `$5 and $6` is money."""
 ESCAPED = re.compile(r"\\([%$#&_])")
 PERIOD = re.compile(r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}")
 MIXED_FRACTION = re.compile(r"([0-9])\s*\\[dtc]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
@@ -84,8 +87,13 @@ ROOT = re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*\{([^{}]*)\}")
 SQUARE_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}|\\sqrt\s*([0-9A-Za-z])")
 BINOMIAL = re.compile(r"\\[dt]?binom\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 RAISED = re.compile(r"(\^|_)\s*\{([^{}]*)\}")
-WORDS = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|operatorname|mbox|mathit)\s*\{([^{}]*)\}")
-MATRIX = re.compile(r"\\begin\{([pbvB]?matrix|array)\}(?:\{[lcr|]*\})?(.*?)\\end\{\1\}", re.DOTALL)
+WORDS = re.compile(r"\\(?:boxed|fbox|text|textbf|textrm|mathrm|mathbf|operatorname|mbox|mathit|mathbb)\s*\{([^{}]*)\}")
+MATRIX = re.compile(
+    r"(?P<open>(?:\\left ?)?[\[(] ?)?\\begin ?\{(?P<kind>[pbB]?(?:small)?matrix|array)\}(?:\{[lcr|]*\})?(?P<rows>.*?)"
+    r"\\end ?\{(?P=kind)\}(?(open) ?(?:\\right ?)?[\])])",
+    re.DOTALL,
+)
+"""A matrix with the brackets around it, if any; `vmatrix` is a determinant and stays."""
 DEGREES = re.compile(r"\^\s*(?:\{\s*)?\\circ\s*\}?")
 UNICODE_ROOT = re.compile(r"√ ?(?:([0-9]+(?:\.[0-9]+)?|[A-Za-z])|(?=\())")
 WHOLE = re.compile(r"-?[0-9]+")
@@ -93,50 +101,49 @@ GROUP = re.compile(r"(?<=.)\{([^{}]*)\}")
 
 
 def clean(text: str) -> str:
-    """The answer without what says nothing: spaces around, quotes, `$`, a full stop at the end, exotic minus signs."""
-    text = re.sub(r"[\u2010-\u2015\u2212]", "-", text).strip()
-    text = text.removesuffix(".").strip().strip("$`").strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        text = text[1:-1]
-    return text
+    """The answer without what says nothing: spaces, quotes, markup and labels around it, a full stop at the end."""
+    return unwrapped(text)
 
 
 def plain(text: str) -> str:
     """The text in plain notation. What can't be translated is left as it is, with its backslashes."""
-    text = unwrapped(text.strip())
-    text = UNICODE_ROOT.sub(lambda found: f"sqrt({found[1]})" if found[1] else "sqrt", text)
-    text = clean(text.translate(UNICODE))
-    if "\\" in text or "^{" in text:
+    text = INLINE.sub(r"\1", unwrapped(text))
+    text = UNICODE_ROOT.sub(lambda found: f"sqrt({found[1]})" if found[1] else "sqrt", VULGAR.sub(_vulgar, text))
+    text = LOWERED_DIGITS.sub(lambda found: f"_{found[0].translate(PLAIN_DIGITS)}", text)
+    text = RAISED_DIGITS.sub(_raised, text).translate(UNICODE)
+    if "\\" in text or "^{" in text or "{,}" in text:
         text = _from_latex(text)
-    return " ".join(text.split(" ")).strip()
+    return " ".join(text.split())
 
 
-def unwrapped(text: str) -> str:
-    """The text without `$…$`, `\\boxed{…}` and the like around the whole of it."""
-    for _ in range(4):
-        before = text
-        for wrapper in WRAPPERS:
-            found = wrapper.fullmatch(text.removesuffix(".").strip())
-            if found and _balanced(found[1]):
-                text = found[1].strip()
-        if text == before:
-            break
-    return text
+def safe_latex(text: str) -> str:
+    """The text, where it is LaTeX for math_verify; else nothing.
+
+    math_verify drops what it doesn't know and reads the rest. So here are only commands of mathematics, closed braces,
+    single letters, and numbers without decimals, which it rounds.
+    """
+    commands = re.findall(r"\\([A-Za-z]+|.)", text)
+    rest = re.sub(r"\\([A-Za-z]+|.)", " ", text)
+    plain_letters = re.fullmatch(r"(?:[0-9 {}^_+\-*/=()|!,]|(?<![A-Za-z])d?[A-Za-z](?![A-Za-z]))*", rest)
+    return text if "\\" in text and SAFE_COMMANDS.issuperset(commands) and plain_letters and closed(text) else ""
 
 
-def _balanced(text: str) -> bool:
-    """Whether no brace closes what was opened outside."""
-    depth = 0
-    for letter in text:
-        depth += (letter == "{") - (letter == "}")
-        if depth < 0:
-            return False
-    return True
+def _vulgar(found: re.Match[str]) -> str:
+    """`2½` is `2 1/2`; where no digit is before it, the fraction stands in brackets."""
+    top, bottom = (found[3], found[4]) if found[3] else unicodedata.normalize("NFKC", found[2]).split("⁄")
+    fraction = f"{top}/{bottom}".translate(PLAIN_DIGITS)
+    return f"{found[1].strip()} {fraction}" if found[1] else f"({fraction})"
+
+
+def _raised(found: re.Match[str]) -> str:
+    digits = found[0].translate(PLAIN_DIGITS)
+    return f"^{digits}" if digits.isdecimal() else f"^({digits})"
 
 
 def _from_latex(text: str) -> str:
     text = MATRIX.sub(_matrix, text)
     text = DEGREES.sub(" degrees", text)
+    text = NO_SPACE.sub(lambda found: "" if found[0] == "\\!" else ",", text)
     text = ESCAPED.sub(r"\1", SPACES.sub(" ", text))
     text = text.replace("\\{", "\x01").replace("\\}", "\x02")
     text = PERIOD.sub(r"(\1)", text)
@@ -165,5 +172,5 @@ def _fraction(found: re.Match[str]) -> str:
 
 
 def _matrix(found: re.Match[str]) -> str:
-    rows = [row.strip() for row in re.split(r"\\\\|\\cr", found[2]) if row.strip()]
+    rows = [row.strip() for row in re.split(r"\\\\|\\cr", found["rows"]) if row.strip()]
     return "[" + ", ".join("[" + ", ".join(cell.strip() for cell in row.split("&")) + "]" for row in rows) + "]"

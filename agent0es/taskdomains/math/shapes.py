@@ -14,7 +14,14 @@ Leaf = Callable[[str, str], "bool | None"]
 MOST_ITEMS = 60
 INFINITE = re.compile(r"[+-]?\s*(?:oo|inf|infinity)", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?|[a-z]\([a-z]\)|[a-z]'+(?:\([a-z]\))?")
-NOTHING = re.compile(r"\{ *\}|EmptySet|(?:there (?:is|are) )?no (?:real )?(?:solutions?|roots?)|none", re.IGNORECASE)
+NOTHING = re.compile(
+    r"\{ *\}|EmptySet|(?:the )?empty set|(?:there (?:is|are) |(?:the |this )?(?:equation|system|it) has )?"
+    r"no (?:real )?(?:solutions?|roots?)(?: exists?)?|none",
+    re.IGNORECASE,
+)
+LEFT_OUT = re.compile(r"\.\.|…|\\[lcd]?dots")
+BUILDER = re.compile(r"\{ ?([A-Za-z])(?: in R)? ?[|:](.*[<>=].*)\}")
+"""`{x | x > 1}`."""
 RELATION = re.compile(r"(<=|>=|<|>)")
 MATRIX = re.compile(r"(?:Immutable)?(?:Dense)?Matrix\((.*)\)", re.DOTALL)
 SYMPY_INTERVAL = re.compile(r"Interval(\.open|\.Lopen|\.Ropen)?\(([^()]*(?:\([^()]*\))?[^()]*)\)")
@@ -27,12 +34,16 @@ class Shape:
     """One answer, split."""
 
     kind: str
-    """value, bare (a, b without brackets), list, set, union, interval, named (assignments), equation, relation."""
+    """value, bare (a, b without brackets), list, set, union, both (what lies in all), interval, named (assignments),
+    equation, relation, open (it says that something is left out)."""
     items: "tuple[Shape, ...]" = ()
     text: str = ""
     """value, equation, relation: the text. list, interval: the brackets, `[]`, `(]`."""
     names: tuple[str, ...] = ()
     """named: what stands on the left, one for each item."""
+
+
+REALS = Shape("interval", (Shape("value", text="-oo"), Shape("value", text="oo")), "()")
 
 
 def every(judged: "Iterable[bool | None]") -> "bool | None":
@@ -72,6 +83,13 @@ def shape(text: str, depth: int = 0) -> Shape:
     text = text.strip()
     if depth > 4 or not text:
         return Shape("value", text=text)
+    if LEFT_OUT.search(text):
+        return Shape("open", text=text)
+    built = BUILDER.fullmatch(text)
+    if built:
+        return shape(built[2], depth + 1)
+    if text.lower() in ("reals", "all real numbers", "all reals"):
+        return REALS
     if NOTHING.fullmatch(text):
         return Shape("set")
     matrix = MATRIX.fullmatch(text)
@@ -100,6 +118,8 @@ def shape(text: str, depth: int = 0) -> Shape:
 def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, python_list: bool = False) -> "bool | None":
     """Whether the two say the same. `unordered`: the true list is a solution set. `python_list`: it was printed by
     Python, so that `[1, 2]` is no interval."""
+    if given.kind == "open":
+        return None
     if unordered and true.kind == "list":
         if all(item.kind == "list" for item in true.items) and true.items and given.kind in ("bare", "list"):
             given = _points(given)  # solutions of a system: [(1, 2), (2, 1)]
@@ -115,9 +135,11 @@ def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, pyth
             return _compare_sets(given, true, leaf)
         case "union":
             parts = given.items if given.kind == "union" else (given,)
-            return _match(parts, true.items, lambda one, other: compare(one, other, leaf))
+            return _match(parts, true.items, lambda one, other: compare(one, other, leaf)) or None  # parts may overlap
         case "interval":
             return _compare_intervals(given, true, leaf)
+        case "both" | "open":
+            return None
     return _compare_lists(given, true, leaf, python_list)
 
 
@@ -130,7 +152,7 @@ def _one(given: Shape, judge: "Callable[[str], bool | None]", whole: bool = Fals
         return judge(f"{name} = {value}") if whole else judge(value)
     if given.kind in ("set", "list") and len(given.items) == 1:
         return _one(given.items[0], judge, whole)
-    return False
+    return None if given.kind == "both" else False
 
 
 def _compare_named(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
@@ -157,6 +179,8 @@ def _compare_sets(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
         return False if true.items and all(item.kind == "value" for item in true.items) else None
     if given.kind == "interval":
         return False
+    if given.kind in ("union", "both", "relation", "equation"):
+        return None
     if given.kind == "list" and given.text == "()" and len(given.items) == 2:
         same = _match(given.items, true.items, lambda one, other: compare(one, other, leaf))
         return None if same else same  # a point or an open interval
@@ -179,7 +203,8 @@ def _match(
 def _compare_intervals(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
     given = _as_interval(given)
     if given.kind != "interval":
-        return False
+        known = given.kind in ("bare", "list", "set", "named") and all(item.kind == "value" for item in given.items)
+        return False if known or (given.kind == "value" and not _letters(given.text)) else None
     brackets = [
         one == other or bool(INFINITE.fullmatch(end.text))
         for one, other, end in zip(given.text, true.text, true.items, strict=True)
@@ -199,8 +224,12 @@ def _end(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
 def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> "bool | None":
     if given.kind == "interval" and true.kind == "list" and len(true.items) == 2:
         return _compare_intervals(given, _as_interval(true), leaf)
-    if given.kind in ("set", "union", "relation", "equation") and (given.items or true.items):
+    if given.kind in ("union", "both", "relation", "equation"):
+        return None
+    if given.kind == "set" and (given.items or true.items):
         return False
+    if len(given.items) == 1 and _depth(given) == _depth(true) + 1 > 2:
+        given = given.items[0]  # a matrix in one more pair of brackets
     items = given.items if given.kind in ("bare", "list", "set") else (given,)
     if len(items) != len(true.items):
         return False
@@ -211,6 +240,11 @@ def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> 
     if same is True and brackets_differ and not python_list and len(items) == 2 and items[0].kind == "value":
         return None  # [1, 2] and (1, 2) are the same pair, or a closed and an open interval
     return same
+
+
+def _depth(one: Shape) -> int:
+    """How many lists are around the values."""
+    return 1 + max(map(_depth, one.items), default=0) if one.kind == "list" else 0
 
 
 def _as_interval(given: Shape) -> Shape:
@@ -227,8 +261,10 @@ def _points(given: Shape) -> Shape:
 
 def _alternatives(parts: list[str], separator: str, depth: int) -> Shape:
     shapes = [shape(part, depth + 1) for part in parts]
+    if separator == " U " and all(one.kind == "set" for one in shapes):
+        return Shape("set", tuple(item for one in shapes for item in one.items))
     if separator == " U " or any(one.kind in ("interval", "union") for one in shapes):
-        return Shape("union" if separator != " and " else "relation", tuple(map(_as_interval, shapes)), " ")
+        return Shape("union" if separator != " and " else "both", tuple(map(_as_interval, shapes)))
     if separator == " and " and all(one.kind == "named" for one in shapes):
         return _gather(shapes, alternatives=False)
     inner = [item for one in shapes for item in (one.items if one.kind in ("bare", "set") else (one,))]
@@ -324,7 +360,7 @@ def _equation(text: str, depth: int) -> Shape:
         return Shape("equation", text=text)
     within = re.fullmatch(r"([A-Za-z]) in (.*)", text)
     if within:
-        return shape(within[2], depth + 1)
+        return REALS if within[2] in ("R", "Reals") else shape(within[2], depth + 1)
     return Shape("equation" if len(parts) > 1 else "value", text=text)
 
 

@@ -11,14 +11,18 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall
-from agent0es.taskdomains.math.notation import clean, plain
-from agent0es.taskdomains.math.shapes import Shape, compare, shape
-from agent0es.taskdomains.math.units import read_number, same_quantity, split_unit
+from agent0es.taskdomains.math.intervals import same_reals
+from agent0es.taskdomains.math.notation import clean, plain, safe_latex
+from agent0es.taskdomains.math.numbers import read_number, value_of
+from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, Shape, compare, shape
+from agent0es.taskdomains.math.texts import BASED, same_text, tight
+from agent0es.taskdomains.math.units import Quantity, read_quantity, same_quantity
 
 LONGEST = 2000
 """Characters; no answer of this domain is nearly as long."""
@@ -26,9 +30,19 @@ LONGEST_SYMBOLIC = 600
 MOST_LINES = 30
 
 BRACKETED = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*,[^\[\]()]*)\)")
-BASED = re.compile(r"0[bxo][0-9a-f]+")
-UNKNOWN = re.compile(r"[a-z] ?= ?", re.IGNORECASE)
-BARE_ARITHMETIC = re.compile(r"[-+*/^0-9.,() e]*", re.IGNORECASE)
+NO_ARITHMETIC = re.compile(r"(?!.*//)[-+0-9.,/ ]+")
+"""Of what isn't read as a number: several of them, or a division by zero."""
+UNIT_MEANT = re.compile(r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z])")
+"""`5k`, `5 A`: five times an unknown, five thousand, five of something."""
+CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
+"""`C(12, 1)`, `0xc`: no products."""
+SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
+VOWELS, FACTORS = frozenset("aeiouy"), frozenset("abcxyzei")
+"""`xy` and `2mn` are products of letters; `72 red`, `not 72` and `12/day` have words."""
+NO_NUMBER = re.compile(r"nan|null|undefined", re.IGNORECASE)
+LONE_CONSTANT = re.compile(r"[-+]?(?:pi|oo)")
+LETTER_OR_CONSTANT = frozenset("eiEI")
+DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)")
 LETTERS = re.compile(r"[A-Za-z]+")
 WORDS = frozenset(
     "sqrt sin cos tan cot sec csc asin acos atan sinh cosh tanh exp log ln pi oo abs Abs cbrt arcsin arccos arctan "
@@ -41,7 +55,6 @@ NO_MATHEMATICS = re.compile(
     r"|(?:[a-z]+[-/+*])+[a-z]{2,}(?:[-/+*][a-z]+)*|[^{]*:.*|.*[^0-9.]0[0-9].*"
 )
 """Dates, words spelled or joined (`c-a-t`, `red/cap`), times: to be compared as texts."""
-TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 PERCENT = re.compile(
     r"\b(?:what|which) percent(?:age)?\b|\bas a percent|\bpercentage\b|\bhow many percent\b", re.IGNORECASE
 )
@@ -51,7 +64,7 @@ BEYOND = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]|(?:\^|\*\*) ?[^0-9 ]")
 """What `compare_expressions.py` can't read: products without a sign, exponents that are no numbers."""
 FORMS = {"expansion": "expanded", "square_expansion": "expanded", "factorization": "factored"}
 """Families whose task is a form: an equal answer in another form has not done it."""
-LIBRARY = ("shapes", "reader", "algebra", "derivation")
+LIBRARY = ("shapes", "intervals", "reader", "algebra", "derivation")
 """Modules of the program for the sandbox, each after those that it needs."""
 LOWEST_TERMS = frozenset({"fraction_simplification"})
 
@@ -62,21 +75,13 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
         return _judged(False, "none", "no answer was given")
     if len(answer) > LONGEST:
         return _judged(None, "exact", f"the answer has {len(answer)} characters: too long to judge")
-    given, true = clean(answer), task.reference
-    if given == true:
-        return _judged(True, "exact", f"the answer is {true}")
-    if BASED.fullmatch(true):
-        same = given.lower() in (true, true[2:])
-        return _judged(same, "exact", _compared(given, true, same))
-    if true.lower() in ("true", "false"):
-        same = TRUTHS.get(given.lower()) is TRUTHS[true.lower()]
-        return _judged(same, "exact", _compared(given, true, same))
-    goal = plain(true)
-    if len(true) > LONGEST or not is_mathematics(goal):
-        same = " ".join(given.split()) == true
-        return _judged(same, "exact", _compared(given, true, same))
-    matrix = "\\begin" in answer
-    lines = [] if matrix else [plain(line) for line in STEPS.split(answer.strip()) if line.strip()]
+    given, true = clean(answer), clean(task.reference)
+    if given == true or answer.strip() == task.reference:
+        return _judged(True, "exact", f"the answer is {task.reference}")
+    goal = plain(task.reference)
+    if _is_text(given, true, goal):
+        return _told(same_text(given, true), "exact", given, task)
+    lines = [] if "\\begin" in answer else [_line(line) for line in STEPS.split(given) if line.strip()]
     if len(lines) > 1:
         return _judge_lines(lines, goal, answer, task)
     return _judge_line(plain(answer), goal, given, task)
@@ -100,7 +105,7 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     if not isinstance(correct, bool | None) or not isinstance(steps, list):
         return _judged(None, "symbolic", unclear)
     if correct is None:
-        explanation = f"{unclear}: {_short(why)}" if why else unclear
+        explanation = f"{unclear}: {_short(why, 120)}" if why else unclear
     else:
         explanation = why if steps and why else _compared(clean(answer or ""), task.reference, correct)
     breakdown = {f"step {i}": float(step is True) for i, step in enumerate(steps, 1)}
@@ -120,69 +125,87 @@ def normal_form(answer: str | None) -> str | None:
 
 def is_mathematics(text: str) -> bool:
     """Whether a reference in plain notation is mathematics or a number with a unit, rather than words."""
-    number, unit = split_unit(text)
-    if unit is not None and read_number(number) is not None:
+    if text in LETTER_OR_CONSTANT or LONE_CONSTANT.fullmatch(text):
+        return True
+    quantity = read_quantity(text)
+    if quantity is not None and quantity.written:
         return True
     return not NO_MATHEMATICS.fullmatch(text) and _readable(text)
 
 
+def _is_text(given: str, true: str, goal: str) -> bool:
+    """Whether the true answer is to be compared as a text: a word, a truth, a date, or a letter beside a letter."""
+    if len(true) > LONGEST or BASED.fullmatch(true) or not is_mathematics(goal):
+        return True
+    return goal in LETTER_OR_CONSTANT and given.isalpha() and given.lower() != goal.lower()
+
+
 def _readable(text: str) -> bool:
     """Whether a text may be mathematics: the letters are unknowns, constants or the names of functions."""
-    if not text.isascii() or not OPERATOR.search(text) or '"' in text or "'" in text:
+    return bool(OPERATOR.search(text)) and _known_words(text)
+
+
+def _known_words(text: str) -> bool:
+    if not text.isascii() or '"' in text or "'" in text:
         return False
     return all(len(word) == 1 or word in WORDS or _product_of_letters(word, text) for word in LETTERS.findall(text))
 
 
 def _product_of_letters(word: str, text: str) -> bool:
     """`xy`, `abc`: where there is more than words with hyphens between them."""
-    return len(word) <= 3 and word.islower() and bool(re.search(r"[+*/^=<>0-9(]", text))
+    return (len(word) == 2 or (len(word) == 3 and word.islower())) and bool(re.search(r"[+*/^=<>0-9(]", text))
 
 
 def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification | NeedsCall:
-    true = task.reference
-    if _tight(given) == _tight(goal) and not _unreduced(given, task):
-        return _judged(True, "exact", f"the answer is {true}")
+    if tight(given) == tight(goal) and not _unreduced(given, task):
+        return _judged(True, "exact", f"the answer is {task.reference}")
     settings = _settings(task)
-    given_shape, true_shape = shape(given), shape(goal)
-    numeric = read_number(split_unit(goal)[0]) is not None
-    if true_shape.kind == "value" and read_number(split_unit(given)[0]) is not None:
-        given_shape = Shape("value", text=given)  # the commas of 1,234,567 part no list
-    asks_percent = bool(PERCENT.search(task.description))
-    same = None
-    if "\\" not in given:  # what LaTeX is left is for math_verify
-        same = compare(
-            given_shape,
-            true_shape,
-            lambda one, other: _same_number(one, other, asks_percent),
-            unordered=settings["unordered"],
-            python_list=settings["python_list"],
-        )
-    method = "numeric" if numeric else "exact"
+    method = "exact" if read_quantity(goal) is None else "numeric"
+    if LEFT_OUT.search(given):
+        return _judged(None, method, f"{_short(shown)} leaves something out")
+    leaf = _Leaf(bool(PERCENT.search(task.description)), settings["worked_out"])
+    same, open_ = leaf.whole(given, goal), False
+    if same is None and not leaf.open and "\\" not in given:  # what LaTeX is left is for math_verify
+        given_shape, true_shape = shape(given), shape(goal)
+        open_ = not all(_understood(text) for text in _leaves(given_shape))
+        same = None if open_ else same_reals(given_shape, true_shape, value_of)
+        if same is None and not open_:
+            same = compare(
+                given_shape,
+                true_shape,
+                leaf.part,
+                unordered=settings["unordered"],
+                python_list=settings["python_list"],
+            )
     if same is True and _unreduced(given, task):
         return _judged(False, method, f"{_short(shown)} is not in lowest terms")
     if same is not None:
-        return _judged(same, method, _compared(shown, true, same))
-    if split_unit(goal)[1] is not None or (numeric and split_unit(given)[1] not in (None, "thing")):
-        return _judged(
-            None, "numeric", f"{_short(shown)} could not be compared with {true}: a unit is missing or unknown"
-        )
-    if not _readable(given) and "\\" not in given and not LETTERS.fullmatch(given):
-        return _judged(False, "symbolic", f"{_short(shown)} is not an expression like {true}")
+        return _told(same, method, shown, task)
+    if open_ or leaf.open:
+        return _told(None, method, shown, task, leaf.open or "it says more than is understood")
+    raw = safe_latex(shown)
+    if "\\" in given and not raw:
+        return _told(None, "symbolic", shown, task, "it has LaTeX that can't be read")
     if len(given) > LONGEST_SYMBOLIC or len(goal) > LONGEST_SYMBOLIC:
-        return _judged(None, "symbolic", f"{_short(shown)} is too long to compare with {_short(true)}")
-    return NeedsCall("python", _program(given, goal, shown, settings))
+        return _judged(None, "symbolic", f"{_short(shown)} is too long to compare with {_short(task.reference)}")
+    return NeedsCall("python", _program(given, goal, raw, settings))
+
+
+def _line(text: str) -> str:
+    """A line of a derivation; the sign at its beginning says that it goes on."""
+    return f"= {plain(text)}" if text.lstrip().startswith("=") else plain(text)
 
 
 def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verification | NeedsCall:
     """An answer of several lines is a derivation. Lines that are all bare numbers are several answers."""
-    if all(read_number(line) is not None for line in lines):
+    if len({read_number(line) for line in lines} - {None}) == len(set(lines)) > 1:
         return _judged(False, "numeric", f"{len(lines)} numbers are not the answer {task.reference}")
     if not all(re.search(r"[0-9a-z]", line) for line in lines) or len(lines) > MOST_LINES:
         return _judged(None, "symbolic", f"{_short(answer)} has lines that can't be checked")
     if sum(map(len, lines)) > LONGEST_SYMBOLIC * 2:
         return _judged(None, "symbolic", f"{_short(answer)} is too long to check")
     if not all(map(_readable, lines)):
-        return _judged(False, "symbolic", f"{_short(answer)} is not mathematics line by line")
+        return _told(None, "symbolic", answer, task, "not every line is mathematics")
     return NeedsCall("python", _program("\n".join(lines), goal, "", _settings(task)))
 
 
@@ -194,27 +217,81 @@ def _settings(task: Task) -> dict[str, Any]:
         "unordered": action.startswith("math[solve"),
         "python_list": bool(action),
         "form": FORMS.get(task.family, ""),
+        "worked_out": bool(action),
         "antiderivative": integral or bool(re.search(r"\+ ?C\b", task.reference)),
     }
 
 
-def _same_number(given: str, true: str, asks_percent: bool) -> bool | None:
-    """The leaf of a comparison in-process: decided where the true part is a number and the given one is one, or can't
+class _Leaf:
+    """The leaf of a comparison in-process: decided where the true part is a quantity and the given one is one, or can't
     be; None for algebra."""
-    quantity = same_quantity(given, true, asks_percent)
-    if quantity is not None:
-        return quantity
-    wanted, unit = split_unit(true)
-    goal = read_number(wanted)
-    if goal is None:
-        return True if _tight(given) == _tight(true) else None
-    if read_number(split_unit(given)[0]) is not None:
-        return None
-    if BARE_ARITHMETIC.fullmatch(given):
-        return False  # a sum is not its result; and no number was read
-    words = LETTERS.findall(given)
-    known = all(len(word) == 1 or word in WORDS for word in words) and any(word in {*WORDS, "e", "i"} for word in words)
-    return None if known and given.isascii() and unit is None else False
+
+    def __init__(self, asks_percent: bool, worked_out: bool) -> None:
+        self.asks_percent = asks_percent
+        self.worked_out = worked_out
+        self.open = ""
+        """Why it can't be decided at all, where algebra can't either."""
+
+    def whole(self, given: str, true: str) -> bool | None:
+        """The judgement of a whole answer that is one quantity, or a line of equal ones: `17*25 = 425`."""
+        goal = read_quantity(true)
+        if goal is None:
+            return None
+        comma = DECIMAL_COMMA.fullmatch(given)
+        if comma and read_quantity(given) is None and read_number(f"{comma[1]}.{comma[2]}") == goal.value:
+            self.open = "a comma may part decimals or a list"
+            return None
+        values = [read_quantity(part.strip()) for part in given.split("=")]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return None
+        for before, after in pairwise(known):
+            if same_quantity(before, after) is False and same_quantity(after, before) is False:
+                return False
+        return self._same(known[-1], goal)
+
+    def part(self, given: str, true: str) -> bool | None:
+        """The judgement of one part of an answer."""
+        goal, value = read_quantity(true), read_quantity(given)
+        if INFINITE.fullmatch(true) and INFINITE.fullmatch(given):
+            return given.startswith("-") == true.startswith("-")
+        if goal is None:
+            return True if tight(given) == tight(true) else None
+        if value is not None:
+            return self._same(value, goal)
+        if goal.dimension is not None or goal.unit == "%":
+            self.open = "a unit is missing or unknown"
+            return None
+        words = LETTERS.findall(given)
+        if NO_ARITHMETIC.fullmatch(given) or INFINITE.fullmatch(given) or NO_NUMBER.fullmatch(given):
+            return False
+        if "=" in given or "!" in given:
+            return None
+        return False if words and all(len(word) == 1 and word not in LETTER_OR_CONSTANT for word in words) else None
+
+    def _same(self, given: Quantity, true: Quantity) -> bool | None:
+        same = same_quantity(given, true, self.asks_percent)
+        if same is None:
+            self.open = "a unit is missing or unknown"
+        return same and (given.written or not self.worked_out)
+
+
+def _leaves(one: Shape) -> list[str]:
+    """The texts that a shape is made of."""
+    return [one.text] if not one.items and one.kind != "set" else [text for item in one.items for text in _leaves(item)]
+
+
+def _understood(text: str) -> bool:
+    """Whether a part of an answer is mathematics or a quantity, so that it may be called wrong."""
+    if not text.strip("[]() ") or INFINITE.fullmatch(text) or NO_NUMBER.fullmatch(text):
+        return True
+    if read_quantity(text) is not None:
+        return True
+    if re.search(r"[:\[{]", text) or UNIT_MEANT.fullmatch(text) or CALL_OR_BASE.search(text) or not _known_words(text):
+        return False
+    return all(
+        word in WORDS or VOWELS.isdisjoint(word) or FACTORS.issuperset(word) for word in SHORT_WORD.findall(text)
+    )
 
 
 def _unreduced(given: str, task: Task) -> bool:
@@ -226,11 +303,6 @@ def _unreduced(given: str, task: Task) -> bool:
     return value is not None and parts is not None and int(parts[2]) != value.denominator
 
 
-def _tight(text: str) -> str:
-    """The text without spaces beside signs; `1 2` is not `12`."""
-    return re.sub(r" ?([^\w ]) ?", r"\1", " ".join(text.split()))
-
-
 def _items(text: str) -> list[str]:
     """The items of a list, with or without its brackets."""
     bracketed = BRACKETED.fullmatch(text)
@@ -239,7 +311,7 @@ def _items(text: str) -> list[str]:
 
 
 def _canonical(text: str) -> str:
-    number = read_number(text)
+    number = read_number(text.strip("$"))
     return " ".join(text.split()) if number is None else str(number)
 
 
@@ -279,6 +351,15 @@ def _judged(
             "breakdown": dict(breakdown or {}),
         }
     )
+
+
+def _told(
+    same: bool | None, method: str, given: str, task: Task, why: str = "it says more than is understood"
+) -> Verification:
+    """A judgement in the usual words."""
+    if same is None:
+        return _judged(None, method, f"{_short(given)} could not be compared with {_short(task.reference)}: {why}")
+    return _judged(same, method, _compared(given, task.reference, same))
 
 
 def _compared(given: str, true: str, same: bool) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from agent0es.domain.task import Verification
 from agent0es.taskdomains.math.notation import clean
-from agent0es.taskdomains.math.units import read_number
+from agent0es.taskdomains.math.numbers import read_number
 from agent0es.taskdomains.reasoning_gym.families.common import Compare
 
 LONGEST = 2000

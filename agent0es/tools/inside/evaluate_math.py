@@ -11,6 +11,7 @@ import re
 import sys
 
 import sympy
+import sympy.abc
 from sympy.parsing import sympy_parser as parser
 
 STRICT = (*parser.standard_transformations, parser.convert_xor)
@@ -42,6 +43,12 @@ SIGNS = str.maketrans({
 })  # fmt: skip
 UNIT_ALIASES = {"mph": "mile/hour", "kmh": "kilometer/hour", "kph": "kilometer/hour", "litre": "liter", "sec": "second",
                 "hr": "hour", "lb": "pound", "lbs": "pound", "min": "minute", "oz": "pound/16"}  # fmt: skip
+
+
+NUMBER = r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)"
+PERCENT = re.compile(rf"{NUMBER} ?(?:\\?%|percent\b|per cent\b)(?: of\b|(?= *(?:$|[)\],=<>*/^])))|{NUMBER}%(?= [-+] )")
+"""`15% of 80`, `5%`, `5% + 1`; `17 % 5` and `17%5` are remainders."""
+SHORT_WORDS = frozenset("of is as at by if in it on so the for per are how was has its all".split())
 
 
 class NotAllowed(Exception):
@@ -218,8 +225,22 @@ def spaced_units(text):
     return f"{head}convert({inner}{close}{rest}"
 
 
+def percentages(text):
+    """`15% of 80` as `(15/100)*80`."""
+    return PERCENT.sub(lambda found: f"({found[1] or found[2]}/100){'*' if found[0].endswith('of') else ''}", text)
+
+
+def words(text):
+    """Refuses what would be read as a product of its letters: `half of 80`."""
+    for word in re.findall(r"(?<![^\s(])[A-Za-z]{2,}(?![^\s),?])", text):
+        known = word in NAMES or word in PARSER or word in KEYWORDS or word in sympy.abc.__dict__
+        if not known and (len(word) > 3 or word.lower() in SHORT_WORDS):
+            raise ValueError(f"{word!r} is no mathematics: write it with numbers and signs")
+
+
 def evaluate(text):
     """The value of the text. As Python with `^` first, then with `2x` and `sin x`."""
+    text = percentages(text)
     if is_latex(text):
         text = from_latex(text)
     text = text.translate(SIGNS).replace(" mod ", " % ").strip().rstrip(";")
@@ -228,6 +249,8 @@ def evaluate(text):
     text = equations(spaced_units(text))
     first = None
     for transformations in (STRICT, LOOSE):
+        if transformations is LOOSE and "convert(" not in text:
+            words(text)
         try:
             code = parser.stringify_expr(text, {}, {**NAMES, **PARSER}, transformations)
             tree = ast.parse(code, mode="eval")

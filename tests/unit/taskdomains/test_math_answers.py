@@ -1,4 +1,4 @@
-"""What the math verifier says about a table of labelled answers, and about hostile ones. Runs in the real sandbox."""
+"""What the math verifier says about tables of labelled answers, and about hostile ones. Runs in the real sandbox."""
 
 import asyncio
 from collections import Counter
@@ -7,15 +7,16 @@ import pytest
 
 from agent0es.domain.task import Submission, Verification
 from agent0es.handlers.verify import judged
-from agent0es.sandbox import open_sandbox, probe
+from agent0es.sandbox import TierName, open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.taskdomains.math.verifier import judge
 from agent0es.tools.base import ToolLimits, ToolResult
 from agent0es.tools.python import PythonTool
-from tests.support.math_answers import Case, judge_all, labelled, task_of
+from tests.support.math_answers import TABLES, Case, judge_all, labelled, task_of
 
 needs_sandbox = pytest.mark.skipif(probe().tier is None, reason=probe().detail)
+TIERS: tuple[TierName, ...] = ("full", "kernel")
 CASES = labelled()
 
 
@@ -29,10 +30,10 @@ def verdicts() -> list[tuple[Case, Verification]]:
     return list(zip(CASES, found, strict=True))
 
 
-def test_the_table_has_three_hundred_answers_and_half_of_them_are_wrong() -> None:
+def test_the_tables_have_a_thousand_answers_and_half_of_them_are_not_right() -> None:
     count = Counter(case.label for case in CASES)
-    assert len(CASES) >= 300
-    assert count[False] >= len(CASES) / 2
+    assert len(CASES) >= 1000
+    assert count[True] <= len(CASES) / 2
     assert len({(case.answer, case.task.reference, case.task.reference_action) for case in CASES}) == len(CASES)
 
 
@@ -53,6 +54,30 @@ def test_what_must_stay_undecided_does_and_wrong_answers_are_called_wrong(
     verdicts: list[tuple[Case, Verification]],
 ) -> None:
     assert [named(case, found) for case, found in verdicts if found.correct is not case.label] == []
+
+
+@pytest.mark.parametrize("tier", [name for name in TIERS if probe((name,)).tier is not None])
+def test_math_verify_is_asked_inside_in_each_tier(tier: TierName) -> None:
+    """Sums and integrals, and what it would accept if it were asked alone: see `math_latex.txt`."""
+    cases = labelled([table for table in TABLES if table.name == "math_latex.txt"])
+    found = asyncio.run(judge_all([(case.answer, case.task) for case in cases], tier))
+    assert [named(case, one) for case, one in zip(cases, found, strict=True) if one.correct is not case.label] == []
+
+
+@needs_sandbox
+def test_where_math_verify_cannot_be_imported_the_verdict_says_so() -> None:
+    async def verdict() -> Verification:
+        async with open_sandbox() as sandbox:
+
+            async def call(needed: NeedsCall, purpose: str) -> ToolResult:
+                return await PythonTool(sandbox).run(
+                    needed.input, ToolLimits(timeout_seconds=20)
+                )  # no list for verifiers
+
+            return await judged(MathDomain(), Submission("\\sum_{k=1}^{n} k"), task_of("n*(n + 1)/2"), call)
+
+    found = asyncio.run(verdict())
+    assert found.correct is None and "math_verify can't be imported" in found.explanation
 
 
 @needs_sandbox

@@ -78,8 +78,8 @@ def test_answers_differ_and_one_answer_does_not_serve_all(family: Family, domain
     references = [task.reference for task in tasks]
     assert len(set(references)) >= 3
     assert max(map(references.count, references)) < 0.75 * SAMPLES
-    wrong = domain.judge(Submission("no answer at all"), tasks[0])
-    assert isinstance(wrong, Verification) and wrong.correct is False
+    sentence = domain.judge(Submission("no answer at all"), tasks[0])
+    assert isinstance(sentence, Verification) and not sentence.correct
 
 
 @every_family

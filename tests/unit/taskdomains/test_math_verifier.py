@@ -102,7 +102,6 @@ def test_right_answers(answer: str, reference: str) -> None:
         ("6 + 6", "12"),
         ("12\n13", "12"),
         ("1²", "12"),
-        ("\u0661\u0662", "12"),
         ("1,2", "12"),
         ("12 or 13 pens", "12"),
         ("12%", "12"),
@@ -120,12 +119,25 @@ def test_right_answers(answer: str, reference: str) -> None:
         ("0", "[]"),
         ("100000", "0x1e5"),
         ("101", "0x101f"),
-        ("__import__('os')", "x**2 + 7*x"),
-        ("expand(x)", "x**2 + 7*x"),
     ],
 )
 def test_wrong_answers(answer: str | None, reference: str) -> None:
     assert verdict(answer, reference) is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("\u0661\u0662", "12"),
+        ("twelve", "12"),
+        ("about 12", "12"),
+        ("__import__('os')", "x**2 + 7*x"),
+        ("expand(x)", "x**2 + 7*x"),
+        ("I think it is true", "True"),
+    ],
+)
+def test_what_is_not_understood_is_undecided(answer: str, reference: str) -> None:
+    assert verdict(answer, reference) is None
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
