@@ -25,9 +25,12 @@ class Dialect(Protocol):
     engine_options: Mapping[str, Any]
     """For SQLAlchemy's `create_engine`."""
     raw_events: str
-    """SQL for all events in order of position, as `verification.Row` has them: texts as the bytes that are stored."""
+    """SQL for the events from position `{first}` on, as `verification.Row` has them: texts as the bytes that are
+    stored."""
     raw_texts: str
     """SQL for the hash and the text of all texts, both as bytes, and whether they are of the right type."""
+    raw_handled: str
+    """SQL for the marks of what is handled, texts as bytes, and whether they are of the right type."""
 
     def prepare(self, engine: Engine) -> None:
         """Set up every new connection and how its transactions begin."""

@@ -1,8 +1,9 @@
 """Between the events of the catalogue and their stored bytes.
 
 The state of a stored event is one JSON object, `{"hash": …, "meta": {…}, "content": {…}}`, without spaces and in
-this order; `meta` ends with `measured`. `content` is canonical: sorted keys, no spaces, characters as themselves,
-type and version included, long texts as references. `hash` is the sha256 of exactly those bytes.
+this order. `meta` ends with `measured`, and where marks were made has `handled` before that. `content` is canonical:
+sorted keys, no spaces, characters as themselves, type and version included, long texts as references. `hash` is the
+sha256 of exactly those bytes.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 from agent0es.domain.events import Event, event_adapter
 from agent0es.domain.task import Scalar
 from agent0es.errors import LogError
-from agent0es.log.records import Meta
+from agent0es.log.records import Mark, Meta
 from agent0es.log.texts import extract, references, restore
 from agent0es.log.upcasting import upcast
 
@@ -133,6 +134,7 @@ def encode_state(content: Content, meta: Meta) -> bytes:
         "handler": meta.handler,
         "cause": str(meta.cause) if meta.cause else None,
         "correlation": meta.correlation,
+        **({"handled": meta.handled} if meta.handled else {}),
         "measured": dict(meta.measured),
     }
     try:
@@ -190,18 +192,29 @@ def _on_one_line(error: ValidationError) -> str:
 
 
 def decode_meta(data: bytes) -> Meta:
-    """Meta from its JSON."""
-    values: dict[str, Any] = pydantic_core.from_json(data)
-    measured: dict[str, Scalar] = values["measured"]
-    return Meta(
-        event_id=UUID(values["event_id"]),
-        time=values["time"],
-        host=values["host"],
-        handler=values["handler"],
-        cause=UUID(values["cause"]) if values["cause"] else None,
-        correlation=values["correlation"],
-        measured=measured,
-    )
+    """Meta from its JSON. Raises LogError when it can't be read."""
+    try:
+        values: dict[str, Any] = pydantic_core.from_json(data)
+        measured: dict[str, Scalar] = values["measured"]
+        return Meta(
+            event_id=UUID(values["event_id"]),
+            time=values["time"],
+            host=values["host"],
+            handler=values["handler"],
+            cause=UUID(values["cause"]) if values["cause"] else None,
+            correlation=values["correlation"],
+            measured=measured,
+            handled=tuple(map(_mark, values.get("handled", ()))),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LogError(f"the meta of an event is not what agent0es writes ({type(error).__name__}: {error})") from None
+
+
+def _mark(values: Sequence[Any]) -> Mark:
+    mark = Mark(*values)
+    if [type(value) for value in mark] != [str, int, str, int]:
+        raise ValueError("a mark of what is handled is of other types")
+    return mark
 
 
 class EventMapper(es.Mapper[Any]):

@@ -26,9 +26,11 @@ class Postgresql:
     in_memory = False
     raw_events = (
         "SELECT seq, convert_to(stream, 'UTF8'), version, convert_to(topic, 'UTF8'), convert_to(run, 'UTF8'), "
-        "convert_to(event_id, 'UTF8'), state, convert_to(chain_hash, 'UTF8'), true FROM events ORDER BY seq"
+        "convert_to(event_id, 'UTF8'), state, convert_to(chain_hash, 'UTF8'), true "
+        "FROM events WHERE seq >= {first} ORDER BY seq"
     )
     raw_texts = "SELECT convert_to(sha256, 'UTF8'), text, true FROM texts"
+    raw_handled = "SELECT convert_to(run, 'UTF8'), position, convert_to(handler, 'UTF8'), committed, true FROM handled"
 
     def __init__(self, url: URL, *, busy_seconds: float) -> None:
         self.name = url_without_secrets(url._replace(password=None).render_as_string(), mask="")

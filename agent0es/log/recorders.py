@@ -98,11 +98,16 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
         super().__init__(datastore, events)
         self.tables = log_tables
 
-    def append(self, connection: Connection, rows: Sequence[NewRow]) -> list[tuple[int, str]]:
-        """Insert rows within a write transaction; returns the position and chain hash of each."""
+    def append(
+        self, connection: Connection, rows: Sequence[NewRow], tail: tuple[int, str | None] | None = None
+    ) -> list[tuple[int, str]]:
+        """Insert rows within a write transaction; returns the position and chain hash of each.
+
+        `tail` is the log's as the dialect has it, for who knows it already.
+        """
         if not rows:
             return []
-        position, last_hash = self.datastore.dialect.tail(connection)
+        position, last_hash = self.datastore.dialect.tail(connection) if tail is None else tail
         previous = last_hash or GENESIS
         given, parameters = [], []
         for row in rows:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from agent0es.domain.events import Event
@@ -17,6 +18,17 @@ class NewEvent:
     event: Event
     measured: Mapping[str, Scalar] = field(default_factory=dict)
     """How it went: seconds, tokens per second, peak memory… Meta, not content."""
+
+
+class Mark(NamedTuple):
+    """A handler is done with a cause on behalf of a run."""
+
+    run: str
+    position: int
+    """Of the cause."""
+    handler: str
+    committed: int
+    """The last event of what came of it, or one after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,9 @@ class Meta:
     correlation: str
     """The run."""
     measured: Mapping[str, Scalar] = field(default_factory=dict)
+    handled: tuple[Mark, ...] = ()
+    """The mark that was made with this event, and those of its run that were made without events since the last one.
+    So the chain covers them (`marks`)."""
 
 
 @dataclass(frozen=True, slots=True)

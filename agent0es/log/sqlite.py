@@ -34,10 +34,15 @@ class Sqlite:
         "CAST(state AS BLOB), CAST(chain_hash AS BLOB), "
         "typeof(stream) || typeof(version) || typeof(topic) || typeof(chain_hash) = 'textintegertexttext' "
         "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' "
-        "AND (typeof(state) = 'text' OR event_id IS NULL) FROM events ORDER BY seq"
+        "AND (typeof(state) = 'text' OR event_id IS NULL) FROM events WHERE seq >= {first} ORDER BY seq"
     )
     raw_texts = (
         "SELECT CAST(sha256 AS BLOB), CAST(text AS BLOB), typeof(sha256) || typeof(text) = 'texttext' FROM texts"
+    )
+    raw_handled = (
+        "SELECT CAST(run AS BLOB), position, CAST(handler AS BLOB), committed, "
+        "typeof(run) || typeof(position) || typeof(handler) || typeof(committed) = 'textintegertextinteger' "
+        "FROM handled"
     )
 
     def __init__(self, url: URL, *, busy_seconds: float, synchronous: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -21,9 +22,19 @@ from agent0es.files import replacing
 from agent0es.log.admission import check_event
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
+from agent0es.log.marks import MarkIndex
+from agent0es.log.records import Mark
 from agent0es.log.schema import events, handled, texts
 from agent0es.log.texts import references
-from agent0es.log.verification import ChainReport, Row, TextIndex, stored_rows, verify_rows
+from agent0es.log.verification import (
+    ChainReport,
+    Row,
+    TextIndex,
+    events_from,
+    stored_rows,
+    verify_rows,
+    with_marks,
+)
 
 HEADER, FORMAT = "agent0es_log", 1
 BATCH_ROWS = 1000
@@ -46,39 +57,51 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
                 write("event", _event(row))
                 yield row
 
-        index = TextIndex()
+        index, marks = TextIndex(), MarkIndex()
         write(HEADER, FORMAT)
         for sha256, text, typed in stored_rows(connection, datastore.dialect.raw_texts):
             index.add(sha256, text, typed)
             write("text", {"sha256": sha256.decode(errors="replace"), "text": text.decode(errors="replace")})
-        report = verify_rows(written(stored_rows(connection, datastore.dialect.raw_events)), index)
+        report = verify_rows(written(events_from(connection, datastore.dialect)), index, marks=marks)
+        if report.ok:
+            columns = (handled.c.run, handled.c.position, handled.c.handler)
+            for row in connection.execute(select(*columns, handled.c.committed).order_by(*columns)):
+                mark = Mark(*row)
+                marks.hold(mark, all(map(isinstance, mark, (str, int, str, int))))
+                write("handled", mark._asdict())
+        report = with_marks(report, marks, partial(events_from, connection, datastore.dialect))
         if not report.ok:
             raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
-        columns = (handled.c.run, handled.c.position, handled.c.handler)
-        for mark in connection.execute(select(*columns, handled.c.committed).order_by(*columns)).mappings():
-            write("handled", dict(mark))
         write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
     return report
 
 
 def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainReport:
     """Recompute every hash in an exported file. Raises StoreError when it isn't one, or not a whole one."""
-    index = TextIndex()
+    index, marks = TextIndex(), MarkIndex()
     report: ChainReport | None = None
     for kind, lines in groupby(read_export(file), key=itemgetter(0)):
         if kind == "text":
             for _, text in lines:
                 index.add(text["sha256"].encode(), text["text"].encode())
         elif kind == "event":
-            report = verify_rows((_row(event) for _, event in lines), index, checkpoint)
+            report = verify_rows((_row(event) for _, event in lines), index, checkpoint, marks)
             if not report.ok:
                 return report
+        elif kind == "handled":
+            for _, mark in lines:
+                marks.hold(Mark(**mark))
         elif kind == "end":
             report = report or verify_rows([], index, checkpoint)
             if report.ok and next(lines)[1]["checkpoint"] != report.checkpoint.text:
                 raise StoreError(f"{file}: its checkpoint is not that of its events; export the log again")
     assert report is not None, "a file without an end is refused"
-    return report
+    return with_marks(report, marks, partial(_events_from, file))
+
+
+def _events_from(file: Path, first: int) -> Iterator[Row]:
+    """The events of an exported file from a position on."""
+    return (_row(event) for kind, event in read_export(file) if kind == "event" and event["seq"] >= first)
 
 
 def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainReport:

@@ -2,14 +2,15 @@
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
 between. It can't show that events are missing at the end, or that the whole log was written anew: that takes hashes
-which are kept elsewhere, see `checkpoint`. What it does not cover: which causes are marked as handled, and leases.
+which are kept elsewhere, see `checkpoint`. Which causes are marked as handled is covered as `marks` tells; leases are
+not covered.
 """
 
 import hashlib
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain as concatenated
@@ -21,7 +22,10 @@ from agent0es.errors import LogError
 from agent0es.log.chain import GENESIS, chain_bytes
 from agent0es.log.checkpoint import Checkpoint, origin_of
 from agent0es.log.datastore import Datastore
+from agent0es.log.dialects import Dialect
 from agent0es.log.mapper import is_catalogue_topic, split_state
+from agent0es.log.marks import MarkIndex
+from agent0es.log.records import Mark
 from agent0es.log.texts import references
 
 PAGE_ROWS = 2000
@@ -109,16 +113,24 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
         texts = TextIndex()
         for name, text, typed in stored_rows(connection, dialect.raw_texts):
             texts.add(name, text, typed)
-        report = verify_rows(stored_rows(connection, dialect.raw_events), texts, checkpoint)
+        marks = MarkIndex()
+        report = verify_rows(events_from(connection, dialect), texts, checkpoint, marks)
         last = dialect.tail(connection)[0] if report.ok else 0
-    if report.ok and last != report.events:
-        problem = f"events up to {last} were appended, those after {report.events} are gone"
-        return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
-    return report
+        if report.ok and last != report.events:
+            problem = f"events up to {last} were appended, those after {report.events} are gone"
+            return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
+        for run, position, handler, committed, typed in stored_rows(connection, dialect.raw_handled):
+            marks.hold(Mark(_shown(run), position, _shown(handler), committed), typed)
+        return with_marks(report, marks, lambda first: events_from(connection, dialect, first))
 
 
-def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | None = None) -> ChainReport:
-    """Recompute every hash of rows from wherever they come; they should begin with position 1."""
+def verify_rows(
+    rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | None = None, marks: MarkIndex | None = None
+) -> ChainReport:
+    """Recompute every hash of rows from wherever they come; they should begin with position 1.
+
+    What the events say of marks goes into `marks`, to be held against them with `with_marks`.
+    """
     position, previous, first = 0, GENESIS.encode(), GENESIS
     known = 0 if checkpoint is None else checkpoint.size
 
@@ -126,7 +138,7 @@ def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | 
         return ChainReport(not problem, events or position, texts.count, previous.decode(), first_bad, problem, first)
 
     for row in rows:
-        problem = _problem(row, position + 1, previous, texts)
+        problem = _problem(row, position + 1, previous, texts, marks)
         if not problem and checkpoint is not None:
             problem = _contradiction(position + 1, row[7].decode(), checkpoint)
         if problem:
@@ -143,6 +155,12 @@ def verify_rows(rows: Iterable[Row], texts: TextIndex, checkpoint: Checkpoint | 
     return report(None, "")
 
 
+def with_marks(report: ChainReport, marks: MarkIndex, events: Callable[[int], Iterable[Row]]) -> ChainReport:
+    """A good report, unless something is wrong with the marks. `events` are the rows from a position on, once more."""
+    found = marks.finding(events) if report.ok else None
+    return report if found is None else replace(report, ok=False, first_bad=found[0], problem=found[1])
+
+
 def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> str:
     if position == 1 and checkpoint.origin != origin_of(chain_hash):
         return "the checkpoint is of another log, or this one was written anew"
@@ -151,7 +169,7 @@ def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> st
     return ""
 
 
-def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
+def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex, marks: MarkIndex | None) -> str:
     seq, stream, version, topic, run, event_id, state, chain_hash, typed = row
     if seq != expected:
         return f"position {expected} is missing" if seq > expected else f"position {seq} is out of order"
@@ -179,6 +197,11 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex) -> str:
     for name in references(parts.content):
         if name not in texts:
             return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"
+    if marks is not None:
+        try:
+            marks.add(seq, run, topic, meta, parts.content)
+        except LogError as error:
+            return str(error)
     return ""
 
 
@@ -189,6 +212,11 @@ _CORRELATION = b'"correlation":'
 def _correlation(run: bytes) -> bytes:
     """What an event's meta says when the run is this one."""
     return b"%b%b," % (_CORRELATION, json.dumps(run.decode(errors="replace"), ensure_ascii=False).encode())
+
+
+def events_from(connection: Connection, dialect: Dialect, first: int = 1) -> Iterator[Row]:
+    """The stored events from a position on."""
+    return stored_rows(connection, dialect.raw_events.format(first=int(first)))
 
 
 def is_text(data: bytes) -> bool:

@@ -27,7 +27,7 @@ from agent0es.log.datastore import Datastore, library_errors
 from agent0es.log.lease import Leases
 from agent0es.log.mapper import Content, decode_meta, encode_state, split_state
 from agent0es.log.recorders import LogApplicationRecorder, NewRow
-from agent0es.log.records import Meta, NewEvent, Recorded
+from agent0es.log.records import Mark, Meta, NewEvent, Recorded
 from agent0es.log.schema import events, handled, texts
 from agent0es.log.texts import TextCache
 
@@ -70,6 +70,8 @@ class Memory:
     """Stream to its last version."""
     counts: dict[tuple[UUID, str], dict[str, Counter[str]]] = field(default_factory=dict)
     """(Base of the event ids, handler) to stream to how many events of each type."""
+    unsaid: dict[str, list[Mark]] = field(default_factory=dict)
+    """Run to its marks that were made without events since its last one, for the next one to say."""
     complete_after: int | None = None
     """Reactions to causes after this position are all in `counts`; those to earlier ones may be in the log only."""
 
@@ -244,38 +246,49 @@ class Writer:
         """Rows of all the appends. Raises when any of them can't be."""
         for run in {run for append in batch for run in append.runs}:
             self._leases.check(connection, run)
+            if run not in self._memory.unsaid:
+                self._memory.unsaid[run] = self._load_unsaid(connection, run)
         self._load_versions(connection, {new.stream for append in batch for new in append.events})
+        tail, last_hash = self._datastore.dialect.tail(connection)
         if self._memory.complete_after is None:
-            self._memory.complete_after = self._datastore.dialect.tail(connection)[0]
+            self._memory.complete_after = tail
         now = time.time()
         rows: list[NewRow] = []
         metas: list[Meta] = []
+        done: list[Mark] = []
         for append in batch:
-            for new, content in zip(append.events, append.contents, strict=True):
+            committed = tail + len(rows) + len(append.events)
+            mark = None
+            if append.handled_by and append.cause:
+                mark = Mark(append.handled_by, append.cause.position, append.handler, committed)
+                done.append(mark)
+            for number, (new, content) in enumerate(zip(append.events, append.contents, strict=True), 1):
+                run = run_of(new.stream)
+                marks = self._memory.unsaid[run]
+                if marks:
+                    self._memory.unsaid[run] = []
+                if mark and number == len(append.events):
+                    marks = [*marks, mark]
                 meta = Meta(
                     event_id=self._event_id(connection, append, new),
                     time=now,
                     host=self._host,
                     handler=append.handler,
                     cause=append.cause.meta.event_id if append.cause else None,
-                    correlation=run_of(new.stream),
+                    correlation=run,
                     measured=new.measured,
+                    handled=tuple(marks),
                 )
                 version = self._memory.versions[new.stream] = self._memory.versions[new.stream] + 1
                 state = encode_state(content, meta)
                 rows.append(NewRow(new.stream, version, content.topic, state, meta.correlation, str(meta.event_id)))
                 metas.append(meta)
+            if mark and not append.events:
+                self._memory.unsaid[mark.run].append(mark)
         self._insert_texts(connection, batch)
-        given = self._recorder.append(connection, rows)
-        done = []
-        committed = given[0][0] - 1 if given else self._datastore.dialect.tail(connection)[0]
-        for append in batch:
-            committed += len(append.events)
-            if append.handled_by and append.cause:
-                mark = {"run": append.handled_by, "position": append.cause.position, "handler": append.handler}
-                done.append({**mark, "committed": committed})
+        given = self._recorder.append(connection, rows, (tail, last_hash))
         if done:
-            connection.execute(_INSERT_HANDLED, done)
+            connection.execute(_INSERT_HANDLED, [mark._asdict() for mark in done])
         place = iter(zip(rows, metas, given, strict=True))
         return [
             [
@@ -293,6 +306,15 @@ class Writer:
             return
         found = dict(connection.execute(_LAST_VERSIONS, {"streams": unknown}).tuples().all())
         self._memory.versions.update({stream: found.get(stream, 0) for stream in unknown})
+
+    def _load_unsaid(self, connection: Connection, run: str) -> list[Mark]:
+        """Marks of a run that an earlier process made and no event says."""
+        last = connection.execute(_LAST_OF_RUN, {"run": run}).one_or_none()
+        if last is None:
+            return []
+        said = decode_meta(split_state(last.state).meta).handled
+        made = [Mark(*row) for row in connection.execute(_MARKS_SINCE, {"run": run, "position": last.seq})]
+        return [mark for mark in made if mark not in said]
 
     def _event_id(self, connection: Connection, append: Append, new: NewEvent) -> UUID:
         """uuid5 of the cause, the handler, the stream, the type and its count among those."""
@@ -365,6 +387,14 @@ class Writer:
 
 
 _INSERT_HANDLED = insert(handled)
+_LAST_OF_RUN = (
+    select(events.c.seq, events.c.state).where(events.c.run == bindparam("run")).order_by(events.c.seq.desc()).limit(1)
+)
+_MARKS_SINCE = (
+    select(handled.c.run, handled.c.position, handled.c.handler, handled.c.committed)
+    .where(handled.c.run == bindparam("run"), handled.c.committed >= bindparam("position"))
+    .order_by(handled.c.committed, handled.c.position, handled.c.handler)
+)
 _LAST_VERSIONS = (
     select(events.c.stream, func.max(events.c.version))
     .where(events.c.stream.in_(bindparam("streams", expanding=True)))

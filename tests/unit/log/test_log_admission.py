@@ -95,6 +95,8 @@ def renamed(lines: list[Line], name: str) -> list[Line]:
             kind, _run, *rest = row["stream"].split("/", 2)
             parts = split_state(row["state"].encode())
             meta = json.loads(parts.meta) | {"correlation": name}
+            if "handled" in meta:
+                meta["handled"] = [[name, *mark] for _run, *mark in meta["handled"]]
             state = state_of(json.loads(parts.content), meta)
             row.update(stream="/".join((kind, name, *rest)), run=name, state=state)
     return copy
@@ -248,4 +250,4 @@ def test_no_mutated_export_does_harm(lines: list[Line], tmp_path: Path) -> None:
             outcomes["refused"] += 1
         assert [path.name for path in tmp_path.iterdir()] == ["export"]
     assert outcomes["refused"] > 150
-    assert outcomes["imported"] > 20
+    assert outcomes["imported"] > 10
