@@ -4,6 +4,8 @@ import math
 import resource
 from dataclasses import dataclass
 
+from agent0es.sandbox.seccomp import LISTENER_BY
+
 MIB = 1 << 20
 
 
@@ -26,7 +28,11 @@ class SandboxLimits:
     processes: int = 32
     """Processes and threads."""
     open_files: int = 64
-    """File descriptors of each process."""
+    """File descriptors of each process, 255 at most."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.open_files <= LISTENER_BY:
+            raise ValueError(f"open_files: {self.open_files} is not between 1 and {LISTENER_BY}")
 
     def rlimits(self) -> list[tuple[int, int]]:
         """(resource, bound) pairs; the bound is soft and hard at once, so that nothing inside can raise it."""
@@ -38,5 +44,6 @@ class SandboxLimits:
             (resource.RLIMIT_NOFILE, self.open_files),
             (resource.RLIMIT_NPROC, self.processes),
             (resource.RLIMIT_MEMLOCK, 0),
+            (resource.RLIMIT_SIGPENDING, 256),  # timers too
             (resource.RLIMIT_AS, self.memory_limit_mb * MIB),
         ]

@@ -8,12 +8,13 @@ back to clone.
 
 import platform
 import struct
+from typing import NamedTuple
 
 EPERM, ENOSYS = 1, 38
 CLONE_NEWUSER, ALL_NAMESPACES = 0x10000000, 0x7E020080
 X32_BIT = 0x40000000
 CLONE3 = 435
-LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_IF_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_IF_SET, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 ALLOW, ERRNO, NOTIFY = 0x7FFF0000, 0x00050000, 0x7FC00000
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 """Offsets in `struct seccomp_data`; the low half of the argument, on a little-endian machine."""
@@ -58,6 +59,11 @@ NUMBERS = {
     ],
 }
 EVERYWHERE = {
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
+    "cachestat": 451,
+    "listns": 470,
     "pidfd_send_signal": 424,
     "io_uring_setup": 425,
     "io_uring_enter": 426,
@@ -95,6 +101,26 @@ MORE = {
         "move_pages": 279,
         "migrate_pages": 256,
         "lookup_dcookie": 212,
+        "io_setup": 206,
+        "inotify_init": 253,
+        "inotify_init1": 294,
+        "inotify_add_watch": 254,
+        "flock": 73,
+        "msgsnd": 69,
+        "msgrcv": 70,
+        "msgctl": 71,
+        "semop": 65,
+        "semctl": 66,
+        "semtimedop": 220,
+        "shmctl": 31,
+        "shmdt": 67,
+        "bind": 49,
+        "setsockopt": 54,
+        "sendmmsg": 307,
+        "vmsplice": 278,
+        "seccomp": 317,
+        "sync": 162,
+        "syncfs": 306,
         "iopl": 172,
         "ioperm": 173,
         "modify_ldt": 154,
@@ -112,9 +138,31 @@ MORE = {
         "move_pages": 239,
         "migrate_pages": 238,
         "lookup_dcookie": 18,
+        "io_setup": 0,
+        "inotify_init1": 26,
+        "inotify_add_watch": 27,
+        "flock": 32,
+        "msgsnd": 189,
+        "msgrcv": 188,
+        "msgctl": 187,
+        "semop": 193,
+        "semctl": 191,
+        "semtimedop": 192,
+        "shmctl": 195,
+        "shmdt": 197,
+        "bind": 200,
+        "setsockopt": 208,
+        "sendmmsg": 269,
+        "vmsplice": 75,
+        "seccomp": 277,
+        "sync": 81,
+        "syncfs": 267,
     },
 }
-"""Memory files are among them: as long as nobody maps them, their memory is counted for no process."""
+"""Among them are calls that take memory which is counted for no process: memory files that nobody maps, pages given to
+a pipe (`vmsplice`), sockets with larger buffers, rules of Landlock. `sendmsg` can put open files into a socket, where
+nobody sees them. inotify and cachestat tell what others do with files that may be read; flock keeps others from theirs.
+"""
 OUTSIDE_NAMESPACES = {
     "x86_64": {
         "kill": 62,
@@ -140,7 +188,15 @@ OUTSIDE_NAMESPACES = {
         "fremovexattr": 199,
         "setxattrat": 463,
         "removexattrat": 466,
-        "inotify_add_watch": 254,
+        "getxattr": 191,
+        "lgetxattr": 192,
+        "fgetxattr": 193,
+        "listxattr": 194,
+        "llistxattr": 195,
+        "flistxattr": 196,
+        "getxattrat": 464,
+        "listxattrat": 465,
+        "file_getattr": 468,
         "tgkill": 234,
         "rt_sigqueueinfo": 129,
         "rt_tgsigqueueinfo": 297,
@@ -167,7 +223,15 @@ OUTSIDE_NAMESPACES = {
         "fremovexattr": 16,
         "setxattrat": 463,
         "removexattrat": 466,
-        "inotify_add_watch": 27,
+        "getxattr": 8,
+        "lgetxattr": 9,
+        "fgetxattr": 10,
+        "listxattr": 11,
+        "llistxattr": 12,
+        "flistxattr": 13,
+        "getxattrat": 464,
+        "listxattrat": 465,
+        "file_getattr": 468,
         "tgkill": 131,
         "rt_sigqueueinfo": 138,
         "rt_tgsigqueueinfo": 240,
@@ -180,30 +244,53 @@ OUTSIDE_NAMESPACES = {
 """What no Landlock rule covers, and what only a namespace of one's own makes harmless. Landlock keeps signals in from
 ABI 6 on. Without setsid and setpgid all of a call stays in one group, which one signal kills at once: processes that
 fork on and on can't be killed one by one."""
-BY_ARGUMENT: tuple[tuple[str, dict[str, int], int, bool, tuple[int, ...]], ...] = (
-    ("prlimit64", {"x86_64": 302, "aarch64": 261}, 0, True, (0,)),
-    ("socketpair", {"x86_64": 53, "aarch64": 199}, 0, True, (1,)),
-    (
-        "socketpair",
-        {"x86_64": 53, "aarch64": 199},
+
+
+class ByArgument(NamedTuple):
+    """A call that is refused, or allowed, for some values of one of its arguments. One rule for each call."""
+
+    name: str
+    numbers: dict[str, int]
+    argument: int
+    values: tuple[int, ...]
+    allowed: bool = False
+    """Whether these values alone are allowed, else they are refused."""
+    mask: int = 0xFFFFFFFF
+    """The bits that are looked at."""
+
+
+LISTENER_BY = 255
+"""The only descriptor by which a message with descriptors goes out: that of what is refused here to the supervisor.
+No call can open one of that number, because its limit is lower."""
+
+BY_ARGUMENT = (
+    ByArgument("sendmsg", {"x86_64": 46, "aarch64": 211}, 0, (LISTENER_BY,), allowed=True),
+    ByArgument("prlimit64", {"x86_64": 302, "aarch64": 261}, 0, (0,), allowed=True),
+    ByArgument(
+        "fcntl",
+        {"x86_64": 72, "aarch64": 25},
         1,
-        False,
-        tuple(kind | flags for kind in (2, 3) for flags in (0, 0x800, 0x80000, 0x80800)),
+        (8, 10, 15, 5, 6, 7, 36, 37, 38, 1024, 1026, 1031, 1036, 1038),
     ),
-    ("fcntl", {"x86_64": 72, "aarch64": 25}, 1, False, (8, 10, 15)),
-    (
+    ByArgument(
         "ioctl",
         {"x86_64": 16, "aarch64": 29},
         1,
-        False,
         (0x5412, 0x541C, 0x8901, 0x8902, 0x40086602, 0x401C5820, 0x40806685),
     ),
+    ByArgument("mmap", {"x86_64": 9, "aarch64": 222}, 3, (0x21, 0x23), mask=0x2F),
+    ByArgument("prctl", {"x86_64": 157, "aarch64": 167}, 0, (22, 41)),
 )
-"""(name, numbers, which argument, whether these values alone are allowed, else they are refused). Limits of other
-processes, which kill; pairs of sockets that are not unix ones, and of datagram sockets (also said as raw ones, with any
-flags), each of which can write to any unix socket by its path without connect; F_SETOWN, F_SETSIG, F_SETOWN_EX,
-FIOSETOWN and SIOCSPGRP, which signal others; TIOCSTI and TIOCLINUX; FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR,
-FS_IOC_ENABLE_VERITY."""
+"""Limits of other processes, which kill. F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN and SIOCSPGRP, which signal others.
+Locks by fcntl, leases, F_NOTIFY and hints, which reach others that use the file; F_SETPIPE_SZ. TIOCSTI and TIOCLINUX;
+FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY. Memory that is shared and belongs to no file: what of it is
+not mapped at the moment is counted for nobody. A filter of one's own, which would hide from ours what was tried, and
+huge pages, of which one small part keeps all in memory and is alone counted."""
+
+SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
+"""Announced whenever it is called: whoever listens allows so many as their buffers may take memory, and only unix ones
+that are no datagram sockets. Each of those can write to any unix socket by its path without connect. The arguments are
+numbers, so that nothing can change them after they were looked at."""
 
 
 def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
@@ -217,12 +304,19 @@ def refused(kernel_tier: bool, machine: str = "") -> dict[int, str]:
     return {number: name for name, number in by_name.items() if name not in ("clone", "unshare")}
 
 
+def not_supported(machine: str = "") -> frozenset[int]:
+    """Those among them that are answered ENOTSUP, as by a file system that lacks what is asked for: `ls -l` asks."""
+    machine = machine or platform.machine()
+    reads = ("getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "getxattrat", "listxattrat")
+    return frozenset(OUTSIDE_NAMESPACES[machine][name] for name in reads) if machine in NUMBERS else frozenset()
+
+
 def names(kernel_tier: bool, machine: str = "") -> dict[int, str]:
     """Number to name of every call that may be refused."""
     machine = machine or platform.machine()
     if machine not in NUMBERS:
         return {}
-    by_argument = {numbers[machine]: name for name, numbers, *_ in BY_ARGUMENT}
+    by_argument = {rule.numbers[machine]: rule.name for rule in BY_ARGUMENT} | {SOCKETPAIR[machine]: "socketpair"}
     namespaces = {number: name for name, number in zip(NAMES, NUMBERS[machine], strict=True)}
     return namespaces | refused(kernel_tier, machine) | by_argument
 
@@ -242,13 +336,14 @@ def program(kernel_tier: bool = False, announce: bool = True, machine: str = "")
     for name in ("clone", "unshare"):
         code += [_op(JUMP_EQUAL, numbers[name], 0, 4), _op(LOAD, FIRST_ARGUMENT)]
         code += [_op(JUMP_IF_SET, ALL_NAMESPACES, 0, 1), _op(RETURN, no), _op(RETURN, ALLOW)]
-    for _, calls, argument, alone, values in BY_ARGUMENT:
-        to_yes = [_op(JUMP_EQUAL, value, len(values) - n, 0) for n, value in enumerate(values)]
-        to_no = [_op(JUMP_EQUAL, value, len(values) - n + 1, 0) for n, value in enumerate(values)]
-        tests = [*to_yes, _op(RETURN, no)] if alone else to_no
-        code += [_op(JUMP_EQUAL, calls[machine], 0, len(tests) + (2 if alone else 4))]
-        code += [_op(LOAD, FIRST_ARGUMENT + 8 * argument), *tests, _op(LOAD, NUMBER)]
-        code += [] if alone else [_op(JUMP_EQUAL, calls[machine], 1, 1), _op(RETURN, no)]
+    for rule in BY_ARGUMENT:
+        caught, otherwise = (ALLOW, no) if rule.allowed else (no, ALLOW)
+        count = len(rule.values)
+        block = [_op(LOAD, FIRST_ARGUMENT + 8 * rule.argument), _op(AND, rule.mask)]
+        block += [_op(JUMP_EQUAL, value, count - n, 0) for n, value in enumerate(rule.values)]
+        block += [_op(RETURN, otherwise), _op(RETURN, caught)]
+        code += [_op(JUMP_EQUAL, rule.numbers[machine], 0, len(block)), *block]
+    code += [_op(JUMP_EQUAL, SOCKETPAIR[machine], 0, 1), _op(RETURN, no)]
     return b"".join([*code, _op(RETURN, ALLOW)])
 
 

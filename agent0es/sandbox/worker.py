@@ -7,6 +7,7 @@ import fcntl
 import json
 import marshal
 import os
+import platform
 import secrets
 import select
 import signal
@@ -152,6 +153,10 @@ class Zygote:
             "may_read": tier.may_read,
             "seccomp": b"" if tier.name == "unsafe" else seccomp.program(tier.name == "kernel"),
             "announce": True,
+            "listener_by": seccomp.LISTENER_BY,
+            "not_supported": list(seccomp.not_supported()),
+            "socketpair": seccomp.SOCKETPAIR.get(platform.machine()),
+            "socket_buffer": socket_buffer(),
         }
         modules = [(name, _inside(name)) for name in ("kernel", "folders")]
         body = marshal.dumps((modules, _inside("zygote"), {"settings": settings, "socket_number": theirs.fileno()}))
@@ -422,6 +427,14 @@ def memory_file(content: bytes) -> int:
     os.lseek(fd, 0, os.SEEK_SET)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
     return fd
+
+
+def socket_buffer() -> int:
+    """Bytes that may wait in a socket from which nobody reads, as long as its buffer is not made larger."""
+    try:
+        return int(Path("/proc/sys/net/core/wmem_default").read_text())
+    except OSError:
+        return 212992  # the kernel's own
 
 
 def guard_text() -> str:

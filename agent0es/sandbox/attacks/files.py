@@ -162,6 +162,24 @@ FILES = (
         no_canary="not every file system has attributes",
     ),
     Attack(
+        "read attributes of a file outside",
+        "at = os.fsencode(victim_file); buffer = ctypes.create_string_buffer(64); arguments = (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), 64)\n"
+        "any_of(lambda: os.getxattr(victim_file, 'user.b'), lambda: os.listxattr(victim_file), lambda: os.listxattr(victim_file, follow_symlinks=False),\n"
+        "  lambda: syscall(464, 464, -100, at, 0, b'user.b', arguments, 16), lambda: syscall(465, 465, -100, at, 0, buffer, 64))",
+    ),
+    Attack(
+        "40 MB in files on their way through a socket",
+        "import socket\na, b = socket.socketpair(); kept = 0\nfor n in range(40):\n  with open(str(n), 'wb') as f: f.write(bytes(1 << 20)); f.flush(); os.unlink(str(n)); socket.send_fds(a, [b'x'], [f.fileno()])\n"
+        "time.sleep(0.5); print('ESCAPED')",
+        canary="outside",
+    ),
+    Attack(
+        "40 MB in files without a name, held by a thread whose process has lost its first",
+        "import threading\ndef hold():\n  keep = []; time.sleep(0.2)\n  for n in range(40): keep.append(open(str(n), 'wb')); os.unlink(str(n)); keep[-1].write(bytes(1 << 20)); keep[-1].flush()\n"
+        "  time.sleep(0.5); os.write(1, b'ESCAPED')\nif os.fork() == 0: threading.Thread(target=hold).start(); syscall(60, 93, 0)\nos.wait()",
+        canary="outside",
+    ),
+    Attack(
         "learn names outside by inotify",
         "fd = syscall(294, 26, 0)\nany_of(lambda: syscall(254, 27, fd, os.fsencode(outside), 0x100))",
     ),

@@ -71,6 +71,32 @@ _NUMBERS = """
 - process_vm_writev 311 271 -1,None,1,None,1,99 u
 - vhangup 153 58 0 -
 - lookup_dcookie 212 18 0,None,0 -
+- io_setup 206 0 0,None u
+- inotify_init 253 -1 0 -
+- inotify_init1 294 26 -1 u
+- inotify_add_watch 254 27 -1,1,0 u
+- flock 73 32 -1,2 u
+- msgsnd 69 189 -1,None,0,0 u
+- msgrcv 70 188 -1,None,0,0,0 u
+- msgctl 71 187 -1,99,None u
+- semop 65 193 -1,None,0 u
+- semctl 66 191 -1,0,99,0 u
+- semtimedop 220 192 -1,None,0,None u
+- shmctl 31 195 -1,99,None u
+- shmdt 67 197 1 u
+- bind 49 200 -1,None,0 u
+- setsockopt 54 208 -1,1,7,None,0 u
+- sendmsg 46 211 -1,None,0 u
+- sendmmsg 307 269 -1,None,1,0 u
+- vmsplice 278 75 -1,None,0,0 u
+- seccomp 317 277 99,0,None u
+- sync 162 81 0 u
+- syncfs 306 267 -1 u
+- cachestat 451 451 -1,None,None,0 -
+- listns 470 470 None,None,0,0 -
+- landlock_create_ruleset 444 444 None,1,0 -
+- landlock_add_rule 445 445 -1,0,None,0 -
+- landlock_restrict_self 446 446 -1,0 -
 - iopl 172 -1 99 -
 - ioperm 173 -1 -1,-1,0 -
 - modify_ldt 154 -1 0,None,0 -
@@ -84,6 +110,13 @@ _WHY_NOT = {
     "lookup_dcookie": "Linux 6.7 has removed it",
     **dict.fromkeys(("init_module", "finit_module", "delete_module"), "kernels may be built without modules"),
     **dict.fromkeys(("kexec_load", "kexec_file_load"), "kernels may be built without kexec"),
+    "cachestat": "newer (Linux 6.5) than many kernels",
+    "listns": "newer (Linux 6.19) than most kernels",
+    **dict.fromkeys(
+        ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"),
+        "kernels may be built without Landlock",
+    ),
+    "inotify_init": "x86-64 only",
     "iopl": "x86-64 only",
     "ioperm": "x86-64 only",
     "modify_ldt": "x86-64 only",
@@ -123,6 +156,31 @@ KERNEL = (
         "new mount, pid, network and ipc namespaces",
         "any_of(*(lambda flag=flag: syscall(272, 97, flag) for flag in (0x00020000, 0x40000000, 0x08000000, 0x04000000)))",
         canary_needs_root=True,
+    ),
+    Attack(
+        "locks, leases and notices on a file outside by fcntl",
+        "import fcntl, struct\nfd = os.open(os.__file__, os.O_RDONLY); top = os.open(os.path.dirname(os.__file__), os.O_RDONLY)\n"
+        "lock = struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, 0, 0, 0)\n"
+        "any_of(*(lambda command=command: fcntl.fcntl(fd, command, lock) for command in (5, 6, 7, 36, 37, 38)),\n"
+        "  lambda: fcntl.fcntl(fd, 1024, fcntl.F_RDLCK), lambda: fcntl.fcntl(top, 1026, 2), lambda: fcntl.fcntl(fd, 1036, bytes(8)),\n"
+        "  lambda: fcntl.fcntl(fd, 1038, bytes(8)))",
+    ),
+    Attack(
+        "a lock on a file outside by flock", "import fcntl; fcntl.flock(os.open(os.__file__, 0), 6); print('ESCAPED')"
+    ),
+    Attack(
+        "notices about folders that may be read",
+        "any_of(lambda: syscall(254, 27, syscall(294, 26, 0), os.path.dirname(os.__file__).encode(), 0x20))",
+    ),
+    Attack(
+        "all asynchronous I/O of this machine",
+        "events = ctypes.c_ulong()\nany_of(lambda: syscall(206, 0, 8, ctypes.byref(events)))",
+    ),
+    Attack(
+        "a filter that hides what is tried",
+        "code = (ctypes.c_uint64 * 1)(0x7fff000000000006); head = (ctypes.c_uint64 * 2)(1, ctypes.addressof(code))\n"
+        "def attempt():\n  if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, head, 0, 0): raise OSError(ctypes.get_errno(), 'prctl')\n"
+        "in_a_child(attempt)",
     ),
     Attack("limits of another process by prlimit64", "gets_through(302, 261, -1, 99, None, None)"),
 )

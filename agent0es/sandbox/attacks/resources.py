@@ -72,6 +72,59 @@ RESOURCES = (
         no_canary=_MEMORY,
     ),
     Attack(
+        "900 MB held by threads whose processes have lost their first",
+        "import threading\ndef hold(): time.sleep(0.1); x = b'x' * (300 << 20); time.sleep(2); os.write(1, b'ESCAPED')\n"
+        "for i in range(3):\n  if os.fork() == 0: threading.Thread(target=hold).start(); syscall(60, 93, 0)\ntime.sleep(3)",
+        canary="none",
+        no_canary=_MEMORY,
+    ),
+    Attack(
+        "600 MB in buffers of unix sockets",
+        "import socket\nr, w = os.pipe()\nfor i in range(8):\n  if os.fork() == 0:\n    keep = []; sent = 0\n"
+        "    try:\n      for j in range(28):\n        keep.append(socket.socketpair()); keep[-1][0].setblocking(False); keep[-1][1].setblocking(False)\n"
+        "        for end in keep[-1]:\n          try: end.setsockopt(1, 7, 1 << 22)\n          except OSError: pass\n"
+        "          try:\n            while True: sent += end.send(bytes(32768))\n          except BlockingIOError: pass\n"
+        "    except OSError: pass\n    os.write(w, sent.to_bytes(8, 'little')); time.sleep(3); os._exit(0)\n"
+        "held = sum(int.from_bytes(os.read(r, 8), 'little') for i in range(8)) >> 20\n"
+        "print('ESCAPED' if held > 80 else 'denied', held, 'MB in all')",
+        canary="none",
+        no_canary=_MEMORY,
+    ),
+    Attack(
+        "800 MB of shared memory that is not mapped any more",
+        "libc.mmap.restype = ctypes.c_void_p; libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]\n"
+        "libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]\n"
+        "for i in range(8):\n  at = libc.mmap(None, 100 << 20, 3, 0x21 + 2 * (i % 2), -1, 0)\n"
+        "  if at in (None, 2 ** 64 - 1): raise OSError(ctypes.get_errno(), 'mmap')\n"
+        "  ctypes.memset(at, 1, 100 << 20); libc.munmap(at + 4096, (100 << 20) - 4096)\nprint('ESCAPED')",
+        canary="none",
+        no_canary=_MEMORY,
+    ),
+    Attack(
+        "huge pages of which a small part is counted",
+        "import resource\nlibc.mmap.restype = ctypes.c_void_p; libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]\n"
+        "libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]; libc.prctl(41, 0, 0, 0, 0)\n"
+        "at = libc.mmap(None, 64 << 20, 3, 0x22, -1, 0); libc.madvise(at, 64 << 20, 14)\nbefore = resource.getrusage(0).ru_minflt\n"
+        "ctypes.memset(at, 1, 64 << 20); print('ESCAPED' if resource.getrusage(0).ru_minflt - before < 8000 else 'denied')",
+        canary="none",
+        no_canary="machines may have no huge pages",
+    ),
+    Attack(
+        "a hundred thousand small mappings",
+        "libc.mmap.restype = ctypes.c_void_p; libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]\n"
+        "for i in range(5):\n  if os.fork() == 0:\n    for j in range(20000): libc.mmap(None, 4096, 1 + 2 * (j % 2), 0x22, -1, 0)\n"
+        "    time.sleep(5); os._exit(0)\ntime.sleep(4); print('ESCAPED')",
+        canary="none",
+        no_canary=_MEMORY,
+        timeout_seconds=8.0,
+    ),
+    Attack(
+        "five thousand timers",
+        "timer = ctypes.c_void_p(); event = (ctypes.c_int * 16)(0, 0, 10)\n"
+        "for i in range(5000): syscall(222, 107, 0, event, ctypes.byref(timer))\nprint('ESCAPED')",
+        canary="outside",
+    ),
+    Attack(
         "a hundred megabytes on standard output",
         "for i in range(100): os.write(1, b'x' * (1 << 20))\nos.write(2, b'ESCAPED')",
         "49",
@@ -139,6 +192,14 @@ RESOURCES = (
     Attack(
         "a pair of sockets of another family",
         "gets_through(53, 199, 2, 1, 0, (ctypes.c_int * 2)())",
+    ),
+    Attack(
+        "take an abstract name",
+        "import socket; a, b = socket.socketpair(); any_of(lambda: a.bind('\\0' + mark), lambda: a.bind(''))",
+    ),
+    Attack(
+        "three hundred pairs of sockets",
+        "import socket\nfor i in range(300): [end.close() for end in socket.socketpair()]\nprint('ESCAPED')",
     ),
     Attack("netlink", "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); print('ESCAPED')", "14"),
     Attack(

@@ -10,10 +10,12 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 NEWNS, NEWUSER, NEWPID = 0x00020000, 0x10000000, 0x20000000
 NOSUID, NODEV, NOEXEC, RECURSIVE, PRIVATE = 2, 4, 8, 0x4000, 0x40000
-PDEATHSIG, DUMPABLE, KEEPCAPS, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS = 1, 4, 8, 24, 36, 38
+PDEATHSIG, DUMPABLE, KEEPCAPS, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS, NO_HUGE_PAGES = 1, 4, 8, 24, 36, 38, 41
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF, SECCOMP = 444, 445, 446, {"x86_64": 317, "aarch64": 277}
 HUGE_PAGE, COLLAPSE = 2 << 20, 25
-NOTIFY_RECEIVE, NOTIFY_SEND = 0xC0502100, 0xC0182101
+NOTIFY_RECEIVE, NOTIFY_SEND, NOTIFY_CONTINUE = 0xC0502100, 0xC0182101, 1
+UNIX, KINDS = 1, (1, 5)
+"""AF_UNIX; SOCK_STREAM and SOCK_SEQPACKET."""
 
 # Landlock's rights on files, as its ABIs added them: bit 13 REFER (2), 14 TRUNCATE (3), 15 IOCTL_DEV (5).
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
@@ -125,13 +127,19 @@ def seccomp(program, listen):
     return checked(libc.syscall(SECCOMP[os.uname().machine], 1, 8 if listen else 0, header), "seccomp")
 
 
-def refuse_announced(listener):
-    """Number of the system call that waits for an answer; it is refused with EPERM. None where it is gone already."""
+def answer_announced(listener, complaint):
+    """Answer the system call that waits: it goes on where `complaint(number, arguments)` is 0, else it gets that errno.
+
+    Returns the number of one that was refused; None where it was allowed, or is gone already.
+    """
     notice = bytearray(80)
     try:
         fcntl.ioctl(listener, NOTIFY_RECEIVE, notice)
-        number = struct.unpack_from("=i", notice, 16)[0]
-        fcntl.ioctl(listener, NOTIFY_SEND, bytearray(struct.pack("=QqiI", *struct.unpack_from("=Q", notice), 0, -1, 0)))
+        [notice_id] = struct.unpack_from("=Q", notice)
+        [number] = struct.unpack_from("=i", notice, 16)
+        error = complaint(number, struct.unpack_from("=6Q", notice, 32))
+        answer = struct.pack("=QqiI", notice_id, 0, -error, 0 if error else NOTIFY_CONTINUE)
+        fcntl.ioctl(listener, NOTIFY_SEND, bytearray(answer))
     except OSError:
         return None
-    return number
+    return number if error else None

@@ -37,6 +37,11 @@ MOST_FILES, MOST_DEPTH = 64, 16
 MOST_LOOKED = 64
 """Folders in folders in the kernel tier: only who wants to hide something goes deeper."""
 FULL, KERNEL = "full", "kernel"
+MOST_MAPPINGS, MAPPING_BYTES = 1 << 14, 512
+"""Of one process, and about what the kernel keeps for each. Python with SymPy and NumPy has some hundred."""
+MANY = 1 << 62
+PAIRS_SHARE = 8
+"""The part of a call's memory that buffers of sockets may take beside it."""
 
 
 class Packages:
@@ -198,16 +203,19 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         virtual = int(open("/proc/self/statm").read().split()[0]) * 4096 if settings["statm"] else 0
         others = tasks_of_user() if tier != FULL and asked["uid"] is None else 0
+        kernel.libc.prctl(kernel.NO_HUGE_PAGES, 1, 0, 0, 0)  # kernels may be built without
         if tier == KERNEL and kernel.landlock_abi() < 3:
             raise OSError(errno.ENOSYS, "the kernel tier needs Landlock ABI 3 (Linux 6.2): before, truncate is free")
         if tier != "unsafe":
             kernel.landlock(settings["readable"], [*settings["writable"], folder])
+        keep = settings["listener_by"]
+        os.dup2(to_supervisor.detach(), keep)
+        to_supervisor = socket.socket(fileno=keep)
         for which, bound in asked["rlimits"]:
             bound += others if which == resource.RLIMIT_NPROC else 0
             if which == resource.RLIMIT_AS:
                 bound += 0 if asked["program"] is None else virtual  # what the zygote has mapped is not the call's
             resource.setrlimit(which, (bound, bound))
-        keep = to_supervisor.fileno()
         os.closerange(3, keep)
         os.closerange(keep + 1, 1024)
         if settings["seccomp"]:
@@ -288,10 +296,11 @@ def watch(child, asked, folder, ours, line, began):
     """Wait for the call's end, or bring it about. Returns (report, contents of files)."""
     handle = os.pidfd_open(child)
     listener, refused, ending, peak = None, {}, "exited", 0.0
+    answers = Answers(asked["memory_bytes"])
     poll = select.poll()
     for number in (handle, line.fileno(), ours.fileno()):
         poll.register(number, select.POLLIN)
-    over = False
+    over, next_look = False, FIRST_LOOK
     failure = None
 
     def kill(why):
@@ -322,13 +331,14 @@ def watch(child, asked, folder, ours, line, began):
                     poll.unregister(ours)
             elif number == listener:
                 if what & select.POLLIN:
-                    call = kernel.refuse_announced(listener)
+                    call = kernel.answer_announced(listener, answers.complaint)
                     if call is not None and len(refused) < 64:
                         refused[call] = refused.get(call, 0) + 1
                 else:
                     poll.unregister(listener)
-        if not over and elapsed > FIRST_LOOK:
-            used, count = memory_of(child)
+        if not over and elapsed >= next_look:  # not after every refused call
+            next_look = elapsed + TICK
+            used, count = memory_of(child, asked["memory_bytes"])
             peak = max(peak, used)
             if used > asked["memory_bytes"]:
                 kill("memory")
@@ -358,24 +368,73 @@ def watch(child, asked, folder, ours, line, began):
     return report, contents
 
 
-def memory_of(child):
-    """(bytes that the call's processes share out among them, how many processes)."""
+class Answers:
+    """What is said to a call that asks for what is announced. Pairs of sockets it may have, but not too many: each may
+    hold memory that is counted for no process."""
+
+    def __init__(self, memory_bytes):
+        self.pairs_left = max(4, min(128, memory_bytes // PAIRS_SHARE // (2 * settings["socket_buffer"])))
+
+    def complaint(self, number, arguments):
+        """An errno; 0 where the system call may go on."""
+        if number in settings["not_supported"]:
+            return errno.ENOTSUP
+        family, kind = arguments[0] & 0xFFFFFFFF, arguments[1] & 0xF
+        if number != settings["socketpair"] or family != kernel.UNIX or kind not in kernel.KINDS:
+            return errno.EPERM
+        if self.pairs_left == 0:
+            return errno.EPERM
+        self.pairs_left -= 1
+        return 0
+
+
+def memory_of(child, most):
+    """(bytes that the call's processes share out among them, how many processes); stops when it is more than `most`."""
     total, count = 0, 0
     for pid in family(child):
         count += 1
+        if total <= most:
+            total += max(memory_of_process(f"/proc/{pid}"), 0)
+    return total, count
+
+
+def memory_of_process(place):
+    """Bytes: its share of what it has in memory, and what the kernel keeps for its mappings. -1 where it has none."""
+    tasks = [place]
+    while tasks:
+        task = tasks.pop()
         try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            mappings = count_mappings(task)
+            if mappings > MOST_MAPPINGS:
+                return MANY
+            with open(f"{task}/smaps_rollup", "rb") as file:
                 for row in file:
                     if row.startswith(b"Pss:"):
-                        total += int(row.split()[1]) * 1024
-                        break
+                        return int(row.split()[1]) * 1024 + mappings * MAPPING_BYTES
         except OSError:
             try:  # this one everybody may read
-                with open(f"/proc/{pid}/statm", "rb") as file:
-                    total += int(file.read().split()[1]) * 4096
+                with open(f"{task}/statm", "rb") as file:
+                    if resident := int(file.read().split()[1]):
+                        return resident * 4096
             except OSError:
                 pass
-    return total, count
+        if task == place:  # its first thread has ended: the others have its memory still
+            try:
+                tasks = [
+                    f"{place}/task/{name}" for name in os.listdir(f"{place}/task") if not place.endswith(f"/{name}")
+                ]
+            except OSError:
+                pass
+    return -1
+
+
+def count_mappings(task):
+    """How many mappings a process has, up to a bound: with very many all else that is asked about it takes long."""
+    count = 0
+    with open(f"{task}/maps", "rb", buffering=0) as file:
+        while count <= MOST_MAPPINGS and (piece := file.read(1 << 16)):
+            count += piece.count(b"\n")
+    return count
 
 
 def family(child):
@@ -475,12 +534,17 @@ def nameless():
     sizes = {}
     for pid in family(0):
         try:
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                status = os.stat(f"/proc/{pid}/fd/{number}")
-                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                    sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+            tasks = os.listdir(f"/proc/{pid}/task")  # not the process: its first thread may have ended
         except OSError:
-            pass
+            continue
+        for task in tasks:
+            try:
+                for number in os.listdir(f"/proc/{pid}/task/{task}/fd"):
+                    status = os.stat(f"/proc/{pid}/task/{task}/fd/{number}")
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+            except OSError:
+                pass
     return sum(sizes.values())
 
 
