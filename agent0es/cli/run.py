@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent0es.cli.output import store_option
+from agent0es.cli.hints import command
+from agent0es.cli.output import printable, store_option
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -82,8 +83,8 @@ def drive_and_report(
     try:
         asyncio.run(_drive(store, log, run, configuration, as_json, begin))
     except KeyboardInterrupt:
-        flag = "" if store == Path("store") else f" --store {store}"
-        click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+        resume = printable(command(store, "run", "--resume", run))
+        click.echo(f"Stopped; nothing is lost. Resume it with: {resume}", err=True)
         sys.exit(INTERRUPTED)
 
 
