@@ -48,7 +48,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def folded(line: str, indent: int) -> list[str]:
     """A line of prose as lines that fit the terminal, the later ones indented; no word is broken."""
     width = terminal_width()
-    if width is None or len(line) <= width:
+    longest = max(map(len, line.split()), default=0)
+    if width is None or len(line) <= width or indent + longest > width:
         return [line]
     return textwrap.wrap(
         line,

@@ -32,7 +32,7 @@ INTERRUPTED = 130
 @click.option("--iterations", type=int, help="Rounds of practice, training and evaluation.")
 @click.option("--tasks", type=int, help="Tasks per iteration.")
 @click.option("--domains", metavar="A,B", help="Task domains to practise, e.g. math,logic; --set curriculum.domains.")
-@click.option("--resume", metavar="RUN", help="Go on with an interrupted run: its name, a prefix of it, or `latest`.")
+@click.option("--resume", metavar="RUN", help="Resume an interrupted run: its name, a prefix of it, or `latest`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def run_command(
     store: Path,

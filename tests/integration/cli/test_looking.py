@@ -318,6 +318,15 @@ def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path)
     ]
 
 
+def test_the_lineage_of_what_a_fork_inherited_is_that_of_its_past(store: Path) -> None:
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        inherited = [r.event.task for r in History.of(log, "fork").read(types=["TaskProposed"])]
+    error = invoke(store, "lineage", str(inherited[0]), "--run", "fork").exception
+    assert isinstance(error, UnknownName)
+    assert str(error).endswith(f"agent0es lineage {inherited[0]} --run whole --store {store}")
+    assert "its past" not in str(invoke(store, "lineage", "student-1", "--run", "fork").exception), "trained later"
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_the_audit_cuts_no_name_whatever_the_width(store: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setattr("agent0es.cli.listing.terminal_width", lambda: width)
