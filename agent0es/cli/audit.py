@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent0es.cli.arguments import run_argument, run_option
-from agent0es.cli.listing import write_listing
+from agent0es.cli.listing import write_fields, write_listing
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
         "event": call["position"],
     }
     write_lines([f"Call {printable(call['call'])}"])
-    write_lines(f"  {name:<10}{printable(str(value))}" for name, value in fields.items() if value is not None)
+    write_fields(list(fields.items()))
     touched = [f"{file['path']}  {file['bytes']} bytes, sha256 {file['sha256']}" for file in call["written"]]
     touched += [f"{path}  deleted" for path in call["deleted"]]
     if touched:

@@ -48,7 +48,7 @@ def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: b
     """Recompute the rewards, filters, datasets and gates of RUN under other settings. Nothing is written.
 
     It answers for rewards.weights, curriculum.novelty_bar, training.examples_per_family, training.minimum_examples,
-    training.roles and evaluation.margin; what else a setting would change only a fork can tell.
+    training.roles and evaluation.margin; for other settings use agent0es fork.
     """
     from agent0es.bootstrap import configuration_of, load_rewards, open_store, resolve_run
     from agent0es.history.whatif import other_settings, whatif

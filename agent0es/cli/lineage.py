@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from agent0es.cli.hints import command
+from agent0es.cli.listing import write_fields
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
 
 SHOWN = 20
@@ -57,24 +58,27 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
 
 def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
     dataset, training = found["dataset"], found["training"]
-    lines = [
-        f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {USED[found['serving']]}",
-        *([f"  because   {found['reason']}"] if found["reason"] else []),
-        f"  dataset   {dataset['examples']} examples of {len(dataset['per_family'])} families",
-        f"  sha256    {dataset['sha256']}",
-        f"  built     after iteration {found['iteration']}, event {dataset['position']}",
-        f"  code      agent0es {found['code_version']}, seed {found['seed']}",
-    ]
-    if training is not None:
-        settings = " ".join(f"{key}={value}" for key, value in training["settings"].items())
-        lines += [f"  base      sha256 {found['base_weights']}", f"  settings  {settings}"]
-    if found["tainted_by"]:
-        lines.append(f"  TAINTED   by what was retracted since: {', '.join(found['tainted_by'])}")
-        if found["serving"] == "now":
-            lines.append(f"            rebuild it with: {command(store, 'train', found['run'], '--without-retracted')}")
-    write_lines(map(printable, lines))
-    for check in found["files"]:
-        write_lines([printable(f"  on disk   {check['file']}: {_verdict(check)}")])
+    settings = None if training is None else " ".join(f"{key}={value}" for key, value in training["settings"].items())
+    tainted = f"by what was retracted since: {', '.join(found['tainted_by'])}" if found["tainted_by"] else None
+    write_lines(
+        [printable(f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {USED[found['serving']]}")]
+    )
+    write_fields(
+        [
+            ("TAINTED", tainted),
+            ("because", found["reason"] or None),
+            ("dataset", f"{dataset['examples']} examples of {len(dataset['per_family'])} families"),
+            ("sha256", dataset["sha256"]),
+            ("built", f"after iteration {found['iteration']}, event {dataset['position']}"),
+            ("code", f"agent0es {found['code_version']}, seed {found['seed']}"),
+            ("base", None if training is None else f"sha256 {found['base_weights']}"),
+            ("settings", settings),
+            *(("on disk", f"{check['file']}: {_verdict(check)}") for check in found["files"]),
+        ]
+    )
+    if tainted and found["serving"] == "now":
+        rebuild = command(store, "train", found["run"], "--without-retracted")
+        write_lines([printable(f"Rebuild it with: {rebuild}")])
     _write_scores([found])
     families = {task["task"]: task["family"] for task in found["tasks"]}
     all_of_it = ("lineage", found["adapter"], "--run", found["run"])
@@ -83,12 +87,9 @@ def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
 
 def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
     retracted = ", retracted" if found["retracted"] else ""
-    lines = [
-        f"Task {found['task']} of run {found['run']}: {found['family']}, iteration {found['iteration']}{retracted}",
-        f"  text      {found['description']}",
-        f"  answer    {found['reference']}",
-    ]
-    write_lines(map(printable, lines))
+    title = f"Task {found['task']} of run {found['run']}: {found['family']}, iteration {found['iteration']}{retracted}"
+    write_lines([printable(title)])
+    write_fields([("text", found["description"]), ("answer", found["reference"])])
     all_of_it = ("lineage", str(found["task"]), "--run", found["run"])
     write_lines(_attempts(found["attempts"], {found["task"]: found["family"]}, limit, store, all_of_it))
     if not found["adapters"]:

@@ -1,5 +1,6 @@
 """Lists whose rows end in a text: beside the row where the terminal is wide enough, else on a line below it."""
 
+import textwrap
 from collections.abc import Sequence
 
 from agent0es.cli.output import printable, shorten, terminal_width, write_lines
@@ -42,3 +43,28 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
+
+
+def folded(line: str, indent: int) -> list[str]:
+    """A line of prose as lines that fit the terminal, the later ones indented; no word is broken."""
+    width = terminal_width()
+    longest = max(map(len, line.split()), default=0)
+    if width is None or len(line) <= width or indent + longest > width:
+        return [line]
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+
+
+def write_fields(fields: Sequence[tuple[str, object]], indent: int = 2) -> None:
+    """A line for each name and its value, folded under the value; what has no value is left out."""
+    known = [(name, printable(str(value))) for name, value in fields if value is not None]
+    wide = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        start = f"{'':<{indent}}{name:<{wide}}  "
+        write_lines(folded(start + value, len(start)))

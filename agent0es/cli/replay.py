@@ -56,10 +56,10 @@ def replay_command(
     novelty: bool,
     as_json: bool,
 ) -> None:
-    """Show RUN once more as it went, one line an event, or prove that its decisions follow from its log.
+    """Replay a run's events, one a line, or prove that its decisions follow from its log.
 
-    No model, no tool and no network is used. With --verify the exit code is 1 at the first decision that comes out
-    another way than the log has it.
+    No model, no tool and no network is used. With --verify the exit code is 1 at the first decision that does not match
+    the log.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.errors import QueryError
@@ -146,14 +146,14 @@ def _write_report(report: "Report", as_json: bool) -> None:
         return
     if difference is None:
         total = sum(report.checked.values())
-        write_lines([f"All {total} decisions of {printable(report.run)} come out as the log has them"])
+        write_lines([f"All {total} decisions of {printable(report.run)} match the log"])
         write_lines(f"  {count:>7}  {kind}" for kind, count in report.checked.items())
         return
     checked = sum(report.checked.values())
     write_lines(
         [
-            f"{difference.kind} at event {difference.position} ({printable(difference.stream)}) is not what follows "
-            f"from the events before it; {checked} decisions before it are",
+            f"{difference.kind} at event {difference.position} ({printable(difference.stream)}) does not match what "
+            f"follows from the events before it; {checked} decisions before it do",
             f"  in the log  {difference.log_hash}  {printable(difference.log)}",
             f"  recomputed  {difference.recomputed_hash}  {printable(difference.recomputed)}",
         ]

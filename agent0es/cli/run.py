@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent0es.cli.output import store_option
+from agent0es.cli.hints import command
+from agent0es.cli.output import printable, store_option
 
 if TYPE_CHECKING:
     from agent0es.cli.progress import Reporter
@@ -32,7 +33,7 @@ INTERRUPTED = 130
 @click.option("--iterations", type=int, help="Rounds of practice, training and evaluation.")
 @click.option("--tasks", type=int, help="Tasks per iteration.")
 @click.option("--domains", metavar="A,B", help="Task domains to practise, e.g. math,logic; --set curriculum.domains.")
-@click.option("--resume", metavar="RUN", help="Go on with an interrupted run: its name, a prefix of it, or `latest`.")
+@click.option("--resume", metavar="RUN", help="Resume an interrupted run: its name, a prefix of it, or `latest`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def run_command(
     store: Path,
@@ -130,8 +131,8 @@ def drive_and_report(
     try:
         asyncio.run(_drive(store, log, run, configuration, as_json, begin))
     except KeyboardInterrupt:
-        flag = "" if store == Path("store") else f" --store {store}"
-        click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+        resume = printable(command(store, "run", "--resume", run))
+        click.echo(f"Stopped; nothing is lost. Resume it with: {resume}", err=True)
         sys.exit(INTERRUPTED)
 
 

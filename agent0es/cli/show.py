@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, write_lines, write_table
 from agent0es.cli.warnings import next_step, taint
 
@@ -71,7 +72,7 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
         },
     )
     _write_curriculum(found["curriculum"])
-    write_lines(_adapters(found["adapters"], found["evaluations"]))
+    _write_adapters(found["adapters"], found["evaluations"])
     _write_scores(found["evaluations"])
     _write("Rejected proposals", found["rejections"], {"reason": "reason", "proposals": "proposals"})
     if found["last_failures"]:
@@ -79,7 +80,7 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
         for one in found["last_failures"]:
             task = "" if one["task"] is None else f", task {one['task']}"
             write_lines([printable(f"  {one['time']:%Y-%m-%d %H:%M:%S}  {one['kind']} {one['who']}{task}")])
-            write_lines([printable(f"    {one['error']}")])
+            write_lines(folded(f"    {printable(one['error'])}", 4))
     write_lines(["", "Files", *(f"  {name:<12} {printable(path)}" for name, path in found["files"].items())])
 
 
@@ -87,16 +88,19 @@ def write_view(found: Mapping[str, Any]) -> None:
     """The state at a position, for a person."""
     practice = found["practice"]
     solved = f", {practice['solved']} of {practice['attempts']} attempts solved" if practice["attempts"] else ""
-    serving = {role: printable(name or "base model") for role, name in found["serving"].items()}
-    write_lines(
+    serving = {role: name or "base model" for role, name in found["serving"].items()}
+    counts = (
+        f"{practice['requested']} tasks requested, {practice['completed']} completed, "
+        f"{practice['given_up']} given up{solved}"
+    )
+    write_lines([f"Run {printable(found['run'])} at event {found['position']}{_when(found)}"])
+    write_fields(
         [
-            f"Run {printable(found['run'])} at event {found['position']}{_when(found)}",
-            f"  status    {found['status']}, iteration {found['iteration']}, {found['phase'] or 'not begun'}",
-            f"  practice  {practice['requested']} tasks requested, {practice['completed']} completed, "
-            f"{practice['given_up']} given up{solved}",
-            f"  serving   student: {serving['student']}, teacher: {serving['teacher']}",
-            f"  novelty   {found['novelty_index_size']} tasks in the index",
-            f"  failures  {found['failures']}, seed {found['seed']}",
+            ("status", f"{found['status']}, iteration {found['iteration']}, {found['phase'] or 'not begun'}"),
+            ("practice", counts),
+            ("in use", f"student: {serving['student']}, teacher: {serving['teacher']}"),
+            ("novelty", f"{found['novelty_index_size']} tasks in the index"),
+            ("failures", f"{found['failures']}, seed {found['seed']}"),
         ]
     )
     for domain, total in found["curriculum"].items():
@@ -114,12 +118,12 @@ def write_view(found: Mapping[str, Any]) -> None:
     _write("Tasks in flight, and how far their attempts are", found["in_flight"], headings)
 
 
-def _parent(found: Mapping[str, Any]) -> list[str]:
+def _parent(found: Mapping[str, Any]) -> str | None:
     """Where a fork comes from."""
     if found["parent"] is None:
-        return []
-    past = f"{printable(found['parent'])} up to event {found['forked_at']}"
-    return [f"  forked    from {past}; what follows counts its own events only (the whole: --at)"]
+        return None
+    past = f"{found['parent']} up to event {found['forked_at']}"
+    return f"from {past}; what follows counts its own events only (the whole: --at)"
 
 
 def _when(found: Mapping[str, Any]) -> str:
@@ -137,16 +141,16 @@ def _write_summary(found: Mapping[str, Any]) -> None:
     ended = f", ended {found['ended']:%Y-%m-%d %H:%M:%S}" if found["ended"] else ""
     last = f", last event {found['last_event']:%Y-%m-%d %H:%M:%S}" if not found["ended"] else ""
     serving = (found["serving_student"] or "base model", found["serving_teacher"] or "base model")
-    write_lines(
+    write_lines([f"Run {printable(found['run'])}: {found['status']}, iteration {found['iteration']}"])
+    write_fields(
         [
-            f"Run {printable(found['run'])}: {found['status']}, iteration {found['iteration']}",
-            *_parent(found),
-            f"  started   {found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)",
-            f"  tasks     {found['tasks']} completed{given_up}{solved}",
-            f"  in use    student: {printable(serving[0])}, teacher: {printable(serving[1])}",
-            *_untrained(found),
-            f"  events    {found['events']}, failures {found['failures']}",
-            f"  seed      {found['seed']}, agent0es {printable(found['code_version'])}",
+            ("forked", _parent(found)),
+            ("started", f"{found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)"),
+            ("tasks", f"{found['tasks']} completed{given_up}{solved}"),
+            ("in use", f"student: {serving[0]}, teacher: {serving[1]}"),
+            *(("trained", reason) for reason in _untrained(found)),
+            ("events", f"{found['events']}, failures {found['failures']}"),
+            ("seed", f"{found['seed']}, agent0es {found['code_version']}"),
         ]
     )
 
@@ -163,9 +167,9 @@ def _untrained(found: Mapping[str, Any]) -> Iterator[str]:
     if not practised or any(row["status"] != "failed" for row in found["adapters"]):
         return
     if not found["trains"]:
-        yield "  trained   nothing: training.roles is empty, so there was nothing to evaluate either"
+        yield "nothing: training.roles is empty, so there was nothing to evaluate either"
     for row in found["adapters"]:
-        yield printable(f"  trained   not {row['adapter']}: {row['reason']}; so it was not evaluated either")
+        yield f"not {row['adapter']}: {row['reason']}; so it was not evaluated either"
 
 
 def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -190,33 +194,36 @@ def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _write_adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> None:
     """What became of each adapter, and which of its figures is which."""
     if rows:
-        yield ""
-        yield "Adapters"
+        write_lines(["", "Adapters"])
     for row in rows:
         in_use = ", in use" if row["serving"] else ""
-        yield printable(f"  {row['adapter']}: {row['status']}{in_use}")
-        if row["reason"]:
-            yield printable(f"    because    {row['reason']}")
-        if row["share"] is not None:
-            asked = [one for one in evaluations if one["adapter"] == one["arm"] == row["adapter"]]
-            parts = [
-                f"{one['share']:.3f} of {one['problems']} {SPLITS.get(one['split'], one['split'])}" for one in asked
-            ]
-            for title, part in zip(["solved", *[""] * len(parts)], parts, strict=False):
-                yield f"    {title:<9}  {part}"
-            if len(parts) > 1:
-                problems = sum(one["problems"] for one in asked)
-                yield f"               the gate compares the mean of these, {row['mean_share']:.3f}"
-                yield f"               of all {problems} problems together it is {row['share']:.3f}"
-        if row["steps"] is not None:
-            loss = "" if row["final_loss"] is None else f", final loss {row['final_loss']:.4g}"
-            seconds = "" if row["seconds"] is None else f", {row['seconds']:g} s"
-            yield f"    trained    {row['examples']} examples, {row['steps']} steps{loss}{seconds}"
-        if row["tainted_by"]:
-            yield printable(f"    TAINTED    by what was retracted since: {', '.join(row['tainted_by'])}")
+        trained = f"{row['examples']} examples, {row['steps']} steps"
+        trained += "" if row["final_loss"] is None else f", final loss {row['final_loss']:.4g}"
+        trained += "" if row["seconds"] is None else f", {row['seconds']:g} s"
+        tainted = f"by what was retracted since: {', '.join(row['tainted_by'])}"
+        write_lines([printable(f"  {row['adapter']}: {row['status']}{in_use}")])
+        write_fields(
+            [
+                ("TAINTED", tainted if row["tainted_by"] else None),
+                ("because", row["reason"] or None),
+                *_shares(row, [one for one in evaluations if one["adapter"] == one["arm"] == row["adapter"]]),
+                ("trained", None if row["steps"] is None else trained),
+            ],
+            indent=4,
+        )
+
+
+def _shares(row: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What an adapter solved of each split, and the two ways to make one figure of it."""
+    for number, one in enumerate(scores):
+        problems = f"{one['problems']} {SPLITS.get(one['split'], one['split'])}"
+        yield "" if number else "solved", f"{one['share']:.3f} of {problems}"
+    if len(scores) > 1:
+        yield "", f"the gate compares the mean of these, {row['mean_share']:.3f}"
+        yield "", f"of all {sum(one['problems'] for one in scores)} problems together it is {row['share']:.3f}"
 
 
 SPLITS = {"practised": "problems of practised families", "held_out": "problems of families never practised"}

@@ -1,4 +1,4 @@
-"""`agent0es train`: training anew what learnt from something that was retracted since."""
+"""`agent0es train`: retraining what learnt from something that was retracted since."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="Name of the new adapter; without it, e.g. student-1-clean.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def train_command(run: str, store: Path, without_retracted: bool, name: str | None, as_json: bool) -> None:
-    """Train an adapter of RUN anew without what is retracted, and measure it as the first one was.
+    """Rebuild a tainted adapter of RUN: retrain it without what is retracted, and measure it as the first one was.
 
-    RUN is a completed run: its name, a prefix of it, or `latest`. The adapter that is rebuilt is the tainted one that
-    serves, or else the latest. The new one answers the same held-out problems and serves when it beats what served
-    before the tainted one. A rebuild that was interrupted is gone on with.
+    RUN is a completed run: its name, a prefix of it, or `latest`. The adapter that is rebuilt is the tainted one in
+    use, or else the latest tainted one. The new one answers the same held-out problems and is used when it beats what
+    was in use before the tainted one. A rebuild that was interrupted is resumed.
     """
     from agent0es.bootstrap import configuration_of, open_store, resolve_run, start_rebuild
     from agent0es.cli.run import drive_and_report
@@ -35,7 +35,7 @@ def train_command(run: str, store: Path, without_retracted: bool, name: str | No
 
     def begin(ports: "Ports") -> None:
         plan = start_rebuild(ports, name)
-        what = f"Training {plan.original} anew as {plan.adapter}" if plan else "Going on with what was cut off"
+        what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
         click.echo(what, err=True)
 
     with open_store(store, create=True) as log, log.lease(run):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.cli.hints import command
+from agent0es.cli.listing import folded
 from agent0es.cli.output import printable
 
 if TYPE_CHECKING:
@@ -12,14 +13,18 @@ if TYPE_CHECKING:
 
 
 def taint(row: Mapping[str, Any], status: "Status", store: Path) -> Iterator[str]:
-    """What to say of each tainted adapter in use; `row` is the run's of the table `runs`."""
+    """What to say of each tainted adapter in use; `row` is the run's of the table `runs`. Commands are not folded."""
     rebuild = command(store, "train", row["run"], "--without-retracted")
-    wait = "" if status == "completed" else "once the run is completed, "
+    wait = "" if status == "completed" else " when the run is completed"
     for adapter in row["tainted"]:
-        yield printable(
-            f"WARNING: run {row['run']} answers with {adapter}, which learnt from what was retracted since. "
-            f"To rebuild it, {wait}use: {rebuild}"
+        yield from folded(
+            printable(
+                f"WARNING: run {row['run']} answers with {adapter}, which learnt from what was retracted since. "
+                f"Rebuild it{wait} with:"
+            ),
+            2,
         )
+        yield printable(f"  {rebuild}")
 
 
 def next_step(run: str, status: "Status", store: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.cli.hints import command
+from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, terminal_width, write_lines, write_table
 from agent0es.provenance.whole import new_text
 
@@ -32,7 +33,7 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
         "retracted": f"yes, by the retraction of {', '.join(found['retracted'])}" if found["retracted"] else None,
     }
     write_lines([printable(f"Attempt {found['attempt']} of run {found['run']}: {verdict}")])
-    _fields(fields)
+    write_fields(list(fields.items()))
     _text("Task", found["problem"]["description"] if found["problem"] else found.get("problem_unknown"))
     if found["problem"]:
         _text("Reference", found["problem"]["reference"])
@@ -60,7 +61,7 @@ def write_task(found: Mapping[str, Any], store: Path) -> None:
         "retracted": "yes" if found["retracted"] else None,
     }
     write_lines([printable(f"Task {found['task']} of run {found['run']}: {found['status']}")])
-    _fields(fields)
+    write_fields(list(fields.items()))
     if problem:
         _text("Task", problem["description"])
         _text("Reference", problem["reference"])
@@ -188,15 +189,10 @@ def _events(events: Sequence[Mapping[str, Any]]) -> None:
         write_lines([place.rstrip(), f"           {one['hash']}"] if narrow else [f"{place}  {one['hash']}"])
 
 
-def _fields(fields: Mapping[str, Any]) -> None:
-    wide = max(map(len, fields)) + 2
-    write_lines(f"  {name:<{wide}}{printable(str(value))}" for name, value in fields.items() if value is not None)
-
-
 def _text(title: str, text: str | None) -> None:
     """A text of others under its title: indented, so that it can't pose as a title."""
     if text is not None:
-        write_lines(["", printable(title), *_indented(text)])
+        write_lines(["", *folded(printable(title), 2), *_indented(text)])
 
 
 def _indented(text: str) -> Iterator[str]:

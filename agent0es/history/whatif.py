@@ -43,8 +43,8 @@ def other_settings(configuration: Configuration, overrides: Iterable[str]) -> Co
     for key in sorted(one.keys() | two.keys()):
         if one.get(key) != two.get(key) and not key.startswith(ANSWERABLE):
             raise ConfigurationError(
-                f"--set {key}: what it changes does not follow from the log, which answers for "
-                f"{', '.join(ANSWERABLE)}; `agent0es fork` tries it out"
+                f"--set {key}: whatif can't compute this setting; it answers for {', '.join(ANSWERABLE)}. Try it "
+                "out with agent0es fork"
             )
     return after
 

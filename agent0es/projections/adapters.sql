@@ -114,7 +114,7 @@ LEFT JOIN failed f USING (run, adapter)
 LEFT JOIN evaluated e USING (run, adapter)
 LEFT JOIN decided g USING (run, adapter)
 LEFT JOIN (SELECT run, adapter, tainted_by FROM facts.tainted WHERE trained_by = run) x USING (run, adapter);
-COMMENT ON VIEW adapters IS 'Every adapter: how it was trained, what it scored, whether it serves.';
+COMMENT ON VIEW adapters IS 'Every adapter: how it was trained, what it scored, whether it is in use.';
 COMMENT ON COLUMN adapters.run IS 'Name of the run.';
 COMMENT ON COLUMN adapters.adapter IS 'Name of the adapter, e.g. student-1.';
 COMMENT ON COLUMN adapters.role IS 'Whose adapter: teacher or student.';

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent0es.domain.retraction import any_covered
 from agent0es.errors import UnknownName, nearest
-from agent0es.log import EventLog
+from agent0es.log import EventLog, History
 from agent0es.provenance import adapters, trajectories
 from agent0es.provenance.adapters import Adapter, Story
 from agent0es.provenance.files import FileCheck, check_files
@@ -21,6 +21,7 @@ def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[
     story = adapters.tell(log.read(run=run, types=adapters.TYPES))
     adapter = story.adapters.get(name)
     if adapter is None:
+        _must_not_be_inherited(log, run, "DatasetBuilt", f"adapter/{{}}/{name}", f"adapter {name!r}", name)
         raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(story.adapters))}")
     sources = adapter.dataset.sources
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
@@ -34,8 +35,17 @@ def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
     """
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
     if task not in practice.tasks:
+        _must_not_be_inherited(log, run, "TaskProposed", f"task/{{}}/{task}", f"task {task}", task)
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
     return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
+
+
+def _must_not_be_inherited(log: EventLog, run: str, kind: str, stream: str, what: str, name: str) -> None:
+    """Raise UnknownName for what lies in a fork's past: its lineage is that of the run which made it."""
+    for segment in History.of(log, run).segments[:-1]:
+        if any(log.read(stream=stream.format(segment.run), types=[kind], until=segment.until, limit=1)):
+            see = ("lineage", name, "--run", segment.run)
+            raise UnknownName(f"run {run} has no {what} of its own, but its past has; use", see=see)
 
 
 def backward(run: str, story: Story, name: str, practice: Trajectories, files: list[FileCheck]) -> dict[str, Any]:

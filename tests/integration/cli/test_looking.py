@@ -82,7 +82,9 @@ def test_a_tainted_adapter_in_use_is_shouted_by_every_command_about_the_run(stor
     rebuild = f"agent0es train tainted --without-retracted --store {store}"
     for command in (["runs"], ["show", "tainted"], ["report", "tainted"]):
         text = answer(store, *command)
-        assert re.search(rf"WARNING: run tainted answers with {row['tainted'][0]}.* {re.escape(rebuild)}", text)
+        assert re.search(
+            rf"WARNING: run tainted answers with {row['tainted'][0]}.*with:\n  {re.escape(rebuild)}\n", text
+        )
     [alert] = json_answers(store, "sql", "SELECT subject, message FROM alerts WHERE kind = 'tainted_adapter'")
     assert alert["subject"] == row["tainted"][0] and "--without-retracted" in alert["message"]
     assert "WARNING" not in answer(store, "show", "whole") + answer(store, "report", "whole")
@@ -314,6 +316,15 @@ def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path)
     assert [line.split()[0] for line in whole.splitlines() if re.match(r"  \d+/", line)] == [
         a["attempt"] for a in every
     ]
+
+
+def test_the_lineage_of_what_a_fork_inherited_is_that_of_its_past(store: Path) -> None:
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        inherited = [r.event.task for r in History.of(log, "fork").read(types=["TaskProposed"])]
+    error = invoke(store, "lineage", str(inherited[0]), "--run", "fork").exception
+    assert isinstance(error, UnknownName)
+    assert str(error).endswith(f"agent0es lineage {inherited[0]} --run whole --store {store}")
+    assert "its past" not in str(invoke(store, "lineage", "student-1", "--run", "fork").exception), "trained later"
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

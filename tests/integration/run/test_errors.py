@@ -107,6 +107,6 @@ def test_a_run_is_driven_by_one_process_at_a_time_and_a_signal_stops_it_cleanly(
     finally:
         first.kill()
     assert first.returncode == 130
-    assert "Stopped; nothing is lost. Go on with: agent0es run --resume" in error
+    assert "Stopped; nothing is lost. Resume it with: agent0es run --resume" in error
     with EventLog.open(tmp_path / "log.db", read_only=True) as log:
         assert log.verify().ok

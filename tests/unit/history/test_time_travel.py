@@ -191,7 +191,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
         assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
-        assert "come out as the log has them" in answer(store, "replay", run, "--verify")
+        assert "match the log" in answer(store, "replay", run, "--verify")
         report = json.loads(answer(store, "replay", run, "--verify", "--json"))
         assert report["difference"] is None and report["checked"]["rewards"] > 3
 
