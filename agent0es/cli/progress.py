@@ -33,6 +33,7 @@ class Reporter:
         self._console = Console()
         self._tally = Tally()
         self._began = time.time()
+        """Earlier events are read from the log by a resumed run, and do not happen now."""
         self._tokens = self._proposed = self._answered = 0
         self._problems: dict[str, int] = {}
         self._domain_of: dict[str, str] = {}
@@ -41,7 +42,7 @@ class Reporter:
         self._failed: OSError | None = None
         """Why the trainer's progress could not be written: that must not look as if training had failed."""
         self._work: tuple[str, int, int | None] = ("", 0, None)
-        self._last = time.monotonic()
+        self._last = self._since = time.monotonic()
         self._meter: Meter = (
             Silent() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self.say)
         )
@@ -73,7 +74,7 @@ class Reporter:
         if self._failed is not None:
             raise self._failed
         self._tally.take(recorded)
-        if recorded.meta.time < self._began:  # read from the log by a resumed run, not happening now
+        if recorded.meta.time < self._began:
             return
         self._last = time.monotonic()
         event = recorded.event
@@ -104,7 +105,7 @@ class Reporter:
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
-                self._iteration_tables()
+                self._iteration_tables(event)
             case ev.AttemptAbandoned():
                 self.say(f"Attempt {event.attempt} was cut off and is made again as {event.retried_as}")
             case ev.HandlerFailed():
@@ -165,6 +166,8 @@ class Reporter:
         self._show("training", 0, None, "starting the trainer")
 
     def _show(self, what: str, done: int, total: int | None, note: str) -> None:
+        if what != self._work[0]:
+            self._tokens, self._since = 0, time.monotonic()
         self._work = (what, done, total)
         self._meter.show(what, done, total, note)
 
@@ -176,20 +179,22 @@ class Reporter:
         if current.attempts:
             note = f"{current.solved / current.attempts:.0%} solved, {self._speed()}"
         elif self._proposed:
-            note = f"{self._proposed} proposed, {self._answered} answers"
+            note = f"{self._proposed} proposed, {self._answered} answered"
         else:
             note = ""
         self._show(f"practice {current.iteration}", done, total, note)
 
     def _speed(self) -> str:
-        return f"{self._tokens / max(1.0, time.time() - self._began):.0f} tokens/s"
+        """What the models write, in this piece of work."""
+        return f"{self._tokens / max(1.0, time.monotonic() - self._since):.0f} tokens/s"
 
     def _total(self, arm: str) -> int:
         """Problems that an arm is asked."""
         return sum(self._problems[split] for split in splits_of(arm))
 
-    def _iteration_tables(self) -> None:
+    def _iteration_tables(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         current = self._tally.current
+        failed = isinstance(event, ev.TrainingFailed)  # whose outcome has the reason
         assert current is not None
         if self._json:
             scores = current.evaluated.model_dump(mode="json") if current.evaluated else None
@@ -201,7 +206,7 @@ class Reporter:
             self._table(domain_table(current.domains, current.evaluated, self._domain_of))
         if current.evaluated is not None:
             self._show_scores(current.evaluated)
-        self.say(f"student-{current.iteration}: {current.outcome}")
+        self.say(f"student-{current.iteration}: {current.outcome}{'' if failed else f', {event.reason}'}")
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """What became of an adapter that was trained anew after the run; its scores are in the summary."""
