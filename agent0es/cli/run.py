@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent0es.cli.output import store_option
+from agent0es.cli.output import printable, store_option
 
 if TYPE_CHECKING:
     from agent0es.cli.progress import Reporter
@@ -86,7 +86,7 @@ def drive_and_report(
         asyncio.run(_drive(store, log, run, configuration, as_json, begin))
     except KeyboardInterrupt:
         flag = "" if store == Path("store") else f" --store {store}"
-        click.echo(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}", err=True)
+        click.echo(printable(f"Stopped; nothing is lost. Go on with: agent0es run --resume {run}{flag}"), err=True)
         sys.exit(INTERRUPTED)
 
 
