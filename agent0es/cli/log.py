@@ -82,7 +82,7 @@ def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store:
     elif output is None:
         write_lines(note.splitlines())
     else:
-        click.echo(f"Checkpoint of {report.events} events in {output}", err=True)
+        click.echo(printable(f"Checkpoint of {report.events} events in {output}"), err=True)
 
 
 @log_group.command("export")
@@ -143,7 +143,8 @@ def _signing_key(file: Path | None, store: Path) -> "Key":
     default = store / notes.KEY_FILE
     if file is None and not default.exists():
         key = notes.make_key(default)
-        click.echo(f"Made the key {default}; keep a copy of {notes.public_file(default)} elsewhere", err=True)
+        made = f"Made the key {default}; keep a copy of {notes.public_file(default)} elsewhere"
+        click.echo(printable(made), err=True)
         return key
     key = notes.read_key(file or default)
     if key.private is None:

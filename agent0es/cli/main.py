@@ -82,7 +82,6 @@ def main() -> None:
 def _run(arguments: Sequence[str]) -> int:
     """Run the command and say in one line what went wrong. Returns the exit code."""
     try:
-        _check(arguments)
         code = cli(arguments, standalone_mode=False)  # else click writes three lines of its own
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -101,15 +100,9 @@ def _run(arguments: Sequence[str]) -> int:
     except Agent0Error as error:
         streams.complain(str(error))
         return FAILED
+    except UnicodeEncodeError as error:  # bytes of an argument that nothing could store or compare
+        streams.complain(f"{error.object} is not UTF-8 text")
+        return MISTAKE
     except OSError as error:
         streams.complain(f"{error.filename or 'agent0es'}: {error.strerror or error}")
         return MISTAKE
-
-
-def _check(arguments: Sequence[str]) -> None:
-    """Raise UsageError for bytes that are no text: nothing that takes an argument could store or compare them."""
-    for argument in arguments:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise click.UsageError(f"{argument} is not UTF-8 text.") from None

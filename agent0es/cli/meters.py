@@ -58,9 +58,9 @@ class _Count(ProgressColumn):
 
 class _Times(ProgressColumn):
     def render(self, task: Task) -> Text:
-        left = task.time_remaining
+        left = task.time_remaining if task.completed else None
         passed = _clock(task.elapsed or 0)
-        return Text(passed if left is None or not task.completed else f"{passed}, {_clock(left)} left")
+        return Text(f"{passed}, {_clock(left)} left" if left else passed)
 
 
 class Lines:

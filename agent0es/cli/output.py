@@ -78,9 +78,9 @@ def terminal_width() -> int | None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write line by line as they come."""
+    """Write line by line as they come. What a terminal would obey is shown as an escape, whoever forgot it."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write((line if line.isprintable() else printable(line)) + "\n")
     sys.stdout.flush()  # here, where click turns a broken pipe into a quiet end
 
 

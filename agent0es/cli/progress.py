@@ -33,6 +33,7 @@ class Reporter:
         self._console = Console()
         self._tally = Tally()
         self._began = time.time()
+        """Earlier events are read from the log by a resumed run, and do not happen now."""
         self._tokens = self._proposed = self._answered = 0
         self._problems: dict[str, int] = {}
         self._domain_of: dict[str, str] = {}
@@ -41,7 +42,7 @@ class Reporter:
         self._failed: OSError | None = None
         """Why the trainer's progress could not be written: that must not look as if training had failed."""
         self._work: tuple[str, int, int | None] = ("", 0, None)
-        self._last = time.monotonic()
+        self._last = self._since = time.monotonic()
         self._meter: Meter = (
             Silent() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self.say)
         )
@@ -73,7 +74,7 @@ class Reporter:
         if self._failed is not None:
             raise self._failed
         self._tally.take(recorded)
-        if recorded.meta.time < self._began:  # read from the log by a resumed run, not happening now
+        if recorded.meta.time < self._began:
             return
         self._last = time.monotonic()
         event = recorded.event
@@ -108,12 +109,12 @@ class Reporter:
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
-                self._iteration_tables()
+                self._iteration_tables(event)
             case ev.AttemptAbandoned():
-                self.say(f"Attempt {event.attempt} is made again as {event.retried_as}: {printable(event.reason)}")
+                self.say(f"Attempt {event.attempt} is made again as {event.retried_as}: {event.reason}")
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
-                self.say(f"{what} is tried again: {printable(event.error)}")
+                self.say(f"{what} is tried again: {event.error}")
             case ev.HandlerFailed():
                 self.say(f"{event.handler} failed: {event.error}")
             case _:
@@ -179,6 +180,8 @@ class Reporter:
         return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice did not come so far"
 
     def _show(self, what: str, done: int, total: int | None, note: str) -> None:
+        if what != self._work[0]:
+            self._tokens, self._since = 0, time.monotonic()
         self._work = (what, done, total)
         self._meter.show(what, done, total, note)
 
@@ -190,19 +193,23 @@ class Reporter:
         if current.attempts:
             note = f"{current.solved / current.attempts:.0%} solved, {self._speed()}"
         elif self._proposed:
-            note = f"{self._proposed} proposed, {self._answered} answers"
+            note = f"{self._proposed} proposed, {self._answered} answered"
         else:
             note = ""
         self._show(f"practice {current.iteration}", done, total, note)
 
     def _speed(self) -> str:
-        return f"{self._tokens / max(1.0, time.time() - self._began):.0f} tokens/s"
+        """What the models write, in this piece of work."""
+        return f"{self._tokens / max(1.0, time.monotonic() - self._since):.0f} tokens/s"
 
     def _total(self, arm: str) -> int:
         """Problems that an arm is asked."""
         return sum(self._problems[split] for split in splits_of(arm))
 
-    def _iteration_tables(self) -> None:
+    def _iteration_tables(
+        self, ended: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed | None = None
+    ) -> None:
+        """What the iteration came to; `ended` is what became of its adapter, where one was to be trained."""
         current = self._tally.current
         assert current is not None
         if self._json:
@@ -215,8 +222,9 @@ class Reporter:
             self._table(domain_table(current.domains, current.evaluated, self._domain_of))
         if current.evaluated is not None:
             self._show_scores(current.evaluated)
-        if current.outcome:
-            self.say(f"student-{current.iteration}: {current.outcome}")
+        if ended is not None:
+            why = "" if isinstance(ended, ev.TrainingFailed) else f", {ended.reason}"  # whose outcome has it already
+            self.say(f"student-{current.iteration}: {current.outcome}{why}")
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """What became of an adapter that was trained anew after the run; its scores are in the summary."""

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import click
-
-from agent0es.cli.output import printable, write_lines, write_table
+from agent0es.cli.output import write_lines, write_table
+from agent0es.cli.streams import complain
 from agent0es.errors import UserError
 
 HISTORY_LINES = 1000
@@ -38,7 +37,13 @@ def shell(answer: Callable[[str], None]) -> None:
             continue
         except EOFError:
             write_lines([""])
+            if pending.strip():
+                complain("the last statement has no semicolon at its end and was not run")
             break
+        except UnicodeDecodeError:
+            complain("the line is not UTF-8 text")
+            pending = ""
+            continue
         if not pending and line.strip().startswith("."):
             if line.split()[0] in (".quit", ".exit"):
                 break
@@ -49,7 +54,7 @@ def shell(answer: Callable[[str], None]) -> None:
             try:
                 answer(pending)
             except UserError as error:
-                click.echo(f"agent0es: {error}", err=True)
+                complain(str(error))
             except KeyboardInterrupt:
                 write_lines([""])
             pending = ""
@@ -71,6 +76,10 @@ def _command(words: list[str]) -> None:
         case [".tables"]:
             write_table(("table", "meaning"), [(table.name, table.meaning) for table in catalogue()])
         case [".schema", *names]:
+            known = [table.name for table in catalogue()]
+            for name in names:
+                if name not in known:
+                    complain(f"there is no table {name}; there are: {', '.join(known)}")
             for table in catalogue():
                 if not names or table.name in names:
                     rows = [(column.name, column.type, column.meaning) for column in table.columns]
@@ -78,7 +87,7 @@ def _command(words: list[str]) -> None:
         case [".help"]:
             write_lines(HELP)
         case _:
-            click.echo(f"agent0es: there is no {printable(words[0])}; type .help", err=True)
+            complain(f"there is no {words[0]}; type .help")
 
 
 def _history() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.arguments import run_argument
-from agent0es.cli.output import store_option
+from agent0es.cli.output import printable, store_option
 
 if TYPE_CHECKING:
     from agent0es.handlers.base import Ports
@@ -36,7 +36,7 @@ def train_command(run: str, store: Path, without_retracted: bool, name: str | No
     def begin(ports: "Ports") -> None:
         plan = start_rebuild(ports, name)
         what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
-        click.echo(what, err=True)
+        click.echo(printable(what), err=True)
 
     with open_store(store, create=True) as log, log.lease(run):
         drive_and_report(store, log, run, configuration_of(log, run), as_json, begin)

@@ -6,13 +6,14 @@ a run. Where the tables lie, and what happens when two processes want them, is t
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
@@ -30,6 +31,7 @@ CHECKPOINT_EVENTS = 3 * BATCH_EVENTS
 """After so many events the file gets what was committed."""
 ROWS_AT_ONCE = 10_000
 
+T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 DAMAGE = re.compile("Corrupt database file|Could not read enough bytes|database has been invalidated")
@@ -119,13 +121,13 @@ class Projections:
         """
         cursor = self._cursor(sql)
         with self._refused(cursor):
-            cursor.execute(sql, parameters)
+            _interruptibly(cursor, lambda: cursor.execute(sql, parameters))
             columns = [column[0] for column in cursor.description or ()]
             kinds = [column[1] for column in cursor.description or ()]
             textual = values.as_text(sql, kinds)
             if textual is not None:
                 cursor.abort()
-                cursor.execute(textual, parameters)
+                _interruptibly(cursor, lambda: cursor.execute(textual, parameters))
             return Answer(columns, [str(kind) for kind in kinds], self._rows(cursor, [*map(values.reader, kinds)]))
 
     def arrow(self, sql: str) -> "RecordBatchReader":
@@ -158,6 +160,7 @@ class Projections:
         cursor = self._connection.cursor()
         with self._refused(cursor):
             database.enter(cursor)
+            _must_be_text(sql)
             _must_only_read(cursor, sql)
             # The file itself may be written by this connection, but not by this transaction.
             cursor.execute("BEGIN TRANSACTION READ ONLY")
@@ -184,7 +187,7 @@ class Projections:
         """The rows as Python values, some thousands at a time."""
         changed = any(readers)
         with self._refused(cursor):
-            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            while rows := _interruptibly(cursor, lambda: cursor.fetchmany(ROWS_AT_ONCE)):
                 if changed:
                     for row in rows:
                         yield tuple(read(v) if read else v for read, v in zip(readers, row, strict=True))
@@ -319,10 +322,32 @@ def statements(sql: str) -> list[str]:
     """The statements of a script. Raises QueryError when it can't be parsed."""
     import duckdb
 
+    _must_be_text(sql)
     try:
         return [statement.query.strip() for statement in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
         raise QueryError(one_line(error)) from error
+
+
+def _interruptibly(cursor: "DuckDBPyConnection", call: Callable[[], T]) -> T:
+    """The call's result. DuckDB does not notice Ctrl-C, so it works in another thread and is told."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    with ThreadPoolExecutor(1, "query") as worker:
+        asked = worker.submit(call)
+        try:
+            return asked.result()
+        except KeyboardInterrupt:
+            cursor.interrupt()
+            raise
+
+
+def _must_be_text(sql: str) -> None:
+    """Raise QueryError for half a character, which DuckDB's Python side takes for a wrong call of itself."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise QueryError("the query is not UTF-8 text") from None
 
 
 def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -192,6 +193,26 @@ def test_the_shell_answers_statement_by_statement(terminal: Terminal, store: Pat
     os.write(terminal._ours, b".quit\n")
     assert terminal.process.wait(timeout=30) == 0
     assert "SELECT 42 AS x;" in (tmp_path / "agent0es" / "sql_history").read_text()
+
+
+def test_the_shell_outlives_mistakes_and_interruptions(terminal: Terminal) -> None:
+    assert "there is no table nothing; there are: " in terminal.type(".schema nothing").replace("\r\n", "")
+    assert "there is no .color; type .help" in terminal.type(".color red")
+    assert "agent0es: " in terminal.type("SELECT nothing FROM runs;")
+    os.write(terminal._ours, b"SELECT \xff;\n")
+    assert "not UTF-8" in terminal.read_until("> ")
+    os.write(terminal._ours, b"SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b;\n")
+    time.sleep(1)
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.read_until("agent0es> ")
+    terminal.type("SELECT")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.read_until("agent0es> ")
+    assert '{"x": 42}' in terminal.type("SELECT 42 AS x;")
+    terminal.type("SELECT 1 AS never")
+    os.write(terminal._ours, b"\x04")
+    terminal.read_until("has no semicolon")
+    assert terminal.process.wait(timeout=30) == 0
 
 
 def test_two_at_once_while_a_run_is_written(tmp_path: Path) -> None:
