@@ -76,7 +76,8 @@ def show_command(
     at_a_time = position is not None or moment is not None
     if at_a_time and (attempt is not None or task is not None):
         raise click.UsageError("--at and --time show the state of a run; leave out the attempt or the task")
-    run = run or (None if attempt else what) or "latest"
+    named = what if run is None and attempt is None else run
+    run = "latest" if named is None else named
     if attempt is not None or task is not None:
         _show_whole(run, attempt, task, store, as_json)
     elif at_a_time:
