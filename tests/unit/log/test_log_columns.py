@@ -13,16 +13,17 @@ from tests.unit.log.samples import configured, new
 def test_an_event_of_an_old_version_is_seen_as_one_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
     with EventLog.open(":memory:") as log:
         log.append([NewEvent("run/r", configured({"a": "x" * 300})), new("run/r")], handler="test")
-        monkeypatch.setitem(CURRENT_VERSIONS, "RunStarted", 3)
+        today = CURRENT_VERSIONS["RunStarted"]
+        monkeypatch.setitem(CURRENT_VERSIONS, "RunStarted", today + 1)
         monkeypatch.setitem(
             UPCASTERS,
-            ("RunStarted", 2),
-            lambda old: {**old, "version": 3, "configuration": old["configuration"]["a"] * 2},
+            ("RunStarted", today),
+            lambda old: {**old, "version": today + 1, "configuration": old["configuration"]["a"] * 2},
         )
         table = log.arrow().to_pylist()
-    assert table[0]["content"].endswith('"version":2,"weights":{}}')
+    assert table[0]["content"].endswith(f'"version":{today},"weights":{{}}}}')
     assert f'"configuration":"{"x" * 600}"' in table[0]["resolved"]
-    assert '"version":3' in table[0]["resolved"]
+    assert f'"version":{today + 1}' in table[0]["resolved"]
     assert table[1]["resolved"] is None
 
 
