@@ -6,6 +6,7 @@ A process and not a thread, because `step()` keeps Python's global lock: 70 ms a
 loop of the same process can move.
 """
 
+import errno
 import faulthandler
 import json
 import os
@@ -41,6 +42,8 @@ KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
 _SEED_SPACE = 2**32
 """The pipeline's sampler takes 32 bits of seed."""
+_NO_MEMORY = ("bad_alloc", os.strerror(errno.EAGAIN), os.strerror(errno.ENOMEM))
+"""In what OpenVINO says when there is no room for its memory or its threads."""
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
 
@@ -94,6 +97,8 @@ class Batch:
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(gguf), scheduler, "CPU", properties)
         except (RuntimeError, LookupError, ValueError) as error:
+            if any(sign in str(error) for sign in _NO_MEMORY):
+                raise  # no fault of the file, and it may pass
             raise ModelNotFound(f"{gguf}: OpenVINO can't load it: {last_line(error)}") from error
         self._tokenizer = self._pipeline.get_tokenizer()
         self._pieces = {token: piece for piece, token in self._tokenizer.get_vocab().items()}
@@ -314,7 +319,8 @@ def main() -> None:
 def last_line(error: Exception) -> str:
     """OpenVINO puts the places in its source first, and what is wrong at the end."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    last = lines[-1].strip() if lines else type(error).__name__
+    return f"it found no memory ({last})" if any(sign in last for sign in _NO_MEMORY) else last
 
 
 if __name__ == "__main__":

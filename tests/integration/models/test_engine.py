@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +16,27 @@ from contract import ask
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
 from agent0es.models import child_process
-from agent0es.models.base import Deployment, GenerationFailed, GenerationRequest, RequestRefused, WrongWeights
+from agent0es.models.base import (
+    Deployment,
+    GenerationFailed,
+    GenerationRequest,
+    RequestRefused,
+    Weights,
+    WrongWeights,
+)
 from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
+from tests.support.engines import tiny_weights
+
+TINY = EngineSettings(cache_tokens=4096, context=512)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """A model that is loaded in half a second."""
+    return tiny_weights(tmp_path_factory.mktemp("tiny"))
 
 
 def engines(parent: int | None = None) -> list[int]:
@@ -106,44 +121,41 @@ async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino
     assert completion.text
 
 
-async def test_an_engine_that_is_stopped_is_ended_and_replaced(
-    openvino: OpenVinoBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once while it answers, once while it loads. A watchdog in the process would stand still with it."""
+async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it loads, and while it answers. A watchdog in the process would stand still with it."""
+    monkeypatch.setattr(child_process, "LOOK_SECONDS", 0.25)
     monkeypatch.setattr(child_process, "STALLED_SECONDS", 2)
-    await openvino.generate([ask(openvino, max_tokens=1)])
-    [engine] = engines(os.getpid())
-    endless = GenerationRequest("1, 2, 3, 4, 5, 6, 7, 8,", max_tokens=4000, temperature=2.0)
-    task = asyncio.create_task(openvino.generate([endless] * 3))
-    await asyncio.sleep(0.3)
-    os.kill(engine, signal.SIGSTOP)
-    with pytest.raises(GenerationFailed, match="did nothing for 2 s while it was waited for"):
-        await task
-    task = asyncio.create_task(openvino.generate([ask(openvino, max_tokens=3)]))
-    await asyncio.sleep(0.2)
-    [loading] = engines(os.getpid())
-    os.kill(loading, signal.SIGSTOP)
-    with pytest.raises(GenerationFailed, match="did nothing for 2 s"):
-        await task
-    [completion] = await openvino.generate([ask(openvino, max_tokens=3)])
-    assert completion.text
-    [engine] = engines(os.getpid())
-    os.kill(engine, signal.SIGSTOP)  # nobody waits for it
-    await asyncio.sleep(4)
-    os.kill(engine, signal.SIGCONT)
-    assert await openvino.generate([ask(openvino, max_tokens=3)]) and engines(os.getpid()) == [engine]
+    before = set(engines(os.getpid()))
+    engine = Engine(tiny.path, TINY)
+    try:
+        for _ in range(2):
+            task = asyncio.ensure_future(engine.submit(GenerationRequest("1, 2, 3,", max_tokens=400)))
+            await asyncio.sleep(0.1)
+            [process] = set(engines(os.getpid())) - before
+            os.kill(process, signal.SIGSTOP)
+            with pytest.raises(GenerationFailed, match="did nothing for 2 s while it was waited for"):
+                await task
+            await engine.submit(GenerationRequest("x", 2))
+        [process] = set(engines(os.getpid())) - before
+        os.kill(process, signal.SIGSTOP)
+        await asyncio.sleep(3)
+        os.kill(process, signal.SIGCONT)
+        await engine.submit(GenerationRequest("x", 2))
+        assert set(engines(os.getpid())) - before == {process}, "nobody waited for it"
+    finally:
+        engine.close()
 
 
-async def test_an_engine_that_dies_while_it_reads_what_is_shared_warns_nobody(base_cache: Path) -> None:
+async def test_an_engine_that_dies_while_it_reads_what_is_shared_warns_nobody(tiny: Weights) -> None:
     warned: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: warned.append(context))
     before = set(engines(os.getpid()))
-    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache=base_cache, cache_tokens=16_384)
-    shared = "Numbers: " + ", ".join(map(str, range(100)))
+    backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096, context=1024)
+    shared = "Numbers: " + ", ".join(map(str, range(70)))
     requests = [GenerationRequest(f"{shared}. {n}", shared=len(shared), max_tokens=2) for n in range(3)]
     try:
         task = asyncio.create_task(backend.generate(requests))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         [loading] = set(engines(os.getpid())) - before
         os.kill(loading, signal.SIGKILL)
         assert len(await task) == 3, "a fresh engine answers; only what it would have kept is lost"
@@ -153,30 +165,47 @@ async def test_an_engine_that_dies_while_it_reads_what_is_shared_warns_nobody(ba
     assert not warned
 
 
-async def test_no_other_file_is_served_than_the_one_that_was_meant(openvino: OpenVinoBackend, tmp_path: Path) -> None:
+async def test_no_other_file_is_served_than_the_one_that_was_meant(tiny: Weights, tmp_path: Path) -> None:
     merged = tmp_path / "merged.gguf"
-    shutil.copy(openvino.weights.path, merged)
-    sha256 = sha256_of(merged)
-    with merged.open("r+b") as file:
-        file.seek(-1000, os.SEEK_END)
-        file.write(b"other")
-    with pytest.raises(WrongWeights, match=rf"merged.gguf: its sha256 is .* and it should be {sha256}"):
-        await openvino.deploy(Deployment("changed", tmp_path, merged, sha256))
-    await openvino.deploy(Deployment("changed", tmp_path, merged, sha256_of(merged)))
-    await openvino.retire("changed")
-    assert len(engines(os.getpid())) <= 1
+    merged.write_bytes(tiny.path.read_bytes()[:-5] + b"other")
+    backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096)
+    try:
+        with pytest.raises(WrongWeights, match=rf"merged.gguf: its sha256 is .* and it should be {tiny.sha256}"):
+            await backend.deploy(Deployment("changed", tmp_path, merged, tiny.sha256))
+        await backend.deploy(Deployment("changed", tmp_path, merged, sha256_of(merged)))
+        await backend.retire("changed")
+    finally:
+        await backend.close()
 
 
-async def test_a_copy_that_was_cut_short_is_made_anew(openvino: OpenVinoBackend, tmp_path: Path) -> None:
+async def test_a_copy_that_was_cut_short_is_made_anew(tiny: Weights, tmp_path: Path) -> None:
     copy = tmp_path / "copy-q8_0.gguf"
-    copy.write_bytes(b"GGUF")
+    copy.write_bytes(tiny.path.read_bytes()[:1000])
     (tmp_path / f".{copy.name}-left").mkdir()
-    engine = Engine(openvino.weights.path, EngineSettings(cache_tokens=4096), copy, openvino.weights.sha256)
+    engine = Engine(tiny.path, TINY, copy, tiny.sha256)
     try:
         assert (await engine.submit(GenerationRequest("x", 2))).token_ids
     finally:
         engine.close()
     assert names(tmp_path) == [copy.name, f"{copy.name}.sha256"]
+
+
+async def test_an_engine_without_memory_may_be_started_again(
+    tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no fault of the weights: where memory is free again, the same engine answers."""
+    limited = tmp_path / "python"
+    limited.write_text(f'#!/bin/sh\nexec prlimit --as=500000000 {sys.executable} "$@"\n')
+    limited.chmod(0o755)
+    engine = Engine(tiny.path, TINY)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(limited))
+            with pytest.raises(GenerationFailed, match="it found no memory"):
+                await engine.submit(GenerationRequest("x", 2))
+        assert (await engine.submit(GenerationRequest("x", 2))).token_ids
+    finally:
+        engine.close()
 
 
 async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(openvino: OpenVinoBackend) -> None:
