@@ -5,6 +5,7 @@ data and are compared here; for scripts and test files the solution has a proces
 (`inside/solution_link.py`).
 """
 
+import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,8 @@ class Outcome:
     test: str
     passed: bool
     why: str = ""
+    leaned: tuple[str, ...] = ()
+    """Where the test believed what objects of the solution say of themselves: `==`, `in`."""
 
 
 class TestsTool:
@@ -193,10 +196,21 @@ def _judged(case: Case, answer: Mapping[str, Any], most_bytes: int) -> Outcome:
         if case.expect is None:
             return Outcome(case.call, False, f"gives {_short(value)}, and does not raise {case.raises}")
         if same(value, expected):
-            return Outcome(case.call, True)
+            return Outcome(case.call, True, leaned=("operators in the call",) if has_operators(case.call) else ())
     except (NotPlain, MemoryError, RecursionError) as error:
         return Outcome(case.call, False, f"{type(error).__name__}: {error}")
     return Outcome(case.call, False, f"gives {_short(value)}, not {case.expect}")
+
+
+def has_operators(call: str) -> bool:
+    """Whether an operator stands between a result of the solution and something else, as in `f(2) == 4`: it is worked
+    out where the solution is, by what the solution gave."""
+    try:
+        nodes = list(ast.walk(ast.parse(call.strip(), mode="eval")))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    operators = [node for node in nodes if isinstance(node, ast.Compare | ast.BinOp | ast.BoolOp)]
+    return any(isinstance(inner, ast.Call) for node in operators for inner in ast.walk(node))
 
 
 def _short(value: object) -> str:
@@ -212,7 +226,10 @@ def judged_files(lines: Sequence[Mapping[str, Any]]) -> list[Outcome]:
     outcomes = {str(line["test"]): line for line in lines if "test" in line}
     missing: Mapping[str, Any] = {"outcome": "failed", "why": "no outcome"}
     found = [(name, outcomes.get(name, missing)) for name in tests]
-    return [Outcome(name, one.get("outcome") == "passed", str(one.get("why", ""))) for name, one in found]
+    return [
+        Outcome(name, one.get("outcome") == "passed", str(one.get("why", "")), tuple(map(str, one.get("leaned", ()))))
+        for name, one in found
+    ]
 
 
 def concluded(
@@ -248,9 +265,15 @@ def shown(outcomes: Sequence[Outcome]) -> str:
     lines += [f"{one_line(one.test)}: {one_line(one.why)}" for one in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"… and {len(failed) - SHOWN} more")
+    bent = [one for one in outcomes if one.passed and one.leaned]
+    if bent:
+        words = ", ".join(sorted({word for one in bent for word in one.leaned}))
+        lines.append(
+            one_line(f"note: {len(bent)} passed by what the solution's own objects say ({words}), which may lie")
+        )
     return "\n".join(lines)
 
 
 @cache
 def _program() -> str:
-    return program_text("codec.py", "solution_link.py", "run_tests.py")
+    return program_text("codec.py", "solution_link.py", "remote.py", "run_tests.py")

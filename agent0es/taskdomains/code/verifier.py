@@ -49,13 +49,17 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     if status != "ok" or counted is None or int(counted[2]) != total or int(counted[1]) > total:
         return _undecided("tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
     passed = int(counted[1])
-    if passed < total and all(_says_nothing(line, reference) for line in rest.splitlines()):
-        return _undecided("tests", f"{total - passed} of {total} hidden tests came to no end: {short(rest)}")
+    lines = [line for line in rest.splitlines() if line.strip()]
+    note = lines.pop() if lines and lines[-1].startswith("note: ") else ""
+    if passed < total and all(_says_nothing(line, reference) for line in lines):
+        return _undecided("tests", f"{total - passed} of {total} hidden tests can't be judged: {short(rest)}")
     lint = _lint(answer or "", reference.function)
     gained = max(0, passed - reference.baseline) / max(1, total - reference.baseline)
     text = f"{passed} of {total} hidden tests passed"
-    if passed < total and rest.strip():
-        text += f"; {short(rest.strip().splitlines()[0])}"
+    if passed < total and lines:
+        text += f"; {short(lines[0])}"
+    if note:
+        text += f"; {short(note)}"
     if lint:
         text += f"; pyflakes: {short(lint[0])}"
     return Verification(

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: F821, PTH123  (pathlib takes time to import; codec.py and solution_link.py are put in front of this text)
+# ruff: noqa: F821, PTH123  (pathlib takes time to import; codec.py, solution_link.py and remote.py are put in front of this text)
 """Inside the sandbox: run a plain assert script, or pytest and unittest files, on a solution.
 
 Standard input is in two parts. The first, with the solution, is read before the solution's process is made; the second,
@@ -35,6 +35,41 @@ def report(**line):
     os.write(channel, json.dumps(line).encode() + b"\n")
 
 
+class Given:
+    """The suite's files as they were given: the solution, which runs beside the tests, may write where they lie."""
+
+    def __init__(self, folder, files):
+        self.contents = {os.path.join(folder, name): text.encode() for name, text in files.items()}
+        self.open = open
+        builtins.open = io.open = self.read
+
+    def read(self, file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
+        """`open` for the tests: of a given file they read what was given, whatever stands on the disk by now."""
+        path = os.path.abspath(os.fsdecode(file)) if isinstance(file, (str, bytes, os.PathLike)) else None
+        if path in self.contents and not set(mode) & set("wax+"):
+            raw = io.BytesIO(self.contents[path])
+            return raw if "b" in mode else io.TextIOWrapper(raw, encoding or "utf-8", errors, newline)
+        if path in self.contents:
+            del self.contents[path]  # the tests' own from now on
+        return self.open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+
+    def restore(self):
+        """Put back what was changed, for readers that do not use `open`."""
+        for path, content in self.contents.items():
+            try:
+                with self.open(path, "rb") as file:
+                    unchanged = file.read(len(content) + 1) == content and not os.path.islink(path)
+            except OSError:
+                unchanged = False
+            if not unchanged:
+                shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else None
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with self.open(path, "wb") as file:
+                    file.write(content)
+
+
 def describe(error):
     try:
         text = str(error).strip()
@@ -45,7 +80,7 @@ def describe(error):
     return f"{name}: {lines[0]}"[:300] if lines else name
 
 
-def run_script(text, solution, seconds):
+def run_script(text, solution, seconds, given):
     """Each top-level assert is a test, and each function test_* without arguments."""
     names = {"__name__": "tests", "solution": solution.module(), **solution.names}
     sys.modules["solution"] = names["solution"]
@@ -56,22 +91,23 @@ def run_script(text, solution, seconds):
         title = f"line {node.lineno}"
         if isinstance(node, ast.Assert):
             tests.append(title)
-            one(title, lambda code=code: exec(code, names), solution, seconds)
+            one(title, lambda code=code: exec(code, names), solution, seconds, given)
             continue
         # Only what fails of the rest counts, as a test that is not passed.
-        error = attempt(lambda code=code: exec(code, names), solution, seconds)
+        error = attempt(lambda code=code: exec(code, names), solution, seconds, given)
         if error is not None:
             tests.append(title)
             report(test=title, outcome="failed", why=describe(error))
     for name, found in list(names.items()):
         if name.startswith("test") and isinstance(found, types.FunctionType):
             tests.append(name)
-            one(name, found, solution, seconds)
+            one(name, found, solution, seconds, given)
     report(tests=tests)
 
 
-def attempt(run, solution, seconds):
+def attempt(run, solution, seconds, given):
     """The error of a run; None where there is none."""
+    given.restore()
     solution.link.deadline = time.monotonic() + seconds
     try:
         run()
@@ -80,19 +116,20 @@ def attempt(run, solution, seconds):
     return None
 
 
-def one(title, run, solution, seconds):
+def one(title, run, solution, seconds, given):
     printed = io.StringIO()
+    solution.leaned.clear()
     with contextlib.redirect_stdout(printed):
-        error = attempt(run, solution, seconds)
+        error = attempt(run, solution, seconds, given)
     outcome = {"outcome": "passed"} if error is None else {"outcome": "failed", "why": describe(error)}
-    report(test=title, printed=printed.getvalue()[:300], **outcome)
+    report(test=title, printed=printed.getvalue()[:300], leaned=sorted(solution.leaned), **outcome)
 
 
 class Plugin:
     """Says what pytest found and what came of it; opens the solution only when everything is collected."""
 
-    def __init__(self, folder, names, solution, seconds):
-        self.folder, self.test_files, self.solution, self.seconds = folder, names, solution, seconds
+    def __init__(self, folder, names, solution, seconds, given):
+        self.folder, self.test_files, self.solution, self.seconds, self.given = folder, names, solution, seconds, given
         self.broken = []
         self.outcomes = {}
 
@@ -111,6 +148,8 @@ class Plugin:
         self.solution.opened = True
 
     def pytest_runtest_logstart(self, nodeid):
+        self.given.restore()
+        self.solution.leaned.clear()
         self.solution.link.deadline = time.monotonic() + self.seconds
 
     def pytest_runtest_logreport(self, report):
@@ -124,7 +163,8 @@ class Plugin:
             known.update(outcome="skipped", why="expected to fail")
 
     def pytest_runtest_logfinish(self, nodeid):
-        report(test=nodeid, **self.outcomes.get(nodeid, {"outcome": "failed", "why": "no outcome"}))
+        known = self.outcomes.get(nodeid, {"outcome": "failed", "why": "no outcome"})
+        report(test=nodeid, leaned=sorted(self.solution.leaned), **known)
 
     @staticmethod
     def reason(report):
@@ -166,7 +206,8 @@ def run_pytest(files, solution, seconds):
     import pytest
 
     tests = [name for name in files if is_test(name)]
-    plugin = Plugin(folder, tests, solution, seconds)
+    data = {name: text for name, text in files.items() if name not in tests}
+    plugin = Plugin(folder, tests, solution, seconds, Given(folder, data))
     settings = os.path.join(folder, "pytest.ini")
     with open(settings, "w", encoding="utf-8") as file:
         file.write("[pytest]\n")
@@ -194,7 +235,8 @@ def main():
     sys.path.pop()
     secret = read_part()
     if "script" in secret:
-        run_script(secret["script"], solution, secret["seconds_each"])
+        given = Given(os.getcwd(), {name: text for name, text in public["files"].items() if not name.endswith(".py")})
+        run_script(secret["script"], solution, secret["seconds_each"], given)
     else:
         run_pytest(secret["files"], solution, secret["seconds_each"])
 

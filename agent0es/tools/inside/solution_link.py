@@ -12,7 +12,6 @@ import builtins
 import ctypes
 import io
 import json
-import operator
 import os
 import select
 import signal
@@ -23,11 +22,11 @@ import types
 MESSAGE_BYTES = 1 << 20
 PLAIN_CONTAINERS = (list, dict, set)
 SOLUTION_FILE = "solution.py"
-OPERATIONS = {
-    f"__{name}__": name
+OPERATIONS = tuple(
+    f"__{name}__"
     for name in """len iter next getitem setitem delitem contains str repr int float abs neg add radd sub rsub mul rmul
     truediv rtruediv floordiv mod pow matmul and or xor enter exit""".split()
-}
+)
 
 
 class SolutionGone(BaseException):
@@ -212,6 +211,7 @@ class Solution:
         self.opened = self.dead = False
         self.callbacks = []
         self.exceptions = {}
+        self.leaned = set()  # of the test that runs: where it believes what objects of the solution say
         self.names = {}
         try:
             tree = ast.parse(source)
@@ -291,8 +291,11 @@ class Solution:
         if "raised" in reply:
             raise self._error(reply)
         try:
-            self._pass_back(args, reply.get("args") or ())
-            return decode(reply["value"], self.special)
+            changed = self._pass_back(args, reply.get("args") or ())
+            value = decode(reply["value"], self.special)
+            if changed and value is not None:  # `f(x) == sorted(x)` compares with what is left of x
+                self.leaned.add("arguments that it changed")
+            return value
         except (NotPlain, KeyError, TypeError, ValueError, RecursionError) as error:
             raise SolutionGone(f"the solution's answer can't be read: {error}") from None
 
@@ -318,13 +321,16 @@ class Solution:
         return reply
 
     def _pass_back(self, args, changed):
-        """Lists, dictionaries and sets as the solution has left them."""
+        """Lists, dictionaries and sets as the solution has left them; whether one is another now."""
+        different = False
         for passed, after in zip(args, changed, strict=False):
             if type(passed) in PLAIN_CONTAINERS and after is not None:
                 new = decode(after, self.special)
-                if type(new) is type(passed):
+                if type(new) is type(passed) and not same(new, passed):
+                    different = True
                     passed.clear()
                     passed.extend(new) if isinstance(passed, list) else passed.update(new)
+        return different
 
     def _error(self, reply):
         """The exception that the solution raised, as one of the built-in kinds or of its own."""
@@ -340,75 +346,3 @@ class Solution:
         if kinds[:1] == ["Exception"]:
             return Exception(text)
         return RuntimeError(f"{kinds[0] if kinds else 'something'}: {text}")
-
-
-def _operation(name):
-    def operate(self, *args):
-        return object.__getattribute__(self, "_solution").ask(name, object.__getattribute__(self, "_target"), *args)
-
-    return operate
-
-
-class Remote:
-    """Something of the solution that is no plain data: a function, a class, an object. It stays where it is."""
-
-    __slots__ = ("_solution", "_target")
-
-    def __init__(self, solution, target):
-        object.__setattr__(self, "_solution", solution)
-        object.__setattr__(self, "_target", target)
-
-    def __call__(self, *args, **keywords):
-        return object.__getattribute__(self, "_solution").ask(
-            "call", object.__getattribute__(self, "_target"), *args, **keywords
-        )
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return object.__getattribute__(self, "_solution").ask(
-            "attribute", object.__getattribute__(self, "_target"), name
-        )
-
-    def __setattr__(self, name, value):
-        object.__getattribute__(self, "_solution").ask("set", object.__getattribute__(self, "_target"), name, value)
-
-    def __eq__(self, other):
-        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
-        if isinstance(other, Remote):
-            return ask("equal", target, other) is True
-        found = ask("get", target)
-        return not isinstance(found, Remote) and found == other
-
-    def __ne__(self, other):
-        return not self == other
-
-    def __bool__(self):
-        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
-        return ask("bool", target) is True
-
-    def __hash__(self):
-        return hash(json.dumps(object.__getattribute__(self, "_target")))
-
-    def __instancecheck__(self, other):
-        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
-        return isinstance(other, Remote) and ask("instance", target, other) is True
-
-
-def _comparison(name):
-    def compare(self, other):
-        ask, target = object.__getattribute__(self, "_solution").ask, object.__getattribute__(self, "_target")
-        if isinstance(other, Remote):
-            return ask(name, target, other) is True
-        found = ask("get", target)
-        if isinstance(found, Remote):
-            raise TypeError("an object of the solution is compared with data")
-        return getattr(operator, name)(found, other)
-
-    return compare
-
-
-for _name in OPERATIONS:
-    setattr(Remote, _name, _operation(_name))
-for _name in ("__lt__", "__le__", "__gt__", "__ge__"):
-    setattr(Remote, _name, _comparison(_name))

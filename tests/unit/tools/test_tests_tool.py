@@ -194,7 +194,9 @@ def test_a_right_solution_passes_and_a_wrong_one_does_not(run: Run, files: dict[
 @needs_sandbox
 def test_pytest_has_what_people_use_of_it(run: Run) -> None:
     result = run(WHOLE, {"test_all.py": EVERYTHING})
-    assert (result.status, result.output) == ("ok", "9 of 9 passed")
+    first, note = result.output.splitlines()
+    assert (result.status, first) == ("ok", "9 of 9 passed")
+    assert note == "note: 1 passed by what the solution's own objects say (==, in, isinstance), which may lie"
 
 
 @needs_sandbox
@@ -339,6 +341,27 @@ CHEATS = {
         "import threading, os\nthreading.Thread(target=lambda: os._exit(0)).start()\ndef f(n): return 1\n"
     ),
     "a plugin and a conftest": "def f(n): return 1\n",
+    "patches what compares, again and again from a thread": (
+        "import builtins, math, sys, threading, time, unittest\n"
+        "def patch():\n"
+        "    while True:\n"
+        "        math.isclose = builtins.all = builtins.isinstance = lambda *a, **k: True\n"
+        "        builtins.abs = builtins.round = lambda *a: 0\n"
+        "        sys.modules['tests'] = sys.modules['pytest'] = sys.modules['__main__'] = sys.modules['unittest']\n"
+        "        unittest.TestCase.run = lambda *a: None\n"
+        "        time.sleep(0.001)\n"
+        "threading.Thread(target=patch, daemon=True).start()\ndef f(n): return 1\n"
+    ),
+    "ends well at exit": (
+        "import atexit, os, sys\n"
+        "atexit.register(os._exit, 0)\nsys.excepthook = lambda *a: os._exit(0)\ndef f(n): raise KeyboardInterrupt\n"
+    ),
+    "a class that is an instance of all": (
+        "class M(type):\n"
+        "    __instancecheck__ = __subclasscheck__ = __eq__ = __lt__ = __ge__ = lambda *a: True\n"
+        "    __hash__ = type.__hash__\n"
+        "class f(metaclass=M):\n    def __new__(cls, n): return cls\n"
+    ),
 }
 BESIDE = {
     "conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
@@ -357,6 +380,196 @@ def test_a_cheat_gets_no_credit(run: Run, cheat: str, kind: str) -> None:
     result = run(CHEATS[cheat], {**KINDS[kind], **BESIDE}, ToolLimits(timeout_seconds=6))
     passed = result.output.split(" passed")[0]
     assert result.status != "ok" or passed in ("0 of 1", "0 of 2"), result.output
+
+
+ALL = "sub rsub add radd mul rmul truediv rtruediv floordiv mod pow and or xor abs neg float int len"
+OPERATORS = f"""
+NAMES = [f'__{{name}}__' for name in '{ALL}'.split()]
+def lying(what, *bases):
+    return type('E', bases, {{name: (lambda name: lambda self, *a: what(self, name, a))(name) for name in NAMES}})
+"""
+LIARS = {
+    "operators give nothing": "E = lying(lambda s, name, a: 0.0 if name == '__float__' else 0)\ndef f(n): return E()\n",
+    "operators give the object, and its size is nothing": (
+        "E = lying(lambda s, name, a: {'__abs__': 0, '__float__': 0.0, '__int__': 0, '__len__': 0}.get(name, s))\n"
+        "def f(n): return E()\n"
+    ),
+    "operators give what they were shown": (
+        "E = lying(lambda s, name, a: a[0] if a else 0.0 if name == '__float__' else 0)\ndef f(n): return E()\n"
+    ),
+    "an integer with such operators": "E = lying(lambda s, name, a: 0, int)\ndef f(n): return E(1)\n",
+    "a float with such operators": "E = lying(lambda s, name, a: 0.0, float)\ndef f(n): return E(1.0)\n",
+}
+BY_DIFFERENCE = """
+abs(f(2) - 4) < 1e-6
+abs(4 - f(2)) < 1e-6
+-1e-6 < f(2) - 4 < 1e-6
+not (f(2) - 4)
+f(2) - 4 == 0
+f(2) == pytest.approx(4)
+pytest.approx(4) == f(2)
+math.isclose(f(2), 4)
+round(f(2), 3) == 4
+abs(f(2) / 4 - 1) < 1e-6
+abs(4 / f(2) - 1) < 1e-6
+f(2) % 4 == 0
+f(2) // 4 == 1
+divmod(f(2), 4) == (1, 0)
+abs(f(2) + -4) < 1e-6
+abs(-f(2) + 4) < 1e-6
+abs(f(2) * 1.0 - 4) < 1e-6
+float(f(2) - 4) == 0
+int(f(2)) == 4
+(f(2) ^ 4) == 0
+(f(2) & 4) == 4
+sum([f(2), -4]) == 0
+f(2) in (4, 5)
+f(2) >= 4 and f(2) <= 4
+str(f(2)) == '4'
+len(str(f(2) - 4)) == 1 and str(f(2) - 4) == '0'
+"""
+ASSERTED = BY_DIFFERENCE.strip().split("\n")
+CLOSE = {
+    "test_close.py": "import math\nimport pytest\nimport unittest\nfrom solution import f\n\n\n"
+    + "".join(f"def test_{i}():\n    assert {line}\n\n\n" for i, line in enumerate(ASSERTED))
+    + "class Close(unittest.TestCase):\n"
+    + "    def test_places(self):\n        self.assertAlmostEqual(f(2), 4)\n\n"
+    + "    def test_delta(self):\n        self.assertAlmostEqual(4, f(2), delta=1e-6)\n"
+}
+CLOSE_SCRIPT = {"tests.py": "".join(f"assert {line}\n" for line in ASSERTED if "pytest" not in line)}
+
+
+@needs_sandbox
+@pytest.mark.parametrize("cheat", LIARS)
+def test_an_object_is_near_to_no_number(run: Run, cheat: str) -> None:
+    for files in (CLOSE, CLOSE_SCRIPT):
+        result = run(OPERATORS + LIARS[cheat], files)
+        assert result.status == "ok" and result.output.startswith("0 of "), result.output
+
+
+@needs_sandbox
+def test_a_number_is_near_to_what_is_expected(run: Run) -> None:
+    count = len(ASSERTED)
+    assert run(SQUARE, CLOSE).output == f"{count + 2} of {count + 2} passed"
+    assert run(SQUARE, CLOSE_SCRIPT).output.splitlines()[0] == f"{count - 3} of {count - 2} passed"  # `math` is missing
+    real = run("def f(n): return float(n * n) + 1e-9\n", {"tests.py": "assert abs(f(2) - 4) < 1e-6\n"})
+    assert real.output == "1 of 1 passed"
+
+
+VECTOR = """
+class V:
+    def __init__(self, *x): self.x = x
+    def __add__(self, o): return V(*(a + o for a in self.x)) if isinstance(o, int) else V(*map(sum, zip(self.x, o.x)))
+    def __sub__(self, o): return self + -1 * o
+    def __mul__(self, k): return V(*(a * k for a in self.x))
+    __rmul__ = __mul__
+    def __matmul__(self, o): return sum(a * b for a, b in zip(self.x, o.x))
+    def __abs__(self): return (self @ self) ** 0.5
+    def __eq__(self, o): return self.x == o.x
+    def __getitem__(self, i): return self.x[i]
+"""
+
+
+@needs_sandbox
+def test_classes_with_operators_can_be_tested_and_it_is_said_whom_a_test_believes(run: Run) -> None:
+    lines = [
+        "V(1, 2) + V(3, 4) == V(4, 6)",
+        "V(1, 2) + 3 == V(4, 5)",
+        "2 * V(1, 2) == V(2, 4)",
+        "V(1, 2) @ V(3, 4) == 11",
+    ]
+    lines += ["abs(V(3, 4)) == 5", "abs(V(3, 4) * 2) == 10", "(V(5, 6) - V(1, 1))[0] == 4", "V(1, 2).x == (1, 2)"]
+    result = run(VECTOR, {"tests.py": "".join(f"assert {line}\n" for line in lines)})
+    assert result.output.splitlines() == [
+        "8 of 8 passed",
+        "note: 3 passed by what the solution's own objects say (==), which may lie",
+    ]
+
+
+@needs_sandbox
+def test_a_comparison_inside_a_call_is_told(run: Run) -> None:
+    note = "note: 1 passed by what the solution's own objects say (operators in the call), which may lie"
+    assert run(EQUAL + "def f(n): return E()\n", cases(("f(2) == 4", "True"))).output == f"1 of 1 passed\n{note}"
+    plain = cases(("f(2)", "4"), ("str(f(3))", "'9'"), ("[f(2 * 2)]", "[16]"), ("f(-1)", "1"))
+    assert run(SQUARE, plain).output == "4 of 4 passed"
+
+
+@needs_sandbox
+def test_a_result_that_changed_what_it_is_compared_with_is_told(run: Run) -> None:
+    emptied = "def f(x):\n    x.clear()\n    return []\n"
+    result = run(emptied, {"tests.py": "x = [3, 1]\nassert f(x) == sorted(x)\n"})
+    note = "note: 1 passed by what the solution's own objects say (arguments that it changed), which may lie"
+    assert result.output.splitlines() == ["1 of 1 passed", note]
+
+
+WALK = """
+import glob, os, tempfile
+def each(change):
+    for path in ['expected.txt', *glob.glob(tempfile.gettempdir() + '/tests-*/expected.txt')]:
+        try: change(path)
+        except OSError: pass
+def overwrite(path):
+    with open(path, 'w') as file: file.write('1')
+"""
+CHANGES_DATA = {
+    "when loaded": "each(overwrite)\ndef f(n): return 1\n",
+    "when called": "def f(n):\n    each(overwrite)\n    return 1\n",
+    "again and again": (
+        "import threading\n"
+        "def again():\n    while True: each(overwrite)\n"
+        "threading.Thread(target=again, daemon=True).start()\ndef f(n): return 1\n"
+    ),
+    "with another file in its place": (
+        "def replace(path):\n"
+        "    overwrite(path + '.new')\n    os.chmod(path + '.new', 0o444)\n    os.replace(path + '.new', path)\n"
+        "    os.unlink(path)\n    os.symlink(path + '.other', path)\n    overwrite(path + '.other')\n"
+        "def f(n):\n    each(replace)\n    return 1\n"
+    ),
+    "with a folder in its place": (
+        "def replace(path):\n    os.unlink(path)\n    os.makedirs(path + '/x')\n"
+        "def f(n):\n    each(replace)\n    return 1\n"
+    ),
+}
+READING = [
+    "str(f(2)) == open('expected.txt').read().strip()",
+    "str(f(2)) == Path('expected.txt').read_text().strip()",
+    "f(2) == int(open(os.path.abspath('expected.txt'), 'rb').read())",
+    "f(2) == json.load(open('expected.txt', encoding='utf-8'))",
+    "f(2) == [int(line) for line in open('expected.txt')][0]",
+    "f(2) == int(io.open('./expected.txt').readline())",
+]
+IMPORTS = "import io\nimport json\nimport os\nfrom pathlib import Path\n"
+DATA_SUITES = {
+    "script": {"tests.py": IMPORTS + "".join(f"assert {line}\n" for line in READING)},
+    "pytest": {
+        "test_data.py": IMPORTS
+        + "from solution import f\n"
+        + "".join(f"def test_{i}():\n    assert {line}\n" for i, line in enumerate(READING))
+    },
+}
+
+
+@needs_sandbox
+@pytest.mark.parametrize("kind", DATA_SUITES)
+def test_a_suites_data_stays_as_it_was_given(run: Run, kind: str) -> None:
+    files = {**DATA_SUITES[kind], "expected.txt": "4\n"}
+    assert run(SQUARE, files).output == f"{len(READING)} of {len(READING)} passed"
+    for name, cheat in CHANGES_DATA.items():
+        result = run(WALK + cheat, files)
+        assert result.status == "ok" and result.output.startswith("0 of "), (name, result.output)
+
+
+@needs_sandbox
+def test_tests_may_write_files_of_their_own(run: Run) -> None:
+    script = "with open('data.txt', 'a') as file: file.write('b')\nassert open('data.txt').read() == 'ab'\n"
+    script += "open('new.txt', 'w').write('c')\nassert open('new.txt').read() == 'c'\nassert f(2) == 4\n"
+    assert run(SQUARE, {"tests.py": script, "data.txt": "a"}).output == "3 of 3 passed"
+
+
+@pytest.mark.parametrize("cheat", ["operators give nothing", "operators give what they were shown"])
+def test_canary_a_difference_in_one_process_gives_credit(tmp_path: Path, cheat: str) -> None:
+    (tmp_path / "run.py").write_text(OPERATORS + LIARS[cheat] + "assert not (f(2) - 4) or f(2) - 4 == 4\n")
+    assert subprocess.run([sys.executable, "run.py"], cwd=tmp_path, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("cheat", ["equal to everything", "ends the process at import", "a list equal to everything"])
