@@ -17,6 +17,7 @@ from agent0es.taskdomains.math.shapes import Shape, compare
 
 TOLERANCE = sympy.Rational(1, 10**6)
 MANY_DIGITS = 8
+FLOAT_DIGITS, FLOAT_ERROR = 15, sympy.Rational(1, 10**15)
 DECIMAL = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 POINTS = ("1.3719", "0.4831", "2.2347", "-0.7613", "-1.9273", "0.1257", "3.3391")
 FREE_CONSTANTS = frozenset({"C", "c", "K", "k", "C1"})
@@ -98,12 +99,18 @@ def many_digits(text: str) -> bool:
 
 
 def rounded(given: str, goal: Any) -> bool:
-    """Whether a decimal of many digits is an exact number, rounded or cut off after them."""
+    """Whether a decimal of many digits is an exact number, rounded or cut off after them; see `numbers.py`."""
     if not many_digits(given) or not goal.is_real:
         return False
     step = sympy.Rational(1, 10 ** len(given.partition(".")[2]))
     value = sympy.Rational(given)
     error = abs(sympy.N(value - goal, 60))
+    if (
+        not goal.is_Integer
+        and len(re.sub(r"^[-+0.]+|\.", "", given)) >= FLOAT_DIGITS
+        and error <= FLOAT_ERROR * abs(sympy.N(goal, 60))
+    ):
+        return True
     return bool(error <= step / 2 or (error < step and abs(value) < abs(sympy.N(goal, 60))))
 
 

@@ -11,6 +11,8 @@ FLOAT_NOISE = Fraction(1, 10**12)
 """Relative: of what agrees with a true answer that is printed with few digits: 0.30000000000000004 is 0.3."""
 MANY_DIGITS = 8
 """Significant digits that make a decimal more than an estimate: 3.1415927 for pi, 0.33333333 for 1/3."""
+FLOAT_DIGITS, FLOAT_ERROR = 15, Fraction(1, 10**15)
+"""A decimal of so many digits comes from a computer, which is right up to this, relative, where it is not whole."""
 
 NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?:_[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?",
@@ -71,7 +73,7 @@ def same_number(value: Fraction, true: str, goal: Fraction) -> bool:
 
 
 def is_long_decimal(text: str, goal: Fraction) -> bool:
-    """Whether a decimal of at least `MANY_DIGITS` digits is the goal, rounded or cut off after them."""
+    """Whether a decimal of at least `MANY_DIGITS` digits is the goal, rounded or cut off, or a float of it."""
     decimal = DECIMAL.fullmatch(text)
     if decimal is None or _digits(text) < MANY_DIGITS:
         return False
@@ -80,6 +82,8 @@ def is_long_decimal(text: str, goal: Fraction) -> bool:
         Fraction(1, 10 ** len(decimal[2])),
     )
     error = abs(value - goal)
+    if goal.denominator > 1 and _digits(text) >= FLOAT_DIGITS and error <= FLOAT_ERROR * abs(goal):
+        return True
     return error <= step / 2 or (error < step and abs(value) < abs(goal))
 
 

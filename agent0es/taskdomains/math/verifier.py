@@ -30,7 +30,7 @@ LONGEST_SYMBOLIC = 600
 MOST_LINES = 30
 
 BRACKETED = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*,[^\[\]()]*)\)")
-NO_ARITHMETIC = re.compile(r"(?!.*//)[-+0-9.,/ ]+")
+NO_ARITHMETIC = re.compile(r"[-+0-9.,/ ]+")
 """Of what isn't read as a number: several of them, or a division by zero."""
 UNIT_MEANT = re.compile(r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z])")
 """`5k`, `5 A`: five times an unknown, five thousand, five of something."""
@@ -263,6 +263,9 @@ class _Leaf:
             self.open = "a unit is missing or unknown"
             return None
         words = LETTERS.findall(given)
+        if "//" in given:
+            self.open = "it has // in it"
+            return None
         if NO_ARITHMETIC.fullmatch(given) or INFINITE.fullmatch(given) or NO_NUMBER.fullmatch(given):
             return False
         if "=" in given or "!" in given:

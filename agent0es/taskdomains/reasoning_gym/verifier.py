@@ -8,8 +8,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from agent0es.domain.task import Verification
-from agent0es.taskdomains.math.notation import clean
+from agent0es.taskdomains.math.notation import clean, plain
 from agent0es.taskdomains.math.numbers import read_number
+from agent0es.taskdomains.math.units import Quantity, read_quantity, same_quantity
 from agent0es.taskdomains.reasoning_gym.families.common import Compare
 
 LONGEST = 2000
@@ -29,8 +30,11 @@ def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
     if len(answer) > LONGEST:
         return _judged(None, method, f"the answer has {len(answer)} characters: too long to judge")
     given = clean(answer)
-    same = given == reference or SAME[compare](given, reference)
-    return _judged(same, method, f"{_short(given)} {'equals' if same else 'is not'} {_short(reference)}")
+    if reference in (given, answer.strip()) or SAME[compare](given, reference):
+        return _judged(True, method, f"{_short(given)} equals {_short(reference)}")
+    if _says_more(given, reference):
+        return _judged(None, method, f"{_short(given)} says more than {_short(reference)}, and is not understood")
+    return _judged(False, method, f"{_short(given)} is not {_short(reference)}")
 
 
 def compare_of(reference: str) -> Compare:
@@ -50,9 +54,19 @@ def normal_form(answer: str | None) -> str | None:
     return ",".join(map(_canonical, _items(given))) if "," in given else _canonical(given)
 
 
+def _says_more(given: str, reference: str) -> bool:
+    """Whether a sentence has the true answer in it: it may say that it is so, or that it isn't."""
+    words, wanted = given.lower().split(), reference.lower().split()
+    runs = (words[i : i + len(wanted)] for i in range(len(words) - len(wanted) + 1))
+    spoken = any(re.fullmatch(r"[a-z]{2,}", word) and word not in wanted for word in words)
+    return len(words) > len(wanted) and spoken and wanted in [[word.strip(".,:;!") for word in run] for run in runs]
+
+
 def _same_number(given: str, reference: str) -> bool:
-    value = read_number(given)
-    return value is not None and value == read_number(reference)
+    value, goal = read_quantity(plain(given)), read_number(reference)
+    if value is None or goal is None or not value.written:
+        return False
+    return same_quantity(value, Quantity(goal, reference)) is True and value.value == goal
 
 
 def _same_digits(given: str, reference: str) -> bool:

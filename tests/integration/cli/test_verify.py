@@ -143,4 +143,4 @@ def test_a_mistake_ends_with_two(
 
 def test_hostile_answers_reach_the_terminal_as_escapes() -> None:
     done = verify("math", "--reference", "12", "--answer", "\x1b[2J\u202e13")
-    assert done.exit_code == 1 and "\x1b" not in done.stdout and "\u202e" not in done.stdout
+    assert done.exit_code == 3 and "\x1b" not in done.stdout and "\u202e" not in done.stdout

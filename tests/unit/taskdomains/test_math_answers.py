@@ -14,10 +14,13 @@ from agent0es.taskdomains.math.verifier import judge
 from agent0es.tools.base import ToolLimits, ToolResult
 from agent0es.tools.python import PythonTool
 from tests.support.math_answers import TABLES, Case, judge_all, labelled, task_of
+from tests.support.math_forms import made
 
 needs_sandbox = pytest.mark.skipif(probe().tier is None, reason=probe().detail)
+MADE_OF_EACH_KIND = 6
 TIERS: tuple[TierName, ...] = ("full", "kernel")
-CASES = labelled()
+LATEX = [table for table in TABLES if table.name == "math_latex.txt"]
+CASES = labelled([table for table in TABLES if table not in LATEX])
 
 
 def named(case: Case, found: Verification) -> str:
@@ -56,10 +59,20 @@ def test_what_must_stay_undecided_does_and_wrong_answers_are_called_wrong(
     assert [named(case, found) for case, found in verdicts if found.correct is not case.label] == []
 
 
+@needs_sandbox
+def test_answers_made_by_rule_are_judged_right() -> None:
+    """`python -m tests.support.math_forms` makes thousands."""
+    cases = [case for _, case in made(MADE_OF_EACH_KIND)]
+    found = asyncio.run(judge_all([(case.answer, case.task) for case in cases]))
+    assert [
+        named(case, one) for case, one in zip(cases, found, strict=True) if (one.correct is True) != case.label
+    ] == []
+
+
 @pytest.mark.parametrize("tier", [name for name in TIERS if probe((name,)).tier is not None])
 def test_math_verify_is_asked_inside_in_each_tier(tier: TierName) -> None:
     """Sums and integrals, and what it would accept if it were asked alone: see `math_latex.txt`."""
-    cases = labelled([table for table in TABLES if table.name == "math_latex.txt"])
+    cases = labelled(LATEX)
     found = asyncio.run(judge_all([(case.answer, case.task) for case in cases], tier))
     assert [named(case, one) for case, one in zip(cases, found, strict=True) if one.correct is not case.label] == []
 

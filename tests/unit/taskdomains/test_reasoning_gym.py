@@ -261,6 +261,18 @@ def test_demonstrations_are_repeatable_and_of_practised_families() -> None:
         ("4195", "5 × 839", "factors", False),
         ("١٢", "12", "number", False),
         ("\x00", "12", "text", False),
+        ("**12**", "12", "number", True),
+        ("\\boxed{\\frac{1}{2}}", "1/2", "number", True),
+        ("12 marbles", "12", "number", True),
+        ("$13 marbles", "12", "number", False),
+        ("6 + 6", "12", "number", False),
+        ("12%", "12", "number", False),
+        ("not 12", "12", "number", None),
+        ("**Answer:** `monday`", "Monday", "text", True),
+        ("It is not monday, I think.", "Monday", "text", None),
+        ("\\text{abc}", "abc", "text", True),
+        ("\\boxed{abd}", "abc", "text", False),
+        ("$[1.5, 2.0]$", "['1.5', '2.0']", "items", True),
     ],
 )
 def test_what_the_verifier_takes(answer: str, reference: str, compare: Compare, verdict: bool | None) -> None:
