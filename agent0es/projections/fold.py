@@ -17,10 +17,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
 from agent0es.projections import database, schema
+from agent0es.projections.clock import Clock
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
-    from pyarrow import Array, RecordBatchReader, Table
+    from pyarrow import Array, RecordBatch, RecordBatchReader, Table
 
     from agent0es.log import EventLog
 
@@ -111,28 +112,39 @@ class Projections:
         except duckdb.Error as error:
             raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
 
-    def query(self, sql: str, parameters: Parameters = ()) -> Answer:
+    def query(self, sql: str, parameters: Parameters = (), *, seconds: float | None = None) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
 
         Each `?` in it stands for a parameter, or each `$name` for one of a mapping. Raises QueryError with DuckDB's
-        words on one line.
+        words on one line, also where computing the rows takes longer than `seconds`.
         """
         cursor = self._cursor(sql)
+        clock = Clock(cursor, seconds)
         with self._refused(cursor):
-            cursor.execute(sql, parameters)
+            with clock.running():
+                cursor.execute(sql, parameters)
             columns = [column[0] for column in cursor.description or ()]
             types = [str(column[1]) for column in cursor.description or ()]
             relation = None
             if any("WITH TIME ZONE" in kind for kind in types):  # DuckDB asks for another package to make these
                 cursor.abort()
                 relation = cursor.sql(sql, params=parameters or None)
-            return Answer(columns, types, self._rows(cursor, relation))
+            return Answer(columns, types, self._rows(cursor, relation, clock))
 
-    def arrow(self, sql: str) -> "RecordBatchReader":
-        """The same, as Arrow batches. Reading them raises what pyarrow raises."""
+    def arrow(self, sql: str, *, seconds: float | None = None) -> "RecordBatchReader":
+        """The same, as Arrow batches. Reading them raises what pyarrow raises, and QueryError."""
+        import pyarrow
+
         cursor = self._cursor(sql)
-        with self._refused(cursor):
-            return cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
+        clock = Clock(cursor, seconds)
+        with self._refused(cursor), clock.running():
+            reader = cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
+
+        def batches() -> "Iterator[RecordBatch]":
+            with self._refused(cursor):
+                yield from clock.steps(iter(reader))
+
+        return pyarrow.RecordBatchReader.from_batches(reader.schema, batches())
 
     def close(self) -> None:
         """Write what is left to write and let the next process have the file."""
@@ -178,22 +190,26 @@ class Projections:
                 raise
             raise self._refusal(error) from error
 
-    def _rows(self, cursor: "DuckDBPyConnection", relation: "DuckDBPyRelation | None") -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, cursor: "DuckDBPyConnection", relation: "DuckDBPyRelation | None", clock: Clock
+    ) -> Iterator[tuple[Any, ...]]:
         """The rows as Python values, some thousands at a time."""
         with self._refused(cursor):
-            if relation is not None:
-                yield from _through_arrow(relation)
-            else:
-                while rows := cursor.fetchmany(ROWS_AT_ONCE):
-                    yield from rows
+            pages = iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), []) if relation is None else _through_arrow(relation)
+            for rows in clock.steps(pages):
+                yield from rows
         cursor.close()
         self._cursors.discard(cursor)
 
     def _refusal(self, error: Exception) -> UserError:
         """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
+        import duckdb
+
         if self._kept and self._path is not None and DAMAGE.search(str(error)):
             database.discard(self._path)
             return StoreError(f"{self._path} was damaged and has been deleted; ask again, and it is made anew")
+        if isinstance(error, duckdb.InterruptException):
+            return QueryError("the query took too long and was stopped; ask for less, or allow more with --timeout")
         return QueryError(one_line(error))
 
     def _connect(self) -> "DuckDBPyConnection":
@@ -337,12 +353,12 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
         raise QueryError(f"only queries are answered, and this is {kind}; the tables follow from the log alone")
 
 
-def _through_arrow(relation: "DuckDBPyRelation") -> Iterator[tuple[Any, ...]]:
+def _through_arrow(relation: "DuckDBPyRelation") -> Iterator[list[tuple[Any, ...]]]:
     import pyarrow
 
     try:
         for batch in relation.to_arrow_reader(ROWS_AT_ONCE):
-            yield from zip(*(_values(column) for column in batch.columns), strict=True)
+            yield list(zip(*(_values(column) for column in batch.columns), strict=True))
     except pyarrow.ArrowException as error:
         raise ValueError(str(error)) from error
 
