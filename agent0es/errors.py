@@ -13,6 +13,7 @@ Agent0Error
 │   ├── QueryError           the SQL that was given does not run
 │   ├── UnknownName          the run has no task, attempt, adapter or call of that name
 │   └── RetractionError      there is nothing to retract, or nothing to rebuild
+├── RewardError            a reward component gave what is no reward
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
 └── TransientError         worth another try: the attempt, or what else failed, is repeated
@@ -87,6 +88,10 @@ class UnknownName(UserError):
 
 class RetractionError(UserError):
     """What was to be retracted is that already, or nothing has to be rebuilt."""
+
+
+class RewardError(Agent0Error):
+    """A reward component gave what is no number from 0 to 1."""
 
 
 class LogError(Agent0Error):

@@ -32,9 +32,23 @@ FORMATS = ("table", "json", "csv", "parquet")
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long computing one answer may take; 0 for as long as it takes.",
+)
 @click.option("--schema", "show_schema", is_flag=True, help="List every table and column with its meaning.")
 def sql_command(
-    query: str | None, store: Path, form: str, as_json: bool, output: Path | None, show_schema: bool
+    query: str | None,
+    store: Path,
+    form: str,
+    as_json: bool,
+    output: Path | None,
+    timeout: float,
+    show_schema: bool,
 ) -> None:
     """Ask the store with SQL, also while a run goes on.
 
@@ -50,6 +64,7 @@ def sql_command(
     from agent0es.projections.fold import statements
 
     form = "json" if as_json else form
+    seconds = timeout or None
     if form == "parquet" and (output is None or show_schema):
         raise QueryError("parquet is not for the terminal: give a query and name a file with -o")
     if show_schema:
@@ -58,22 +73,22 @@ def sql_command(
     elif query is None and output is None and sys.stdin.isatty():
         from agent0es.cli.shell import shell
 
-        shell(lambda script: _answer(store, statements(script), form))
+        shell(lambda script: _answer(store, statements(script), form, seconds))
     else:
         script = statements(read_text(Path("-"))) if query is None or query == "-" else [query]
         if form == "parquet" and output is not None:
-            _write_parquet(store, script, output)
+            _write_parquet(store, script, output, seconds)
         else:
             with _to(output):
-                _answer(store, script, form)
+                _answer(store, script, form, seconds)
 
 
-def _answer(store: Path, script: list[str], form: str) -> None:
+def _answer(store: Path, script: list[str], form: str, seconds: float | None) -> None:
     """Ask one after the other and write what comes back."""
     write = {"json": _write_json, "csv": _write_csv, "table": _write_table}[form]
     with open_tables(store) as (_, tables):
         for number, statement in enumerate(script):
-            answer = tables.query(statement)
+            answer = tables.query(statement, seconds=seconds)
             if number and form != "json":
                 write_lines([""])
             write(answer)
@@ -91,7 +106,7 @@ def _write_table(answer: "Answer") -> None:
     write_table(answer.columns, answer.rows)
 
 
-def _write_parquet(store: Path, script: list[str], output: Path) -> None:
+def _write_parquet(store: Path, script: list[str], output: Path, seconds: float | None) -> None:
     """The rows of the one query, as Arrow and so with their types."""
     import pyarrow
     from pyarrow import parquet
@@ -102,7 +117,7 @@ def _write_parquet(store: Path, script: list[str], output: Path) -> None:
         raise QueryError(f"a parquet file holds the rows of one query; these are {len(script)}")
     with open_tables(store) as (_, tables), replacing(output) as file:
         try:
-            batches = tables.arrow(script[0])
+            batches = tables.arrow(script[0], seconds=seconds)
             schema = pyarrow.schema(
                 [
                     field.with_name(name)

@@ -4,8 +4,11 @@ A component is a pure function from `RewardInputs` to a number. The built-in fou
 point group `agent0es.rewards`, as any other package's are; the configuration's weights say which count.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from agent0es.errors import RewardError
 
 TOOL_CALLS_REWARDED = 4
 """C in the paper's tool reward: calls beyond it earn nothing."""
@@ -46,6 +49,21 @@ def novelty(inputs: RewardInputs) -> float:
 def correctness(inputs: RewardInputs) -> float:
     """What the verifier gave."""
     return inputs.score
+
+
+def value_of(name: str, component: RewardComponent, inputs: RewardInputs) -> float:
+    """What a component gives, rounded to 6 places. Raises RewardError, with its name, for what is no reward."""
+    given = component(inputs)
+    try:
+        value = round(float(given), 6) + 0.0  # which makes 0 of −0
+    except (TypeError, ValueError, OverflowError):  # of no number, of NaN and infinity there is nothing to round
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise RewardError(
+            f"reward component {name} gave {given!r:.100}; it must give a number from 0 to 1. Mend it, or leave it out "
+            f"of rewards.weights"
+        )
+    return value
 
 
 def total(components: Mapping[str, float], weights: Mapping[str, float]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from agent0es.domain import events as ev
-from agent0es.domain.rewards import RewardComponent, RewardInputs, total
+from agent0es.domain.rewards import RewardComponent, RewardInputs, total, value_of
 from agent0es.domain.run import AttemptState, RunState, TaskState
 from agent0es.domain.uncertainty import majority_share
 from agent0es.handlers.base import Ports, Record
@@ -42,7 +42,7 @@ def decide(task: TaskState, components: Mapping[str, RewardComponent], weights: 
 
     def assign(role: ev.Role, attempt: str | None, tool_calls: float, score: float) -> ev.RewardAssigned:
         inputs = RewardInputs(majority_share=share, tool_calls=tool_calls, novelty=proposed.novelty, score=score)
-        values = {name: round(component(inputs), 6) for name, component in components.items()}
+        values = {name: value_of(name, component, inputs) for name, component in components.items()}
         return ev.RewardAssigned(
             role=role, task=proposed.task, attempt=attempt, components=values, total=total(values, weights)
         )

@@ -18,10 +18,11 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 from agent0es.crash_points import reach
 from agent0es.errors import QueryError, StoreError, UserError
 from agent0es.projections import database, schema, values
+from agent0es.projections.clock import Clock
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from pyarrow import RecordBatchReader, Table
+    from pyarrow import RecordBatch, RecordBatchReader, Table
 
     from agent0es.log import EventLog
 
@@ -113,28 +114,41 @@ class Projections:
         except duckdb.Error as error:
             raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
 
-    def query(self, sql: str, parameters: Parameters = ()) -> Answer:
+    def query(self, sql: str, parameters: Parameters = (), *, seconds: float | None = None) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
 
         Each `?` in it stands for a parameter, or each `$name` for one of a mapping. Raises QueryError with DuckDB's
-        words on one line.
+        words on one line, also where computing the rows takes longer than `seconds`.
         """
         cursor = self._cursor(sql)
+        clock = Clock(cursor, seconds)
         with self._refused(cursor):
-            _interruptibly(cursor, lambda: cursor.execute(sql, parameters))
+            with clock.running():
+                _interruptibly(cursor, lambda: cursor.execute(sql, parameters))
             columns = [column[0] for column in cursor.description or ()]
             kinds = [column[1] for column in cursor.description or ()]
             textual = values.as_text(sql, kinds)
             if textual is not None:
                 cursor.abort()
-                _interruptibly(cursor, lambda: cursor.execute(textual, parameters))
-            return Answer(columns, [str(kind) for kind in kinds], self._rows(cursor, [*map(values.reader, kinds)]))
+                with clock.running():
+                    _interruptibly(cursor, lambda: cursor.execute(textual, parameters))
+            readers = [*map(values.reader, kinds)]
+            return Answer(columns, [str(kind) for kind in kinds], self._rows(cursor, readers, clock))
 
-    def arrow(self, sql: str) -> "RecordBatchReader":
-        """The same, as Arrow batches. Reading them raises what pyarrow raises."""
+    def arrow(self, sql: str, *, seconds: float | None = None) -> "RecordBatchReader":
+        """The same, as Arrow batches. Reading them raises what pyarrow raises, and QueryError."""
+        import pyarrow
+
         cursor = self._cursor(sql)
-        with self._refused(cursor):
-            return cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
+        clock = Clock(cursor, seconds)
+        with self._refused(cursor), clock.running():
+            reader = cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
+
+        def batches() -> "Iterator[RecordBatch]":
+            with self._refused(cursor):
+                yield from clock.steps(iter(reader))
+
+        return pyarrow.RecordBatchReader.from_batches(reader.schema, batches())
 
     def close(self) -> None:
         """Write what is left to write and let the next process have the file."""
@@ -182,12 +196,13 @@ class Projections:
             raise self._refusal(error) from error
 
     def _rows(
-        self, cursor: "DuckDBPyConnection", readers: "Sequence[values.Reader | None]"
+        self, cursor: "DuckDBPyConnection", readers: "Sequence[values.Reader | None]", clock: Clock
     ) -> Iterator[tuple[Any, ...]]:
         """The rows as Python values, some thousands at a time."""
         changed = any(readers)
         with self._refused(cursor):
-            while rows := _interruptibly(cursor, lambda: cursor.fetchmany(ROWS_AT_ONCE)):
+            pages = iter(lambda: _interruptibly(cursor, lambda: cursor.fetchmany(ROWS_AT_ONCE)), [])
+            for rows in clock.steps(pages):
                 if changed:
                     for row in rows:
                         yield tuple(read(v) if read else v for read, v in zip(readers, row, strict=True))
@@ -198,9 +213,13 @@ class Projections:
 
     def _refusal(self, error: Exception) -> UserError:
         """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
+        import duckdb
+
         if self._kept and self._path is not None and DAMAGE.search(str(error)):
             database.discard(self._path)
             return StoreError(f"{self._path} was damaged and has been deleted; ask again, and it is made anew")
+        if isinstance(error, duckdb.InterruptException):
+            return QueryError("the query took too long and was stopped; ask for less, or allow more with --timeout")
         return QueryError(one_line(error))
 
     def _connect(self) -> "DuckDBPyConnection":

@@ -59,7 +59,8 @@ def after(
         else:
             strange.append(path)
         if old.get(path) != data:
-            written.append(WrittenFile(path, len(data), hashlib.sha256(data).hexdigest(), text))
+            name = path.encode("utf-8", "backslashreplace").decode()  # the log holds text only, and a name need not be
+            written.append(WrittenFile(name, len(data), hashlib.sha256(data).hexdigest(), text))
     if (why := complaint(texts)) is not None:
         return before, (), f"{why}; it is left as it was before"
     if not written and len(texts) == len(before):

@@ -18,7 +18,7 @@ from agent0es.cli.main import cli
 from agent0es.cli.shell import complete
 from agent0es.errors import QueryError, StoreError
 from agent0es.log import EventLog
-from agent0es.projections import schema
+from agent0es.projections import Projections, schema
 from agent0es.projections.catalogue import catalogue
 from tests.integration.projections.test_real_log import WRITER
 from tests.unit.projections.history import history
@@ -239,3 +239,35 @@ def test_a_position_after_the_end_is_an_error(store: Path) -> None:
     _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert error.count("\n") == 1 and "ends at position" in error
+
+
+ENDLESS = {
+    "one value": "SELECT count(*) FROM range(1000000000) a, range(1000000000) b",
+    "rows": "SELECT a.range FROM range(1000000000) a, range(1000000000) b WHERE a.range + b.range = -1",
+    "times": "SELECT now() + a.range * INTERVAL 1 SECOND FROM range(1000000000) a, range(1000000000) b "
+    "WHERE a.range + b.range = -1",
+}
+
+
+@pytest.mark.parametrize("query", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_a_query_that_would_never_end_is_stopped(store: Path, query: str, form: str, tmp_path: Path) -> None:
+    begin = time.monotonic()
+    result = sql(store, query, "--timeout", "0.2", "--format", form, "-o", str(tmp_path / "out"))
+    assert isinstance(result.exception, QueryError), result.output
+    assert "took too long and was stopped" in str(result.exception)
+    assert "--timeout" in str(result.exception)
+    assert time.monotonic() - begin < 30
+    assert not (tmp_path / "out").exists()
+    assert sql(store, "SELECT 1 AS one", "--timeout", "20", "--json").output == '{"one": 1}\n'
+
+
+def test_time_in_which_rows_are_read_does_not_count(store: Path) -> None:
+    with EventLog.open(store / "log.db", read_only=True) as log, Projections.open(log) as tables:
+        rows = tables.query("FROM range(50000)", seconds=1.0).rows
+        count = 0
+        for _ in rows:
+            if count % 10_000 == 0:
+                time.sleep(0.3)
+            count += 1
+        assert count == 50_000

@@ -1,13 +1,23 @@
 """Rewards of a task: given judged attempts, what each and the teacher get."""
 
+import asyncio
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
-from agent0es.bootstrap import load_rewards
+from agent0es.bootstrap import configuration_of, drive, load_rewards
 from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, TaskState
 from agent0es.domain.task import Solution, Task, Verification
-from agent0es.errors import ConfigurationError
+from agent0es.errors import ConfigurationError, RewardError
+from agent0es.handlers.dispatcher import HandlerError
 from agent0es.handlers.reward import decide
+from agent0es.log import EventLog
+from tests.support import world
 
 WEIGHTS = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}
 
@@ -70,3 +80,32 @@ def test_calls_that_failed_earn_nothing() -> None:
 def test_an_unknown_component_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(ConfigurationError, match=r"no reward component is called 'style': there are: correctness"):
         load_rewards({"style": 1.0})
+
+
+@pytest.mark.parametrize(
+    "given", [float("nan"), float("inf"), -float("inf"), 500, 1.1, -0.1, None, "much", [1.0], 10**400, 1j]
+)
+def test_what_is_no_reward_is_refused_by_the_name_of_its_component(given: Any) -> None:
+    with pytest.raises(RewardError, match=r"^reward component novelty gave [^\n]*; it must give a number from 0 to 1"):
+        decide(judged(attempt(True, "2")), {"novelty": lambda inputs: given}, {"novelty": 1.0})
+
+
+@pytest.mark.parametrize("given", [0, 1, True, 0.25, 1.0000000002, -1e-9, np.float32(0.5), Fraction(1, 3)])
+def test_a_number_from_0_to_1_is_a_reward_of_whatever_type(given: Any) -> None:
+    [rewarded, *_] = decide(judged(attempt(True, "2")), {"novelty": lambda inputs: given}, {"novelty": 1.0})
+    assert isinstance(rewarded, ev.RewardAssigned)
+    assert rewarded.components == {"novelty": pytest.approx(float(given), abs=1e-6)}
+    assert type(rewarded.components["novelty"]) is float
+
+
+def test_such_a_component_ends_the_run_with_its_name_in_the_log(tmp_path: Path) -> None:
+    with EventLog.open(":memory:") as log, world.world():
+        world.begin(log, "r")
+        ports = world.ports(tmp_path, log, "r", configuration_of(log, "r"))
+        broken = replace(ports, rewards={**ports.rewards, "novelty": lambda inputs: float("nan")})
+        with pytest.raises(HandlerError, match="reward component novelty gave nan"):
+            asyncio.run(drive(broken, []))
+        failed = next(log.read(types=["HandlerFailed"]))
+        assert isinstance(failed.event, ev.HandlerFailed)
+        assert failed.event.error.startswith("RewardError: reward component novelty gave nan")
+        assert world.complete(log, "r", tmp_path).status == "completed", "once it is mended"

@@ -98,3 +98,9 @@ def test_a_verifiers_call_is_not_the_students() -> None:
     assert [own_call(name) for name in ("12/3#1", "12/3.1#12", "12/3#v", "12/3#s2", "12/3#", "12/3#²")] == [
         True, True, False, False, False, False
     ]  # fmt: skip
+
+
+def test_a_name_that_is_no_text_can_be_stored_all_the_same() -> None:
+    _files, written, note = workdir.after({}, {"a\udcff.txt": b"x", "b\ud83d": b"\xff"})
+    assert [file.path for file in written] == ["a\\udcff.txt", "b\\ud83d"]
+    assert (note or "").isascii()
