@@ -22,9 +22,12 @@ rlimits and a supervisor that adopts what a call leaves. unsafe: rlimits alone, 
 
 PACKAGES = (
     *("sympy", "mpmath", "numpy", "numpy.libs", "z3", "math_verify", "latex2sympy2_extended", "antlr4"),
-    *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "pyflakes"),
+    *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "pyflakes", "tzdata"),
 )
 """What can be imported inside beside the standard library, where it is installed outside."""
+
+TIME_ZONES = "/usr/share/zoneinfo"
+"""What `zoneinfo` reads. Machines without it may have the package tzdata."""
 
 METADATA = ("antlr4-python3-runtime",)
 """Distributions whose version a listed package asks for when it is imported: their metadata is there inside too."""
@@ -193,6 +196,8 @@ def _file_system() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[
         wanted.append(base)
         if not Path(interpreter).is_relative_to(base):
             wanted.append(interpreter)
+    if Path(TIME_ZONES).is_dir():
+        wanted.append(TIME_ZONES)
     commands = [path for name in COMMANDS if (path := _command(name)) is not None]
     wanted += [path for path in commands if not any(Path(path).is_relative_to(folder) for folder in wanted)]
     if not Path("/bin").is_symlink():

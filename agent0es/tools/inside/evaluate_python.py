@@ -55,7 +55,8 @@ def own(root):
 
 def guarded_import(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002  the names it is called by
     asks = sys._getframe(1).f_globals if globals is None else globals
-    if asks is names and level == 0:
+    # C code that needs a module on the way, as strptime does, asks in the name of who called it, and with a list.
+    if asks is names and level == 0 and not isinstance(fromlist, list):
         allow(name.partition(".")[0])
     return original_import(name, globals, locals, fromlist, level)
 

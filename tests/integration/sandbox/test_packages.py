@@ -32,3 +32,21 @@ async def test_math_verify_runs_inside(tier: TierName) -> None:
     async with open_sandbox(tier, places=1) as sandbox:
         result = await sandbox.run(SandboxCommand(program=MATH_VERIFY, limits=SandboxLimits(timeout_seconds=30)))
     assert result.stdout.decode().splitlines() == ["True True False", "['antlr4-python3-runtime']"], result.stderr
+
+
+TIME_ZONES = """
+import datetime, zoneinfo
+def offset():
+    return zoneinfo.ZoneInfo("Europe/Berlin").utcoffset(datetime.datetime(2024, 7, 1))
+print(offset())
+zoneinfo.reset_tzpath(to=()); zoneinfo.ZoneInfo.clear_cache()
+print(offset())
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tzdata") is None, reason="tzdata is not installed")
+@pytest.mark.parametrize("tier", WORKING)
+async def test_time_zones_are_the_systems_or_those_of_the_package_tzdata(tier: TierName) -> None:
+    async with open_sandbox(tier, places=1) as sandbox:
+        result = await sandbox.run(SandboxCommand(program=TIME_ZONES))
+    assert result.stdout == b"2:00:00\n2:00:00\n", result.stderr

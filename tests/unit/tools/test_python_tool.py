@@ -202,6 +202,40 @@ def test_a_module_that_is_not_on_the_list_is_refused_in_a_line(
     assert f"module {name}" in result.denied
 
 
+ON_THE_WAY = {
+    "datetime.datetime.strptime('2024-02-29', '%Y-%m-%d').weekday()": "3",
+    "datetime.strptime('29 Feb 24', '%d %b %y').month": "2",
+    "import time; time.strptime('10:20', '%H:%M').tm_min": "20",
+    "when = datetime.datetime.strptime\n[when(year, '%Y').year for year in ('1999', '2001')]": "[1999, 2001]",
+    "date(2024, 2, 29).strftime('%A')": "Thursday",
+    "'h\u00e9'.encode('idna')": "b'xn--h-bga'",
+    "'\\N{LATIN SMALL LETTER E WITH ACUTE}'": "\u00e9",
+    "random.seed('a'); random.randint(1, 1)": "1",
+    "Decimal(2).sqrt().quantize(Decimal('0.01'))": "1.41",
+    "import zoneinfo; datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')).isoformat()": (
+        "2024-07-01T00:00:00+02:00"
+    ),
+    "import zoneinfo; zoneinfo.ZoneInfo('America/New_York').tzname(datetime.datetime(2024, 1, 1))": "EST",
+    "import zoneinfo; 'Asia/Tokyo' in zoneinfo.available_timezones()": "True",
+}
+"""What the standard library imports by itself, in C or in Python, while code of the student's runs."""
+
+
+@pytest.mark.parametrize("code", ON_THE_WAY)
+def test_modules_that_a_module_needs_on_the_way_are_there(
+    loop: asyncio.AbstractEventLoop, tool: PythonTool, code: str
+) -> None:
+    result = call(loop, tool, code)
+    assert (result.status, result.output, result.denied) == ("ok", ON_THE_WAY[code], ())
+
+
+@pytest.mark.parametrize("name", ["_strptime", "_pydecimal", "importlib"])
+def test_these_modules_themselves_are_not_on_the_list(
+    loop: asyncio.AbstractEventLoop, tool: PythonTool, name: str
+) -> None:
+    assert call(loop, tool, f"datetime.strptime('1', '%d')\nimport {name}").denied == (f"module {name}",)
+
+
 def test_the_list_of_modules_is_a_hint_and_can_be_another(loop: asyncio.AbstractEventLoop, tool: PythonTool) -> None:
     limits = ToolLimits(timeout_seconds=10, allow=("socket",))
     assert call(loop, tool, "import socket; socket.AF_INET", limits).status == "ok"
