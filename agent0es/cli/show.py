@@ -75,12 +75,13 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
     _write_adapters(found["adapters"], found["evaluations"])
     _write_scores(found["evaluations"])
     _write("Rejected proposals", found["rejections"], {"reason": "reason", "proposals": "proposals"})
-    if found["last_failures"]:
-        write_lines(["", f"Failures (the latest {len(found['last_failures'])} of {found['failures']}; times are UTC)"])
-        for one in found["last_failures"]:
-            task = "" if one["task"] is None else f", task {one['task']}"
-            write_lines([printable(f"  {one['time']:%Y-%m-%d %H:%M:%S}  {one['kind']} {one['who']}{task}")])
-            write_lines(folded(f"    {printable(one['error'])}", 4))
+    failures = [one for one in found["last_failures"] if one["kind"] != "training"]  # those stand with their adapters
+    if failures:
+        write_lines(["", "Latest failures (times are UTC)"])
+    for one in failures:
+        task = "" if one["task"] is None else f", task {one['task']}"
+        write_lines([printable(f"  {one['time']:%Y-%m-%d %H:%M:%S}  {one['kind']} {one['who']}{task}")])
+        write_lines(folded(f"    {printable(one['error'])}", 4))
     write_lines(["", "Files", *(f"  {name:<12} {printable(path)}" for name, path in found["files"].items())])
 
 

@@ -47,7 +47,8 @@ def test_runs_and_show_tell_how_each_run_stands(store: Path) -> None:
     assert status(store) == {**expected, "fork": "not started"}
     for run, stands in status(store).items():
         assert json_answer(store, "show", run)["status"] == stands
-        assert answer(store, "show", run).split("\n\n")[0].find(f"Run {run}: {stands}") >= 0
+        assert f"Run {run}: {stands}" in answer(store, "show", run).split("\n\n")[0]
+    assert "EngineError: it is gone" in answer(store, "show", "failed")
 
 
 def test_a_run_is_running_while_a_live_process_drives_it(store: Path) -> None:
@@ -300,7 +301,7 @@ def test_show_says_why_nothing_was_trained(tmp_path: Path) -> None:
         world.begin(log, "few", "training.minimum_examples=500")
         world.complete(log, "few", tmp_path)
     text = " ".join(answer(tmp_path, "show").split())
-    assert re.search(r"trained not student-1: there are \d+ examples to learn from, and training.minimum_examples is 500; so it was", text)
+    assert re.search(r"trained not student-1: .*training.minimum_examples is 500; so it was not", text)
 
 
 def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path) -> None:

@@ -106,7 +106,15 @@ def test_a_call_without_an_end_is_unknown(calls: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["audit"], ["audit", "--json"], ["audit", "show", "1/0#1"], ["audit", "show", "1/0#1", "--json"]]
+    "arguments",
+    [
+        ["audit"],
+        ["audit", "--json"],
+        ["audit", "show", "1/0#1"],
+        ["audit", "show", "1/0#1", "--json"],
+        ["show", "1/0"],
+        ["show", "1/0", "--json"],
+    ],
 )
 def test_what_a_model_wrote_can_not_steer_the_terminal(calls: Path, arguments: list[str]) -> None:
     text = answer(calls, *arguments)
