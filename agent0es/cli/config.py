@@ -67,7 +67,7 @@ def reference_command() -> None:
     """Print the page docs/settings.md: every key with its default, its range and its meaning."""
     from agent0es.configuration_reference import reference
 
-    write_lines([reference()])
+    write_lines(reference().splitlines())
 
 
 def _of_run(store: Path, wanted: str) -> "tuple[str, Configuration]":

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from agent0es.cli.output import write_lines
+
 LINE_EVERY_SECONDS = 15.0
 
 
@@ -102,13 +104,18 @@ class Silent:
         pass
 
 
+def meter_for(console: Console, say: Callable[[str], None], as_json: bool) -> Meter:
+    """What suits standard output."""
+    if as_json:
+        return Silent()
+    return Bars(console) if console.is_terminal and not console.is_dumb_terminal else Lines(say)
+
+
 @contextmanager
 def announced(what: str, as_json: bool) -> Iterator[None]:
     """Say what is being done for as long as it takes."""
     console = Console()
-    meter: Meter = Silent()
-    if not as_json:
-        meter = Bars(console) if console.is_terminal else Lines(lambda text: console.print(text, soft_wrap=True))
+    meter = meter_for(console, lambda text: write_lines([text]), as_json)
     meter.show(what, 0, None, "")
     try:
         yield

@@ -36,8 +36,8 @@ LARGEST_PLAIN = 1e15
 """Below it a float's whole part is written out."""
 
 NUMBER = (int, float, Decimal)
-FIGURE = re.compile(r"[+-]?\d+(\.\d+)?(%|/\d+)?")
-"""A number as a text: 33.3%, 12/24, +0.051."""
+FIGURE = re.compile(r"[+-]?\d+(\.\d+)?%?")
+"""A number as a text: 33.3%, +0.051."""
 FREE_TEXT = (str, dict, list, tuple)
 """What may be folded at its spaces; a time may not."""
 
@@ -91,10 +91,10 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str, width: int | None) -> Iterator[str]:
     """The lines of a table for a terminal of that width, or for none."""
-    from agent0es.cli.layout import layout
+    from agent0es.cli.layout import fold, layout
 
     if title:
-        yield printable(title)
+        yield from [printable(title)] if width is None else fold(printable(title), width)
     yield from layout(columns_of(columns, rows), width, ruled=width is not None)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from agent0es.cli.meters import Bars, Lines, Meter, Silent
+from agent0es.cli.meters import meter_for
 from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
 from agent0es.cli.tally import Tally
@@ -43,9 +43,7 @@ class Reporter:
         """Why the trainer's progress could not be written: that must not look as if training had failed."""
         self._work: tuple[str, int, int | None] = ("", 0, None)
         self._last = self._since = time.monotonic()
-        self._meter: Meter = (
-            Silent() if as_json else Bars(self._console) if self._console.is_terminal else Lines(self.say)
-        )
+        self._meter = meter_for(self._console, self.say, as_json)
 
     def expect(self, problems: Sequence[HeldOut]) -> None:
         """The held-out problems, for the bars and the table of domains."""

@@ -137,16 +137,16 @@ def _write_schema(form: str) -> None:
     described = catalogue()
     if form == "table":
         for table in described:
-            write_lines([f"{table.name}: {table.meaning}"])
-            write_lines(f"    {c.name:<18} {c.type:<24} {c.meaning}" for c in table.columns)
+            rows = [(column.name, column.type, column.meaning) for column in table.columns]
+            write_table(("column", "type", "meaning"), rows, f"{table.name}: {table.meaning}")
             write_lines([""])
         return
     columns = ["table", "table_meaning", "column", "type", "meaning"]
-    rows = [(t.name, t.meaning, c.name, c.type, c.meaning) for t in described for c in t.columns]
+    whole = [(t.name, t.meaning, c.name, c.type, c.meaning) for t in described for c in t.columns]
     if form == "json":
-        write_lines(json_line(dict(zip(columns, row, strict=True))) for row in rows)
+        write_lines(json_line(dict(zip(columns, row, strict=True))) for row in whole)
     else:
-        write_csv(columns, rows)
+        write_csv(columns, whole)
 
 
 @contextmanager
