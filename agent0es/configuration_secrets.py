@@ -9,7 +9,7 @@ the variable that `<key>_env` names, or from the one that sets the key (`AGENT0E
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import unquote_plus
 
 from agent0es.errors import ConfigurationError
 
@@ -72,23 +72,21 @@ def url_without_secrets(text: str, mask: str = MASK) -> str:
 
     With an empty mask they are left out.
     """
-    if not _URL.match(text):
+    if not (scheme := _URL.match(text)):
         return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # no URL after all; its part before the host may hold a password all the same
-        return re.sub(r"(?<=//)[^/@]*@", f"{mask}@" if mask else "", text)
-    user, at, host = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
+    begin, rest = text[: scheme.end()], text[scheme.end() :]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    end = authority.rfind("@")
+    if end < 0 and not begin.lower().startswith(("http", "ws")):
+        end = rest.find("@")  # SQLAlchemy takes passwords in which these characters are not escaped
+    user, colon, password = rest[: max(end, 0)].partition(":")
     if password:
-        user = f"{name}:{mask}" if mask else name
-    query = parts.query
-    if any(is_secret(key) for key, _ in parse_qsl(query, keep_blank_values=True)):
-        kept = [pair for pair in query.split("&") if mask or not is_secret(_name(pair))]
-        query = "&".join(f"{pair.partition('=')[0]}={mask}" if is_secret(_name(pair)) else pair for pair in kept)
-    if (user, query) == (parts.netloc.rpartition("@")[0], parts.query):
-        return text
-    return urlunsplit(parts._replace(netloc=user + at + host, query=query))
+        rest = user + (colon + mask if mask else "") + rest[end:]
+    where, question, query = rest.partition("?")
+    query, sharp, fragment = query.partition("#")
+    pairs = [(pair, is_secret(unquote_plus(pair.partition("=")[0]))) for pair in query.split("&")]
+    kept = [f"{pair.partition('=')[0]}={mask}" if secret else pair for pair, secret in pairs if mask or not secret]
+    return begin + where + (question if kept else "") + "&".join(kept) + sharp + fragment
 
 
 def with_secrets(
@@ -146,7 +144,3 @@ def _restored(value: Any, key: str, path: str, environment: Mapping[str, str]) -
 def _inner_key(outer: str, name: str) -> str:
     """What a key inside another one stands for: all of what is under `credentials` is secret."""
     return outer if is_secret(outer) else name
-
-
-def _name(pair: str) -> str:
-    return unquote_plus(pair.partition("=")[0])

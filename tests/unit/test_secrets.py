@@ -53,6 +53,13 @@ def test_a_key_that_names_none(key: str) -> None:
         ("postgresql://u@h/d?password=SECRET&connect_timeout=3", "postgresql://u@h/d?password=***&connect_timeout=3"),
         ("postgresql://u@h/d?sslpassword=SECRET", "postgresql://u@h/d?sslpassword=***"),
         ("postgresql://u@h/d?pass%77ord=SECRET", "postgresql://u@h/d?pass%77ord=***"),
+        ("postgresql://u:SECRET/?#@h/d", "postgresql://u:***@h/d"),
+        ("sqlite:////folder/log.db?password=SECRET", "sqlite:////folder/log.db?password=***"),
+        ("sqlite:///log.db", "sqlite:///log.db"),
+        ("https://host/?#there", "https://host/?#there"),
+        ("https://host:80/v1/@me", "https://host:80/v1/@me"),
+        ("https://host/v1?key=SECRET#there", "https://host/v1?key=***#there"),
+        ("HTTPS://u:p@SECRET@host", "HTTPS://u:***@host"),
         ("a text with a:b@c in it", "a text with a:b@c in it"),
     ],
 )
