@@ -152,8 +152,8 @@ class Reporter:
                 what = "verified solutions" if event.role == "student" else "accepted proposals"
                 if event.examples < least:
                     self.say(
-                        f"{event.adapter} is not trained: there are {event.examples} {what} to learn from, and "
-                        f"training.minimum_examples is {least}"
+                        f"{event.adapter} is not trained; {what} to learn from: {event.examples}, "
+                        f"training.minimum_examples: {least}"
                     )
                 else:
                     self.say(f"Training {event.adapter} on {event.examples} {what} from {families} families")
