@@ -163,8 +163,8 @@ class Reporter:
         what = "verified solutions" if event.role == "student" else "accepted proposals"
         if event.examples < least:
             self.say(
-                f"{event.adapter} is not trained: practice gave {event.examples} {what} to learn from, and "
-                f"training.minimum_examples is {least}. More --tasks give more."
+                f"{event.adapter} is not trained; {what} to learn from: {event.examples}, "
+                f"training.minimum_examples: {least}. More --tasks give more."
             )
             return
         self.say(f"Training {event.adapter} on {event.examples} {what} from {len(event.per_family)} families")

@@ -81,8 +81,7 @@ class Train:
             return
         if built.examples < settings.minimum_examples:
             await fail(
-                f"there are {built.examples} examples to learn from, and training.minimum_examples is "
-                f"{settings.minimum_examples}"
+                f"examples to learn from: {built.examples}; training.minimum_examples is {settings.minimum_examples}"
             )
             return
         path = dataset_file(ports.store, ports.run, adapter)

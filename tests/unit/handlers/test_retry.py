@@ -141,9 +141,9 @@ def test_an_engine_that_stays_broken_stops_the_run_with_its_own_words(tmp_path: 
         world.begin(log, RUN)
         with pytest.raises(HandlerError, match=f"solve failed on event [0-9]+: {said}"):
             finish(log, tmp_path, **both(Mortal(lambda prompt, count: "Families:" not in prompt)))
-        [failed] = events_of(log, ev.HandlerFailed)
-        assert (failed.handler, failed.error) == ("solve", said)
-        assert "in generate" in failed.traceback
+        failures = events_of(log, ev.HandlerFailed)  # of one task, or of two that failed at the same time
+        assert {(failed.handler, failed.error) for failed in failures} == {("solve", said)}
+        assert all("in generate" in failed.traceback for failed in failures)
         tries = Counter(event.attempt.split(".")[0] for event in events_of(log, ev.AttemptStarted))
         assert max(tries.values()) == 3, "once and two repetitions"
         assert finish(log, tmp_path).status == "completed"
