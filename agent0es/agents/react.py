@@ -10,10 +10,11 @@ chat formats, a missing colon or closing bracket, markdown around the words. Wha
 not guessed at.
 
 Where a text can be read in two ways: tool calls are listed in the order in which they were written. A turn may hold
-calls *and* an answer: then the answer was written before its observation, so run the call first. The first `Answer:`
-wins, and all after it is ignored, because small models go on to invent the next problem. An `Observation:` is the
-harness's word: what a model writes there is ignored. An answer in a sentence counts only where
-nothing else is said.
+calls *and* an answer: then the answer was written before its observation, so run the call first; but a call of what
+does not exist is none where an answer follows, and `Finish[42]` is an answer. The first `Answer:` wins, and all after
+it is ignored, because small models go on to invent the next problem. An `Observation:` is the harness's word: what a
+model writes there is ignored. An answer in a sentence counts only where nothing else is said. An input may go on over
+lines, to the next marker or to a line that is none of it. What stands before a lone `</think>` was thought.
 """
 
 from dataclasses import dataclass

@@ -223,8 +223,9 @@ class Reader:
         end = self._end_of_line(at)
         line = self.text[at:end].strip()
         if self._pending in NO_TOOL:
-            self.ignore(f"Action: {self._pending}[{line}]")
-            self._pending = None
+            if line:
+                self.ignore(f"Action: {self._pending}[{line}]")
+                self._pending = None
             return end + 1
         if self._pending in FINAL and line:
             self._pending = None

@@ -18,6 +18,7 @@ from agent0es.taskdomains.code.reference import Reference, read_reference, tests
 PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
 UNDECIDED = re.compile(r"no result in [0-9.e-]+ s|not run: the time was up|can't be judged: .*")
 """A test that came to no end (too slow a solution can't be told from too slow a machine), or that nobody can read."""
+WRAPPED = re.compile(r"\*\*([^*]+)\*\*|\\boxed\{(.+)\}")
 LONGEST_OUTPUT = 4000
 """Characters of a predicted output that is read."""
 
@@ -132,7 +133,8 @@ def _output(text: str, true: str) -> str:
     if plain != true:
         plain = text_of(plain).strip()
     if plain != true:
-        plain = plain.strip("`").strip()
+        wrapped = WRAPPED.fullmatch(plain)
+        plain = (wrapped[1] or wrapped[2] if wrapped else plain).strip("`").strip()
     plain = "\n".join(line.rstrip() for line in plain.split("\n"))
     if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "'\"" and true[:1] not in ("'", '"'):
         plain = plain[1:-1]

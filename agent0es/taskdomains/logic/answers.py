@@ -60,6 +60,13 @@ NEGATION = re.compile(r"(?:not|isn't|aren't|doesn't|don't|cannot be|can't be|nev
 BETWEEN = re.compile(r"[.;,:\n]|\b(?:and|but|or|because|since|as|so)\b")
 INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
 SPACES = re.compile("[\u00a0\u2002-\u200a\u202f]")
+PROOF_MARKS = re.compile(r"\*\*|\$|`|\\[()\[\]]")
+TABLE_ROW = re.compile(r"^\|\s{0,8}([0-9]{1,3})\.?\s{0,8}\|(.{1,200})\|([^|\n]{1,80})\|$")
+NO_STEP = re.compile(
+    r"(?:(?:formal )?proof|derivation|answer|q\.?e\.?d)[.:]?|[∎□■]|\|[\s|:-]+\||\|(?:[ A-Za-z#.]{1,20}\|){2,4}",
+    re.IGNORECASE,
+)
+"""A line of a proof that is no step."""
 WRAPPERS = (
     *(("**", "**"), ("__", "__"), ("*", "*"), ("$", "$"), ("`", "`"), ("\\(", "\\)"), ("\\[", "\\]")),
     *((f"\\{name}{{", "}") for name in ("boxed", "fbox", "text", "textbf", "mathrm", "mathbf", "texttt")),
@@ -117,6 +124,14 @@ def _balanced(text: str) -> bool:
         if depth < 0:
             return False
     return depth == 0
+
+
+def clean_proof(text: str) -> str:
+    """A proof without fences, headings, `QED`, and the marks of bold, mathematics and tables in its lines."""
+    lines = [line.strip() for line in SPACES.sub(" ", INVISIBLE.sub("", text)).split("\n")]
+    lines = [PROOF_MARKS.sub("", line).strip() for line in lines if not line.startswith(("```", "~~~"))]
+    rows = [TABLE_ROW.sub(r"\1. \2 \3", line) for line in lines]
+    return "\n".join(row for row in rows if not NO_STEP.fullmatch(row))
 
 
 def words(text: str) -> str:

@@ -23,6 +23,10 @@ class Unreadable(Exception):
     """The text is no formula. The message says where and why."""
 
 
+class UnknownSign(Unreadable):
+    """A letter or sign that is in no notation known here, so that nobody knows what was meant."""
+
+
 class TooMuch(Exception):
     """The text may be a formula: it is too large, or its notation can be read in two ways or is not known here."""
 
@@ -135,7 +139,7 @@ def _tokens(text: str) -> list[str]:
     while position < end:
         match = TOKEN.match(text, position)
         if match is None:
-            raise Unreadable(f"{text[position : position + 12].strip()!r} is no part of a formula")
+            raise UnknownSign(f"{text[position : position + 12].strip()!r} is no part of a formula")
         tokens.append(match[1] or match[2])
         position = match.end()
     if len(tokens) > MOST_TOKENS:

@@ -17,6 +17,7 @@ from agent0es.taskdomains.logic.formula import (
     Not,
     Quantified,
     TooMuch,
+    UnknownSign,
     Unreadable,
     free_terms,
     parts,
@@ -66,6 +67,7 @@ JUSTIFIED = re.compile(
     rf"(?P<before>{REFERENCES})?(?P<rule>{WAYS})(?:[\s:,(]|on|of|from|lines?)*(?P<after>{REFERENCES})?[\])]*",
     re.IGNORECASE,
 )
+CONCLUDING = re.compile(r"(?:therefore|hence|thus|so)\b", re.IGNORECASE)
 NAMED = re.compile(
     rf"(?P<formula>.+)[\s\[(:]+(?:by|from) (?P<rule>[A-Za-z][A-Za-z ]*)[\s:,(]+(?P<after>{REFERENCES})[\])]*"
     rf"|(?P<formula_>.+)[\s\[(:]+(?P<rule_>[A-Za-z]{{2,}})[\s:,(]+(?P<after_>{REFERENCES})[\])]*"
@@ -161,6 +163,8 @@ def read_line(text: str, position: int) -> Line:
     number = int(numbered[1]) if numbered else position
     rest = text[numbered.end() :] if numbered else text
     match = JUSTIFIED.fullmatch(rest) or NAMED.fullmatch(rest)
+    if match is None and numbered is None and (len(rest.split()) > 3 or CONCLUDING.match(rest)):
+        raise TooMuch(f"line {number}: a sentence is not understood")
     if match is None:
         raise Unreadable(f"line {number}: no rule is given")
     found = {name.rstrip("_"): text for name, text in match.groupdict().items() if text is not None}
@@ -169,6 +173,8 @@ def read_line(text: str, position: int) -> Line:
     cited = tuple(int(one) for one in re.findall(r"[0-9]{1,4}", references))
     try:
         formula = read_formula(found["formula"].rstrip(" .,"))
+    except UnknownSign as error:
+        raise TooMuch(f"line {number}: {error}") from None
     except Unreadable as error:
         raise Unreadable(f"line {number}: {error}") from None
     except TooMuch as error:

@@ -152,7 +152,7 @@ def _prepare(answer: str | None, task: Task) -> Verification | _Question:
 def _judge_asked(kind: str, about: str, answer: str) -> Verification | _Question:
     if kind == "proof of":
         premises, goal = _sequent(about)
-        checked = check_proof(answer, premises, goal)
+        checked = check_proof(answers.clean_proof(answer), premises, goal)
         return _judged(checked.correct, "proof", checked.explanation, checked.lines)
     given = clean(answer)
     if kind == "entailment":

@@ -78,9 +78,15 @@ def plain_json(text: str) -> str | None:
         return None
 
 
+WRAPPED = re.compile(r"\*\*([^*]+)\*\*|\\(?:boxed|text)\{([^{}]+(?:\{[^{}]+\})?)\}")
+
+
 def clean(answer: str) -> str:
-    """The answer without what says nothing: spaces, backticks or quotes around it, `$`, a full stop at the end."""
+    """The answer without what says nothing: spaces, bold, a box, backticks or quotes around it, `$`, a full stop."""
     text = re.sub("[\u2010-\u2015\u2212]", "-", answer).strip().removesuffix(".").strip().strip("`$").strip()
+    for _ in range(3):
+        wrapped = WRAPPED.fullmatch(text)
+        text = (wrapped[1] or wrapped[2]).strip().strip("`$") if wrapped is not None else text
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
@@ -89,7 +95,7 @@ def same_answer(given: str | None, expected: str) -> bool:
     if given is None or len(given) > LONGEST_ANSWER:
         return False
     text = clean(given)
-    return text == expected or _same_number(text, expected)
+    return text == expected or given.strip() == expected or _same_number(text, expected)
 
 
 def _same_number(given: str, expected: str) -> bool:

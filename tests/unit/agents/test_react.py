@@ -311,6 +311,7 @@ NO_CALLS = [
     ("Action: python[17*25]\nFinish[400]", [("python", ONE)], "400"),
     ("Action: None\nAction Input: None\nFinal Answer: 8", [], "8"),
     ("Action: None\nThe answer is 8.", [], "8"),
+    ("Action: none\nAction Input: none\nThe answer is 8.", [], "8"),
     ("Action: None", [], None),
     ("Action: none needed\nAnswer: 8", [], "8"),
     ("Action: N/A\nAnswer: 8", [], "8"),

@@ -354,6 +354,23 @@ def test_outputs_that_are_nearly_right_are_wrong(answer: str, reference: str) ->
     assert at_once(answer, reference).correct is False
 
 
+@pytest.mark.parametrize(
+    ("answer", "reference", "correct"),
+    [
+        ("**[1, 2]**", "[1, 2]", True),
+        ("\\boxed{[1,2]}", "[1, 2]", True),
+        ("~~~\n[1, 2]\n~~~", "[1, 2]", True),
+        ("**a**", "**a**", True),
+        ("\ufeff12", "12", True),
+        ("**[2, 1]**", "[1, 2]", False),
+        ("a", "**a**", False),
+        ("\\boxed{12}", "21", False),
+    ],
+)
+def test_what_is_put_around_an_output_says_nothing(answer: str, reference: str, correct: bool) -> None:
+    assert at_once(answer, reference).correct is correct
+
+
 def test_an_output_of_a_megabyte_is_undecided() -> None:
     assert at_once("1" * 1_000_000, "1").correct is None
 

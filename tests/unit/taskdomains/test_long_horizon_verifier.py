@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.long_horizon import LongHorizonDomain
 from agent0es.taskdomains.long_horizon.derivation import derive
-from agent0es.taskdomains.long_horizon.reading import same
+from agent0es.taskdomains.long_horizon.reading import same, same_answer
 
 DOMAIN = LongHorizonDomain()
 CASES = yaml.safe_load(Path(__file__).parent.joinpath("data/long_horizon_cases.yaml").read_text(encoding="utf-8"))
@@ -173,6 +173,22 @@ def test_no_text_makes_the_verifier_raise(answer: str | None, text: str, case: d
     written = {one["path"]: text for one in json.loads(task.reference)["milestones"] if one["kind"] == "file"}
     assert judge(task, answer, **written).correct in (True, False)
     DOMAIN.normal_form(answer)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "right"),
+    [
+        ("**42**", "42", True),
+        ("\\boxed{42}", "42", True),
+        ("$\\boxed{\\text{red}}$", "red", True),
+        ("**a**", "**a**", True),
+        ("**24**", "42", False),
+        ("\\boxed{42}0", "42", False),
+        ("**4**2", "42", False),
+    ],
+)
+def test_what_is_put_around_an_answer_says_nothing(given: str, expected: str, right: bool) -> None:
+    assert same_answer(given, expected) is right
 
 
 def test_answers_that_say_the_same_have_one_normal_form() -> None:
