@@ -17,7 +17,7 @@ from agent0es.taskdomains.math.shapes import Shape, compare
 
 TOLERANCE = sympy.Rational(1, 10**6)
 MANY_DIGITS = 8
-FLOAT_DIGITS, FLOAT_ERROR = 15, sympy.Rational(1, 10**15)
+FLOAT_DIGITS, FLOAT_ERROR = range(15, 18), sympy.Rational(1, 10**15)
 DECIMAL = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 POINTS = ("1.3719", "0.4831", "2.2347", "-0.7613", "-1.9273", "0.1257", "3.3391")
 FREE_CONSTANTS = frozenset({"C", "c", "K", "k", "C1"})
@@ -107,7 +107,7 @@ def rounded(given: str, goal: Any) -> bool:
     error = abs(sympy.N(value - goal, 60))
     if (
         not goal.is_Integer
-        and len(re.sub(r"^[-+0.]+|\.", "", given)) >= FLOAT_DIGITS
+        and len(re.sub(r"^[-+0.]+|\.", "", given)) in FLOAT_DIGITS
         and error <= FLOAT_ERROR * abs(sympy.N(goal, 60))
     ):
         return True

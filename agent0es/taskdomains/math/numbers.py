@@ -11,7 +11,7 @@ FLOAT_NOISE = Fraction(1, 10**12)
 """Relative: of what agrees with a true answer that is printed with few digits: 0.30000000000000004 is 0.3."""
 MANY_DIGITS = 8
 """Significant digits that make a decimal more than an estimate: 3.1415927 for pi, 0.33333333 for 1/3."""
-FLOAT_DIGITS, FLOAT_ERROR = 15, Fraction(1, 10**15)
+FLOAT_DIGITS, FLOAT_ERROR = range(15, 18), Fraction(1, 10**15)
 """A decimal of so many digits comes from a computer, which is right up to this, relative, where it is not whole."""
 
 NUMBER = re.compile(
@@ -82,7 +82,7 @@ def is_long_decimal(text: str, goal: Fraction) -> bool:
         Fraction(1, 10 ** len(decimal[2])),
     )
     error = abs(value - goal)
-    if goal.denominator > 1 and _digits(text) >= FLOAT_DIGITS and error <= FLOAT_ERROR * abs(goal):
+    if goal.denominator > 1 and _digits(text) in FLOAT_DIGITS and error <= FLOAT_ERROR * abs(goal):
         return True
     return error <= step / 2 or (error < step and abs(value) < abs(goal))
 

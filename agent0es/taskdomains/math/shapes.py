@@ -19,6 +19,9 @@ NOTHING = re.compile(
     r"no (?:real )?(?:solutions?|roots?)(?: exists?)?|none",
     re.IGNORECASE,
 )
+BLANKS_BETWEEN = re.compile(r"-?[0-9.]+(?: +-?[0-9.]+)+")
+"""`[1 2 3]`, as NumPy prints it."""
+LAST_OF_SEVERAL = re.compile(r",? and (?=[^,]*$)")
 LEFT_OUT = re.compile(r"\.\.|…|\\[lcd]?dots")
 BUILDER = re.compile(r"\{ ?([A-Za-z])(?: in R)? ?[|:](.*[<>=].*)\}")
 """`{x | x > 1}`."""
@@ -96,13 +99,15 @@ def shape(text: str, depth: int = 0) -> Shape:
     if matrix:
         return shape(matrix[1], depth + 1)
     text = _from_sympy(text)
+    if len(split(text, ",")) > 1 and not re.search("[=<>]", text):
+        text = LAST_OF_SEVERAL.sub(", ", text)  # 1, 2 and 3
     for separator in (" U ", " or ", " and "):
         parts = split(text, separator)
         if 1 < len(parts) <= MOST_ITEMS:
             return _alternatives(parts, separator, depth)
     parts = split(text, ",")
     if 1 < len(parts) <= MOST_ITEMS:
-        return _bare([part for part in parts if part], depth)
+        return _bare(parts if parts[-1] else parts[:-1], depth) if all(parts[:-1]) else Shape("open", text=text)
     if text[0] in CLOSING and text[-1] in ")]}" and len(split(text[1:-1], "\x00")) == 1 and _closes_last(text):
         return _bracketed(text, depth)
     if "+-" in text:
@@ -228,8 +233,13 @@ def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> 
         return None
     if given.kind == "set" and (given.items or true.items):
         return False
-    if len(given.items) == 1 and _depth(given) == _depth(true) + 1 > 2:
-        given = given.items[0]  # a matrix in one more pair of brackets
+    if given.kind == "named" and any(item.kind in ("list", "bare") for item in given.items):
+        return compare(given.items[0], true, leaf, python_list=python_list) if len(given.items) == 1 else None
+    if given.kind == "named" and len(given.items) > 1:
+        return None
+    if len(given.items) == 1 and _depth(given) == _depth(true) + 1:
+        same = compare(given.items[0], true, leaf, python_list=python_list)  # a matrix in one more pair of brackets
+        return same if _depth(true) > 1 else same and None
     items = given.items if given.kind in ("bare", "list", "set") else (given,)
     if len(items) != len(true.items):
         return False
@@ -294,7 +304,12 @@ def _bare(parts: list[str], depth: int) -> Shape:
 
 def _bracketed(text: str, depth: int) -> Shape:
     opening, closing, inner = text[0], text[-1], text[1:-1].strip()
-    parts = [part for part in split(inner, ",") if part]
+    if opening + closing == "[]" and BLANKS_BETWEEN.fullmatch(inner):
+        inner = ", ".join(inner.split())
+    parts = split(inner, ",")
+    parts = parts if parts[-1] else parts[:-1]
+    if not all(parts):
+        return Shape("open", text=text)
     if len(parts) > MOST_ITEMS:
         return Shape("value", text=text)
     if opening == "{" and closing == "}":
@@ -309,6 +324,8 @@ def _bracketed(text: str, depth: int) -> Shape:
     items = tuple(shape(part, depth + 1) for part in parts)
     if len(parts) == 2 and (opening + closing in ("[)", "(]") or any(INFINITE.fullmatch(part) for part in parts)):
         return Shape("interval", items, opening + closing)
+    if opening == "(" and len(parts) == 1 and inner[0] in CLOSING and _closes_last(inner):
+        return shape(inner, depth + 1)
     if opening == "(" and len(parts) == 1:
         return _equation(text, depth) if "=" not in inner else shape(inner, depth + 1)
     if opening + closing not in ("[]", "()"):

@@ -28,7 +28,7 @@ def same_text(given: str, true: str) -> bool | None:
     if given == true:
         return True
     if NOTHING.fullmatch(true):
-        return True if NOTHING.fullmatch(plain(given)) else None if len(given.split()) > 1 else False
+        return True if NOTHING.fullmatch(plain(given)) else False if re.fullmatch(r"[-+0-9./]+", given) else None
     truth = BASED.fullmatch(true)
     if truth:
         return _same_digits(given, truth)
@@ -67,8 +67,9 @@ def _same_words(given: str, true: str) -> bool | None:
     alternatives = [unwrapped(part) for part in ALTERNATIVES.split(given)]
     if len(alternatives) > 1 and all(len(part.split()) == 1 for part in alternatives):
         return False
-    understood = len(given.split()) <= max(1, len(true.split())) and not re.search(r"[\\$*_{}]", given)
-    dated = DATE.fullmatch(true) and not re.fullmatch(r"[-0-9.]+", given)
+    marked = set(given) & set('\\$*_{}()[]!?"') - set(true)
+    understood = len(given.split()) <= max(1, len(true.split())) and not marked
+    dated = DATE.fullmatch(true) and not re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[-0-9]{1,5}", given)
     return False if understood and not dated else None
 
 

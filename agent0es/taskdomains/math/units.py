@@ -195,6 +195,7 @@ def _named_currency(text: str) -> str:
 def _added(text: str) -> Quantity | None:
     """`1 hour 30 minutes`: parts of one kind, each unit smaller than the one before."""
     sign, text = ("-", text[1:].strip()) if text.startswith("-") else ("", text)
+    text = re.sub("([$€£])([0-9.]+)", lambda found: f"{found[2]} {SIGNS[found[1]]}", text)
     total, sizes, names, dimensions, end = Fraction(0), [], [], set(), 0
     while end < len(text):
         part = PART.match(text, end)

@@ -22,7 +22,7 @@ from agent0es.taskdomains.math.notation import clean, plain, safe_latex
 from agent0es.taskdomains.math.numbers import read_number, value_of
 from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, Shape, compare, shape
 from agent0es.taskdomains.math.texts import BASED, same_text, tight
-from agent0es.taskdomains.math.units import Quantity, read_quantity, same_quantity
+from agent0es.taskdomains.math.units import UNITS, Quantity, read_quantity, same_quantity
 
 LONGEST = 2000
 """Characters; no answer of this domain is nearly as long."""
@@ -32,8 +32,11 @@ MOST_LINES = 30
 BRACKETED = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*,[^\[\]()]*)\)")
 NO_ARITHMETIC = re.compile(r"[-+0-9.,/ ]+")
 """Of what isn't read as a number: several of them, or a division by zero."""
-UNIT_MEANT = re.compile(r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z])")
-"""`5k`, `5 A`: five times an unknown, five thousand, five of something."""
+UNIT_MEANT = re.compile(
+    r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z]| ?(?!(?:[abcxyz]+|pi|oo)$)[A-Za-z]{2,3})|.*[A-Za-z]\.[A-Za-z]?"
+)
+"""`5k`, `5 A`, `5 pm`, `5 a.m.`: five times an unknown, five thousand, five of something."""
+UNIT_BEHIND = re.compile(r".*[0-9)] ?([a-z]{2,})")
 CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
 """`C(12, 1)`, `0xc`: no products."""
 SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
@@ -177,6 +180,8 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
                 unordered=settings["unordered"],
                 python_list=settings["python_list"],
             )
+        if all(map(read_quantity, (*_leaves(given_shape), *_leaves(true_shape)))):
+            open_ = True  # algebra knows no more of numbers
     if same is True and _unreduced(given, task):
         return _judged(False, method, f"{_short(shown)} is not in lowest terms")
     if same is not None:
@@ -263,8 +268,8 @@ class _Leaf:
             self.open = "a unit is missing or unknown"
             return None
         words = LETTERS.findall(given)
-        if "//" in given:
-            self.open = "it has // in it"
+        if re.search("//|[<>]", given):
+            self.open = "it is no number"
             return None
         if NO_ARITHMETIC.fullmatch(given) or INFINITE.fullmatch(given) or NO_NUMBER.fullmatch(given):
             return False
@@ -290,6 +295,9 @@ def _understood(text: str) -> bool:
         return True
     if read_quantity(text) is not None:
         return True
+    behind = UNIT_BEHIND.fullmatch(text)
+    if (behind and behind[1] in UNITS) or ("," in text and not re.search(r"[A-Za-z]{2,}\(", text)):
+        return False
     if re.search(r"[:\[{]", text) or UNIT_MEANT.fullmatch(text) or CALL_OR_BASE.search(text) or not _known_words(text):
         return False
     return all(
