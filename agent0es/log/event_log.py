@@ -246,6 +246,10 @@ class EventLog(Application[Any]):
         """A text by its hash. Raises LogError when the log hasn't it."""
         return self._find_texts([sha256])[sha256]
 
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Texts by their hashes. Raises LogError for one that the log hasn't."""
+        return dict(self._find_texts(names))
+
     def verify(self, checkpoint: Checkpoint | None = None) -> ChainReport:
         """Recompute every hash of the log and report the first position that is not as it was written.
 

@@ -31,6 +31,7 @@ BATCH_EVENTS = database.ROW_GROUP
 CHECKPOINT_EVENTS = 3 * BATCH_EVENTS
 """After so many events the file gets what was committed."""
 ROWS_AT_ONCE = 10_000
+TEXTS_AT_ONCE = 2_000
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -171,6 +172,8 @@ class Projections:
 
     def _cursor(self, sql: str) -> "DuckDBPyConnection":
         """Where the query may run. Raises QueryError for what is no query."""
+        if schema.TEXTS.search(sql):
+            self._copy_texts()
         cursor = self._connection.cursor()
         with self._refused(cursor):
             database.enter(cursor)
@@ -309,6 +312,27 @@ class Projections:
         if self._unwritten >= CHECKPOINT_EVENTS:
             self._write()
 
+    def _copy_texts(self) -> None:
+        """Have the table `texts` hold every text that the folded events refer to."""
+        import duckdb
+        import pyarrow
+
+        connection = self._connection
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            new = [name for (name,) in connection.execute(schema.NEW_TEXTS).fetchall()]
+            for start in range(0, len(new), TEXTS_AT_ONCE):
+                found = self._log.texts(new[start : start + TEXTS_AT_ONCE])
+                columns = {"sha256": list(found), "text": list(found.values())}
+                connection.from_arrow(pyarrow.table(columns)).insert_into("texts")
+            connection.execute("UPDATE facts.texts_copied SET position = ?", [self.position])
+            self._unwritten += len(new)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+
     def _prepare(self, fills: Sequence[schema.Fill]) -> None:
         """Have the statements planned once: of a small batch planning is nearly all the work."""
         if not self._prepared:
@@ -332,6 +356,7 @@ def declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     for statement in statements.declare:
         connection.execute(statement)
     connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [statements.fingerprint])
+    connection.execute("INSERT INTO facts.texts_copied VALUES (0)")
     connection.execute("COMMIT")
     database.lock_down(connection)
     return connection

@@ -19,6 +19,7 @@ from agent0es.projections import database
 
 TABLES = (
     "events",
+    "texts",
     "failures",
     "proposals_rejected",
     "tasks",
@@ -61,6 +62,16 @@ parsed.measured, coalesce(resolved, content), CASE WHEN resolved IS NOT NULL THE
 """
 """What becomes of the Arrow table that the log gives: two projections, so that meta is parsed once."""
 
+TEXTS = re.compile(r"\btexts\b", re.IGNORECASE)
+"""A query that may ask for the table `texts`, which is filled for those only."""
+
+NEW_TEXTS = r"""
+SELECT DISTINCT unnest(regexp_extract_all(content, '\{"\$text":"([0-9a-f]{64})"\}', 1)) AS sha256
+FROM facts.event WHERE position > (SELECT max(position) FROM facts.texts_copied)
+EXCEPT SELECT sha256 FROM texts
+"""
+"""Hashes of the texts that events refer to which came since texts were copied."""
+
 WHERE_TYPE = re.compile(r"FROM batch WHERE type (= '\w+'|IN \([^)]*\))")
 
 
@@ -93,7 +104,7 @@ def load() -> Statements:
     sources = [files(__package__).joinpath(f"{table}.sql").read_text(encoding="utf-8") for table in TABLES]
     statements = [statement for source in sources for statement in duckdb.extract_statements(source)]
     inserts = [statement.type == duckdb.StatementType.INSERT for statement in statements]
-    shape = [duckdb.__version__, str(database.ROW_GROUP), PREPARE, BATCH, PARSED, ARRIVED, *sources]
+    shape = [duckdb.__version__, str(database.ROW_GROUP), PREPARE, BATCH, PARSED, ARRIVED, NEW_TEXTS, *sources]
     return Statements(
         declare=(PREPARE, *(s.query for s, insert in zip(statements, inserts, strict=True) if not insert)),
         fill=tuple(_fill(f"fill_{n}", s.query) for n, s in enumerate(statements) if inserts[n]),

@@ -30,7 +30,7 @@ class FakeLog:
     def __init__(self, events: Sequence[NewEvent] = ()) -> None:
         self.rows: list[SimpleNamespace] = []
         self.recorded: list[Recorded] = []
-        self.texts: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
         self._versions: dict[str, int] = {}
         self.append(events)
 
@@ -73,7 +73,7 @@ class FakeLog:
                 return [self._refer(inner) for inner in value]
             case str() if len(value.encode()) > 200:
                 sha256 = hashlib.sha256(value.encode()).hexdigest()
-                self.texts[sha256] = value
+                self._texts[sha256] = value
                 return {"$text": sha256}
             case _:
                 return value
@@ -84,7 +84,7 @@ class FakeLog:
     def arrow(self, after: int = 0, limit: int | None = None) -> pyarrow.Table:
         rows = self.rows[after : None if limit is None else after + limit]
         for row in rows:
-            resolved = re.sub(r'(?<=:)\{"\$text":"(\w+)"\}', lambda m: json.dumps(self.texts[m[1]]), row.content)
+            resolved = re.sub(r'(?<=:)\{"\$text":"(\w+)"\}', lambda m: json.dumps(self._texts[m[1]]), row.content)
             row.resolved = None if resolved == row.content else resolved
         types = {"position": "int64", "version": "int64", "event_version": "int64"}
         return pyarrow.table(
@@ -111,7 +111,10 @@ class FakeLog:
         yield from islice(found, limit)
 
     def text(self, sha256: str) -> str:
-        return self.texts[sha256]
+        return self._texts[sha256]
+
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: self._texts[name] for name in names}
 
     def head(self) -> int:
         return len(self.rows)

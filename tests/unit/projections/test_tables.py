@@ -260,7 +260,7 @@ def test_long_texts_are_shown_in_full_but_prompts_stay_references() -> None:
 def test_a_text_that_looks_like_a_reference_stays_what_it_is() -> None:
     secret = make.called("student", 1, "1/1", None, make.LONG)
     log = FakeLog(on(f"attempt/{RUN}/1/1", secret))
-    [sha256] = log.texts
+    [sha256] = log._texts
     forged = f'{{"$text":"{sha256}"}}'
     log.append(on(f"attempt/{RUN}/1/2", make.called("student", 1, "1/2", None, forged)))
     with Projections.open(log) as tables:
