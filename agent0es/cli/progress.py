@@ -1,7 +1,8 @@
 """What a user sees while a run goes on: bars and tables on a terminal, lines elsewhere, JSON lines for machines."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ QUIET_SECONDS = 2.0
 class Reporter:
     """Observes a run and tells the user."""
 
-    def __init__(self, run: str, store: Path, configuration: Configuration, as_json: bool) -> None:
+    def __init__(
+        self,
+        run: str,
+        store: Path,
+        configuration: Configuration,
+        as_json: bool,
+        stop: Callable[[], object] | None = None,
+    ) -> None:
+        """`stop` is called when nothing can be written any more; raised here it would look like a handler's error."""
         self._run = run
         self._store = store
         self._configuration = configuration
@@ -39,8 +48,9 @@ class Reporter:
         self._domain_of: dict[str, str] = {}
         self._shown: ev.AdapterEvaluated | None = None
         """Whose scores were shown last."""
-        self._failed: OSError | None = None
-        """Why the trainer's progress could not be written: that must not look as if training had failed."""
+        self._stop = stop
+        self.failed: OSError | SystemExit | None = None
+        """Why nothing can be written any more."""
         self._work: tuple[str, int, int | None] = ("", 0, None)
         self._last = self._since = time.monotonic()
         self._meter = meter_for(self._console, self.say, as_json)
@@ -65,17 +75,28 @@ class Reporter:
     def wait(self, what: str) -> None:
         """Say what is waited for, where nothing has happened for a while."""
         if self._work[0] and what and time.monotonic() - self._last > QUIET_SECONDS:
-            self._meter.show(*self._work, what)
+            with self._telling():
+                self._meter.show(*self._work, what)
 
     def __call__(self, recorded: Recorded, state: RunState) -> None:
         """Observe one event."""
-        if self._failed is not None:
-            raise self._failed
         self._tally.take(recorded)
-        if recorded.meta.time < self._began:
-            return
-        self._last = time.monotonic()
-        event = recorded.event
+        if recorded.meta.time >= self._began and self.failed is None:
+            self._last = time.monotonic()
+            with self._telling():
+                self._tell(recorded.event, state)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, SystemExit) as error:
+            if self._stop is None:
+                raise
+            self.failed = error
+            self._stop()
+
+    def _tell(self, event: ev.Event, state: RunState) -> None:
         match event:
             case ev.IterationStarted():
                 of = self._configuration.execution.iterations
@@ -121,10 +142,8 @@ class Reporter:
     def training(self, progress: Mapping[str, Any]) -> None:
         """Observe one step of the trainer."""
         note = f"loss {progress['loss']:.3f}, {progress['tokens_per_second']:.0f} tokens/s"
-        try:
+        with self._telling():
             self._show("training", int(progress["step"]), int(progress["steps"]), note)
-        except OSError as error:
-            self._failed = error
 
     def close(self) -> None:
         self._meter.close()

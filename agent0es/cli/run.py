@@ -152,7 +152,7 @@ async def _drive(
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    reporter = Reporter(run, store, configuration, as_json)
+    reporter = Reporter(run, store, configuration, as_json, task.cancel)
     reporter.begin("opening the models, the tools and the sandbox")
     try:
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
@@ -168,7 +168,7 @@ async def _drive(
                 watching.cancel()
         reporter.summary(state)
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise reporter.failed or KeyboardInterrupt from None
     finally:
         reporter.close()
 

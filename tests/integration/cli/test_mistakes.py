@@ -96,7 +96,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
         ("nothing", "nothing"),
         ("runs --nothing", "--nothing"),
         ("show run --at", "--at"),
-        ("replay", "RUN"),
+        ("log import", "FILE"),
         ("train latest", "--without-retracted"),
         ("verify math --answer 1", "--reference"),
         ("tools run python", "--code"),

@@ -112,3 +112,14 @@ def test_what_is_loaded_is_told_only_while_nothing_happens(
     reporter.wait("")
     reporter.wait("loading the weights")
     assert capsys.readouterr().out == "opening: 0:00 so far, loading the weights\n"
+
+
+def test_a_run_whose_output_is_closed_is_stopped_and_no_handler_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[bool] = []
+    reporter = Reporter("r", tmp_path, Configuration(), as_json=False, stop=lambda: stopped.append(True))
+    monkeypatch.setattr("sys.stdout", open("/dev/full", "w"))  # noqa: PTH123, SIM115
+    progressed = {"step": 1, "steps": 2, "loss": 1.0, "tokens_per_second": 9.0}
+    reporter.training(progressed)
+    assert stopped == [True] and isinstance(reporter.failed, OSError)
