@@ -70,6 +70,8 @@ def same_text(given: str, true: str, settings: "dict[str, Any]") -> "bool | None
         return same_antiderivative(value, goal)
     if not goal.free_symbols and DECIMAL.fullmatch(given.strip()) and value != goal:
         return rounded(given.strip(), goal) or (near(value, goal) if many_digits(true) else False)
+    if "." in given and "." not in true and value != goal and near(value, goal):
+        return None  # 2*3.14159265
     if goal.is_Rational:
         same = near(value, goal) if many_digits(true) and not goal.is_Integer else same_value(value, goal)
         to_do = settings.get("worked_out") and (not value.is_Rational or re.search(r"[A-Za-z!|]", given))
@@ -88,7 +90,7 @@ def worked_line(given: str, true: str, settings: "dict[str, Any]") -> "bool | No
     values = [read(part) for part in parts]
     chain = [same_value(one, other) for one, other in pairwise(values)]
     if False in chain and not any(value.free_symbols for value in values):
-        return False
+        return None if "." in given else False  # 2*pi = 6.28 may be meant as about
     return same_text(parts[-1], true, settings) if all(chain) else None
 
 

@@ -36,7 +36,7 @@ UNIT_MEANT = re.compile(
     r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z]| ?(?!(?:[abcxyz]+|pi|oo)$)[A-Za-z]{2,3})|.*[A-Za-z]\.[A-Za-z]?"
 )
 """`5k`, `5 A`, `5 pm`, `5 a.m.`: five times an unknown, five thousand, five of something."""
-UNIT_BEHIND = re.compile(r".*[0-9)] ?([a-z]{2,})")
+UNIT_BEHIND = re.compile(r".*(?:[0-9)] ?| )([a-z]{2,})")
 CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
 """`C(12, 1)`, `0xc`: no products."""
 SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
@@ -268,7 +268,7 @@ class _Leaf:
             self.open = "a unit is missing or unknown"
             return None
         words = LETTERS.findall(given)
-        if re.search("//|[<>]", given):
+        if re.search("//|[<>]| in ", given):
             self.open = "it is no number"
             return None
         if NO_ARITHMETIC.fullmatch(given) or INFINITE.fullmatch(given) or NO_NUMBER.fullmatch(given):
