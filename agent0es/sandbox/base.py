@@ -15,6 +15,8 @@ class WrittenFile:
     """A file that the command left."""
 
     path: str
+    """Of a name that is not UTF-8 the bytes are escaped (`\\udcff`), and the file is not among those handed back. Other
+    names may hold anything, control characters too: escape them where they are shown."""
     bytes: int
     sha256: str
 

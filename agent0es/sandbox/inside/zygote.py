@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: F821  (settings, kernel, folders and socket_number are put here by whoever executes this)
+# ruff: noqa: F821  (settings, socket_number and the modules kernel, folders and looking are put here by whoever executes this)
 """The warm worker: imports once what calls need, then forks for every call. It never looks at a hostile byte.
 
 Each call has two processes. The *supervisor* makes the namespaces and the private /tmp, watches time, memory and
@@ -34,12 +34,7 @@ TICK = 0.025
 FIRST_LOOK = 0.05
 """Seconds after which a call is looked at more closely; most have ended by then."""
 MOST_FILES, MOST_DEPTH = 64, 16
-MOST_LOOKED = 64
-"""Folders in folders in the kernel tier: only who wants to hide something goes deeper."""
 FULL, KERNEL = "full", "kernel"
-MOST_MAPPINGS, MAPPING_BYTES = 1 << 14, 512
-"""Of one process, and about what the kernel keeps for each. Python with SymPy and NumPy has some hundred."""
-MANY = 1 << 62
 PAIRS_SHARE = 8
 """The part of a call's memory that buffers of sockets may take beside it."""
 
@@ -202,7 +197,7 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         virtual = int(open("/proc/self/statm").read().split()[0]) * 4096 if settings["statm"] else 0
-        others = tasks_of_user() if tier != FULL and asked["uid"] is None else 0
+        others = looking.tasks_of_user() if tier != FULL and asked["uid"] is None else 0
         kernel.libc.prctl(kernel.NO_HUGE_PAGES, 1, 0, 0, 0)  # kernels may be built without
         if tier == KERNEL and kernel.landlock_abi() < 3:
             raise OSError(errno.ENOSYS, "the kernel tier needs Landlock ABI 3 (Linux 6.2): before, truncate is free")
@@ -296,6 +291,7 @@ def watch(child, asked, folder, ours, line, began):
     """Wait for the call's end, or bring it about. Returns (report, contents of files)."""
     handle = os.pidfd_open(child)
     listener, refused, ending, peak = None, {}, "exited", 0.0
+    own_proc = settings["tier"] == FULL if settings["proc"] or settings["tier"] != FULL else None
     answers = Answers(asked["memory_bytes"])
     poll = select.poll()
     for number in (handle, line.fileno(), ours.fileno()):
@@ -338,13 +334,13 @@ def watch(child, asked, folder, ours, line, began):
                     poll.unregister(listener)
         if not over and elapsed >= next_look:  # not after every refused call
             next_look = elapsed + TICK
-            used, count = memory_of(child, asked["memory_bytes"])
+            used, count, over_memory = looking.memory_of(own_proc, asked["memory_bytes"])
             peak = max(peak, used)
-            if used > asked["memory_bytes"]:
+            if over_memory:
                 kill("memory")
             elif count > asked["processes"]:
                 kill("processes")
-            elif settings["tier"] != FULL and too_large(folder, asked["disk_bytes"], asked["inodes"]):
+            elif settings["tier"] != FULL and looking.too_large(folder, asked["disk_bytes"], asked["inodes"]):
                 kill("disk")
     if settings["tier"] != FULL:
         try:  # all at once, and before its leader is waited for, as long as the group's number is surely its own
@@ -388,92 +384,10 @@ class Answers:
         return 0
 
 
-def memory_of(child, most):
-    """(bytes that the call's processes share out among them, how many processes); stops when it is more than `most`."""
-    total, count = 0, 0
-    for pid in family(child):
-        count += 1
-        if total <= most:
-            total += max(memory_of_process(f"/proc/{pid}"), 0)
-    return total, count
-
-
-def memory_of_process(place):
-    """Bytes: its share of what it has in memory, and what the kernel keeps for its mappings. -1 where it has none."""
-    tasks = [place]
-    while tasks:
-        task = tasks.pop()
-        try:
-            mappings = count_mappings(task)
-            if mappings > MOST_MAPPINGS:
-                return MANY
-            with open(f"{task}/smaps_rollup", "rb") as file:
-                for row in file:
-                    if row.startswith(b"Pss:"):
-                        return int(row.split()[1]) * 1024 + mappings * MAPPING_BYTES
-        except OSError:
-            try:  # this one everybody may read
-                with open(f"{task}/statm", "rb") as file:
-                    if resident := int(file.read().split()[1]):
-                        return resident * 4096
-            except OSError:
-                pass
-        if task == place:  # its first thread has ended: the others have its memory still
-            try:
-                tasks = [
-                    f"{place}/task/{name}" for name in os.listdir(f"{place}/task") if not place.endswith(f"/{name}")
-                ]
-            except OSError:
-                pass
-    return -1
-
-
-def count_mappings(task):
-    """How many mappings a process has, up to a bound: with very many all else that is asked about it takes long."""
-    count = 0
-    with open(f"{task}/maps", "rb", buffering=0) as file:
-        while count <= MOST_MAPPINGS and (piece := file.read(1 << 16)):
-            count += piece.count(b"\n")
-    return count
-
-
-def family(child):
-    """Process ids of the call. In the full tier /proc is the call's own; else they are this process's descendants."""
-    if settings["tier"] == FULL:
-        return [name for name in os.listdir("/proc") if name.isdigit()] if settings["proc"] else []
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
-            except OSError:
-                pass
-    found, left = [], [os.getpid()]
-    while left:
-        parent = left.pop()
-        below = [pid for pid, above in parents.items() if above == parent]
-        found += below
-        left += below
-    return found
-
-
-def tasks_of_user():
-    """Processes and threads that this user has: outside a namespace of its own the limit counts them all."""
-    count = 0
-    for name in os.listdir("/proc"):
-        try:
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == os.getuid():
-                count += len(os.listdir(f"/proc/{name}/task"))
-        except OSError:
-            pass
-    return count
-
-
 def kill_the_rest(usage):
     """Without a namespace that dies with its first process: what the call left behind is adopted by us, and killed."""
     while True:
-        for pid in family(0):
+        for pid in looking.family(False):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -484,74 +398,11 @@ def kill_the_rest(usage):
             return usage
 
 
-def too_large(folder, most_bytes, most_files):
-    """Whether there is more beneath a folder than allowed, or something there that hides from being looked at.
-
-    Goes down by descriptors and follows no link, whatever is moved meanwhile: paths may be too long to be opened.
-    """
-    size, count = 0, 0
-
-    def look(place, depth):
-        nonlocal size, count
-        with os.scandir(place) as entries:
-            for entry in entries:
-                count += 1
-                if count > most_files or size > most_bytes:
-                    return
-                try:
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if not entry.is_dir(follow_symlinks=False):
-                        continue
-                    below = os.open(entry.name, folders.DIRECTORY, dir_fd=place)
-                except PermissionError:
-                    count = most_files + 1
-                    return
-                except OSError:
-                    continue
-                try:
-                    if depth == MOST_LOOKED:
-                        count = most_files + 1
-                    else:
-                        look(below, depth + 1)
-                finally:
-                    os.close(below)
-
-    try:
-        top = os.open(folder, folders.DIRECTORY)
-    except OSError:
-        return True
-    try:
-        look(top, 0)
-    except PermissionError:
-        return True
-    finally:
-        os.close(top)
-    return count > most_files or size + nameless() > most_bytes
-
-
-def nameless():
-    """Bytes in files that the call holds open and has unlinked."""
-    sizes = {}
-    for pid in family(0):
-        try:
-            tasks = os.listdir(f"/proc/{pid}/task")  # not the process: its first thread may have ended
-        except OSError:
-            continue
-        for task in tasks:
-            try:
-                for number in os.listdir(f"/proc/{pid}/task/{task}/fd"):
-                    status = os.stat(f"/proc/{pid}/task/{task}/fd/{number}")
-                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                        sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
-            except OSError:
-                pass
-    return sum(sizes.values())
-
-
 def collected(folder, asked):
     """What lies in the folder now: ([path, bytes, sha256 or None, length sent or -1], …) and the contents to send.
 
     Regular files only, opened without following a link and without waiting for a pipe. Nothing hostile runs any more.
+    A name that is not UTF-8, which nothing can store, is told with its bytes escaped, and what the file holds not sent.
     """
     found, contents, left = [], [], [("", 0)]
     budget = asked["disk_bytes"]
@@ -563,8 +414,8 @@ def collected(folder, asked):
             continue
         for entry in entries:
             path = f"{place}/{entry.name}".lstrip("/")
+            shown = path.encode("utf-8", "backslashreplace").decode()
             try:
-                path.encode()
                 if entry.is_dir(follow_symlinks=False):
                     if depth < MOST_DEPTH:
                         left.append((path, depth + 1))
@@ -572,7 +423,7 @@ def collected(folder, asked):
                 if not entry.is_file(follow_symlinks=False) or len(found) >= MOST_FILES:
                     continue
                 number = os.open(f"{folder}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            except (OSError, UnicodeError):
+            except OSError:
                 continue
             with open(number, "rb") as file:
                 if not stat.S_ISREG(os.fstat(number).st_mode):
@@ -581,8 +432,8 @@ def collected(folder, asked):
             if len(content) > budget:
                 continue
             budget -= len(content)
-            sent = asked["collect"]
-            found.append([path, len(content), hashlib.sha256(content).hexdigest(), len(content) if sent else -1])
+            sent = asked["collect"] and shown == path
+            found.append([shown, len(content), hashlib.sha256(content).hexdigest(), len(content) if sent else -1])
             contents += [content] if sent else []
     return found, contents
 

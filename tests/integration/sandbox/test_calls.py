@@ -282,6 +282,21 @@ async def test_the_working_directory_goes_in_and_comes_back_as_data(sandbox: Iso
     assert after.stdout == b"[]\n", "one call never sees another's files"
 
 
+async def test_names_that_nothing_can_store_come_back_escaped_and_without_content(sandbox: IsolatedSandbox) -> None:
+    program = (
+        "import os\nos.mkdir(b'folder\\xfe')\n"
+        "lone = '\\ud83d'.encode('utf-8', 'surrogatepass')\n"
+        "for name in (b'\\xff', b'folder\\xfe/in', lone, b'a\\nb', b'\\x1b[2J', '\\u202eb'.encode()):\n"
+        "  open(name, 'w').write('x')"
+    )
+    result = await sandbox.run(SandboxCommand(program=program, collect=True))
+
+    assert (result.ending, result.exit_code) == ("exited", 0), result.stderr
+    assert result.files == dict.fromkeys(("a\nb", "\x1b[2J", "\u202eb"), b"x")
+    escaped = {"\\udcff", "folder\\udcfe/in", "\\udced\\udca0\\udcbd"}
+    assert {file.path for file in result.written} == {*result.files, *escaped}
+
+
 @pytest.mark.parametrize("path", ["/x", "../x", "a/../../x", "", "a\0b", "x" * 600])
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="no path inside"):

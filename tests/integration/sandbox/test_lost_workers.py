@@ -12,8 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from agent0es.errors import TransientError
-from agent0es.sandbox import IsolatedSandbox, SandboxCommand, SandboxLimits, SandboxLost, probe
-from agent0es.sandbox import worker as worker_module
+from agent0es.sandbox import IsolatedSandbox, SandboxCommand, SandboxLimits, SandboxLost, calls, probe
 
 FOUND = {name: tier for name in ("full", "kernel") if (tier := probe((name,)).tier) is not None}  # type: ignore[arg-type]
 WORKING = list(FOUND)
@@ -126,7 +125,7 @@ def marked(what: str, cases: list[tuple[str, str, signal.Signals]]) -> list[tupl
 
 
 async def test_killed_and_stopped_workers_are_noticed_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(calls, "GRACE_SECONDS", 2.0)
     assert issubclass(SandboxLost, TransientError)
     lost = list(itertools.product(WORKING, ("supervisor", "worker"), (KILLED, STOPPED)))
     # In the kernel tier a call has its supervisor; without its worker it goes on, as with a guard that is stopped.

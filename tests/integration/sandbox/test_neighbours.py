@@ -82,7 +82,7 @@ def named(mark: str) -> dict[int, int]:
 @contextlib.contextmanager
 def neighbour(tier: TierName) -> Iterator[dict[int, int]]:
     """Another process's call, as process id to uid of each of its processes."""
-    mark = f"nb-{os.getpid()}"
+    mark = f"nb{tier[0]}{os.getpid()}"  # the last test's neighbour may still be dying
     owner = subprocess.Popen([sys.executable, "-c", OWNER, tier, mark])
     try:
         for _ in range(1000):

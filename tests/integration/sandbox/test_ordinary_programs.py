@@ -20,6 +20,9 @@ PROGRAMS = {
     "SQLite in memory": "import sqlite3; sqlite3.connect(':memory:').execute('create table a (b)'); print('done')",
     "a file in memory": "import mmap\nopen('a', 'wb').write(bytes(8192))\n"
     "with open('a', 'r+b') as file: mmap.mmap(file.fileno(), 0)[0] = 1\nprint('done', open('a', 'rb').read()[0])",
+    "SQLite on a file": "import sqlite3\nbase = sqlite3.connect('file:base?nolock=1', uri=True)\n"
+    "base.execute('create table a (b)'); base.commit(); print('done')",
+    "memory of one's own": "import mmap; mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE)[0] = 1; print('done')",
     "a temporary file": "import tempfile; tempfile.NamedTemporaryFile().write(b'x'); print('done')",
     "a time of day": "import signal; signal.setitimer(signal.ITIMER_REAL, 9); print('done')",
 }
