@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from agent0es.cli.hints import command
 from agent0es.cli.meters import meter_for
 from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
@@ -44,6 +45,9 @@ class Reporter:
         self._began = time.time()
         """Earlier events are read from the log by a resumed run, and do not happen now."""
         self._tokens = self._proposed = self._answered = 0
+        self._reason: str | None = None
+        self._more = 0
+        """Why attempts are repeated just now, and how many besides the one that was named."""
         self._problems: dict[str, int] = {}
         self._domain_of: dict[str, str] = {}
         self._shown: ev.AdapterEvaluated | None = None
@@ -97,6 +101,8 @@ class Reporter:
             self._stop()
 
     def _tell(self, event: ev.Event, state: RunState) -> None:
+        if isinstance(event, ev.TaskCompleted | ev.Verified | ev.IterationCompleted):
+            self._say_more()
         match event:
             case ev.IterationStarted():
                 of = self._configuration.execution.iterations
@@ -130,7 +136,7 @@ class Reporter:
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
                 self._iteration_tables(event)
             case ev.AttemptAbandoned():
-                self.say(f"Attempt {event.attempt} is made again as {event.retried_as}: {event.reason}")
+                self._again(event)
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
                 self.say(f"{what} is tried again: {event.error}")
@@ -138,6 +144,20 @@ class Reporter:
                 self.say(f"{event.handler} failed: {event.error}")
             case _:
                 pass
+
+    def _again(self, event: ev.AttemptAbandoned) -> None:
+        """Name the first of the attempts that one fault cut off, and count the others: a dead engine costs dozens."""
+        if event.reason == self._reason:
+            self._more += 1
+            return
+        self._say_more()
+        self._reason = event.reason
+        self.say(f"Attempt {event.attempt} is repeated as {event.retried_as}: {event.reason}")
+
+    def _say_more(self) -> None:
+        if self._more:
+            self.say(f"{self._more} more attempts are repeated for the same reason")
+        self._reason, self._more = None, 0
 
     def training(self, progress: Mapping[str, Any]) -> None:
         """Observe one step of the trainer."""
@@ -171,10 +191,9 @@ class Reporter:
             self.say(f"Nothing was trained, so nothing was measured: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
-        at = "" if store == Path("store") else f" --store {store}"
-        self.say(f"Look closer: agent0es show {run}{at}")
-        self.say(f"             agent0es events {run}{at}")
-        self.say(f"             agent0es sql 'FROM curriculum'{at}")
+        self.say(f"Look closer: {command(store, 'show', run)}")
+        self.say(f"             {command(store, 'events', run)}")
+        self.say(f"             {command(store, 'sql', 'FROM curriculum')}")
 
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""

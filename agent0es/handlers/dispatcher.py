@@ -16,6 +16,7 @@ from agent0es.configuration import ExecutionSettings
 from agent0es.crash_points import reach
 from agent0es.domain.events import HandlerFailed, Retried
 from agent0es.domain.run import RunState, evolve
+from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
 from agent0es.handlers.base import Handler, Observer
 from agent0es.handlers.retry import Retries, Sleep, described, root_of
@@ -172,8 +173,8 @@ class Dispatcher:
             handler=handler.name,
             cause=cause.position,
             task=number if give_up else None,
-            error=described(error),
-            traceback="".join(traceback.format_exception(raised)),
+            error=storable(described(error)),
+            traceback=storable("".join(traceback.format_exception(raised))),
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
         appended = await self._log.append_async(
@@ -184,6 +185,6 @@ class Dispatcher:
         self._wake.set()
         if not give_up:
             raise HandlerError(
-                f"{handler.name} failed on event {cause.position}: {described(error)}; "
-                f"the traceback is in the log (agent0es events {self._run} --type HandlerFailed)"
+                f"{handler.name} failed on event {cause.position}: {failed.error}; the traceback is in the log",
+                see=("events", self._run, "--type", "HandlerFailed"),
             ) from error

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import random
 import re
-import signal
 import sys
 import time
 from collections import Counter
@@ -98,7 +97,7 @@ class Killed:
                 self.acknowledged.update({position: chain_hash for position, _, chain_hash in told})
                 if not killed and any(kill_when(position, kind) for position, kind, _ in told):
                     time.sleep(delay)
-                    os.kill(process.pid, signal.SIGKILL)
+                    process.kill()  # which it may have forestalled by ending
                     killed = True
         process.join(60)
         code = process.exitcode

@@ -96,8 +96,22 @@ def test_every_table_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_too_few_examples_are_named_as_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configuration = Configuration.model_validate({"training": {"minimum_examples": 10**6}})
     text = report(tmp_path, capsys, configuration=configuration)
-    assert "training.minimum_examples is 1000000" in text
+    assert "training.minimum_examples: 1000000" in text
     assert "verified solutions from" not in text
+
+
+def test_a_fault_that_cuts_off_many_attempts_is_told_in_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = Reporter("r", tmp_path, Configuration(), as_json=False)
+    for task in range(1, 51):
+        cut = ev.AttemptAbandoned(attempt=f"{task}/0", task=task, retried_as=f"{task}/0.1", reason="it died")
+        reporter._tell(cut, RunState())
+    reporter._tell(ev.TaskCompleted(task=1, iteration=1, family="f", difficulty=0, attempts=2, solved=1), RunState())
+    assert capsys.readouterr().out.splitlines() == [
+        "Attempt 1/0 is repeated as 1/0.1: it died",
+        "49 more attempts are repeated for the same reason",
+    ]
 
 
 def test_what_is_loaded_is_told_only_while_nothing_happens(
