@@ -67,7 +67,7 @@ def resolve_run(log: EventLog, wanted: str) -> str:
         raise RunNotFound(f"{len(found)} runs begin with {wanted!r} in this store: {names}; write more of the name")
     if not runs:
         raise RunNotFound("there is no run in this store yet; start one with", see=("run",))
-    near = nearest(wanted, runs)
+    near = nearest(wanted, [*runs, "latest"] if wanted.startswith("l") else runs)
     raise RunNotFound(f"there is no run {wanted!r} in this store; {near}. All runs", see=("runs",))
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -60,6 +61,15 @@ class Section(BaseModel):
     """Part of the configuration; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truths_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `yes` and `no` as truths, and Python takes these for 1 and 0."""
+        numbers = (int, float, int | None, float | None)
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in numbers:
+            raise ValueError(f"must be a number, not {str(value).lower()}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

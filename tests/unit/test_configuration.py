@@ -31,6 +31,7 @@ def refusal(
         ("execution.attempts=0", "--set execution.attempts must be at least 1, not 0"),
         ("execution.attempts=65", "--set execution.attempts must be at most 64, not 65"),
         ("execution.attempts=2.5", "--set execution.attempts must be a whole number, not 2.5"),
+        ("execution.attempts=yes", "--set execution.attempts: must be a number, not true"),
         ("execution.attempts=", "--set execution.attempts must be a whole number, not empty"),
         ("execution.deterministic=maybe", "--set execution.deterministic must be true or false, not 'maybe'"),
         ("training.learning_rate=0", "--set training.learning_rate must be more than 0, not 0"),
