@@ -4,14 +4,19 @@ Importing it takes some seconds. One thread only: the pool of another one would 
 """
 
 import asyncio
+import threading
 from importlib import import_module
 
 import torch
+from tqdm import tqdm
 
 from agent0es.models.embedder import Embedder
 
 for name in ("cli.progress", "handlers.evaluate_teacher", "handlers.propose", "handlers.train", "models.recorded"):
     import_module(f"agent0es.{name}")
 torch.set_num_threads(1)
+# The lock that tqdm makes is shared by all processes that are forked from this one: a process that is killed while it
+# holds it (the embedder takes it) would have all later ones wait for ever. Runs of their own share none.
+tqdm.set_lock(threading.RLock())
 EMBEDDER = Embedder()
 asyncio.run(EMBEDDER.embed(["a text, so that the model is loaded"]))
