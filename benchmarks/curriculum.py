@@ -1,11 +1,11 @@
-"""How well the curriculum stays at the frontier of students that are known, against other ways to choose.
+"""How well the curriculum stays at the frontier of simulated students, compared with other ways to choose tasks.
 
     python benchmarks/curriculum.py [--tasks 600] [--seeds 5]
 
-Simulated students: each family has a difficulty at which they solve half, which grows with practice, and jumps when an
+In each family the students have a difficulty at which they solve half; it grows with practice, and jumps when an
 adapter is promoted. Every task goes through the schedule's own decision and the fold of the log, with tasks in flight
-as in a run. Compared are difficulties drawn at random and one that stays; both ask the families in turn.
-A task is in the band where its true solve rate is within a quarter of one half.
+as in a run. The other ways are random difficulties and a fixed one; both ask the families in turn.
+A task is in the band when its true solve rate is within a quarter of one half.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Cases from the field, put to the real verifiers (with the sandbox) and to the reader of ReAct text.
+"""Runs cases from the field on the real verifiers (with the sandbox) and on the reader of ReAct text.
 
     python benchmarks/field.py FILE.jsonl …
 
-A line is one case: `where` says what is asked, `input` what it is given, `expected` what is right, and `kind`, which
-is only shown, what sort of case it is.
+A line is one case: `where` names what is tested, `input` what it gets, `expected` the right result, and `kind`, which
+is only shown, the sort of case.
 
     where                              input                        expected
     verify DOMAIN                      reference, answer            true: correct; false: wrong; null: undecided;
@@ -11,7 +11,7 @@ is only shown, what sort of case it is.
                                                                     "not false": correct or undecided
     agents.react.parse(text, (tools))  a text that a model wrote    actions: [tool, input] each; answer: a text or null
 
-Prints each case that comes out otherwise, then how many were right. The exit code is 1 where one was not.
+Prints each case with another result, then how many were right. The exit code is 1 when one was not.
 """
 
 import argparse

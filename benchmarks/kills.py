@@ -2,10 +2,10 @@
 
     python benchmarks/kills.py FOLDER [--kills 500] [--seed 0] [--real]
 
-Everything is real but the models' words and the number of task families (`tests/support/crashes.py`); with --real the
-embedded model answers too, and the runs are those of the command line. Run it again with the same folder to go on
-where it was cut off: what counts are the runs that were completed, one line each in FOLDER/kills.jsonl. The store of
-a run with a problem stays for a look at it.
+Everything is real except the models' words and the number of task families (`tests/support/crashes.py`); with --real
+the embedded model answers too, and the runs are those of the command line. Run it again with the same folder to resume
+where it was cut off: only completed runs count, one line each in FOLDER/kills.jsonl. The store of a run with a problem
+is kept, so that you can look at it.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""How fast the log appends, against the eventsourcing library's own SQLite recorder and against raw sqlite3.
+"""How fast the log appends, compared with the eventsourcing library's own SQLite recorder and with raw sqlite3.
 
     python benchmarks/log.py [--seconds 2] [--events 50000] [--folder DIR]
 
 All on the same disk in one run, because the speed of fsync varies tenfold between disks. Everything runs with
-`synchronous=FULL`: an append is on the disk when it returns. Each peer makes the same pydantic events and stores them
-as JSON: the log canonically, with texts apart, hashed, chained, with an id and four indices; the library as pydantic
-dumps them, with its one index; raw sqlite3 the log's ready-made bytes. Prints events/s, ratios, and bytes per event.
+`synchronous=FULL`: an append is on the disk when it returns. All three make the same pydantic events and store them as
+JSON: the log canonically, with texts apart, hashed, chained, with an id and four indices; the library as pydantic dumps
+them, with its one index; raw sqlite3 the log's ready-made bytes. Prints events/s, ratios, and bytes per event.
 
-Then a log of `--events` events is made, one event in ten with a long text of its own, and a process of its own verifies
-it, exports it and verifies the export: events/s, and the peak of its memory.
+Then a log of `--events` events is made, one event in ten with a long text of its own, and another process verifies
+it, exports it and verifies the export. Printed are events/s and the peak memory of that process.
 """
 
 import argparse

@@ -5,7 +5,7 @@ Prints, each as a ratio:
   2. attempts per hour over a sequential loop: one task and one request at a time
   3. generated tokens per second inside the loop over `transformers.generate` at batch 32 on the same prompts
   4. milliseconds per attempt outside models and sandbox: the loop on a scripted model and a tool that does nothing,
-     when the novelty model has seen the tasks before; and the same when it has to embed them
+     when the tasks are embedded already; and the same when they have to be embedded
 
 Usage: python benchmarks/loop.py [--tasks N] [--json]
 """

@@ -3,8 +3,8 @@
     python benchmarks/novelty.py [--tasks 100000] [--texts 1000]
     python benchmarks/novelty.py --store STORE --run RUN [--similarity 0.98]
 
-Synthetic unit vectors in clusters, so that there are near neighbours to tell apart, and real embeddings of the built-in
-families' tasks. The peer is NumPy: one matrix product and the largest of it.
+The vectors are synthetic unit vectors in clusters, so that there are near neighbours to tell apart, and real embeddings
+of the built-in families' tasks. Compared with NumPy: one matrix product and its largest value.
 With a store it measures the proposals of a run from their events: the share whose nearest earlier task is at least that
 similar.
 """

@@ -3,9 +3,8 @@
     python benchmarks/projections.py [--events 1000000] [--store DIR]
 
 Fills a log with synthetic events (see synthetic.py) unless DIR has one, and folds it in a process of its own, so that
-peak memory is that of folding. Seconds of CPU are printed beside those of the clock, which say little on a machine
-that does other work. The limit that it is compared with is sqlite3 reading the same rows into Python and
-doing nothing with them.
+peak memory is that of folding. CPU seconds are printed beside clock seconds, which say little on a machine that does
+other work. It is compared with sqlite3 reading the same rows into Python and doing nothing with them.
 """
 
 import argparse

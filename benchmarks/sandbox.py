@@ -3,11 +3,11 @@
     python benchmarks/sandbox.py [--calls 200] [--tier full --tier kernel]
     python benchmarks/sandbox.py --residue 1000 [--tier full]
 
-Every peer factors the same polynomial: a warm call of each tier, `subprocess.run` of a cold
-`python -c "import sympy …"`,
-and smolagents' LocalPythonExecutor, which interprets in this process and isolates nothing, where it is installed.
-`--residue N` starts processes that make calls, kills each at a random moment, until N calls were started, and counts
-what is left of them: processes, mounts, entries of /tmp, and descriptors of this process.
+Each of these factors the same polynomial: a warm call of each tier, `subprocess.run` of a cold
+`python -c "import sympy …"`, and, where it is installed, smolagents' LocalPythonExecutor, which interprets in this
+process and isolates nothing.
+`--residue N` starts processes that make calls and kills each at a random moment, until N calls were started. Then it
+counts what is left of them: processes, mounts, entries of /tmp, and descriptors of this process.
 """
 
 import argparse

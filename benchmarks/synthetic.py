@@ -2,7 +2,7 @@
 
     python benchmarks/synthetic.py STORE [--events 1000000]
 
-Nothing is run: no model, no tool. Tasks are practised side by side, some attempts are cut off and made again, some
+No model and no tool runs. Tasks are practised side by side, some attempts are cut off and made again, some
 proposals are refused, some trainings fail; prompts share their long beginnings, as they do in a run.
 """
 

@@ -1,4 +1,4 @@
-"""How fast LoRA training is against PEFT on transformers: the same examples, model, adapters and labels, in one run.
+"""How fast LoRA training is, compared with PEFT on transformers: same examples, model, adapters and labels, in one run.
 
 Both compute logits at labels only; `transformers` pads the batch, ours packs it and reads a common beginning once.
 Prints tokens per second of the examples as they stand in the dataset, and the ratio.

@@ -1,4 +1,4 @@
-"""What tests of several parts share."""
+"""Fixtures that several test folders share."""
 
 from collections.abc import Iterator
 from pathlib import Path

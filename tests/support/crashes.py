@@ -1,6 +1,6 @@
 """Runs in processes of their own that are killed, and what must hold of their log afterwards.
 
-Everything is real but the model's words and the number of task families: log, sandbox, handlers, trainer, and the
+Everything is real except the model's words and the number of task families: log, sandbox, handlers, trainer, and the
 process that dies. It is forked from one that has loaded everything, so that a test can kill many.
 """
 

@@ -1,6 +1,6 @@
-"""The real engine under a script: a model of two layers answers in a process of its own, and the script's words count.
+"""The real engine under a script: a two-layer model runs in a process of its own, and the script writes the answers.
 
-So whatever happens to an engine happens here, in a second and not in a minute.
+So whatever happens to an engine happens here too, in a second instead of a minute.
 """
 
 import asyncio

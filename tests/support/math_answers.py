@@ -1,8 +1,8 @@
-"""The tables of labelled answers, `tests/data/math_*.txt`, and how their many symbolic ones are judged at once.
+"""The tables of labelled answers, `tests/data/math_*.txt`, and a way to judge their many symbolic answers at once.
 
     python -m tests.support.math_answers [FILE …]
 
-prints what comes out otherwise than labelled, and how many wrong answers are accepted and right ones not.
+prints each answer that is not judged as labelled, and how many wrong answers are accepted and right ones are not.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Right and wrong answers by the hundred, made by rule: each kind of notation, with numbers drawn by chance.
+"""Right and wrong answers by the hundred, made by rule: each kind of notation, with random numbers.
 
     python -m tests.support.math_forms [COUNT]
 

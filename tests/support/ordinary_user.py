@@ -1,7 +1,7 @@
 """Runs a command of this environment as a user without privileges, from root.
 
-The interpreter often lies where only root may look. In a mount namespace of its own the folders that hide it are
-covered by ones that don't, and in these it is bound to the same path. Run as a script by `unshare --mount`.
+The interpreter often lies where only root may look. So, in a mount namespace of its own, the folders that hide it are
+covered by readable ones, and it is bound to the same path in them. `unshare --mount` runs this file as a script.
 """
 
 import os

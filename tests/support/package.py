@@ -1,4 +1,4 @@
-"""A package of somebody else's, as pip would have installed it: modules, and metadata with entry points."""
+"""A third-party package, as pip would have installed it: modules, and metadata with entry points."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A PostgreSQL server for the tests, from the package that carries its binaries.
 
-As root the server would refuse to start, so it runs as `nobody`, from a copy that `nobody` may read: nothing outside
-the temporary folder is changed, and no user is made.
+The server refuses to start as root, so it then runs as `nobody`, from a copy that `nobody` may read: nothing outside
+the temporary folder is changed, and no user is created.
 """
 
 import itertools

@@ -1,6 +1,6 @@
-"""Everything that a run loads, loaded once: processes that are forked from this one begin in a tenth of a second.
+"""Everything that a run loads, loaded once: processes that are forked from this one start in a tenth of a second.
 
-Importing it takes some seconds. One thread only: the pool of another one would not survive the fork.
+Importing it takes some seconds. Only one thread is used, because other threads would not survive the fork.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a scripted student says of its own answers: mostly something readable, and not always the same."""
+"""What a scripted student says about its own answers: mostly readable, and not always the same."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A disk that a test can fill: a tmpfs, for which it takes root."""
+"""A disk that a test can fill: a tmpfs, which needs root."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""A scripted model that knows the answers to what it proposes, and, with an adapter, those to held-out problems too.
+"""A scripted model that knows the answers to its own proposals and, with an adapter, those to held-out problems too.
 
-So a run on it has examples to train on, and an adapter that the gate lets through.
+So its run has examples to train on, and an adapter that is promoted.
 """
 
 import itertools

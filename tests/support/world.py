@@ -1,6 +1,6 @@
 """Whole runs in this process, in a second or so: a small math domain, scripted models, tools that work in memory.
 
-The log, the dispatcher, the handlers and all decisions are real. What is not: the models' words, the sandbox (the
+The log, the dispatcher, the handlers and all decisions are real. Made up are the models' words, the sandbox (the
 tools look the answer up), the embeddings (a hash of the text), and the training (a file of a few bytes).
 """
 
