@@ -18,7 +18,7 @@ LONGEST_LINE = 1000
 
 
 def prepare() -> None:
-    """Make standard output say what is wrong with it, and give the streams that were closed a place.
+    """Make errors of standard output readable, and replace streams that were closed.
 
     A character that standard output lacks is shown as an escape. What is written to a closed standard output fails, as
     on a full disk; what is written to a closed standard error is gone; a closed standard input is empty. Without this
@@ -51,9 +51,9 @@ class _Output(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            # What is left in the buffers goes nowhere, so that Python does not try once more at its end.
+            # What is left in the buffers goes nowhere, so that Python does not try again at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if error.errno == errno.EPIPE:
                 raise SystemExit(BROKEN_PIPE) from None
-            remedy = f"{error.strerror}; send it where it can be written"
+            remedy = f"{error.strerror}; send it to another place"
             raise OSError(error.errno, remedy, "standard output") from None

@@ -1,4 +1,4 @@
-"""What the commands share that ask the tables."""
+"""What commands that query the tables share."""
 
 import json
 from collections.abc import Iterator
