@@ -83,9 +83,7 @@ def test_a_tainted_adapter_in_use_is_shouted_by_every_command_about_the_run(stor
     rebuild = f"agent0es train tainted --without-retracted --store {store}"
     for command in (["runs"], ["show", "tainted"], ["report", "tainted"]):
         text = answer(store, *command)
-        assert re.search(
-            rf"WARNING: run tainted uses {row['tainted'][0]}.*with:\n  {re.escape(rebuild)}\n", text
-        )
+        assert re.search(rf"WARNING: run tainted uses {row['tainted'][0]}.*with:\n  {re.escape(rebuild)}\n", text)
     [alert] = json_answers(store, "sql", "SELECT subject, message FROM alerts WHERE kind = 'tainted_adapter'")
     assert alert["subject"] == row["tainted"][0] and "--without-retracted" in alert["message"]
     assert "WARNING" not in answer(store, "show", "whole") + answer(store, "report", "whole")
