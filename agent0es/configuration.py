@@ -315,7 +315,7 @@ class LogSettings(Section):
 
 
 class Configuration(Section):
-    """The whole configuration of a run."""
+    """The complete configuration of a run."""
 
     seed: int = Field(default=0, ge=0)
     """Every random choice derives from it."""

@@ -51,7 +51,7 @@ models:
       api_key_env: MY_API_KEY  # the backend gets api_key, with what is in $MY_API_KEY
 ```
 
-A secret that was given as it is must be in the environment when the run is resumed or forked, under the name of its
+A secret that was given directly must be in the environment when the run is resumed or forked, under the name of its
 key: `{variable_of("models.student.options.api_key")}`. The message says which variable is missing. `log.url` is kept
 without its password; commands that read a log take it from `{variable_of("log.url")}`. What an older version wrote into
 a log stays there: change such a password.

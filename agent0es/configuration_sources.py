@@ -151,7 +151,7 @@ def read_file(file: Path, given: Given) -> None:
 
 
 def read_value(text: str, key: str, where: str) -> Any:
-    """A value of an option or a variable, written as in YAML. A secret is taken as it stands unless it is in quotes,
+    """A value of an option or a variable, written as in YAML. A secret is taken literally unless it is in quotes,
     brackets or braces.
 
     Raises ConfigurationError in one line.

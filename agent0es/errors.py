@@ -24,7 +24,7 @@ import shlex
 from collections.abc import Sequence
 
 LONGEST_NAME = 200
-"""Characters of a name that others are compared with: a whole file that was pasted in is like none."""
+"""Characters of a name that others are compared with: a complete file that was pasted in is like none."""
 
 
 class Agent0Error(Exception):

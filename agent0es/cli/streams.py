@@ -12,7 +12,7 @@ import click
 from agent0es.cli.output import printable
 
 BROKEN_PIPE = 141
-"""Exit code when nobody reads on, as a shell has it: 128 and the number of SIGPIPE."""
+"""Exit code when the reader has closed the pipe, as in a shell: 128 and the number of SIGPIPE."""
 LONGEST_LINE = 1000
 """Characters of an error; of a longer one the middle is left out."""
 
@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def complain(text: str) -> None:
-    """One line to standard error, of a length that can be read."""
+    """One line to standard error, not too long to read."""
     line = printable(text)
     if len(line) > LONGEST_LINE:
         line = f"{line[: LONGEST_LINE * 2 // 3]} … {line[-LONGEST_LINE // 4 :]}"
@@ -45,7 +45,7 @@ def complain(text: str) -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output. When nobody reads on, the command ends quietly; other errors name what can't be written."""
+    """Standard output. A closed pipe ends the command quietly; other errors say what can't be written."""
 
     def write(self, data: Any, /) -> int:
         try:

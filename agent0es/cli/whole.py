@@ -182,7 +182,7 @@ def _call(step: Mapping[str, Any]) -> None:
 
 
 def _events(events: Sequence[Mapping[str, Any]]) -> None:
-    """Where each step stands in the log, with its hash in full: on a line of its own where the terminal is narrow."""
+    """The position of each step in the log, with its full hash: on a separate line on a narrow terminal."""
     wide = max((len(one["type"]) for one in events), default=0)
     narrow = (terminal_width() or FULL_LINE) < FULL_LINE
     write_lines(["", "Events: position, time (UTC), type, sha256 of the content"])
