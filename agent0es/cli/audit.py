@@ -130,7 +130,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
         "ended": _time(call["ended"]),
         "wall": _amount(measured, "wall_seconds", "s"),
         "CPU": _amount(measured, "cpu_seconds", "s"),
-        "memory": _amount(measured, "peak_memory_mb", "MB at most"),
+        "memory": _amount(measured, "peak_memory_mb", "MB at peak"),
         "stdout": _stream(call, "stdout"),
         "stderr": _stream(call, "stderr"),
         "event": call["position"],

@@ -13,6 +13,8 @@ MOST_MOVED = 10
 """Tasks with changed rewards that `whatif` shows; --json has all."""
 PRACTICE = ("tasks", "given_up", "attempts", "solve_rate", "student_reward", "teacher_reward")
 ADAPTER = ("examples", "outcome")
+HEADINGS = {"given_up": "skipped"}
+"""Where a heading is not the column's name."""
 MOST_NAMES = 200
 """Characters of a list of attempts."""
 
@@ -160,7 +162,7 @@ def _paired(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], key:
 
 
 def _twice(columns: Sequence[str]) -> list[str]:
-    return [f"{column.replace('_', ' ')} {run}" for column in columns for run in "ab"]
+    return [f"{HEADINGS.get(column, column).replace('_', ' ')} {run}" for column in columns for run in "ab"]
 
 
 def _both(pair: Pair, columns: Sequence[str]) -> list[Any]:

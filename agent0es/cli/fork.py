@@ -51,4 +51,5 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
         click.echo(json_line({"run": child, "parent": parent, "position": position}))
     else:
         resume = command(store, "run", "--resume", child)
-        click.echo(printable(f"Run {child} continues from event {position} of {parent}. Start it with: {resume}"))
+        click.echo(printable(f"Run {child} continues from event {position} of {parent}."))
+        click.echo(printable(f"Start it with: {resume}"))

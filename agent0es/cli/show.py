@@ -149,7 +149,7 @@ def _write_summary(found: Mapping[str, Any]) -> None:
             ("started", f"{found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)"),
             ("tasks", f"{found['tasks']} completed{given_up}{solved}"),
             ("in use", f"student: {serving[0]}, teacher: {serving[1]}"),
-            *(("trained", reason) for reason in _untrained(found)),
+            *(("not trained", reason) for reason in _untrained(found)),
             ("events", f"{found['events']}, failures {found['failures']}"),
             ("seed", f"{found['seed']}, agent0es {found['code_version']}"),
         ]
@@ -168,9 +168,9 @@ def _untrained(found: Mapping[str, Any]) -> Iterator[str]:
     if not practised or any(row["status"] != "failed" for row in found["adapters"]):
         return
     if not found["trains"]:
-        yield "nothing, because training.roles is empty; so nothing was evaluated either"
+        yield "training.roles is empty; so nothing was evaluated either"
     for row in found["adapters"]:
-        yield f"not {row['adapter']}: {row['reason']}; so it was not evaluated"
+        yield f"{row['adapter']}: {row['reason']}; so it was not evaluated"
 
 
 def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -102,7 +102,7 @@ def _problem(found: Mapping[str, Any]) -> str | None:
 def _solution(solution: Mapping[str, Any] | None) -> str | None:
     if solution is None:
         return None
-    calls = f"{solution['tool_calls']} tool calls, {solution['tool_errors']} of them with an error"
+    calls = f"tool calls: {solution['tool_calls']}, with an error: {solution['tool_errors']}"
     observed = "; the answer is what the last call printed" if solution["observed"] else ""
     return f"{solution['confidence']:.3f} in the tokens; {calls}{observed}"
 

@@ -299,7 +299,7 @@ def test_show_says_why_nothing_was_trained(tmp_path: Path) -> None:
         world.begin(log, "few", "training.minimum_examples=500")
         world.complete(log, "few", tmp_path)
     text = " ".join(answer(tmp_path, "show").split())
-    assert re.search(r"trained not student-1: .*training.minimum_examples is 500; so it was not", text)
+    assert re.search(r"not trained student-1: .*training.minimum_examples is 500; so it was not", text)
 
 
 def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path) -> None:
