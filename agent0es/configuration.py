@@ -46,11 +46,11 @@ Names = TypeVar("Names", bound=tuple[str, ...] | None)
 
 
 def _each_once(names: Names) -> Names:
-    """Refuse a name that stands twice."""
+    """Refuse a name that is given twice."""
     if names is not None:
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"{short(name)} stands twice")
+                raise ValueError(f"{short(name)} is given twice")
     return names
 
 
@@ -74,8 +74,8 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _beside_the_defaults(cls, data: Any) -> Any:
-        """A section in it of which some keys are given has for the others the defaults that it has here: the student's
-        stop strings stay when its temperature is set. One without keys, as when all are comments, has them all."""
+        """Where only some keys of an inner section are given, the others keep the defaults of this place: the student's
+        stop strings stay when its temperature is set. An empty section has all its defaults."""
         if not isinstance(data, dict):
             return data
         filled = {}
@@ -96,14 +96,14 @@ class ModelSettings(Section):
     temperature: float = Field(default=0.6, ge=0.0, le=2.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Of the most likely tokens, those that together have this probability may be drawn."""
+    """Tokens are drawn from the most likely ones that together have this probability."""
     max_tokens: int = Field(default=64, ge=1, le=32768)
-    """Bound on the tokens of one turn."""
+    """Most tokens in one turn."""
     stop: tuple[str, ...] = ()
-    """Further strings that end the student's turn, e.g. a line break for a model that writes one line a turn."""
+    """Additional strings that end a turn, e.g. a line break for a model that writes one line per turn."""
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """Passed to the backend, e.g. `threads`, `max_batch`. Secrets (`api_key`, `password`, …) never reach the log: give
-    the name of an environment variable instead, as in `api_key_env: NAME`."""
+    """Passed to the backend, e.g. `threads`, `max_batch`. Secrets (`api_key`, `password`, …) never reach the log: name
+    an environment variable instead, as in `api_key_env: NAME`."""
 
     @field_validator("options")
     @classmethod
@@ -122,7 +122,7 @@ class ModelSettings(Section):
 
     @field_serializer("options")
     def _options_without_secrets(self, options: dict[str, Any]) -> Any:
-        """RunStarted keeps the configuration, and what is in the log is there for ever."""
+        """RunStarted keeps the configuration, and nothing in the log is ever deleted."""
         return without_secrets(options)
 
     @field_serializer("name")
@@ -131,66 +131,67 @@ class ModelSettings(Section):
 
 
 class ModelsSettings(Section):
-    """The two agents' models."""
+    """The models of the two agents."""
 
     teacher: ModelSettings = ModelSettings(temperature=1.0, max_tokens=96)
-    """Who proposes the tasks."""
+    """Proposes the tasks."""
     student: ModelSettings = ModelSettings(stop=("\n",))
-    """Who solves them, and is trained."""
+    """Solves them, and is trained."""
 
 
 class ToolSettings(Section):
-    """What holds for one tool instead of what holds for all; what is `null` here does not."""
+    """Settings of one tool. They replace those of all tools; `null` leaves those in effect."""
 
     timeout_seconds: float | None = Field(default=None, gt=0.0, le=3600.0)
-    """Wall clock of one call."""
+    """Most seconds of wall clock for one call."""
     memory_limit_mb: int | None = Field(default=None, ge=64)
-    """Memory of one call."""
+    """Most memory for one call, in MB."""
     output_limit_bytes: int | None = Field(default=None, ge=64)
-    """What is kept of a call's output."""
+    """Bytes that are kept of a call's output."""
     calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
     """Calls of this tool in one attempt; more are refused."""
     calls_per_minute: int | None = Field(default=None, ge=1)
     """Calls of this tool in any minute of the run; more are refused."""
     allow: tuple[str, ...] | None = None
-    """Instead of `modules` or `commands`; of `math` the functions, of `plan` the tools. `null` for all there are."""
+    """What the tool may use: modules (`python`), commands (`shell`), functions (`math`) or tools (`plan`). `null` for
+    `tools.modules`, `tools.commands`, or all there are."""
 
 
 class ToolsSettings(Section):
-    """What the student may call, and within which limits."""
+    """Which tools the student may call, and their limits."""
 
     enabled: Annotated[tuple[str, ...] | None, EachOnce] = Field(default=None, min_length=1)
-    """Entry points in the group `agent0es.tools`; `null` for those that a task's domain is made for."""
+    """Entry points in the group `agent0es.tools`; `null` for the tools of the task's domain."""
     describe: bool = False
     """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
-    trained on these tools: it makes every prompt longer, and adapters learn with it."""
+    trained on these tools: every prompt gets longer, also those that adapters are trained on."""
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
-    """Wall clock of one call."""
+    """Most seconds of wall clock for one call."""
     memory_limit_mb: int = Field(default=512, ge=64)
-    """Memory of one call."""
+    """Most memory for one call, in MB."""
     output_limit_bytes: int = Field(default=2048, ge=64)
-    """What is kept of a call's output."""
+    """Bytes that are kept of a call's output."""
     calls_per_attempt: int | None = Field(default=None, ge=0, le=64)
-    """After so many calls the student must answer; `null` for as many as a task's domain is made for."""
+    """After this many calls the student must answer; `null` for the number of the task's domain."""
     calls_per_minute: int | None = Field(default=None, ge=1)
-    """Calls of all tools together in any minute of the run; more are refused. `null` for no bound."""
+    """Calls of all tools together in any minute of the run; more are refused. `null` for no limit."""
     modules: tuple[str, ...] = PYTHON_MODULES
     """What code in `python` may import. A hint to the model, not the boundary: that is the sandbox."""
     commands: tuple[str, ...] = SHELL_COMMANDS
-    """What `shell` knows, as far as it is listed here."""
+    """Which of its commands `shell` may run."""
     of: dict[str, ToolSettings] = Field(default_factory=dict)
-    """Tool (entry point in the group `agent0es.tools`) to what holds for it alone."""
+    """Tool (entry point in the group `agent0es.tools`) to its own settings."""
     domains: dict[str, dict[str, ToolSettings]] = Field(default_factory=dict)
-    """Task domain (entry point in the group `agent0es.task_domains`) to tool to what holds for it there."""
+    """Task domain (entry point in the group `agent0es.task_domains`) to tool to its settings in that domain."""
 
 
 class SandboxSettings(Section):
-    """Isolation of what models wrote."""
+    """Isolation of the code that models write."""
 
     tier: Literal["auto", "full", "kernel"] = "auto"
-    """auto: the best one that works on this machine. What they stop: docs/security.md."""
+    """`auto` takes the best one that works on this machine. docs/security.md says what each stops."""
     allow_unsafe: bool = False
-    """Where no tier works, run tools without isolation all the same. Every start says so, and so does every event."""
+    """If no tier works, run tools without isolation. Every start and every event of a call says so."""
 
 
 class CurriculumSettings(Section):
@@ -199,25 +200,25 @@ class CurriculumSettings(Section):
     domains: Annotated[tuple[str, ...], EachOnce] = Field(default=("math",), min_length=1)
     """What is practised: entry points in the group `agent0es.task_domains`."""
     freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of the tasks that the teacher writes itself, where the domain allows it; the others are of families."""
+    """Share of the tasks that the teacher writes itself, where the domain allows it; the rest come from families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of the run's first tasks; from there it moves towards a solve rate of one half."""
     band: float = Field(default=0.25, gt=0.0, le=0.5)
-    """Tasks are at the frontier where the solve rate is within this of one half; families outside it are asked less."""
+    """A family is at the frontier while its solve rate is within this of one half; others are asked less often."""
     domain_floor: float = Field(default=0.1, ge=0.0, le=1.0)
     """Least share of the tasks for each domain, at most an equal one; the rest goes where abilities move most."""
     novelty_share: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the tasks that goes to the families asked least, at the frontier or not."""
     review_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of the tasks that are as difficult as those of the evaluation, where the frontier lies beyond them."""
+    """Share of the tasks that are only as difficult as the evaluation, once the frontier lies beyond it."""
     candidates: int = Field(default=2, ge=1)
-    """Families that the teacher may choose between."""
+    """Families that the teacher may choose from for each task."""
     novelty_bar: float = Field(default=0.02, ge=0.0, le=1.0)
     """Proposals less novel than this are near-duplicates and refused; novelty is 1 − the largest cosine similarity."""
     proposal_tries: int = Field(default=3, ge=1)
-    """Proposals per task before it is given up."""
+    """Proposals per task before it is skipped."""
     demonstrations: int = Field(default=4, ge=0, le=16)
-    """Worked examples of a family while the student solves under half of its tasks."""
+    """Worked examples in the prompt while the student solves less than half of a family's tasks."""
 
 
 class RewardsSettings(Section):
@@ -235,8 +236,8 @@ class TrainingSettings(Section):
     peft_method: Literal["lora"] = "lora"
     """What is trained: low-rank adapters."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the multiplications with frozen weights. `auto` takes bf16 where this processor is faster at it; fp32 where
-    `execution.deterministic` is set, because another processor would train another adapter."""
+    """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
+    `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
     rank: int = Field(default=32, ge=1)
     """Rank of the adapter's matrices."""
     alpha: float = Field(default=64.0, gt=0.0)
@@ -246,13 +247,13 @@ class TrainingSettings(Section):
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """Layers that get an adapter."""
     frozen_share: float = Field(default=1 / 3, ge=0.0, lt=1.0)
-    """Share of the layers, counted from the first, that get no adapter: training goes back only through the others."""
+    """Share of the layers, from the first on, that get no adapter; gradients only go back through the others."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
-    """The highest; it rises over the warm-up and falls to the end."""
+    """The highest rate; it rises during warm-up, then falls to the end."""
     epochs: int = Field(default=2, ge=1)
-    """How often each example is seen."""
+    """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)
-    """Examples that are worked on at once."""
+    """Examples per batch."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
@@ -260,22 +261,22 @@ class TrainingSettings(Section):
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)
-    """With fewer than this the iteration trains nothing."""
+    """With fewer examples the iteration trains nothing."""
 
 
 class EvaluationSettings(Section):
     """The held-out problems and the gate."""
 
     practised_problems: int = Field(default=1, ge=1)
-    """Fresh problems of each practised family."""
+    """New problems of each practised family."""
     held_out_problems: int = Field(default=3, ge=1)
     """Problems of each family that is never practised."""
     max_difficulty: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Problems are spread evenly over [0, this]."""
+    """Difficulties are spread evenly from 0 to this."""
     demonstrations: int = Field(default=16, ge=1, le=16)
     """Worked examples in the few-shot baselines, of mixed practised families."""
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
-    """An adapter is promoted when its mean score beats the serving one's by more than this."""
+    """An adapter is promoted when its mean score beats that of the one in use by more than this."""
 
 
 class ExecutionSettings(Section):
@@ -284,19 +285,19 @@ class ExecutionSettings(Section):
     iterations: int = Field(default=1, ge=1)
     """Rounds of practice, training and evaluation."""
     tasks_per_iteration: int = Field(default=990, ge=1)
-    """Tasks that the student practises in each."""
+    """Tasks per iteration."""
     attempts: int = Field(default=2, ge=1, le=64)
     """Attempts per task (k)."""
     reflection: Annotated[tuple[Question, ...], EachOnce] = ()
-    """What the student is asked about each answer that it has given, one more turn each: `confidence`, `critique`."""
+    """What the student is asked about each of its answers, in one more turn each: `confidence`, `critique`."""
     tasks_in_flight: int = Field(default=40, ge=1)
-    """Tasks that are worked on at once; bounds memory and the size of the batch."""
+    """Tasks that are worked on at once; limits memory and batch size."""
     deterministic: bool = False
     """One request at a time in a fixed order: slower; a resumed run then has the same content hashes."""
     on_error: Literal["stop", "continue"] = "stop"
-    """What an error inside a handler does: stop the run, or give up that task and go on."""
+    """After an error in a handler: `stop` the run, or skip that task and `continue`."""
     retries: int = Field(default=2, ge=0)
-    """How often an attempt, or what else failed in passing (an engine died, a trainer was killed), is done again."""
+    """How often an attempt or other work is retried after a passing failure (an engine died, a trainer was killed)."""
 
 
 class LogSettings(Section):
@@ -324,16 +325,16 @@ class LogSettings(Section):
 
 
 class Configuration(Section):
-    """The whole configuration of a run."""
+    """The complete configuration of a run."""
 
     seed: int = Field(default=0, ge=0)
     """Every random choice derives from it."""
     models: ModelsSettings = ModelsSettings()
-    """The two agents' models."""
+    """The models of the two agents."""
     tools: ToolsSettings = ToolsSettings()
-    """What the student may call, and within which limits."""
+    """Which tools the student may call, and their limits."""
     sandbox: SandboxSettings = SandboxSettings()
-    """Isolation of what models wrote."""
+    """Isolation of the code that models write."""
     curriculum: CurriculumSettings = CurriculumSettings()
     """What the teacher is asked for."""
     rewards: RewardsSettings = RewardsSettings()
@@ -393,13 +394,13 @@ def changed_configuration(configuration: Configuration, overrides: Iterable[str]
 def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:
     """A validated configuration, or ConfigurationError that names the first wrong key.
 
-    A plug-in that is gone keeps nobody from reading what a log holds.
+    A missing plug-in does not matter here: a log can be read without it.
     """
     return _parse(Given(dict(data)), source)
 
 
 def _parse(given: Given, otherwise: str) -> Configuration:
-    """`otherwise` is what to call the source of what no source said."""
+    """`otherwise` names the source of what comes from none of them."""
     try:
         return Configuration.model_validate(given.data)
     except ValidationError as error:
@@ -410,7 +411,7 @@ def _parse(given: Given, otherwise: str) -> Configuration:
 
 
 def _with_known_names(given: Given, otherwise: str) -> Configuration:
-    """A validated configuration that names only what is installed. Nothing is imported for that."""
+    """A validated configuration that names only installed plug-ins. They are not imported for that."""
     configuration = _parse(given, otherwise)
     models, tools = configuration.models, configuration.tools
     named: list[tuple[KeyPath, plugins.Group, Iterable[str]]] = [

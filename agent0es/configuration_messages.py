@@ -1,6 +1,6 @@
-"""What to say of a wrong setting: where it was said, its key in the user's own words, what it must be.
+"""Messages about a wrong setting: where it was given, its key as the user wrote it, what it must be.
 
-A pydantic error becomes one line. Values are shown cut, and secrets not at all.
+A pydantic error becomes one line. Long values are cut, and secrets are not shown.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from agent0es.configuration_secrets import is_secret, variable_of
 from agent0es.configuration_sources import KeyPath, Source, short
 
 NEVER_SHOWN = ("log", "url")
-"""A URL may hold a password, and one that can't be read holds it anywhere."""
+"""A URL may hold a password, and in one that can't be read it may be anywhere."""
 
 
 def explain(error: Mapping[str, Any], source: Source, model: type[BaseModel]) -> str:
@@ -33,7 +33,7 @@ def explain(error: Mapping[str, Any], source: Source, model: type[BaseModel]) ->
 
 
 def unknown_key(path: KeyPath, source: Source, model: type[BaseModel]) -> str:
-    """What to say of a key that there is not, with the nearest that there is."""
+    """The message about an unknown key, with the nearest known one."""
     wanted = source.path if source.path[: len(path)] == path else path
     said = source.name if wanted == source.path else f"{source.name}: {dotted(path)}"
     near = nearest(wanted, model)
@@ -47,7 +47,7 @@ def unknown_key(path: KeyPath, source: Source, model: type[BaseModel]) -> str:
 
 
 def nearest(wanted: KeyPath, model: type[BaseModel]) -> list[str]:
-    """The keys that may have been meant: with the wrong name put right where it stands, else those of that name."""
+    """The keys that may have been meant: the wrong name corrected in its section, else keys of that name elsewhere."""
     for i, part in enumerate(wanted):
         section = section_at(wanted[:i], model)
         if section is not None and part not in section.model_fields:
@@ -78,7 +78,7 @@ def keys_of(model: type[BaseModel], outer: str = "") -> Iterator[str]:
 
 
 def section_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel] | None:
-    """The section at this path; None for a value, and for a path that there is not."""
+    """The section at this path; None for a value and for an unknown path."""
     annotation: Any = model
     for part in path:
         annotation = _plain(annotation)
@@ -113,7 +113,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _about(path: KeyPath, source: Source) -> str:
-    """What a sentence about a key begins with."""
+    """The first words of a message about a key."""
     return source.name if path == source.path else f"{source.name}: {dotted(path)}"
 
 

@@ -16,7 +16,7 @@ from agent0es.configuration_sources import KeyPath
 WIDTH = 100
 """Characters of a line of YAML, where its value is a list."""
 NO_KEYS = ("true", "false", "yes", "no", "on", "off", "null")
-"""What YAML takes for something else than a text."""
+"""What YAML does not read as text."""
 LONGEST_DEFAULT = 110
 """Characters of a default that the reference page shows."""
 
@@ -27,11 +27,11 @@ Made by `agent0es config reference` from the models in `agent0es/configuration.p
 A later source wins: the defaults, the file that `--config` names, the environment, `--set`. The key
 `execution.attempts` is `execution:` and under it `attempts:` in YAML, `{variable_of("execution.attempts")}` in the
 environment, and `--set execution.attempts=4` on the command line. Values are written as in YAML: `[math, logic]` is a
-list, `null` is none. `--iterations`, `--tasks` and `--domains` are short for keys of `execution` and `curriculum`. A
-key that there is not, or that stands twice, is refused; so are aliases and tags of YAML.
+list, `null` is no value. `--iterations`, `--tasks` and `--domains` are short for keys of `execution` and `curriculum`.
+Unknown keys and keys given twice are refused; so are aliases and tags of YAML.
 
 A run keeps the configuration that it was started with; `agent0es run --resume` uses that one, and `agent0es fork --set`
-changes keys from an event on. `configs/default.yaml` has every key with its default.
+changes keys after an event. `configs/default.yaml` has every key with its default.
 
 ```sh
 agent0es config show --config configs/default.yaml --set execution.attempts=4
@@ -41,7 +41,7 @@ agent0es config show latest
 ## Secrets
 
 Keys of `models.*.options` whose names say so (`api_key`, `token`, `password`, `secret`, `Authorization`, `key`, …, at
-any depth), the password in a URL, and such parameters of its query never reach the log: `***` stands in their place.
+any depth), the password in a URL, and such parameters of its query never reach the log: it has `***` instead.
 Give the name of an environment variable instead of the secret, with `_env` at the end of the key:
 
 ```yaml
@@ -51,7 +51,7 @@ models:
       api_key_env: MY_API_KEY  # the backend gets api_key, with what is in $MY_API_KEY
 ```
 
-A secret that was given as it is must be in the environment when the run is resumed or forked, under the name of its
+A secret that was given directly must be in the environment when the run is resumed or forked, under the name of its
 key: `{variable_of("models.student.options.api_key")}`. The message says which variable is missing. `log.url` is kept
 without its password; commands that read a log take it from `{variable_of("log.url")}`. What an older version wrote into
 a log stays there: change such a password.
@@ -115,7 +115,7 @@ def _section(section: BaseModel, path: KeyPath, description: str = "") -> Iterat
         yield f"{' '.join((description or type(section).__doc__ or '').split())}\n"
     if rows:
         yield from ("## Top level\n",) if not path else ()
-        yield from ("| key | default | what it can be | what it is |", "|---|---|---|---|", *rows, "")
+        yield from ("| key | default | values | meaning |", "|---|---|---|---|", *rows, "")
     for one, where, description in inner:
         if where[-2:] == ("DOMAIN", "TOOL"):
             yield f"## {'.'.join(where)}\n\nThe same keys as `tools.of.TOOL`, for one tool in one task domain.\n"

@@ -1,8 +1,8 @@
-"""Secrets among the settings: how they are told by their names, kept out of what is written, and found again.
+"""Secrets among the settings: how names tell them, how they are kept out of what is written, and found again.
 
 A secret is a text under a key that names one (`api_key`, `password`, `auth_token`, `Authorization`, …), at any depth
-of `models.*.options`; so is the password in a URL, and a parameter of its query with such a name. What is written, to
-the log or to the screen, has `***` in its place. A run that is resumed or forked takes it from the environment: from
+of `models.*.options`; so is the password in a URL, and a parameter of its query with such a name. The log and
+the screen get `***` instead. A run that is resumed or forked takes it from the environment: from
 the variable that `<key>_env` names, or from the one that sets the key (`AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY`).
 """
 
@@ -25,7 +25,7 @@ _SECRET_WORDS = frozenset(
 _KEYS = frozenset("api access secret private auth account subscription signing encryption master service".split())
 """Words before `key` that make a secret of it."""
 _TOKENS = frozenset("eos bos pad unk sep cls mask stop end start special think eot eom image fill per".split())
-"""Words before `token` that make a sign of a text of it, not a secret."""
+"""Words before `token` that make it a piece of text, not a secret."""
 
 _SECRET_PARTS = ("password", "passwd", "apikey")
 """Parts of a word that make a secret of it: `sslpassword`."""
@@ -51,7 +51,7 @@ def is_secret(key: str) -> bool:
 
 
 def without_secrets(value: Any, key: str = "") -> Any:
-    """The value with `***` for each secret in it; `key` is what it stands under."""
+    """The value with `***` for each secret in it; `key` is the key of the value."""
     match value:
         case dict():
             return {name: without_secrets(inner, _inner_key(key, str(name))) for name, inner in value.items()}
@@ -68,7 +68,7 @@ def without_secrets(value: Any, key: str = "") -> Any:
 
 
 def url_without_secrets(text: str, mask: str = MASK) -> str:
-    """The text; where it is a URL, with the mask for its password and for what its query keeps secret.
+    """The text; if it is a URL, with the mask for its password and for secrets in its query.
 
     With an empty mask they are left out.
     """
@@ -95,8 +95,8 @@ def with_secrets(
     """The options with their secrets in them, as a backend takes them.
 
     `<key>_env: NAME` becomes `<key>` with that variable's value, and what is masked is read from the variable that sets
-    it. `where` is the dotted path of the options, `outer` the key that they stand under. Raises ConfigurationError that
-    names the variable which is not set.
+    it. `where` is the dotted path of the options, `outer` the key that they are under. Raises ConfigurationError that
+    names the variable that is not set.
     """
     found: dict[str, Any] = {}
     for name, value in options.items():
@@ -142,5 +142,5 @@ def _restored(value: Any, key: str, path: str, environment: Mapping[str, str]) -
 
 
 def _inner_key(outer: str, name: str) -> str:
-    """What a key inside another one stands for: all of what is under `credentials` is secret."""
+    """The key that decides whether a value is secret: everything under `credentials` is."""
     return outer if is_secret(outer) else name

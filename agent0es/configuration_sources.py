@@ -1,7 +1,7 @@
-"""Where settings come from: a YAML file, the environment, options of the command line. What each says, and where.
+"""Where settings come from: a YAML file, the environment, options of the command line.
 
-What is read here is checked for its form only: bounded in size and depth, no aliases, no key twice, text that can be
-stored. Which keys there are is the business of `agent0es.configuration`.
+Only the form is checked here: size and depth, no aliases, no key twice, text that can be stored.
+`agent0es.configuration` checks the keys.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +20,10 @@ MOST_BYTES = 256 * 1024
 DEEPEST = 20
 """Values within values."""
 LONGEST_NUMBER = 100
-"""Characters of what is no text."""
+"""Characters of a number, or of anything else that is not text."""
 TEXT = "tag:yaml.org,2002:str"
 NO_SETTINGS = ("timestamp", "value", "merge")
-"""What YAML 1.1 takes some texts for, and no setting is: dates, `=`, `<<`."""
+"""What YAML 1.1 makes of some texts, and what no setting is: dates, `=`, `<<`."""
 SHOWN = 60
 """Characters of a foreign text that a message shows."""
 
@@ -35,28 +35,28 @@ Option = tuple[str, str, Any]
 """An option of the command line that sets a key: its name, e.g. `--tasks`, the dotted key, and the value."""
 
 IsSection = Callable[[KeyPath], bool]
-"""Whether a section has its place at this path."""
+"""Whether there is a section at this path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What says something about a key."""
+    """Where the value of a key was given."""
 
     name: str
     """In the user's own words: `my.yaml, line 3`, `AGENT0ES_SEED`, `--set seed`, `--tasks`."""
     path: KeyPath = ()
-    """The key that the name itself names; of a file none."""
+    """The key that the name contains; empty for a file."""
     is_variable: bool = False
     """Whether it is a variable of the environment."""
 
 
 @dataclass(slots=True)
 class Given:
-    """What the sources say together; a later one wins."""
+    """What all sources give; a later one wins."""
 
     data: dict[str, Any] = field(default_factory=dict)
     sources: dict[KeyPath, Source] = field(default_factory=dict)
-    """Path to what said it last, of every value and section that was given."""
+    """Path to the last source, for every value and section that was given."""
 
     @classmethod
     def collect(
@@ -67,9 +67,9 @@ class Given:
         options: Iterable[Option],
         is_section: IsSection,
     ) -> "Given":
-        """What all sources say, later ones winning: file, environment, `--set key=value`, options of their own.
+        """What all sources give, later ones winning: file, environment, `--set key=value`, other options.
 
-        Of the variables those count that have the prefix. Raises ConfigurationError in one line.
+        Only variables with the prefix count. Raises ConfigurationError in one line.
         """
         given = cls()
         if file is not None:
@@ -98,7 +98,7 @@ class Given:
             self.put(path, read_value(text, path[-1], source.name), source, is_section)
 
     def source_of(self, path: KeyPath) -> Source | None:
-        """What said the value at this path, or something in it, or the nearest value around it."""
+        """The source of the value at this path, or of something in it, or of the nearest value around it."""
         if path not in self.sources:
             for known, source in self.sources.items():
                 if known[: len(path)] == path:
@@ -109,7 +109,7 @@ class Given:
         return None
 
     def put(self, path: KeyPath, value: Any, source: Source, is_section: IsSection) -> None:
-        """Set one key. A mapping for a section sets the keys in it, and leaves the others of the section as they are.
+        """Set one key. A mapping for a section sets the keys in it, and leaves the others of the section unchanged.
 
         Raises ConfigurationError where a part of the path is a value.
         """
@@ -132,7 +132,7 @@ class Given:
 
 
 def read_file(file: Path, given: Given) -> None:
-    """Take what a YAML file says, each key with its line. Raises ConfigurationError in one line."""
+    """Read a YAML file, each key with its line. Raises ConfigurationError in one line."""
     try:
         with file.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
@@ -151,7 +151,7 @@ def read_file(file: Path, given: Given) -> None:
 
 
 def read_value(text: str, key: str, where: str) -> Any:
-    """A value of an option or a variable, written as in YAML. A secret is taken as it stands unless it is in quotes,
+    """A value of an option or a variable, written as in YAML. A secret is taken literally unless it is in quotes,
     brackets or braces.
 
     Raises ConfigurationError in one line.
@@ -175,12 +175,12 @@ def short(text: str, most: int = SHOWN) -> str:
 
 
 def _check_text(text: str, where: str) -> None:
-    """Refuse a lone surrogate: what is left of bytes that are no UTF-8, or half of a character."""
+    """Refuse a lone surrogate: a byte that is not UTF-8, or half of a character."""
     try:
         text.encode()
     except UnicodeEncodeError:
         shown = short(text.encode("utf-8", "backslashreplace").decode())
-        raise ConfigurationError(f"{where}: {shown!r} is no valid text; write it in UTF-8") from None
+        raise ConfigurationError(f"{where}: {shown!r} is not valid text; write it in UTF-8") from None
 
 
 def _read(text: str, where: str, wrong: str) -> tuple[Any, dict[KeyPath, int]]:
@@ -188,7 +188,7 @@ def _read(text: str, where: str, wrong: str) -> tuple[Any, dict[KeyPath, int]]:
     import yaml
 
     if len(text) > MOST_BYTES:
-        raise ConfigurationError(f"{where}: longer than {MOST_BYTES // 1024} KB; settings are shorter")
+        raise ConfigurationError(f"{where}: longer than {MOST_BYTES // 1024} KB; shorten it")
     _check_text(text, where)
     try:
         loader = _loader()(text)
@@ -202,12 +202,12 @@ def _read(text: str, where: str, wrong: str) -> tuple[Any, dict[KeyPath, int]]:
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         raise ConfigurationError(f"{where}: {wrong}: {error.problem or error.context}{line}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # numbers and dates that there are not
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # impossible numbers and dates
         raise ConfigurationError(f"{where}: {wrong}: {short(str(error), 120)}") from None
 
 
 def _check(node: "yaml.Node | None", path: KeyPath, where: str, lines: dict[KeyPath, int]) -> None:
-    """Refuse a key that stands twice, and note the line of each."""
+    """Refuse a key that is given twice, and note the line of each."""
     import yaml
 
     if isinstance(node, yaml.ScalarNode):
@@ -230,14 +230,14 @@ def _check(node: "yaml.Node | None", path: KeyPath, where: str, lines: dict[KeyP
             _check_text(name, where)
             dotted = short(".".join((*path, name)))
             if name in seen:
-                raise ConfigurationError(f"{where}: {dotted} stands twice, in line {seen[name]} and line {line}")
+                raise ConfigurationError(f"{where}: {dotted} is given twice, in line {seen[name]} and line {line}")
             seen[name] = line
             lines[(*path, name)] = line
             _check(value, (*path, name), where, lines)
 
 
 def _loader() -> "type[yaml.SafeLoader]":
-    """PyYAML's safe loader, bounded in depth, without tags and aliases: they make much of little."""
+    """PyYAML's safe loader, limited in depth, without tags and aliases, which make much of little."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -255,7 +255,7 @@ def _loader() -> "type[yaml.SafeLoader]":
                 raise self.refusal(f"{short(event.tag)} is a tag; write the value without it")
             self.depth += 1
             if self.depth > DEEPEST:
-                raise self.refusal(f"values within values, more than {DEEPEST} deep")
+                raise self.refusal(f"nested more than {DEEPEST} levels deep")
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node

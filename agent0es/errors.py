@@ -1,7 +1,7 @@
 """Every error that a user can meet.
 
 Agent0Error
-├── UserError              exit code 2: something the user can put right
+├── UserError              exit code 2: something the user can fix
 │   ├── ConfigurationError   a key or value in the configuration
 │   ├── StoreError           the store can't be read or written (disk full, read-only, corrupt)
 │   │   ├── RunNotFound
@@ -13,10 +13,10 @@ Agent0Error
 │   ├── QueryError           the SQL that was given does not run
 │   ├── UnknownName          the run has no task, attempt, adapter or call of that name
 │   └── RetractionError      there is nothing to retract, or nothing to rebuild
-├── RewardError            a reward component gave what is no reward
+├── RewardError            a reward component gave an invalid value
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
-└── TransientError         worth another try: the attempt, or what else failed, is repeated
+└── TransientError         worth another try: the attempt, or what else failed, is retried
     └── sandbox.SandboxLost  the sandbox's worker was killed or does not answer
 """
 
@@ -24,7 +24,7 @@ import shlex
 from collections.abc import Sequence
 
 LONGEST_NAME = 200
-"""Characters of a name that others are compared with: a whole file that was pasted in is like none."""
+"""Characters of a name that others are compared with: a complete file that was pasted in is like none."""
 
 
 class Agent0Error(Exception):
@@ -43,7 +43,7 @@ class Agent0Error(Exception):
 
 
 class UserError(Agent0Error):
-    """Something the user can put right; the command line exits with 2."""
+    """Something the user can fix; the command line exits with 2."""
 
 
 class ConfigurationError(UserError):
@@ -87,11 +87,11 @@ class UnknownName(UserError):
 
 
 class RetractionError(UserError):
-    """What was to be retracted is that already, or nothing has to be rebuilt."""
+    """It is retracted already, or there is nothing to rebuild."""
 
 
 class RewardError(Agent0Error):
-    """A reward component gave what is no number from 0 to 1."""
+    """A reward component gave something other than a number from 0 to 1."""
 
 
 class LogError(Agent0Error):
@@ -107,7 +107,7 @@ class TransientError(Agent0Error):
 
 
 def nearest(wanted: str, known: Sequence[str], most: int = 3) -> str:
-    """What an error says of the names that there are: the one that was meant, or else the last ones."""
+    """What an error says about known names: the one that was probably meant, or else the last ones."""
     from difflib import get_close_matches  # an import that only errors need
 
     near = get_close_matches(wanted[:LONGEST_NAME], known, n=most)

@@ -1,7 +1,7 @@
-"""Files that a user names: a text that is read, and a file that is written.
+"""Files that a user names: a text to read, and a file to write.
 
-What is written replaces a regular file as a whole, once it is complete, and keeps its mode. A link is followed. A pipe,
-a terminal or another character device is written to as it is and never replaced; so are `/dev/stdout` and its like.
+A regular file is replaced in one step once the new one is complete, and keeps its mode. A link is followed. A pipe, a
+terminal or another character device is written to directly and never replaced; so are `/dev/stdout` and its like.
 Anything else is refused: folders, sockets, block devices (a disk), and databases (the store's log is one).
 """
 
@@ -20,14 +20,14 @@ from agent0es.errors import StoreError, UserError
 LARGEST_TEXT = 64 << 20
 """Bytes of a text that is read."""
 DATABASES = ((0, b"SQLite format 3\0"), (8, b"DUCK"))
-"""Where a database's first bytes say what it is."""
+"""Offset and bytes that mark a database."""
 
 
 @contextmanager
 def replacing(file: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
-    """What is written here is in `file` when the block ends; after an error a regular file is as it was.
+    """What is written here is in `file` when the block ends; after an error a regular file is unchanged.
 
-    `mode` is for a file that isn't there yet; without it the umask says. Raises StoreError.
+    `mode` is for a new file; without it the umask decides. Raises StoreError.
     """
     try:
         target = Path(os.path.realpath(file))
@@ -80,7 +80,7 @@ def _existing(file: Path, target: Path) -> os.stat_result | None:
     if stat.S_ISDIR(found.st_mode):
         raise StoreError(f"{file}: is a folder; name a file in it")
     if stat.S_ISBLK(found.st_mode) or stat.S_ISSOCK(found.st_mode):
-        raise StoreError(f"{file}: is no regular file, pipe or terminal; name another file")
+        raise StoreError(f"{file}: is not a regular file, pipe or terminal; name another file")
     if stat.S_ISREG(found.st_mode) and not _is_descriptor(file):
         if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -90,7 +90,7 @@ def _existing(file: Path, target: Path) -> os.stat_result | None:
 
 
 def _mode(found: os.stat_result | None, wanted: int | None) -> int:
-    """What a draft is made with: nobody may read it who may not read the file."""
+    """The mode of a draft: who may not read the file may not read the draft either."""
     if found is not None:
         return stat.S_IMODE(found.st_mode) & 0o600
     return 0o666 if wanted is None else wanted

@@ -1,7 +1,7 @@
-"""The one look-up of plug-ins: entry points by group and name, and what to say of one that is missing or broken.
+"""Finding plug-ins: entry points by group and name, and the messages about a missing or broken one.
 
-Built-in parts are registered in the same way as any other package's. Looking a name up imports nothing; only `load`
-does, so that a broken plug-in stops those alone who need it.
+Built-in parts are registered in the same way as any other package's. Looking up a name imports nothing; only `load`
+does, so that a broken plug-in stops only what needs it.
 """
 
 import difflib
@@ -34,15 +34,15 @@ LONGEST_REASON = 200
 def installed(group: Group, available: Iterable[EntryPoint] | None = None) -> dict[str, EntryPoint]:
     """Name to entry point, in the order of the names; `available` replaces what is installed.
 
-    Of two packages that register one name the last one found counts, as with Python's own look-up.
+    If two packages register one name, the last one found is used, as in Python's own look-up.
     """
     found = entry_points(group=group) if available is None else available
     return {point.name: point for point in sorted(found, key=lambda point: point.name)}
 
 
 def find(group: Group, name: str, available: Iterable[EntryPoint] | None = None) -> EntryPoint:
-    """The entry point of this name. Raises ConfigurationError with the nearest name where nothing registers it, and for
-    a name that can't be used."""
+    """The entry point of this name. Raises ConfigurationError for a name that nothing registers, with the nearest one,
+    and for one that can't be used."""
     points = installed(group, available)
     if name not in points:
         raise ConfigurationError(unknown(group, name, list(points)))
@@ -54,7 +54,7 @@ def find(group: Group, name: str, available: Iterable[EntryPoint] | None = None)
 def load(group: Group, name: str, available: Iterable[EntryPoint] | None = None) -> Any:
     """What a package registers under this name, imported.
 
-    Raises ConfigurationError in one line, with package and version, where nothing does or it can't be imported.
+    Raises ConfigurationError in one line, with package and version, where there is none or it can't be imported.
     """
     point = find(group, name, available)
     try:
@@ -72,14 +72,14 @@ def make(
 ) -> Any:
     """What a package registers under this name, called with the arguments.
 
-    `fault` says why what comes of it doesn't do, to follow its name; None where it does. Raises ConfigurationError in
-    one line, as `load` does.
+    `fault` says what is wrong with the result, to follow its name; None if nothing is. Raises ConfigurationError in one
+    line, as `load` does.
     """
     kind = load(group, name, available)
     try:
         made = kind(*arguments)
         reason = fault(made)
-    except ConfigurationError:  # which says it already
+    except ConfigurationError:  # which says it
         raise
     except Exception as error:  # as above
         raise broken(group, name, f"can't be made: {_reason(error)}", available) from error
@@ -89,24 +89,24 @@ def make(
 
 
 def broken(group: Group, name: str, reason: str, available: Iterable[EntryPoint] | None = None) -> ConfigurationError:
-    """The error of a plug-in that is there and doesn't do, to be raised."""
+    """The error of an installed plug-in that can't be used, to be raised."""
     point = find(group, name, available)
     package = package_of(point) or "an unknown package"
     return ConfigurationError(f"{KINDS[group]} {point.name!r} ({point.value} of {package}) {reason}")
 
 
 def package_of(point: EntryPoint) -> str:
-    """Name and version of the package that registers it, e.g. `agent0es 0.1.0`; empty where that isn't known."""
+    """Name and version of the package that registers it, e.g. `agent0es 0.1.0`; empty if not known."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else ""
 
 
 def packages_of(used: Mapping[Group, Iterable[str]]) -> dict[str, str]:
-    """`group:name` to package and version, for what is used by group. Raises ConfigurationError for what is missing."""
+    """`group:name` to package and version, for the names used. Raises ConfigurationError for a missing one."""
     return {f"{group}:{name}": package_of(find(group, name)) for group, names in used.items() for name in sorted(names)}
 
 
 def gone(recorded: Mapping[str, str]) -> list[str]:
-    """Which of the plug-ins that a run used are not installed any more, each with its package, for a message."""
+    """The plug-ins that a run used and that are no longer installed, each with its package, for a message."""
     return [
         f"the {kind} {name!r} of {package or 'an unknown package'}"
         for group, kind in KINDS.items()
@@ -118,7 +118,7 @@ def gone(recorded: Mapping[str, str]) -> list[str]:
 
 
 def unknown(group: Group, name: str, known: list[str]) -> str:
-    """What to say of a name that nothing registers."""
+    """The message about a name that nothing registers."""
     kind = KINDS[group]
     shown = name if len(name) <= 60 else name[:59] + "…"
     near = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
@@ -129,6 +129,6 @@ def unknown(group: Group, name: str, known: list[str]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """A foreign error in one line of bounded length."""
+    """A plug-in's error in one line of limited length."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"

@@ -1,4 +1,4 @@
-"""`agent0es audit`: every sandbox call. Code and output are a model's words: they are shown escaped, never obeyed."""
+"""`agent0es audit`: every sandbox call. Code and output were written by a model and are shown escaped."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,15 +38,16 @@ def audit_group() -> None:
 @click.option("--denied", is_flag=True, help="Only calls that were refused or had something blocked.")
 @click.option("--tool", metavar="TOOL", help="Only calls of this tool.")
 @click.option("--attempt", metavar="ATTEMPT", help="Only calls of this attempt, e.g. 12/0.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N calls.")
 @store_option
 @json_option
 def list_command(
     run: str, denied: bool, tool: str | None, attempt: str | None, limit: int | None, store: Path, as_json: bool
 ) -> None:
-    """List the sandbox calls of RUN (its name, a prefix of it, or `latest`), the newest last.
+    """List the sandbox calls of a run, the newest last.
 
-    The outcome of a call that a crash cut off, or that is still going on, is unknown.
+    RUN is a run's name, a prefix of it, or `latest`, the default. A call that a crash cut off, or that is still
+    running, has the status `unknown`.
     """
     from agent0es.provenance.audit import calls
 
@@ -111,7 +112,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
     measured = call["measured"]
     outcome = call["status"]
     if outcome == "unknown":
-        outcome = "unknown: the log does not hold its end; a crash cut it off, or it is still going on"
+        outcome = "unknown: the log does not hold its end; a crash cut it off, or it is still running"
     asked_by = f"attempt {call['attempt']}" + (f" at task {call['task']}" if call["task"] else " at a held-out problem")
     fields = {
         "run": call["run"],
@@ -129,7 +130,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
         "ended": _time(call["ended"]),
         "wall": _amount(measured, "wall_seconds", "s"),
         "CPU": _amount(measured, "cpu_seconds", "s"),
-        "memory": _amount(measured, "peak_memory_mb", "MB at most"),
+        "memory": _amount(measured, "peak_memory_mb", "MB at peak"),
         "stdout": _stream(call, "stdout"),
         "stderr": _stream(call, "stderr"),
         "event": call["position"],

@@ -1,4 +1,4 @@
-"""`agent0es calibrate`: whether the student's confidence means what it says, and what it could be made to mean."""
+"""`agent0es calibrate`: whether the student's confidence is right, and how it can be corrected."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WIDTH = 28
 """Columns of a bar, so that a line fits in 80."""
-KINDS = {False: "of practice", True: "at held-out problems"}
+KINDS = {False: "in practice", True: "at held-out problems"}
 
 
 @click.command("calibrate")
@@ -25,12 +25,13 @@ KINDS = {False: "of practice", True: "at held-out problems"}
 @store_option
 @json_option
 def calibrate_command(run: str, held_out: bool, who: str | None, store: Path, as_json: bool) -> None:
-    """Compare the student's confidence in RUN (its name, a prefix of it, or `latest`) with the verifier's word.
+    """Compare the student's confidence with the verifier's verdicts.
 
-    Its signals are token confidence, agreement of the attempts at a task and, where execution.reflection had it asked,
-    stated confidence and self-critique. Temperature, isotonic regression and a combination of all of them are fitted on
-    one half of the tasks and measured on the other: expected calibration error, Brier score and reliability diagram.
-    Each who answers is measured alone: the base model, each adapter, at held-out problems each arm. Nothing is changed.
+    RUN is a run's name, a prefix of it, or `latest`, the default. The signals are token confidence, agreement of the
+    attempts at a task and, with execution.reflection, stated confidence and self-critique. Temperature scaling,
+    isotonic regression and a combination of all signals are fitted on one half of the tasks and measured on the other:
+    expected calibration error, Brier score, reliability diagram. The base model, each adapter and, at held-out
+    problems, each arm are measured separately. Nothing is written.
     """
     from agent0es.bootstrap import resolve_run
     from agent0es.cli.tables import open_tables
@@ -49,7 +50,7 @@ def calibrate_command(run: str, held_out: bool, who: str | None, store: Path, as
     if not found:
         count = sum(map(len, chosen.values()))
         raise QueryError(
-            f"{count} judged attempts are too few to fit on some tasks and measure on others; run more of them"
+            f"{count} judged attempts are too few to fit on some tasks and measure on others; run more tasks"
         )
     for place, (one, measured) in enumerate(found.items()):
         if as_json:
@@ -72,7 +73,7 @@ def _write(run: str, who: str, held_out: bool, found: "Calibration", drawn: bool
     write_lines(
         [
             printable(f"Run {run}, {who}: {found.attempts} judged attempts {KINDS[held_out]}"),
-            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on}, measured on {found.tested_on} "
+            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on} attempts, measured on {found.tested_on} "
             "at other tasks",
             "",
         ]

@@ -10,9 +10,11 @@ from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
 
 MOST_MOVED = 10
-"""Tasks that `whatif` shows of those whose rewards move; --json has all."""
+"""Tasks with changed rewards that `whatif` shows; --json has all."""
 PRACTICE = ("tasks", "given_up", "attempts", "solve_rate", "student_reward", "teacher_reward")
 ADAPTER = ("examples", "outcome")
+HEADINGS = {"given_up": "skipped"}
+"""Where a heading is not the column's name."""
 MOST_NAMES = 200
 """Characters of a list of attempts."""
 
@@ -23,9 +25,10 @@ MOST_NAMES = 200
 @store_option
 @json_option
 def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
-    """Compare the runs A and B: settings, practice, rewards, adapters, scores, cost, and where they part.
+    """Compare two runs, or a fork with its parent.
 
-    Without B, A is a fork and is compared with its parent; A is the latest run where it is left out.
+    Shows settings, practice, rewards, adapters, scores, cost, and the first events that differ. A is the latest run by
+    default. Without B, A must be a fork and is compared with its parent.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.history.comparison import compare, parent_of
@@ -45,10 +48,11 @@ def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
 @click.option("--set", "overrides", multiple=True, required=True, metavar="KEY=VALUE", help="Set one key; repeatable.")
 @json_option
 def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Recompute the rewards, filters, datasets and gates of RUN under other settings. Nothing is written.
+    """Recompute rewards, datasets and gates under other settings.
 
-    It answers for rewards.weights, curriculum.novelty_bar, training.examples_per_family, training.minimum_examples,
-    training.roles and evaluation.margin; for other settings use agent0es fork.
+    RUN is a run's name, a prefix of it, or `latest`, the default. Nothing is written. It can compute rewards.weights,
+    curriculum.novelty_bar, training.examples_per_family, training.minimum_examples, training.roles and
+    evaluation.margin; for other settings use agent0es fork.
     """
     from agent0es.bootstrap import configuration_of, load_rewards, open_store, resolve_run
     from agent0es.history.whatif import other_settings, whatif
@@ -76,7 +80,7 @@ def _write_difference(found: Mapping[str, Any]) -> None:
         for position, kind in zip(parting["positions"], parting["types"], strict=True)
     ]
     same = parting["positions"] == [None, None]
-    lines.append("Nothing that was decided differs" if same else f"They part at {where[0]} of a and {where[1]} of b")
+    lines.append("No decision differs" if same else f"First difference: {where[0]} of a, {where[1]} of b")
     write_lines(lines)
     settings = [[key, *map(_value, pair)] for key, pair in found["configuration"].items()]
     _section("Settings that differ", ["key", "a", "b"], settings)
@@ -131,7 +135,7 @@ def _write_whatif(run: str, found: Mapping[str, Any]) -> None:
         write_lines(["", f"Tasks that would be refused: {_names(found['refused'])}"])
     for dataset in found["datasets"]:
         before, after = dataset["examples"]
-        notes = {(True, False): "; it would not be trained", (False, True): "; it would be trained"}
+        notes = {(True, False): "; too few to train on", (False, True): "; enough to train on"}
         note = ", the same in another order" if dataset["reordered"] else ""
         note += notes.get(tuple(dataset["trains"]), "")
         write_lines(["", f"Dataset of {dataset['role']}-{dataset['iteration']}: {before} examples, then {after}{note}"])
@@ -139,7 +143,7 @@ def _write_whatif(run: str, found: Mapping[str, Any]) -> None:
             if dataset[key]:
                 write_lines([f"  {len(dataset[key])} {words}: {_names(dataset[key])}"])
     for gate in found["gates"]:
-        before, after = ("promoted" if promoted else "kept out" for promoted in gate["promoted"])
+        before, after = ("promoted" if promoted else "not promoted" for promoted in gate["promoted"])
         write_lines(["", f"{printable(gate['adapter'])}: {before}, then {after}"])
 
 
@@ -158,7 +162,7 @@ def _paired(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], key:
 
 
 def _twice(columns: Sequence[str]) -> list[str]:
-    return [f"{column.replace('_', ' ')} {run}" for column in columns for run in "ab"]
+    return [f"{HEADINGS.get(column, column).replace('_', ' ')} {run}" for column in columns for run in "ab"]
 
 
 def _both(pair: Pair, columns: Sequence[str]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`agent0es config`: the settings that hold and where each comes from, their schema, and the reference page."""
+"""`agent0es config`: the settings in effect and where each comes from, their schema, and the reference page."""
 
 import json
 from collections.abc import Mapping
@@ -17,22 +17,24 @@ KeyPath = tuple[str, ...]
 
 @click.group("config")
 def config_group() -> None:
-    """Show the settings: what holds, what there is, what it means."""
+    """Show the settings: values, sources, schema and meaning."""
 
 
 @config_group.command("show")
 @click.argument("run", required=False)
 @store_option
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; configs/ has examples.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="YAML file; configs/ has examples."
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
 def show_command(
     run: str | None, store: Path, config_file: Path | None, overrides: tuple[str, ...], as_json: bool
 ) -> None:
-    """Print the configuration that `agent0es run` would use, or the one of RUN, as YAML that --config reads.
+    """Print the settings of the next run, or those of RUN, as YAML.
 
-    A comment says where a value comes from that isn't a default: the file and line, the variable, the option, the run.
-    Secrets are shown as ***.
+    --config reads this YAML. A comment names the source of each value that isn't a default: the file and line, the
+    variable, the option, the run. Secrets are shown as ***.
     """
     from agent0es.configuration import loaded
     from agent0es.configuration_reference import as_yaml
@@ -56,7 +58,7 @@ def show_command(
 
 @config_group.command("schema")
 def schema_command() -> None:
-    """Print the JSON schema of the configuration, for editors and other programs."""
+    """Print the JSON schema of the settings, for editors."""
     from agent0es.configuration import Configuration
 
     write_lines(json.dumps(Configuration.model_json_schema(), indent=2).split("\n"))
@@ -64,7 +66,7 @@ def schema_command() -> None:
 
 @config_group.command("reference")
 def reference_command() -> None:
-    """Print the page docs/settings.md: every key with its default, its range and its meaning."""
+    """Print docs/settings.md: every key, its default and meaning."""
     from agent0es.configuration_reference import reference
 
     write_lines(reference().splitlines())

@@ -1,4 +1,4 @@
-"""`agent0es events`: the events of a run, those of one task or attempt, and those to come."""
+"""`agent0es events`: the events of a run, of one task or of one attempt, also as they are appended."""
 
 import sys
 import time
@@ -30,10 +30,10 @@ INTERRUPTED = 130
 @run_argument
 @store_option
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type, e.g. TaskProposed; repeatable.")
-@click.option("--task", type=click.IntRange(min=1), help="Only events of this task and of the attempts at it.")
+@click.option("--task", type=click.IntRange(min=1), metavar="N", help="Only events of this task and its attempts.")
 @click.option("--attempt", metavar="ATTEMPT", help="Only events of this attempt, e.g. 12/0, with its reward.")
-@click.option("--after", type=click.IntRange(min=0), help="Only events after this position.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--after", type=click.IntRange(min=0), metavar="POSITION", help="Only events after this position.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N events.")
 @click.option(
     "--follow", is_flag=True, help="Show events as they are appended, until the run is completed or Ctrl-C is pressed."
 )
@@ -49,10 +49,10 @@ def events_command(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """List the events of RUN (its name, a prefix of it, or `latest`) in order.
+    """List the events of a run, or follow them as they come.
 
-    --follow begins with the next event to come, or after the position that --after names; --after 0 shows all of them
-    first.
+    RUN is a run's name, a prefix of it, or `latest`, the default. --follow starts with the next new event; with
+    --after 0 it shows all earlier ones first.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.errors import QueryError
@@ -99,7 +99,7 @@ def _chooser(run: str, types: set[str], task: int | None, attempt: str | None) -
 
 
 def _check_place(log: "EventLog", run: str, task: int | None, attempt: str | None) -> None:
-    """Raise UnknownName for a task or an attempt of which the run has no event."""
+    """Raise UnknownName for a task or an attempt without an event in the run."""
     from agent0es.errors import UnknownName, nearest
     from agent0es.provenance.whole import attempt_names
 
@@ -111,7 +111,7 @@ def _check_place(log: "EventLog", run: str, task: int | None, attempt: str | Non
 
 
 def _follow(log: "EventLog", run: str, after: int) -> "Iterator[Recorded]":
-    """Events of the run after a position and those to come, until it is completed and nobody drives it any more."""
+    """Events of the run after a position, also new ones, until it is completed and no process drives it any more."""
     completed = any(log.read(run=run, types=["RunCompleted"], limit=1))
     told = False
     while True:
@@ -123,7 +123,7 @@ def _follow(log: "EventLog", run: str, after: int) -> "Iterator[Recorded]":
         if completed and not driven:
             return
         if not driven and not told:
-            click.echo(printable(f"No process drives run {run} now; waiting for events. Ctrl-C ends this."), err=True)
+            click.echo(printable(f"Run {run} is not running now; waiting for events. Press Ctrl-C to stop."), err=True)
             told = True
         time.sleep(POLL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""`agent0es export`: what the log holds, in files for other programs."""
+"""`agent0es export`: data of the log in files for other programs."""
 
 from pathlib import Path
 
@@ -11,21 +11,23 @@ from agent0es.files import replacing
 
 @click.group("export")
 def export_group() -> None:
-    """Write what the log holds into files for other programs."""
+    """Export data of the log for other programs."""
 
 
 @export_group.command("trajectories")
 @run_argument
 @store_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
 @click.option(
-    "--include-retracted", is_flag=True, help="Export what was retracted too; `retracted` is true in those records."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write; default: standard output."
+)
+@click.option(
+    "--include-retracted", is_flag=True, help="Include what was retracted; `retracted` is true in those records."
 )
 def trajectories_command(run: str, store: Path, output: Path | None, include_retracted: bool) -> None:
-    """Export the rewarded attempts of RUN as JSON lines: task, solution, verification, rewards, timestamp.
+    """Export the rewarded attempts of a run as JSON lines.
 
-    RUN is the run's name, a prefix of it, or `latest`; a fork's past comes first. Attempts at held-out problems are
-    left out, and so is what was retracted.
+    RUN is a run's name, a prefix of it, or `latest`, the default. A line has task, solution, verification, rewards and
+    timestamp. A fork's past comes first. Attempts at held-out problems and what was retracted are left out.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.log import History

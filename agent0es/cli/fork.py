@@ -1,4 +1,4 @@
-"""`agent0es fork`: a new run that goes on from any event of another one."""
+"""`agent0es fork`: a new run that continues from any event of another one."""
 
 import asyncio
 from pathlib import Path
@@ -14,12 +14,23 @@ from agent0es.cli.run import drive_and_report
 @click.command("fork")
 @run_argument
 @store_option
-@click.option("--at", "position", type=click.IntRange(min=1), required=True, help="The last event that both share.")
+@click.option(
+    "--at",
+    "position",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="POSITION",
+    help="The last event that both runs share.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
 @click.option("--no-run", is_flag=True, help="Only create it; `agent0es run --resume` starts it later.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...], no_run: bool, as_json: bool) -> None:
-    """Start a run whose past is RUN up to a position, with other settings from there on. RUN stays as it is."""
+    """Start a run that continues another one, with other settings.
+
+    RUN is a run's name, a prefix of it, or `latest`, the default. The new run has the past of RUN up to --at. RUN
+    itself is not changed.
+    """
     from agent0es.bootstrap import check, fork_run, new_run_name, open_store, resolve_run
     from agent0es.history.forking import fork_configuration
     from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
@@ -40,4 +51,5 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
         click.echo(json_line({"run": child, "parent": parent, "position": position}))
     else:
         resume = command(store, "run", "--resume", child)
-        click.echo(printable(f"Run {child} goes on from event {position} of {parent}. Start it with: {resume}"))
+        click.echo(printable(f"Run {child} continues from event {position} of {parent}."))
+        click.echo(printable(f"Start it with: {resume}"))

@@ -1,4 +1,4 @@
-"""Commands that are shown to the user to go on with: they name the store in use, so that they work as they stand."""
+"""Commands that messages suggest: they name the store in use, so that they can be pasted."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ _STORE = "agent0es.store"
 
 
 def command(store: Path, *words: str) -> str:
-    """`agent0es` with the words and the store in use, quoted for a shell: to be pasted."""
+    """`agent0es` with the words and the store in use, quoted for a shell."""
     return shlex.join(("agent0es", *words, *store_words(store)))
 
 
@@ -23,7 +23,7 @@ def store_words(store: Path) -> tuple[str, ...]:
 
 
 def remember_store(ctx: click.Context, param: click.Parameter, store: Path) -> Path:
-    """Callback of `--store`: errors that are told later can name it."""
+    """Callback of `--store`: later errors can name it."""
     ctx.meta[_STORE] = store
     return store
 

@@ -1,6 +1,6 @@
-"""How a table becomes lines: aligned as it is where there is room, else folded, else one record after the other.
+"""How a table becomes lines: aligned where there is room, else folded, else one record after the other.
 
-Nothing is ever cut. Numbers, times and words (names, hashes, paths) stay whole; only free text folds, at its spaces.
+Nothing is ever cut. Numbers, times and words (names, hashes, paths) are not broken; only free text folds, at spaces.
 When even that does not fit, each row becomes a record of `name  value` lines, as psql does it with `\\x auto`.
 """
 
@@ -56,7 +56,7 @@ def fits(columns: Sequence[Column], width: int) -> bool:
 
 
 def fold(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns, broken at spaces. A longer word has a line to itself, whole."""
+    """The text in lines of at most `width` columns, broken at spaces. A longer word has a line to itself."""
     if cell_len(text) <= width:
         return [text]
     lines: list[str] = []

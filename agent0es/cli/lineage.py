@@ -1,4 +1,4 @@
-"""`agent0es lineage`: from an adapter back to what it was made of, from a task forward to what it went into."""
+"""`agent0es lineage`: from an adapter back to what it was trained on, from a task forward to what it was used for."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,22 +26,22 @@ USED = {"now": "in use now", "earlier": "in use earlier", "never": "never in use
 @click.argument("what", metavar="ADAPTER|TASK")
 @click.option("--run", metavar="RUN", help="The run: its name or a prefix of it.  [default: latest]")
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="Show at most so many attempts.  [default: 20; all with --json]"
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N attempts.  [default: 20; all with --json]"
 )
 @store_option
 @json_option
 def lineage_command(what: str, run: str | None, limit: int | None, store: Path, as_json: bool) -> None:
-    """Show what an adapter was made of, or what a task went into.
+    """Show what an adapter was trained on, or what used a task.
 
-    ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. For an adapter its
-    files are compared with the hashes in the log, and the exit code is 1 when one of them is another.
+    ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. An adapter's files
+    are compared with the hashes in the log; the exit code is 1 when one of them differs.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
 
     named_run, slash, name = what.rpartition("/")
     if slash and run is not None:
-        raise click.UsageError(f"{what!r} names a run, and --run too; leave one of them out")
+        raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
     with open_store(store) as log:
         run = resolve_run(log, named_run or run or "latest")
         is_task = name.isdecimal()
@@ -59,7 +59,7 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
 def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
     dataset, training = found["dataset"], found["training"]
     settings = None if training is None else " ".join(f"{key}={value}" for key, value in training["settings"].items())
-    tainted = f"by what was retracted since: {', '.join(found['tainted_by'])}" if found["tainted_by"] else None
+    tainted = f"trained on what was retracted since: {', '.join(found['tainted_by'])}" if found["tainted_by"] else None
     write_lines(
         [printable(f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {USED[found['serving']]}")]
     )
@@ -93,11 +93,11 @@ def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
     all_of_it = ("lineage", str(found["task"]), "--run", found["run"])
     write_lines(_attempts(found["attempts"], {found["task"]: found["family"]}, limit, store, all_of_it))
     if not found["adapters"]:
-        write_lines(["", "No dataset holds it."])
+        write_lines(["", "It is in no dataset."])
         return
     write_lines([""])
     write_table(
-        ["adapter", "iteration", "holds", "trained", "status", "in use"],
+        ["adapter", "iteration", "attempts", "trained", "status", "in use"],
         [
             [
                 row["adapter"],
@@ -109,7 +109,7 @@ def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
             ]
             for row in found["adapters"]
         ],
-        "Datasets that hold it, and their adapters",
+        "Datasets with it, and their adapters",
     )
     _write_scores(found["adapters"])
 
@@ -152,8 +152,8 @@ def _write_scores(adapters: Sequence[Mapping[str, Any]]) -> None:
 def _verdict(check: Mapping[str, Any]) -> str:
     match check["verdict"]:
         case "same":
-            return "the same as in the log"
+            return "matches the log"
         case "different":
-            return f"NOT what the log says: sha256 {check['found']}, recorded {check['recorded']}"
+            return f"differs from the log: sha256 {check['found']}, recorded {check['recorded']}"
         case verdict:
             return f"{verdict}; recorded sha256 {check['recorded']}"

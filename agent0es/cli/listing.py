@@ -13,9 +13,9 @@ INDENT = 4
 def write_listing(
     columns: Sequence[str], rows: Sequence[Sequence[str | None]], texts: Sequence[str], name: str
 ) -> None:
-    """Rows in columns, of which nothing is cut, each with the first line of its text; `name` heads those.
+    """Rows in columns, each with the first line of its text; `name` is the heading of the texts.
 
-    Only the texts are shortened. Without a terminal each row is one line.
+    Only the texts are shortened, nothing else is cut. Without a terminal each row is one line.
     """
     cells = [[printable(cell or "") for cell in row] for row in rows]
     lines = _aligned([list(columns), *cells])

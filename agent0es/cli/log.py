@@ -1,4 +1,4 @@
-"""`agent0es log`: proof that the log is what was written, and the log in a file."""
+"""`agent0es log`: verify the log, make checkpoints of it, export and import it."""
 
 import sys
 from pathlib import Path
@@ -13,29 +13,37 @@ if TYPE_CHECKING:
     from agent0es.log.checkpoint import Checkpoint, Key
 
 FOUND = 1
-"""Exit code when the log is not what was written."""
+"""Exit code when the log has been altered."""
 
 
 @click.group("log")
 def log_group() -> None:
-    """Verify, sign, export and import the log itself."""
+    """Verify, sign, export and import the log."""
 
 
 key_option = click.option(
-    "--key", type=click.Path(path_type=Path), help="File of the key; by default checkpoint.key in the store."
+    "--key", type=click.Path(path_type=Path), metavar="FILE", help="The key.  [default: checkpoint.key in the store]"
 )
 
 
 @log_group.command("verify")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Hold the log against this earlier checkpoint.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare the log with this earlier checkpoint.",
+)
 @key_option
-@click.option("--export", type=click.Path(path_type=Path), help="Verify an exported file, without any store.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="FILE", help="Verify an exported file instead of the store."
+)
 @store_option
 @json_option
 def verify_command(checkpoint: Path | None, key: Path | None, export: Path | None, store: Path, as_json: bool) -> None:
-    """Recompute every hash of the log. Exit code 1, and the first bad position, when it is not what was written.
+    """Recompute every hash, to find out if the log has been altered.
 
-    A log that was cut off at its end, or written anew as a whole, needs a checkpoint to be found out.
+    If it has, the first bad position is shown and the exit code is 1. It takes a checkpoint to find out that the end
+    was cut off or that everything was rewritten.
     """
     from agent0es.bootstrap import open_store
     from agent0es.log.transfer import verify_export
@@ -54,13 +62,16 @@ def verify_command(checkpoint: Path | None, key: Path | None, export: Path | Non
 @log_group.command("checkpoint")
 @click.option("--sign", is_flag=True, help="Sign it with Ed25519; the key is made on first use.")
 @key_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write; default: standard output."
+)
 @store_option
 @json_option
 def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store: Path, as_json: bool) -> None:
-    """Verify the log and write what stands for all of it: origin, size and root hash.
+    """Verify the log and write a checkpoint of it.
 
-    Keep checkpoints, and the public key, where those who can change the log can't change them.
+    A checkpoint has the log's origin, size and root hash. Keep checkpoints and the public key
+    where those who can change the log can't change them.
     """
     from agent0es.bootstrap import open_store
     from agent0es.log import checkpoint as notes
@@ -86,11 +97,11 @@ def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store:
 
 
 @log_group.command("export")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", required=True, help="File to write.")
 @store_option
 @json_option
 def export_command(output: Path, store: Path, as_json: bool) -> None:
-    """Write the whole log into a file of JSON lines that verifies without its database."""
+    """Export the log as JSON lines that verify without the database."""
     from agent0es.bootstrap import open_store
 
     with open_store(store) as log:
@@ -103,7 +114,10 @@ def export_command(output: Path, store: Path, as_json: bool) -> None:
 @store_option
 @json_option
 def import_command(file: Path, store: Path, as_json: bool) -> None:
-    """Put an exported log into an empty store. It is verified first, and its hashes stay the same."""
+    """Import an exported log into an empty store.
+
+    It is verified first, and its hashes stay the same.
+    """
     from agent0es.bootstrap import open_store
     from agent0es.errors import StoreError
     from agent0es.log.transfer import verify_export
@@ -121,9 +135,9 @@ def _tell(report: "ChainReport", as_json: bool) -> None:
         values = {"ok": report.ok, "events": report.events, "texts": report.texts, "head": report.chain_hash}
         write_lines([json_line({**values, "first_bad": report.first_bad, "problem": report.problem or None})])
     elif report.ok:
-        write_lines([f"ok: {report.events} events and {report.texts} texts, head {report.chain_hash}"])
+        write_lines([f"ok: {report.events} events and {report.texts} texts, last hash {report.chain_hash}"])
     else:
-        write_lines([printable(f"NOT as it was written: {report.finding}")])
+        write_lines([printable(f"The log has been altered: {report.finding}")])
 
 
 def _known(file: Path, key: Path | None, store: Path) -> "Checkpoint":
@@ -143,7 +157,7 @@ def _signing_key(file: Path | None, store: Path) -> "Key":
     default = store / notes.KEY_FILE
     if file is None and not default.exists():
         key = notes.make_key(default)
-        made = f"Made the key {default}; keep a copy of {notes.public_file(default)} elsewhere"
+        made = f"Created the key {default}; keep a copy of {notes.public_file(default)} elsewhere"
         click.echo(printable(made), err=True)
         return key
     key = notes.read_key(file or default)

@@ -35,7 +35,7 @@ FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 
 
 class Commands(click.Group):
-    """All commands. An error that names a command to go on with names the store in use too."""
+    """All commands. Where an error suggests a command, the store in use is added to it."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -49,7 +49,10 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="agent0es")
 def cli() -> None:
-    """The flight recorder for self-evolving agents."""
+    """The flight recorder for self-evolving agents.
+
+    Start with `agent0es run`, then look with `agent0es show`. Add --help to any command; docs/commands.md has examples.
+    """
 
 
 cli.add_command(run_command)

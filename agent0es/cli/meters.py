@@ -1,4 +1,4 @@
-"""How far a piece of work is: a bar on a terminal, a line now and then elsewhere, nothing where JSON is written."""
+"""Progress: a bar on a terminal, a line now and then elsewhere, nothing where JSON is written."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ class Meter(Protocol):
     """Shows how far a piece of work is."""
 
     def show(self, what: str, done: int, total: int | None, note: str) -> None:
-        """`done` of `total` units of the work `what`; None: nobody knows how many. A new name begins anew."""
+        """`done` of `total` units of the work `what`; None: not known. A new name starts a new bar."""
         ...
 
     def close(self) -> None: ...
 
 
 class Bars:
-    """A bar with the time that it took and the time that is left. It moves by itself, also while nothing is told."""
+    """A bar with the time it took and the time left. It moves by itself, also between updates."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -1,4 +1,4 @@
-"""What commands share: the options that all of them take, and how rows and texts are printed.
+"""What commands share: common options, and how rows and texts are printed.
 
 Texts of models are hostile: a terminal obeys what is written to it. So no character that is not printable, that is not
 seen (variation selectors, fillers), or that is a fourth mark on one letter reaches the output: tables show it as an
@@ -44,14 +44,15 @@ FREE_TEXT = (str, dict, list, tuple)
 store_option = click.option(
     "--store",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     default=Path("store"),
     envvar="AGENT0ES_STORE",
     show_default=True,
     callback=remember_store,
-    help="Folder of the runs.",
+    help="Folder with the runs.",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def printable(text: str) -> str:
@@ -78,14 +79,14 @@ def terminal_width() -> int | None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write line by line as they come. What a terminal would obey is shown as an escape, whoever forgot it."""
+    """Write line by line as they come. What a terminal would obey is shown as an escape."""
     for line in lines:
         sys.stdout.write((line if line.isprintable() else printable(line)) + "\n")
     sys.stdout.flush()  # here, where click turns a broken pipe into a quiet end
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table: fitted to the terminal, else aligned. Numbers to the right; nothing is cut."""
+    """A table: fitted to the terminal, else aligned. Numbers stand to the right; nothing is cut."""
     write_lines(table_lines(columns, rows, title, terminal_width()))
 
 

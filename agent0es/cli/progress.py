@@ -1,4 +1,4 @@
-"""What a user sees while a run goes on: bars and tables on a terminal, lines elsewhere, JSON lines for machines."""
+"""What a user sees during a run: bars and tables on a terminal, lines elsewhere, JSON lines for machines."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from agent0es.handlers.evaluate import splits_of
 from agent0es.log import Recorded
 
 QUIET_SECONDS = 2.0
-"""After so long without an event a user is told what is waited for."""
+"""After this time without an event the user is told what the run waits for."""
 
 
 class Reporter:
@@ -43,11 +43,11 @@ class Reporter:
         self._console = Console()
         self._tally = Tally()
         self._began = time.time()
-        """Earlier events are read from the log by a resumed run, and do not happen now."""
+        """A resumed run reads earlier events from the log; they do not happen now."""
         self._tokens = self._proposed = self._answered = 0
         self._reason: str | None = None
         self._more = 0
-        """Why attempts are repeated just now, and how many besides the one that was named."""
+        """Why attempts are retried just now, and how many besides the one that was named."""
         self._problems: dict[str, int] = {}
         self._domain_of: dict[str, str] = {}
         self._shown: ev.AdapterEvaluated | None = None
@@ -77,7 +77,7 @@ class Reporter:
             self._print([printable(text)])
 
     def wait(self, what: str) -> None:
-        """Say what is waited for, where nothing has happened for a while."""
+        """Say what the run waits for when nothing has happened for a while."""
         if self._work[0] and what and time.monotonic() - self._last > QUIET_SECONDS:
             with self._telling():
                 self._meter.show(*self._work, what)
@@ -139,7 +139,7 @@ class Reporter:
                 self._again(event)
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
-                self.say(f"{what} is tried again: {event.error}")
+                self.say(f"{what} is retried: {event.error}")
             case ev.HandlerFailed():
                 self.say(f"{event.handler} failed: {event.error}")
             case _:
@@ -152,11 +152,11 @@ class Reporter:
             return
         self._say_more()
         self._reason = event.reason
-        self.say(f"Attempt {event.attempt} is repeated as {event.retried_as}: {event.reason}")
+        self.say(f"Attempt {event.attempt} is retried as {event.retried_as}: {event.reason}")
 
     def _say_more(self) -> None:
         if self._more:
-            self.say(f"{self._more} more attempts are repeated for the same reason")
+            self.say(f"{self._more} more attempts are retried for the same reason")
         self._reason, self._more = None, 0
 
     def training(self, progress: Mapping[str, Any]) -> None:
@@ -169,7 +169,7 @@ class Reporter:
         self._meter.close()
 
     def summary(self, state: RunState) -> None:
-        """What was gained, and where everything lies."""
+        """The result, and where the files are."""
         run, store = self._run, self._store
         evaluated = [t.evaluated for t in self._tally.iterations if t.evaluated is not None]
         in_use = state.serving["student"]
@@ -201,8 +201,8 @@ class Reporter:
         what = "verified solutions" if event.role == "student" else "accepted proposals"
         if event.examples < least:
             self.say(
-                f"{event.adapter} is not trained; {what} to learn from: {event.examples}, "
-                f"training.minimum_examples: {least}. More --tasks give more."
+                f"{event.adapter} is not trained: {event.examples} {what}, "
+                f"and training.minimum_examples is {least}. Use more --tasks."
             )
             return
         self.say(f"Training {event.adapter} on {event.examples} {what} from {len(event.per_family)} families")
@@ -213,7 +213,7 @@ class Reporter:
         if not self._configuration.training.roles:
             return "training.roles is empty"
         outcomes = [tally.outcome for tally in self._tally.iterations if tally.outcome]
-        return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice did not come so far"
+        return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice has not ended"
 
     def _show(self, what: str, done: int, total: int | None, note: str) -> None:
         if what != self._work[0]:
@@ -245,7 +245,7 @@ class Reporter:
     def _iteration_tables(
         self, ended: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed | None = None
     ) -> None:
-        """What the iteration came to; `ended` is what became of its adapter, where one was to be trained."""
+        """The result of the iteration; `ended` is the last event of its adapter, where one was to be trained."""
         current = self._tally.current
         assert current is not None
         if self._json:
@@ -263,7 +263,7 @@ class Reporter:
             self.say(f"student-{current.iteration}: {current.outcome}{why}")
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
-        """What became of an adapter that was trained anew after the run; its scores are in the summary."""
+        """The result of an adapter that was retrained after the run; its scores are in the summary."""
         outcome = {"AdapterPromoted": "promoted", "AdapterRejected": "not promoted", "TrainingFailed": "not trained"}
         if not self._json:
             self.say(f"{event.adapter}: {outcome[event.type]}, {event.reason}")

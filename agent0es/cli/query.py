@@ -1,4 +1,4 @@
-"""`agent0es runs` and `show`: looking at what the log holds. Neither writes to it."""
+"""`agent0es runs` and `show`: they read the log and never write to it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def runs_command(store: Path, as_json: bool) -> None:
-    """List the runs of the store: how each stands, what it came to, and which adapter answers as the student.
+    """List the runs: status, solve rate and the adapter in use.
 
     A run is running (a process drives it now), completed, interrupted, failed (an error stopped it), or not started
     (a fork that was only created).
@@ -49,10 +49,12 @@ def runs_command(store: Path, as_json: bool) -> None:
 @click.option(
     "--run", metavar="RUN", help="The run of ATTEMPT or --task: its name or a prefix of it.  [default: latest]"
 )
-@click.option("--task", type=click.IntRange(min=1), help="Show this task with its attempts.")
+@click.option("--task", type=click.IntRange(min=1), metavar="N", help="Show this task with its attempts.")
 @store_option
-@click.option("--at", "position", type=click.IntRange(min=1), help="The state as it was after the event there.")
-@click.option("--time", "moment", metavar="TIME", help="The state as it was then: ISO 8601, UTC unless it says else.")
+@click.option(
+    "--at", "position", type=click.IntRange(min=1), metavar="POSITION", help="Show the state after this event."
+)
+@click.option("--time", "moment", metavar="TIME", help="Show the state at this time: ISO 8601, UTC by default.")
 @json_option
 def show_command(
     what: str | None,
@@ -63,16 +65,16 @@ def show_command(
     moment: str | None,
     as_json: bool,
 ) -> None:
-    """Show how a run is going or how it was, one answer as a whole, or one task.
+    """Show a run, one answer in full, or one task.
 
-    What has a slash in it is an ATTEMPT: 12/0 of practice, eval/student-1/17 at a held-out problem. Anything else is a
-    RUN: its name, a prefix of it, or `latest`, which is the default.
+    An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem. Anything else is
+    a RUN: its name, a prefix of it, or `latest`, the default.
     """
     attempt = what if what is not None and "/" in what else None
     if attempt is None and what is not None and run is not None:
-        raise click.UsageError(f"{what!r} names a run, and --run too; leave one of them out")
+        raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
     if attempt is not None and task is not None:
-        raise click.UsageError("an attempt and --task name two things; leave one of them out")
+        raise click.UsageError("an attempt and --task can't be shown together; leave one out")
     at_a_time = position is not None or moment is not None
     if at_a_time and (attempt is not None or task is not None):
         raise click.UsageError("--at and --time show the state of a run; leave out the attempt or the task")
@@ -133,7 +135,7 @@ def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as
 
 
 def _find_problem(log: "EventLog", found: "dict[str, Any]") -> None:
-    """Add the held-out problem to an attempt's record, or why it is not known. It must be the one that was read."""
+    """Add the held-out problem to an attempt's record, or why it is not known. It must be the one in the prompt."""
     from agent0es.bootstrap import held_out_task
     from agent0es.errors import UserError
 
@@ -150,7 +152,7 @@ def _find_problem(log: "EventLog", found: "dict[str, Any]") -> None:
 
 
 def _show_state(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
-    """The state as it was, folded from the nearest snapshot."""
+    """The state at a position or time, folded from the nearest snapshot."""
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.cli.show import write_view
     from agent0es.errors import QueryError
@@ -159,7 +161,7 @@ def _show_state(run: str, store: Path, position: int | None, moment: str | None,
     from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
 
     if position is not None and moment is not None:
-        raise QueryError("--at and --time both name a place; leave one out")
+        raise QueryError("--at and --time both name a point of the log; leave one out")
     with open_store(store) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
         name = resolve_run(log, run)
         if moment is not None:

@@ -1,4 +1,4 @@
-"""`agent0es replay`: a run once more, from its log alone."""
+"""`agent0es replay`: replay a run from its log alone."""
 
 import asyncio
 import sys
@@ -40,11 +40,11 @@ class Speed(click.ParamType[float]):
 @click.command("replay")
 @run_argument
 @store_option
-@click.option("--from", "first", type=click.IntRange(min=1), help="Begin at this position.")
-@click.option("--to", "last", type=click.IntRange(min=1), help="End at this position.")
-@click.option("--speed", type=Speed(), default="max", show_default=True, help="Times the original speed, or max.")
-@click.option("--verify", is_flag=True, help="Recompute every decision instead, and compare it with the log.")
-@click.option("--novelty", is_flag=True, help="With --verify: novelties too, which takes the embedding model.")
+@click.option("--from", "first", type=click.IntRange(min=1), metavar="POSITION", help="Begin at this position.")
+@click.option("--to", "last", type=click.IntRange(min=1), metavar="POSITION", help="End at this position.")
+@click.option("--speed", type=Speed(), default="max", show_default=True, help="Multiple of the original speed, or max.")
+@click.option("--verify", is_flag=True, help="Recompute every decision and compare it with the log.")
+@click.option("--novelty", is_flag=True, help="With --verify: novelties too, which loads the embedding model.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def replay_command(
     run: str,
@@ -56,21 +56,21 @@ def replay_command(
     novelty: bool,
     as_json: bool,
 ) -> None:
-    """Replay a run's events, one a line, or prove that its decisions follow from its log.
+    """Replay a run's events, or recompute and check its decisions.
 
-    No model, no tool and no network is used. With --verify the exit code is 1 at the first decision that does not match
-    the log.
+    RUN is a run's name, a prefix of it, or `latest`, the default. No model, no tool and no network is used. --verify
+    stops with exit code 1 at the first decision that does not match the log.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.errors import QueryError
     from agent0es.history.timeline import timeline
 
     if novelty and not verify:
-        raise QueryError("--novelty goes with --verify")
+        raise QueryError("--novelty needs --verify")
     if verify and (first is not None or last is not None):
-        raise QueryError("--verify reads a run from its beginning; leave --from and --to out")
+        raise QueryError("--verify reads a run from its beginning; leave out --from and --to")
     if first is not None and last is not None and first > last:
-        raise QueryError(f"--from {first} comes after --to {last}; exchange them")
+        raise QueryError(f"--from {first} comes after --to {last}; swap them")
     with open_store(store) as log:
         name = resolve_run(log, run)
         if not verify:
@@ -88,7 +88,7 @@ def replay_command(
 
 
 class Pace:
-    """Lets time pass as it passed, `speed` times as fast."""
+    """Waits between events as the run did, `speed` times as fast."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
@@ -153,7 +153,7 @@ def _write_report(report: "Report", as_json: bool) -> None:
     write_lines(
         [
             f"{difference.kind} at event {difference.position} ({printable(difference.stream)}) does not match what "
-            f"follows from the events before it; {checked} decisions before it do",
+            f"follows from the events before it; {checked} decisions before it match",
             f"  in the log  {difference.log_hash}  {printable(difference.log)}",
             f"  recomputed  {difference.recomputed_hash}  {printable(difference.recomputed)}",
         ]

@@ -35,17 +35,20 @@ SPARKLINE_WIDTH = 32
 @run_argument
 @store_option
 @click.option(
-    "--queries", type=click.Path(path_type=Path), help="Folder with .sql files to show instead of the built-in ones."
+    "--queries",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with .sql files to show instead of the built-in ones.",
 )
 @click.option(
-    "--save", type=click.Path(path_type=Path), help="Write the built-in .sql files into this folder, to change."
+    "--save", type=click.Path(path_type=Path), metavar="DIR", help="Copy the built-in .sql files into this folder."
 )
 @json_option
 def report_command(run: str, store: Path, queries: Path | None, save: Path | None, as_json: bool) -> None:
-    """Show RUN (its name, a prefix of it, or `latest`) in figures: tasks, solve rates, tools, rewards, losses, latency.
+    """Show a run in figures: solve rates, tools, rewards, latency.
 
-    Each table is a saved query. `--save DIR` writes them out; change them, add some, and show yours with
-    `--queries DIR`. $run in a query stands for the run.
+    RUN is a run's name, a prefix of it, or `latest`, the default. Each table is a saved query. `--save DIR` copies the
+    queries; edit them, add your own, and show them with `--queries DIR`. In a query, $run is the run.
     """
     from agent0es.bootstrap import resolve_run
     from agent0es.projections.reports import saved_queries
@@ -106,7 +109,7 @@ def _drawn(value: Any) -> Any:
 
 
 def bars(values: Sequence[float | None], longest: int = BAR_WIDTHS[0]) -> list[str]:
-    """A bar for each value, the longest so wide; none for what is missing or negative."""
+    """A bar for each value, the longest `longest` wide; none for missing and negative values."""
     largest = max((value for value in values if value is not None), default=0)
     lengths = [round(8 * longest * value / largest) if value and value > 0 and largest else 0 for value in values]
     return ["█" * (length // 8) + EIGHTHS[length % 8].strip() for length in lengths]
@@ -131,7 +134,7 @@ def _save(folder: Path) -> None:
             with (folder / name).open("x", encoding="utf-8") as file:
                 file.write(text)
     except FileExistsError as error:
-        raise StoreError(f"{error.filename}: is there already; name another folder with --save") from None
+        raise StoreError(f"{error.filename}: already exists; name another folder with --save") from None
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror or error}; name another folder with --save") from None
     write_lines([f"Saved queries are in {folder}; show them with --queries {folder}"])

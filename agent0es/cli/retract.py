@@ -1,4 +1,4 @@
-"""`agent0es retract`: declaring a task or an attempt bad."""
+"""`agent0es retract`: mark a task or an attempt as bad."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,15 @@ from agent0es.cli.output import json_line, json_option, printable, store_option,
 
 @click.command("retract")
 @click.argument("what", metavar="TASK|ATTEMPT")
-@click.option("--reason", required=True, help="Why; it is kept in the log.")
+@click.option("--reason", required=True, help="Why. It is kept in the log.")
 @run_option
 @store_option
 @json_option
 def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool) -> None:
-    """Declare a task (12) with its attempts, or one attempt (12/0), bad, and list what it tainted.
+    """Mark a task or an attempt as bad, and list what it tainted.
 
-    Nothing is deleted: the log gets an event, and datasets that are built later leave out what it names.
+    A task (12) is retracted with its attempts, an attempt (12/0) alone. Nothing is deleted: the log gets an event, and
+    later datasets leave out what was retracted.
     """
     from agent0es.bootstrap import open_store, resolve_run
     from agent0es.log import NewEvent
@@ -39,7 +40,7 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
     kind = "Attempt" if "/" in what else "Task"
     write_lines([f"{kind} {what} of run {printable(run)} is retracted; datasets built from now on leave it out."])
     if not found:
-        write_lines(["No dataset holds it, so no adapter learnt from it."])
+        write_lines(["It is in no dataset, so no adapter was trained on it."])
         return
     write_table(
         ["tainted", "iteration", "examples", "retracted", "status", "in use"],

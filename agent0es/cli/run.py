@@ -1,4 +1,4 @@
-"""`agent0es run`: start a run, or take up one that was interrupted."""
+"""`agent0es run`: start a run, or resume one that was interrupted."""
 
 import asyncio
 import signal
@@ -28,11 +28,13 @@ INTERRUPTED = 130
 
 @click.command("run")
 @store_option
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; configs/ has examples.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. execution.attempts=6.")
-@click.option("--iterations", type=int, help="Rounds of practice, training and evaluation.")
-@click.option("--tasks", type=int, help="Tasks per iteration.")
-@click.option("--domains", metavar="A,B", help="Task domains to practise, e.g. math,logic; --set curriculum.domains.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="YAML file; configs/ has examples."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key; repeatable.")
+@click.option("--iterations", type=int, metavar="N", help="Rounds of practice, training and evaluation.")
+@click.option("--tasks", type=int, metavar="N", help="Tasks per iteration.")
+@click.option("--domains", metavar="A,B", help="Task domains to practise, e.g. math,logic.")
 @click.option("--resume", metavar="RUN", help="Resume an interrupted run: its name, a prefix of it, or `latest`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def run_command(
@@ -45,7 +47,11 @@ def run_command(
     resume: str | None,
     as_json: bool,
 ) -> None:
-    """Let a model practise, train on what it got right, and measure what that gained."""
+    """Start a run (practise, train, measure), or resume one.
+
+    The teacher proposes tasks, the student practises them, an adapter is trained on what was right, and held-out
+    problems show what it gained. --set takes any key of docs/settings.md, e.g. --set execution.attempts=6.
+    """
     from agent0es.bootstrap import check, new_run_name, open_store, start_run
     from agent0es.cli.meters import announced
     from agent0es.configuration import load_configuration
@@ -78,12 +84,12 @@ def domain_names(text: str) -> list[str]:
 
     names = [name.strip() for name in text.strip().removeprefix("[").removesuffix("]").split(",")]
     if not all(names):
-        raise ConfigurationError("--domains names a domain that is empty; write e.g. --domains math,logic")
+        raise ConfigurationError("--domains has an empty name in it; write e.g. --domains math,logic")
     return names
 
 
 def _resume(store: Path, wanted: str, as_json: bool) -> None:
-    """Drive an interrupted run to its end; of one that is at its end, say so at once."""
+    """Drive an interrupted run to its end; report a completed one at once."""
     from agent0es.bootstrap import configuration_of, open_store, resolve_run
 
     with open_store(store) as log:  # which makes no store
@@ -95,7 +101,7 @@ def _resume(store: Path, wanted: str, as_json: bool) -> None:
 
 
 def _is_over(store: Path, log: "EventLog", run: str, as_json: bool) -> bool:
-    """Whether nothing of the run is left to do; what it came to is told then. Nothing is opened for that."""
+    """Whether the run has nothing left to do; then its result is shown. No model or tool is opened for that."""
     from agent0es.bootstrap import configuration_of
     from agent0es.cli.progress import Reporter
     from agent0es.domain.run import RunState, evolve

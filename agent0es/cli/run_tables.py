@@ -8,9 +8,9 @@ from agent0es.domain import events as ev
 
 ARM_NAMES = {
     "base-zero-shot": "base model, zero-shot",
-    "base-few-shot": "base model, worked examples of other families",
-    "base-few-shot-led": "the same, its answer begun with `Action: python[`",
-    "base-own-shots": "base model, worked examples of the same family",
+    "base-few-shot": "base model, few-shot (other families)",
+    "base-few-shot-led": "base model, few-shot, first words given",
+    "base-own-shots": "base model, few-shot (same family)",
 }
 SPLIT_NAMES = {"practised": "practised families, new problems", "held_out": "families never practised"}
 

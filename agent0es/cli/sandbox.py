@@ -1,4 +1,4 @@
-"""`agent0es sandbox`: what isolation this machine gives, and whether it holds."""
+"""`agent0es sandbox`: which isolation works on this machine, and whether it holds."""
 
 import asyncio
 import sys
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @click.group("sandbox")
 def sandbox_group() -> None:
-    """Say what isolates the tools on this machine, and put it to the test."""
+    """Show and test the isolation of tools on this machine."""
 
 
 @sandbox_group.command("doctor")
 @json_option
 def doctor_command(as_json: bool) -> None:
-    """Name the tier that works here, what each mechanism answered, and what to install or change.
+    """Show which isolation works here, and what to change.
 
     The exit code is 1 when no tier works.
     """
@@ -43,15 +43,15 @@ def doctor_command(as_json: bool) -> None:
 
 @sandbox_group.command("test")
 @click.option(
-    "--tier", type=click.Choice(["full", "kernel", "unsafe"]), help="Which one; the best that works here if left out."
+    "--tier", type=click.Choice(["full", "kernel", "unsafe"]), help="Tier to test; by default the best that works here."
 )
 @click.option("--attack", "wanted", multiple=True, metavar="TEXT", help="Only attacks with TEXT in their name.")
 @json_option
 def test_command(tier: str | None, wanted: tuple[str, ...], as_json: bool) -> None:
-    """Run the known attacks against the sandbox, and show what was refused.
+    """Run the known attacks against the sandbox.
 
-    The exit code is 1 when one escaped, or proved nothing. In the unsafe tier, which only bounds resources, nearly all
-    escape; what they attack there is made for the purpose.
+    The exit code is 1 when an attack escaped or proved nothing. In the unsafe tier, which only limits resources, nearly
+    all escape; there they attack targets made for the test.
     """
     outcomes = asyncio.run(_outcomes(tier, wanted))
     columns = ("attack", "row", "tier", "outcome", "denied", "detail")
@@ -73,5 +73,5 @@ async def _outcomes(tier: str | None, wanted: tuple[str, ...]) -> "list[Outcome]
 
     chosen = [attack for attack in ATTACKS if not wanted or any(text in attack.name for text in wanted)]
     if not chosen:
-        raise ConfigurationError("no attack has that in its name; without --attack all are run")
+        raise ConfigurationError("no attack has that in its name; leave out --attack to run all")
     return [outcome async for outcome in run_attacks(tier, chosen)]  # type: ignore[arg-type]

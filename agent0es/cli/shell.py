@@ -16,7 +16,7 @@ QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$\$
 """What may hold a semicolon that ends nothing."""
 
 HELP = (
-    "A statement ends with a semicolon and is one SELECT in DuckDB's dialect. Each sees what the log holds by then.",
+    "A statement ends with a semicolon and is one SELECT in DuckDB's dialect. Each sees the latest state of the log.",
     ".tables           every table and what it holds",
     ".schema [TABLE]   the columns of a table, or of all, and what they mean",
     ".quit             leave, like Ctrl-D",
@@ -24,7 +24,7 @@ HELP = (
 
 
 def shell(answer: Callable[[str], None]) -> None:
-    """Read statements from the terminal and have each answered, until the end. An error ends only its statement."""
+    """Read statements from the terminal and answer each, until the end. An error ends only its statement."""
     history = _history()
     write_lines(["Type .help for help, .quit to leave."])
     pending = ""

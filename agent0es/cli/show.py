@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def details(tables: "Projections", run: str, store: Path) -> dict[str, Any]:
-    """Everything that is shown: the run's row, its rows in other tables, and where its files lie."""
+    """Everything that is shown: the run's row, its rows in other tables, and where its files are."""
 
     def rows(sql: str) -> list[dict[str, Any]]:
         answer = tables.query(sql, [run])
@@ -64,7 +64,7 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
         {
             "iteration": "iteration",
             "tasks": "tasks",
-            "given_up": "given up",
+            "given_up": "skipped",
             "solve_rate": "solved",
             "difficulty": "difficulty",
             "student_reward": "student",
@@ -92,12 +92,12 @@ def write_view(found: Mapping[str, Any]) -> None:
     serving = {role: name or "base model" for role, name in found["serving"].items()}
     counts = (
         f"{practice['requested']} tasks requested, {practice['completed']} completed, "
-        f"{practice['given_up']} given up{solved}"
+        f"{practice['given_up']} skipped{solved}"
     )
     write_lines([f"Run {printable(found['run'])} at event {found['position']}{_when(found)}"])
     write_fields(
         [
-            ("status", f"{found['status']}, iteration {found['iteration']}, {found['phase'] or 'not begun'}"),
+            ("status", f"{found['status']}, iteration {found['iteration']}, {found['phase'] or 'not started'}"),
             ("practice", counts),
             ("in use", f"student: {serving['student']}, teacher: {serving['teacher']}"),
             ("novelty", f"{found['novelty_index_size']} tasks in the index"),
@@ -124,7 +124,7 @@ def _parent(found: Mapping[str, Any]) -> str | None:
     if found["parent"] is None:
         return None
     past = f"{found['parent']} up to event {found['forked_at']}"
-    return f"from {past}; what follows counts its own events only (the whole: --at)"
+    return f"from {past}; the figures below count only its own events (--at counts all)"
 
 
 def _when(found: Mapping[str, Any]) -> str:
@@ -138,7 +138,7 @@ def _write_summary(found: Mapping[str, Any]) -> None:
     solved = (
         "" if found["solve_rate"] is None else f", {found['solve_rate']:.1%} of {found['attempts']} attempts solved"
     )
-    given_up = f", {found['given_up']} given up" if found["given_up"] else ""
+    given_up = f", {found['given_up']} skipped (no usable proposal, or an error)" if found["given_up"] else ""
     ended = f", ended {found['ended']:%Y-%m-%d %H:%M:%S}" if found["ended"] else ""
     last = f", last event {found['last_event']:%Y-%m-%d %H:%M:%S}" if not found["ended"] else ""
     serving = (found["serving_student"] or "base model", found["serving_teacher"] or "base model")
@@ -149,7 +149,7 @@ def _write_summary(found: Mapping[str, Any]) -> None:
             ("started", f"{found['started']:%Y-%m-%d %H:%M:%S}{ended}{last} (UTC)"),
             ("tasks", f"{found['tasks']} completed{given_up}{solved}"),
             ("in use", f"student: {serving[0]}, teacher: {serving[1]}"),
-            *(("trained", reason) for reason in _untrained(found)),
+            *(("not trained", reason) for reason in _untrained(found)),
             ("events", f"{found['events']}, failures {found['failures']}"),
             ("seed", f"{found['seed']}, agent0es {found['code_version']}"),
         ]
@@ -163,14 +163,14 @@ def _write(title: str, rows: Sequence[Mapping[str, Any]], headings: Mapping[str,
 
 
 def _untrained(found: Mapping[str, Any]) -> Iterator[str]:
-    """Why nothing was trained, and so nothing evaluated, when the practice of an iteration is over."""
+    """Why nothing was trained or evaluated although the practice of an iteration has ended."""
     practised = any(row["practised"] for row in found["iterations"])
     if not practised or any(row["status"] != "failed" for row in found["adapters"]):
         return
     if not found["trains"]:
-        yield "nothing: training.roles is empty, so there was nothing to evaluate either"
+        yield "training.roles is empty; so nothing was evaluated either"
     for row in found["adapters"]:
-        yield f"not {row['adapter']}: {row['reason']}; so it was not evaluated either"
+        yield f"{row['adapter']}: {row['reason']}; so it was not evaluated"
 
 
 def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -196,7 +196,7 @@ def _write_curriculum(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _write_adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]) -> None:
-    """What became of each adapter, and which of its figures is which."""
+    """The status of each adapter, with its figures explained."""
     if rows:
         write_lines(["", "Adapters"])
     for row in rows:
@@ -204,7 +204,7 @@ def _write_adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Map
         trained = f"{row['examples']} examples, {row['steps']} steps"
         trained += "" if row["final_loss"] is None else f", final loss {row['final_loss']:.4g}"
         trained += "" if row["seconds"] is None else f", {row['seconds']:g} s"
-        tainted = f"by what was retracted since: {', '.join(row['tainted_by'])}"
+        tainted = f"trained on what was retracted since: {', '.join(row['tainted_by'])}"
         write_lines([printable(f"  {row['adapter']}: {row['status']}{in_use}")])
         write_fields(
             [
@@ -218,7 +218,7 @@ def _write_adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Map
 
 
 def _shares(row: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What an adapter solved of each split, and the two ways to make one figure of it."""
+    """What an adapter solved of each split, and the two ways to sum it up."""
     for number, one in enumerate(scores):
         problems = f"{one['problems']} {SPLITS.get(one['split'], one['split'])}"
         yield "" if number else "solved", f"{one['share']:.3f} of {problems}"

@@ -1,4 +1,4 @@
-"""`agent0es sql`: questions in SQL, one at a time, from a script, or in a shell. None of them writes to the store."""
+"""`agent0es sql`: queries, one at a time, from a script, or in a shell. None of them writes to the store."""
 
 import io
 import sys
@@ -28,17 +28,19 @@ FORMATS = ("table", "json", "csv", "parquet")
     type=click.Choice(FORMATS),
     default="table",
     show_default=True,
-    help="json is one object a line; parquet needs -o.",
+    help="json: one object a line; parquet needs -o.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write; default: standard output."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long computing one answer may take; 0 for as long as it takes.",
+    help="Most seconds for one answer; 0 for no limit.",
 )
 @click.option("--schema", "show_schema", is_flag=True, help="List every table and column with its meaning.")
 def sql_command(
@@ -50,10 +52,10 @@ def sql_command(
     timeout: float,
     show_schema: bool,
 ) -> None:
-    """Ask the store with SQL, also while a run goes on.
+    """Query the store with SQL, also during a run.
 
-    QUERY is one SELECT in DuckDB's dialect. Without it, statements are read from standard input: on a terminal in a
-    shell that knows .tables, .schema, .help and .quit, from a pipe up to its end (also with - for QUERY).
+    QUERY is one SELECT in DuckDB's dialect. Without it, a terminal opens a shell that knows .tables, .schema, .help and
+    .quit; from a pipe, or with - as QUERY, statements are read up to the end.
 
     \b
     agent0es sql --schema
@@ -66,7 +68,7 @@ def sql_command(
     form = "json" if as_json else form
     seconds = timeout or None
     if form == "parquet" and (output is None or show_schema):
-        raise QueryError("parquet is not for the terminal: give a query and name a file with -o")
+        raise QueryError("parquet can't be shown on a terminal; give a query and name a file with -o")
     if show_schema:
         with _to(output):
             _write_schema(form)

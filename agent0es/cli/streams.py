@@ -12,13 +12,13 @@ import click
 from agent0es.cli.output import printable
 
 BROKEN_PIPE = 141
-"""Exit code when nobody reads on, as a shell has it: 128 and the number of SIGPIPE."""
+"""Exit code when the reader has closed the pipe, as in a shell: 128 and the number of SIGPIPE."""
 LONGEST_LINE = 1000
 """Characters of an error; of a longer one the middle is left out."""
 
 
 def prepare() -> None:
-    """Make standard output say what is wrong with it, and give the streams that were closed a place.
+    """Make errors of standard output readable, and replace streams that were closed.
 
     A character that standard output lacks is shown as an escape. What is written to a closed standard output fails, as
     on a full disk; what is written to a closed standard error is gone; a closed standard input is empty. Without this
@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def complain(text: str) -> None:
-    """One line to standard error, of a length that can be read."""
+    """One line to standard error, not too long to read."""
     line = printable(text)
     if len(line) > LONGEST_LINE:
         line = f"{line[: LONGEST_LINE * 2 // 3]} … {line[-LONGEST_LINE // 4 :]}"
@@ -45,15 +45,15 @@ def complain(text: str) -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output. When nobody reads on, the command ends quietly; other errors name what can't be written."""
+    """Standard output. A closed pipe ends the command quietly; other errors say what can't be written."""
 
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            # What is left in the buffers goes nowhere, so that Python does not try once more at its end.
+            # What is left in the buffers goes nowhere, so that Python does not try again at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if error.errno == errno.EPIPE:
                 raise SystemExit(BROKEN_PIPE) from None
-            remedy = f"{error.strerror}; send it where it can be written"
+            remedy = f"{error.strerror}; send it to another place"
             raise OSError(error.errno, remedy, "standard output") from None

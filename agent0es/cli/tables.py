@@ -1,4 +1,4 @@
-"""What the commands share that ask the tables."""
+"""What commands that query the tables share."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent0es.projections import Answer, Projections
 
 SURELY_EXACT = 4000
-"""Digits of a whole number that Python reads without being asked twice."""
+"""Digits of a whole number that Python reads by default."""
 
 
 @contextmanager
@@ -29,14 +29,14 @@ def open_tables(store: Path) -> "Iterator[tuple[EventLog, Projections]]":
 
 
 def objects(answer: "Answer") -> Iterator[dict[str, Any]]:
-    """Rows as objects: JSON columns as what they hold, and of columns with one name each under a name of its own."""
+    """Rows as objects: JSON columns parsed, and columns of the same name made distinct."""
     names = unique(answer.columns)
     for row in answer.rows:
         yield {name: _parsed(value, kind) for name, value, kind in zip(names, row, answer.types, strict=True)}
 
 
 def unique(columns: list[str]) -> list[str]:
-    """The names, those that were there before with a count."""
+    """The names, repeated ones with a count."""
     names: list[str] = []
     for column in columns:
         count = 1

@@ -1,4 +1,4 @@
-"""What a run has come to, counted from its events as they arrive: the numbers behind progress and tables."""
+"""A run's figures, counted from its events as they arrive: the numbers behind progress and tables."""
 
 from dataclasses import dataclass, field
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from agent0es.tools.policy import Policy
 
 config_option = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="YAML file with settings."
+    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="YAML file with settings."
 )
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key, e.g. tools.timeout_seconds=2."
 )
-domain_option = click.option("--domain", help="Task domain whose limits hold; that of the configuration if left out.")
+domain_option = click.option("--domain", metavar="NAME", help="Use the limits of this task domain.")
 
 
 @click.group("tools")
@@ -35,7 +35,10 @@ def tools_group() -> None:
 @domain_option
 @json_option
 def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: str | None, as_json: bool) -> None:
-    """List the installed tools, whether the student may call them, and their limits."""
+    """List the installed tools and their limits.
+
+    `enabled` tells whether the student may call a tool.
+    """
     from agent0es.configuration import load_configuration
     from agent0es.taskdomains import load_task_domain
     from agent0es.tools.policy import policy_of
@@ -74,9 +77,11 @@ def list_command(config_file: Path | None, overrides: tuple[str, ...], domain: s
 @click.argument("tool")
 @click.option("--code", metavar="TEXT", help="The input.")
 @click.option(
-    "--input", "input_file", type=click.Path(path_type=Path), help="File with the input; - is standard input."
+    "--input", "input_file", type=click.Path(path_type=Path), metavar="FILE", help="The input; - is standard input."
 )
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder whose text files the tool finds.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder whose text files the tool gets."
+)
 @config_option
 @set_option
 @domain_option
@@ -93,8 +98,7 @@ def run_command(
 ) -> None:
     """Call TOOL once, in the sandbox, within the limits of a run.
 
-    Nothing is written to a log, which holds what runs did: --json has what an audit of the call would. The exit code
-    is 0 when the call ended well, else 1.
+    The call is not logged; --json shows what an audit would. The exit code is 0 when the call succeeded, else 1.
     """
     from agent0es.bootstrap import call_by_hand
     from agent0es.configuration import load_configuration
@@ -126,7 +130,7 @@ def _files(folder: Path) -> dict[str, str]:
     from agent0es.errors import ConfigurationError
 
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder}: no folder; name one with --dir")
+        raise ConfigurationError(f"{folder}: is not a folder; name one with --dir")
     found = {}
     room = LARGEST_TEXT
     for path in sorted(folder.rglob("*")):

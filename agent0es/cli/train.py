@@ -1,4 +1,4 @@
-"""`agent0es train`: retraining what learnt from something that was retracted since."""
+"""`agent0es train`: retrain an adapter without what was retracted since."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 @click.command("train")
 @run_argument
 @store_option
-@click.option("--without-retracted", is_flag=True, help="Leave out what is retracted. There is no other way to train.")
-@click.option("--name", metavar="NAME", help="Name of the new adapter; without it, e.g. student-1-clean.")
+@click.option("--without-retracted", is_flag=True, help="Leave out what was retracted. Required.")
+@click.option("--name", metavar="NAME", help="Name of the new adapter.  [default: e.g. student-1-clean]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of tables.")
 def train_command(run: str, store: Path, without_retracted: bool, name: str | None, as_json: bool) -> None:
-    """Rebuild a tainted adapter of RUN: retrain it without what is retracted, and measure it as the first one was.
+    """Retrain a tainted adapter without what was retracted.
 
-    RUN is a completed run: its name, a prefix of it, or `latest`. The adapter that is rebuilt is the tainted one in
-    use, or else the latest tainted one. The new one answers the same held-out problems and is used when it beats what
-    was in use before the tainted one. A rebuild that was interrupted is resumed.
+    RUN is a completed run: its name, a prefix of it, or `latest`, the default. The tainted adapter in use is rebuilt,
+    or else the latest tainted one. The new one answers the same held-out problems and is promoted when it beats the
+    adapter that was in use before the tainted one. An interrupted rebuild is resumed.
     """
     from agent0es.bootstrap import configuration_of, open_store, resolve_run, start_rebuild
     from agent0es.cli.run import drive_and_report
 
     if not without_retracted:
-        raise click.UsageError("say --without-retracted; the other trainings are part of a run (agent0es run)")
+        raise click.UsageError("add --without-retracted; all other training is part of agent0es run")
     with open_store(store) as log:
         run = resolve_run(log, run)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WRONG, UNDECIDED = 1, 3
 """Exit codes."""
 AT_ONCE = 32
-"""Answers of a batch that are judged side by side; the sandbox itself runs as many calls as there are cores."""
+"""Answers of a batch that are judged at once; the sandbox itself runs as many calls as there are cores."""
 FIELDS = ("domain", "reference", "task", "answer", "files")
 
 
@@ -38,10 +38,14 @@ class Question:
 
 @click.command("verify")
 @click.argument("domain", required=False)
-@click.option("--reference", metavar="TEXT", help="What the answer is compared with, as the domain writes it.")
-@click.option("--task", "task_file", type=click.Path(path_type=Path), help="JSON file of a whole task, files included.")
+@click.option("--reference", metavar="TEXT", help="The right answer, as the domain writes it.")
+@click.option(
+    "--task", "task_file", type=click.Path(path_type=Path), metavar="FILE", help="JSON of a task, with its files."
+)
 @click.option("--answer", metavar="TEXT", help="The answer to judge.")
-@click.option("--batch", type=click.Path(path_type=Path), help="JSONL file of many answers; - is standard input.")
+@click.option(
+    "--batch", type=click.Path(path_type=Path), metavar="FILE", help="Many answers as JSON lines; - is standard input."
+)
 @json_option
 def verify_command(
     domain: str | None,
@@ -51,14 +55,14 @@ def verify_command(
     batch: Path | None,
     as_json: bool,
 ) -> None:
-    """Judge an answer with the verifier of DOMAIN, as a run would: correct, wrong or undecided, and why.
+    """Judge an answer with a task domain's verifier, as a run would.
 
-    What must run, runs in the sandbox. A line of --batch is an object with domain (or DOMAIN goes for all),
-    reference or task, answer, and perhaps files (path to text: the working directory at the end); the judgements
-    come out as JSON, one a line, in the same order.
+    The verdict is correct, wrong or undecided, with the reason. Code runs in the sandbox. A line of --batch is an
+    object with domain (or DOMAIN for all), reference or task, answer, and optionally files (path to text: the working
+    directory at the end). The verdicts are JSON lines in the same order.
 
-    Exit code: 0 correct, 1 wrong, 3 undecided, 2 for a mistake in what was given. Of a batch: 0 where all are correct,
-    else 1 where one is wrong, else 3.
+    Exit code: 0 correct, 1 wrong, 3 undecided, 2 for a mistake in the input. For a batch: 0 if all are correct, else 1
+    if one is wrong, else 3.
     """
     from agent0es.errors import UserError
 
@@ -70,9 +74,9 @@ def verify_command(
         if domain is None:
             raise click.UsageError("name the DOMAIN, e.g. math")
         if (reference is None) == (task_file is None):
-            raise click.UsageError("say either --reference TEXT or --task FILE")
+            raise click.UsageError("give either --reference TEXT or --task FILE")
         if answer is None:
-            raise click.UsageError("say --answer TEXT")
+            raise click.UsageError("give --answer TEXT")
         given: dict[str, Any] = {"domain": domain, "answer": answer}
         given |= {"reference": reference} if task_file is None else {"task": _read_json(task_file)}
         try:
@@ -83,7 +87,7 @@ def verify_command(
 
 
 async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
-    """Judge them side by side, print the judgements in order, and return the exit code."""
+    """Judge them side by side, print the verdicts in order, and return the exit code."""
     from agent0es.handlers.verify import judged
 
     verdicts = set()
@@ -134,7 +138,7 @@ async def _tools() -> "AsyncIterator[Call]":
 
 
 def _read_batch(path: Path, domain: str | None) -> list[Question]:
-    """Every line as a question; a wrong one is named before any is judged."""
+    """Every line as a question; a malformed one is reported before any is judged."""
     from agent0es.errors import UserError
 
     questions = []
@@ -150,7 +154,7 @@ def _read_batch(path: Path, domain: str | None) -> list[Question]:
 
 
 def _question(given: Any, domain: str | None, known: "dict[str, TaskDomain]") -> Question:
-    """A question from its JSON. Raises ValueError in one line, ConfigurationError for a domain that is not there."""
+    """A question from its JSON. Raises ValueError in one line, ConfigurationError for an unknown domain."""
     from pydantic import ValidationError
 
     from agent0es.domain.task import Submission, Task

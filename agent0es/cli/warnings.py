@@ -1,4 +1,4 @@
-"""Lines that every command about a run shows before all else: an adapter in use that learnt from something bad."""
+"""Lines that commands about a run show first: an adapter in use that was trained on something bad."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def taint(row: Mapping[str, Any], status: "Status", store: Path) -> Iterator[str
     for adapter in row["tainted"]:
         yield from folded(
             printable(
-                f"WARNING: run {row['run']} answers with {adapter}, which learnt from what was retracted since. "
+                f"WARNING: run {row['run']} uses {adapter}, which was trained on what was retracted since. "
                 f"Rebuild it{wait} with:"
             ),
             2,
@@ -28,7 +28,7 @@ def taint(row: Mapping[str, Any], status: "Status", store: Path) -> Iterator[str
 
 
 def next_step(run: str, status: "Status", store: Path) -> Iterator[str]:
-    """The command that goes on with a run; nothing for one that is completed or running."""
+    """The command that resumes or starts a run; nothing for one that is completed or running."""
     words = {"interrupted": "Resume it with", "failed": "Resume it with", "not started": "Start it with"}
     if status in words:
         yield printable(f"{words[status]}: {command(store, 'run', '--resume', run)}")

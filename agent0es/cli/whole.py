@@ -1,4 +1,4 @@
-"""What `agent0es show` says about one attempt, or one task: words of a model stand indented and escaped."""
+"""What `agent0es show` says about one attempt or one task. What a model wrote is indented and escaped."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -43,7 +43,10 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
     _events(found["events"])
     write_lines([""])
     if found["task"] is not None:
-        _hint(command(store, "show", "--task", str(found["task"]), "--run", found["run"]), "The task with all attempts")
+        _hint(
+            command(store, "show", "--task", str(found["task"]), "--run", found["run"]),
+            "The task with all its attempts",
+        )
     if any(step["kind"] == "call" for step in found["steps"]):
         _hint(command(store, "audit", found["run"], "--attempt", found["attempt"]), "Its sandbox calls")
 
@@ -85,7 +88,7 @@ def write_task(found: Mapping[str, Any], store: Path) -> None:
     if found["attempts"]:
         write_lines([""])
         name = found["attempts"][0]["attempt"]
-        _hint(command(store, "show", name, "--run", found["run"]), "An attempt as a whole")
+        _hint(command(store, "show", name, "--run", found["run"]), "One attempt in full")
 
 
 def _problem(found: Mapping[str, Any]) -> str | None:
@@ -99,7 +102,7 @@ def _problem(found: Mapping[str, Any]) -> str | None:
 def _solution(solution: Mapping[str, Any] | None) -> str | None:
     if solution is None:
         return None
-    calls = f"{solution['tool_calls']} tool calls, {solution['tool_errors']} of them with an error"
+    calls = f"tool calls: {solution['tool_calls']}, with an error: {solution['tool_errors']}"
     observed = "; the answer is what the last call printed" if solution["observed"] else ""
     return f"{solution['confidence']:.3f} in the tokens; {calls}{observed}"
 
@@ -127,7 +130,7 @@ def _abandoned(abandoned: Mapping[str, Any] | None) -> str | None:
 
 
 def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
-    """Prompts, replies, calls and refusals in order. Of a later prompt what came to it."""
+    """Prompts, replies, calls and refusals in order. Of a later prompt only what was added."""
     added = new_text(steps)
     first = True
     for step in steps:
@@ -137,7 +140,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
                 _text(
                     f"Prompt of the {step['role']}{asked} ({step['prompt_tokens']} tokens)"
                     if first
-                    else f"Prompt goes on{asked} ({step['prompt_tokens']} tokens in all)",
+                    else f"Prompt continues{asked} ({step['prompt_tokens']} tokens in all)",
                     next(added),
                 )
                 first = False
@@ -179,7 +182,7 @@ def _call(step: Mapping[str, Any]) -> None:
 
 
 def _events(events: Sequence[Mapping[str, Any]]) -> None:
-    """Where each step stands in the log, with its hash in full: on a line of its own where the terminal is narrow."""
+    """The position of each step in the log, with its full hash: on a separate line on a narrow terminal."""
     wide = max((len(one["type"]) for one in events), default=0)
     narrow = (terminal_width() or FULL_LINE) < FULL_LINE
     write_lines(["", "Events: position, time (UTC), type, sha256 of the content"])
@@ -190,7 +193,7 @@ def _events(events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _text(title: str, text: str | None) -> None:
-    """A text of others under its title: indented, so that it can't pose as a title."""
+    """A text that others wrote under its title: indented, so that it can't pose as a title."""
     if text is not None:
         write_lines(["", *folded(printable(title), 2), *_indented(text)])
 

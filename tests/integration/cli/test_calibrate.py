@@ -146,7 +146,7 @@ def test_a_signal_that_the_run_lacks_is_not_shown(store: Path) -> None:
 
 def test_it_is_drawn_for_people(store: Path) -> None:
     text = calibrate(store, "run").output
-    assert "600 judged attempts of practice" in text
+    assert "600 judged attempts in practice" in text
     assert "token confidence, as it is: said (│) and right (█)" in text
     [line] = [line for line in text.split("all together, ")[0].splitlines() if line.strip().startswith("0.9 to 1.0")]
     assert 14 <= line.count("█") <= 23 and line.count("│") == 1 and "said 0.95" in line

@@ -45,7 +45,7 @@ def test_the_default_file_has_every_key_and_no_other_value() -> None:
 
 def test_the_reference_page_is_as_the_models_are() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
-    assert page == config("reference") == reference() + "\n", "run: agent0es config reference > docs/settings.md"
+    assert page == config("reference") == reference(), "run: agent0es config reference > docs/settings.md"
     for key in keys_of(Configuration):
         section, _, name = key.rpartition(".")
         table = page.split(f"## {section or 'Top level'}\n", 1)[1].split("\n## ", 1)[0]

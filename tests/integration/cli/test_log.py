@@ -56,7 +56,7 @@ def test_a_changed_log_is_told_with_exit_code_1(store: Path) -> None:
         connection.execute("UPDATE events SET version = 9 WHERE seq = 4")
     result = run("verify", "--store", store)
     assert result.exit_code == 1
-    assert result.stdout == "NOT as it was written: position 4: the chain hash does not fit the stored bytes\n"
+    assert result.stdout == "The log has been altered: position 4: the chain hash does not fit the stored bytes\n"
     result = run("verify", "--store", store, "--json")
     assert (result.exit_code, json.loads(result.stdout)["first_bad"]) == (1, 4)
     result = run("checkpoint", "--sign", "--store", store, "-o", store / "checkpoint")
@@ -83,7 +83,7 @@ def test_a_signed_checkpoint_is_believed_with_its_key_only(store: Path, tmp_path
     file = tmp_path / "checkpoint"
     result = run("checkpoint", "--sign", "--store", store, "-o", file)
     assert result.exit_code == 0
-    assert f"Made the key {store / 'checkpoint.key'}" in result.stderr
+    assert f"Created the key {store / 'checkpoint.key'}" in result.stderr
     assert (store / "checkpoint.key").stat().st_mode & 0o777 == 0o600
     assert answer("verify", "--store", store, "--checkpoint", file).startswith("ok")
     again = json.loads(answer("checkpoint", "--sign", "--store", store, "--json"))

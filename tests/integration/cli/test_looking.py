@@ -83,9 +83,7 @@ def test_a_tainted_adapter_in_use_is_shouted_by_every_command_about_the_run(stor
     rebuild = f"agent0es train tainted --without-retracted --store {store}"
     for command in (["runs"], ["show", "tainted"], ["report", "tainted"]):
         text = answer(store, *command)
-        assert re.search(
-            rf"WARNING: run tainted answers with {row['tainted'][0]}.*with:\n  {re.escape(rebuild)}\n", text
-        )
+        assert re.search(rf"WARNING: run tainted uses {row['tainted'][0]}.*with:\n  {re.escape(rebuild)}\n", text)
     [alert] = json_answers(store, "sql", "SELECT subject, message FROM alerts WHERE kind = 'tainted_adapter'")
     assert alert["subject"] == row["tainted"][0] and "--without-retracted" in alert["message"]
     assert "WARNING" not in answer(store, "show", "whole") + answer(store, "report", "whole")
@@ -128,7 +126,7 @@ def test_of_a_later_prompt_only_what_came_to_it_is_printed(store: Path) -> None:
     name = attempts(store, "model_calls > 1 AND task IS NOT NULL")[0]
     question = json_answer(store, "show", name, "--run", "whole")["problem"]["description"]
     text = answer(store, "show", name, "--run", "whole")
-    first, rest = text.split("Prompt goes on", 1)
+    first, rest = text.split("Prompt continues", 1)
     assert first.count(question) == 2, "as the task, and in the prompt"
     assert question not in rest and "Observation:" in rest
 
@@ -278,7 +276,7 @@ def test_following_a_run_that_nobody_drives_says_so(store: Path, monkeypatch: py
     monkeypatch.setattr("agent0es.cli.events.time.sleep", interrupt)
     result = invoke(store, "events", "cut-off", "--follow")
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "No process drives run cut-off" in result.stderr
+    assert "Run cut-off is not running now" in result.stderr
 
 
 def numbers(text: str) -> Iterator[float]:
@@ -301,7 +299,7 @@ def test_show_says_why_nothing_was_trained(tmp_path: Path) -> None:
         world.begin(log, "few", "training.minimum_examples=500")
         world.complete(log, "few", tmp_path)
     text = " ".join(answer(tmp_path, "show").split())
-    assert re.search(r"trained not student-1: .*training.minimum_examples is 500; so it was not", text)
+    assert re.search(r"not trained student-1: .*training.minimum_examples is 500; so it was not", text)
 
 
 def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_user_changes_the_queries(store: Path, tmp_path: Path) -> None:
         (["r", "--queries", "/nowhere"], QueryError, "/nowhere"),
         (["r", "--queries", "{empty}"], QueryError, "no .sql file"),
         (["r", "--queries", "{wrong}"], QueryError, "broken.sql"),
-        (["--save", "{wrong}"], StoreError, "is there already"),
+        (["--save", "{wrong}"], StoreError, "already exists"),
     ],
 )
 def test_what_can_not_be_shown_is_one_line(

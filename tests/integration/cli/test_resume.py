@@ -64,9 +64,9 @@ def test_numbers_and_names_that_make_no_run(store: Path) -> None:
     for options, line in (
         (["--tasks", "0"], "--tasks must be at least 1, not 0"),
         (["--iterations", "-3"], "--iterations must be at least 1, not -3"),
-        (["--domains", ""], "--domains names a domain that is empty; write e.g. --domains math,logic"),
-        (["--domains", "math,,logic"], "--domains names a domain that is empty; write e.g. --domains math,logic"),
-        (["--domains", "math,math"], "--domains: math stands twice"),
+        (["--domains", ""], "--domains has an empty name in it; write e.g. --domains math,logic"),
+        (["--domains", "math,,logic"], "--domains has an empty name in it; write e.g. --domains math,logic"),
+        (["--domains", "math,math"], "--domains: math is given twice"),
         (["--domains", "mth, logic"], "--domains: no task domain is called 'mth': did you mean 'math'?"),
     ):
         found = invoke(store, "run", *options).exception

@@ -127,7 +127,7 @@ def test_a_wrong_line_of_a_batch_is_named_before_anything_is_judged(
     [
         (["--reference", "1", "--answer", "1"], "name the DOMAIN"),
         (["math", "--answer", "1"], "either --reference TEXT or --task FILE"),
-        (["math", "--reference", "1"], "say --answer TEXT"),
+        (["math", "--reference", "1"], "give --answer TEXT"),
         (["math", "--batch", "b.jsonl", "--answer", "1"], "--batch takes no"),
         (["math", "--task", "nowhere.json", "--answer", "1"], "agent0es: nowhere.json: No such file or directory"),
         (["nothing", "--reference", "1", "--answer", "1"], "no task domain is called 'nothing'"),

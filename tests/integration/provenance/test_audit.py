@@ -90,7 +90,7 @@ def test_a_call_is_shown_whole(calls: Path) -> None:
         "status denied",
         "wall 0.25 s",
         "CPU 0.125 s",
-        "memory 7.5 MB at most",
+        "memory 7.5 MB at peak",
         "stdout 3 bytes",
     ):
         assert part in text

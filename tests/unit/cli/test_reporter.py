@@ -109,8 +109,8 @@ def test_a_fault_that_cuts_off_many_attempts_is_told_in_two_lines(
         reporter._tell(cut, RunState())
     reporter._tell(ev.TaskCompleted(task=1, iteration=1, family="f", difficulty=0, attempts=2, solved=1), RunState())
     assert capsys.readouterr().out.splitlines() == [
-        "Attempt 1/0 is repeated as 1/0.1: it died",
-        "49 more attempts are repeated for the same reason",
+        "Attempt 1/0 is retried as 1/0.1: it died",
+        "49 more attempts are retried for the same reason",
     ]
 
 

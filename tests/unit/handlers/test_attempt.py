@@ -175,7 +175,7 @@ def test_by_default_a_student_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_a_question_is_put_once() -> None:
-    with pytest.raises(ConfigurationError, match=r"execution\.reflection: critique stands twice"):
+    with pytest.raises(ConfigurationError, match=r"execution\.reflection: critique is given twice"):
         world.configured("execution.reflection=[critique, critique]")
 
 

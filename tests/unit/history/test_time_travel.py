@@ -139,7 +139,7 @@ def test_a_time_still_names_a_position_where_the_clock_was_set_back(
         (["show", "run", "--time", "yesterday"], QueryError, "write it as in"),
         (["show", "run", "--at", "1", "--time", "2030-01-01"], QueryError, "leave one out"),
         (["replay", "run", "--to", "99999"], PositionNotFound, "no position 99999"),
-        (["replay", "run", "--novelty"], QueryError, "goes with --verify"),
+        (["replay", "run", "--novelty"], QueryError, "needs --verify"),
         (["replay", "run", "--verify", "--from", "3"], QueryError, "from its beginning"),
         (["fork", "run", "--at", "99999"], PositionNotFound, "no position 99999"),
         (["fork", "nobody", "--at", "1"], RunNotFound, "there is no run"),
