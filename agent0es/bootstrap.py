@@ -55,7 +55,7 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
 def resolve_run(log: EventLog, wanted: str) -> str:
     """The full name of a run from a unique prefix of it, or `latest`."""
     if not wanted:
-        raise RunNotFound("the name of the run is empty; name a run, a prefix of it, or `latest`")
+        raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
     runs = log.runs()
     if wanted == "latest" and runs:
         return runs[-1]
@@ -158,7 +158,7 @@ def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
     problems = suite(practised_domains(configuration), configuration.evaluation, configuration.seed)
     if not number.isdecimal() or int(number) >= len(problems):
-        raise UnknownName(f"this version of agent0es makes {len(problems)} held-out problems, and no number {number}")
+        raise UnknownName(f"there is no held-out problem {number}; this version of agent0es makes {len(problems)}")
     return problems[int(number)].task
 
 
@@ -167,7 +167,7 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     components = {name: plugins.load(plugins.REWARDS, name) for name in weights}
     for name, component in components.items():
         if not callable(component):
-            raise plugins.broken(plugins.REWARDS, name, "is no function of RewardInputs, so it can't be called")
+            raise plugins.broken(plugins.REWARDS, name, "is not a function of RewardInputs")
     return components
 
 

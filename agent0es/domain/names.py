@@ -37,5 +37,5 @@ def in_store(store: Path, *parts: str) -> Path:
     """The file or folder of the store that the log names. Raises StoreError for one that would lie elsewhere."""
     for part in parts:
         if not is_relative(part):
-            raise StoreError(f"the log names {part[:100]!r}, which is no place in the store; it comes from elsewhere")
+            raise StoreError(f"the log names {part[:100]!r}, which is not a path in the store; it comes from elsewhere")
     return store.joinpath(*parts)

@@ -60,7 +60,7 @@ def value_of(name: str, component: RewardComponent, inputs: RewardInputs) -> flo
         value = math.nan
     if not 0.0 <= value <= 1.0:
         raise RewardError(
-            f"reward component {name} gave {given!r:.100}; it must give a number from 0 to 1. Mend it, or leave it out "
+            f"reward component {name} gave {given!r:.100}; it must give a number from 0 to 1. Fix it, or leave it out "
             f"of rewards.weights"
         )
     return value

@@ -81,7 +81,7 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._state.status != "completed":
-            raise LogError(f"run {self._run} has nothing left to do but is not completed; report this with its log")
+            raise LogError(f"run {self._run} stopped before completion; this is a bug, please attach the log")
         return self._state
 
     def _take(self, recorded: Recorded, handled: set[tuple[str, int]] | frozenset[tuple[str, int]]) -> None:

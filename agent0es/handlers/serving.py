@@ -62,12 +62,12 @@ def _mend(ports: Ports, trained: ev.AdapterTrained, error: WrongWeights) -> None
     adapter = folder / "adapter" / "adapter_model.safetensors"
     found = sha256_of(adapter) if adapter.is_file() else None
     advice = (
-        f"put back the folder {folder} from a copy, or train again in a fork: "
+        f"restore the folder {folder} from a copy, or retrain in a fork: "
         f"agent0es fork RUN --at POSITION, with the position of {trained.adapter}'s DatasetBuilt"
     )
     if weights is None or found != trained.adapter_sha256:
-        what = "is missing" if found is None else f"has sha256 {found}, and {trained.adapter_sha256} was trained"
-        raise StoreError(f"{error}; it can't be made again, for {adapter} {what}; {advice}")
+        what = "is missing" if found is None else f"has sha256 {found}, but should have {trained.adapter_sha256}"
+        raise StoreError(f"{error}; it can't be made again, because {adapter} {what}; {advice}")
     merged = folder / "merged.gguf"
     try:
         merge_again(weights.path, folder / "adapter", merged)
@@ -77,6 +77,6 @@ def _mend(ports: Ports, trained: ev.AdapterTrained, error: WrongWeights) -> None
         raise StoreError(f"{error}; it can't be made again: {failed}; {advice}") from None
     if (made := sha256_of(merged)) != trained.merged_sha256:
         raise StoreError(
-            f"{merged} was made again from the adapter and is not what was trained: its sha256 is {made}, the log has "
+            f"{merged} was made again from the adapter, but is not what was trained: its sha256 is {made}, the log has "
             f"{trained.merged_sha256}; was the base model, {weights.path}, changed? {advice}"
         )

@@ -439,7 +439,7 @@ class _Check:
 
     def _differ(self, kind: str, recorded: Recorded, expected: ev.Event | None, note: str = "") -> NoReturn:
         if expected is None:
-            should, sha256 = note or "nothing of the kind follows from what was before", "-"
+            should, sha256 = note or "no such decision follows from the events before it", "-"
         else:
             should, sha256 = f"{note} {expected.model_dump_json()}".strip(), encode_content(expected).sha256
         raise _Differs(

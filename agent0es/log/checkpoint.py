@@ -106,7 +106,7 @@ def verify_signature(note: str, key: Key, source: object) -> None:
             except InvalidSignature:
                 break
             return
-    raise StoreError(f"{source}: the checkpoint bears no valid signature of {key.public_text}; don't trust it")
+    raise StoreError(f"{source}: the checkpoint has no valid signature by {key.public_text}; don't trust it")
 
 
 def parse_checkpoint(note: str, source: object) -> Checkpoint:
@@ -119,7 +119,7 @@ def parse_checkpoint(note: str, source: object) -> Checkpoint:
         if not (size.isascii() and size.isdecimal() and origin and len(checkpoint.root) == 64):
             raise ValueError
     except ValueError:
-        raise StoreError(f"{source}: this is no checkpoint; it should have lines of origin, size and root") from None
+        raise StoreError(f"{source}: this is not a checkpoint; it should have lines of origin, size and root") from None
     return checkpoint
 
 
@@ -132,7 +132,7 @@ def read_note(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise StoreError(f"{file}: can't be read ({reason}); name another file") from None
 
 
@@ -155,7 +155,7 @@ def read_key(file: Path) -> Key:
             raise ValueError
     except ValueError:
         raise StoreError(
-            f"{file}: this is no key for checkpoints; name one that `log checkpoint --sign` made"
+            f"{file}: this is not a key for checkpoints; name one that `log checkpoint --sign` made"
         ) from None
     return key
 

@@ -299,7 +299,7 @@ class EventLog(Application[Any]):
         if handled and cause is None:
             raise ValueError("handled=True needs the cause that was handled")
         if self._datastore.read_only:
-            raise StoreError(f"{self._datastore.dialect.name}: the log was opened to be read only")
+            raise StoreError(f"{self._datastore.dialect.name}: the log was opened read-only")
         if not new and not handled:
             return None
         contents = [encode_content(event.event) for event in new]

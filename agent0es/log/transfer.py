@@ -71,7 +71,7 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
                 write("handled", mark._asdict())
         report = with_marks(report, marks, partial(events_from, connection, datastore.dialect))
         if not report.ok:
-            raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
+            raise StoreError(f"{datastore.dialect.name}: {report.finding}; an altered log is not exported")
         write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
     return report
 
@@ -94,7 +94,7 @@ def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainRepo
         elif kind == "end":
             report = report or verify_rows([], index, checkpoint)
             if report.ok and next(lines)[1]["checkpoint"] != report.checkpoint.text:
-                raise StoreError(f"{file}: its checkpoint is not that of its events; export the log again")
+                raise StoreError(f"{file}: its checkpoint does not match its events; export the log again")
     assert report is not None, "a file without an end is refused"
     return with_marks(report, marks, partial(_events_from, file))
 
@@ -112,7 +112,7 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
     """
     with datastore.write() as connection:
         if datastore.dialect.tail(connection) != (0, None):
-            raise StoreError(f"{datastore.dialect.name}: there are events already; import into an empty store")
+            raise StoreError(f"{datastore.dialect.name}: this log already has events; import into an empty store")
         stated = ""
         for kind, lines in groupby(read_export(file), key=itemgetter(0)):
             if kind == "end":
@@ -125,7 +125,7 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
                 connection.execute(statement, batch)
         tail = (report.events, report.chain_hash if report.events else None)
         if datastore.dialect.tail(connection) != tail or stated != report.checkpoint.text:
-            raise StoreError(f"{file}: was changed while it was imported, so nothing was; try again")
+            raise StoreError(f"{file}: was changed during the import; nothing was imported, try again")
     datastore.appended.notify()
     return report
 
@@ -162,9 +162,9 @@ def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     place = kinds.index(kind, place)
                     if kind == "end":
                         if value.keys() != {"checkpoint", "sha256"}:
-                            raise ValueError("the end is another one")
+                            raise ValueError("its last line has other keys")
                         if value["sha256"] != digest.hexdigest() or lines.read(1) or not line.endswith(b"\n"):
-                            raise ValueError("what stands before it is not what was written")
+                            raise ValueError("the lines before it were changed")
                         yield kind, value
                         return
                     yield kind, _parsed(kind, value)
@@ -192,7 +192,7 @@ def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
         )
     columns = _TABLES[kind].columns
     if row.keys() != set(columns.keys()):
-        raise ValueError(f"an object with other keys is expected: {', '.join(columns.keys())}")
+        raise ValueError(f"the object should have the keys {', '.join(columns.keys())}")
     for name, value_of in row.items():
         match value_of:
             case int() if name in NUMBERS and not isinstance(value_of, bool) and 0 <= value_of < NUMBERS[name]:
@@ -204,7 +204,7 @@ def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
             case None if columns[name].nullable:
                 pass
             case _:
-                raise ValueError(f"{name} is of another type, or out of range")
+                raise ValueError(f"{name} is of the wrong type or out of range")
     return row
 
 

@@ -117,7 +117,7 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
         report = verify_rows(events_from(connection, dialect), texts, checkpoint, marks)
         last = dialect.tail(connection)[0] if report.ok else 0
         if report.ok and last != report.events:
-            problem = f"events up to {last} were appended, those after {report.events} are gone"
+            problem = f"events up to {last} were appended; those after {report.events} are gone"
             return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
         for run, position, handler, committed, typed in stored_rows(connection, dialect.raw_handled):
             marks.hold(Mark(_shown(run), position, _shown(handler), committed), typed)
@@ -148,7 +148,7 @@ def verify_rows(
             first = previous.decode()
     if position < known:
         return report(
-            position + 1, f"the checkpoint was made of {known} events, those after position {position} are gone"
+            position + 1, f"the checkpoint was made of {known} events; those after position {position} are gone"
         )
     if texts.bad:
         return report(None, f"text {_shown(min(texts.bad))} was changed")
@@ -163,9 +163,9 @@ def with_marks(report: ChainReport, marks: MarkIndex, events: Callable[[int], It
 
 def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> str:
     if position == 1 and checkpoint.origin != origin_of(chain_hash):
-        return "the checkpoint is of another log, or this one was written anew"
+        return "the checkpoint is of another log, or this log was rewritten"
     if position == checkpoint.size and checkpoint.root != chain_hash:
-        return "the log up to here is not the one that the checkpoint was made of; it was written anew"
+        return "the log up to here is not the one that the checkpoint was made of; it was rewritten"
     return ""
 
 
@@ -174,7 +174,7 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex, marks: 
     if seq != expected:
         return f"position {expected} is missing" if seq > expected else f"position {seq} is out of order"
     if not typed:
-        return "a column holds a value of another type than was written"
+        return "a column holds a value of the wrong type"
     if chain_bytes(previous, stream, version, topic, state) != chain_hash:
         return "the chain hash does not fit the stored bytes"
     if event_id is None and not is_catalogue_topic(topic.decode()):
@@ -193,7 +193,7 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex, marks: 
     if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
         return "the columns event_id and run are not those of the event"
     if stream.split(b"/", 2)[1:2] != [run]:
-        return "its stream is not one of its run"
+        return "its stream does not belong to its run"
     for name in references(parts.content):
         if name not in texts:
             return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"

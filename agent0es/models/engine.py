@@ -291,7 +291,7 @@ class EngineProcess:
             code = self._process.wait()
             why = f"ended with {code}: {self._tail()}"
             if self._stalled:
-                why = f"did nothing for {child_process.STALLED_SECONDS} s while it was waited for, and was ended"
+                why = f"made no progress for {child_process.STALLED_SECONDS} s and was ended"
             self._fail_all(error or GenerationFailed(f"{self._name}: the engine {why}"))
 
     def _watch(self) -> None:

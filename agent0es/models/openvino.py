@@ -120,7 +120,7 @@ class OpenVinoBackend(chatml.ChatMl):
             if deployment.name in self._deployed:
                 return
             if deployment.merged_gguf is None:
-                raise ModelNotFound(f"adapter {deployment.name}: openvino serves merged weights, and there are none")
+                raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
             engine = Engine(deployment.merged_gguf, self._settings, sha256=deployment.merged_sha256)
             try:
                 await engine.open()

@@ -113,7 +113,7 @@ class Projections:
         try:
             return self._fold()
         except duckdb.Error as error:
-            raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
+            raise StoreError(f"the tables can't be made from the log: {one_line(error)}") from error
 
     def query(self, sql: str, parameters: Parameters = (), *, seconds: float | None = None) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
@@ -220,7 +220,7 @@ class Projections:
 
         if self._kept and self._path is not None and DAMAGE.search(str(error)):
             database.discard(self._path)
-            return StoreError(f"{self._path} was damaged and has been deleted; ask again, and it is made anew")
+            return StoreError(f"{self._path} was damaged and has been deleted; run the command again to rebuild it")
         if isinstance(error, duckdb.InterruptException):
             return QueryError("the query took too long and was stopped; ask for less, or allow more with --timeout")
         return QueryError(one_line(error))
@@ -407,7 +407,7 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
     if kind == "EXPLAIN" and explained:
         kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
-        raise QueryError(f"only queries are answered, and this is {kind}; the tables follow from the log alone")
+        raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
 
 
 def one_line(error: Exception) -> str:

@@ -45,7 +45,7 @@ def _must_not_be_inherited(log: EventLog, run: str, kind: str, stream: str, what
     for segment in History.of(log, run).segments[:-1]:
         if any(log.read(stream=stream.format(segment.run), types=[kind], until=segment.until, limit=1)):
             see = ("lineage", name, "--run", segment.run)
-            raise UnknownName(f"run {run} has no {what} of its own, but its past has; use", see=see)
+            raise UnknownName(f"run {run} has no {what} of its own; for what it inherited use", see=see)
 
 
 def backward(run: str, story: Story, name: str, practice: Trajectories, files: list[FileCheck]) -> dict[str, Any]:

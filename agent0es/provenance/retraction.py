@@ -65,8 +65,7 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
     """
     if state.status != "completed":
         raise RetractionError(
-            f"run {run} is not completed, and what it trains from now on leaves out what is retracted; "
-            "let it finish first with",
+            f"run {run} is not completed, and its next training leaves out what is retracted; let it finish first with",
             see=("run", "--resume", run),
         )
     serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
@@ -84,7 +83,7 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
         raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
     elif not is_adapter_name(name):
         raise RetractionError(
-            f"--name {name[:100]!r}: take up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
+            f"--name {name[:100]!r}: use up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
         )
     return Rebuild(original, known.role, known.iteration, name)
 

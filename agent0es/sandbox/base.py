@@ -42,9 +42,9 @@ class SandboxCommand:
     def __post_init__(self) -> None:
         for path in self.files:
             if not path or path.startswith("/") or "\0" in path or ".." in path.split("/") or len(path) > 512:
-                raise ValueError(f"{path[:80]!r} is no path inside a working directory")
+                raise ValueError(f"{path[:80]!r} is not a path inside a working directory")
         if bool(self.program) == bool(self.argv):
-            raise ValueError("a sandbox command has either a program or an argv")
+            raise ValueError("a sandbox command needs a program or an argv, and not both")
 
 
 @dataclass(frozen=True, slots=True)

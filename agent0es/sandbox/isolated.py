@@ -53,7 +53,7 @@ class IsolatedSandbox:
                     return await call
                 except asyncio.CancelledError:
                     if self._closed:
-                        raise SandboxUnavailable("the sandbox was closed in the middle of a call") from None
+                        raise SandboxUnavailable("the sandbox was closed during a call") from None
                     raise
                 finally:
                     call.cancel()

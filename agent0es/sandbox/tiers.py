@@ -86,7 +86,8 @@ class Tier:
                         raise
             else:
                 raise SandboxUnavailable(
-                    f"all {len(self.uids)} uids for calls are in use: run fewer at once, or map more into here"
+                    f"all {len(self.uids)} uids for calls are in use: run fewer calls at once, or map more uids into "
+                    "this user namespace"
                 )
             yield uid
 

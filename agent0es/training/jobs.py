@@ -155,7 +155,7 @@ async def _run(job: TrainingJob, folder: Path, on_progress: ProgressCallback) ->
         if done is not None and code == 0:
             return done
         if watch.done() and not watch.cancelled():
-            raise TrainerLost(f"the trainer did nothing for {child_process.STALLED_SECONDS} s, and was ended")
+            raise TrainerLost(f"the trainer made no progress for {child_process.STALLED_SECONDS} s and was ended")
         size = stderr.seek(0, os.SEEK_END)
         stderr.seek(max(0, size - _TAIL_BYTES))
         last_words = stderr.read().decode(errors="replace").strip()
@@ -163,7 +163,7 @@ async def _run(job: TrainingJob, folder: Path, on_progress: ProgressCallback) ->
         # No fault of the job: the run stops, and goes on when there is room.
         raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
     if any(sign in last_words for sign in _OUT_OF_MEMORY):
-        raise TrainerLost(f"the trainer found no memory: {last_words.splitlines()[-1]}")
+        raise TrainerLost(f"the trainer ran out of memory: {last_words.splitlines()[-1]}")
     if code < 0:
         raise TrainerLost(f"the trainer was ended by {_signal(-code)}{f': {last_words}' if last_words else ''}")
     raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words or 'no message'}")

@@ -284,7 +284,7 @@ async def test_the_working_directory_goes_in_and_comes_back_as_data(sandbox: Iso
 
 @pytest.mark.parametrize("path", ["/x", "../x", "a/../../x", "", "a\0b", "x" * 600])
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="no path inside"):
+    with pytest.raises(ValueError, match="not a path inside"):
         SandboxCommand(program="1", files={path: b""})
 
 
