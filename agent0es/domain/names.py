@@ -1,8 +1,7 @@
 """Names and paths that somebody else chose.
 
 The name of a run, an adapter or a plug-in becomes a folder in the store, a part of stream names and a word on a
-terminal. So there is one rule for all of them, held where a name enters; and whoever makes a path of what the log says
-makes it here.
+terminal. So there is one rule for all of them, checked where a name enters; paths from the log are made here.
 """
 
 import re

@@ -52,7 +52,7 @@ def correctness(inputs: RewardInputs) -> float:
 
 
 def value_of(name: str, component: RewardComponent, inputs: RewardInputs) -> float:
-    """What a component gives, rounded to 6 places. Raises RewardError, with its name, for what is no reward."""
+    """What a component gives, rounded to 6 places. Raises RewardError, with its name, for anything else."""
     given = component(inputs)
     try:
         value = round(float(given), 6) + 0.0  # which makes 0 of −0

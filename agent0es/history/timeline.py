@@ -1,4 +1,4 @@
-"""A run as a timeline: one line an event, in words. Folds nothing and calls nothing."""
+"""A run as a timeline: each event as one line of words. Folds nothing and calls nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""What an exported log must be, besides whole, before it is taken into a store.
+"""What else is checked of an exported log, besides its hashes, before it is imported.
 
-Its hashes only say that nobody changed it since it was written; whoever wrote it may have meant harm. So every event
-must be one of the catalogue, stored as this program stores it, and every name and path in it one that is safe to use.
+The hashes only show that nobody changed it since it was written; its writer may have meant harm. So every event must
+be one of the catalogue, stored as this program stores it, and every name and path in it must be safe to use.
 """
 
 import json
@@ -18,7 +18,7 @@ from agent0es.log.writer import run_of
 
 LONGEST_STREAM = 300
 LATEST = 2.0**35
-"""Seconds since 1970 that are a time at all: more of them is no date."""
+"""Seconds since 1970; more than this is not a date."""
 
 NAMES = ("adapter", "parent")
 """Fields of events that name an adapter or a run."""

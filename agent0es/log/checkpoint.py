@@ -1,4 +1,4 @@
-"""Checkpoints: one line that stands for a whole log, to be kept where the log's owner can't change it.
+"""Checkpoints: one line that stands for all of a log, to be kept where the log's owner can't change it.
 
 The form is that of transparency logs: a C2SP tlog-checkpoint (origin, size, root) inside a C2SP signed note. The root
 is the chain hash of the last event, in base64. Keys are written as Go's `note` package writes them, so that its tools
@@ -56,7 +56,7 @@ def origin_of(first_hash: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An Ed25519 key; who has only the public half can check and not sign."""
+    """An Ed25519 key; with the public half alone one can check but not sign."""
 
     name: str
     public: "Ed25519PublicKey"
@@ -176,7 +176,7 @@ def public_file(file: Path) -> Path:
 
 
 def write_file(file: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all, on the disk when this returns. Raises StoreError."""
+    """Write a file in full or not at all; it is on the disk when this returns. Raises StoreError."""
     with replacing(file, mode=mode) as output:
         output.write(text.encode())
         output.flush()

@@ -29,7 +29,7 @@ Finding = tuple[int | None, str]
 
 
 class MarkIndex:
-    """The marks that events say, held against those of the table. Memory is some 100 bytes a mark."""
+    """The marks that events say, compared with those of the table. Memory is some 100 bytes a mark."""
 
     def __init__(self) -> None:
         self._said: dict[Mark, int] = {}

@@ -1,4 +1,4 @@
-"""A whole log in a file, byte for byte: to keep, to check without its database, to put into another one.
+"""A log in a file, byte for byte: to keep, to check without its database, to import into another one.
 
 The file is NDJSON in this order: one header, the texts, the events, the marks of what is handled, and an end with the
 checkpoint and the sha256 of everything before it. Each line is an object with one key, which says what it is. States
@@ -77,7 +77,7 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
 
 
 def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainReport:
-    """Recompute every hash in an exported file. Raises StoreError when it isn't one, or not a whole one."""
+    """Recompute every hash in an exported file. Raises StoreError when it isn't one, or is cut short."""
     index, marks = TextIndex(), MarkIndex()
     report: ChainReport | None = None
     for kind, lines in groupby(read_export(file), key=itemgetter(0)):
@@ -145,7 +145,7 @@ def _admit(connection: Connection, file: Path, rows: Sequence[dict[str, Any]]) -
 
 
 def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of the tables in an exported file, with the kind of each. Raises StoreError when it isn't whole."""
+    """Rows of the tables in an exported file, with the kind of each. Raises StoreError when it is cut short."""
     kinds = ("text", "event", "handled", "end")
     place = number = 0
     digest = hashlib.sha256()

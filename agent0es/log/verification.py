@@ -1,7 +1,7 @@
 """Does the log still say what was written into it?
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
-between. It can't show that events are missing at the end, or that the whole log was written anew: that takes hashes
+between. It can't show that events are missing at the end, or that all of the log was rewritten: that takes hashes
 which are kept elsewhere, see `checkpoint`. Which causes are marked as handled is covered as `marks` tells; leases are
 not covered.
 """
@@ -49,7 +49,7 @@ class ChainReport:
     chain_hash: str
     """Hash of the last good event: it stands for all before it. Zeros when there is none."""
     first_bad: int | None = None
-    """Position of the first event that is not as it was written."""
+    """Position of the first event that has been altered."""
     problem: str = ""
     """What is wrong with it, in one line."""
     first_hash: str = GENESIS
@@ -57,12 +57,12 @@ class ChainReport:
 
     @property
     def finding(self) -> str:
-        """Where what is wrong, in one line."""
+        """What is wrong and where, in one line."""
         return f"position {self.first_bad}: {self.problem}" if self.first_bad else self.problem
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What stands for all events up to the last good one."""
+        """The checkpoint of all events up to the last good one."""
         return Checkpoint(origin_of(self.first_hash), self.events, self.chain_hash)
 
 
@@ -105,7 +105,7 @@ class TextIndex:
 
 
 def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainReport:
-    """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
+    """Verify all of the log as of now, also against an earlier checkpoint. Memory is 8 bytes a text."""
     dialect = datastore.dialect
     with datastore.read() as connection:
         if strange := dialect.strangeness(connection):
@@ -129,7 +129,7 @@ def verify_rows(
 ) -> ChainReport:
     """Recompute every hash of rows from wherever they come; they should begin with position 1.
 
-    What the events say of marks goes into `marks`, to be held against them with `with_marks`.
+    What the events say of marks goes into `marks`, to be compared with the table by `with_marks`.
     """
     position, previous, first = 0, GENESIS.encode(), GENESIS
     known = 0 if checkpoint is None else checkpoint.size
@@ -156,7 +156,7 @@ def verify_rows(
 
 
 def with_marks(report: ChainReport, marks: MarkIndex, events: Callable[[int], Iterable[Row]]) -> ChainReport:
-    """A good report, unless something is wrong with the marks. `events` are the rows from a position on, once more."""
+    """The report, and what is wrong with the marks if it is good so far. `events` reads the rows from a position on."""
     found = marks.finding(events) if report.ok else None
     return report if found is None else replace(report, ok=False, first_bad=found[0], problem=found[1])
 

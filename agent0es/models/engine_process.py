@@ -253,14 +253,14 @@ def before_stop(text: str, stop: tuple[str, ...]) -> str:
 
 
 def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """What of a text that goes on cannot become part of a stop string."""
+    """The part of an unfinished text that can't become part of a stop string."""
     begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
     return text[: len(text) - max(begun, default=0)]
 
 
 def prepare(gguf: Path, served: Path, sha256: str) -> None:
-    """See that the file is the one with this hash, if there is one given, and write what is to be served, once, when
-    it is not the file itself. Raises WrongWeights and ModelNotFound."""
+    """Check that the file has this hash, if one is given, and write the copy that is loaded, once, where that is
+    another file. Raises WrongWeights and ModelNotFound."""
     try:
         if sha256 and (found := sha256_of(gguf)) != sha256:
             raise WrongWeights(f"{gguf}: its sha256 is {found}, but should be {sha256}")

@@ -71,8 +71,8 @@ class Projections:
     def open(cls, log: "EventLog", path: Path | None = None) -> "Projections":
         """Tables in the file at `path`; in a file of this process alone while another one has that; or in memory.
 
-        A file that can't be read, or was made from another log or by another version, is thrown away and made anew. One
-        whose name DuckDB can't open, with a `?` in it, is done without.
+        A file that can't be read, or was made from another log or by another version, is deleted and rebuilt. One whose
+        name DuckDB can't open, with a `?` in it, is not used.
         """
         if path is None:
             return cls(log, None, None)
@@ -99,7 +99,7 @@ class Projections:
         try:
             return self._fold()
         except duckdb.Error:
-            # Damage in the middle of the file shows only here, and a fault of the log shows again when folded anew.
+            # Damage in the middle of the file shows only here, and a fault of the log shows again in a new fold.
             return self.rebuild()
 
     def rebuild(self) -> int:
@@ -215,7 +215,7 @@ class Projections:
         self._cursors.discard(cursor)
 
     def _refusal(self, error: Exception) -> UserError:
-        """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
+        """What to tell the user. A file with damaged blocks is deleted at once."""
         import duckdb
 
         if self._kept and self._path is not None and DAMAGE.search(str(error)):
@@ -272,7 +272,7 @@ class Projections:
     def _fold(self) -> int:
         """Fold batch after batch; each is in the tables together with its position, or not at all."""
         begin = self.position
-        head = self._log.head()  # of a run that goes on there would be no end
+        head = self._log.head()  # a run that is going on would never end it
         position = begin
         # The next batch is read while the last one is folded.
         with ThreadPoolExecutor(1, "reader") as reader:
@@ -395,7 +395,7 @@ def _must_be_text(sql: str) -> None:
 
 
 def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
-    """Let pass what asks; refuse the rest.
+    """Let queries pass, and refuse the rest.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """

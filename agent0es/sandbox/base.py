@@ -1,4 +1,4 @@
-"""The port: a command goes in, data comes out, and nothing else crosses."""
+"""The port: a command goes in, data comes out, nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class SandboxCommand:
     """What to run: either `argv` or `program`.
 
     `program` is trusted Python text that runs in the sandbox's own interpreter, which saves a second start of Python.
-    What is hostile goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
+    Hostile text goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
     """
 
     program: str = ""
@@ -37,7 +37,7 @@ class SandboxCommand:
     collect: bool = False
     """Whether the working directory is handed back."""
     preload: tuple[str, ...] = ()
-    """Modules that `program` imports: a worker that has them already serves it, which saves their start."""
+    """Modules that `program` imports: a worker that has loaded them already is used, which saves their start."""
 
     def __post_init__(self) -> None:
         for path in self.files:
@@ -80,7 +80,7 @@ class SandboxResult:
 
 
 class SandboxLost(TransientError):
-    """What ran the call was killed, is stopped, or does not answer. It has been ended: the next call gets a new one."""
+    """The call's worker or supervisor was killed, is stopped, or does not answer. The next call gets a new one."""
 
 
 class Sandbox(Protocol):

@@ -29,7 +29,7 @@ CHUNK = 1 << 16
 START_SECONDS = 60.0
 """Importing SymPy takes 1 s on an idle machine."""
 GRACE_SECONDS = 3.0
-"""A supervisor that has not reported so long after the limit is given up, and ended with its worker."""
+"""A supervisor that has not reported so long after the limit counts as lost, and is ended with its worker."""
 HANG_UP_SECONDS = 1.0
 """One that has not hung up so long after we have is ended with its worker too; nothing else runs here meanwhile."""
 REPORT_BYTES = 1 << 27
@@ -50,8 +50,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-"""All of it, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the same in
-every call."""
+"""The environment, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the
+same in every call."""
 
 
 class Zygote:
@@ -117,7 +117,7 @@ class Zygote:
     async def _started(self) -> socket.socket:
         async with self._starting:
             if self._guard is not None and self._guard.poll() is not None:
-                await self.close()  # it died; once more
+                await self.close()  # it died; try again
             if self._requests is None:
                 self._start()
                 assert self._requests is not None
@@ -280,7 +280,7 @@ class Call:
     def discard(self) -> bool:
         """Leave nothing behind. A call that still runs is killed, which blocks for the few ms that it takes.
 
-        False where nobody said that it was: its supervisor does not answer.
+        False when nothing confirmed that: its supervisor does not answer.
         """
         gone = self._ended
         if not gone:
@@ -297,7 +297,7 @@ class Call:
         return gone
 
     def forget(self) -> None:
-        """Close what nobody was told of."""
+        """Close the ends that were not handed over."""
         self._ended = True
         self.discard()
 
@@ -355,7 +355,7 @@ class Call:
 
 
 class _Stream:
-    """One pipe, read as it fills: counts everything, keeps the head or the tail."""
+    """One pipe, read as it fills: counts everything, keeps the first or the last bytes."""
 
     def __init__(self, fd: int, keep: int, head: bool) -> None:
         self.fd, self.keep, self.head = fd, keep, head
@@ -379,7 +379,7 @@ class _Stream:
 
 
 EXIT_LIMIT, EXIT_DENIED = 70, 77
-"""Exit statuses of `inside/zygote.py`. A program can use them too, to its own harm alone."""
+"""Exit statuses of `inside/zygote.py`. A program can fake them, but only harms itself."""
 NETWORK = frozenset({"socket", "connect", "socketpair"})
 LIMIT_WORDS: Mapping[str, str] = {
     "timeout": "time",

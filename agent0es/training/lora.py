@@ -179,7 +179,7 @@ def _examples(tokenizer: Tokenizer, job: dict[str, Any]) -> list[Example]:
 
 
 def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str, Any]) -> str:
-    """Write PEFT's files, whole or not at all, and return the hash of the tensors."""
+    """Write PEFT's files, in full or not at all, and return the hash of the tensors."""
     tensors = {}
     for path, (a, b) in network.adapters.items():
         tensors[f"base_model.model.{path}.lora_A.weight"] = a.detach()

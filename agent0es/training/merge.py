@@ -38,7 +38,7 @@ def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | No
 
 
 def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
-    """Write the merged file of an adapter in PEFT's format once more, as the trainer did (`Network.merged`).
+    """Write the merged file of an adapter in PEFT's format again, as the trainer did (`Network.merged`).
 
     Raises OSError, and ValueError when the folder holds no such adapter.
     """
