@@ -36,7 +36,7 @@ LOG_URL = "AGENT0ES_LOG__URL"
 def open_store(store: Path, *, create: bool = False, url: str | None = None) -> EventLog:
     """The log of a store, or the one at a URL: the one given, else that of `AGENT0ES_LOG__URL`.
 
-    Raises StoreError in one line when it is missing, read-only or not a log, ConfigurationError for what is no URL.
+    Raises StoreError in one line when it is missing, read-only or not a log, ConfigurationError for a bad URL.
     """
     url = url or os.environ.get(LOG_URL)
     if url and "://" not in url:  # without it, for it may hold a password
@@ -55,7 +55,7 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
 def resolve_run(log: EventLog, wanted: str) -> str:
     """The full name of a run from a unique prefix of it, or `latest`."""
     if not wanted:
-        raise RunNotFound("the name of the run is empty; name a run, a prefix of it, or `latest`")
+        raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
     runs = log.runs()
     if wanted == "latest" and runs:
         return runs[-1]
@@ -109,9 +109,9 @@ def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Pa
 
 
 def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
-    """Choose what a tainted adapter's clean successor learns from: DatasetBuilt, to which the handlers react.
+    """Choose what a tainted adapter's clean successor learns from. Writes DatasetBuilt, to which the handlers react.
 
-    None when one that was cut off before is to be gone on with. The caller holds the lease on the run. Raises
+    None when an earlier one that was cut off is to be resumed. The caller holds the lease on the run. Raises
     RetractionError.
     """
     from agent0es.handlers.train import build_dataset
@@ -148,7 +148,7 @@ def configuration_of(log: EventLog, run: str) -> "Configuration":
 
 
 def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
-    """The held-out problem of an attempt, made anew from the run's configuration and seed: the log has its number only.
+    """The held-out problem of an attempt, remade from the run's configuration and seed: the log has its number only.
 
     Raises ConfigurationError where a task domain is gone, and UnknownName where the suite has no such problem now.
     """
@@ -158,7 +158,7 @@ def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
     problems = suite(practised_domains(configuration), configuration.evaluation, configuration.seed)
     if not number.isdecimal() or int(number) >= len(problems):
-        raise UnknownName(f"this version of agent0es makes {len(problems)} held-out problems, and no number {number}")
+        raise UnknownName(f"there is no held-out problem {number}; this version of agent0es makes {len(problems)}")
     return problems[int(number)].task
 
 
@@ -167,7 +167,7 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     components = {name: plugins.load(plugins.REWARDS, name) for name in weights}
     for name, component in components.items():
         if not callable(component):
-            raise plugins.broken(plugins.REWARDS, name, "is no function of RewardInputs, so it can't be called")
+            raise plugins.broken(plugins.REWARDS, name, "is not a function of RewardInputs")
     return components
 
 
@@ -186,7 +186,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
 
 
 async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
-    """Recompute every decision of a run. No port is opened, but for the embedder `with_novelty`.
+    """Recompute every decision of a run. Opens no port except, `with_novelty`, the embedder.
 
     Raises ConfigurationError where a plug-in that the run used is gone, because decisions are made with it.
     """
@@ -275,7 +275,7 @@ async def open_ports(
             options = with_secrets(settings.options, f"models.{role}.options", os.environ)
             name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)
             if configuration.execution.deterministic and settings.backend == "openvino":
-                # What is cached depends on what was asked before, and moves the last bits of what is written next.
+                # The cache depends on what was asked before, and changes the last bits of what is written next.
                 options.setdefault("prefix_cache", False)
             return create_backend(settings.backend, name, cache=store / "base", **options)
 
@@ -313,7 +313,7 @@ def require(role: str, model: "ModelBackend", capability: str) -> None:
 
 
 async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
-    """Open everything that a run needs and close it again, so that what is wrong is said before the run has begun."""
+    """Open everything that a run needs and close it again, so that errors are reported before the run begins."""
     models = configuration.models
     async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
         used: dict[plugins.Group, set[str]] = {
@@ -363,7 +363,7 @@ async def drive(ports: "Ports", observers: "Sequence[Observer]") -> "RunState":
 
     state = state_at(ports.log, ports.run)
     if state.status != "completed":
-        # One that was evaluated may be promoted next, and nobody else would deploy it.
+        # An evaluated adapter may be promoted next, and nothing else would deploy it.
         evaluated = [name for name, adapter in state.adapters.items() if adapter.outcome == "evaluated"]
         await serve(ports, state, [*filter(None, state.serving.values()), *evaluated], record)
     dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)

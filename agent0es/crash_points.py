@@ -1,8 +1,8 @@
-"""Named places in the code at which a test has the process killed, to see that a resumed run loses nothing.
+"""Named places in the code at which a test kills the process, to see that a resumed run loses nothing.
 
 `AGENT0ES_CRASH_AT=append.committed` in the environment kills with SIGKILL at the first passing of that place,
-`AGENT0ES_CRASH_AT=append.committed:40` at the fortieth. Without the variable nothing happens. A kill anywhere else
-comes to the same: these are the places at which a mistake in the order of writing would show.
+`AGENT0ES_CRASH_AT=append.committed:40` at the fortieth. Without the variable nothing happens. A kill anywhere else has
+the same effect as at one of these: here a mistake in the order of writing would show.
 """
 
 import os
@@ -31,7 +31,7 @@ _passed: Counter[str] = Counter()
 
 
 def reach(point: str, *, with_parent: bool = False) -> None:
-    """Die here if the environment says so.
+    """Kill this process here if the environment says so.
 
     `with_parent` is for a child process: its end alone would be a failure that the parent reports, and no crash.
     """

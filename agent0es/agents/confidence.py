@@ -19,7 +19,7 @@ QUESTIONS: Mapping[Question, str] = {
     "Reply with one word: Yes when the answer is correct, or No when it is not.",
 }
 LEADS: Mapping[Question, str] = {"confidence": "Confidence:", "critique": "My answer is correct, Yes or No:"}
-"""Words put into the student's mouth: without them a small model goes on with a call, or talks about the number."""
+"""Words put into the student's mouth: without them a small model continues with a call, or talks about the number."""
 MAX_TOKENS: Mapping[Question, int] = {"confidence": 16, "critique": 1}
 """Of a reply. Yes and No are one token each, so the mean log-probability that the log keeps is the word's own."""
 MAX_CHARACTERS = 2000

@@ -99,7 +99,7 @@ class Transcript:
         )
 
     def solution(self) -> Solution:
-        """What the attempt came to."""
+        """The attempt's result."""
         seen = self.observation is not None and self.answer == self.observation.strip()
         return Solution(
             answer=self.answer,

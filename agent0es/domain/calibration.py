@@ -1,7 +1,7 @@
 """Whether confidence means what it says: of the answers given with confidence 0.8, are 80% right?
 
-Measures (Guo et al. 2017, arXiv 1706.04599), two ways to mend one signal, and one to combine several. Confidences and
-labels are sequences of one length, confidences in [0, 1]. What is fitted is a value that maps confidences to others.
+Measures (Guo et al. 2017, arXiv 1706.04599), two ways to recalibrate one signal, and one to combine several.
+Confidences and labels are sequences of one length, confidences in [0, 1]. The fitted value maps confidences to others.
 """
 
 import math
@@ -69,7 +69,7 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Isotonic:
-    """A rising step function, linear between the knots: mends any confidence that ranks the answers well."""
+    """A rising step function, linear between the knots: recalibrates any confidence that ranks the answers well."""
 
     knots: tuple[tuple[float, float], ...]
     """(confidence, calibrated), both rising; what lies outside takes the value of the nearest."""
@@ -111,7 +111,7 @@ def fit_temperature(confidences: Sequence[float], correct: Sequence[bool]) -> Te
 def fit_isotonic(confidences: Sequence[float], correct: Sequence[bool]) -> Isotonic:
     """The rising function nearest to the labels (pool adjacent violators). Raises ValueError without labels.
 
-    Answers of equal confidence count as one with their mean. Each pool of k answers of which r were right stands for
+    Answers of equal confidence count as one with their mean. Each pool of k answers, r of them right, stands for
     (r + ½) / (k + 1): a small sample is no reason to be certain.
     """
     from scipy.optimize import isotonic_regression

@@ -60,7 +60,7 @@ class FamilyStatistics:
     level: float = 0.0
     """The domain's level then."""
     recent_attempts: int = 0
-    """Attempts since the serving student adapter changed."""
+    """Attempts since the student's adapter in use changed."""
     recent_solved: int = 0
 
     @property
@@ -70,11 +70,11 @@ class FamilyStatistics:
 
     @property
     def recent_solve_rate(self) -> float:
-        """The same under the adapter that serves now."""
+        """The same, under the adapter in use."""
         return self.recent_solved / self.recent_attempts if self.recent_attempts else 0.0
 
     def under_new_adapter(self) -> "FamilyStatistics":
-        """Another adapter answers from now on: what is recent starts anew, the ability is still the best guess."""
+        """Another adapter answers from now on: recent figures restart, the ability is still the best guess."""
         return replace(self, recent_attempts=0, recent_solved=0)
 
 
@@ -124,7 +124,7 @@ class Aim:
 
 
 def ability_at(difficulty: float) -> float:
-    """The ability of which this is the frontier, before anything is known of a domain."""
+    """The ability whose frontier this is, before anything is known of a domain."""
     return SLOPE * difficulty
 
 
@@ -152,7 +152,7 @@ def after_task(
 ) -> tuple[FamilyStatistics, DomainStatistics]:
     """The statistics of a task's family and domain with that task.
 
-    θ ← θ + K·(solved/attempts − predicted), with a large K for a family that the serving adapter has hardly met, and a
+    θ ← θ + K·(solved/attempts − predicted), with a large K for a family that the adapter in use has hardly met, and a
     small one for the domain; its slope falls by K·d·(solved/attempts − predicted), the gradient of the same likelihood.
     What is predicted takes in all that was learnt while the task was under way: forty tasks
     of one kind that come back solved don't raise the abilities forty times.
@@ -222,7 +222,7 @@ def choose_families(
     """The families of a domain that the teacher may choose between, with the difficulty that is wanted of each.
 
     Those asked least come first; what was asked of a family counts OFF_FRONTIER times where its predicted solve rate is
-    outside the band. A share of the requests looks away from that, so that what was given up as too easy or too hard is
+    outside the band. A share of the requests looks away from that, so that what was dropped as too easy or too hard is
     tried again, and another share reviews all families alike, with easier tasks. Among equals come those whose
     prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed yet.
     In a collapsed domain `recover` has the last word.

@@ -5,7 +5,7 @@ How it went (time, host, durations, memory) is *meta* and lives beside the event
 No content names the run, so two runs that decided the same have the same content hashes. `Retracted` alone is no
 decision of the run but what a person did.
 
-An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt made again after it was
+An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt retried after it was
 cut off, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
 """
 
@@ -45,7 +45,7 @@ class RunForked(Value):
     type: Literal["RunForked"] = "RunForked"
     version: Literal[3] = 3
     parent: str
-    """Name of the run that it goes on from."""
+    """Name of the run that it was forked from."""
     position: int = Field(ge=1)
     """The last event that it shares with the parent."""
     seed: int
@@ -140,11 +140,11 @@ class ProposalRejected(Value):
     text: str
     """What the teacher wrote. Hostile."""
     tries_left: int = Field(ge=0)
-    """How often the teacher may still try this task; at 0 the task is given up."""
+    """How often the teacher may still try this task; at 0 the task is dropped."""
 
 
 class AttemptStarted(Value):
-    """The student took up a problem. Stream `attempt/<run>/<attempt>`."""
+    """The student began an attempt. Stream `attempt/<run>/<attempt>`."""
 
     type: Literal["AttemptStarted"] = "AttemptStarted"
     version: Literal[1] = 1
@@ -274,7 +274,7 @@ class Reflected(Value):
 
 
 class SolutionSubmitted(Value):
-    """An attempt came to its end. Stream of the attempt."""
+    """An attempt ended. Stream of the attempt."""
 
     type: Literal["SolutionSubmitted"] = "SolutionSubmitted"
     version: Literal[1] = 1
@@ -287,7 +287,7 @@ class SolutionSubmitted(Value):
 
 
 class AttemptAbandoned(Value):
-    """The attempt was cut off; it is made again under another name. Stream of the attempt."""
+    """The attempt was cut off; it is retried under another name. Stream of the attempt."""
 
     type: Literal["AttemptAbandoned"] = "AttemptAbandoned"
     version: Literal[2] = 2
@@ -505,7 +505,7 @@ class AdapterEvaluated(Value):
 
 
 class AdapterPromoted(Value):
-    """The gate let an adapter through: it answers from now on. Stream `run/<run>`."""
+    """The gate promoted an adapter: it is in use from now on. Stream `run/<run>`."""
 
     type: Literal["AdapterPromoted"] = "AdapterPromoted"
     version: Literal[1] = 1
@@ -522,7 +522,7 @@ class AdapterPromoted(Value):
 
 
 class AdapterRejected(Value):
-    """The gate kept what was serving. Stream `run/<run>`."""
+    """The gate rejected an adapter: the one in use stays. Stream `run/<run>`."""
 
     type: Literal["AdapterRejected"] = "AdapterRejected"
     version: Literal[1] = 1
@@ -550,7 +550,7 @@ class Retracted(Value):
 
 
 class Retried(Value):
-    """Something failed in passing and is done again. Of attempts AttemptAbandoned says it. Stream `run/<run>`."""
+    """Something failed and is retried. For attempts this is AttemptAbandoned. Stream `run/<run>`."""
 
     type: Literal["Retried"] = "Retried"
     version: Literal[1] = 1
@@ -561,13 +561,13 @@ class Retried(Value):
     name: str | None
     """Call, held-out attempt, attempt or adapter that failed; None for what has no name, such as a proposal."""
     retry: int = Field(ge=1)
-    """Which repetition comes now; `execution.retries` says how many there may be."""
+    """Which retry this is, from 1; `execution.retries` says how many there may be."""
     error: str
     """Type and message."""
 
 
 class HandlerFailed(Value):
-    """A handler raised and was not, or not any more, worth repeating. Stream `run/<run>`."""
+    """A handler failed for good: its error is not retried, or the retries are used up. Stream `run/<run>`."""
 
     type: Literal["HandlerFailed"] = "HandlerFailed"
     version: Literal[1] = 1
@@ -576,7 +576,7 @@ class HandlerFailed(Value):
     cause: int
     """Position of the event that it was handling."""
     task: int | None
-    """Number of the task that is given up for it; None when the run stops instead."""
+    """Number of the task that is dropped for it; None when the run stops instead."""
     error: str
     """Type and message."""
     traceback: str
@@ -591,7 +591,7 @@ class RunCompleted(Value):
     iterations: int
     """How many were done."""
     serving: dict[str, str | None]
-    """Role to the adapter that serves at the end; None is the base model."""
+    """Role to the adapter in use at the end; None is the base model."""
 
 
 Event = (

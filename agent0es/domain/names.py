@@ -1,8 +1,7 @@
 """Names and paths that somebody else chose.
 
 The name of a run, an adapter or a plug-in becomes a folder in the store, a part of stream names and a word on a
-terminal. So there is one rule for all of them, held where a name enters; and whoever makes a path of what the log says
-makes it here.
+terminal. So there is one rule for all of them, checked where a name enters; paths from the log are made here.
 """
 
 import re
@@ -37,5 +36,5 @@ def in_store(store: Path, *parts: str) -> Path:
     """The file or folder of the store that the log names. Raises StoreError for one that would lie elsewhere."""
     for part in parts:
         if not is_relative(part):
-            raise StoreError(f"the log names {part[:100]!r}, which is no place in the store; it comes from elsewhere")
+            raise StoreError(f"the log names {part[:100]!r}, which is not a path in the store; it comes from elsewhere")
     return store.joinpath(*parts)

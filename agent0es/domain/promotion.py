@@ -1,4 +1,4 @@
-"""The gate: when a trained adapter may serve."""
+"""The gate: whether a trained adapter is promoted."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,10 +13,10 @@ def mean_share(scores: Sequence[ArmScore], arms: Collection[str]) -> float:
 
 
 def gate(evaluated: AdapterEvaluated, serving: str | None, margin: float) -> AdapterPromoted | AdapterRejected:
-    """Promote when the adapter beats what serves now by more than `margin` (a share in [0, 1]).
+    """Promote when the adapter beats what is in use by more than `margin` (a share in [0, 1]).
 
-    What serves now is the promoted adapter, or, before the first, the base model with the best of its prompts: an
-    adapter that a good prompt would match is not worth serving.
+    In use is the last promoted adapter or, before the first, the base model with its best prompt: an adapter that
+    a good prompt would match is not worth using.
     """
     base = {score.arm for score in evaluated.scores if score.arm.startswith("base-")}
     mine = mean_share(evaluated.scores, {evaluated.adapter})

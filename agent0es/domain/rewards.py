@@ -52,7 +52,7 @@ def correctness(inputs: RewardInputs) -> float:
 
 
 def value_of(name: str, component: RewardComponent, inputs: RewardInputs) -> float:
-    """What a component gives, rounded to 6 places. Raises RewardError, with its name, for what is no reward."""
+    """What a component gives, rounded to 6 places. Raises RewardError, with its name, for anything else."""
     given = component(inputs)
     try:
         value = round(float(given), 6) + 0.0  # which makes 0 of −0
@@ -60,7 +60,7 @@ def value_of(name: str, component: RewardComponent, inputs: RewardInputs) -> flo
         value = math.nan
     if not 0.0 <= value <= 1.0:
         raise RewardError(
-            f"reward component {name} gave {given!r:.100}; it must give a number from 0 to 1. Mend it, or leave it out "
+            f"reward component {name} gave {given!r:.100}; it must give a number from 0 to 1. Fix it, or leave it out "
             f"of rewards.weights"
         )
     return value

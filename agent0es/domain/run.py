@@ -1,6 +1,6 @@
 """The state of a run: a fold of its events.
 
-`evolve(state, event)` is the only way in which state changes. A task in flight is held whole and folded into its
+`evolve(state, event)` is the only way in which state changes. A task in flight is kept in full and folded into its
 family's statistics when it completes, so the state stays small however long the run is.
 """
 
@@ -94,7 +94,7 @@ class RunState:
     completed: int = 0
     """Tasks completed in this iteration."""
     given_up: int = 0
-    """Tasks given up in this iteration."""
+    """Tasks of this iteration without a usable proposal, or whose handler failed."""
     attempts: int = 0
     """Attempts judged at completed tasks of this iteration."""
     solved: int = 0
@@ -107,7 +107,7 @@ class RunState:
     def rival(self, role: ev.Role) -> str | None:
         """The adapter that a new one must beat; None is the base model.
 
-        It is what serves, unless that learnt from something retracted: then it is what was promoted last and did not.
+        It is the one in use, unless that is tainted: then it is the last promoted one that is not.
         """
         serving = self.serving[role]
         if serving is None or not self.adapters[serving].tainted:

@@ -38,7 +38,7 @@ class Task(Value):
 
 
 class Solution(Value):
-    """What an attempt came to. Its text and tool calls are in the ModelCalled and ToolCalled events before it."""
+    """The result of an attempt. Its text and tool calls are in the ModelCalled and ToolCalled events before it."""
 
     answer: str | None
     """Final answer as written; None when the student gave none."""

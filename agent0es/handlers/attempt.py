@@ -1,4 +1,4 @@
-"""One attempt at one problem: the student's turns, the tool calls in the sandbox, and what they came to.
+"""One attempt at one problem: the student's turns, the tool calls in the sandbox, and their results.
 
 Not a handler of its own: `solve` (practice) and `evaluate` (held-out problems) both act through it.
 """
@@ -141,7 +141,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
             prompt="".join(prompt),
             shared=len(head[0]),
             max_tokens=settings.max_tokens,
-            temperature=0.0 if transcript.answering else problem.temperature,  # reporting is no place to explore
+            temperature=0.0 if transcript.answering else problem.temperature,  # reporting does not explore
             top_p=settings.top_p,
             stop=(*STOP, *settings.stop),
             seed=derive_seed(problem.seed, transcript.calls),
@@ -206,7 +206,7 @@ async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> 
 
 
 def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Reflected:
-    """What the student's reply to a question comes to. Pure, and from the log alone."""
+    """The event of the student's reply to a question. Pure, and from the log alone."""
     confidence = stated(question, called.text, called.mean_logprob)
     return ev.Reflected(
         attempt=attempt,

@@ -43,7 +43,7 @@ class Ports:
 
     @property
     def retries(self) -> Retries:
-        """Repeats what fails in passing."""
+        """Retries what may succeed next time."""
         return Retries(self.configuration.execution.retries)
 
     def settings(self, role: Role) -> ModelSettings:

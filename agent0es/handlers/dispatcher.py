@@ -1,7 +1,7 @@
 """Runs the handlers: follows the log, hands each event to those who react to it, appends what they return.
 
 The dispatcher is the only writer of its run. It folds the state in log order, so that a handler sees the state
-exactly as of its cause, and remembers in the log which causes were handled, so that a resumed run goes on where the
+exactly as of its cause, and remembers in the log which causes were handled, so that a resumed run continues where the
 killed one stopped. Memory is bounded because the schedule keeps a bounded number of tasks in flight and every
 other event is a consequence of those.
 """
@@ -63,7 +63,7 @@ class Dispatcher:
         return self._state
 
     async def run(self) -> RunState:
-        """Handle every open cause until the run is completed. Raises HandlerError when a handler failed for good."""
+        """Handle every open cause until the run is completed. Raises HandlerError when a handler fails for good."""
         history = History.of(self._log, self._run)
         handled = history.handled()
         for recorded in history.read():
@@ -82,7 +82,7 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._state.status != "completed":
-            raise LogError(f"run {self._run} has nothing left to do but is not completed; report this with its log")
+            raise LogError(f"run {self._run} stopped before completion; this is a bug, please attach the log")
         return self._state
 
     def _take(self, recorded: Recorded, handled: set[tuple[str, int]] | frozenset[tuple[str, int]]) -> None:
@@ -151,7 +151,7 @@ class Dispatcher:
         try:
             events = await self._retries(lambda: handler.handle(cause, state, record), failed)
             begun = self._begun[reaction]
-            if not finished and (events or begun):  # having done nothing is no deed to remember: it is decided anew
+            if not finished and (events or begun):  # there is nothing to remember: it is decided again
                 if begun:
                     reach("handler.unmarked")
                 await record(events, last=True)
@@ -165,7 +165,7 @@ class Dispatcher:
             self._busy[handler.name] -= 1
 
     async def _fail(self, handler: Handler, cause: Recorded, state: RunState, raised: Exception) -> None:
-        """Write the failure into the log; give up the task and go on, or stop the run, as configured."""
+        """Write the failure into the log; drop the task and continue, or stop the run, as configured."""
         error = root_of(raised)
         number = getattr(cause.event, "task", None)
         give_up = self._settings.on_error == "continue" and number in state.in_flight

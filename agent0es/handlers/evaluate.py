@@ -1,7 +1,7 @@
-"""evaluate: the trained adapter, what serves now and the base model answer the same held-out problems.
+"""evaluate: the trained adapter, the one in use and the base model answer the same held-out problems.
 
 An arm is one way of answering. Every answer is an attempt named `eval/<arm>/<problem>` in the log, so an arm is
-asked once a run, and an evaluation that was cut off goes on where it stopped.
+asked once a run, and an evaluation that was cut off resumes where it stopped.
 """
 
 import asyncio
@@ -157,7 +157,7 @@ class Evaluate:
 
 
 def adapter_arms(state: RunState, trained: ev.AdapterTrained) -> list[str]:
-    """The adapters that are compared: what serves, what is to be beaten where that is another one, the new one."""
+    """The adapters that are compared: the one in use, the one to beat if that is another, and the new one."""
     role = trained.role
     return [name for name in dict.fromkeys((state.serving[role], state.rival(role), trained.adapter)) if name]
 
@@ -170,7 +170,7 @@ def arms_of(adapters: Sequence[str]) -> list[Arm]:
 def comparable(history: History, configuration: Configuration) -> History:
     """The later part of a history in which the held-out problems and the way of answering them are today's.
 
-    A fork with another seed, other tools or another evaluation asks everybody anew.
+    A fork with another seed, other tools or another evaluation asks every arm again.
     """
 
     def examination(settings: Configuration) -> object:

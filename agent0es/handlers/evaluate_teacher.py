@@ -66,7 +66,7 @@ class EvaluateTeacher:
         return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
 
     async def _answer(self, arm: str, number: int, record: Record) -> bool:
-        """One proposal, again where the model failed in passing: until it has written, the log has nothing of it."""
+        """One proposal, retried when the model fails: until the model has answered, the log has nothing of it."""
         name = f"{KIND}/{arm}/{number}"
 
         async def failed(retry: int, error: TransientError) -> None:

@@ -15,7 +15,7 @@ Refusal = tuple[str, str]
 
 
 async def read_freeform(domain: TaskDomain, requested: ev.TaskRequested, text: str, call: Call) -> Task | Refusal:
-    """The task that the teacher's words describe, or why they describe none. Pure but for `call`."""
+    """The task that the teacher described, or why there is none. Pure but for `call`."""
     freeform = domain.freeform
     assert freeform is not None, "the schedule asks only for what the domain has"
     draft = read_draft(freeform, text)

@@ -1,7 +1,7 @@
-"""promote: the gate. An adapter serves only when it beats what serves now on the held-out problems. Pure.
+"""promote: the gate. An adapter is promoted only when it beats the one in use on the held-out problems. Pure.
 
-What serves now and learnt from something retracted is no bar: then what was promoted before it counts. After the
-decision the backend is told to let go of the adapters that nobody will ask any more.
+A tainted adapter in use is not the one to beat: the one promoted before it is. After the decision, adapters that
+nobody will ask again are retired.
 """
 
 from collections.abc import Sequence

@@ -119,8 +119,8 @@ class Propose:
     ) -> Refusal | None:
         """Append TaskProposed, unless the task is not new.
 
-        From the look into the index to the append nothing waits, so that novelty is what it was as of the event's
-        place in the log; the proposals that follow need not wait for the disk.
+        Nothing is awaited between the look into the index and the append, so that the novelty is that at the event's
+        place in the log; the next proposals need not wait for the disk.
         """
         ports = self._ports
         [vector] = await ports.embedder.embed([task.description])
@@ -156,7 +156,7 @@ class Propose:
 
 
 def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
-    """The task that the teacher's words describe, or why they describe none. Pure."""
+    """The task that the teacher described, or why there is none. Pure."""
     proposal = teacher.read_proposal(text)
     if isinstance(proposal, str):
         return "unreadable", proposal
@@ -183,7 +183,7 @@ def accepted(
     novelty: float,
     nearest: int | None,
 ) -> ev.TaskProposed:
-    """What a proposal that can be used becomes. Pure."""
+    """The event of a usable proposal. Pure."""
     shown = configuration.curriculum.demonstrations
     return ev.TaskProposed(
         task=requested.task,
@@ -198,7 +198,7 @@ def accepted(
 
 
 def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_left: int) -> ev.ProposalRejected:
-    """What a proposal that can't be used becomes. Pure."""
+    """The event of a proposal that can't be used. Pure."""
     reason, detail = refusal
     return ev.ProposalRejected.model_validate(
         {

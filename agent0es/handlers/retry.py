@@ -1,8 +1,8 @@
-"""What fails in passing is done again: an engine that died, a trainer that was killed, a sandbox worker that is gone.
+"""Retries: for an engine that died, a trainer that was killed, a sandbox worker that is gone.
 
-Whoever does a piece of work that is worth repeating alone (an attempt, a verifier's call, a teacher's answer) repeats
-it through `Retries`; the dispatcher repeats what a handler does besides. Nothing is repeated at two of these places:
-what stays broken leaves as `GivenUp`, which nobody takes for something that passes.
+Work that is worth retrying alone (an attempt, a verifier's call, a teacher's answer) is retried through `Retries`; the
+dispatcher retries what else a handler does. Nothing is retried at both places: what stays broken is raised as
+`GivenUp`, which is not retried.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import TypeVar
 from agent0es.errors import Agent0Error, TransientError, UserError
 
 BACKOFF_SECONDS = 0.5
-"""Pause before the first repetition; doubled for each further one."""
+"""Pause before the first retry; doubled for each further one."""
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class GivenUp(Agent0Error):
-    """Something failed in passing once more than `execution.retries` allows. `error` is what it failed with last."""
+    """Something failed once more than `execution.retries` allows. `error` is the last failure."""
 
     def __init__(self, error: TransientError) -> None:
         super().__init__(str(error))
@@ -30,7 +30,7 @@ class GivenUp(Agent0Error):
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a piece of work is repeated, with a pause before each repetition."""
+    """How often a piece of work is retried, with a pause before each retry."""
 
     most: int
     sleep: Sleep = asyncio.sleep
@@ -38,7 +38,7 @@ class Retries:
     async def __call__(
         self, act: Callable[[], Awaitable[T]], failed: Callable[[int, TransientError], Awaitable[object]]
     ) -> T:
-        """What `act` returns in the end. `failed(retry, error)`, counted from 1, comes before each repetition.
+        """What `act` returns in the end. `failed(retry, error)`, counted from 1, is called before each retry.
 
         Raises GivenUp, and whatever else `act` raises at once.
         """

@@ -2,7 +2,7 @@
 
 A bounded number of tasks is in flight: the first ones are requested when the iteration starts, each further one
 when one before it is done. The number of the next task follows from how many are done at the cause, so that
-deciding twice comes to the same.
+deciding twice gives the same.
 
 A fork may change how many tasks an iteration has and how many are in flight. So what its parent's schedule had not
 decided yet is decided when the fork begins, from the state as a whole.

@@ -1,7 +1,7 @@
-"""Which adapters answer: one is deployed before it is asked, and retired when nobody will ask it any more.
+"""Which adapters are loaded: each is deployed before it is asked, and retired when nobody will ask it again.
 
-No file is served that is not the one that the log speaks of. A merged file that is gone or changed is made again from
-the adapter and the base, and is served when it comes out as it was.
+Files are compared with the log's hashes before they are loaded. A merged file that is missing or changed is made again
+from the adapter and the base, and is used when its hash is the log's.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from agent0es.models.made_once import sha256_of
 
 
 async def serve(ports: Ports, state: RunState, adapters: Iterable[str], record: Record) -> None:
-    """Have these adapters answer. Raises StoreError, and what the backend raises."""
+    """Deploy these adapters. Raises StoreError, and what the backend raises."""
     for name in dict.fromkeys(adapters):
         trained = state.adapters[name].trained
         if trained is None:
@@ -37,14 +37,14 @@ async def serve(ports: Ports, state: RunState, adapters: Iterable[str], record: 
 
 
 async def retire(ports: Ports, state: RunState, role: ev.Role) -> None:
-    """Let go of a role's adapters that are settled and not in use."""
+    """Retire a role's adapters that are settled and not in use."""
     for name, adapter in state.adapters.items():
         if adapter.role == role and adapter.settled and name != state.serving[role]:
             await ports.models[role].retire(name)
 
 
 def deployment(store: Path, trained: ev.AdapterTrained) -> Deployment:
-    """A trained adapter as a backend can serve it."""
+    """A trained adapter as a backend loads it."""
     folder = in_store(store, trained.path)
     return Deployment(
         name=trained.adapter,
@@ -62,12 +62,12 @@ def _mend(ports: Ports, trained: ev.AdapterTrained, error: WrongWeights) -> None
     adapter = folder / "adapter" / "adapter_model.safetensors"
     found = sha256_of(adapter) if adapter.is_file() else None
     advice = (
-        f"put back the folder {folder} from a copy, or train again in a fork: "
+        f"restore the folder {folder} from a copy, or retrain in a fork: "
         f"agent0es fork RUN --at POSITION, with the position of {trained.adapter}'s DatasetBuilt"
     )
     if weights is None or found != trained.adapter_sha256:
-        what = "is missing" if found is None else f"has sha256 {found}, and {trained.adapter_sha256} was trained"
-        raise StoreError(f"{error}; it can't be made again, for {adapter} {what}; {advice}")
+        what = "is missing" if found is None else f"has sha256 {found}, but should have {trained.adapter_sha256}"
+        raise StoreError(f"{error}; it can't be made again, because {adapter} {what}; {advice}")
     merged = folder / "merged.gguf"
     try:
         merge_again(weights.path, folder / "adapter", merged)
@@ -77,6 +77,6 @@ def _mend(ports: Ports, trained: ev.AdapterTrained, error: WrongWeights) -> None
         raise StoreError(f"{error}; it can't be made again: {failed}; {advice}") from None
     if (made := sha256_of(merged)) != trained.merged_sha256:
         raise StoreError(
-            f"{merged} was made again from the adapter and is not what was trained: its sha256 is {made}, the log has "
+            f"{merged} was made again from the adapter, but is not what was trained: its sha256 is {made}, the log has "
             f"{trained.merged_sha256}; was the base model, {weights.path}, changed? {advice}"
         )

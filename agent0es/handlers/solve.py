@@ -40,7 +40,7 @@ class Solve:
         return []
 
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
-        """Attempt k, unless the log already has its solution; one that was cut off is made again."""
+        """Attempt k, unless the log already has its solution; one that was cut off is retried."""
         ports, task = self._ports, proposed.task
         await to_its_end(
             *(ports, ports.history, f"{task}/{k}", task, ev.SolutionSubmitted, record),

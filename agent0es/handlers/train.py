@@ -59,12 +59,12 @@ class Train:
         return []
 
     def _anew(self, built: ev.DatasetBuilt) -> Sequence[NewEvent]:
-        """What a fork's parent began, the fork begins anew: its dataset and settings may be others."""
+        """The fork restarts what its parent began: its dataset and settings may be others."""
         ended = self._ports.history.read(stream=("adapter", built.adapter), types=["AdapterTrained", "TrainingFailed"])
         return [] if any(ended) else [build_dataset(self._ports, built.role, built.iteration, built.adapter)]
 
     async def _train(self, built: ev.DatasetBuilt, cause: Recorded, state: RunState, record: Record) -> None:
-        """One adapter, taken up where the log says that it stopped."""
+        """Train one adapter, resumed where the log says that it stopped."""
         ports, settings = self._ports, self._ports.configuration.training
         adapter, role, iteration = built.adapter, built.role, built.iteration
         known = {type(r.event) for r in ports.log.read(stream=cause.stream)}
@@ -151,7 +151,7 @@ class Train:
 
 
 def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
-    """Choose what an adapter is to learn from, as of now, write it into the store, and the event that says so."""
+    """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
     dataset = _dataset(ports, role, iteration, None)
     _write(dataset_file(ports.store, ports.run, adapter), dataset)
     reach("dataset.written")

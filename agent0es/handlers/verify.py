@@ -48,7 +48,7 @@ class Verify:
 
 
 class Call(Protocol):
-    """Runs a tool, or knows what came of it when it ran."""
+    """Runs a tool, or looks up the result of an earlier run."""
 
     async def __call__(self, needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult: ...
 
@@ -102,7 +102,7 @@ async def judge(ports: Ports, name: str, submission: Submission, task: Task, rec
 def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
     """Calls in the sandbox on behalf of the verifier, each in the log before and after.
 
-    One that fails in passing, because its sandbox is gone, is made again under another name.
+    One whose sandbox is gone is retried under another name.
     """
     stream = ports.stream("attempt", name)
 

@@ -1,4 +1,4 @@
-"""Attempts again, from what the models wrote and the tools gave: which calls and which solutions follow from that."""
+"""Recompute attempts from what the models wrote and the tools gave: which calls and solutions follow from that."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Attempt:
         return tuple(map(template.neutralise, self.transcript.prompt))
 
     def read(self, called: ev.ModelCalled) -> None:
-        """Go on with what the student wrote."""
+        """Continue with what the student wrote."""
         assert self.transcript is not None, "expected_prompt makes one"
         written = called.completion_tokens
         completion = Completion(
@@ -111,7 +111,7 @@ class Attempt:
         )
 
     def expected_reflection(self) -> ev.Reflected | None:
-        """What the reply to the question comes to; None when none was put."""
+        """The event of the reply to the question; None when none was put."""
         if self.asked is None or self.asked.question is None:
             return None
         return reflected(self.started.attempt, self.asked, self.asked.question)
@@ -136,7 +136,7 @@ class Attempt:
         return expected if recorded.policy_sha256 else expected.model_copy(update={"policy_sha256": None})
 
     def observe(self, called: ev.ToolCalled, settings: ToolsSettings) -> None:
-        """Go on with what the student's call gave."""
+        """Continue with what the student's call gave."""
         if self.transcript is None:
             return  # nothing was written before it; what follows will not fit
         last = self.transcript.calls + 1 >= (settings.calls_per_attempt or 0)

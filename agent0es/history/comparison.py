@@ -77,7 +77,7 @@ class _Practice:
 
 
 def summary(log: EventLog, run: str) -> dict[str, Any]:
-    """What a run came to, its past as a fork included."""
+    """A run's results, its past as a fork included."""
     history = History.of(log, run)
     iterations: dict[int, _Practice] = {}
     adapters: dict[str, dict[str, Any]] = {}

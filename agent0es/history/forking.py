@@ -1,4 +1,4 @@
-"""What a fork goes on with, and which changes of the configuration make no sense at a place in a run's history."""
+"""A fork's configuration, and which changes to it make no sense at a place in a run's history."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def fork_configuration(
 
 
 def refusal(state: RunState, before: Configuration, after: Configuration) -> str | None:
-    """Why a run in this state can't go on under another configuration, and what to do; None when it can. Pure."""
+    """Why a run in this state can't continue under another configuration, and what to do; None when it can. Pure."""
     if state.phase == "done" and after.execution.iterations <= state.iteration:
         return (
             f"the run is completed there; set execution.iterations to more than {state.iteration}, "

@@ -1,4 +1,4 @@
-"""Novelties again, with the embedder: the one check that takes a model."""
+"""Recompute novelties with the embedder: the one check that needs a model."""
 
 from typing import Protocol
 

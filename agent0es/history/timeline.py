@@ -1,4 +1,4 @@
-"""A run as a timeline: one line an event, in words. Folds nothing and calls nothing."""
+"""A run as a timeline: each event as one line of words. Folds nothing and calls nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def words(event: ev.Event) -> str:
         case ev.RunStarted():
             return f"the run begins with seed {event.seed}, agent0es {event.code_version}"
         case ev.RunForked():
-            return f"the run goes on from event {event.position} of {event.parent}, with seed {event.seed}"
+            return f"the run is forked from event {event.position} of {event.parent}, with seed {event.seed}"
         case ev.IterationStarted():
             return f"iteration {event.iteration} begins"
         case ev.TaskRequested():
@@ -63,13 +63,13 @@ def words(event: ev.Event) -> str:
         case ev.ToolCalled():
             return f"call {event.call} ends, {event.status}: {event.output}"
         case ev.Reflected():
-            sure = "nothing that can be read" if event.confidence is None else f"{event.confidence:.0%}"
+            sure = "nothing readable" if event.confidence is None else f"{event.confidence:.0%}"
             return f"attempt {event.attempt} on its own answer, {event.question}: {sure}"
         case ev.SolutionSubmitted():
             answer = "gives no answer" if event.solution.answer is None else f"answers: {event.solution.answer}"
             return f"attempt {event.attempt} {answer}"
         case ev.AttemptAbandoned():
-            return f"attempt {event.attempt} is made again as {event.retried_as}: {event.reason}"
+            return f"attempt {event.attempt} is retried as {event.retried_as}: {event.reason}"
         case ev.Verified():
             verdict = {True: "right", False: "wrong", None: "undecided"}[event.verification.correct]
             second = {True: ", right on a second instance", False: ", wrong on a second instance", None: ""}
@@ -91,7 +91,7 @@ def _after_practice(event: ev.Event) -> str:
         case ev.IterationCompleted():
             return (
                 f"practice of iteration {event.iteration} is over: {event.tasks} tasks done, "
-                f"{event.given_up} given up, {event.solved} of {event.attempts} attempts right"
+                f"{event.given_up} without a usable proposal, {event.solved} of {event.attempts} attempts right"
             )
         case ev.DatasetBuilt():
             return f"{event.examples} examples from {len(event.per_family)} families chosen for {event.adapter}"
@@ -106,9 +106,9 @@ def _after_practice(event: ev.Event) -> str:
             scores = "; ".join(f"{s.arm} {s.correct}/{s.problems} {s.split}" for s in event.scores)
             return f"{event.adapter} is evaluated: {scores}"
         case ev.AdapterPromoted():
-            return f"{event.adapter} serves from now on: {event.reason}"
+            return f"{event.adapter} is in use from now on: {event.reason}"
         case ev.AdapterRejected():
-            return f"{event.adapter} is kept out: {event.reason}"
+            return f"{event.adapter} is rejected: {event.reason}"
         case ev.Retried():
             what = event.name or (f"task {event.task}" if event.task else "its work")
             return f"{event.handler} does {what} again: {event.error}"

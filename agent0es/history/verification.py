@@ -1,4 +1,4 @@
-"""Every pure decision of a run again, from its log alone, compared with what the log has.
+"""Recompute every pure decision of a run from its log alone, and compare it with the log.
 
 The run is folded once. What schedule, reward and promote decide is computed when their cause comes by and compared
 when their events do; the rest is computed at its event. Of a fork only its own decisions are checked: those of its past
@@ -51,7 +51,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A decision that does not follow from what was before it."""
+    """A decision that does not follow from the events before it."""
 
     kind: str
     position: int
@@ -240,7 +240,7 @@ class _Check:
             case ev.DatasetBuilt():
                 self._datasets[event.adapter] = event.sha256
             case ev.HandlerFailed():
-                if event.task is not None:  # given up: what the handler owed is not owed any more
+                if event.task is not None:  # dropped: what the handler owed is not owed any more
                     self._forget(event.task)
                     self._expected.pop((_cause(recorded), event.handler), None)
             case _:
@@ -263,7 +263,7 @@ class _Check:
                 self._expected[recorded.meta.event_id, handler] = deque(events)
 
     async def _proposal(self, recorded: ev.TaskProposed | ev.ProposalRejected) -> ev.Event | None:
-        """What the teacher's last words for a task come to."""
+        """The task that the teacher's last words describe, or why they describe none."""
         number = recorded.task
         task_state = self._state.in_flight.get(number)
         if task_state is None or number not in self._teacher_text or number not in self._requested:
@@ -344,7 +344,7 @@ class _Check:
         return train.built(event.role, event.iteration, event.adapter, dataset)
 
     def _evaluation(self, recorded: Recorded, event: ev.AdapterEvaluated) -> ev.AdapterEvaluated | None:
-        """The scores that the answers before it come to; None when an answer is missing."""
+        """The scores computed from the answers before it; None when an answer is missing."""
         adapter = self._state.adapters.get(event.adapter)
         if adapter is None or adapter.trained is None:
             return None
@@ -439,7 +439,7 @@ class _Check:
 
     def _differ(self, kind: str, recorded: Recorded, expected: ev.Event | None, note: str = "") -> NoReturn:
         if expected is None:
-            should, sha256 = note or "nothing of the kind follows from what was before", "-"
+            should, sha256 = note or "no such decision follows from the events before it", "-"
         else:
             should, sha256 = f"{note} {expected.model_dump_json()}".strip(), encode_content(expected).sha256
         raise _Differs(

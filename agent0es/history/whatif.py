@@ -1,4 +1,4 @@
-"""What other settings would have made of what happened: rewards, filters, datasets and gates. Asks no model again."""
+"""What other settings would have changed: rewards, filters, datasets and gates. Asks no model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -92,7 +92,7 @@ def whatif(
 
 
 def _built(history: History) -> dict[str, int]:
-    """Adapter to the position at which its dataset was built; of what a fork built anew, the later one."""
+    """Adapter to the position at which its dataset was built; where a fork rebuilt it, the later one."""
     found = history.read(types=["DatasetBuilt"])
     return {r.event.adapter: r.position for r in found if isinstance(r.event, ev.DatasetBuilt)}
 

@@ -1,7 +1,7 @@
-"""What an exported log must be, besides whole, before it is taken into a store.
+"""What else is checked of an exported log, besides its hashes, before it is imported.
 
-Its hashes only say that nobody changed it since it was written; whoever wrote it may have meant harm. So every event
-must be one of the catalogue, stored as this program stores it, and every name and path in it one that is safe to use.
+The hashes only show that nobody changed it since it was written; its writer may have meant harm. So every event must
+be one of the catalogue, stored as this program stores it, and every name and path in it must be safe to use.
 """
 
 import json
@@ -18,7 +18,7 @@ from agent0es.log.writer import run_of
 
 LONGEST_STREAM = 300
 LATEST = 2.0**35
-"""Seconds since 1970 that are a time at all: more of them is no date."""
+"""Seconds since 1970; more than this is not a date."""
 
 NAMES = ("adapter", "parent")
 """Fields of events that name an adapter or a run."""
@@ -41,7 +41,7 @@ def check_event(row: Mapping[str, Any], texts: Mapping[str, str]) -> None:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, StoreError) as error:
         if isinstance(error, StoreError):
             raise LogError(str(error)) from None
-        raise LogError(f"it is not what agent0es writes ({type(error).__name__}: {error})"[:300]) from None
+        raise LogError(f"agent0es would not write it ({type(error).__name__}: {error})"[:300]) from None
 
 
 def _check(row: Mapping[str, Any], texts: Mapping[str, str]) -> None:
@@ -50,13 +50,13 @@ def _check(row: Mapping[str, Any], texts: Mapping[str, str]) -> None:
     if run != row["run"] or not is_name(run):
         raise LogError(f"the run is called {run[:100]!r}; {NAME_RULE}")
     if len(stream) > LONGEST_STREAM or not stream.isprintable():
-        raise LogError(f"{stream[:100]!r} is no name of a stream")
+        raise LogError(f"{stream[:100]!r} is not a stream name")
     parts = split_state(row["state"])
     content = json.loads(parts.content)
     if canonical(content) != parts.content:
         raise LogError("its content is not in the form that agent0es writes")
     if row["topic"] != f"{content['type']}@{content['version']}":
-        raise LogError("its topic is not that of its content")
+        raise LogError("its topic does not match its content")
     _check_meta(parts.meta, row)
     event = decode_content(parts.content, texts)
     for what, name in _names(event):
@@ -64,17 +64,17 @@ def _check(row: Mapping[str, Any], texts: Mapping[str, str]) -> None:
             raise LogError(f"{what} is {name[:100]!r}; {NAME_RULE}")
     for what, path in _paths(event):
         if not is_relative(path):
-            raise LogError(f"{what} is {path[:100]!r}, which is no path within the store")
+            raise LogError(f"{what} is {path[:100]!r}, which is not a path in the store")
 
 
 def _check_meta(data: bytes, row: Mapping[str, Any]) -> None:
     meta = decode_meta(data)
     if str(meta.event_id) != row["event_id"] or meta.correlation != row["run"]:
-        raise LogError("its columns are not those of its meta")
+        raise LogError("its columns do not match its meta")
     if not (type(meta.time) is float and math.isfinite(meta.time) and 0 <= meta.time < LATEST):
         raise LogError(f"its time is {meta.time!r:.40}")
     if not (isinstance(meta.host, str) and isinstance(meta.handler, str) and isinstance(meta.measured, dict)):
-        raise LogError("its meta is not what agent0es writes")
+        raise LogError("agent0es would not write its meta")
     for name, value in meta.measured.items():
         if not isinstance(value, str | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
             raise LogError(f"measured.{name[:40]} is {value!r:.40}")

@@ -1,4 +1,4 @@
-"""A run's whole history: what it inherited from the run that it was forked from, and what it did itself.
+"""A run's full history: what it inherited from the run that it was forked from, and what it did itself.
 
 A fork's past is its parent's up to a position, and the parent may be a fork too. So a history is a row of segments,
 oldest first, each a run and the last of its events that counts. Positions are those of the log, and grow over all of
@@ -56,7 +56,7 @@ class History:
     ) -> Iterator[Recorded]:
         """Events in order of position, as `EventLog.read` has them.
 
-        `stream` is a kind and a name: `("task", 12)` is task 12 of whichever run had it in hand.
+        `stream` is a kind and a name: `("task", 12)` is task 12 of whichever run worked on it.
         """
         for segment in self.segments:
             last = segment.until if until is None else until if segment.until is None else min(until, segment.until)
@@ -76,7 +76,7 @@ class History:
 
     @property
     def started(self) -> RunStarted | RunForked:
-        """What says which configuration holds at the end of the history."""
+        """The event with the configuration in force at the end of the history."""
         return self.segments[-1].started
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: one line that stands for a whole log, to be kept where the log's owner can't change it.
+"""Checkpoints: one line that stands for all of a log, to be kept where the log's owner can't change it.
 
 The form is that of transparency logs: a C2SP tlog-checkpoint (origin, size, root) inside a C2SP signed note. The root
 is the chain hash of the last event, in base64. Keys are written as Go's `note` package writes them, so that its tools
@@ -56,7 +56,7 @@ def origin_of(first_hash: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An Ed25519 key; who has only the public half can check and not sign."""
+    """An Ed25519 key; with the public half alone one can check but not sign."""
 
     name: str
     public: "Ed25519PublicKey"
@@ -106,7 +106,7 @@ def verify_signature(note: str, key: Key, source: object) -> None:
             except InvalidSignature:
                 break
             return
-    raise StoreError(f"{source}: the checkpoint bears no valid signature of {key.public_text}; don't trust it")
+    raise StoreError(f"{source}: the checkpoint has no valid signature by {key.public_text}; don't trust it")
 
 
 def parse_checkpoint(note: str, source: object) -> Checkpoint:
@@ -119,7 +119,7 @@ def parse_checkpoint(note: str, source: object) -> Checkpoint:
         if not (size.isascii() and size.isdecimal() and origin and len(checkpoint.root) == 64):
             raise ValueError
     except ValueError:
-        raise StoreError(f"{source}: this is no checkpoint; it should have lines of origin, size and root") from None
+        raise StoreError(f"{source}: this is not a checkpoint; it should have lines of origin, size and root") from None
     return checkpoint
 
 
@@ -132,7 +132,7 @@ def read_note(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise StoreError(f"{file}: can't be read ({reason}); name another file") from None
 
 
@@ -155,7 +155,7 @@ def read_key(file: Path) -> Key:
             raise ValueError
     except ValueError:
         raise StoreError(
-            f"{file}: this is no key for checkpoints; name one that `log checkpoint --sign` made"
+            f"{file}: this is not a key for checkpoints; name one that `log checkpoint --sign` made"
         ) from None
     return key
 
@@ -176,7 +176,7 @@ def public_file(file: Path) -> Path:
 
 
 def write_file(file: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all, on the disk when this returns. Raises StoreError."""
+    """Write a file in full or not at all; it is on the disk when this returns. Raises StoreError."""
     with replacing(file, mode=mode) as output:
         output.write(text.encode())
         output.flush()

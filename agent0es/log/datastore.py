@@ -57,7 +57,7 @@ class Appended:
 class Datastore:
     """A database with one writer at a time in this process and any number of readers.
 
-    Failures come out as the errors of `eventsourcing.persistence`, with the driver's error as their cause.
+    Failures are raised as the errors of `eventsourcing.persistence`, with the driver's error as their cause.
     """
 
     def __init__(

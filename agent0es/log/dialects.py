@@ -30,7 +30,7 @@ class Dialect(Protocol):
     raw_texts: str
     """SQL for the hash and the text of all texts, both as bytes, and whether they are of the right type."""
     raw_handled: str
-    """SQL for the marks of what is handled, texts as bytes, and whether they are of the right type."""
+    """SQL for the marks in `handled`, texts as bytes, and whether they are of the right type."""
 
     def prepare(self, engine: Engine) -> None:
         """Set up every new connection and how its transactions begin."""
@@ -48,7 +48,7 @@ class Dialect(Protocol):
         """The last position that was ever given to an event, 0 before the first, and the last event's chain hash."""
 
     def check(self, connection: Connection) -> None:
-        """Raise StoreError when what is written now would be lost."""
+        """Raise StoreError when a write would be lost."""
 
     def now(self, connection: Connection) -> float:
         """Unix time in seconds by the clock that all who use this database share."""

@@ -112,7 +112,7 @@ class EventLog(Application[Any]):
         """Append all the events or none; durable when it returns.
 
         With `handled`, the same transaction records that the handler is done with the cause on behalf of `run`, which
-        is the cause's own unless a fork goes on from it; doing so twice raises ConcurrencyError and appends nothing.
+        is the cause's own unless a fork continues from it; doing so twice raises ConcurrencyError and appends nothing.
         Raises ConcurrencyError when somebody else appended to a stream first,
         RunInUse when this process lost its lease on the run, StoreError when the disk won't have it, LogError for
         what can't be stored.
@@ -134,14 +134,14 @@ class EventLog(Application[Any]):
         return await self._writer.append_async(append) if append else []
 
     def lease(self, run: str, *, ttl: float = 15.0) -> AbstractContextManager[None]:
-        """Drive a run, alone: renewed every third of `ttl` seconds. Raises RunInUse while another live process does.
+        """The lease to drive a run, renewed every third of `ttl` seconds. Raises RunInUse while another process has it.
 
         The lease of a process that is dead, or that let `ttl` pass, is taken over at once.
         """
         return self._leases.hold(run, ttl)
 
     def drivers(self) -> dict[str, Driver]:
-        """Runs that are driven now, each with the live process that does it."""
+        """Runs that are running now, each with the process that drives it."""
         return self._leases.drivers()
 
     # Reading
@@ -251,7 +251,7 @@ class EventLog(Application[Any]):
         return dict(self._find_texts(names))
 
     def verify(self, checkpoint: Checkpoint | None = None) -> ChainReport:
-        """Recompute every hash of the log and report the first position that is not as it was written.
+        """Recompute every hash of the log and report the first position that has been altered.
 
         With a checkpoint also whether the log still begins with the events that it was made of.
         """
@@ -299,7 +299,7 @@ class EventLog(Application[Any]):
         if handled and cause is None:
             raise ValueError("handled=True needs the cause that was handled")
         if self._datastore.read_only:
-            raise StoreError(f"{self._datastore.dialect.name}: the log was opened to be read only")
+            raise StoreError(f"{self._datastore.dialect.name}: the log was opened read-only")
         if not new and not handled:
             return None
         contents = [encode_content(event.event) for event in new]

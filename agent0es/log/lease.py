@@ -100,7 +100,7 @@ class Leases:
             raise RunInUse(
                 f"run {run}: this process lost its lease"
                 + (f" to process {row.pid} on {row.host}" if row else "")
-                + "; nothing of this append was written. Stop it, and go on with the other one"
+                + " and did not write this append. Stop it; if no other process has the run, resume it"
             )
 
     def drivers(self) -> dict[str, Driver]:

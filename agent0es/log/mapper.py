@@ -109,7 +109,7 @@ def _misfit(value: Any, place: str = "") -> str | None:
             if found := _misfit(item, f"{place}.{number}"):
                 return found
     elif isinstance(value, float) and not math.isfinite(value):
-        return f"{_plainly(place)} is {value}, which is no finite number"
+        return f"{_plainly(place)} is {value}, which is not a finite number"
     elif isinstance(value, str):
         try:
             value.encode()
@@ -148,7 +148,7 @@ def split_state(state: bytes) -> StoredParts:
     """The parts of a stored event, by position and not by parsing. Raises LogError when it isn't one of ours."""
     border = state.find(_CONTENT, _META_START)
     if border < 0 or not state.startswith(b'{"hash":"') or not state.endswith(b"}}"):
-        raise LogError("a stored event has not the form that agent0es writes; the log was changed from outside")
+        raise LogError("a stored event is not in the form that agent0es writes; the log was changed from outside")
     return StoredParts(
         content=state[border + _CONTENT_START : -1],
         meta=state[_META_START : border + 2],
@@ -207,13 +207,13 @@ def decode_meta(data: bytes) -> Meta:
             handled=tuple(map(_mark, values.get("handled", ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LogError(f"the meta of an event is not what agent0es writes ({type(error).__name__}: {error})") from None
+        raise LogError(f"agent0es would not write this meta of an event ({type(error).__name__}: {error})") from None
 
 
 def _mark(values: Sequence[Any]) -> Mark:
     mark = Mark(*values)
     if [type(value) for value in mark] != [str, int, str, int]:
-        raise ValueError("a mark of what is handled is of other types")
+        raise ValueError("a mark in `handled` has values of the wrong types")
     return mark
 
 

@@ -29,7 +29,7 @@ Finding = tuple[int | None, str]
 
 
 class MarkIndex:
-    """The marks that events say, held against those of the table. Memory is some 100 bytes a mark."""
+    """The marks that events say, compared with those of the table. Memory is some 100 bytes a mark."""
 
     def __init__(self) -> None:
         self._said: dict[Mark, int] = {}
@@ -55,7 +55,7 @@ class MarkIndex:
     def hold(self, mark: Mark, typed: bool = True) -> None:
         """A row of the table, after all events, and whether its columns are of the right types."""
         if not typed:
-            self._finding = self._finding or (None, "a column of a mark of what is handled is of another type")
+            self._finding = self._finding or (None, "a mark in `handled` has a value of the wrong type")
         elif self._said.pop(mark, None) is None:
             first = self._first.get(mark.run.encode())
             if first is not None and first <= mark.committed < self._last[mark.run.encode()]:
@@ -63,16 +63,16 @@ class MarkIndex:
             self._unsaid.append(mark)
 
     def finding(self, events: Callable[[int], Iterable[Any]]) -> Finding | None:
-        """What is wrong with the marks; None for nothing. `events` are the rows from a position on, once more."""
+        """What is wrong with the marks; None when nothing is. `events` reads the rows again from a position on."""
         if self._finding is not None:
             return self._finding
         if self._said:
             mark, position = min(self._said.items(), key=lambda item: item[1])
-            return position, f"{shown(mark)}: so this event says, and the mark is gone or was changed"
+            return position, f"{shown(mark)} by this event, but the mark is gone or was changed"
         return self._check_unsaid(events) if self._unsaid else None
 
     def _check_unsaid(self, events: Callable[[int], Iterable[Any]]) -> Finding | None:
-        """Marks that no event says, by the events that they stand for."""
+        """Check the marks that no event says by the events that they stand for."""
         waiting: dict[int, list[Mark]] = {}
         for mark in self._unsaid:
             waiting.setdefault(mark.position, []).append(mark)
@@ -92,10 +92,10 @@ class MarkIndex:
                 if position <= mark.committed:
                     made.add(mark)
                 elif run.decode() == mark.run:
-                    return position, f"{shown(mark)}, and this event came of it later; the mark was added or changed"
+                    return position, f"{shown(mark)}, but this later event came of it; the mark was added or changed"
             for mark in waiting.pop(position, ()):
                 if not self._descends(mark.run, run.decode()):
-                    return position, f"{shown(mark)}, and the event is of run {run.decode()}"
+                    return position, f"{shown(mark)}, but the event belongs to run {run.decode()}"
                 open_marks.setdefault(event_id, []).append(mark)
         if waiting:
             mark = waiting[min(waiting)][0]
@@ -124,13 +124,13 @@ def _handler(meta: bytes) -> str | None:
 
 
 def _parent(content: bytes) -> str:
-    """Of which run the content of a RunForked speaks."""
+    """The run that a RunForked names as its parent."""
     try:
         return str(json.loads(content)["parent"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise LogError("its content is not that of a RunForked") from None
+        raise LogError("its content is not a RunForked's") from None
 
 
 def shown(mark: Mark) -> str:
-    """What a mark says, in words."""
+    """A mark in words."""
     return f"{mark.handler[:100]} is marked as done with event {mark.position} for run {mark.run[:100]}"

@@ -44,7 +44,7 @@ class Postgresql:
             "connect_args": arguments,
             "pool_size": 8,
             "max_overflow": 64,
-            "pool_pre_ping": True,  # a server that was started anew is no error for those who come later
+            "pool_pre_ping": True,  # after a restart of the server the next use must not fail
         }
 
     def prepare(self, engine: Engine) -> None:

@@ -102,7 +102,7 @@ class Sqlite:
         return row[0] or 0, row[1]
 
     def check(self, connection: Connection) -> None:
-        # SQLite goes on writing to a file that was moved or deleted, and nobody would ever see it.
+        # SQLite keeps writing to a file that was moved or deleted, and nobody would ever see it.
         if self.path is None:
             return
         try:
@@ -156,7 +156,7 @@ class _Object(NamedTuple):
 
 @cache
 def _objects() -> Mapping[tuple[str, str], _Object]:
-    """Kind and name of everything that the log's tables come to, as SQLite keeps it."""
+    """Kind and name of everything that SQLite keeps for the log's tables."""
     objects: dict[tuple[str, str], _Object] = {}
     for table in log_tables:
         objects["table", table.name] = _Object(table.name, _created(table))

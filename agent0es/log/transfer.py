@@ -1,4 +1,4 @@
-"""A whole log in a file, byte for byte: to keep, to check without its database, to put into another one.
+"""A log in a file, byte for byte: to keep, to check without its database, to import into another one.
 
 The file is NDJSON in this order: one header, the texts, the events, the marks of what is handled, and an end with the
 checkpoint and the sha256 of everything before it. Each line is an object with one key, which says what it is. States
@@ -71,13 +71,13 @@ def export_log(datastore: Datastore, file: Path) -> ChainReport:
                 write("handled", mark._asdict())
         report = with_marks(report, marks, partial(events_from, connection, datastore.dialect))
         if not report.ok:
-            raise StoreError(f"{datastore.dialect.name}: {report.finding}; a log that was changed is not exported")
+            raise StoreError(f"{datastore.dialect.name}: {report.finding}; an altered log is not exported")
         write("end", {"checkpoint": report.checkpoint.text, "sha256": digest.hexdigest()})
     return report
 
 
 def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainReport:
-    """Recompute every hash in an exported file. Raises StoreError when it isn't one, or not a whole one."""
+    """Recompute every hash in an exported file. Raises StoreError when it isn't one, or is cut short."""
     index, marks = TextIndex(), MarkIndex()
     report: ChainReport | None = None
     for kind, lines in groupby(read_export(file), key=itemgetter(0)):
@@ -94,7 +94,7 @@ def verify_export(file: Path, checkpoint: Checkpoint | None = None) -> ChainRepo
         elif kind == "end":
             report = report or verify_rows([], index, checkpoint)
             if report.ok and next(lines)[1]["checkpoint"] != report.checkpoint.text:
-                raise StoreError(f"{file}: its checkpoint is not that of its events; export the log again")
+                raise StoreError(f"{file}: its checkpoint does not match its events; export the log again")
     assert report is not None, "a file without an end is refused"
     return with_marks(report, marks, partial(_events_from, file))
 
@@ -112,7 +112,7 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
     """
     with datastore.write() as connection:
         if datastore.dialect.tail(connection) != (0, None):
-            raise StoreError(f"{datastore.dialect.name}: there are events already; import into an empty store")
+            raise StoreError(f"{datastore.dialect.name}: this log already has events; import into an empty store")
         stated = ""
         for kind, lines in groupby(read_export(file), key=itemgetter(0)):
             if kind == "end":
@@ -125,7 +125,7 @@ def import_log(datastore: Datastore, file: Path, report: ChainReport) -> ChainRe
                 connection.execute(statement, batch)
         tail = (report.events, report.chain_hash if report.events else None)
         if datastore.dialect.tail(connection) != tail or stated != report.checkpoint.text:
-            raise StoreError(f"{file}: was changed while it was imported, so nothing was; try again")
+            raise StoreError(f"{file}: was changed during the import; nothing was imported, try again")
     datastore.appended.notify()
     return report
 
@@ -145,7 +145,7 @@ def _admit(connection: Connection, file: Path, rows: Sequence[dict[str, Any]]) -
 
 
 def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of the tables in an exported file, with the kind of each. Raises StoreError when it isn't whole."""
+    """Rows of the tables in an exported file, with the kind of each. Raises StoreError when it is cut short."""
     kinds = ("text", "event", "handled", "end")
     place = number = 0
     digest = hashlib.sha256()
@@ -162,9 +162,9 @@ def read_export(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     place = kinds.index(kind, place)
                     if kind == "end":
                         if value.keys() != {"checkpoint", "sha256"}:
-                            raise ValueError("the end is another one")
+                            raise ValueError("its last line has other keys")
                         if value["sha256"] != digest.hexdigest() or lines.read(1) or not line.endswith(b"\n"):
-                            raise ValueError("what stands before it is not what was written")
+                            raise ValueError("the lines before it were changed")
                         yield kind, value
                         return
                     yield kind, _parsed(kind, value)
@@ -192,7 +192,7 @@ def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
         )
     columns = _TABLES[kind].columns
     if row.keys() != set(columns.keys()):
-        raise ValueError(f"an object with other keys is expected: {', '.join(columns.keys())}")
+        raise ValueError(f"the object should have the keys {', '.join(columns.keys())}")
     for name, value_of in row.items():
         match value_of:
             case int() if name in NUMBERS and not isinstance(value_of, bool) and 0 <= value_of < NUMBERS[name]:
@@ -204,7 +204,7 @@ def _parsed(kind: str, value: dict[str, Any]) -> dict[str, Any]:
             case None if columns[name].nullable:
                 pass
             case _:
-                raise ValueError(f"{name} is of another type, or out of range")
+                raise ValueError(f"{name} is of the wrong type or out of range")
     return row
 
 

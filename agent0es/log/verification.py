@@ -1,7 +1,7 @@
 """Does the log still say what was written into it?
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
-between. It can't show that events are missing at the end, or that the whole log was written anew: that takes hashes
+between. It can't show that events are missing at the end, or that all of the log was rewritten: that takes hashes
 which are kept elsewhere, see `checkpoint`. Which causes are marked as handled is covered as `marks` tells; leases are
 not covered.
 """
@@ -49,7 +49,7 @@ class ChainReport:
     chain_hash: str
     """Hash of the last good event: it stands for all before it. Zeros when there is none."""
     first_bad: int | None = None
-    """Position of the first event that is not as it was written."""
+    """Position of the first event that has been altered."""
     problem: str = ""
     """What is wrong with it, in one line."""
     first_hash: str = GENESIS
@@ -57,12 +57,12 @@ class ChainReport:
 
     @property
     def finding(self) -> str:
-        """Where what is wrong, in one line."""
+        """What is wrong and where, in one line."""
         return f"position {self.first_bad}: {self.problem}" if self.first_bad else self.problem
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What stands for all events up to the last good one."""
+        """The checkpoint of all events up to the last good one."""
         return Checkpoint(origin_of(self.first_hash), self.events, self.chain_hash)
 
 
@@ -105,7 +105,7 @@ class TextIndex:
 
 
 def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainReport:
-    """Walk the whole log as of now, and hold it against an earlier checkpoint. Memory is 8 bytes a text."""
+    """Verify all of the log as of now, also against an earlier checkpoint. Memory is 8 bytes a text."""
     dialect = datastore.dialect
     with datastore.read() as connection:
         if strange := dialect.strangeness(connection):
@@ -117,7 +117,7 @@ def verify(datastore: Datastore, checkpoint: Checkpoint | None = None) -> ChainR
         report = verify_rows(events_from(connection, dialect), texts, checkpoint, marks)
         last = dialect.tail(connection)[0] if report.ok else 0
         if report.ok and last != report.events:
-            problem = f"events up to {last} were appended, those after {report.events} are gone"
+            problem = f"events up to {last} were appended; those after {report.events} are gone"
             return replace(report, ok=False, first_bad=report.events + 1, problem=problem)
         for run, position, handler, committed, typed in stored_rows(connection, dialect.raw_handled):
             marks.hold(Mark(_shown(run), position, _shown(handler), committed), typed)
@@ -129,7 +129,7 @@ def verify_rows(
 ) -> ChainReport:
     """Recompute every hash of rows from wherever they come; they should begin with position 1.
 
-    What the events say of marks goes into `marks`, to be held against them with `with_marks`.
+    What the events say of marks goes into `marks`, to be compared with the table by `with_marks`.
     """
     position, previous, first = 0, GENESIS.encode(), GENESIS
     known = 0 if checkpoint is None else checkpoint.size
@@ -148,7 +148,7 @@ def verify_rows(
             first = previous.decode()
     if position < known:
         return report(
-            position + 1, f"the checkpoint was made of {known} events, those after position {position} are gone"
+            position + 1, f"the checkpoint was made of {known} events; those after position {position} are gone"
         )
     if texts.bad:
         return report(None, f"text {_shown(min(texts.bad))} was changed")
@@ -156,16 +156,16 @@ def verify_rows(
 
 
 def with_marks(report: ChainReport, marks: MarkIndex, events: Callable[[int], Iterable[Row]]) -> ChainReport:
-    """A good report, unless something is wrong with the marks. `events` are the rows from a position on, once more."""
+    """The report, and what is wrong with the marks if it is good so far. `events` reads the rows from a position on."""
     found = marks.finding(events) if report.ok else None
     return report if found is None else replace(report, ok=False, first_bad=found[0], problem=found[1])
 
 
 def _contradiction(position: int, chain_hash: str, checkpoint: Checkpoint) -> str:
     if position == 1 and checkpoint.origin != origin_of(chain_hash):
-        return "the checkpoint is of another log, or this one was written anew"
+        return "the checkpoint is of another log, or this log was rewritten"
     if position == checkpoint.size and checkpoint.root != chain_hash:
-        return "the log up to here is not the one that the checkpoint was made of; it was written anew"
+        return "the log up to here is not the one that the checkpoint was made of; it was rewritten"
     return ""
 
 
@@ -174,7 +174,7 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex, marks: 
     if seq != expected:
         return f"position {expected} is missing" if seq > expected else f"position {seq} is out of order"
     if not typed:
-        return "a column holds a value of another type than was written"
+        return "a column holds a value of the wrong type"
     if chain_bytes(previous, stream, version, topic, state) != chain_hash:
         return "the chain hash does not fit the stored bytes"
     if event_id is None and not is_catalogue_topic(topic.decode()):
@@ -193,7 +193,7 @@ def _problem(row: Row, expected: int, previous: bytes, texts: TextIndex, marks: 
     if not meta.startswith(_correlation(run), meta.find(_CORRELATION)):
         return "the columns event_id and run are not those of the event"
     if stream.split(b"/", 2)[1:2] != [run]:
-        return "its stream is not one of its run"
+        return "its stream does not belong to its run"
     for name in references(parts.content):
         if name not in texts:
             return f"text {name} {'was changed' if name.encode() in texts.bad else 'is missing'}"

@@ -81,7 +81,7 @@ def run_of(stream: str) -> str:
     """The run that a stream belongs to. Raises LogError when its name has no second segment that may name a run."""
     segments = stream.split("/", 2)
     if len(segments) < 2 or not all(segments):
-        raise LogError(f"{stream[:200]!r} is no name of a stream; it should look like task/<run>/12")
+        raise LogError(f"{stream[:200]!r} is not a stream name; it should look like task/<run>/12")
     if not is_name(segments[1]):
         raise LogError(f"{segments[1][:200]!r} can't be the name of a run; {NAME_RULE}")
     return segments[1]
@@ -201,7 +201,7 @@ class Writer:
             name = self._datastore.dialect.name
             _tell(
                 batch,
-                [StoreError(f"{name}: an append was interrupted; the log knows whether it happened")] * len(batch),
+                [StoreError(f"{name}: an append was interrupted; look in the log whether it was written")] * len(batch),
             )
             raise
         _tell(batch, outcomes)
@@ -383,7 +383,7 @@ class Writer:
         streams = ", ".join(sorted({new.stream for new in append.events}))
         if "event_id" in detail:
             return ConcurrencyError(f"{what}: the same was appended to {streams} before; nothing was appended")
-        return ConcurrencyError(f"{what}: somebody else appended to {streams} first; read it again and decide anew")
+        return ConcurrencyError(f"{what}: somebody else appended to {streams} first; read it again and retry")
 
 
 _INSERT_HANDLED = insert(handled)

@@ -13,11 +13,11 @@ from agent0es.errors import Agent0Error, ModelNotFound, TransientError
 
 
 class GenerationFailed(TransientError):
-    """The engine broke while it answered. It is started afresh for the next request, so another try makes sense."""
+    """The engine broke while it answered. It is restarted for the next request, so a retry makes sense."""
 
 
 class WrongWeights(ModelNotFound):
-    """A file that is to be served is missing, or it is not the one whose hash was given."""
+    """A file of weights is missing, or its hash is not the one that was given."""
 
 
 class RequestRefused(Agent0Error):
@@ -29,7 +29,7 @@ class GenerationRequest:
     """One prompt and how to continue it."""
 
     prompt: str
-    """The whole prompt, chat template already applied."""
+    """The full prompt, chat template already applied."""
     max_tokens: int
     """Upper bound on generated tokens."""
     temperature: float = 0.0
@@ -69,7 +69,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do. Asking for more is an error when the run is configured."""
+    """What a backend can do. A run that needs more is refused when it is configured."""
 
     logprobs: bool
     structured_output: bool
@@ -80,16 +80,16 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A trained adapter in the form that a backend can serve."""
+    """A trained adapter in the form that a backend loads."""
 
     name: str
     """Adapter name, e.g. `student-1`."""
     adapter_dir: Path
     """PEFT folder: adapter_config.json and adapter_model.safetensors."""
     merged_gguf: Path | None = None
-    """Base and adapter merged, GGUF Q8_0, for backends that serve merged weights."""
+    """Base and adapter merged, GGUF Q8_0, for backends that need merged weights."""
     merged_sha256: str | None = None
-    """What the merged file must be; None where nobody knows."""
+    """sha256 that the merged file must have; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Health:
     detail: str
     extra: dict[str, Any] = field(default_factory=dict)
     loading: str = ""
-    """What keeps it from answering yet, in words for a user; empty when nothing does."""
+    """Why it can't answer yet, in words for a user; empty when it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class ChatTemplate(Protocol):
         ...
 
     def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        """(role, text) turns as one prompt that ends where the assistant is to go on after `prefill`.
+        """(role, text) turns as one prompt that ends where the assistant continues after `prefill`.
 
         Texts and prefill are neutralised.
         """
@@ -173,12 +173,12 @@ class ModelBackend(ChatTemplate, Protocol):
     async def deploy(self, deployment: Deployment) -> None:
         """Make an adapter answer under its name. Deploying a name twice is a no-op.
 
-        Raises WrongWeights when a file that it serves is missing or is another one than the deployment says.
+        Raises WrongWeights when one of its files is missing or does not have the deployment's hash.
         """
         ...
 
     async def retire(self, name: str) -> None:
-        """Free what a deployment holds. Unknown names are ignored."""
+        """Unload a deployment. Unknown names are ignored."""
         ...
 
     async def close(self) -> None: ...

@@ -48,6 +48,6 @@ class ChatMl:
 
 
 def chat_prompt(messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-    """(role, text) turns as one prompt, open for the assistant to go on after `prefill`. Texts can't forge a turn."""
+    """(role, text) turns as one prompt, the assistant's turn open after `prefill`. Texts can't forge a turn."""
     turns = "".join(f"<|im_start|>{neutralise(role)}\n{neutralise(text)}{END_OF_TURN}\n" for role, text in messages)
     return f"{turns}<|im_start|>assistant\n{neutralise(prefill)}"

@@ -1,5 +1,5 @@
-"""What the project's child processes have in common: a clean environment, an end when their parent ends, and somebody
-who notices when they do nothing any more."""
+"""What the project's child processes have in common: a clean environment, an end when their parent ends, and a check
+that they make progress."""
 
 import ctypes
 import os
@@ -15,16 +15,16 @@ _KEPT_PREFIXES = (crash_points.VARIABLE, "LC_", "OMP_", "MKL_", "KMP_", "CUDA_",
 _PR_SET_PDEATHSIG = 1
 
 LOOK_SECONDS = 1.0
-"""How often somebody looks whether a child gets on."""
+"""How often it is checked whether a child makes progress."""
 STALLED_SECONDS = 30
-"""A child that somebody waits for and that does nothing for so long is stopped, or hangs: it is ended."""
+"""A child that makes no progress for so long while it is waited for is stopped, or hangs: it is ended."""
 
 
 class Progress:
-    """Whether a child does anything: it takes CPU time, or memory is fetched for it.
+    """Whether a child makes progress: it uses CPU time, or memory is fetched for it.
 
-    So one that is slow, or waits its turn on a busy machine, is not taken for one that hangs. Where there is no /proc
-    every child is believed to get on.
+    So a slow child, or one that waits its turn on a busy machine, is not taken for one that hangs. Without /proc every
+    child is taken to make progress.
     """
 
     def __init__(self, process: int) -> None:
@@ -34,7 +34,7 @@ class Progress:
 
     def stalled(self, *, awaited: bool = True) -> bool:
         """To be asked every `LOOK_SECONDS`. What is counted are the looks and not the time between them, so that
-        nothing is held against a child when this process was stopped together with it."""
+        a child is not blamed for the time in which this process was stopped together with it."""
         seen = _work_done(self._process)
         moves = seen is None or seen != self._seen or not awaited
         self._seen, self._still = seen, 0 if moves else self._still + 1

@@ -31,7 +31,7 @@ class Embedder:
         """`file` is where vectors are kept for other processes: `EMBEDDINGS_FILE` in the store."""
         self._model: Any = None
         self.loading = ""
-        """What is done before the first text can be embedded, in words for a user."""
+        """What has to be done before the first text can be embedded, in words for a user."""
         self._kept = EmbeddingCache(file, DIMENSION)
         self._cache: dict[bytes, npt.NDArray[np.float32]] = {}
         self._wanted: dict[bytes, str] = {}
@@ -47,7 +47,7 @@ class Embedder:
         return np.stack([self._cache[key] for key in keys]) if keys else np.empty((0, DIMENSION), np.float32)
 
     def close(self) -> None:
-        """Let go of the file. What is asked next opens it again."""
+        """Close the file. The next question opens it again."""
         with self._lock:
             self._kept.close()
 

@@ -1,6 +1,6 @@
 """Embeddings by the hash of their text, in one SQLite file of the store: a cache, which may be deleted at any time.
 
-A file that is damaged is made anew; one that can't be written is read as far as it goes. Several processes may use it.
+A damaged file is rebuilt; one that can't be written is only read. Several processes may use it.
 """
 
 import sqlite3
@@ -45,7 +45,7 @@ class EmbeddingCache:
         return found
 
     def put(self, vectors: Mapping[bytes, Vector]) -> None:
-        """Keep these. On a full disk or in a read-only folder nothing is lost but time."""
+        """Keep these. A full disk or a read-only folder costs only time."""
         connection = self._open()
         if connection is None:
             return
@@ -66,12 +66,12 @@ class EmbeddingCache:
 
 
 def _connect(path: Path) -> sqlite3.Connection | None:
-    """The file with its table; made anew when it is damaged, None where it can't be used."""
+    """The file with its table; rebuilt when it is damaged, None where it can't be used."""
     for _ in range(2):
         connection = None
         try:
             connection = sqlite3.connect(path.absolute(), timeout=1.0, check_same_thread=False)
-            connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is made anew
+            connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is rebuilt
             connection.execute(TABLE)
             connection.execute("SELECT key, vector FROM embeddings LIMIT 1")
             return connection

@@ -1,8 +1,8 @@
 """The parent's side of an engine: one set of weights in a process of its own, asked from asyncio tasks.
 
 A request goes to the process at once and joins its running batch between two steps. Answers come back to the loop
-that asked. A process that broke, or that does nothing while somebody waits, fails those who wait, and the next request
-starts a fresh one.
+that asked. When a process breaks, or makes no progress while somebody waits, the waiting requests fail, and the next
+request starts another process.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from agent0es.models.base import Completion, GenerationFailed, GenerationRequest
 from agent0es.models.child_process import clean_environment
 
 _TAIL_BYTES = 2000
-"""What is quoted of a broken engine's last words."""
+"""Characters that a message quotes of a broken engine's last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class EngineSettings:
     context: int = 8192
     """Prompt and generated tokens of one request."""
     step_seconds: float = 120
-    """A step that takes longer is taken for a pipeline that hangs, and the engine is started afresh. Two are usual."""
+    """After a step that takes longer the pipeline is taken to hang, and the engine is restarted. Two are usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """To the engine: nobody waits for this request any more."""
+    """To the engine: nobody waits for this request now."""
 
     number: int
 
@@ -112,9 +112,9 @@ class Broken:
 
     reason: str
     unusable: bool
-    """Another try would fail as well: OpenVINO does not take the weights."""
+    """A retry would fail as well: OpenVINO does not take the weights."""
     wrong: bool = False
-    """The file is not the one that was to be served."""
+    """The file does not have the hash that was asked for."""
 
 
 ToEngine = Ask | Cancel | Load
@@ -153,7 +153,7 @@ class Engine:
     ) -> None:
         """`served`: where the same values lie, or are to be written, in a quantization that OpenVINO computes with.
 
-        With `sha256` no other file is served, whenever a process loads it.
+        With `sha256` only a file of that hash is loaded, whenever a process loads it.
         """
         self.gguf = gguf
         self.prefixes: dict[str, asyncio.Future[Completion]] = {}
@@ -225,7 +225,7 @@ class Engine:
 
 
 class EngineProcess:
-    """A running process, a thread that writes to it, one that reads from it, and one that sees whether it gets on."""
+    """A running process, with threads that write to it, read from it and check that it makes progress."""
 
     def __init__(self, gguf: Path, served: Path, sha256: str | None, settings: EngineSettings) -> None:
         self._name = gguf.name
@@ -291,11 +291,11 @@ class EngineProcess:
             code = self._process.wait()
             why = f"ended with {code}: {self._tail()}"
             if self._stalled:
-                why = f"did nothing for {child_process.STALLED_SECONDS} s while it was waited for, and was ended"
+                why = f"made no progress for {child_process.STALLED_SECONDS} s and was ended"
             self._fail_all(error or GenerationFailed(f"{self._name}: the engine {why}"))
 
     def _watch(self) -> None:
-        """End a process that does nothing while somebody waits. A watchdog inside would stand still with it."""
+        """End a process that makes no progress while somebody waits. A watchdog inside it would be stopped with it."""
         progress = child_process.Progress(self._process.pid)
         while not self._ended.wait(child_process.LOOK_SECONDS):
             if progress.stalled(awaited=bool(self.pending)):

@@ -150,7 +150,7 @@ class Batch:
                 told.append(
                     Refused(
                         running.number,
-                        f"a request of {running.prompt_tokens} prompt tokens found no room in the cache of "
+                        f"a request of {running.prompt_tokens} prompt tokens did not fit into the cache of "
                         f"{self._settings.cache_tokens} tokens; raise the option cache_tokens",
                     )
                 )
@@ -253,17 +253,17 @@ def before_stop(text: str, stop: tuple[str, ...]) -> str:
 
 
 def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """What of a text that goes on cannot become part of a stop string."""
+    """The part of an unfinished text that can't become part of a stop string."""
     begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
     return text[: len(text) - max(begun, default=0)]
 
 
 def prepare(gguf: Path, served: Path, sha256: str) -> None:
-    """See that the file is the one with this hash, if there is one given, and write what is to be served, once, when
-    it is not the file itself. Raises WrongWeights and ModelNotFound."""
+    """Check that the file has this hash, if one is given, and write the copy that is loaded, once, where that is
+    another file. Raises WrongWeights and ModelNotFound."""
     try:
         if sha256 and (found := sha256_of(gguf)) != sha256:
-            raise WrongWeights(f"{gguf}: its sha256 is {found}, and it should be {sha256}")
+            raise WrongWeights(f"{gguf}: its sha256 is {found}, but should be {sha256}")
     except OSError as error:
         raise WrongWeights(f"{gguf}: can't be read: {error.strerror or error}") from error
     if served != gguf:
@@ -320,7 +320,7 @@ def last_line(error: Exception) -> str:
     """OpenVINO puts the places in its source first, and what is wrong at the end."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
-    return f"it found no memory ({last})" if any(sign in last for sign in _NO_MEMORY) else last
+    return f"out of memory ({last})" if any(sign in last for sign in _NO_MEMORY) else last
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Files and folders that are made once, from something that is still there, and used by many processes.
 
-Beside each lies a manifest, `<name>.sha256`, in the form that `sha256sum` writes. What is not as the manifest says,
-because it was cut short, changed or lost a file, is made anew.
+Beside each lies a manifest, `<name>.sha256`, in the form that `sha256sum` writes. What does not match its manifest,
+because it was cut short, changed or lost a file, is made again.
 """
 
 import fcntl
@@ -21,9 +21,9 @@ def sha256_of(path: Path) -> str:
 
 
 def made_once(target: Path, make: Callable[[Path], None]) -> Path:
-    """`target`, a file or a folder of files, written by `make(path)` unless it is there and as it was made.
+    """`target`, a file or a folder of files, written by `make(path)` unless it is there and matches its manifest.
 
-    It appears whole or not at all, and two processes may ask at the same time. Raises OSError and what `make` raises.
+    It appears in full or not at all, and two processes may ask at once. Raises OSError and what `make` raises.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target.parent):

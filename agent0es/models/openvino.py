@@ -45,7 +45,7 @@ class OpenVinoBackend(chatml.ChatMl):
     def create(cls, name: str, *, cache: Path | None = None, **options: object) -> "OpenVinoBackend":
         """`name` is an embedded model or the path of a GGUF; options are the fields of EngineSettings.
 
-        Raises ModelNotFound, and ConfigurationError for an option that there is not or that is out of range.
+        Raises ModelNotFound, and ConfigurationError for an option that is unknown or out of range.
         """
         known = {field.name: field for field in fields(EngineSettings)}
         for option, value in options.items():
@@ -77,15 +77,15 @@ class OpenVinoBackend(chatml.ChatMl):
     async def _read_once(self, engine: Engine, prefix: str) -> None:
         """Have the engine read a prefix into its cache before the first of those who share it.
 
-        Requests that arrive together would each read it, for the cache knows only what was finished. A prompt that is
-        shared as a whole is cut to whole blocks by the engine.
+        Requests that arrive together would each read it, because only finished requests are in the cache. A prompt
+        that is shared in full is cut to whole blocks by the engine.
         """
         if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
         if prefix not in engine.prefixes:
             reading = engine.submit(GenerationRequest(prompt=prefix, shared=len(prefix), max_tokens=1))
             engine.prefixes[prefix] = reading  # after the submission, which may start a process that has read nothing
-            reading.add_done_callback(lambda read: read.cancelled() or read.exception())  # nobody may wait any more
+            reading.add_done_callback(lambda read: read.cancelled() or read.exception())  # perhaps nobody waits now
         else:
             reading = engine.prefixes[prefix]
         await asyncio.wait([reading])
@@ -114,13 +114,13 @@ class OpenVinoBackend(chatml.ChatMl):
         return Health(ok=self.weights.path.is_file(), detail=f"{self.name}: {detail}", loading=loading, extra=extra)
 
     async def deploy(self, deployment: Deployment) -> None:
-        """Load merged weights beside the base. Raises WrongWeights when they are missing or are others, and
+        """Load merged weights beside the base. Raises WrongWeights when they are missing or changed, and
         ModelNotFound when OpenVINO does not take them."""
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
             if deployment.merged_gguf is None:
-                raise ModelNotFound(f"adapter {deployment.name}: openvino serves merged weights, and there are none")
+                raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
             engine = Engine(deployment.merged_gguf, self._settings, sha256=deployment.merged_sha256)
             try:
                 await engine.open()

@@ -1,4 +1,4 @@
-"""A backend that answers with what another run was answered: for tests and debugging, without the model.
+"""A backend that repeats the recorded answers of another run: for tests and debugging, without the model.
 
 A request is answered with the recorded completion of the same prompt, seed, temperature and adapter. So a run with
 the recorded one's seed and settings, one request at a time, has the same contents again, whatever made the recording.
@@ -163,7 +163,7 @@ class RecordedBackend(chatml.ChatMl):
             return read_recording(recorded.event for recorded in log.read(run=self._run, types=types))
 
     def _find(self, request: GenerationRequest, adapter: str | None) -> Answer:
-        """The first recorded answer that is one to the request. Raises NotRecorded with what is missing."""
+        """The first recorded answer that fits the request. Raises NotRecorded with what is missing."""
         known = self._recording.answers.get(_key(request.prompt, request.seed, request.temperature, adapter), [])
         for answer in known:
             if answer.fits(request):

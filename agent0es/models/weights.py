@@ -110,7 +110,7 @@ def _packaged(package: str, file: str, remedy: str) -> Path:
 def _checked(path: Path, expected: str, remedy: str) -> str:
     found = _sha256(path)
     if found != expected:
-        raise ModelNotFound(f"{path}: sha256 is {found}, published is {expected}; {remedy}")
+        raise ModelNotFound(f"{path}: its sha256 is {found}, the published one is {expected}; {remedy}")
     return found
 
 
@@ -130,7 +130,7 @@ def _export(file: GgufFile, folder: Path) -> None:
 
     architecture = file.metadata.get("general.architecture")
     if architecture != "llama":
-        raise ModelNotFound(f"{file.path}: training starts from llama-architecture GGUF files, this is {architecture}")
+        raise ModelNotFound(f"{file.path}: training needs a GGUF of the llama architecture, this is {architecture}")
     tensors = {hugging_face_name(name): in_hugging_face_order(file, name).copy() for name in file.tensors}
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -172,7 +172,7 @@ def _write_tokenizer(file: GgufFile, folder: Path) -> None:
 
     data = file.metadata
     if data["tokenizer.ggml.model"] != "gpt2" or data.get("tokenizer.ggml.pre") != "smollm":
-        raise ModelNotFound(f"{file.path}: training knows the tokenizer of SmolLM2 only")
+        raise ModelNotFound(f"{file.path}: training supports only the tokenizer of SmolLM2")
     tokens = data["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in data["tokenizer.ggml.merges"]]
     vocabulary = {token: number for number, token in enumerate(tokens)}

@@ -57,7 +57,7 @@ FROM (
     FROM batch WHERE type IN ('AdapterPromoted', 'AdapterRejected')
 );
 
--- What the adapters in a run's history learnt from and was retracted since. A task stands for its attempts.
+-- What the adapters in a run's history learnt from and what of it was retracted since. A task stands for its attempts.
 CREATE VIEW facts.tainted AS
 SELECT
     h.run, d.run AS trained_by, d.adapter, list(DISTINCT t.what ORDER BY t.what) AS tainted_by,
@@ -69,7 +69,7 @@ JOIN retractions t ON t.run = g.ancestor AND t.position <= g.until AND t.positio
     AND len(list_filter(d.sources, lambda source: source = t.what OR starts_with(source, t.what || '/'))) > 0
 GROUP BY ALL;
 
--- The adapters that answer at the end of a run's history: of a fork perhaps one that its past trained.
+-- The adapters in use at the end of a run's history: in a fork perhaps one that its past trained.
 CREATE VIEW facts.in_use AS
 SELECT p.run, p.role, p.adapter, x.tainted_by, x.position AS tainted_at
 FROM (
@@ -120,7 +120,7 @@ COMMENT ON COLUMN adapters.adapter IS 'Name of the adapter, e.g. student-1.';
 COMMENT ON COLUMN adapters.role IS 'Whose adapter: teacher or student.';
 COMMENT ON COLUMN adapters.iteration IS 'Iteration after which it was trained.';
 COMMENT ON COLUMN adapters.status IS 'training, trained, evaluated, promoted, rejected or failed.';
-COMMENT ON COLUMN adapters.serving IS 'True for the one that answers now.';
+COMMENT ON COLUMN adapters.serving IS 'True for the one in use.';
 COMMENT ON COLUMN adapters.share IS 'Share of all held-out problems that it solved.';
 COMMENT ON COLUMN adapters.mean_share IS 'Mean of the shares that it solved of each split, which the gate compares: each split weighs the same, however many problems it has.';
 COMMENT ON COLUMN adapters.score IS 'mean_share as the gate wrote it down; NULL unless promoted.';
@@ -139,5 +139,5 @@ COMMENT ON COLUMN adapters.seconds IS 'Wall-clock time of the training, measured
 COMMENT ON COLUMN adapters.started IS 'When its dataset was built, UTC.';
 COMMENT ON COLUMN adapters.trained IS 'UTC.';
 COMMENT ON COLUMN adapters.decided IS 'When the gate decided, UTC.';
-COMMENT ON COLUMN adapters.tainted_by IS 'What it learnt from and was retracted since: tasks or attempts; empty when nothing was.';
+COMMENT ON COLUMN adapters.tainted_by IS 'Tasks or attempts that it learnt from and that were retracted since; empty when there are none.';
 COMMENT ON COLUMN adapters.position IS 'Place of its DatasetBuilt in the log.';

@@ -30,7 +30,7 @@ SELECT
     CASE status WHEN 'timeout' THEN seconds ELSE peak_memory_mb END AS value,
     CASE status
         WHEN 'timeout' THEN format('{} {} ran past its limit of {} s', tool, call, timeout_seconds)
-        ELSE format('{} {} wrote or took more than it may ({} MB)', tool, call, memory_limit_mb)
+        ELSE format('{} {} reached a limit on output or memory ({} MB)', tool, call, memory_limit_mb)
     END AS message
 FROM tool_calls WHERE status IN ('timeout', 'limit')
 UNION ALL
@@ -46,13 +46,13 @@ FROM failures
 UNION ALL
 SELECT
     u.run, t.time, u.tainted_at AS position, 'tainted_adapter' AS kind, u.adapter AS subject, NULL AS value,
-    format('{} is in use and learnt from what was retracted since ({}); rebuild it with agent0es train {} --without-retracted',
+    format('{} is in use but learnt from what was retracted since ({}); rebuild it with agent0es train {} --without-retracted',
         u.adapter, list_aggregate(u.tainted_by, 'string_agg', ', '), u.run) AS message
 FROM facts.in_use u JOIN retractions t ON t.position = u.tainted_at
 WHERE u.tainted_by IS NOT NULL;
 COMMENT ON VIEW alerts IS 'What somebody should look at, in every run.';
 COMMENT ON COLUMN alerts.run IS 'Name of the run.';
-COMMENT ON COLUMN alerts.time IS 'When it came to that, UTC.';
+COMMENT ON COLUMN alerts.time IS 'When it happened, UTC.';
 COMMENT ON COLUMN alerts.position IS 'Place in the log of the event that it is about.';
 COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure, training_failure or tainted_adapter.';
 COMMENT ON COLUMN alerts.subject IS 'What it is about: tool calls or attempts, a call, an iteration, a handler, an adapter.';

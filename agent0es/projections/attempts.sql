@@ -124,7 +124,7 @@ COMMENT ON COLUMN attempts.seed IS 'Seed of the sampling.';
 COMMENT ON COLUMN attempts.answer IS 'Final answer as written. Hostile.';
 COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability.';
 COMMENT ON COLUMN attempts.stated_confidence IS 'How sure the student says it is; NULL when it was not asked or said nothing readable.';
-COMMENT ON COLUMN attempts.critique_confidence IS 'P(True): whether it stands by its answer when it looks once more, over 0.5 for Yes; NULL as stated_confidence.';
+COMMENT ON COLUMN attempts.critique_confidence IS 'P(True): whether it stands by its answer on a second look, over 0.5 for Yes; NULL as stated_confidence.';
 COMMENT ON COLUMN attempts.tool_calls IS 'Tool calls that the student made.';
 COMMENT ON COLUMN attempts.tool_errors IS 'How many did not end with status ok.';
 COMMENT ON COLUMN attempts.observed IS 'True when the answer is what the last call printed.';

@@ -1,7 +1,7 @@
-"""How much a run's student knew about its own answers: its confidence against the verifier's word, from the log.
+"""How well a run's student knew its own answers: its confidence against the verifier's judgement, from the log.
 
-What is fitted is fitted on one half of the tasks and measured on the other, so that attempts at one task are never on
-both sides. Which half a task is in is a function of its number.
+Maps are fitted on one half of the tasks and measured on the other, so that attempts at one task are never in both.
+A task's number decides which half it is in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Judged:
     confidence: float
     """exp of the mean log-probability of what the student wrote."""
     agreement: float | None
-    """p̂ of this answer: the share of the attempts at the same task that came to it; None at a held-out problem."""
+    """p̂ of this answer: the share of the attempts at the same task that gave it; None at a held-out problem."""
     observed: bool
     """True when the answer is what the last tool call printed."""
     stated: float | None = None

@@ -1,4 +1,4 @@
-"""What there is to ask about: every table that a user sees, every column, and what each of them means."""
+"""Every table and column that a user can query, and what each of them means."""
 
 from dataclasses import dataclass
 

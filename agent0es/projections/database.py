@@ -1,4 +1,4 @@
-"""The DuckDB database that tables are folded into: where it lies, who may have it, what its statements may do.
+"""The DuckDB database that tables are folded into: where it lies, who may open it, what its statements may do.
 
 DuckDB lets one process at a time have a file that is written. So the store's file is a cache that one process has at
 a time, behind a lock file; a process that does not get it within a moment, or can't write the folder, folds the whole

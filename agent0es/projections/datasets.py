@@ -1,4 +1,4 @@
-"""Training datasets: what the log offers to learn from, as of a position. A pure function of the events.
+"""Training datasets: what can be learnt from the log, as of a position. A pure function of the events.
 
 A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task,
 best rewarded first. One row a task, capped per family, pooled over all iterations, without what was retracted before

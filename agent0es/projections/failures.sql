@@ -12,14 +12,14 @@ CREATE TABLE failures (
     error VARCHAR NOT NULL,
     traceback VARCHAR
 );
-COMMENT ON TABLE failures IS 'What went wrong and was not repeated.';
+COMMENT ON TABLE failures IS 'What went wrong for good.';
 COMMENT ON COLUMN failures.run IS 'Name of the run.';
 COMMENT ON COLUMN failures.position IS 'Place in the log.';
 COMMENT ON COLUMN failures.time IS 'When, UTC.';
 COMMENT ON COLUMN failures.kind IS 'handler or training.';
 COMMENT ON COLUMN failures.handler IS 'Handler that raised.';
 COMMENT ON COLUMN failures.cause IS 'Position of the event that it was handling.';
-COMMENT ON COLUMN failures.task IS 'Task that was given up for it; NULL when the run stopped instead.';
+COMMENT ON COLUMN failures.task IS 'Task that was dropped for it; NULL when the run stopped instead.';
 COMMENT ON COLUMN failures.adapter IS 'Adapter that was to be trained.';
 COMMENT ON COLUMN failures.error IS 'Type and message.';
 COMMENT ON COLUMN failures.traceback IS 'Where it happened.';

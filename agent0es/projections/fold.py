@@ -71,8 +71,8 @@ class Projections:
     def open(cls, log: "EventLog", path: Path | None = None) -> "Projections":
         """Tables in the file at `path`; in a file of this process alone while another one has that; or in memory.
 
-        A file that can't be read, or was made from another log or by another version, is thrown away and made anew. One
-        whose name DuckDB can't open, with a `?` in it, is done without.
+        A file that can't be read, or was made from another log or by another version, is deleted and rebuilt. One whose
+        name DuckDB can't open, with a `?` in it, is not used.
         """
         if path is None:
             return cls(log, None, None)
@@ -99,7 +99,7 @@ class Projections:
         try:
             return self._fold()
         except duckdb.Error:
-            # Damage in the middle of the file shows only here, and a fault of the log shows again when folded anew.
+            # Damage in the middle of the file shows only here, and a fault of the log shows again in a new fold.
             return self.rebuild()
 
     def rebuild(self) -> int:
@@ -113,7 +113,7 @@ class Projections:
         try:
             return self._fold()
         except duckdb.Error as error:
-            raise StoreError(f"the log can't be folded into tables: {one_line(error)}") from error
+            raise StoreError(f"the tables can't be made from the log: {one_line(error)}") from error
 
     def query(self, sql: str, parameters: Parameters = (), *, seconds: float | None = None) -> Answer:
         """Run one SELECT (also SHOW, DESCRIBE, SUMMARIZE, PIVOT, EXPLAIN), which can't change anything.
@@ -215,12 +215,12 @@ class Projections:
         self._cursors.discard(cursor)
 
     def _refusal(self, error: Exception) -> UserError:
-        """What to tell the user. A file whose blocks turn out to be damaged is thrown away on the spot."""
+        """What to tell the user. A file with damaged blocks is deleted at once."""
         import duckdb
 
         if self._kept and self._path is not None and DAMAGE.search(str(error)):
             database.discard(self._path)
-            return StoreError(f"{self._path} was damaged and has been deleted; ask again, and it is made anew")
+            return StoreError(f"{self._path} was damaged and has been deleted; run the command again to rebuild it")
         if isinstance(error, duckdb.InterruptException):
             return QueryError("the query took too long and was stopped; ask for less, or allow more with --timeout")
         return QueryError(one_line(error))
@@ -272,7 +272,7 @@ class Projections:
     def _fold(self) -> int:
         """Fold batch after batch; each is in the tables together with its position, or not at all."""
         begin = self.position
-        head = self._log.head()  # of a run that goes on there would be no end
+        head = self._log.head()  # a run that is going on would never end it
         position = begin
         # The next batch is read while the last one is folded.
         with ThreadPoolExecutor(1, "reader") as reader:
@@ -395,7 +395,7 @@ def _must_be_text(sql: str) -> None:
 
 
 def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
-    """Let pass what asks; refuse the rest.
+    """Let queries pass, and refuse the rest.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """
@@ -407,7 +407,7 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
     if kind == "EXPLAIN" and explained:
         kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
-        raise QueryError(f"only queries are answered, and this is {kind}; the tables follow from the log alone")
+        raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
 
 
 def one_line(error: Exception) -> str:

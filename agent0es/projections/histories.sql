@@ -1,4 +1,4 @@
--- What a run's history is made of: the run itself, and of a fork the runs that it descends from.
+-- What a run's history is made of: the run itself and, for a fork, the runs that it descends from.
 
 CREATE TABLE facts.run_started (
     run VARCHAR NOT NULL,
@@ -32,7 +32,7 @@ WITH RECURSIVE parts(run, ancestor, until) AS (
 SELECT p.run, ancestor, until
 FROM parts p JOIN facts.run_started s ON s.run = ancestor
 WHERE s.position <= until;
-COMMENT ON VIEW histories IS 'The runs that a run''s history is made of: itself, and of a fork those that it descends from. In every other table the rows of a run are what it did itself.';
+COMMENT ON VIEW histories IS 'The runs that a run''s history is made of: itself and, for a fork, those it descends from. In every other table the rows of a run are what it did itself.';
 COMMENT ON COLUMN histories.run IS 'Name of the run.';
 COMMENT ON COLUMN histories.ancestor IS 'Run that did this part: the run itself, its parent, the parent''s parent…';
 COMMENT ON COLUMN histories.until IS 'Position of the last event of the ancestor that counts.';

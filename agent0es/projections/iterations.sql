@@ -46,10 +46,10 @@ FROM facts.iteration_started s
 LEFT JOIN facts.iteration_completed c USING (run, iteration)
 LEFT JOIN practice p USING (run, iteration)
 LEFT JOIN rewarded w USING (run, iteration);
-COMMENT ON VIEW iterations IS 'Every iteration, with what its practice came to so far.';
+COMMENT ON VIEW iterations IS 'Every iteration, with the figures of its practice so far.';
 COMMENT ON COLUMN iterations.run IS 'Name of the run.';
 COMMENT ON COLUMN iterations.iteration IS 'Counted from 1.';
-COMMENT ON COLUMN iterations.practised IS 'When its practice was over, UTC; NULL while it goes on.';
+COMMENT ON COLUMN iterations.practised IS 'When its practice was over, UTC; NULL until then.';
 COMMENT ON COLUMN iterations.tasks IS 'Tasks that were completed.';
 COMMENT ON COLUMN iterations.given_up IS 'Tasks for which there was no usable proposal, or whose handler failed.';
 COMMENT ON COLUMN iterations.rejected IS 'Proposals that were refused.';

@@ -4,7 +4,7 @@ A projection that lives as long as a run's process: rebuilt from the TaskPropose
 same whatever the batches were in which they came.
 
 Every vector is compared with every query, by a FAISS flat index that holds them in half precision: what limits a search
-is how fast memory is read, and half as many bytes are read. What comes near enough is compared once more in float32, so
+is how fast memory is read, and half as many bytes are read. What comes near enough is compared again in float32, so
 the answer is that of an exact search.
 """
 

@@ -20,7 +20,7 @@ COMMENT ON COLUMN proposals_rejected.iteration IS 'Iteration that the task belon
 COMMENT ON COLUMN proposals_rejected.reason IS 'unreadable, unknown_family, invalid_parameters, duplicate or not_novel.';
 COMMENT ON COLUMN proposals_rejected.detail IS 'What exactly was wrong.';
 COMMENT ON COLUMN proposals_rejected.text IS 'What the teacher wrote. Hostile.';
-COMMENT ON COLUMN proposals_rejected.tries_left IS 'At 0 the task is given up.';
+COMMENT ON COLUMN proposals_rejected.tries_left IS 'At 0 the task is dropped.';
 
 INSERT INTO proposals_rejected BY NAME
 SELECT

@@ -66,18 +66,18 @@ LEFT JOIN serving v USING (run)
 LEFT JOIN failed f USING (run)
 LEFT JOIN written w USING (run)
 LEFT JOIN called l USING (run);
-COMMENT ON VIEW runs IS 'Every run, with what it came to so far.';
+COMMENT ON VIEW runs IS 'Every run, with its figures so far.';
 COMMENT ON COLUMN runs.run IS 'Name of the run.';
-COMMENT ON COLUMN runs.status IS 'completed, failed (a handler stopped it), not started (a fork that was only created), or unfinished: the log can''t tell whether a process drives it now, which agent0es runs does.';
+COMMENT ON COLUMN runs.status IS 'completed, failed (a handler stopped it), not started (a fork that was only created), or unfinished: the log can''t tell whether it is running now, agent0es runs can.';
 COMMENT ON COLUMN runs.iteration IS 'Iteration that it is in; 0 before the first.';
 COMMENT ON COLUMN runs.tasks IS 'Tasks that were completed.';
-COMMENT ON COLUMN runs.given_up IS 'Tasks that were given up.';
+COMMENT ON COLUMN runs.given_up IS 'Tasks without a usable proposal, or whose handler failed.';
 COMMENT ON COLUMN runs.attempts IS 'Attempts at the completed tasks.';
 COMMENT ON COLUMN runs.solved IS 'Attempts that were correct.';
 COMMENT ON COLUMN runs.solve_rate IS 'solved / attempts.';
 COMMENT ON COLUMN runs.serving_student IS 'Adapter that the student answers with; NULL is the base model.';
 COMMENT ON COLUMN runs.serving_teacher IS 'Adapter that the teacher answers with; NULL is the base model.';
-COMMENT ON COLUMN runs.tainted IS 'Adapters in use that learnt from what was retracted since; agent0es train RUN --without-retracted rebuilds one.';
+COMMENT ON COLUMN runs.tainted IS 'Adapters in use that learnt from what was retracted since; rebuild one with agent0es train RUN --without-retracted.';
 COMMENT ON COLUMN runs.failures IS 'Rows of the table failures.';
 COMMENT ON COLUMN runs.model_calls IS 'Generations, held-out problems included.';
 COMMENT ON COLUMN runs.prompt_tokens IS 'Tokens that models read, cached ones included.';

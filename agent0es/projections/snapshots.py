@@ -1,8 +1,8 @@
 """Snapshots of a run's state, so that the state anywhere is the fold of a few hundred events.
 
 They lie in one SQLite file beside the other projections. A snapshot is good when it was made by this code and the log
-has, at its position, the event that it was made after; any other is thrown away. A file that can't be read is made
-anew; one that can't be written is done without, and the fold takes longer.
+has, at its position, the event that it was made after; any other is deleted. A file that can't be read is rebuilt;
+when it can't be written, the fold takes longer.
 """
 
 import hashlib
@@ -120,12 +120,12 @@ def _adapter() -> "TypeAdapter[RunState]":
 
 
 def _open(path: Path) -> sqlite3.Connection | None:
-    """The file with its table; made anew when it is damaged, None where it can't be used."""
+    """The file with its table; rebuilt when it is damaged, None where it can't be used."""
     for _ in range(2):
         connection = None
         try:
             connection = sqlite3.connect(os.fsencode(path.absolute()), timeout=1.0, isolation_level=None)
-            connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is made anew
+            connection.execute("PRAGMA synchronous = OFF")  # what a crash spoils is rebuilt
             connection.execute(TABLE)
             connection.execute("SELECT position FROM snapshots LIMIT 1")
             return connection

@@ -1,4 +1,4 @@
-"""What became of each adapter of a run: its dataset, its training, its scores, whether it serves, what taints it."""
+"""What became of each adapter of a run: its dataset, training and scores, whether it is in use, what taints it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -48,7 +48,7 @@ def calls(
     """The latest `limit` calls of a run that are as asked for, in the order in which they were requested.
 
     With the status `denied` also those in which something was refused, whatever became of them. It is `unknown` for
-    a call whose end the log does not hold: a crash cut it off, or it is still going on. `measured` has wall_seconds,
+    a call whose end the log does not hold: a crash cut it off, or it is still running. `measured` has wall_seconds,
     cpu_seconds, peak_memory_mb, stdout_bytes and stderr_bytes, and is empty then.
     """
     answer = tables.query(CALLS, [run, call, status, tool, attempt, EVERY if limit is None else limit])

@@ -41,11 +41,11 @@ def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
 
 
 def _must_not_be_inherited(log: EventLog, run: str, kind: str, stream: str, what: str, name: str) -> None:
-    """Raise UnknownName for what lies in a fork's past: its lineage is that of the run which made it."""
+    """Raise UnknownName for what a fork inherited: its lineage is in the run that made it."""
     for segment in History.of(log, run).segments[:-1]:
         if any(log.read(stream=stream.format(segment.run), types=[kind], until=segment.until, limit=1)):
             see = ("lineage", name, "--run", segment.run)
-            raise UnknownName(f"run {run} has no {what} of its own, but its past has; use", see=see)
+            raise UnknownName(f"run {run} has no {what} of its own; for what it inherited use", see=see)
 
 
 def backward(run: str, story: Story, name: str, practice: Trajectories, files: list[FileCheck]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Declaring a task or an attempt bad, and what has to be trained anew for it."""
+"""Declaring a task or an attempt bad, and what has to be retrained for it."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def retract(what: str, reason: str, actor: str, run: str, recorded: Iterable[Rec
 
 
 class Rebuild(NamedTuple):
-    """An adapter that is to be trained again without what is retracted."""
+    """An adapter that is to be retrained without what is retracted."""
 
     original: str
     role: ev.Role
@@ -59,14 +59,13 @@ class Rebuild(NamedTuple):
 
 
 def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
-    """Which adapter of a completed run to train anew: the tainted one that serves, else the latest. Pure.
+    """Which adapter of a completed run to retrain: the tainted one in use, else the latest tainted one. Pure.
 
     `name` is the new one's. Raises RetractionError when there is none, or the name is taken.
     """
     if state.status != "completed":
         raise RetractionError(
-            f"run {run} is not completed, and what it trains from now on leaves out what is retracted; "
-            "let it finish first with",
+            f"run {run} is not completed, and its next training leaves out what is retracted; let it finish first with",
             see=("run", "--resume", run),
         )
     serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
@@ -84,7 +83,7 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
         raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
     elif not is_adapter_name(name):
         raise RetractionError(
-            f"--name {name[:100]!r}: take up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
+            f"--name {name[:100]!r}: use up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
         )
     return Rebuild(original, known.role, known.iteration, name)
 

@@ -1,4 +1,4 @@
-"""One answer as a whole, or one task with all its answers: everything that the log has of it, in order."""
+"""One answer in full, or one task with all its answers: everything that the log has of it, in order."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -199,7 +199,7 @@ def _near(name: str, known: list[str]) -> str:
 
 
 def new_text(steps: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Each prompt, without the one before it and the reply to that where it goes on from those. Pure."""
+    """Each prompt, without the one before it and the reply to that where it continues them. Pure."""
     before = ""
     for step in steps:
         if step["kind"] != "reply":

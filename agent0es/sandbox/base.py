@@ -1,4 +1,4 @@
-"""The port: a command goes in, data comes out, and nothing else crosses."""
+"""The port: a command goes in, data comes out, nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class SandboxCommand:
     """What to run: either `argv` or `program`.
 
     `program` is trusted Python text that runs in the sandbox's own interpreter, which saves a second start of Python.
-    What is hostile goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
+    Hostile text goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
     """
 
     program: str = ""
@@ -39,14 +39,14 @@ class SandboxCommand:
     collect: bool = False
     """Whether the working directory is handed back."""
     preload: tuple[str, ...] = ()
-    """Modules that `program` imports: a worker that has them already serves it, which saves their start."""
+    """Modules that `program` imports: a worker that has loaded them already is used, which saves their start."""
 
     def __post_init__(self) -> None:
         for path in self.files:
             if not path or path.startswith("/") or "\0" in path or ".." in path.split("/") or len(path) > 512:
-                raise ValueError(f"{path[:80]!r} is no path inside a working directory")
+                raise ValueError(f"{path[:80]!r} is not a path inside a working directory")
         if bool(self.program) == bool(self.argv):
-            raise ValueError("a sandbox command has either a program or an argv")
+            raise ValueError("a sandbox command needs a program or an argv, and not both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class SandboxResult:
 
 
 class SandboxLost(TransientError):
-    """What ran the call was killed, is stopped, or does not answer. It has been ended: the next call gets a new one."""
+    """The call's worker or supervisor was killed, is stopped, or does not answer. The next call gets a new one."""
 
 
 class Sandbox(Protocol):

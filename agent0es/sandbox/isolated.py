@@ -53,7 +53,7 @@ class IsolatedSandbox:
                     return await call
                 except asyncio.CancelledError:
                     if self._closed:
-                        raise SandboxUnavailable("the sandbox was closed in the middle of a call") from None
+                        raise SandboxUnavailable("the sandbox was closed during a call") from None
                     raise
                 finally:
                     call.cancel()
@@ -66,7 +66,7 @@ class IsolatedSandbox:
         await self.close()
 
     async def close(self) -> None:
-        """Kill what still runs, and return when it is gone. Calls that were running or waiting raise."""
+        """Kill what is still running, and return when it is gone. Calls that were running or waiting raise."""
         self._closed = True
         for call in tuple(self._running):
             call.cancel()

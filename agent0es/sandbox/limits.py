@@ -20,7 +20,7 @@ class SandboxLimits:
     output_limit_bytes: int = 4096
     """Kept of standard output and of standard error, each."""
     output_kill_bytes: int = MIB
-    """A command that writes more than this to either is killed: reading on would cost us more than it."""
+    """A command that writes more than this to either is killed: to read on would cost us more than the command."""
     file_limit_mb: int = 16
     """Size of one file, and of the whole private /tmp."""
     files: int = 1024

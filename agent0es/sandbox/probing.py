@@ -77,7 +77,7 @@ def probe(wanted: Sequence[TierName] = ("full", "kernel")) -> Report:
 
 
 def attempt(tier: Tier) -> str | None:
-    """None when a call in this tier is isolated as promised, else what went wrong."""
+    """What is wrong with the isolation of a call in this tier; None when it is as promised."""
     secret = str(Path(__file__).resolve())  # readable to us, and nothing that is bound or allowed inside
     command = SandboxCommand(program=CHECK, stdin=secret.encode(), limits=SandboxLimits(timeout_seconds=10))
 
@@ -140,7 +140,7 @@ def _seccomp() -> Finding:
 
 
 def advice() -> list[str]:
-    """What usually stands in the way, by what this machine shows."""
+    """The usual reason why it does not work, judged by what this machine shows."""
 
     def setting(name: str) -> str:
         try:

@@ -159,7 +159,7 @@ MORE = {
         "syncfs": 267,
     },
 }
-"""Among them are calls that take memory which is counted for no process: memory files that nobody maps, pages given to
+"""Some of them take memory that is counted for no process: memory files that nobody maps, pages given to
 a pipe (`vmsplice`), sockets with larger buffers, rules of Landlock. `sendmsg` can put open files into a socket, where
 nobody sees them. inotify and cachestat tell what others do with files that may be read; flock keeps others from theirs.
 """
@@ -254,7 +254,7 @@ class ByArgument(NamedTuple):
     argument: int
     values: tuple[int, ...]
     allowed: bool = False
-    """Whether these values alone are allowed, else they are refused."""
+    """True: only these values are allowed; False: only these are refused."""
     mask: int = 0xFFFFFFFF
     """The bits that are looked at."""
 
@@ -285,7 +285,7 @@ BY_ARGUMENT = (
 Locks by fcntl, leases, F_NOTIFY and hints, which reach others that use the file; F_SETPIPE_SZ. TIOCSTI and TIOCLINUX;
 FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY. Memory that is shared and belongs to no file: what of it is
 not mapped at the moment is counted for nobody. A filter of one's own, which would hide from ours what was tried, and
-huge pages, of which one small part keeps all in memory and is alone counted."""
+huge pages, where one small part keeps all in memory but only the part is counted."""
 
 SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 """Announced whenever it is called: whoever listens allows so many as their buffers may take memory, and only unix ones

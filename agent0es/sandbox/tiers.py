@@ -18,7 +18,7 @@ from agent0es.errors import SandboxUnavailable
 
 TierName = Literal["full", "kernel", "unsafe"]
 """full: bubblewrap's root and namespaces for every call, and in them what `kernel` has. kernel: Landlock, seccomp,
-rlimits and a supervisor that adopts what a call leaves. unsafe: rlimits alone, for who has said so."""
+rlimits and a supervisor that adopts what a call leaves. unsafe: rlimits alone, only when asked for by name."""
 
 PACKAGES = (
     *("sympy", "mpmath", "numpy", "numpy.libs", "z3", "math_verify", "latex2sympy2_extended", "antlr4"),
@@ -61,17 +61,17 @@ class Tier:
     start_uid: int | None = None
     """Who starts the worker, where root may not make namespaces itself."""
     uids: range | None = None
-    """For root: the uids that calls are lent."""
+    """For root: the uids that calls run under."""
     may_read: bool = False
     """For root in the kernel tier: calls read what Landlock leaves whatever its permission bits say, because the
     interpreter lies where other users may not look, e.g. under /root."""
 
     @contextlib.contextmanager
     def lent_uid(self) -> Iterator[int | None]:
-        """A uid that no other call on this machine has meanwhile, not even one of another process.
+        """Borrow a uid that no other call on this machine has at the time, not even one of another process.
 
-        Outside a user namespace RLIMIT_NPROC counts all processes of a uid: who shares one can use up the other's.
-        Raises SandboxUnavailable where all are lent.
+        Outside a user namespace RLIMIT_NPROC counts all processes of a uid: calls that share one use up its limit.
+        Raises SandboxUnavailable where all are in use.
         """
         if self.uids is None:
             yield None
@@ -86,7 +86,8 @@ class Tier:
                         raise
             else:
                 raise SandboxUnavailable(
-                    f"all {len(self.uids)} uids for calls are in use: run fewer at once, or map more into here"
+                    f"all {len(self.uids)} uids for calls are in use: run fewer calls at once, or map more uids into "
+                    "this user namespace"
                 )
             yield uid
 

@@ -33,12 +33,12 @@ DENIALS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one attack in one tier."""
+    """The result of one attack in one tier."""
 
     attack: Attack
     tier: str
     verdict: Verdict
-    """broken: the program did not get as far as trying, so nothing was shown."""
+    """broken: the program did not get as far as the attack, so nothing was shown."""
     denied: tuple[str, ...]
     """What the sandbox named as refused."""
     detail: str
@@ -137,11 +137,11 @@ class Scene:
         }
 
     def program(self, attack: Attack) -> str:
-        """The whole text of an attack."""
+        """The full text of an attack."""
         return "\n".join([*(f"{name} = {value!r}" for name, value in self.values().items()), PRELUDE, attack.program])
 
     def harm(self) -> list[str]:
-        """What is not as it was. Nothing of an attack should be left by now."""
+        """What has changed outside. Nothing of an attack should be left by now."""
         assert self._victim is not None
         found = [f"{left} is there" for left in self._left()]
         found += [

@@ -41,8 +41,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-"""All of it, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the same in
-every call."""
+"""The environment, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the
+same in every call."""
 
 
 class Zygote:
@@ -108,7 +108,7 @@ class Zygote:
     async def _started(self) -> socket.socket:
         async with self._starting:
             if self._guard is not None and self._guard.poll() is not None:
-                await self.close()  # it died; once more
+                await self.close()  # it died; try again
             if self._requests is None:
                 self._start()
                 assert self._requests is not None

@@ -62,7 +62,7 @@ def fault(domain: Any, name: str) -> str | None:
     for split in get_args(Split):
         for family in domain.families(split):
             if not isinstance(family, Family):
-                return f"has something among its {split} families that is no Family: {type(family).__name__}"
+                return f"has something among its {split} families that is not a Family: {type(family).__name__}"
             if family.domain != name:
                 return f"has a family {family.name!r} with domain={family.domain!r}; it must be {name!r}"
             if family.split != split:

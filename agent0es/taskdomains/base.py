@@ -210,7 +210,7 @@ class TaskDomain(Protocol):
         ...
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
-        """The judgement that the call comes to, from its status (`ok`, `error`, `timeout`, `denied`, `limit`) and what
+        """The judgement, from the call's status (`ok`, `error`, `timeout`, `denied`, `limit`) and what
         it printed; undecided where that says nothing. Pure; never raises."""
         ...
 

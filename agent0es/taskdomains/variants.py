@@ -15,7 +15,7 @@ OTHER_VARIANT_TRIES = 40
 
 @dataclass(frozen=True, slots=True)
 class VariantFamily(Family):
-    """A family of which two instances differ in nothing but what their variant makes."""
+    """A family whose instances differ in nothing but what their variant makes."""
 
     def facts(self, parameters: Mapping[str, Scalar]) -> Mapping[str, str]:
         """The texts of an instance."""

@@ -1,4 +1,4 @@
-"""What a test expects, read from Python's way to write it. Nothing is evaluated: only plain values are known."""
+"""What a test expects, read from Python notation. Nothing is evaluated: only plain values are known."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ KINDS: dict[str, Callable[..., object]] = {
 
 
 class UnreadableExpectation(Exception):
-    """Nobody can be judged by this. The message says why."""
+    """No result can be judged by this expectation. The message says why."""
 
 
 def read_expected(text: str, most_bytes: int) -> object:

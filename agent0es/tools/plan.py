@@ -48,7 +48,7 @@ class Plan:
     steps: tuple[Step, ...]
     on_error: OnError
     """rollback_plan: as before the plan, and the plan ends; rollback_step: as before the step, and the plan ends; keep:
-    as the step left it, and the plan goes on."""
+    as the step left it, and the plan continues."""
 
 
 class PlanTool:

@@ -23,7 +23,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 
 
 Reader = Callable[[bytes], tuple[ToolStatus, str]]
-"""What standard output comes to: (status, what the model reads). Pure; never raises, whatever the bytes."""
+"""Reads standard output: (status, what the model reads). Pure; never raises, whatever the bytes."""
 
 
 def program_text(*names: str, **constants: object) -> str:
@@ -77,7 +77,7 @@ async def run_program(
 def judged(
     ended: SandboxResult, limits: ToolLimits, files: Mapping[str, str] | None, read: Reader | None = None
 ) -> ToolResult:
-    """What a command came to, seen from outside. `files` is the working directory before; None where there was none."""
+    """The result of a command, seen from outside. `files` is the working directory before; None without one."""
     errors = ended.stderr.strip(b"\n")
     status = _status(ended, limits)
     if status != "ok":

@@ -31,11 +31,11 @@ ProgressCallback = Callable[[Mapping[str, Any]], None]
 
 
 class TrainingError(Agent0Error):
-    """The trainer ended without an adapter, and would again. The message carries its last words."""
+    """The trainer ended without an adapter, and a retry would too. The message carries its last words."""
 
 
 class TrainerLost(TransientError):
-    """The trainer was killed, or did nothing any more and was ended. The same job may well succeed."""
+    """The trainer was killed, or made no progress and was ended. A retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class TrainedAdapter:
 async def train_adapter(job: TrainingJob, on_progress: ProgressCallback) -> TrainedAdapter:
     """Run a job in a process of its own; cancelling the task kills it.
 
-    Raises TrainingError, TrainerLost, and StoreError when the disk is full. Beside the output lies the job's folder
-    while it runs; what a killed run left of it goes when the job is run again.
+    Raises TrainingError, TrainerLost, and StoreError when the disk is full. While it runs its folder lies beside the
+    output; what a killed run left there is removed when the job is run again.
     """
     begin = time.perf_counter()
     folder = job.output.with_name(f".{job.output.name}.training")
@@ -155,22 +155,22 @@ async def _run(job: TrainingJob, folder: Path, on_progress: ProgressCallback) ->
         if done is not None and code == 0:
             return done
         if watch.done() and not watch.cancelled():
-            raise TrainerLost(f"the trainer did nothing for {child_process.STALLED_SECONDS} s, and was ended")
+            raise TrainerLost(f"the trainer made no progress for {child_process.STALLED_SECONDS} s and was ended")
         size = stderr.seek(0, os.SEEK_END)
         stderr.seek(max(0, size - _TAIL_BYTES))
         last_words = stderr.read().decode(errors="replace").strip()
     if os.strerror(errno.ENOSPC) in last_words:
-        # No fault of the job: the run stops, and goes on when there is room.
+        # Not the job's fault: the run stops, and can be resumed when there is room.
         raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
     if any(sign in last_words for sign in _OUT_OF_MEMORY):
-        raise TrainerLost(f"the trainer found no memory: {last_words.splitlines()[-1]}")
+        raise TrainerLost(f"the trainer ran out of memory: {last_words.splitlines()[-1]}")
     if code < 0:
         raise TrainerLost(f"the trainer was ended by {_signal(-code)}{f': {last_words}' if last_words else ''}")
     raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words or 'no message'}")
 
 
 async def _end_when_stalled(process: asyncio.subprocess.Process) -> None:
-    """Return when the trainer has done nothing for too long; it is ended then."""
+    """End the trainer when it has made no progress for too long, and return then."""
     progress = child_process.Progress(process.pid)
     while True:
         await asyncio.sleep(child_process.LOOK_SECONDS)

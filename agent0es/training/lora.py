@@ -113,7 +113,7 @@ def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tup
         norm = torch.nn.utils.clip_grad_norm_(network.parameters, MAX_GRADIENT_NORM)
         if not (math.isfinite(total) and torch.isfinite(norm)):
             raise SystemExit(
-                f"at step {len(losses) + 1} of {steps} the loss or its gradient was no finite number: the training "
+                f"at step {len(losses) + 1} of {steps} the loss or its gradient was not a finite number: the training "
                 "diverged; lower training.learning_rate"
             )
         optimizer.step()
@@ -172,12 +172,14 @@ def _examples(tokenizer: Tokenizer, job: dict[str, Any]) -> list[Example]:
     examples = [tokenise(tokenizer, *row) for row in read_rows(Path(job["dataset"]))]
     fit = [e for e in examples if 1 < len(e.ids) <= job["max_tokens"] and any(e.trainable[1:])]
     if not fit:
-        raise SystemExit(f"{job['dataset']}: none of {len(examples)} examples can be learnt from")
+        raise SystemExit(
+            f"{job['dataset']}: none of {len(examples)} examples can be used: too long, or nothing to learn in them"
+        )
     return fit
 
 
 def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str, Any]) -> str:
-    """Write PEFT's files, whole or not at all, and return the hash of the tensors."""
+    """Write PEFT's files, in full or not at all, and return the hash of the tensors."""
     tensors = {}
     for path, (a, b) in network.adapters.items():
         tensors[f"base_model.model.{path}.lora_A.weight"] = a.detach()

@@ -38,7 +38,7 @@ def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | No
 
 
 def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
-    """Write the merged file of an adapter in PEFT's format once more, as the trainer did (`Network.merged`).
+    """Write the merged file of an adapter in PEFT's format again, as the trainer did (`Network.merged`).
 
     Raises OSError, and ValueError when the folder holds no such adapter.
     """
@@ -52,7 +52,7 @@ def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
         scale = float(config["lora_alpha"]) / int(config["r"])
         tensors = load_file(adapter / "adapter_model.safetensors")
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, SafetensorError) as error:
-        raise ValueError(f"{adapter}: no adapter that can be read: {error!r}") from None
+        raise ValueError(f"{adapter}: not a readable adapter: {error!r}") from None
 
     def merged(module: str) -> Tensor | None:
         a, b = (tensors.get(f"base_model.model.{module}.lora_{part}.weight") for part in "AB")

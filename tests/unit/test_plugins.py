@@ -119,7 +119,7 @@ def test_one_that_is_not_there_is_answered_with_the_nearest(package: Path, kind:
         ("unmade", "can't be made: RuntimeError: no licence found"),
         ("failing", "can't be made: KeyError: 'practised'"),
         ("nothing", "has no tools, which every task domain has"),
-        ("untyped", "has something among its practised families that is no Family: str"),
+        ("untyped", "has something among its practised families that is not a Family: str"),
         ("number", "can't be made: TypeError: 'int' object is not callable"),
         ("missing", "can't be imported: AttributeError: module 'mine' has no attribute 'missing'"),
     ],
@@ -135,7 +135,7 @@ def test_a_domain_that_would_fail_in_a_run_is_refused_before(package: Path, name
 
 def test_other_parts_that_would_fail_in_a_run_are_refused_before(package: Path) -> None:
     assert load_rewards({"halves": 1.0})["halves"](None) == 0.5  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match=r"reward component 'number' .* can't be called"):
+    with pytest.raises(ConfigurationError, match=r"reward component 'number' .* not a function of RewardInputs"):
         load_rewards({"number": 1.0})
     with pytest.raises(ConfigurationError, match=r"model backend 'number' .* has no method create"):
         create_backend("number", "x")

@@ -1,5 +1,5 @@
 -- Parts of the run
--- What the run did itself and, of a fork, what its past did up to the position. All other figures are of the run alone.
+-- What the run did itself and, for a fork, what its past did up to the position. All other figures are the run's own.
 SELECT
     h.ancestor AS part, h.until, count(*) AS events, count(*) FILTER (e.type = 'TaskCompleted') AS tasks,
     count(*) FILTER (e.type = 'SolutionSubmitted' AND e.stream NOT LIKE 'attempt/%/eval%') AS attempts,

@@ -1,5 +1,5 @@
 -- Solve rate
--- Share of attempts that were correct, and of tasks at the frontier: a quarter to three quarters of theirs were.
+-- Share of attempts that were correct, and share of tasks at the frontier: a quarter to three quarters of attempts correct.
 -- bars: solve_rate
 SELECT
     domain, iteration, count(*) AS tasks, sum(attempts)::BIGINT AS attempts, sum(solved)::BIGINT AS solved,

@@ -1,5 +1,5 @@
 -- Tool use
--- Calls by tool and purpose, how they ended, and what they took.
+-- Calls by tool and purpose, how they ended, and what they used.
 -- bars: calls
 SELECT
     tool, purpose, count(*) AS calls, count(*) FILTER (status = 'ok') / count(*) AS ok,

@@ -1,5 +1,5 @@
 -- Tool calls of an attempt
--- How many calls an attempt of practice makes, and how often it is right then.
+-- How many calls a practice attempt makes, and how often it is then right.
 -- bars: attempts
 SELECT
     tool_calls, count(*) AS attempts, count(*) FILTER (correct) / count(*) AS correct,

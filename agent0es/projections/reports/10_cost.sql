@@ -1,5 +1,5 @@
 -- Tokens and cost of a task
--- What a completed task took in practice, the teacher's proposals included. Local models have no price: their cost is time.
+-- What a completed task used in practice, the teacher's proposals included. Local models have no price: their cost is time.
 -- bars: tokens_a_task
 SELECT
     t.iteration, count(DISTINCT t.task) AS tasks, count(*) AS generations, sum(m.prompt_tokens)::BIGINT AS prompt_tokens,

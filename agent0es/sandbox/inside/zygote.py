@@ -200,7 +200,7 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
         others = looking.tasks_of_user() if tier != FULL and asked["uid"] is None else 0
         kernel.libc.prctl(kernel.NO_HUGE_PAGES, 1, 0, 0, 0)  # kernels may be built without
         if tier == KERNEL and kernel.landlock_abi() < 3:
-            raise OSError(errno.ENOSYS, "the kernel tier needs Landlock ABI 3 (Linux 6.2): before, truncate is free")
+            raise OSError(errno.ENOSYS, "the kernel tier needs Landlock ABI 3 (Linux 6.2), to deny truncate")
         if tier != "unsafe":
             kernel.landlock(settings["readable"], [*settings["writable"], folder])
         keep = settings["listener_by"]

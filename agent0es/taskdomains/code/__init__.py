@@ -76,7 +76,7 @@ class CodeDomain:
         return verifier.judge(submission.answer, task)
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
-        """The judgement that the tests come to."""
+        """The judgement, from the results of the tests."""
         return verifier.conclude(status, output, submission.answer, task)
 
     def normal_form(self, answer: str | None) -> str | None:

@@ -17,7 +17,7 @@ from agent0es.taskdomains.code.reference import Reference, read_reference, tests
 
 PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
 UNDECIDED = re.compile(r"no result in [0-9.e-]+ s|not run: the time was up|can't be judged: .*")
-"""A test that came to no end (too slow a solution can't be told from too slow a machine), or that nobody can read."""
+"""A test that did not end (a slow solution can't be told from a slow machine), or that can't be read."""
 WRAPPED = re.compile(r"\*\*([^*]+)\*\*|\\boxed\{(.+)\}")
 LONGEST_OUTPUT = 4000
 """Characters of a predicted output that is read."""
@@ -37,7 +37,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
 
 
 def conclude(status: str, output: str, answer: str | None, task: Task) -> Verification:
-    """What the hidden tests came to; undecided where they did not run to their end. Pure; never raises."""
+    """The judgement, from the hidden tests; undecided where they did not run to their end. Pure; never raises."""
     try:
         reference = read_reference(task.reference)
     except ValueError as error:

@@ -77,7 +77,7 @@ class LogicDomain:
         return verifier.judge(submission.answer, task)
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
-        """The judgement that the program's output comes to."""
+        """The judgement, from the program's output."""
         return verifier.conclude(output if status == "ok" else "", submission.answer, task)
 
     def normal_form(self, answer: str | None) -> str | None:

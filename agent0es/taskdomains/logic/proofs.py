@@ -88,7 +88,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a proof comes to."""
+    """The result of checking a proof."""
 
     correct: bool | None
     explanation: str

@@ -1,4 +1,4 @@
-"""What formulas come to: truth tables, models of a few individuals, and the same question as text for an SMT solver.
+"""The meaning of formulas: truth tables, models of a few individuals, and the same question as text for an SMT solver.
 
 A truth table of n variables is a whole number of 2**n bits, so one operation fills a column.
 """
@@ -171,7 +171,7 @@ def _depth(formula: Formula) -> int:
 
 
 def _monadic_models(formula: Formula, signature: Mapping[str, int]) -> Iterator[Model]:
-    """With predicates of one place and no equality, individuals of which the same is true are as good as one: the
+    """With predicates of one place and no equality, individuals that agree in everything count as one: the
     models are the non-empty sets of kinds of individuals. All of them, so nothing found means nothing there is."""
     unary = [name for name, arity in signature.items() if arity == 1]
     nullary = [name for name, arity in signature.items() if arity == 0]

@@ -80,7 +80,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
 
 
 def conclude(output: str, answer: str | None, task: Task) -> Verification:
-    """The judgement that the solver's output comes to; undecided for anything but `sat` and `unsat`."""
+    """The judgement, from the solver's output; undecided for anything but `sat` and `unsat`."""
     found = _prepare(answer, task)
     if isinstance(found, Verification):
         return found

@@ -1,6 +1,6 @@
 """What follows from a file: the rules between stages, as data.
 
-A derivation is a chain of words. The first reads the file, the others go on with a number:
+A derivation is a chain of words. The first reads the file, the others continue with a number:
 
     number       the number in the file         times:3, plus:4, minus:5, remainder:7
     sum          of the numbers, one a line

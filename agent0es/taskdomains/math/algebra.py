@@ -85,7 +85,7 @@ def same_text(given: str, true: str, settings: "dict[str, Any]") -> "bool | None
 
 
 def worked_line(given: str, true: str, settings: "dict[str, Any]") -> "bool | None":
-    """`sqrt(16) = 4`: equal values, of which the last is the answer. Undecided for an equation with unknowns."""
+    """`sqrt(16) = 4`: equal values, the last one being the answer. Undecided for an equation with unknowns."""
     parts = [part.strip() for part in re.split(r"==?", given)]
     values = [read(part) for part in parts]
     chain = [same_value(one, other) for one, other in pairwise(values)]

@@ -91,7 +91,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
 
 
 def conclude(status: str, output: str, answer: str | None, task: Task) -> Verification:
-    """The judgement that the sandboxed program's output comes to; undecided for anything but a verdict."""
+    """The judgement, from the sandboxed program's output; undecided for anything but a verdict."""
     given = _short(clean(answer or ""))
     unclear = f"{given} could not be compared with {_short(task.reference)}"
     if status != "ok":
@@ -197,7 +197,7 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
 
 
 def _line(text: str) -> str:
-    """A line of a derivation; the sign at its beginning says that it goes on."""
+    """A line of a derivation; the sign at its beginning says that it continues."""
     return f"= {plain(text)}" if text.lstrip().startswith("=") else plain(text)
 
 

@@ -19,7 +19,7 @@ HEXADECIMAL = re.compile(r"([+-]?)(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 FACTORS = re.compile(r"[×·*x]")
 WORDS = frozenset("true false monday tuesday wednesday thursday friday saturday sunday".split())
-"""Answers of which case is no part."""
+"""Answers where case does not count."""
 
 
 def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
@@ -38,7 +38,7 @@ def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
 
 
 def compare_of(reference: str) -> Compare:
-    """How to compare with a reference of which nothing else is known."""
+    """How to compare with a reference when nothing else is known of it."""
     if read_number(reference) is not None:
         return "number"
     return "factors" if "×" in reference else "hexadecimal" if "0x" in reference else "items"

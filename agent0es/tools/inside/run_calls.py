@@ -50,7 +50,7 @@ def child(call, out):
 
 
 def outcome(call, seconds):
-    """What a call came to, as far as its process said so in time."""
+    """The result of a call, as far as its process reported it in time."""
     reading, out = os.pipe()
     printed = scratch()
     pid = os.fork()

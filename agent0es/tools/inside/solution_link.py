@@ -162,7 +162,7 @@ def serve(reading, writing, solution):
 def start(solution):
     """Fork the process that will hold the solution, before anything is known that it must not know.
 
-    It forks once more for the solution, and again when that process has ended, after saying so.
+    It forks again for the solution, and once more when that process has ended, after saying so.
     Returns (pid, reading, writing).
     """
     # Nobody may look into this process through /proc, whatever runs beside it.

@@ -99,10 +99,10 @@ def test_a_signed_checkpoint_is_believed_with_its_key_only(store: Path, tmp_path
     assert "checkpoint.key.pub: can't be read" in refused("verify", "--store", store, "--checkpoint", file)
     run("checkpoint", "--sign", "--store", store, "-o", tmp_path / "forged")
     said = refused("verify", "--store", store, "--checkpoint", tmp_path / "forged", "--key", kept)
-    assert "bears no valid signature" in said
+    assert "has no valid signature" in said
     answer("checkpoint", "--store", store, "-o", tmp_path / "unsigned")
     said = refused("verify", "--store", store, "--checkpoint", tmp_path / "unsigned", "--key", kept)
-    assert "bears no valid signature" in said
+    assert "has no valid signature" in said
 
 
 def test_a_log_moves_from_a_file_to_a_server_and_back(store: Path, tmp_path: Path, postgresql: Server) -> None:
@@ -118,7 +118,7 @@ def test_a_log_moves_from_a_file_to_a_server_and_back(store: Path, tmp_path: Pat
     answer("checkpoint", "--store", store, "-o", checkpoint)
     assert answer("verify", "--export", second, "--checkpoint", checkpoint).startswith("ok")
     assert answer("verify", "--store", tmp_path / "back", "--checkpoint", checkpoint).startswith("ok")
-    assert "there are events already" in refused("import", file, "--store", store)
+    assert "this log already has events" in refused("import", file, "--store", store)
     reading = CliRunner().invoke(cli, ["runs", "--store", str(tmp_path / "there")], env={"AGENT0ES_LOG__URL": url})
     assert "2026-1" in reading.output
 

@@ -69,7 +69,7 @@ OTHERS = (
     ("audit show 9/9#9", "9/9#9"),
     ("sql SELEC", "SELEC"),
     ("sql SELECT_nothing_FROM_runs", "nothing"),
-    ("sql DELETE_FROM_events", "only queries"),
+    ("sql DELETE_FROM_events", "not a query"),
     ("sql SELECT_1 --format parquet", "-o"),
     ("sql SELECT_1 -o /nowhere/x.csv --format csv", "/nowhere"),
     ("report run --queries /nowhere", "/nowhere"),

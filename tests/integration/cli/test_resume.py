@@ -57,7 +57,7 @@ def test_other_options_are_refused(store: Path, run: str, other: list[str]) -> N
 @pytest.mark.parametrize("command", ["run --resume", "show", "events", "replay", "diff"])
 def test_an_empty_name_is_no_run(store: Path, command: str) -> None:
     found = invoke(store, *command.split(), "").exception
-    assert isinstance(found, RunNotFound) and "the name of the run is empty" in str(found)
+    assert isinstance(found, RunNotFound) and "the run's name is empty" in str(found)
 
 
 def test_numbers_and_names_that_make_no_run(store: Path) -> None:

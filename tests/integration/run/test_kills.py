@@ -134,7 +134,7 @@ def test_engines_and_trainers_that_are_killed_and_stopped_cost_what_was_in_fligh
     assert said == {(held_out, why) for held_out in (True, False) for why in ("ended with -9", "did nothing")}
     trained = [event.error for event in events_of(recorded, ev.Retried) if event.handler == "train"]
     assert ["SIGKILL" in error for error in trained] == [True, False]
-    assert "the trainer did nothing for 3 s, and was ended" in trained[1]
+    assert "the trainer made no progress for 3 s and was ended" in trained[1]
 
 
 def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(

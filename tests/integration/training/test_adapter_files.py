@@ -31,7 +31,7 @@ class Careful(ScriptedBackend):
         assert path is not None
         self.served = sha256_of(path) if path.is_file() else None
         if self.served != deployment.merged_sha256:
-            raise WrongWeights(f"{path}: its sha256 is {self.served}, and it should be {deployment.merged_sha256}")
+            raise WrongWeights(f"{path}: its sha256 is {self.served}, but should be {deployment.merged_sha256}")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_merged_file_is_made_again_and_the_log_says_so(
     served, said = deploy(tmp_path, tiny_gguf, trained, harm)
     assert served == trained[0].merged_sha256
     [retried] = said
-    assert retried.name == "student-1" and "it should be" in retried.error
+    assert retried.name == "student-1" and "but should be" in retried.error
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "merged.gguf"]
 
 
@@ -113,14 +113,14 @@ def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: P
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        ((remove(MERGED), remove(ADAPTER)), "can't be made again, for .*safetensors is missing"),
-        ((cut(MERGED), cut(ADAPTER)), "can't be made again, for .*safetensors has sha256 [0-9a-f]+, and"),
-        ((remove(MERGED), replace(ADAPTER)), "can't be made again, for .*safetensors has sha256 [0-9a-f]+, and"),
-        ((remove(MERGED), remove(CONFIG)), "no adapter that can be read: FileNotFoundError"),
-        ((remove(MERGED), cut(CONFIG), replace(CONFIG)), "no adapter that can be read"),
+        ((remove(MERGED), remove(ADAPTER)), "can't be made again, because .*safetensors is missing"),
+        ((cut(MERGED), cut(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
+        ((remove(MERGED), replace(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
+        ((remove(MERGED), remove(CONFIG)), "not a readable adapter: FileNotFoundError"),
+        ((remove(MERGED), cut(CONFIG), replace(CONFIG)), "not a readable adapter"),
         (
             (remove(MERGED), lambda store: (store / CONFIG).write_text('{"r": 4, "lora_alpha": 1}')),
-            "was made again from the adapter and is not what was trained",
+            "was made again from the adapter, but is not what was trained",
         ),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_run_of_a_bad_name_is_refused(lines: list[Line], name: str, tmp_path: 
 
 def test_a_run_that_is_named_like_a_path_is_refused(lines: list[Line], tmp_path: Path) -> None:
     file = forged(renamed(lines, "../../X"), tmp_path / "file")
-    with pytest.raises(StoreError, match="not one of its run"), imported(file):
+    with pytest.raises(StoreError, match="does not belong to its run"), imported(file):
         pass
 
 
@@ -153,32 +153,32 @@ HOSTILE: list[tuple[str, Change, str]] = [
     ("ToolCalled", put("deleted", ["/etc/passwd"]), "deleted is '/etc/passwd'"),
     ("RewardAssigned", put("total", "much"), "does not fit the catalogue"),
     ("RewardAssigned", put("more", 1), "does not fit the catalogue"),
-    ("IterationStarted", put("version", 99), "topic is not that"),
+    ("IterationStarted", put("version", 99), "topic does not match"),
     ("IterationStarted", put("iteration", 0), "does not fit the catalogue"),
-    ("IterationStarted", put("type", "TaskRequested"), "topic is not that"),
-    ("IterationStarted", lambda row, content, meta: row.update(topic="Unheard@1"), "topic is not that"),
+    ("IterationStarted", put("type", "TaskRequested"), "topic does not match"),
+    ("IterationStarted", lambda row, content, meta: row.update(topic="Unheard@1"), "topic does not match"),
     ("IterationStarted", lambda row, content, meta: meta.update(time="noon"), "its time is 'noon'"),
     ("IterationStarted", lambda row, content, meta: meta.update(time=1e300), "its time is 1e"),
     ("IterationStarted", lambda row, content, meta: meta.update(host=None), "its meta"),
     ("IterationStarted", lambda row, content, meta: meta.update(handler=[]), "its meta"),
     ("IterationStarted", lambda row, content, meta: meta.update(measured={"x": [1]}), "measured.x"),
-    ("IterationStarted", lambda row, content, meta: meta.update(cause="nobody"), "not what agent0es writes"),
-    ("IterationStarted", lambda row, content, meta: meta.pop("host"), "not what agent0es writes"),
-    ("IterationStarted", lambda row, content, meta: row.update(stream="run/r/" + "x" * 400), "no name of a stream"),
-    ("IterationStarted", lambda row, content, meta: row.update(stream="run/r/\x1b[2J"), "no name of a stream"),
-    ("IterationStarted", lambda row, content, meta: row.update(stream="run/other"), "not one of its run"),
-    ("RunStarted", put("configuration", {"x": float("nan")}), "not what agent0es writes"),
+    ("IterationStarted", lambda row, content, meta: meta.update(cause="nobody"), "agent0es would not write"),
+    ("IterationStarted", lambda row, content, meta: meta.pop("host"), "agent0es would not write"),
+    ("IterationStarted", lambda row, content, meta: row.update(stream="run/r/" + "x" * 400), "not a stream name"),
+    ("IterationStarted", lambda row, content, meta: row.update(stream="run/r/\x1b[2J"), "not a stream name"),
+    ("IterationStarted", lambda row, content, meta: row.update(stream="run/other"), "does not belong to its run"),
+    ("RunStarted", put("configuration", {"x": float("nan")}), "agent0es would not write"),
     ("RunStarted", put("configuration", {"x": "\ud83d"}), "damaged"),
     ("RunStarted", put("configuration", json.loads("[" * 900 + "]" * 900)), "recursion limit|nested|catalogue"),
-    ("IterationStarted", lambda row, content, meta: row.update(seq="2"), "seq is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(seq=2**70), "seq is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(seq=True), "seq is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(seq=2.0), "seq is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(version=-1), "version is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(stream=7), "stream is of another type"),
-    ("IterationStarted", lambda row, content, meta: row.update(run=["r"]), "run is of another type"),
+    ("IterationStarted", lambda row, content, meta: row.update(seq="2"), "seq is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(seq=2**70), "seq is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(seq=True), "seq is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(seq=2.0), "seq is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(version=-1), "version is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(stream=7), "stream is of the wrong type"),
+    ("IterationStarted", lambda row, content, meta: row.update(run=["r"]), "run is of the wrong type"),
     ("IterationStarted", lambda row, content, meta: row.update(state=None, keep=1), "damaged"),
-    ("IterationStarted", lambda row, content, meta: row.update(state="{}", keep=1), "has not the form"),
+    ("IterationStarted", lambda row, content, meta: row.update(state="{}", keep=1), "is not in the form"),
     ("IterationStarted", lambda row, content, meta: row.update(event_id=None), "event_id and run"),
 ]
 

@@ -68,7 +68,7 @@ def test_a_signature_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         (note.replace("— agent0es ", "— agent0es !"), key),
     ]
     for text, signer in refused:
-        with pytest.raises(StoreError, match="bears no valid signature of agent0es"):
+        with pytest.raises(StoreError, match="has no valid signature by agent0es"):
             verify_signature(text, signer, "file")
 
 
@@ -86,7 +86,7 @@ def test_a_signature_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_checkpoint_is_told(text: str) -> None:
-    with pytest.raises(StoreError, match="file: this is no checkpoint"):
+    with pytest.raises(StoreError, match="file: this is not a checkpoint"):
         parse_checkpoint(text, "file")
 
 
@@ -95,12 +95,12 @@ def test_what_is_no_checkpoint_is_told(text: str) -> None:
 )
 def test_what_is_no_key_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "key").write_text(text)
-    with pytest.raises(StoreError, match="this is no key for checkpoints"):
+    with pytest.raises(StoreError, match="this is not a key for checkpoints"):
         read_key(tmp_path / "key")
     with pytest.raises(StoreError, match="No such file"):
         read_key(tmp_path / "none")
     (tmp_path / "binary").write_bytes(b"\xff")
-    with pytest.raises(StoreError, match="it is no text"):
+    with pytest.raises(StoreError, match="it is not text"):
         read_key(tmp_path / "binary")
 
 

@@ -229,7 +229,7 @@ def test_a_mark_of_another_type_is_found(run: EventLog) -> None:
     connection = database(run)
     for column in ("run", "handler"):
         connection.execute(f"UPDATE handled SET {column} = CAST({column} AS BLOB) WHERE position = 1")
-        assert "another type" in run.verify().finding
+        assert "wrong type" in run.verify().finding
         connection.execute(f"UPDATE handled SET {column} = CAST({column} AS TEXT) WHERE position = 1")
     assert run.verify().ok
 

@@ -246,7 +246,7 @@ def test_a_log_that_was_written_anew_is_found_with_a_checkpoint(attacked: Attack
     assert attacked.verify().ok
     report = attacked.verify(attacked.checkpoint)
     assert not report.ok
-    assert "written anew" in report.problem
+    assert "rewritten" in report.problem
 
 
 def test_a_log_goes_on_after_a_checkpoint(attacked: Attacked) -> None:

@@ -51,7 +51,7 @@ def test_an_imported_log_is_the_same(source: str, target: str, tmp_path: Path, p
         [recorded] = log.append([new("run/r")], handler="h")
         assert recorded.position == 11
         assert log.verify(checkpoint).ok
-    with EventLog.open(place[target]) as log, pytest.raises(StoreError, match="there are events already"):
+    with EventLog.open(place[target]) as log, pytest.raises(StoreError, match="this log already has events"):
         log.load(first, report)
     assert list(tmp_path.glob(".*")) == []
     assert not second.exists()
@@ -106,7 +106,7 @@ def test_a_file_that_is_replaced_while_it_is_imported_is_refused(exported: Path,
         fill(log)
         log.export(exported)
     with EventLog.open(tmp_path / "target.db") as log:
-        with pytest.raises(StoreError, match="was changed while it was imported"):
+        with pytest.raises(StoreError, match="was changed during the import"):
             log.load(exported, report)
         assert log.head() == 0
 

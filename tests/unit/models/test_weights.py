@@ -32,7 +32,7 @@ def test_a_missing_package_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPa
 
 def test_altered_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "EMBEDDED_SHA256", "0" * 64)
-    with pytest.raises(ModelNotFound, match="published is 0000"):
+    with pytest.raises(ModelNotFound, match="the published one is 0000"):
         weights.find_weights("smollm2-135m-instruct")
 
 

@@ -128,7 +128,7 @@ def test_damage_that_only_a_query_meets_is_mended_by_asking_again(tmp_path: Path
         try:
             assert contents(tables) == expected()
         except StoreError as error:
-            assert "ask again" in str(error)
+            assert "run the command again" in str(error)
     with Projections.open(log, path) as tables:
         tables.catch_up()
         assert contents(tables) == expected()

@@ -64,6 +64,6 @@ def test_texts_are_copied_once_and_only_when_they_are_named(tmp_path: Path, monk
                     [(count,)] = tables.query(query).rows
                     assert count == asked[0]
                 assert tables.arrow("FROM texts").read_all().num_rows == asked[0]
-                with pytest.raises(QueryError, match="only queries"):
+                with pytest.raises(QueryError, match="not a query"):
                     tables.query("DELETE FROM texts")
         assert len(asked) == 1

@@ -1,4 +1,4 @@
-"""A function with a mistake, to be put right."""
+"""A function with a mistake, to be fixed."""
 
 import random
 from functools import partial
