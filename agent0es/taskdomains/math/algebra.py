@@ -117,10 +117,10 @@ def rounded(given: str, goal: Any) -> bool:
 
 
 def near(value: Any, goal: Any) -> bool:
-    """Whether two numbers agree to one in a million."""
+    """Whether two numbers agree to one in a million, or by so little where the true one is above one."""
     if value.free_symbols or goal.free_symbols or not value.is_real:
         return False
-    return bool(abs(sympy.N(value - goal, 30)) <= TOLERANCE * abs(sympy.N(goal, 30)))
+    return bool(abs(sympy.N(value - goal, 30)) <= TOLERANCE * min(1, abs(sympy.N(goal, 30))))
 
 
 def in_form(value: Any, form: str) -> bool:

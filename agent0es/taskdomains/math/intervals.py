@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from agent0es.taskdomains.math.shapes import INFINITE, REALS, Shape
+from agent0es.taskdomains.math.shapes import INFINITE, REALS, Shape, other_unknown
 
 Number = Callable[[str], Any]
 """An end of an interval as something that can be ordered; None where it can't be read."""
@@ -18,7 +18,7 @@ Piece = tuple[Any, bool, Any, bool]
 def same_reals(given: Shape, true: Shape, number: Number) -> "bool | None":
     """Whether both are the same set of real numbers; None where one of them isn't read as such a set."""
     kinds = {given.kind, true.kind}
-    if not kinds & {"interval", "union", "both"}:
+    if not kinds & {"interval", "union", "both"} or other_unknown(given, true):
         return None
     first, second = pieces(given, number), pieces(true, number)
     return None if first is None or second is None else merged(first) == merged(second)

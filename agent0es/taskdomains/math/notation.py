@@ -113,7 +113,7 @@ def plain(text: str) -> str:
     text = RAISED_DIGITS.sub(_raised, text).translate(UNICODE)
     if "\\" in text or "^{" in text or "{,}" in text:
         text = _from_latex(text)
-    return " ".join(text.split())
+    return " ".join(text.split()).replace(" ^", "^")
 
 
 def safe_latex(text: str) -> str:

@@ -6,7 +6,9 @@ from fractions import Fraction
 from agent0es.taskdomains.math.arithmetic import worked_out
 
 TOLERANCE = Fraction(1, 10**6)
-"""Relative: of what agrees with a true answer that is printed with many digits, and is not whole."""
+"""Of what agrees with a true answer that was rounded when it was printed: relative to it where it is below one."""
+ROUNDED_DIGITS = 12
+"""Significant digits of a true decimal that can only come from rounding; one of fewer may be exact: 1234567.89."""
 FLOAT_NOISE = Fraction(1, 10**12)
 """Relative: of what agrees with a true answer that is printed with few digits: 0.30000000000000004 is 0.3."""
 MANY_DIGITS = 8
@@ -68,14 +70,19 @@ def same_number(value: Fraction, true: str, goal: Fraction) -> bool:
     """Whether a value is the true number; near enough to it, where that is printed as a decimal and is not whole."""
     if "/" in true or goal.denominator == 1 or value == goal:
         return value == goal
-    tolerance = TOLERANCE if _digits(true) >= MANY_DIGITS else FLOAT_NOISE
-    return abs(value - goal) <= tolerance * abs(goal)
+    decimal, digits = DECIMAL.fullmatch(true), _digits(true)
+    if decimal is None or digits < MANY_DIGITS:
+        return abs(value - goal) <= FLOAT_NOISE * abs(goal)
+    if digits < ROUNDED_DIGITS:  # it stands for what rounds to it, as 0.33333333 for 1/3
+        half_a_step = Fraction(1, 2) / Fraction(10) ** len(decimal[2])
+        return abs(value - goal) < half_a_step and not _is_short(value)
+    return abs(value - goal) <= TOLERANCE * min(Fraction(1), abs(goal))
 
 
 def is_long_decimal(text: str, goal: Fraction) -> bool:
     """Whether a decimal of at least `MANY_DIGITS` digits is the goal, rounded or cut off, or a float of it."""
     decimal = DECIMAL.fullmatch(text)
-    if decimal is None or _digits(text) < MANY_DIGITS:
+    if decimal is None or _digits(text) < MANY_DIGITS or _is_short(goal):
         return False
     value, step = (
         Fraction(text),
@@ -85,6 +92,13 @@ def is_long_decimal(text: str, goal: Fraction) -> bool:
     if goal.denominator > 1 and _digits(text) in FLOAT_DIGITS and error <= FLOAT_ERROR * abs(goal):
         return True
     return error <= step / 2 or (error < step and abs(value) < abs(goal))
+
+
+def _is_short(value: Fraction) -> bool:
+    """Whether a number that is not whole can be written as a decimal that nobody needs to round: 123456789/100."""
+    scaled = value * 10**ROUNDED_DIGITS
+    digits = str(abs(scaled.numerator)).rstrip("0")
+    return value.denominator > 1 and scaled.denominator == 1 and len(digits) < ROUNDED_DIGITS
 
 
 def _digits(text: str) -> int:

@@ -14,6 +14,8 @@ Leaf = Callable[[str, str], "bool | None"]
 MOST_ITEMS = 60
 INFINITE = re.compile(r"[+-]?\s*(?:oo|inf|infinity)", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?|[a-z]\([a-z]\)|[a-z]'+(?:\([a-z]\))?")
+INDEXED = re.compile(r"([A-Za-z])_?[0-9]")
+"""`x_1 = 2, x_2 = 3` are two values of x."""
 NOTHING = re.compile(
     r"\{ *\}|EmptySet|(?:the )?empty set|(?:there (?:is|are) |(?:the |this )?(?:equation|system|it) has )?"
     r"no (?:real )?(?:solutions?|roots?)(?: exists?)?|none",
@@ -43,7 +45,7 @@ class Shape:
     text: str = ""
     """value, equation, relation: the text. list, interval: the brackets, `[]`, `(]`."""
     names: tuple[str, ...] = ()
-    """named: what stands on the left, one for each item."""
+    """named: what stands on the left, one for each item. interval: the unknown of the inequality that it was."""
 
 
 REALS = Shape("interval", (Shape("value", text="-oo"), Shape("value", text="oo")), "()")
@@ -86,6 +88,8 @@ def shape(text: str, depth: int = 0) -> Shape:
     text = text.strip()
     if depth > 4 or not text:
         return Shape("value", text=text)
+    if ";" in text and "," not in text:
+        text = text.replace(";", ",")
     if LEFT_OUT.search(text):
         return Shape("open", text=text)
     built = BUILDER.fullmatch(text)
@@ -123,7 +127,7 @@ def shape(text: str, depth: int = 0) -> Shape:
 def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, python_list: bool = False) -> "bool | None":
     """Whether the two say the same. `unordered`: the true list is a solution set. `python_list`: it was printed by
     Python, so that `[1, 2]` is no interval."""
-    if given.kind == "open":
+    if given.kind == "open" or other_unknown(given, true):
         return None
     if unordered and true.kind == "list":
         if all(item.kind == "list" for item in true.items) and true.items and given.kind in ("bare", "list"):
@@ -137,7 +141,7 @@ def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, pyth
         case "named":
             return _compare_named(given, true, leaf)
         case "set":
-            return _compare_sets(given, true, leaf)
+            return _compare_sets(given, true, leaf, python_list)
         case "union":
             parts = given.items if given.kind == "union" else (given,)
             return _match(parts, true.items, lambda one, other: compare(one, other, leaf)) or None  # parts may overlap
@@ -146,6 +150,17 @@ def compare(given: Shape, true: Shape, leaf: Leaf, unordered: bool = False, pyth
         case "both" | "open":
             return None
     return _compare_lists(given, true, leaf, python_list)
+
+
+def other_unknown(given: Shape, true: Shape) -> bool:
+    """Whether both are about a named unknown, and not about the same: `y < 5` for `x < 5`."""
+    ours, theirs = _unknowns(given), _unknowns(true)
+    return bool(ours and theirs) and ours != theirs
+
+
+def _unknowns(one: Shape) -> set[str]:
+    inner: set[str] = set().union(*map(_unknowns, one.items)) if one.kind in ("union", "both") else set()
+    return inner | set(one.names if one.kind == "interval" else ())
 
 
 def _one(given: Shape, judge: "Callable[[str], bool | None]", whole: bool = False) -> "bool | None":
@@ -179,16 +194,16 @@ def _compare_named(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
     return False
 
 
-def _compare_sets(given: Shape, true: Shape, leaf: Leaf) -> "bool | None":
-    if given.kind == "named" and len(set(given.names)) > 1:
+def _compare_sets(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> "bool | None":
+    if given.kind == "named" and len(set(given.names)) > 1 and not all(map(INDEXED.fullmatch, given.names)):
         return False if true.items and all(item.kind == "value" for item in true.items) else None
     if given.kind == "interval":
         return False
     if given.kind in ("union", "both", "relation", "equation"):
         return None
-    if given.kind == "list" and given.text == "()" and len(given.items) == 2:
+    if given.kind == "list" and len(given.items) == 2:
         same = _match(given.items, true.items, lambda one, other: compare(one, other, leaf))
-        return None if same else same  # a point or an open interval
+        return None if same and not python_list else same  # a point, or all between the ends
     items = given.items if given.kind in ("set", "bare", "list", "named") else (given,)
     return _match(items, true.items, lambda one, other: compare(one, other, leaf))
 
@@ -232,7 +247,8 @@ def _compare_lists(given: Shape, true: Shape, leaf: Leaf, python_list: bool) -> 
     if given.kind in ("union", "both", "relation", "equation"):
         return None
     if given.kind == "set" and (given.items or true.items):
-        return False
+        alike = given.items and _compare_lists(Shape("bare", given.items), true, leaf, True) is not False
+        return None if alike else False
     if given.kind == "named" and any(item.kind in ("list", "bare") for item in given.items):
         return compare(given.items[0], true, leaf, python_list=python_list) if len(given.items) == 1 else None
     if given.kind == "named" and len(given.items) > 1:
@@ -354,15 +370,18 @@ def _relation(text: str) -> Shape:
         if NAME.fullmatch(left) and right and not _letters(right):
             bound = Shape("value", text=right)
             if sign[0] == "<":
-                return Shape("interval", (Shape("value", text="-oo"), bound), "(" + ("]" if "=" in sign else ")"))
-            return Shape("interval", (bound, Shape("value", text="oo")), ("[" if "=" in sign else "(") + ")")
+                ends, brackets = (Shape("value", text="-oo"), bound), "(" + ("]" if "=" in sign else ")")
+            else:
+                ends, brackets = (bound, Shape("value", text="oo")), ("[" if "=" in sign else "(") + ")"
+            return Shape("interval", ends, brackets, (left,))
     if len(parts) == 5 and NAME.fullmatch(parts[2]) and not _letters(parts[0]) and not _letters(parts[4]):
         low, first, _, second, high = parts
         if first[0] == second[0] == ">":
             low, first, second, high = high, flipped[second], flipped[first], low
         if first[0] == second[0] == "<":
             ends = (Shape("value", text=low), Shape("value", text=high))
-            return Shape("interval", ends, ("[" if "=" in first else "(") + ("]" if "=" in second else ")"))
+            brackets = ("[" if "=" in first else "(") + ("]" if "=" in second else ")")
+            return Shape("interval", ends, brackets, (parts[2],))
     return Shape("relation", text=text)
 
 

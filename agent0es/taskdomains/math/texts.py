@@ -13,12 +13,16 @@ TRUTHS = {
     **dict.fromkeys(("true", "yes", "correct", "t"), True),
     **dict.fromkeys(("false", "no", "incorrect", "f"), False),
 }
+NO_VALUE = frozenset({"null", "nil", "none"})
 NEITHER = frozenset("maybe perhaps unknown neither both none".split())
 BASES = {"b": 2, "o": 8, "x": 16}
 BASED = re.compile(r"(-?)0([bxo])([0-9a-f]+)")
 IN_BASE = re.compile(r"\(?(-?)(?:0([bxo]))?([0-9a-f_ ]+?)\)?(?:_\{?\(?([0-9]{1,2})\)?\}?|([₀-₉]{1,2}))?", re.IGNORECASE)
-QUOTED = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"',\[\]()]+?))\s*(,|$)")
+QUOTED = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"',\[\](){}]+?))\s*(,|$)")
 DATE = re.compile(r"[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}")
+WITH_COLONS = re.compile(r"[0-9]{1,9}(?: ?: ?[0-9]{1,9}){1,4}")
+"""`3:4`, `09:30`: a ratio or a time."""
+CURLY = str.maketrans("\u201c\u201d\u2018\u2019`", "\"\"'''")
 ALTERNATIVES = re.compile(r" or | and |, ?", re.IGNORECASE)
 
 
@@ -32,11 +36,32 @@ def same_text(given: str, true: str) -> bool | None:
     truth = BASED.fullmatch(true)
     if truth:
         return _same_digits(given, truth)
-    if true.lower() in ("true", "false"):
+    if true.lower() in ("true", "false", "yes", "no"):
         if given.lower() in TRUTHS:
             return TRUTHS[given.lower()] is TRUTHS[true.lower()]
         return False if given.lower() in NEITHER else None
+    if WITH_COLONS.fullmatch(true):
+        return _same_with_colons(given, true)
+    if all(DATE.fullmatch(text) and text[:4].isdigit() for text in (given, true)):
+        return None if numbers_in(given) == numbers_in(true) else False  # the form may have been asked for
     return _same_words(given, true)
+
+
+def _same_with_colons(given: str, true: str) -> bool | None:
+    """Ratios and times as they are written; undecided where it could be the same in another form."""
+    if not WITH_COLONS.fullmatch(given):
+        return None
+    ours, theirs = numbers_in(given), numbers_in(true)
+    if ours == theirs and ":0" not in true:
+        return True if given.count(":0") == 0 else None
+    proportional = len(ours) == len(theirs) and all(
+        a * d == b * c for a, b, c, d in zip(ours, ours[1:], theirs, theirs[1:], strict=False)
+    )
+    return None if ours == theirs or proportional else False
+
+
+def numbers_in(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall("[0-9]+", text)]
 
 
 def _same_digits(given: str, true: re.Match[str]) -> bool | None:
@@ -63,7 +88,11 @@ def _same_words(given: str, true: str) -> bool | None:
         items = texts_of(given) if given[:1] in ("[", "(") else texts_of(f"[{given}]")
         if items is None or (len(items) != len(wanted) and " " in given and "," not in given):
             return None
-        return items == wanted
+        return _same_items(items, wanted)
+    if given.casefold() == true.casefold() and not true.islower():
+        return None  # where all of it is in lower case, that was asked for
+    if true[:1] in ("[", "{"):  # a set of words, a list in a list
+        return None if given[:1] == true[:1] else False
     alternatives = [unwrapped(part) for part in ALTERNATIVES.split(given)]
     if len(alternatives) > 1 and all(len(part.split()) == 1 for part in alternatives):
         return False
@@ -71,6 +100,18 @@ def _same_words(given: str, true: str) -> bool | None:
     understood = len(given.split()) <= max(1, len(true.split())) and not marked
     dated = DATE.fullmatch(true) and not re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[-0-9]{1,5}", given)
     return False if understood and not dated else None
+
+
+def _same_items(given: list[str], true: list[str]) -> bool | None:
+    """Whether two lists hold the same texts; undecided where truths are written as numbers."""
+    if len(given) != len(true):
+        return False
+    if given == true:
+        return True
+    if set(true) <= {"True", "False"}:
+        said = [TRUTHS.get(one.lower()) for one in given]
+        return None if None in said and set(given) <= {"0", "1"} else said == [TRUTHS[one.lower()] for one in true]
+    return None if ["None" if one.lower() in NO_VALUE else one for one in given] == true else False
 
 
 def tight(text: str) -> str:
@@ -85,13 +126,14 @@ def texts_of(text: str) -> list[str] | None:
     """
     if len(text) < 2 or text[0] + text[-1] not in ("[]", "()"):
         return None
-    inner, items, end = text[1:-1], [], 0
+    inner, items, end = text[1:-1].translate(CURLY), [], 0
     if not inner.strip():
         return []
     while end < len(inner):
         found = QUOTED.match(inner, end)
         if found is None:
             return None
-        items.append(next(part for part in found.groups() if part is not None))
+        bare = found[3]
+        items.append(next(part for part in found.groups() if part is not None) if bare is None else unwrapped(bare))
         end = found.end()
     return items

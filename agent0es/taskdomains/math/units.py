@@ -59,6 +59,8 @@ SCALES: dict[str, dict[str, Fraction]] = {
     "fahrenheit": {"f fahrenheit": Fraction(1)},
 }
 CURRENCIES = frozenset({"money", "euro", "sterling", "yen", "rupee"})
+CALENDAR = frozenset({"year", "month"})
+"""Counted as things are, and no fixed number of days."""
 SIGNS = {"$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr"}
 MULTIPLES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 THINGS = frozenset(
@@ -137,9 +139,14 @@ def same_quantity(given: Quantity, true: Quantity, asks_percent: bool = False) -
         return _same_percentage(given, true, asks_percent)
     if true.dimension is not None and given.dimension is not None:
         if given.dimension != true.dimension:
-            cents = "cent" in given.unit + true.unit and {true.dimension[0][0], given.dimension[0][0]} <= CURRENCIES
-            return None if cents else False
+            both = {name for one in (given, true) for name, _ in one.dimension or ()}
+            cents = "cent" in given.unit + true.unit and both <= CURRENCIES
+            if both == {"celsius", "fahrenheit"}:
+                return _celsius(given) == _celsius(true)
+            return None if cents or both == {"mass", "sterling"} else False  # pounds
         return _same_amount(given, true, given.size / true.size)
+    if _of_time(given) and _of_time(true) and _singular(given.unit)[1] != _singular(true.unit)[1]:
+        return None
     if true.dimension is not None:
         bare_money = not given.unit and true.size == 1 and true.dimension[0][0] in CURRENCIES
         equal = _same_amount(given, true, Fraction(1))
@@ -151,6 +158,15 @@ def same_quantity(given: Quantity, true: Quantity, asks_percent: bool = False) -
     equal = _same_amount(given, true, Fraction(1))
     other_things = bool(true.unit and given.unit) and _singular(given.unit)[1] != _singular(true.unit)[1]
     return None if equal and (other_things or given.dimension is not None) else equal
+
+
+def _celsius(degrees: Quantity) -> Fraction:
+    fahrenheit = degrees.dimension == (("fahrenheit", 1),)
+    return (degrees.value - 32) * 5 / 9 if fahrenheit else degrees.value
+
+
+def _of_time(one: Quantity) -> bool:
+    return one.dimension == (("time", 1),) or not CALENDAR.isdisjoint(_singular(one.unit))
 
 
 def _same_percentage(given: Quantity, true: Quantity, asks_percent: bool) -> bool | None:

@@ -20,7 +20,7 @@ from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.notation import clean, plain, safe_latex
 from agent0es.taskdomains.math.numbers import read_number, value_of
-from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, Shape, compare, shape
+from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, REALS, Shape, compare, shape
 from agent0es.taskdomains.math.texts import BASED, same_text, tight
 from agent0es.taskdomains.math.units import UNITS, Quantity, read_quantity, same_quantity
 
@@ -36,7 +36,7 @@ UNIT_MEANT = re.compile(
     r"[0-9.,]+(?:[kKMBGhsgtdl]| [A-Za-z]| ?(?!(?:[abcxyz]+|pi|oo)$)[A-Za-z]{2,3})|.*[A-Za-z]\.[A-Za-z]?"
 )
 """`5k`, `5 A`, `5 pm`, `5 a.m.`: five times an unknown, five thousand, five of something."""
-UNIT_BEHIND = re.compile(r".*(?:[0-9)] ?| )([a-z]{2,})")
+UNIT_BEHIND = re.compile(r".*(?:[0-9)] ?| )([a-z]{2,})(?:\^\(?[0-9]\)?)?")
 CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
 """`C(12, 1)`, `0xc`: no products."""
 SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
@@ -138,7 +138,7 @@ def is_mathematics(text: str) -> bool:
 
 def _is_text(given: str, true: str, goal: str) -> bool:
     """Whether the true answer is to be compared as a text: a word, a truth, a date, or a letter beside a letter."""
-    if len(true) > LONGEST or BASED.fullmatch(true) or not is_mathematics(goal):
+    if len(true) > LONGEST or BASED.fullmatch(true) or not (is_mathematics(goal) or shape(goal) is REALS):
         return True
     return goal in LETTER_OR_CONSTANT and given.isalpha() and given.lower() != goal.lower()
 
@@ -170,7 +170,7 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
     same, open_ = leaf.whole(given, goal), False
     if same is None and not leaf.open and "\\" not in given:  # what LaTeX is left is for math_verify
         given_shape, true_shape = shape(given), shape(goal)
-        open_ = not all(_understood(text) for text in _leaves(given_shape))
+        open_ = not all(_understood(text, goal) for text in _leaves(given_shape)) or _measures(goal)
         same = None if open_ else same_reals(given_shape, true_shape, value_of)
         if same is None and not open_:
             same = compare(
@@ -204,6 +204,8 @@ def _line(text: str) -> str:
 def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verification | NeedsCall:
     """An answer of several lines is a derivation. Lines that are all bare numbers are several answers."""
     if len({read_number(line) for line in lines} - {None}) == len(set(lines)) > 1:
+        if shape(goal).kind in ("bare", "list", "set"):
+            return _judge_line(", ".join(lines), goal, answer, task)
         return _judged(False, "numeric", f"{len(lines)} numbers are not the answer {task.reference}")
     if not all(re.search(r"[0-9a-z]", line) for line in lines) or len(lines) > MOST_LINES:
         return _judged(None, "symbolic", f"{_short(answer)} has lines that can't be checked")
@@ -289,14 +291,22 @@ def _leaves(one: Shape) -> list[str]:
     return [one.text] if not one.items and one.kind != "set" else [text for item in one.items for text in _leaves(item)]
 
 
-def _understood(text: str) -> bool:
+def _measures(text: str) -> bool:
+    """Whether a unit stands behind what is no number: `16pi cm^2`."""
+    behind = UNIT_BEHIND.fullmatch(text)
+    return behind is not None and behind[1] in UNITS and read_quantity(text) is None
+
+
+def _understood(text: str, goal: str) -> bool:
     """Whether a part of an answer is mathematics or a quantity, so that it may be called wrong."""
     if not text.strip("[]() ") or INFINITE.fullmatch(text) or NO_NUMBER.fullmatch(text):
         return True
     if read_quantity(text) is not None:
         return True
-    behind = UNIT_BEHIND.fullmatch(text)
-    if (behind and behind[1] in UNITS) or ("," in text and not re.search(r"[A-Za-z]{2,}\(", text)):
+    unknown = re.fullmatch(r"[0-9.,]+ ([A-Za-z])", text)
+    if unknown and unknown[1] in LETTERS.findall(re.sub("([A-Za-z])", r" \1 ", goal)):
+        return True  # 2 x, where x is asked about
+    if _measures(text) or ("," in text and not re.search(r"[A-Za-z]{2,}\(", text)):
         return False
     if re.search(r"[:\[{]", text) or UNIT_MEANT.fullmatch(text) or CALL_OR_BASE.search(text) or not _known_words(text):
         return False

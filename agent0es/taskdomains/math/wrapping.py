@@ -47,7 +47,7 @@ WRAPPERS = tuple(
         r"(?(mark)(?:(?P=mark))?)\s*(?P<inside>.+)",
         r"(?:(?:it|this|that) is|it's) (?P<inside>.+)",
         r"(?:option|choice) (?P<inside>\(?[a-z]\)?)",
-        r"\((?P<inside>[a-z])\)",
+        r"\(?(?P<inside>[a-z])\)",
         r"={1,2}(?!=)\s*(?P<inside>.+)",
     )
 )
