@@ -73,8 +73,8 @@ def _write(run: str, who: str, held_out: bool, found: "Calibration", drawn: bool
     write_lines(
         [
             printable(f"Run {run}, {who}: {found.attempts} judged attempts {KINDS[held_out]}"),
-            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on} attempts, measured on {found.tested_on} "
-            "at other tasks",
+            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on} attempts, "
+            f"measured on {found.tested_on} at other tasks",
             "",
         ]
     )
