@@ -216,7 +216,7 @@ class CurriculumSettings(Section):
     novelty_bar: float = Field(default=0.02, ge=0.0, le=1.0)
     """Proposals less novel than this are near-duplicates and refused; novelty is 1 − the largest cosine similarity."""
     proposal_tries: int = Field(default=3, ge=1)
-    """Proposals per task before it is skipped."""
+    """Proposals per task before it is dropped."""
     demonstrations: int = Field(default=4, ge=0, le=16)
     """Worked examples in the prompt while the student solves less than half of a family's tasks."""
 
@@ -295,7 +295,7 @@ class ExecutionSettings(Section):
     deterministic: bool = False
     """One request at a time in a fixed order: slower; a resumed run then has the same content hashes."""
     on_error: Literal["stop", "continue"] = "stop"
-    """After an error in a handler: `stop` the run, or skip that task and `continue`."""
+    """After an error in a handler: `stop` the run, or drop that task and `continue`."""
     retries: int = Field(default=2, ge=0)
     """How often an attempt or other work is retried after a passing failure (an engine died, a trainer was killed)."""
 

@@ -13,7 +13,7 @@ MOST_MOVED = 10
 """Tasks with changed rewards that `whatif` shows; --json has all."""
 PRACTICE = ("tasks", "given_up", "attempts", "solve_rate", "student_reward", "teacher_reward")
 ADAPTER = ("examples", "outcome")
-HEADINGS = {"given_up": "skipped"}
+HEADINGS = {"given_up": "dropped"}
 """Where a heading is not the column's name."""
 MOST_NAMES = 200
 """Characters of a list of attempts."""

@@ -64,7 +64,7 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
         {
             "iteration": "iteration",
             "tasks": "tasks",
-            "given_up": "skipped",
+            "given_up": "dropped",
             "solve_rate": "solved",
             "difficulty": "difficulty",
             "student_reward": "student",
@@ -92,7 +92,7 @@ def write_view(found: Mapping[str, Any]) -> None:
     serving = {role: name or "base model" for role, name in found["serving"].items()}
     counts = (
         f"{practice['requested']} tasks requested, {practice['completed']} completed, "
-        f"{practice['given_up']} skipped{solved}"
+        f"{practice['given_up']} dropped{solved}"
     )
     write_lines([f"Run {printable(found['run'])} at event {found['position']}{_when(found)}"])
     write_fields(
@@ -138,7 +138,7 @@ def _write_summary(found: Mapping[str, Any]) -> None:
     solved = (
         "" if found["solve_rate"] is None else f", {found['solve_rate']:.1%} of {found['attempts']} attempts solved"
     )
-    given_up = f", {found['given_up']} skipped (no usable proposal, or an error)" if found["given_up"] else ""
+    given_up = f", {found['given_up']} dropped (no usable proposal, or an error)" if found["given_up"] else ""
     ended = f", ended {found['ended']:%Y-%m-%d %H:%M:%S}" if found["ended"] else ""
     last = f", last event {found['last_event']:%Y-%m-%d %H:%M:%S}" if not found["ended"] else ""
     serving = (found["serving_student"] or "base model", found["serving_teacher"] or "base model")
