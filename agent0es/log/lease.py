@@ -1,8 +1,8 @@
 """One process drives a run at a time: a lease in the log's database, renewed by a heartbeat.
 
-A lease ends when it is given back, when its time is over, or when its process is dead (seen at once on the same
-machine). Appends to a leased run look at the lease in their own transaction, so that a process which slept through
-its end can't write any more once another one has taken over.
+A lease ends when it is given back, when it expires, or when its process is dead (seen at once on the same machine).
+Appends to a leased run check the lease in their own transaction, so that a process which slept past the end of its
+lease can't write once another one has taken over.
 """
 
 import os
@@ -24,9 +24,9 @@ from agent0es.log.schema import leases
 
 
 def process_identity(pid: int) -> str | None:
-    """What tells a process from any other that has or had its number: boot, pid namespace, start in clock ticks.
+    """What identifies a process among all that ever had its number: boot, pid namespace, start in clock ticks.
 
-    None when there is no such process. Where /proc is missing the number alone has to do.
+    None when there is no such process. Without /proc it is the number alone.
     """
     proc = Path("/proc")
     if not (proc / "self/stat").exists():
@@ -49,7 +49,7 @@ def process_identity(pid: int) -> str | None:
 
 
 def is_dead(host: str, pid: int, identity: str) -> bool:
-    """Whether that process surely runs no more. Of another machine, or another container, nothing is sure."""
+    """Whether that process is surely dead. On another machine, or in another container, that is never sure."""
     if host != socket.gethostname():
         return False
     now = process_identity(pid)
@@ -156,5 +156,5 @@ class Leases:
 
 
 def _holds(row: Any, now: float) -> bool:
-    """Whether a lease is still held: its time is not over, and its process is not known to be dead."""
+    """Whether a lease is still held: it has not expired, and its process is not known to be dead."""
     return row.expires > now and not is_dead(row.host, row.pid, row.process)

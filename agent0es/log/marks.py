@@ -1,13 +1,13 @@
-"""Are the marks of what is handled those that were made?
+"""Are the marks in the table `handled` those that were made?
 
 A mark in the table `handled` says that a handler is done with a cause: one too many skips work, one too few repeats it.
 The chain covers marks because events say them: the last event of a reaction says the mark that was made with it, and a
 mark that was made without events is said by the next event of its run. So every mark that an event says must be there,
 and from a run's first event that says any, every mark must be said by one.
 
-What no event says is checked by what it stands for: marks of before events said them, and those that no event of
-their run came after. There must be an event that the handler made of the cause, none of them after the mark, and the
-mark must be of the cause's run or of a fork of it.
+Marks that no event says (made before events said marks, or last in their run) are checked by the events that they
+stand for: there must be an event that the handler made in reaction to the cause, none of them after the mark, and the
+mark must belong to the cause's run or to a fork of it.
 """
 
 import json

@@ -76,7 +76,7 @@ def check_database(datastore: Datastore) -> None:
 
 
 def _shared(path: Path) -> Path:
-    """What processes share that have the log open; where it is, readers need not make it."""
+    """The file that processes with the log open share; when it exists, readers need not make it."""
     return path.with_name(path.name + "-shm")
 
 

@@ -103,7 +103,7 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
     ) -> list[tuple[int, str]]:
         """Insert rows within a write transaction; returns the position and chain hash of each.
 
-        `tail` is the log's as the dialect has it, for who knows it already.
+        `tail` is the dialect's tail of the log, for callers that have it already.
         """
         if not rows:
             return []

@@ -17,7 +17,7 @@ class NewEvent:
     """E.g. `task/<run>/12`. The second segment is the run."""
     event: Event
     measured: Mapping[str, Scalar] = field(default_factory=dict)
-    """How it went: seconds, tokens per second, peak memory… Meta, not content."""
+    """Measurements: seconds, tokens per second, peak memory… Meta, not content."""
 
 
 class Mark(NamedTuple):

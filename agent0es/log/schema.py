@@ -116,7 +116,7 @@ handled = Table(
     Column("committed", Position, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Handler is done, on behalf of the run, with the event at position, and the last event of what came of it is at
+"""Handler is done, on behalf of the run, with the event at position, and the last event of its reaction is at
 `committed`: up to there its effects are complete."""
 
 leases = Table(

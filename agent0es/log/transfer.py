@@ -1,8 +1,8 @@
 """A log in a file, byte for byte: to keep, to check without its database, to import into another one.
 
-The file is NDJSON in this order: one header, the texts, the events, the marks of what is handled, and an end with the
+The file is NDJSON in this order: one header, the texts, the events, the marks in `handled`, and an end with the
 checkpoint and the sha256 of everything before it. Each line is an object with one key, which says what it is. States
-stand there as text, or as base64 where they are none.
+are text, or base64 where they are not valid text.
 """
 
 import hashlib

@@ -69,7 +69,7 @@ CURRENT_VERSIONS: dict[str, int] = {
 def upcast(content: dict[str, Any]) -> dict[str, Any]:
     """Content of any known version as that of the current one.
 
-    Raises StoreError for one of a newer agent0es, LogError for one that nobody knows.
+    Raises StoreError for one of a newer agent0es, LogError for an unknown one.
     """
     kind, version = content["type"], content["version"]
     current = CURRENT_VERSIONS.get(kind)

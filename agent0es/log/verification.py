@@ -1,9 +1,8 @@
-"""Does the log still say what was written into it?
+"""Has the log been altered since it was written?
 
 The chain shows every change to a stored event, in content or meta, and every event that was taken out or put in
 between. It can't show that events are missing at the end, or that all of the log was rewritten: that takes hashes
-which are kept elsewhere, see `checkpoint`. Which causes are marked as handled is covered as `marks` tells; leases are
-not covered.
+which are kept elsewhere, see `checkpoint`. Marks in `handled` are covered as `marks` describes; leases are not covered.
 """
 
 import hashlib
@@ -71,7 +70,7 @@ class TextIndex:
 
     def __init__(self) -> None:
         self.bad: set[bytes] = set()
-        """Names of those that are not as they were written."""
+        """Names of those that have been altered."""
         self.count = 0
         self._prefixes = array("Q")
         self._sorted = True

@@ -1,8 +1,8 @@
 """Appends, many in one transaction.
 
-Whoever needs the disk takes everything that waits and commits it together (group commit): a synchronous caller for
-itself and for all who came before it, one thread for those who await. While one transaction waits for the disk, the
-next one gathers, so that the batch grows with the load and nobody waits for a timer.
+Group commit: whoever writes takes all waiting appends and commits them together, a synchronous caller for itself and
+for all before it, one thread for those that await. While one transaction waits for the disk the next one gathers, so
+that the batch grows with the load and nobody waits for a timer.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class Writer:
         self._closed = False
 
     def append(self, append: Append) -> list[Recorded]:
-        """Append now, together with everything that waits, or with somebody else who does so."""
+        """Append now, together with everything that waits, or as part of another caller's commit."""
         append.woken = threading.Event()
         self._enqueue(append)
         while append.outcome is None:
@@ -368,7 +368,7 @@ class Writer:
             self._memory = Memory()
 
     def _refusal(self, append: Append, error: Exception) -> Exception:
-        """What a failure means to the one who appended."""
+        """The error to raise for the caller that appended."""
         if isinstance(error, es.PersistenceError) and not isinstance(error, es.IntegrityError):
             return self._datastore.store_error(error)
         if not isinstance(error, es.IntegrityError):

@@ -53,7 +53,7 @@ def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -
 
 
 def fault(domain: Any, name: str) -> str | None:
-    """Why this is no domain that can be practised under the name, to follow what it is; None where it is one."""
+    """Why this is not a domain that can be practised under the name, as the end of a sentence; None where it is."""
     for member in (*TaskDomain.__annotations__, *METHODS):
         if not hasattr(domain, member):
             return f"has no {member}, which every task domain has"

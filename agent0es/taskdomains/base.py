@@ -210,8 +210,8 @@ class TaskDomain(Protocol):
         ...
 
     def conclude(self, status: str, output: str, submission: Submission, task: Task) -> Verification:
-        """The judgement, from the call's status (`ok`, `error`, `timeout`, `denied`, `limit`) and what
-        it printed; undecided where that says nothing. Pure; never raises."""
+        """The judgement, from the call's status (`ok`, `error`, `timeout`, `denied`, `limit`) and output; undecided
+        where that says nothing. Pure; never raises."""
         ...
 
     def normal_form(self, answer: str | None) -> str | None:

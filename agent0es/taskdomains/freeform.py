@@ -1,4 +1,4 @@
-"""Tasks that a teacher writes itself: a text, and a reference that can be run. Nothing of it is believed unchecked."""
+"""Tasks that a teacher writes itself: a text, and a reference that can be run. All of it is checked first."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class Freeform:
     fields: Mapping[str, int]
     """What a proposal consists of: name of the text to its longest length. `task` is what the student reads."""
     example: Callable[[Task], Mapping[str, str] | None]
-    """What a proposal of a family's task would have looked like, for the prompt; None where it can't be said so."""
+    """A family's task as such a proposal, for the prompt; None where it can't be written as one."""
     draft: Callable[[Mapping[str, str]], Draft | str]
     """The draft in a proposal's fields, or why there is none. Pure; never raises."""
     task: Callable[[Draft, str, float], Task | str]

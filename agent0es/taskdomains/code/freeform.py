@@ -11,7 +11,7 @@ from agent0es.taskdomains.code.reference import Case, Reference, read_reference
 from agent0es.taskdomains.freeform import LONGEST, SHORTEST, Draft, Freeform, family_of
 
 FEWEST, MOST = 3, 12
-"""Hidden tests. Fewer say little, and all with one result say nothing."""
+"""Hidden tests. Fewer show little, and tests that all have one result show nothing."""
 MARK = "# the teacher's calls\n"
 
 

@@ -1,4 +1,4 @@
-"""Code that a model wrote, looked at and never run: is it Python, what is in it, what would a linter say."""
+"""Code that a model wrote, read and never run: is it Python, what is in it, what would a linter say."""
 
 import ast
 import warnings
@@ -68,7 +68,7 @@ def forbidden(tree: ast.Module) -> str | None:
 
 
 def complaints(tree: ast.Module, function: str, criteria: Criteria) -> list[str]:
-    """In which ways the code is not what was asked for."""
+    """How the code differs from what was asked for."""
     kinds = Counter(kind for node in ast.walk(tree) for kind in _kinds(node))
     found = [f"{kinds[kind]} × {kind}, not {most}" for kind, most in criteria.most.items() if kinds[kind] > most]
     found += [f"no {kind}" for kind, least in criteria.least.items() if kinds[kind] < least]
@@ -88,7 +88,7 @@ def findings(tree: ast.Module) -> list[str]:
 
 
 def canonical(code: str) -> str | None:
-    """The same text for code that differs in layout, quotes and comments alone; None where it is no Python."""
+    """The same text for code that differs in layout, quotes and comments alone; None where it is not Python."""
     try:
         tree = parsed(code)
         return None if isinstance(tree, str) else ast.unparse(tree)

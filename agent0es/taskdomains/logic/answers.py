@@ -87,7 +87,7 @@ ALL_ARE = re.compile(r"(?:they are )?(?:both|all)(?: of them)?(?: are)? (knight|
 
 
 class NoValue(Exception):
-    """The text is no value that is known here."""
+    """The text is not a value that is known here."""
 
 
 def clean(text: str) -> str:

@@ -20,11 +20,11 @@ Connective = Literal["and", "or", "xor", "implies", "iff"]
 
 
 class Unreadable(Exception):
-    """The text is no formula. The message says where and why."""
+    """The text is not a formula. The message says where and why."""
 
 
 class UnknownSign(Unreadable):
-    """A letter or sign that is in no notation known here, so that nobody knows what was meant."""
+    """A letter or sign of no notation known here, so that its meaning is unknown."""
 
 
 class TooMuch(Exception):

@@ -1,8 +1,8 @@
 """Proofs in natural deduction, checked line by line: `1. p premise; 2. p -> q premise; 3. q MP 2, 1`.
 
-Each line carries the assumptions that it rests on (Lemmon's way of writing Fitch's boxes), so indentation says nothing
-and need not be kept. A proof is right when every line follows by its rule and the last one is the goal, resting on
-premises alone. A subproof is cited as `2-5` or `2, 5`: the line of its assumption and the line of its conclusion.
+Each line carries the assumptions that it rests on (Lemmon's way of writing Fitch's boxes), so indentation has no
+meaning and need not be kept. A proof is right when every line follows by its rule and the last one is the goal,
+resting on premises alone. A subproof is cited as `2-5` or `2, 5`: the lines of its assumption and its conclusion.
 """
 
 import re

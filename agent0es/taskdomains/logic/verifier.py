@@ -51,7 +51,7 @@ ASKED = re.compile(
 )
 TURNSTILE = re.compile(r"\|-|⊢|\btherefore\b")
 OTHER_WORDS = answers.FOLLOWS | answers.FOLLOWS_NOT | answers.SATISFIABLE | answers.SATISFIABLE_NOT
-"""`valid` may be a yes and may be an answer to another question: where the reference is `True`, nobody can tell."""
+"""`valid` may be a yes or an answer to another question: where the reference is `True`, it can't be told which."""
 NOT_NORMAL = {"nnf": "a negation before a bracket", "cnf": "not an `and` of `or`s", "dnf": "not an `or` of `and`s"}
 
 

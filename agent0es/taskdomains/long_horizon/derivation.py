@@ -20,7 +20,7 @@ from agent0es.taskdomains.long_horizon import reading
 
 def derive(text: str, derivation: tuple[str, ...], files: Mapping[str, str]) -> str | None:
     """What the chain makes of a file's text; None where the text is not of that kind. `files` is the working directory
-    at the start. Raises ValueError for a chain that there is none of."""
+    at the start. Raises ValueError for an unknown chain."""
     if not derivation or len(text) > reading.LONGEST:
         return None
     first, *others = derivation

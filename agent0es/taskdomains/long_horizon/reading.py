@@ -54,7 +54,7 @@ def same(given: str, expected: str, form: Format) -> bool:
 
 
 def rows(text: str) -> list[list[str]] | None:
-    """A table as rows of cells without spaces around; None where it is none."""
+    """A table as rows of cells without spaces around; None where it is not a table."""
     try:
         return [[cell.strip() for cell in row] for row in csv.reader(lines(text), skipinitialspace=True)]
     except csv.Error:
@@ -62,7 +62,7 @@ def rows(text: str) -> list[list[str]] | None:
 
 
 def read_json(text: str) -> Any:
-    """The value, or None for what is no JSON, and for `null`."""
+    """The value; None for `null`, and where it is not JSON."""
     try:
         return json.loads(text) if len(text) <= LONGEST else None
     except (ValueError, RecursionError):
@@ -70,7 +70,7 @@ def read_json(text: str) -> Any:
 
 
 def plain_json(text: str) -> str | None:
-    """A JSON text with sorted keys and whole numbers without a point; None where it is no JSON."""
+    """A JSON text with sorted keys and whole numbers without a point; None where it is not JSON."""
     value = read_json(text)
     try:
         return None if value is None else json.dumps(_whole(value), sort_keys=True)

@@ -37,7 +37,7 @@ class Reference(Value):
 
 
 def read_reference(text: str) -> Reference:
-    """Raises ValueError for a text that is none."""
+    """The milestones of a reference. Raises ValueError where the text is not one."""
     try:
         return Reference.model_validate_json(text)
     except ValidationError as error:

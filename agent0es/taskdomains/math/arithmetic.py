@@ -11,7 +11,7 @@ TOKEN = re.compile(r"\s*([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*
 
 
 class Unread(Exception):
-    """The text is no arithmetic on numbers, or its numbers are too large."""
+    """The text is not arithmetic on numbers, or its numbers are too large."""
 
 
 def worked_out(text: str) -> Fraction | None:

@@ -9,7 +9,7 @@ import unicodedata
 from agent0es.taskdomains.math.wrapping import closed, unwrapped
 
 ROUNDS = 12
-"""Braces inside braces that are resolved; deeper ones are left, and nobody can read them."""
+"""Braces inside braces that are resolved; deeper ones are left, and can't be read."""
 
 UNICODE = str.maketrans(
     {

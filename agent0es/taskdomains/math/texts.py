@@ -1,4 +1,4 @@
-"""Answers that are no numbers: words, truths, dates, digits in another base, lists of texts. Nothing is evaluated.
+"""Answers that are not numbers: words, truths, dates, digits in another base, lists of texts. Nothing is evaluated.
 
 A judgement is True, False, or None where the answer says more than is understood: a sentence is not a wrong word.
 """

@@ -1,4 +1,4 @@
-"""Answers without what is around them: markup, labels, quotes, characters that nobody sees. Nothing is evaluated.
+"""Answers without what is around them: markup, labels, quotes, invisible characters. Nothing is evaluated.
 
 What stands inside is not looked at, so that a number, a word, a truth, a date and a list lose the same wrappers. One
 counts only where it is around the whole and is closed: `\\boxed{12` stays as it is.
