@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from agent0es.cli.hints import command
+from agent0es.cli.listing import folded
 from agent0es.cli.meters import meter_for
 from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
@@ -74,7 +75,7 @@ class Reporter:
         if self._json:
             write_lines([json_line({"message": text})])
         else:
-            self._print([printable(text)])
+            self._print(folded(printable(text), 2))
 
     def wait(self, what: str) -> None:
         """Say what the run waits for when nothing has happened for a while."""
@@ -191,9 +192,10 @@ class Reporter:
             self.say(f"Nothing was trained, so nothing was measured: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
-        self.say(f"Look closer: {command(store, 'show', run)}")
-        self.say(f"             {command(store, 'events', run)}")
-        self.say(f"             {command(store, 'sql', 'FROM curriculum')}")
+        words = (("show", run), ("events", run), ("sql", "FROM curriculum"))
+        heads = ("Look closer: ", *[" " * len("Look closer: ")] * 2)
+        # Never folded: to be pasted.
+        self._print([printable(head + command(store, *some)) for head, some in zip(heads, words, strict=True)])
 
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
