@@ -1,7 +1,7 @@
 """Whether code does what was asked for, by hidden tests in the sandbox; whether a predicted output is right, by text.
 
-Code is read here and never run. It is refused before any test where it is not Python, uses what no solution needs, or is
-not the kind of code that was asked for. All hidden tests must pass; a linter's findings are reported, no more.
+Code is read here and never run. It is refused before any test where it is not Python, uses what no solution needs, or
+is not the kind of code that was asked for. All hidden tests must pass; a linter's findings are reported, no more.
 """
 
 import ast
