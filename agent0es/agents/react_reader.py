@@ -194,6 +194,9 @@ class Reader:
             return self._json(at) or self._unread(at, end)
         if self.text.startswith("<", at) and (after := self._tag(at)) is not None:
             return after
+        if (named := patterns.NAMED_ALONE.match(self.text, at, end)) and named["tool"].lower() in self.tools:
+            self._pending = named["tool"].lower()
+            return end + 1
         name = patterns.FINAL_NAME.match(self.text, at, end) or NAME.match(self.text, at, end)
         if name is None:
             return self._unread(at, end)
@@ -248,6 +251,7 @@ class Reader:
         stop = patterns.input_end(self.text, at, self._input_marker_after(at))
         text = self.text[at:stop].strip()
         whole = len(text) > 2 and text[0] == text[-1] == "`" and text.count("`") == 2
+        whole = whole or (quoted(text) and patterns.SIGN_OF_CODE.search(text) is not None)
         self._add(self._take_pending(), text[1:-1] if whole else self.text[at:stop])
         return stop
 

@@ -20,7 +20,7 @@ AFTER_INPUT = re.compile(
 )
 """A marker below an input. A line with one `#` or a deeper indent is a comment or a field of the input itself."""
 NOT_INPUT = re.compile(
-    r"```|</|<\||-?[0-9][0-9.,]{0,40}%?[ \t]{0,8}$"
+    r"```|</|<\||Observation[ \t]{0,8}$|-?[0-9][0-9.,]{0,40}%?[ \t]{0,8}$"
     r"|(?!(?:True|False|None)\b)[A-Z][a-z'’]{0,20},?[ ]{1,3}[A-Za-z0-9(\"'`]"
     r"|(?:so|thus|therefore|this|that|the|it|now|we|hence|finally)\b,?[ ]{1,3}[a-z0-9]"
     r"|(?:Question|Note|Explanation|Output|Result|Problem|Task|Solution|Step[ ]?[0-9]{1,3})[ ]?:"
@@ -35,6 +35,13 @@ MIDDLE_OF_LINE = re.compile(
 )
 FINAL_NAME = re.compile(r"(?:final[ _]answer|finish|answer)(?![\w-])", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z_][\w-]{0,31}")
+NAMED_ALONE = re.compile(
+    r"(?:(?:use|using|call|the)[ \t]{1,3}){0,2}[\[<\"'`]?(?P<tool>[A-Za-z_][\w-]{0,31})[\]>\"'`]?"
+    r"(?:[ \t]{1,3}(?:tool|function))?(?:\(\))?[.,;]?[ \t]{0,8}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that names a tool and nothing else: `"python"`, `[python]`, `the python tool`, `python()`."""
+SIGN_OF_CODE = re.compile(r"[-+*/=(]")
 LANGUAGE = re.compile(r"```+[ \t]{0,3}([A-Za-z_0-9+-]{0,20})")
 TILDES = re.compile(r"^~~~(?=[ \t]{0,3}[A-Za-z_0-9+-]{0,20}[ \t]{0,8}$)", re.MULTILINE)
 END_OF_TURN = re.compile(r"<\|(?:im_end|eot_id|eom_id|endoftext|end|call|return)\|>|</s>(?=[ \n]{0,8}(?:\Z|<))")

@@ -10,7 +10,8 @@ from itertools import islice
 from agent0es.taskdomains.code import source
 
 OPENING = re.compile(
-    r"(?P<fence>`{3,10}|~{3,10})[ \t]{0,8}(?:[\w.+-]{0,30}[ \t]{0,8}\n|(?:python3?|py|text|output)\b[ \t]{0,8})?",
+    r"(?P<fence>`{3,10}|~{3,10})[ \t]{0,8}"
+    r"(?:(?:\{\.?[\w.+-]{0,30}\}|[\w.+-]{0,30})[ \t]{0,8}\n|(?:python3?|py|text|output)\b[ \t]{0,8})?",
     re.IGNORECASE,
 )
 CODE_START = re.compile(r"(?:def|class|import|from|async|@)[ \w(]|[A-Za-z_]\w{0,40} ?=")
@@ -37,7 +38,8 @@ def code_of(answer: str, function: str | None = None) -> str:
     if (found := _of_fences(fenced, function)) is not None:
         return found
     unusual = [text.strip("`").strip(), _plain(text), text.replace("\xa0", " "), *_in_prose(text)]
-    found = next((code for code in unusual if _tree(code, function) is not None), None) if not fenced else None
+    tried = _in_prose(_outside(text, fenced)) if fenced and function is not None else [] if fenced else unusual
+    found = next((code for code in tried if _tree(code, function) is not None), None)
     return found or (fenced[0] if fenced else unusual[0])
 
 
@@ -114,6 +116,13 @@ def _helpers(others: Iterable[str], tree: ast.Module) -> list[str]:
 
 def _names(tree: ast.Module) -> set[str]:
     return set().union(*map(source.bound_names, tree.body))
+
+
+def _outside(text: str, fenced: Sequence[str]) -> str:
+    """The lines that stand in no fence: the code, where the fences hold an example or one of them never began."""
+    for body in filter(None, fenced):
+        text = text.replace(body, "")
+    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(("```", "~~~")))
 
 
 def _in_prose(text: str) -> Iterator[str]:

@@ -69,6 +69,7 @@ NO_STEP = re.compile(
 """A line of a proof that is no step."""
 WRAPPERS = (
     *(("**", "**"), ("__", "__"), ("*", "*"), ("$", "$"), ("`", "`"), ("\\(", "\\)"), ("\\[", "\\]")),
+    ("\u201c", "\u201d"),
     *((f"\\{name}{{", "}") for name in ("boxed", "fbox", "text", "textbf", "mathrm", "mathbf", "texttt")),
     ("<answer>", "</answer>"),
 )
@@ -80,8 +81,14 @@ PIECE = re.compile(
 )
 WHOLE = re.compile(r"[+-]?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.0{1,6})?")
 LEAD = re.compile(r"\*{0,2}(?:the )?(?:final )?(?:answer|result)(?: is|:)\s*:?\*{0,2}\s*", re.IGNORECASE)
-IS_KIND = re.compile(r"([A-Za-z_]\w{0,30}) ?(?: is |=|:|->)? ?(?:an? )?(knight|knave|true|false|[tf01])", re.IGNORECASE)
+IS_KIND = re.compile(
+    r"([A-Za-z_]\w{0,30}) ?(?: is |:=|==?|:|->|→|↦|≡|↔)? ?(?:an? )?(knight|knave|true|false|[tf01])", re.IGNORECASE
+)
 LITERAL = re.compile(r"(not |¬ ?|~ ?|! ?)?([A-Za-z_]\w{0,30})", re.IGNORECASE)
+LATEX_TRUTHS = {"\\top": "true", "⊤": "true", "\\bot": "false", "⊥": "false"}
+TRUTH_IN_LATEX = re.compile(
+    r"\\(?:text|mathrm|textbf|mathbf)\{\s{0,3}(true|false|[tf])\s{0,3}\}|(\\(?:top|bot)(?![A-Za-z])|[⊤⊥])", re.I
+)
 BITS = {"knight": 1, "knave": 0, "true": 1, "false": 0, "t": 1, "f": 0, "1": 1, "0": 0}
 ALL_ARE = re.compile(r"(?:they are )?(?:both|all)(?: of them)?(?: are)? (knight|knave|true|false)s?", re.IGNORECASE)
 
@@ -164,6 +171,7 @@ def _claim(said: str, positive: frozenset[str], negative: frozenset[str]) -> boo
 
 def truth(text: str) -> bool | None:
     """What a plain yes or no says, `1` and `0` among them; None for anything else."""
+    text = LATEX_TRUTHS.get(text, text)
     said = words(text) if len(text) < 60 else ""
     return True if said in YES or text == "1" else False if said in NO or text == "0" else None
 
@@ -273,6 +281,8 @@ def read_assignment(text: str, names: Sequence[str]) -> dict[str, int]:
 
     Raises NoValue for anything else, for a name that is not among `names` and for one that gets two values.
     """
+    text = TRUTH_IN_LATEX.sub(lambda found: f" {found[1] or LATEX_TRUTHS[found[2]]} ", text).replace("\\ ", " ")
+    text = re.sub(" {2,}", " ", text).strip()
     inner = text[1:-1] if len(text) > 1 and OPENING.get(text[0]) == text[-1] else text
     items = [item.strip().strip("'\"`") for item in re.split(r"[,;\n]|\band\b|∧|&", inner) if item.strip()]
     items = [re.sub(r"['\"`]\s*:", ":", item) for item in items]

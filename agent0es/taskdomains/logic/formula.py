@@ -78,8 +78,8 @@ SYMBOLS: dict[str, str] = {
     **dict.fromkeys(("and", "∧", "&", "&&", "/\\", "And", "AND"), "and"),
     **dict.fromkeys(("or", "∨", "|", "||", "\\/", "Or", "OR"), "or"),
     **dict.fromkeys(("xor", "⊕", "XOR"), "xor"),
-    **dict.fromkeys(("->", "→", "=>", "⇒", "⊃", "-->", "implies"), "implies"),
-    **dict.fromkeys(("<->", "↔", "<=>", "⇔", "≡", "iff"), "iff"),
+    **dict.fromkeys(("->", "→", "=>", "⇒", "⊃", "-->", "⟶", "⟹", "implies"), "implies"),
+    **dict.fromkeys(("<->", "↔", "<=>", "⇔", "≡", "⟷", "⟺", "iff"), "iff"),
     **dict.fromkeys(("<=", "==", "!=", "≠"), "comparison"),
     **dict.fromkeys(("forall", "∀"), "forall"),
     **dict.fromkeys(("exists", "∃"), "exists"),
@@ -89,7 +89,7 @@ SYMBOLS: dict[str, str] = {
 }
 COMPARED: dict[str, Connective] = {"<=": "implies", "==": "iff", "!=": "xor", "≠": "xor"}
 TOKEN = re.compile(
-    r"\s*(?:(<->|<=>|-->|->|=>|<=|>=|==|!=|&&|\|\||/\\|\\/|[¬~!∧&∨|⊕→⇒⊃↔⇔≡≠∀∃⊤⊥^=<>()\[\].,:]|[01](?![0-9A-Za-z_]))"
+    r"\s*(?:(<->|<=>|-->|->|=>|<=|>=|==|!=|&&|\|\||/\\|\\/|[¬~!∧&∨|⊕→⇒⟶⟹⊃↔⇔⟷⟺≡≠∀∃⊤⊥^=<>()\[\].,:]|[01](?![0-9A-Za-z_]))"
     r"|([A-Za-z][A-Za-z0-9_]*))"
 )
 LATEX = {

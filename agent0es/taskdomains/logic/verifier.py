@@ -31,6 +31,7 @@ from agent0es.taskdomains.logic.formula import (
     Formula,
     Not,
     TooMuch,
+    UnknownSign,
     Unreadable,
     atoms,
     is_propositional,
@@ -49,6 +50,7 @@ ASKED = re.compile(
     r"(model) ?\(([\w, ]*)\) of: ?(.*)|(equivalent to|nnf of|cnf of|dnf of|entailment|satisfiable|proof of): ?(.*)",
     re.DOTALL,
 )
+CHOICE = re.compile(r"(?:(?:option|choice) )?\(?([A-Za-z])\)?", re.IGNORECASE)
 TURNSTILE = re.compile(r"\|-|⊢|\btherefore\b")
 OTHER_WORDS = answers.FOLLOWS | answers.FOLLOWS_NOT | answers.SATISFIABLE | answers.SATISFIABLE_NOT
 """`valid` may be a yes or an answer to another question: where the reference is `True`, it can't be told which."""
@@ -221,10 +223,11 @@ def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Ques
     try:
         formula = read_formula(given)
     except Unreadable as error:
-        unknown = set(re.findall(r"[A-Za-z_]\w*", given)) - names_of(true) - set(SYMBOLS)
-        understood = _is_value(given) or (not unknown and "\\" not in given)
+        understood = not isinstance(error, UnknownSign) and (_is_value(given) or _only_symbols(given, true))
         return _judged(False if understood else None, "formal", f"{_short(given)} can't be read as a formula: {error}")
     formula = with_names_of(true, formula)
+    if isinstance(formula, Binary) and formula.connective == "iff" and true in (formula.left, formula.right):
+        return _judged(None, "formal", f"{_short(given)} says that two formulas are equivalent, and not which it means")
     in_form = not form or _has_form(formula, form)
     wrong = f"{_short(given)} and {_short(write(true), 120)} differ in value"
     shape = f"{_short(given)} is equivalent, but no {form}: it has {NOT_NORMAL.get(form, '')}"
@@ -239,6 +242,12 @@ def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Ques
             {"equivalent": 1.0, **form_score},
         ),
     )
+
+
+def _only_symbols(given: str, true: Formula) -> bool:
+    """Whether a text has nothing but names and signs of formulas, so that it is one with a mistake in it."""
+    unknown = set(re.findall(r"[A-Za-z_]\w*", given)) - names_of(true) - set(SYMBOLS)
+    return not unknown and re.search(r"[\\{},]|\)\s*\(", given) is None
 
 
 def _has_form(formula: Formula, form: str) -> bool:
@@ -281,7 +290,8 @@ def _judge_model(given: str, names: Sequence[str], about: str) -> Verification |
         values = read_assignment(given, names)
     except NoValue as error:
         said = set(re.findall(r"[a-z]{2,}", given.lower())) - {name.lower() for name in names} - set(answers.BITS)
-        right = None if said or "\\" in given else False
+        unclear = re.search(r"[\\:<>≠!{}↦→]|=\s*[^0-9\s]|\w\(", given)
+        right = None if said or unclear else False
         return _judged(right, "formal", f"{_short(given)} gives no values for {', '.join(names)}: {error}")
     missing = [name for name in names if name not in values]
     if missing:
@@ -326,6 +336,8 @@ def _compound(text: str) -> Formula | None:
 
 
 def _says_value(given: str, true: str) -> bool:
+    if re.fullmatch(r"[A-Z]", true) and (choice := CHOICE.fullmatch(given)) is not None:
+        return choice[1].upper() == true
     if re.fullmatch(r"[A-Z]{2,}", true) and re.fullmatch(r"[A-Za-z ,'\"\[\]()<]+", given):
         return "".join(re.findall(r"[A-Za-z]+", given)).upper() == true  # an order: `BCA`, `B, C, A`, `['B', 'C', 'A']`
     if re.fullmatch(r"[A-Za-z]+", true):

@@ -289,7 +289,14 @@ OVER_LINES = [
     ("Action: python\nAction Input: 17*25\n</tool_call>", [ONE], None),
     ("Action: python, Action Input: 17*25", [ONE], None),
     ("Action: python\nAction Input: `17*25`", [ONE], None),
+    ("Action: python\nAction Input: print(1)\nObservation", ["print(1)"], None),
 ]
+
+NAMED_ALONE = [
+    (f"Action: {name}\nAction Input: {given}", [ONE], None)
+    for name in ('"python"', "'python'", "[python]", "python.", "python,", "python()", "python tool", "the python tool")
+    for given in (ONE, f'"{ONE}"')
+] + [("Action: python\nAction Input: 'a b'", ["'a b'"], None), ("Action: snake tool\nAnswer: 3", [], "3")]
 
 # (what the model wrote, its calls, its answer)
 NO_CALLS = [
@@ -348,7 +355,7 @@ FENCES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "inputs", "answer"), OVER_LINES + THOUGHT_BEFORE + FENCES)
+@pytest.mark.parametrize(("text", "inputs", "answer"), OVER_LINES + NAMED_ALONE + THOUGHT_BEFORE + FENCES)
 def test_inputs_over_lines_thoughts_without_a_beginning_and_fences_in_fences(
     text: str, inputs: list[str], answer: str | None
 ) -> None:
