@@ -46,6 +46,8 @@ NO_NUMBER = re.compile(r"nan|null|undefined", re.IGNORECASE)
 LONE_CONSTANT = re.compile(r"[-+]?(?:pi|oo)")
 LETTER_OR_CONSTANT = frozenset("eiEI")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)")
+PARTED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+){2,}")
+"""`1.234,5`, `1,23,456`: numbers as some countries write them, or lists."""
 LETTERS = re.compile(r"[A-Za-z]+")
 WORDS = frozenset(
     "sqrt sin cos tan cot sec csc asin acos atan sinh cosh tanh exp log ln pi oo abs Abs cbrt arcsin arccos arctan "
@@ -247,6 +249,10 @@ class _Leaf:
         comma = DECIMAL_COMMA.fullmatch(given)
         if comma and read_quantity(given) is None and read_number(f"{comma[1]}.{comma[2]}") == goal.value:
             self.open = "a comma may part decimals or a list"
+            return None
+        if PARTED.fullmatch(given) and read_quantity(given) is None:
+            if re.sub("[.,]", "", given) == re.sub("[.,]", "", goal.number):
+                self.open = "its commas and points can be read in two ways"
             return None
         values = [read_quantity(part.strip()) for part in given.split("=")]
         known = [value for value in values if value is not None]
