@@ -74,8 +74,8 @@ SAFE_COMMANDS = frozenset(
     ", !".split()
 )
 SPACES = re.compile(r"\\[,;: ]|~")
-NO_SPACE = re.compile(r"\\!|(?<=[0-9])\{,\}(?=[0-9]{3})")
-"""`1,\\!234` and `9{,}500` are numbers."""
+NO_SPACE = re.compile(r"\\!|(?<=[0-9])(?:\{,\}|\\(?:text|mathrm|mbox)\{,\}|,\\[,;: ])(?=[0-9]{3})")
+"""`1,\\!234`, `9{,}500`, `1\\text{,}234` and `9,\\,500` are numbers."""
 INLINE = re.compile(r"(?<!\\)\$((?! )[^$]+(?<![ \\]))\$(?![0-9])")
 """A formula within a text: `$5$ cm`, where `$5 and $6` is money."""
 ESCAPED = re.compile(r"\\([%$#&_])")
