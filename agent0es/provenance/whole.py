@@ -118,7 +118,7 @@ def whole_task(
             case ev.ProposalRejected():
                 refused = event.model_dump(mode="json", include={"reason", "detail", "tries_left"})
                 found["steps"].append({"kind": "refusal", **refused})
-                found["status"] = "given up" if event.tries_left == 0 else found["status"]
+                found["status"] = "dropped" if event.tries_left == 0 else found["status"]
             case ev.TaskProposed():
                 found["status"] = "proposed"
             case ev.RewardAssigned(role="teacher"):

@@ -17,7 +17,7 @@ from agent0es.sandbox.base import Ending, SandboxCommand, SandboxLost, SandboxRe
 
 CHUNK = 1 << 16
 GRACE_SECONDS = 3.0
-"""A supervisor that has not reported so long after the limit is given up, and ended with its worker."""
+"""A supervisor that has not reported so long after the limit counts as lost, and is ended with its worker."""
 HANG_UP_SECONDS = 1.0
 """One that has not hung up so long after we have is ended with its worker too; nothing else runs here meanwhile."""
 REPORT_BYTES = 1 << 27
