@@ -43,7 +43,7 @@ def test_a_log_appears_complete_and_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     with EventLog.open(path, read_only=True) as log:
         assert log.head() == 1
-        with pytest.raises(StoreError, match="read only"):
+        with pytest.raises(StoreError, match="read-only"):
             log.append([new("run/r")], handler="h")
     with EventLog.open(f"sqlite:///{tmp_path}/plain.db") as log:
         begin(log)
