@@ -235,7 +235,7 @@ async def test_close_ends_a_call_whose_worker_is_just_ready(monkeypatch: pytest.
         return word
 
     monkeypatch.setattr(loop, "sock_recv", ready_and_closed)
-    with pytest.raises(SandboxUnavailable, match="closed in the middle"):
+    with pytest.raises(SandboxUnavailable, match="closed during a call"):
         await sandbox.run(slow(timeout_seconds=2.0))
     await asyncio.gather(*closing)
 
