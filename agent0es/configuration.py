@@ -293,7 +293,8 @@ class ExecutionSettings(Section):
     tasks_in_flight: int = Field(default=40, ge=1)
     """Tasks that are worked on at once; limits memory and batch size."""
     deterministic: bool = False
-    """One request at a time in a fixed order: slower; a resumed run then has the same content hashes."""
+    """One request at a time in a fixed order, and training in one thread: slower; a resumed run then has the same
+    content hashes."""
     on_error: Literal["stop", "continue"] = "stop"
     """After an error in a handler: `stop` the run, or drop that task and `continue`."""
     retries: int = Field(default=2, ge=0)

@@ -120,6 +120,8 @@ class Train:
             batch_size=settings.batch_size,
             gradient_accumulation=settings.gradient_accumulation,
             warmup_steps=settings.warmup_steps,
+            # Several threads may add up in another order when the machine is busy, which moves an adapter's last bits.
+            threads=1 if deterministic else 0,
             precision="fp32" if deterministic and settings.precision == "auto" else settings.precision,
         )
         begin = time.perf_counter()
