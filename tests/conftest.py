@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.postgresql import Server, running_server
+
+# Tests that a shell starts in the background ignore Ctrl-C, and so would every command that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast inputs are drawn says how busy the machine is, and nothing about the code.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
