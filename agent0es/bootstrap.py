@@ -59,7 +59,7 @@ def resolve_run(log: EventLog, wanted: str) -> str:
     runs = log.runs()
     if wanted == "latest" and runs:
         return runs[-1]
-    found = [run for run in runs if run == wanted] or [run for run in runs if wanted and run.startswith(wanted)]
+    found = [run for run in runs if run == wanted] or [run for run in runs if run.startswith(wanted)]
     if len(found) == 1:
         return found[0]
     if found:
