@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from agent0es.domain.prompt import Prompt, Tokens
 from agent0es.domain.task import Question, Scalar, Solution, Task, Verification
 from agent0es.domain.values import Value
 from agent0es.domain.workdir import FileWritten
@@ -164,7 +165,7 @@ class ModelCalled(Value):
     """A model wrote something. Stream of the task (teacher) or of the attempt (student)."""
 
     type: Literal["ModelCalled"] = "ModelCalled"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     role: Role
     """On whose behalf."""
     task: int | None
@@ -172,15 +173,21 @@ class ModelCalled(Value):
     attempt: str | None
     """Name of the attempt; None for the teacher."""
     model: str
-    """Backend's name of the model."""
+    """The model that answered, by its backend's name for it."""
     adapter: str | None
     """Adapter that answered; None is the base model."""
-    prompt: tuple[str, ...]
-    """The prompt is the concatenation of these; long parts are stored once."""
+    prompt: Prompt
+    """What it read, before its chat template."""
     text: str
     """What was written. Hostile."""
+    thinking: str | None = None
+    """What the model thought before, where its backend tells the two apart. Hostile."""
+    tokens: Tokens | None = None
+    """What was written, token by token; None where nobody knows."""
     prompt_tokens: int
     """Tokens read, cached ones included."""
+    cached_tokens: int | None = None
+    """Of these, what the backend had read before; None where it doesn't say."""
     completion_tokens: int
     """Tokens written."""
     finish_reason: str
@@ -189,8 +196,10 @@ class ModelCalled(Value):
     """Sampling temperature; 0 is greedy."""
     seed: int
     """Seed of this call."""
-    mean_logprob: float
-    """Mean natural-log probability of the written tokens, rounded to 4 places; 0 when none."""
+    mean_logprob: float | None
+    """Mean natural-log probability of the written tokens, rounded to 4 places; None without any."""
+    left_out: tuple[str, ...] = ()
+    """Settings of the request that the model couldn't take."""
     question: Question | None = None
     """What the student was asked about the answer that it had given; None while it worked, and for the teacher."""
 
@@ -375,7 +384,7 @@ class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["DatasetBuilt"] = "DatasetBuilt"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Adapter that is to be trained, e.g. `student-1`."""
     role: Role
@@ -386,6 +395,9 @@ class DatasetBuilt(Value):
     """Number of rows."""
     sha256: str
     """Hash of the JSONL file's bytes."""
+    rows: Literal["messages", "text"] = "messages"
+    """What a row has of its prompt: the messages, or, before version 2, the text that SmolLM2's template makes of them.
+    """
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]

@@ -13,6 +13,7 @@ from agent0es.agents.student import STOP, Transcript, opening
 from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Prompt, Tokens
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
 from agent0es.domain.workdir import FileWritten, files_sha256
@@ -121,7 +122,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     stream = ports.stream("attempt", problem.attempt)
     model = ports.models["student"]
     settings = ports.settings("student")
-    head = opening(model, ports.domains[problem.domain].system, problem.demonstrations, problem.description)
+    head = opening(ports.domains[problem.domain].system, problem.demonstrations, problem.description)
     limits = ports.tools_settings(problem.domain)
     transcript = Transcript(lead=problem.lead, tools=limits.enabled or ())
     last_call: tuple[str, str] | None = None
@@ -136,10 +137,11 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
     )
     await record([NewEvent(stream, started)])
     while True:
-        prompt = (*head, *map(model.neutralise, transcript.prompt))
+        prompt = head.model_copy(update={"prefill": transcript.prefill})
         request = GenerationRequest(
-            prompt="".join(prompt),
-            shared=len(head[0]),
+            messages=prompt.messages,
+            prefill=prompt.begun,
+            shared=len(prompt.opening),
             max_tokens=settings.max_tokens,
             temperature=0.0 if transcript.answering else problem.temperature,  # reporting does not explore
             top_p=settings.top_p,
@@ -147,16 +149,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
             seed=derive_seed(problem.seed, transcript.calls),
         )
         [completion] = await model.generate([request], adapter=problem.adapter)
-        called = model_called(
-            request,
-            completion,
-            prompt,
-            role="student",
-            task=problem.task,
-            attempt=problem.attempt,
-            model=model.name,
-            adapter=problem.adapter,
-        )
+        called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)
         if action is None:
@@ -182,9 +175,10 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
 async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> list[NewEvent]:
     """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has appended."""
     stream, model = ports.stream("attempt", problem.attempt), ports.models["student"]
-    prompt = reflection(model, ports.domains[problem.domain].system, problem.description, said, question)
+    prompt = reflection(ports.domains[problem.domain].system, problem.description, said, question)
     request = GenerationRequest(
-        prompt="".join(prompt),
+        messages=prompt.messages,
+        prefill=prompt.begun,
         max_tokens=MAX_TOKENS[question],
         stop=ports.settings("student").stop,
         seed=derive_seed(problem.seed, question),
@@ -197,8 +191,6 @@ async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> 
         role="student",
         task=problem.task,
         attempt=problem.attempt,
-        model=model.name,
-        adapter=problem.adapter,
         question=question,
     )
     measured = {"seconds": round(completion.seconds, 4)}
@@ -219,31 +211,33 @@ def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Re
 def model_called(
     request: GenerationRequest,
     completion: Completion,
-    prompt: tuple[str, ...],
+    prompt: Prompt,
     *,
     role: ev.Role,
     task: int | None,
     attempt: str | None,
-    model: str,
-    adapter: str | None,
     question: Question | None = None,
 ) -> ev.ModelCalled:
-    """The event of one generation."""
-    written = len(completion.token_ids)
+    """The event of one generation. `prompt` is what the request asks, with who said what. Pure."""
+    ids, logprobs = completion.token_ids, completion.logprobs
     return ev.ModelCalled(
         role=role,
         task=task,
         attempt=attempt,
-        model=model,
-        adapter=adapter,
+        model=completion.model,
+        adapter=completion.adapter,
         prompt=prompt,
         text=completion.text,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=written,
+        thinking=completion.thinking,
+        tokens=None if ids is None and logprobs is None else Tokens(ids=ids, logprobs=logprobs),
+        prompt_tokens=completion.usage.prompt,
+        cached_tokens=completion.usage.cached,
+        completion_tokens=completion.usage.written,
         finish_reason=completion.finish_reason,
         temperature=request.temperature,
         seed=request.seed,
-        mean_logprob=round(sum(completion.logprobs) / written, 4) if written else 0.0,
+        mean_logprob=round(sum(logprobs) / len(logprobs), 4) if logprobs else None,
+        left_out=completion.left_out,
         question=question,
     )
 

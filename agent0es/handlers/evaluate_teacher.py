@@ -8,7 +8,6 @@ import random
 from collections.abc import Sequence
 
 from agent0es.agents import teacher
-from agent0es.agents.prompt import two_parts
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
@@ -81,21 +80,12 @@ class EvaluateTeacher:
         model, name = ports.models["teacher"], f"{KIND}/{arm}/{number}"
         adapter, domain = None if arm in BASE_ARMS else arm, ports.domains[request.domain]
         turns = teacher.few_shot(domain, ports.configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
-        prompt = two_parts(model, turns, teacher.request_text(request.families))
+        prompt = teacher.asking(turns, teacher.request_text(request.families))
         generation = GenerationRequest(
-            prompt="".join(prompt), max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
+            messages=prompt.messages, max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
         )
         [completion] = await model.generate([generation], adapter=adapter)
-        called = model_called(
-            generation,
-            completion,
-            prompt,
-            role="teacher",
-            task=None,
-            attempt=name,
-            model=model.name,
-            adapter=adapter,
-        )
+        called = model_called(generation, completion, prompt, role="teacher", task=None, attempt=name)
         verified = judged(domain, request, completion.text, name)
         stream = ports.stream("attempt", name)
         await record([NewEvent(stream, called), NewEvent(stream, verified)])

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agent0es.agents import student, teacher
-from agent0es.agents.prompt import two_parts
 from agent0es.crash_points import reach
 from agent0es.domain import events as ev
 from agent0es.domain.names import in_store
+from agent0es.domain.prompt import Prompt
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
-from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import (
     Dataset,
     Example,
+    Rows,
     build,
     choose,
     dataset_file,
@@ -86,7 +86,7 @@ class Train:
             return
         path = dataset_file(ports.store, ports.run, adapter)
         if _sha256(path) != built.sha256:
-            made = _dataset(ports, role, iteration, cause.position)
+            made = _dataset(ports, role, iteration, cause.position, built.rows)
             if made.sha256 != built.sha256:
                 await fail(f"the log gives other examples now ({made.sha256}) than when they were chosen")
                 return
@@ -160,9 +160,10 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
 
 
-def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset) -> ev.DatasetBuilt:
+def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "messages") -> ev.DatasetBuilt:
     """The event of a dataset. Pure."""
     return ev.DatasetBuilt(
+        rows=rows,
         adapter=adapter,
         role=role,
         iteration=iteration,
@@ -176,32 +177,32 @@ def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset) -> ev.D
 def dataset_of(
     role: ev.Role,
     recorded: Iterable[Recorded],
-    template: ChatTemplate,
     domains: Domains,
     per_family: int,
     seed: int,
+    rows: Rows = "messages",
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`). Pure."""
 
-    def prompt(example: Example) -> str:
+    def prompt(example: Example) -> Prompt:
         domain = domains[example.domain]
         if role == "student":
-            return "".join(student.opening(template, domain.system, (), example.request))
-        return "".join(two_parts(template, teacher.zero_shot(domain), example.request))
+            return student.opening(domain.system, (), example.request)
+        return teacher.asking(teacher.zero_shot(domain), example.request)
 
     examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
-    return build(choose(examples, per_family, seed), prompt, template.end_of_turn)
+    return build(choose(examples, per_family, seed), prompt, rows)
 
 
-def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
+def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None, rows: Rows = "messages") -> Dataset:
     """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
     return dataset_of(
         role,
         events_of_dataset(ports.history, iteration, position),
-        ports.models[role],
         ports.domains,
         ports.configuration.training.examples_per_family,
         ports.configuration.seed,
+        rows,
     )
 
 

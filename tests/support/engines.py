@@ -18,8 +18,8 @@ from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.scripted import Script, ScriptedBackend
 from tests.integration.training.tiny_model import write_tiny_gguf
 
-Plan = Callable[[str, str | None], signal.Signals | None]
-"""(prompt, adapter) to what the engine is sent while it answers."""
+Plan = Callable[[GenerationRequest, str | None], signal.Signals | None]
+"""(request, adapter) to what the engine is sent while it answers."""
 
 
 def tiny_weights(folder: Path) -> Weights:
@@ -52,16 +52,17 @@ def engines() -> dict[int, str]:
 class UnderEngine(ScriptedBackend):
     """Answers with a script's words when a real engine has answered too."""
 
-    def __init__(self, script: Script, weights: Weights, plan: Plan = lambda prompt, adapter: None) -> None:
+    def __init__(self, script: Script, weights: Weights, plan: Plan = lambda request, adapter: None) -> None:
         super().__init__(script, weights=weights)
         self.engine = OpenVinoBackend.create(str(weights.path), cache_tokens=4096, context=512)
         self._plan = plan
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        sent = self._plan(requests[0].prompt, adapter)
+        sent = self._plan(requests[0], adapter)
         tokens = 8 if sent is None else 200  # the signal must come before the answer
         short = [
-            replace(one, prompt=one.prompt[-40:], max_tokens=tokens, shared=0, json_schema=None) for one in requests
+            replace(one, messages=one.messages[-1:], prefill="", max_tokens=tokens, shared=0, json_schema=None)
+            for one in requests
         ]
         answers = asyncio.create_task(self.engine.generate(short, adapter))
         if sent is not None:

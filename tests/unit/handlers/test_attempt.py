@@ -51,7 +51,7 @@ def ports(tmp_path: Path, log: EventLog, tool: Writer, calls: str, *settings: st
     words = iter(json.loads(calls))
     configuration = world.configured("tools.calls_per_attempt=4", *settings)
     made = world.ports(tmp_path, log, "r", configuration)
-    student = ScriptedBackend(lambda prompt, seed, adapter: next(words))
+    student = ScriptedBackend(lambda request, adapter: next(words))
     return Ports(
         **{
             **{name: getattr(made, name) for name in Ports.__slots__},
@@ -139,7 +139,7 @@ def test_one_call_too_many_is_an_observation_and_an_event(tmp_path: Path, settin
     assert (first.status, second.status, second.denied) == ("ok", "denied", ("rate",))
     assert second.output.startswith(line)
     assert len(tool.given) == 1
-    prompts = ["".join(event.prompt) for event in events if isinstance(event, ev.ModelCalled)]
+    prompts = [event.prompt.begun for event in events if isinstance(event, ev.ModelCalled)]
     assert f"Observation: {line}" in prompts[-1]
 
 
@@ -155,11 +155,11 @@ def test_a_student_is_asked_about_the_answer_that_it_gave(tmp_path: Path) -> Non
     assert [(event.question, event.temperature) for event in asked] == [("confidence", 0.0), ("critique", 0.0)]
     assert [event.text for event in asked] == ["I am 70% sure", "No,"], "a verdict is one token"
     for event in asked:
-        prompt = "".join(event.prompt)
-        assert "Action: python[one]\nObservation: one\nAnswer: 1" in prompt and "I am 70% sure" not in prompt
+        said = [message.content for message in event.prompt.messages]
+        assert said[2] == "Action: python[one]\nObservation: one\nAnswer: 1" and "I am 70% sure" not in said
     stated, critique = [event for event in events if isinstance(event, ev.Reflected)]
     assert stated == ev.Reflected(attempt="1/0", task=1, question="confidence", confidence=0.7)
-    assert critique.confidence == pytest.approx((1 - math.exp(asked[1].mean_logprob)) / 2, abs=1e-4)
+    assert critique.confidence == pytest.approx((1 - math.exp(asked[1].mean_logprob or 0)) / 2, abs=1e-4)
     without, _ = solve(tmp_path, Writer(), words[:2])
     assert done.solution == without.solution, "what it says of the answer is no part of it"
 
