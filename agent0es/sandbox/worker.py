@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 
+from agent0es.domain.program import Program
 from agent0es.errors import SandboxUnavailable
 from agent0es.sandbox import seccomp
 from agent0es.sandbox.base import SandboxCommand, SandboxLost, SandboxResult
@@ -263,5 +264,9 @@ def _inside(name: str) -> CodeType:
 
 
 @lru_cache(maxsize=64)
-def _compiled(program: str) -> CodeType:
-    return compile(program, "<program>", "exec", optimize=2)
+def _compiled(program: Program | str) -> tuple[str, list[tuple[str, CodeType]]]:
+    """(name of the module that begins, each module's name and code in the order in which they are run)."""
+    if isinstance(program, str):
+        return "__main__", [("__main__", compile(program, "<program>", "exec", optimize=2))]
+    modules = program.modules.items()
+    return program.name, [(name, compile(text, f"<{name}>", "exec", optimize=2)) for name, text in modules]

@@ -4,8 +4,11 @@ import hashlib
 import re
 import signal
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
+from agent0es.domain.program import Program
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
 from agent0es.tools import workdir
 from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
@@ -22,8 +25,16 @@ NO_OUTPUT = "(no output)"
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
 
+IMPORTS_SYMPY = re.compile(r"^(?:import|from) sympy\b", re.MULTILINE)
+
 Reader = Callable[[bytes], tuple[ToolStatus, str]]
 """Reads standard output: (status, what the model reads). Pure; never raises, whatever the bytes."""
+
+
+class RunProgram(Protocol):
+    """Runs a program of ours on data, under limits."""
+
+    async def __call__(self, program: Program, data: str, limits: ToolLimits) -> ToolResult: ...
 
 
 def program_text(*names: str, **constants: object) -> str:
@@ -35,18 +46,19 @@ def program_text(*names: str, **constants: object) -> str:
 
 async def run_program(
     sandbox: Sandbox,
-    program: str,
+    program: Program | str,
     data: str | bytes,
     limits: ToolLimits,
     *,
     files: Mapping[str, str] | None = None,
-    preload: tuple[str, ...] = (),
+    preload: tuple[str, ...] | None = None,
     input_limit_bytes: int = INPUT_LIMIT_BYTES,
     read: Reader | None = None,
 ) -> ToolResult:
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
-    SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
+    SymPy can be imported; `preload` says whether it is there already, None that it is where the program begins with
+    importing it. With `files` these lie in the working directory, and what is there afterwards is in the
     result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program
     that *executes* its data (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the
     answer decides something, read hostile text with `ast` and build values from the nodes.
@@ -68,10 +80,16 @@ async def run_program(
             limits=bounds,
             files=workdir.encoded(files or {}),
             collect=files is not None,
-            preload=preload,
+            preload=_preload(program) if preload is None else preload,
         )
     )
     return judged(ended, limits, files, read)
+
+
+@lru_cache(maxsize=64)
+def _preload(program: Program | str) -> tuple[str, ...]:
+    texts = [program] if isinstance(program, str) else program.modules.values()
+    return ("sympy",) if any(IMPORTS_SYMPY.search(text) for text in texts) else ()
 
 
 def judged(

@@ -25,6 +25,7 @@ import stat
 import sys
 import tempfile
 import time
+import types
 from importlib.util import spec_from_file_location
 
 LIMIT, DENIED = 70, 77
@@ -230,22 +231,28 @@ def confine(asked, folder, stdin, stdout, stderr, to_supervisor):
         except OSError as error:
             os.write(2, f"{asked['argv'][0]}: {error.strerror}\n".encode())
             os._exit(127)
-    status, error = run(asked["program"])
+    status, error = run(*asked["program"])
     try:
         os.write(2, f"\n{error}".encode("utf-8", "replace")[:1000])
     finally:
         os._exit(status)  # skips the interpreter's clean-up: the kernel clears everything
 
 
-def run(code):
-    """Execute the program; returns the exit status and one line of error."""
+def run(first, modules):
+    """Execute the program's modules, then the `main` of the first; returns the exit status and one line of error."""
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = [""]
     try:
         try:
-            exec(code, {"__name__": "__main__", "__builtins__": __builtins__})
+            if first == "__main__":
+                exec(modules[0][1], {"__name__": "__main__", "__builtins__": __builtins__})
+            else:
+                for name, code in modules:
+                    sys.modules[name] = types.ModuleType(name)
+                    exec(code, sys.modules[name].__dict__)
+                sys.modules[first].main()
             threading = sys.modules.get("threading")
             if threading is not None:
                 threading._shutdown()  # waits for threads, as the interpreter would at exit

@@ -1,0 +1,21 @@
+"""Programs for the sandbox, run in this test's own environment."""
+
+import subprocess
+import sys
+
+from agent0es.domain.program import Program
+
+LOADER = """
+import json, sys, types
+first, modules = sys.argv[1], json.loads(sys.argv[2])
+for name, text in modules.items():
+    sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), sys.modules[name].__dict__)
+sys.modules[first].main()
+"""
+
+
+def printed(program: Program, data: str, *options: str) -> str:
+    """What the program prints about the data; `options` are those of the interpreter."""
+    command = [sys.executable, *options, "-c", LOADER, program.name, program.source]
+    return subprocess.run(command, input=data, capture_output=True, text=True, check=True, timeout=60).stdout
