@@ -1,15 +1,16 @@
 """Trusted program, hostile data, and a result that is judged from outside."""
 
 import hashlib
+import json
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Protocol
 
 from agent0es.domain.program import Program
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
+from agent0es.sandbox.programs import program_of
 from agent0es.tools import workdir
 from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 
@@ -37,11 +38,28 @@ class RunProgram(Protocol):
     async def __call__(self, program: Program, data: str, limits: ToolLimits) -> ToolResult: ...
 
 
-def program_text(*names: str, **constants: object) -> str:
-    """The texts of files in `inside/`, one after the other, with our own constants before them."""
-    folder = Path(__file__).with_name("inside")
-    lines = [f"{name} = {value!r}\n" for name, value in constants.items()]
-    return "".join([*lines, *(folder.joinpath(name).read_text(encoding="utf-8") + "\n" for name in names)])
+def inside(name: str) -> Program:
+    """The program that begins with this module of `inside/`."""
+    return program_of(f"agent0es.tools.inside.{name}")
+
+
+async def run_on_text(
+    sandbox: Sandbox,
+    program: Program,
+    text: str,
+    allowed: Sequence[str] | None,
+    limits: ToolLimits,
+    *,
+    files: Mapping[str, str] | None = None,
+    preload: tuple[str, ...] | None = None,
+) -> ToolResult:
+    """Run a program on `{"text": …, "allowed": […]}`: the student's words, and what may be used of the tool."""
+    plain = text.encode("utf-8", "replace")
+    if len(plain) > INPUT_LIMIT_BYTES:
+        return refused(f"InputError: longer than {INPUT_LIMIT_BYTES} bytes", "input", tier=sandbox.tier)
+    data = json.dumps({"text": plain.decode(), "allowed": allowed})
+    most = 8 * INPUT_LIMIT_BYTES  # a character of several bytes is six of JSON
+    return await run_program(sandbox, program, data, limits, files=files, preload=preload, input_limit_bytes=most)
 
 
 async def run_program(

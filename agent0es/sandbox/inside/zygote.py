@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 import types
+import typing  # noqa: F401  programs need it, and it is slow to import
 from importlib.util import spec_from_file_location
 
 LIMIT, DENIED = 70, 77

@@ -18,6 +18,8 @@ from tests.unit.log.samples import begin
 from tests.unit.tools.sandboxes import needs_sandbox
 
 PROGRAMS = (
+    *(f"agent0es.tools.inside.{name}" for name in ("evaluate_python", "evaluate_math", "run_calls", "run_tests")),
+    "agent0es.tools.inside.shell_commands",
     "agent0es.taskdomains.math.compare_expressions",
     "agent0es.taskdomains.math.derivation",
     "agent0es.taskdomains.logic.solve_formulas",
@@ -78,7 +80,7 @@ def imported(program: Program) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add((node.module or "").partition(".")[0])
-    return found - {program.name.partition(".")[0]}
+    return found - {program.name.partition(".")[0], "solution"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
