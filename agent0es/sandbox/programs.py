@@ -7,6 +7,7 @@ that are there inside (`tiers.PACKAGES`), and modules of its own package that do
 import ast
 import importlib.util
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,5 +38,13 @@ def _collect(name: str, texts: dict[str, str], importers: tuple[str, ...]) -> No
     package = name.partition(".")[0]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
-            _collect(node.module or "", texts, (*importers, name))
+            for other in _modules(node.module or "", [alias.name for alias in node.names]):
+                _collect(other, texts, (*importers, name))
     texts[name] = text
+
+
+def _modules(module: str, names: Sequence[str]) -> list[str]:
+    """The modules that `from module import names` needs: itself, or those in it where it is a package."""
+    spec = importlib.util.find_spec(module)
+    inside = spec is not None and spec.submodule_search_locations is not None
+    return [f"{module}.{name}" for name in names] if inside else [module]

@@ -9,8 +9,10 @@ LOADER = """
 import json, sys, types
 first, modules = sys.argv[1], json.loads(sys.argv[2])
 for name, text in modules.items():
-    sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), sys.modules[name].__dict__)
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+    above, _, last = name.rpartition(".")
+    setattr(sys.modules.setdefault(above, types.ModuleType(above)), last, module)
 sys.modules[first].main()
 """
 
