@@ -10,12 +10,11 @@ from typing import Protocol
 
 from agent0es.domain.program import Program
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
+from agent0es.sandbox.inside.settings import DENIED, LIMIT
 from agent0es.sandbox.programs import program_of
 from agent0es.tools import workdir
 from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 
-EXIT_LIMIT, EXIT_DENIED = 70, 77
-"""Exit statuses of `agent0es.sandbox.launcher`."""
 INPUT_LIMIT_BYTES = 1 << 16
 AUDIT_BYTES = 1 << 15
 """What the log keeps of standard output and of standard error, each; stored once by its hash."""
@@ -188,15 +187,15 @@ def _shown(text: str, size: int, limits: ToolLimits) -> str:
 
 
 def _status(ended: SandboxResult, limits: ToolLimits) -> ToolStatus:
-    """Timeouts, kills and crashes are facts from outside. The rest is the launcher's exit status, which the code that
+    """Timeouts, kills and crashes are facts from outside. The rest is the call's exit status, which the code that
     it ran can fake, to its own harm alone: `ok` says that the code ended well, never that its output is true."""
     if ended.ending == "timeout":
         return "timeout"
-    if ended.ending != "exited" or ended.exit_code == EXIT_LIMIT:
+    if ended.ending != "exited" or ended.exit_code == LIMIT:
         return "limit"
     if ended.exit_code in (-signal.SIGKILL, -signal.SIGXCPU):
         return "timeout" if ended.cpu_seconds >= limits.timeout_seconds else "limit"
-    if ended.exit_code == EXIT_DENIED:
+    if ended.exit_code == DENIED:
         return "denied"
     return "ok" if ended.exit_code == 0 else "error"
 

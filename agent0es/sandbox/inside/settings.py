@@ -4,7 +4,8 @@ from types import CodeType
 from typing import Literal, TypedDict
 
 LIMIT, DENIED = 70, 77
-"""Exit statuses of a call that ran into a limit, and of one that did what it may not."""
+"""Exit statuses of a call that ran into a limit, and of one that did what it may not. A program can use them too, to
+its own harm alone."""
 
 Modules = list[tuple[str, CodeType]]
 """(name, code) of a program's modules, in the order in which they are run."""
