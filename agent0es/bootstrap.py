@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent0es import __version__, plugins
 from agent0es.domain import events as ev
+from agent0es.domain.names import problem_of, stream
 from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError, UnknownName, nearest
 from agent0es.log import EventLog, History, NewEvent, Recorded
 
@@ -106,7 +107,7 @@ def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Pa
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(f"run/{run}", started)], handler="cli")
+    log.append([NewEvent(stream("run", run), started)], handler="cli")
 
 
 def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
@@ -138,7 +139,7 @@ def fork_run(log: EventLog, run: str, parent: str, position: int, configuration:
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(f"run/{run}", forked)], handler="cli")
+    log.append([NewEvent(stream("run", run), forked)], handler="cli")
 
 
 def configuration_of(log: EventLog, run: str) -> "Configuration":
@@ -156,11 +157,11 @@ def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     from agent0es.evaluation.suite import suite
 
     configuration = configuration_of(log, run)
-    number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
+    number = problem_of(attempt, "eval")
     problems = suite(practised_domains(configuration), configuration.evaluation, configuration.seed)
-    if not number.isdecimal() or int(number) >= len(problems):
-        raise UnknownName(f"there is no held-out problem {number}; this version of agent0es makes {len(problems)}")
-    return problems[int(number)].task
+    if number is None or number >= len(problems):
+        raise UnknownName(f"{attempt} is at no held-out problem; this version of agent0es makes {len(problems)}")
+    return problems[number].task
 
 
 def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":

@@ -17,6 +17,7 @@ from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
 from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
+from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
 from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.log import Recorded
@@ -129,8 +130,7 @@ class Reporter:
             case ev.AdapterTrained():
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
-            case ev.Verified(task=None):
-                arm = event.attempt.split("/")[1]
+            case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:
                 self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)

@@ -8,6 +8,7 @@ import click
 from agent0es.cli.arguments import run_option
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.domain.names import stream
 
 
 @click.command("retract")
@@ -32,7 +33,7 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
         run = resolve_run(log, run)
     with open_store(store, create=True) as log, log.lease(run):
         event = retract(what, reason, _account(), run, log.read(run=run, types=TYPES))
-        [recorded] = log.append([NewEvent(f"run/{run}", event)], handler="cli")
+        [recorded] = log.append([NewEvent(stream("run", run), event)], handler="cli")
         found = tainted(adapters.tell(log.read(run=run, types=adapters.TYPES)), what)
     if as_json:
         write_lines([json_line({"run": run, **event.model_dump(), "position": recorded.position, "tainted": found})])

@@ -10,9 +10,10 @@ from typing import Any
 
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, ability_at, after_task
+from agent0es.domain.names import read_call, task_of
 from agent0es.domain.retraction import any_covered
 from agent0es.domain.task import Solution, Task, Verification
-from agent0es.domain.workdir import changed, own_call
+from agent0es.domain.workdir import changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +154,18 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
             return _with_task(state, task, attempts=left)
         case ev.ToolRequested(purpose="solution"):
-            task = _task_number(event.attempt)
-            if task not in state.in_flight:
+            number = task_of(event.attempt)
+            if number is None or number not in state.in_flight:
                 return state
-            calls = state.in_flight[task].attempts.get(event.attempt, AttemptState()).calls
-            return _with_attempt(state, task, event.attempt, calls=(*calls, (event.tool, event.input)))
-        case ev.ToolCalled() if (event.written or event.deleted) and own_call(event.call):
-            task = _task_number(event.attempt)
-            if task not in state.in_flight:
+            calls = state.in_flight[number].attempts.get(event.attempt, AttemptState()).calls
+            return _with_attempt(state, number, event.attempt, calls=(*calls, (event.tool, event.input)))
+        case ev.ToolCalled() if event.written or event.deleted:
+            call, number = read_call(event.call), task_of(event.attempt)
+            if call is None or call.purpose != "solution" or number is None or number not in state.in_flight:
                 return state
-            known_files = state.in_flight[task].attempts.get(event.attempt, AttemptState()).files
+            known_files = state.in_flight[number].attempts.get(event.attempt, AttemptState()).files
             left_files = changed(known_files, event.written, event.deleted)
-            return _with_attempt(state, task, event.attempt, files=left_files)
+            return _with_attempt(state, number, event.attempt, files=left_files)
         case ev.SolutionSubmitted(task=int() as task):
             return _with_attempt(state, task, event.attempt, solution=event.solution)
         case ev.Verified(task=int() as task):
@@ -225,12 +226,6 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
 def _start_ability(state: RunState) -> float:
     """Where a family's ability is thought to be before its first task."""
     return ability_at(state.configuration.get("curriculum", {}).get("start_difficulty", 0.0))
-
-
-def _task_number(attempt: str) -> int:
-    """The task of a practice attempt; 0, which no task has, for an attempt at a held-out problem."""
-    head = attempt.split("/", 1)[0]
-    return int(head) if head.isdigit() else 0
 
 
 def _with_task(state: RunState, task: int, **changes: Any) -> RunState:

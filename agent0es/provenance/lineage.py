@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from agent0es.domain.names import stream
 from agent0es.domain.retraction import any_covered
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import EventLog, History
@@ -21,7 +22,7 @@ def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[
     story = adapters.tell(log.read(run=run, types=adapters.TYPES))
     adapter = story.adapters.get(name)
     if adapter is None:
-        _must_not_be_inherited(log, run, "DatasetBuilt", f"adapter/{{}}/{name}", f"adapter {name!r}", name)
+        _must_not_be_inherited(log, run, "DatasetBuilt", ("adapter", name), f"adapter {name!r}", name)
         raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(story.adapters))}")
     sources = adapter.dataset.sources
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
@@ -35,15 +36,15 @@ def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
     """
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
     if task not in practice.tasks:
-        _must_not_be_inherited(log, run, "TaskProposed", f"task/{{}}/{task}", f"task {task}", task)
+        _must_not_be_inherited(log, run, "TaskProposed", ("task", task), f"task {task}", task)
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
     return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
 
 
-def _must_not_be_inherited(log: EventLog, run: str, kind: str, stream: str, what: str, name: str) -> None:
+def _must_not_be_inherited(log: EventLog, run: str, kind: str, place: tuple[str, str], what: str, name: str) -> None:
     """Raise UnknownName for what a fork inherited: its lineage is in the run that made it."""
     for segment in History.of(log, run).segments[:-1]:
-        if any(log.read(stream=stream.format(segment.run), types=[kind], until=segment.until, limit=1)):
+        if any(log.read(stream=stream(place[0], segment.run, place[1]), types=[kind], until=segment.until, limit=1)):
             see = ("lineage", name, "--run", segment.run)
             raise UnknownName(f"run {run} has no {what} of its own; for what it inherited use", see=see)
 
