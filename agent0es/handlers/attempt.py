@@ -24,7 +24,7 @@ from agent0es.log import History, NewEvent
 from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, for_verifier, policy_of
+from agent0es.tools.policy import Policy, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +210,8 @@ def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = _policy(ports, needed.tool, domain, purpose)
-    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
-
-
-def _policy(ports: Ports, tool: str, domain: str, purpose: ev.ToolPurpose) -> Policy:
-    policy = policy_of(ports.tools_settings(domain), tool, domain)
-    return for_verifier(policy) if purpose == "verification" else policy
+    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed, purpose)
 
 
 async def call_tool(
@@ -233,13 +228,16 @@ async def call_tool(
     verifier.
     """
     settings = ports.tools_settings(domain)
-    policy = _policy(ports, requested.tool, domain, requested.purpose)
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":
         why = refusal(settings, policy, made) or _rate(ports, settings, policy)
     if why is not None:
         result = refused(*why)
+    elif requested.program is not None:
+        result = await ports.run_program(requested.program, requested.input, policy.limits)
+        reach("tool.ran")
     elif tool is None:
         result = refused(f"Unknown tool {requested.tool!r}", f"tool {requested.tool}")
     else:
