@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
@@ -25,6 +24,8 @@ from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
 from agent0es.models.base import Weights
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 from tests.support.engines import UnderEngine, engines, processes, tiny_weights
 
