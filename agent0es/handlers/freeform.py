@@ -7,8 +7,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
 from agent0es.domain.text import storable
 from agent0es.handlers.verify import Call, judged
-from agent0es.taskdomains.base import TaskDomain
-from agent0es.taskdomains.freeform import Draft, Freeform
+from agent0es.taskdomains.base import Draft, Freeform, TaskDomain
 
 Refusal = tuple[str, str]
 """Reason and detail of a ProposalRejected."""
