@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,7 +254,7 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
-    from agent0es.tools import VERIFIER_TOOLS, load_tools
+    from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -299,6 +300,7 @@ async def open_ports(
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
+            run_program=partial(run_program, sandbox),
             rewards=rewards,
             embedder=embedder,
             on_training_progress=on_training_progress,

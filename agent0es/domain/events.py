@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from agent0es.domain.program import Program
 from agent0es.domain.task import Question, Scalar, Solution, Task, Verification
 from agent0es.domain.values import Value
 from agent0es.domain.workdir import FileWritten
@@ -199,7 +200,7 @@ class ToolRequested(Value):
     """A tool call is about to run in the sandbox. Stream of the attempt."""
 
     type: Literal["ToolRequested"] = "ToolRequested"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     call: str
     """Name of the call: the attempt, `#`, and a count from 1."""
     attempt: str
@@ -207,7 +208,9 @@ class ToolRequested(Value):
     tool: str
     """Name of the tool."""
     input: str
-    """Code or expression. Hostile."""
+    """What it is given: code, an expression, or a program's data as JSON. Hostile."""
+    program: Program | None = None
+    """The program of ours that runs in place of the tool, under its limits; None where the tool itself does."""
     purpose: ToolPurpose
     """solution: the student's own call; verification, second_instance: the verifier's, on the student's answer or code;
     reference, repetition: the first and the second run of what a teacher wrote as a freeform task's reference."""

@@ -23,7 +23,7 @@ from agent0es.log import History, NewEvent
 from agent0es.models.base import Completion, GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, Rates, for_verifier, policy_of
+from agent0es.tools.policy import Policy, Rates, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +252,8 @@ def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = _policy(ports, needed.tool, domain, purpose)
-    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
-
-
-def _policy(ports: Ports, tool: str, domain: str, purpose: ev.ToolPurpose) -> Policy:
-    policy = policy_of(ports.tools_settings(domain), tool, domain)
-    return for_verifier(policy) if purpose == "verification" else policy
+    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed, purpose)
 
 
 def requested_under(
@@ -266,22 +261,22 @@ def requested_under(
     tier: str | None,
     call: str,
     attempt: str,
-    text: str,
+    needed: NeedsCall,
     purpose: ev.ToolPurpose,
-    files: Mapping[str, str],
 ) -> ev.ToolRequested:
     """A request under a policy. Pure."""
     return ev.ToolRequested(
         call=call,
         attempt=attempt,
         tool=policy.tool,
-        input=text,
+        input=needed.input,
+        program=needed.program,
         purpose=purpose,
         timeout_seconds=policy.limits.timeout_seconds,
         memory_limit_mb=policy.limits.memory_limit_mb,
         policy_sha256=policy.sha256,
         tier=tier,
-        files_sha256=files_sha256(files),
+        files_sha256=files_sha256(needed.files),
     )
 
 
@@ -299,13 +294,16 @@ async def call_tool(
     verifier.
     """
     settings = ports.tools_settings(domain)
-    policy = _policy(ports, requested.tool, domain, requested.purpose)
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":
         why = refusal(settings, policy, made, ports.rates)
     if why is not None:
         result = refused(*why)
+    elif requested.program is not None:
+        result = await ports.run_program(requested.program, requested.input, policy.limits)
+        reach("tool.ran")
     elif tool is None:
         result = refused(f"Unknown tool {requested.tool!r}", f"tool {requested.tool}")
     else:

@@ -16,6 +16,7 @@ from agent0es.models.embedder import Embedder
 from agent0es.taskdomains import Domains
 from agent0es.tools.base import Tool
 from agent0es.tools.policy import Rates, settings_in
+from agent0es.tools.program import RunProgram
 from agent0es.training.jobs import ProgressCallback
 
 
@@ -33,6 +34,8 @@ class Ports:
     models: Mapping[Role, ModelBackend]
     tools: Mapping[str, Tool]
     """Those that the student may call, and those that verifiers call."""
+    run_program: RunProgram
+    """Runs a verifier's program in the sandbox."""
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
     on_training_progress: ProgressCallback

@@ -143,7 +143,9 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
         case ev.ModelCalled():
             found["steps"].append(_reply(one, event))
         case ev.ToolRequested():
-            call = event.model_dump(mode="json", exclude={"type", "version", "attempt"})
+            call = event.model_dump(mode="json", exclude={"type", "version", "attempt", "program"})
+            if event.program is not None:
+                call["program"] = {"name": event.program.name, "sha256": event.program.sha256}
             found["steps"].append({"kind": "call", **call, "status": "unknown", "output": None, "measured": {}})
         case ev.ToolCalled():
             for step in found["steps"]:

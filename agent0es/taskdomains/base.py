@@ -1,11 +1,14 @@
 """What a task domain is made of: families of tasks, worked examples, and a verifier's ways to answer."""
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from agent0es.domain.program import Program
 from agent0es.domain.task import Scalar, Submission, Task, Verification
+from agent0es.sandbox.programs import program_of
 from agent0es.taskdomains.literals import signature, transplant
 from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
 
@@ -24,6 +27,7 @@ __all__ = [
     "Phrase",
     "Split",
     "TaskDomain",
+    "needs_program",
     "signature",
     "transplant",
 ]
@@ -62,6 +66,13 @@ class NeedsCall:
     """What the tool is given. What a model wrote is in it as data, or is what the tool is there to run."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The working directory of the call: relative path to text."""
+    program: Program | None = None
+    """What runs instead of the tool, under the tool's limits; `input` is its data."""
+
+
+def needs_program(name: str, **data: object) -> NeedsCall:
+    """A judgement by a program for the sandbox (`sandbox.programs.program_of`), which reads this data as JSON."""
+    return NeedsCall("python", json.dumps(data, sort_keys=True), program=program_of(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ for a model goes to a solver in the sandbox, as text made of numbered names.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import NeedsCall, needs_program
 from agent0es.taskdomains.judging import judged, short, unread
 from agent0es.taskdomains.logic import answers
 from agent0es.taskdomains.logic.answers import NoValue, clean, read_assignment, read_value, truth, words
@@ -78,8 +77,7 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
     text = smt(found.formula)
     if text is None:
         return judged(None, "formal", "a predicate is used with two numbers of terms")
-    body = Path(__file__).with_name("solve_formulas.py").read_text(encoding="utf-8")
-    return NeedsCall("python", f"{body}\nprint(solve({text!a}))\n")
+    return needs_program("agent0es.taskdomains.logic.solve_formulas", text=text)
 
 
 def conclude(output: str, answer: str | None, task: Task) -> Verification:

@@ -1,8 +1,8 @@
 """Whether an answer is right, by text, by number or, in the sandbox, by algebra.
 
 The answer was written by a model. It is split and compared as text and as numbers here, and never evaluated: where a
-number doesn't settle it, a program for the sandbox (`LIBRARY`) gets it as a string literal. That program builds
-expressions from the characters and runs nothing of them either.
+number doesn't settle it, a program for the sandbox gets it as data. That program builds expressions from the characters
+and runs nothing of them either.
 
 A mathematically equal answer in another form is right, except where a family asks for a form.
 """
@@ -10,13 +10,11 @@ A mathematically equal answer in another form is right, except where a family as
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import NeedsCall, needs_program
 from agent0es.taskdomains.judging import LONGEST, compared, judged, key, short, unread
 from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.notation import clean, plain, safe_latex
@@ -68,8 +66,8 @@ BEYOND = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]|(?:\^|\*\*) ?[^0-9 ]")
 """What `compare_expressions.py` can't read: products without a sign, exponents that are no numbers."""
 FORMS = {"expansion": "expanded", "square_expansion": "expanded", "factorization": "factored"}
 """Families whose task is a form: an equal answer in another form has not done it."""
-LIBRARY = ("shapes", "intervals", "reader", "algebra", "derivation")
-"""Modules of the program for the sandbox, each after those that it needs."""
+POLYNOMIALS, ALGEBRA = "agent0es.taskdomains.math.compare_expressions", "agent0es.taskdomains.math.derivation"
+"""The programs for the sandbox: a short one, and one that knows more."""
 LOWEST_TERMS = frozenset({"fraction_simplification"})
 
 
@@ -193,7 +191,7 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
         return _told(None, "symbolic", shown, task, "it has LaTeX that can't be read")
     if len(given) > LONGEST_SYMBOLIC or len(goal) > LONGEST_SYMBOLIC:
         return judged(None, "symbolic", f"{short(shown)} is too long to compare with {short(task.reference)}")
-    return NeedsCall("python", _program(given, goal, raw, settings))
+    return _program(given, goal, raw, settings)
 
 
 def _line(text: str) -> str:
@@ -213,7 +211,7 @@ def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verifi
         return judged(None, "symbolic", f"{short(answer)} is too long to check")
     if not all(map(_readable, lines)):
         return _told(None, "symbolic", answer, task, "not every line is mathematics")
-    return NeedsCall("python", _program("\n".join(lines), goal, "", _settings(task)))
+    return _program("\n".join(lines), goal, "", _settings(task))
 
 
 def _settings(task: Task) -> dict[str, Any]:
@@ -335,27 +333,12 @@ def _items(text: str) -> list[str]:
     return [clean(item) for item in inner.split(",")] if inner.strip() else []
 
 
-def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> str:
-    """The comparing program with all texts in it as string literals: the short one where it suffices."""
+def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> NeedsCall:
+    """The comparing program with the texts as its data: the short one where it suffices."""
     simple = all(EXPRESSION.fullmatch(text) and not BEYOND.search(text) for text in (given, true))
     if simple and not settings["antiderivative"]:
-        body = Path(__file__).with_name("compare_expressions.py").read_text(encoding="utf-8")
-        return f"{body}\nprint(compare({given!a}, {true!a}, {settings['form']!a}))\n"
-    call = f"judge({given!a}, {true!a}, {raw!a}, {dict(settings)!r})"
-    return f"{_library()}\nimport json\nprint(json.dumps({call}))\n"
-
-
-@cache
-def _library() -> str:
-    """The modules of `LIBRARY` in one, without docstrings and with one space for four: the log keeps what was run.
-
-    By text, not by syntax tree, so that every version of Python makes the same program.
-    """
-    texts = [Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in LIBRARY]
-    text = re.sub(r"^from agent0es\S+ import (?:\([^)]*\)|.*)\n", "", "\n".join(texts), flags=re.MULTILINE)
-    text = re.sub(r'"""(?:.|\n)*?"""', '""', text)
-    text = re.sub(r"^(?: {4})+", lambda indent: " " * (len(indent[0]) // 4), text, flags=re.MULTILINE)
-    return re.sub(r"\n\n+", "\n", text)
+        return needs_program(POLYNOMIALS, given=given, true=true, form=settings["form"])
+    return needs_program(ALGEBRA, given=given, true=true, raw=raw, settings=dict(settings))
 
 
 def _told(
