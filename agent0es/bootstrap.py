@@ -249,7 +249,7 @@ async def open_ports(
 
     Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
     """
-    from agent0es.configuration_secrets import text_with_secrets, with_secrets
+    from agent0es.configuration.secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
