@@ -15,10 +15,10 @@ from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
 from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
+from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.evaluation.suite import HeldOut, count_by_split
-from agent0es.handlers.evaluate import splits_of
 from agent0es.log import Recorded
 
 QUIET_SECONDS = 2.0

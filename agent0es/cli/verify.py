@@ -16,8 +16,8 @@ from agent0es.cli.output import json_line, json_option, printable, write_lines
 from agent0es.files import read_text
 
 if TYPE_CHECKING:
+    from agent0es.decisions.verify import Call
     from agent0es.domain.task import Submission, Task, Verification
-    from agent0es.handlers.verify import Call
     from agent0es.taskdomains import TaskDomain
 
 WRONG, UNDECIDED = 1, 3
@@ -88,7 +88,7 @@ def verify_command(
 
 async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
     """Judge them side by side, print the verdicts in order, and return the exit code."""
-    from agent0es.handlers.verify import judged
+    from agent0es.decisions.verify import judged
 
     verdicts = set()
     async with _tools() as call:

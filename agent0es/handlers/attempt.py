@@ -8,22 +8,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from agent0es.agents.confidence import MAX_TOKENS, reflection, stated
+from agent0es.agents.confidence import MAX_TOKENS, reflection
 from agent0es.agents.student import STOP, Transcript, opening
 from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
+from agent0es.decisions.attempt import called, model_called, reflected, refusal, requested_under
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
-from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.errors import TransientError
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.retry import described
 from agent0es.log import History, NewEvent
-from agent0es.models.base import Completion, GenerationRequest
+from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, Rates, policy_of
+from agent0es.tools.policy import Policy, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,79 +205,12 @@ async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> 
     return [NewEvent(stream, called, measured), NewEvent(stream, reflected(problem.attempt, called, question))]
 
 
-def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Reflected:
-    """The event of the student's reply to a question. Pure, and from the log alone."""
-    confidence = stated(question, called.text, called.mean_logprob)
-    return ev.Reflected(
-        attempt=attempt,
-        task=called.task,
-        question=question,
-        confidence=None if confidence is None else round(confidence, 4),
-    )
-
-
-def model_called(
-    request: GenerationRequest,
-    completion: Completion,
-    prompt: tuple[str, ...],
-    *,
-    role: ev.Role,
-    task: int | None,
-    attempt: str | None,
-    model: str,
-    adapter: str | None,
-    question: Question | None = None,
-) -> ev.ModelCalled:
-    """The event of one generation."""
-    written = len(completion.token_ids)
-    return ev.ModelCalled(
-        role=role,
-        task=task,
-        attempt=attempt,
-        model=model,
-        adapter=adapter,
-        prompt=prompt,
-        text=completion.text,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=written,
-        finish_reason=completion.finish_reason,
-        temperature=request.temperature,
-        seed=request.seed,
-        mean_logprob=round(sum(completion.logprobs) / written, 4) if written else 0.0,
-        question=question,
-    )
-
-
 def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
     policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
     return requested_under(policy, ports.tier, call, attempt, needed, purpose)
-
-
-def requested_under(
-    policy: Policy,
-    tier: str | None,
-    call: str,
-    attempt: str,
-    needed: NeedsCall,
-    purpose: ev.ToolPurpose,
-) -> ev.ToolRequested:
-    """A request under a policy. Pure."""
-    return ev.ToolRequested(
-        call=call,
-        attempt=attempt,
-        tool=policy.tool,
-        input=needed.input,
-        program=needed.program,
-        purpose=purpose,
-        timeout_seconds=policy.limits.timeout_seconds,
-        memory_limit_mb=policy.limits.memory_limit_mb,
-        policy_sha256=policy.sha256,
-        tier=tier,
-        files_sha256=files_sha256(needed.files),
-    )
 
 
 async def call_tool(
@@ -298,7 +231,7 @@ async def call_tool(
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":
-        why = refusal(settings, policy, made, ports.rates)
+        why = refusal(settings, policy, made) or _rate(ports, settings, policy)
     if why is not None:
         result = refused(*why)
     elif requested.program is not None:
@@ -319,34 +252,7 @@ async def call_tool(
     return result, NewEvent(stream, called(requested, result, files), measured)
 
 
-def refusal(settings: ToolsSettings, policy: Policy, made: int, rates: Rates) -> tuple[str, str] | None:
-    """Why the student may not make this call: (line to read, word for the audit); None where it may."""
-    enabled = settings.enabled or ()
-    if policy.tool not in enabled:
-        return f"Unknown tool {policy.tool!r}; there are: {', '.join(enabled)}", f"tool {policy.tool}"
-    if policy.calls_per_attempt is not None and made >= policy.calls_per_attempt:
-        return f"RateError: {policy.tool} may be called {policy.calls_per_attempt} times an attempt", "rate"
-    if (why := rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)) is not None:
-        return why, "rate"
-    return None
-
-
-def called(requested: ev.ToolRequested, result: ToolResult, files: Mapping[str, str]) -> ev.ToolCalled:
-    """The event of a call that has ended. Pure. `files` is the working directory before it."""
-    deleted = () if result.files is None else tuple(sorted(files.keys() - result.files.keys()))
-    return ev.ToolCalled(
-        call=requested.call,
-        attempt=requested.attempt,
-        tool=requested.tool,
-        status=result.status,
-        output=result.output,
-        exit_code=result.exit_code,
-        tier=result.tier,
-        denied=result.denied,
-        stdout=result.stdout,
-        stdout_sha256=result.stdout_sha256,
-        stderr=result.stderr,
-        stderr_sha256=result.stderr_sha256,
-        written=tuple(FileWritten(path=f.path, bytes=f.bytes, sha256=f.sha256, text=f.text) for f in result.written),
-        deleted=deleted,
-    )
+def _rate(ports: Ports, settings: ToolsSettings, policy: Policy) -> tuple[str, str] | None:
+    """Why the student may not make this call now: (line to read, word for the audit); None where it may."""
+    why = ports.rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)
+    return None if why is None else (why, "rate")

@@ -6,12 +6,11 @@ was built for another reason, without what has been retracted, is trained on in 
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from agent0es.agents import student, teacher
-from agent0es.agents.prompt import two_parts
 from agent0es.crash_points import reach
+from agent0es.decisions.train import built, dataset_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
@@ -20,18 +19,7 @@ from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
-from agent0es.models.base import ChatTemplate
-from agent0es.projections.datasets import (
-    Dataset,
-    Example,
-    build,
-    choose,
-    dataset_file,
-    events_of_dataset,
-    student_examples,
-    teacher_examples,
-)
-from agent0es.taskdomains import Domains
+from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -158,39 +146,6 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     _write(dataset_file(ports.store, ports.run, adapter), dataset)
     reach("dataset.written")
     return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
-
-
-def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset) -> ev.DatasetBuilt:
-    """The event of a dataset. Pure."""
-    return ev.DatasetBuilt(
-        adapter=adapter,
-        role=role,
-        iteration=iteration,
-        examples=len(dataset.examples),
-        sha256=dataset.sha256,
-        per_family=dataset.per_family,
-        sources=tuple(example.source for example in dataset.examples),
-    )
-
-
-def dataset_of(
-    role: ev.Role,
-    recorded: Iterable[Recorded],
-    template: ChatTemplate,
-    domains: Domains,
-    per_family: int,
-    seed: int,
-) -> Dataset:
-    """What a role learns from the events of a dataset (`events_of_dataset`). Pure."""
-
-    def prompt(example: Example) -> str:
-        domain = domains[example.domain]
-        if role == "student":
-            return "".join(student.opening(template, domain.system, (), example.request))
-        return "".join(two_parts(template, teacher.zero_shot(domain), example.request))
-
-    examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
-    return build(choose(examples, per_family, seed), prompt, template.end_of_turn)
 
 
 def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:

@@ -7,11 +7,11 @@ from agent0es.agents.confidence import reflection
 from agent0es.agents.react import Action
 from agent0es.agents.student import Transcript
 from agent0es.configuration import ToolsSettings
+from agent0es.decisions.attempt import reflected, requested_under
 from agent0es.domain import events as ev
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question
 from agent0es.domain.workdir import changed, files_sha256
-from agent0es.handlers.attempt import reflected, requested_under
 from agent0es.models.base import ChatTemplate, Completion
 from agent0es.projections.datasets import OPENING_PARTS
 from agent0es.taskdomains.base import NeedsCall

@@ -13,16 +13,15 @@ from typing import NoReturn
 from uuid import UUID
 
 from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
+from agent0es.decisions import evaluate, evaluate_teacher, promote, propose, reward, schedule, train, verify
+from agent0es.decisions.freeform import read_freeform
 from agent0es.domain import events as ev
 from agent0es.domain.events import Role
-from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission, Task
 from agent0es.evaluation.suite import suite
-from agent0es.handlers import evaluate, evaluate_teacher, propose, reward, schedule, train, verify
-from agent0es.handlers.freeform import read_freeform
 from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls, tail
 from agent0es.history.novelties import Novelties
 from agent0es.log import EventLog, History, Recorded
@@ -250,14 +249,14 @@ class _Check:
         """Compute what schedule, reward and promote make of an event, unless the past before a fork has done so."""
         decided: dict[str, list[ev.Event]] = {}
         event, state, configuration = recorded.event, self._state, self._configuration
-        if type(event) in schedule.Schedule.causes and recorded.run == self._run:
+        if type(event) in schedule.CAUSES and recorded.run == self._run:
             decided["schedule"] = schedule.decide(event, state, configuration, self._families)
         if isinstance(event, ev.Verified):
             task = state.in_flight.get(event.task or 0)
             if task is not None and task.verified and ("reward", recorded.position) not in self._settled:
                 decided["reward"] = reward.decide(task, self._rules.rewards, configuration.rewards.weights)
         if isinstance(event, ev.AdapterEvaluated) and ("promote", recorded.position) not in self._settled:
-            decided["promote"] = [gate(event, state.rival(event.role), configuration.evaluation.margin)]
+            decided["promote"] = [promote.decide(event, state, configuration.evaluation.margin)]
         for handler, events in decided.items():
             if events:
                 self._expected[recorded.meta.event_id, handler] = deque(events)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.configuration import Configuration, changed_configuration
+from agent0es.decisions import reward
 from agent0es.domain import events as ev
 from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
-from agent0es.handlers import reward
 from agent0es.history.comparison import flat
 from agent0es.log import History
 from agent0es.projections.datasets import Example, choose, events_of_dataset, student_examples, teacher_examples

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from agent0es.decisions.verify import judged
 from agent0es.domain.program import Program
 from agent0es.domain.task import Submission, Verification
-from agent0es.handlers.verify import judged
 from agent0es.sandbox import TierName, open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain

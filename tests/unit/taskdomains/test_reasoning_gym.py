@@ -27,10 +27,10 @@ import sympy
 
 from agent0es.bootstrap import configuration_of, drive, load_rewards
 from agent0es.configuration import CurriculumSettings
+from agent0es.decisions.propose import novelty_of
 from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
 from agent0es.errors import ConfigurationError
-from agent0es.handlers.propose import novelty_of
 from agent0es.history.verification import Rules, verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.base import Weights

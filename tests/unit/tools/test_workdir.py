@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent0es.decisions.attempt import called
 from agent0es.domain import events as ev
 from agent0es.domain.workdir import changed, changes, files_sha256, own_call
-from agent0es.handlers.attempt import called
 from agent0es.tools import ToolLimits, workdir
 from agent0es.tools.python import PythonTool
 from tests.unit.tools.sandboxes import Told, call

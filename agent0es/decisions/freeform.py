@@ -3,10 +3,10 @@ verifier takes its answer and no other."""
 
 import json
 
+from agent0es.decisions.verify import Call, judged
 from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
 from agent0es.domain.text import storable
-from agent0es.handlers.verify import Call, judged
 from agent0es.taskdomains.base import Draft, Freeform, TaskDomain
 
 Refusal = tuple[str, str]
@@ -14,7 +14,7 @@ Refusal = tuple[str, str]
 
 
 async def read_freeform(domain: TaskDomain, requested: ev.TaskRequested, text: str, call: Call) -> Task | Refusal:
-    """The task that the teacher described, or why there is none. Pure but for `call`."""
+    """The task that the teacher described, or why there is none."""
     freeform = domain.freeform
     assert freeform is not None, "the schedule asks only for what the domain has"
     draft = read_draft(freeform, text)
@@ -41,7 +41,7 @@ async def read_freeform(domain: TaskDomain, requested: ev.TaskRequested, text: s
 
 
 def read_draft(freeform: Freeform, text: str) -> Draft | Refusal:
-    """The draft in the teacher's words. Pure."""
+    """The draft in the teacher's words."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):

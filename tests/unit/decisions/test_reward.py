@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from agent0es.bootstrap import configuration_of, drive, load_rewards
+from agent0es.decisions.reward import decide
 from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, TaskState
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.errors import ConfigurationError, RewardError
 from agent0es.handlers.dispatcher import HandlerError
-from agent0es.handlers.reward import decide
 from agent0es.log import EventLog
 from tests.support import world
 

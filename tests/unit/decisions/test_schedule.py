@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from agent0es.configuration import Configuration, load_configuration
+from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
 from agent0es.domain.run import AdapterState, RunState, evolve
-from agent0es.handlers.schedule import decide
 
 FAMILIES = {"math": ["add", "gcd", "reverse", "percent"]}
 
