@@ -178,7 +178,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools
@@ -322,6 +322,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
         }
         weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}

@@ -1,7 +1,8 @@
 """What task domains share: `FamilyDomain`, a domain that is its families and a way to judge their answers."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from copy import copy
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -42,13 +43,12 @@ class FamilyDomain:
     def __init__(self) -> None:
         self._families: dict[str, Family] = {family.name: family for family in self.own}
 
-    def with_families(self, more: Iterable[Family]) -> Self:
-        """This domain with families of others after its own. Raises ConfigurationError where two have one name."""
-        extended = type(self)()
-        for family in more:
-            if family.name in extended._families:
-                raise ConfigurationError(f"the domain {self.name} has two families that are called {family.name!r}")
-            extended._families[family.name] = family
+    def with_family(self, family: Family) -> Self:
+        """This domain with a family more, after its own. Raises ConfigurationError where its name is taken."""
+        if family.name in self._families:
+            raise ConfigurationError(f"the domain {self.name} has a family {family.name!r} of its own")
+        extended = copy(self)
+        extended._families = {**self._families, family.name: family}
         return extended
 
     def families(self, split: Split) -> Sequence[Family]:
