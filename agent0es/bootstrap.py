@@ -59,7 +59,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools

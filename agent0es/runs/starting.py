@@ -41,6 +41,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
         }
         weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
