@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.errors import ConfigurationError
+from agent0es.errors import ConfigurationError, NotInstalled
 from agent0es.taskdomains.base import Demonstration, Split
 from agent0es.taskdomains.freeform import Freeform
 from agent0es.taskdomains.moving import move
@@ -49,9 +49,9 @@ class ReasoningGymDomain:
     calls_per_attempt = 1
 
     def __init__(self) -> None:
-        """Raises ConfigurationError where the library is not installed."""
+        """Raises NotInstalled where the library is not."""
         if find_spec("reasoning_gym") is None:
-            raise ConfigurationError(INSTALL)
+            raise NotInstalled(INSTALL)
         self.system = _prompt("system")
         self.teacher_system = _prompt("teacher")
         self.freeform: Freeform | None = None  # its tasks are the library's
