@@ -177,13 +177,14 @@ def load_plugin(group: plugins.Group, name: str) -> None:
     """Import a plug-in and look at it as a run would, without a model or a sandbox. Raises ConfigurationError in one
     line where it can't be used, NotInstalled where only an extra is missing."""
     from agent0es.models.factory import backend_class
-    from agent0es.taskdomains import load_task_domain
+    from agent0es.taskdomains import load_family, load_task_domain
     from agent0es.tools.registry import tool_classes
 
     load: Mapping[plugins.Group, Callable[[str], object]] = {
         plugins.MODELS: backend_class,
         plugins.TOOLS: lambda name: tool_classes([name]),
         plugins.TASK_DOMAINS: load_task_domain,
+        plugins.FAMILIES: load_family,
         plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
     }
     load[group](name)
@@ -195,7 +196,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools
@@ -339,6 +340,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
         }
         weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}

@@ -12,17 +12,19 @@ from typing import Any, Literal
 from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 
-Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.rewards"]
+Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.families", "agent0es.rewards"]
 
 MODELS: Group = "agent0es.models"
 TOOLS: Group = "agent0es.tools"
 TASK_DOMAINS: Group = "agent0es.task_domains"
+FAMILIES: Group = "agent0es.families"
 REWARDS: Group = "agent0es.rewards"
 
 KINDS: Mapping[Group, str] = {
     MODELS: "model backend",
     TOOLS: "tool",
     TASK_DOMAINS: "task domain",
+    FAMILIES: "task family",
     REWARDS: "reward component",
 }
 """Group to what a user calls one of its members."""
@@ -81,13 +83,32 @@ def make(
     line, as `load` does.
     """
     kind = load(group, name, available)
+    return _sound(group, name, lambda: kind(*arguments), "made", fault, available)
+
+
+def value(
+    group: Group, name: str, *, fault: Callable[[Any], str | None], available: Iterable[EntryPoint] | None = None
+) -> Any:
+    """What a package registers under this name, as it is; in all else like `make`."""
+    found = load(group, name, available)
+    return _sound(group, name, lambda: found, "used", fault, available)
+
+
+def _sound(
+    group: Group,
+    name: str,
+    make_it: Callable[[], Any],
+    done: str,
+    fault: Callable[[Any], str | None],
+    available: Iterable[EntryPoint] | None,
+) -> Any:
     try:
-        made = kind(*arguments)
+        made = make_it()
         reason = fault(made)
     except ConfigurationError:  # which says it
         raise
-    except Exception as error:  # as above
-        raise broken(group, name, f"can't be made: {_reason(error)}", available) from error
+    except Exception as error:  # a stranger's code may raise anything
+        raise broken(group, name, f"can't be {done}: {_reason(error)}", available) from error
     if reason is not None:
         raise broken(group, name, reason, available)
     return made

@@ -18,7 +18,7 @@ from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog
 from agent0es.models.factory import create_backend
-from agent0es.taskdomains import load_task_domain, load_task_domains
+from agent0es.taskdomains import load_family, load_task_domain, load_task_domains
 from agent0es.tools import load_tools
 from tests.support import world
 from tests.support.commands import invoke
@@ -61,6 +61,7 @@ class untyped(good):
     name = "untyped"
     def families(self, split): return ["a family"]
 
+tenfold = dataclasses.replace(MathDomain().family("product"), name="tenfold", domain="good")
 number = 7
 def backend(): pass
 def halves(inputs): return 0.5
@@ -79,6 +80,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parts = {
         "agent0es.task_domains": {name: name for name in DOMAINS},
         "agent0es.rewards": {"halves": "halves", "number": "number"},
+        "agent0es.families": {"tenfold": "tenfold"},
         "agent0es.models": {"number": "backend"},
         "agent0es.tools": {"mute": "mute"},
     }
@@ -91,6 +93,7 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "task domain": load_task_domain,
     "tool": lambda name: load_tools([name], None),  # type: ignore[arg-type]
     "model backend": lambda name: create_backend(name, "x"),
+    "task family": load_family,
     "reward component": lambda name: load_rewards({name: 1.0}),
 }
 
@@ -237,7 +240,12 @@ def rows_of(result: Result, *keys: str) -> dict[Any, dict[str, Any]]:
 def test_the_log_says_which_packages_a_run_used_and_verifying_names_one_that_is_gone(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = ["curriculum.domains=[good, math]", "rewards.weights={halves: 1}", "tools.enabled=[math]"]
+    settings = [
+        "curriculum.domains=[good, math]",
+        "curriculum.families=[tenfold]",
+        "rewards.weights={halves: 1}",
+        "tools.enabled=[math]",
+    ]
     scripted = [f"models.{role}.name=tests.support.world:respond" for role in ("teacher", "student")]
     configuration = load_configuration(overrides=[*world.SETTINGS, *settings, *scripted], environment={})
     with open_store(package / "store", create=True) as log:
@@ -252,6 +260,7 @@ def test_the_log_says_which_packages_a_run_used_and_verifying_names_one_that_is_
             "agent0es.tools:tests": own,
             "agent0es.task_domains:good": "mine 1.2",
             "agent0es.task_domains:math": own,
+            "agent0es.families:tenfold": "mine 1.2",
             "agent0es.rewards:halves": "mine 1.2",
         }
         assert not plugins.gone(event.plugins)
@@ -259,4 +268,5 @@ def test_the_log_says_which_packages_a_run_used_and_verifying_names_one_that_is_
         assert parse_configuration(event.configuration, "run").curriculum.domains == ("good", "math")
         with pytest.raises(ConfigurationError) as raised:
             asyncio.run(verify_run(log, "run", with_novelty=False))
-    assert "the task domain 'good' of mine 1.2 and the reward component 'halves' of mine 1.2" in str(raised.value)
+    for said in ("task domain 'good'", "task family 'tenfold'", "reward component 'halves'"):
+        assert f"the {said} of mine 1.2" in str(raised.value)
