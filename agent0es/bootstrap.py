@@ -53,6 +53,23 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     return components
 
 
+def load_plugin(group: plugins.Group, name: str) -> None:
+    """Import a plug-in and look at it as a run would, without a model or a sandbox. Raises ConfigurationError in one
+    line where it can't be used, NotInstalled where only an extra is missing."""
+    from agent0es.models.factory import backend_class
+    from agent0es.taskdomains import load_family, load_task_domain
+    from agent0es.tools.registry import tool_classes
+
+    load: Mapping[plugins.Group, Callable[[str], object]] = {
+        plugins.MODELS: backend_class,
+        plugins.TOOLS: lambda name: tool_classes([name]),
+        plugins.TASK_DOMAINS: load_task_domain,
+        plugins.FAMILIES: load_family,
+        plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
+    }
+    load[group](name)
+
+
 def practised_domains(configuration: "Configuration") -> "Domains":
     """A run's task domains; with `tools.describe` the student is told of the tools. Raises ConfigurationError."""
     from agent0es.agents.student import with_tools
