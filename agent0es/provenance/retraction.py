@@ -6,9 +6,10 @@ from itertools import count
 from typing import NamedTuple
 
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapter
 from agent0es.domain.names import BASELINE, LONGEST_NAME, is_adapter_name, rebuilt_name
 from agent0es.domain.retraction import covers
-from agent0es.domain.run import AdapterState, RunState
+from agent0es.domain.run import RunState
 from agent0es.errors import RetractionError, UnknownName
 from agent0es.log import Recorded
 
@@ -95,7 +96,7 @@ def _has_to_be_rebuilt(state: RunState, name: str) -> bool:
     """Whether an adapter was trained on what is retracted and there is no clean one of its role and iteration."""
     adapter = state.adapters[name]
 
-    def replaces(other: AdapterState) -> bool:
+    def replaces(other: Adapter) -> bool:
         same = (other.role, other.iteration) == (adapter.role, adapter.iteration)
         return same and other.trained is not None and not other.tainted
 

@@ -11,13 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent0es import plugins
-from agent0es.bootstrap import check, load_rewards, open_store, start_run, verify_run
+from agent0es.bootstrap import load_rewards, open_store
 from agent0es.cli.main import cli
 from agent0es.configuration import load_configuration, parse_configuration
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog
 from agent0es.models.factory import create_backend
+from agent0es.runs.starting import check, start_run
+from agent0es.runs.verifying import verify_run
 from agent0es.taskdomains import load_family, load_task_domain, load_task_domains
 from agent0es.tools import load_tools
 from tests.support import world

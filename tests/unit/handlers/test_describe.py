@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from agent0es.agents.student import opening, with_tools
-from agent0es.bootstrap import configuration_of, drive, practised_domains
+from agent0es.bootstrap import practised_domains
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.tools.math import MathTool
 from agent0es.tools.plan import PlanTool
 from agent0es.tools.python import PythonTool
