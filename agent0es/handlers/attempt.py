@@ -14,6 +14,7 @@ from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
 from agent0es.decisions.attempt import called, model_called, reflected, refusal, requested_under
 from agent0es.domain import events as ev
+from agent0es.domain.names import CallName, again
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
 from agent0es.errors import TransientError
@@ -109,11 +110,11 @@ async def take_up(
         if not known:
             return name
         retry += 1
-        again = f"{plain}.{retry}"
+        next_name = again(plain, retry)
         if ev.AttemptAbandoned not in known:
-            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again, reason=reason)
+            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=next_name, reason=reason)
             await record([NewEvent(ports.stream("attempt", name), abandoned)])
-        name = again
+        name = next_name
 
 
 async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
@@ -166,7 +167,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
                     pending = await ask(question, problem, transcript.said, ports)
             return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
-        call = f"{problem.attempt}#{transcript.calls + 1}"
+        call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
         requested = tool_requested(
             ports, problem.domain, call, problem.attempt, NeedsCall(action.tool, action.input, files), "solution"
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agent0es.configuration import Configuration, ModelSettings, ToolsSettings
 from agent0es.domain.events import Event, Role
+from agent0es.domain.names import stream
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
 from agent0es.handlers.retry import Retries
@@ -60,7 +61,7 @@ class Ports:
 
     def stream(self, kind: str, name: str | int = "") -> str:
         """Name of a stream of this run, e.g. `task/<run>/12`, `run/<run>`."""
-        return f"{kind}/{self.run}/{name}" if name != "" else f"{kind}/{self.run}"
+        return stream(kind, self.run, name)
 
 
 class Record(Protocol):

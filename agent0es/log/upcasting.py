@@ -6,6 +6,7 @@ included. It stays for ever, and so does the golden file of the version that it 
 
 import ast
 import json
+import re
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -31,6 +32,16 @@ def _configured_2(old: dict[str, Any]) -> dict[str, Any]:
 
 def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
+
+
+_NOT_NOVEL = re.compile(r"novelty (\S+) under (\S+)")
+
+
+def _proposal_rejected_2(old: dict[str, Any]) -> dict[str, Any]:
+    """The novelty stood in the sentence `detail`."""
+    found = _NOT_NOVEL.fullmatch(old["detail"]) if old["reason"] == "not_novel" else None
+    novelty, bar = (float(found[1]), float(found[2])) if found else (None, None)
+    return {**old, "version": 3, "novelty": novelty, "novelty_bar": bar}
 
 
 def _verified_1(old: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +97,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
+    ("ProposalRejected", 2): _proposal_rejected_2,
     ("ModelCalled", 1): lambda old: {**old, "version": 2, "question": None},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,

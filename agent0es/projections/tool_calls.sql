@@ -72,7 +72,7 @@ FROM (
 
 CREATE VIEW tool_calls AS
 SELECT
-    run, r.attempt, call, try_cast(split_part(r.attempt, '/', 1) AS INTEGER) AS task, r.tool, r.input, r.program, r.purpose,
+    run, r.attempt, call, facts.task_of(r.attempt) AS task, r.tool, r.input, r.program, r.purpose,
     coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, coalesce(c.tier, r.tier) AS tier,
     coalesce(c.denied, []) AS denied, c.stdout, c.stdout_sha256, c.stderr, c.stderr_sha256,
     coalesce(c.written, []) AS written, coalesce(c.deleted, []) AS deleted, c.seconds, c.cpu_seconds,

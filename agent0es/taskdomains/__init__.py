@@ -13,10 +13,39 @@ from typing import Any, get_args
 from agent0es import plugins
 from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, Split, TaskDomain
+from agent0es.taskdomains.base import (
+    FEWEST_PRACTISED,
+    Choice,
+    Day,
+    Family,
+    Int,
+    IntList,
+    NeedsCall,
+    Phrase,
+    Split,
+    TaskDomain,
+)
 from agent0es.taskdomains.family import FamilyDomain
+from agent0es.taskdomains.judging import judge_value, value_key
 
-__all__ = ["Domains", "TaskDomain", "load_family", "load_task_domain", "load_task_domains", "practised_families"]
+__all__ = [
+    "Choice",
+    "Day",
+    "Domains",
+    "Family",
+    "FamilyDomain",
+    "Int",
+    "IntList",
+    "NeedsCall",
+    "Phrase",
+    "TaskDomain",
+    "judge_value",
+    "load_family",
+    "load_task_domain",
+    "load_task_domains",
+    "practised_families",
+    "value_key",
+]
 
 Domains = Mapping[str, TaskDomain]
 """The task domains of a run by name, in the order of its configuration. No two have a family of the same name."""

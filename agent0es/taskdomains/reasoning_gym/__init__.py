@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.errors import ConfigurationError
+from agent0es.errors import NotInstalled
 from agent0es.taskdomains.family import FamilyDomain, prompt
 from agent0es.taskdomains.reasoning_gym import verifier
 from agent0es.taskdomains.reasoning_gym.families import FAMILIES
@@ -42,9 +42,9 @@ class ReasoningGymDomain(FamilyDomain):
     mixture_seed = 2027
 
     def __init__(self) -> None:
-        """Raises ConfigurationError where the library is not installed."""
+        """Raises NotInstalled where the library is not."""
         if find_spec("reasoning_gym") is None:
-            raise ConfigurationError(INSTALL)
+            raise NotInstalled(INSTALL)
         super().__init__()
 
     def judge(self, submission: Submission, task: Task) -> Verification:

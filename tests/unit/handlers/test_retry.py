@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
@@ -21,6 +20,8 @@ from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from tests.support import world
 from tests.support.crashes import decided

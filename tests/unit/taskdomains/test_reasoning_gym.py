@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import sympy
 
-from agent0es.bootstrap import configuration_of, drive, load_rewards
+from agent0es.bootstrap import load_rewards
 from agent0es.configuration import CurriculumSettings
 from agent0es.decisions.propose import novelty_of
 from agent0es.domain import events as ev
@@ -37,6 +37,8 @@ from agent0es.models.base import Weights
 from agent0es.models.embedder import Embedder
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.taskdomains.base import Split
 from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.logic import LogicDomain
