@@ -16,9 +16,10 @@ from typing import Any
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall, needs_program
 from agent0es.taskdomains.judging import LONGEST, compared, judged, key, short, unread
+from agent0es.taskdomains.math.comparison import compare
 from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.notation import clean, plain, safe_latex
-from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, REALS, Shape, compare, shape
+from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, REALS, Shape, shape
 from agent0es.taskdomains.math.texts import BASED, same_text, tight
 from agent0es.taskdomains.math.units import UNITS, Quantity, read_quantity, same_quantity
 from agent0es.taskdomains.numbers import read_number, value_of
