@@ -25,6 +25,7 @@ class Tasks:
     """What is asked of each family, and of how its domain judges."""
 
     name: str
+    tasks_at_each_difficulty: int = 4
 
     def domain(self) -> TaskDomain:
         """The domain that judges."""
@@ -59,7 +60,7 @@ class Tasks:
             assert len(references) > 1, f"{family.name}: the answer is always {references}"
 
     def test_no_answer_and_nonsense_are_never_right(self) -> None:
-        tasks = list(self.tasks())[:: len(DIFFICULTIES)]
+        tasks = list({task.family: task for task in self.tasks()}.values())
         asked = [(task, answer) for task in tasks for answer in (None, *HOSTILE) if answer != task.reference]
         for (task, answer), found in zip(asked, self.verdicts(asked), strict=True):
             assert found.correct is not True, (task.family, answer and answer[:40])
@@ -81,10 +82,10 @@ class Tasks:
         assert wrong == {task.family for task in tasks}, "whatever is answered there is right"
 
     def tasks(self) -> Iterator[Task]:
-        """A task of each family and difficulty."""
+        """Tasks of each family, of rising difficulty."""
         for family in self.families():
             rng = random.Random(family.name)
-            for number, difficulty in enumerate(DIFFICULTIES):
+            for number, difficulty in enumerate(sorted(DIFFICULTIES * self.tasks_at_each_difficulty)):
                 yield family.task(family.sample(rng, difficulty), number % len(family.wordings), difficulty)
 
     def printed(self, tasks: Sequence[Task]) -> list[str]:

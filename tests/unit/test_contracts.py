@@ -22,6 +22,7 @@ class TestShell(ToolContract):
 
 class TestLogic(DomainContract):
     name = "logic"
+    tasks_at_each_difficulty = 1  # tests/unit/taskdomains has more
 
 
 @pytest.mark.parametrize("component", ["uncertainty", "tool_use", "novelty", "correctness"])
