@@ -25,7 +25,7 @@ class Tasks:
     """What is asked of each family, and of how its domain judges."""
 
     name: str
-    tasks_at_each_difficulty: int = 4
+    tasks_at_each_difficulty: int = 3
 
     def domain(self) -> TaskDomain:
         """The domain that judges."""

@@ -131,7 +131,8 @@ def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
     command = next(line for block in blocks("console") for line in block.splitlines() if line.startswith("pytest "))
     assert pytest_in(folder, *command.split()[1:]).returncode == 0
     tests = (folder / "test_clockwork.py").read_text()
-    (folder / "test_wrong.py").write_text(tests.replace('"0:15"', '"1:15"'))
+    few = tests.replace('name = "clock_times"', 'name = "clock_times"; tasks_at_each_difficulty = 1')
+    (folder / "test_wrong.py").write_text(few.replace('"0:15"', '"1:15"'))
     broken = {
         "reward.py": ("return inputs.score", "return 2 * inputs.score"),
         "family.py": ("min(map(int, str(n)))", "int(str(n)[0])"),
