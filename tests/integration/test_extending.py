@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for text in [*blocks("toml"), *blocks("python"), *blocks("yaml")]:
         name = re.match(r"# (\S+)\n", text)
         assert name, text
-        path = folder / "site" / name[1] if name[1].endswith(".py") else folder / name[1]
+        path = folder / "site" / name[1] if "/" in name[1] else folder / name[1]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (folder / "site" / "clockwork" / "__init__.py").touch()
@@ -72,11 +72,21 @@ def agent0es(folder: Path, *arguments: str, installed: bool = True) -> "subproce
         for role in ("TEACHER", "STUDENT")
         for key, value in (("BACKEND", "scripted"), ("NAME", "stand_in:respond"))
     }
-    path = [str(folder / "site"), str(ROOT)] if installed else [str(ROOT)]
+    path = [folder / "site", ROOT] if installed else [ROOT]
+    return python(folder, path, "agent0es", *arguments, AGENT0ES_TRAINING__MINIMUM_EXAMPLES="999", **models)
+
+
+def pytest_in(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return python(folder, [folder / "site"], "pytest", "-rf", "-p", "no:cacheprovider", *arguments)
+
+
+def python(
+    folder: Path, path: list[Path], module: str, *arguments: str, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "agent0es", *arguments],
+        [sys.executable, "-B", "-m", module, *arguments],
         cwd=folder,
-        env={**os.environ, **models, "PYTHONPATH": os.pathsep.join(path), "AGENT0ES_TRAINING__MINIMUM_EXAMPLES": "999"},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
         text=True,
         timeout=120,
@@ -114,6 +124,37 @@ def test_the_tool_works_in_the_sandbox(folder: Path) -> None:
     assert output(folder, *words).splitlines()[1:] == ["0:15"]  # after the status and the tier
     wrong = agent0es(folder, "tools", "run", "clock", "--code", "__import__('os')", "--json")
     assert (wrong.returncode, json.loads(wrong.stdout)["output"]) == (1, "ValueError: write it as 9:40 + 95")
+
+
+@needs_sandbox
+def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
+    command = next(line for block in blocks("console") for line in block.splitlines() if line.startswith("pytest "))
+    assert pytest_in(folder, *command.split()[1:]).returncode == 0
+    tests = (folder / "test_clockwork.py").read_text()
+    few = tests.replace('name = "clock_times"', 'name = "clock_times"; tasks_at_each_difficulty = 1')
+    (folder / "test_wrong.py").write_text(few.replace('"0:15"', '"1:15"'))
+    broken = {
+        "reward.py": ("return inputs.score", "return 2 * inputs.score"),
+        "family.py": ("min(map(int, str(n)))", "int(str(n)[0])"),
+        "domain.py": ("judge_value(plain(submission.answer)", "judge_value(task.reference"),
+    }
+    for name, (right, wrong) in broken.items():
+        path = folder / "site" / "clockwork" / name
+        text = path.read_text()
+        assert right in text
+        path.write_text(text.replace(right, wrong))
+        path.with_suffix(".right").write_text(text)
+    failed = set(re.findall(r"FAILED test_wrong.py::(\w+::\w+)", pytest_in(folder, "test_wrong.py").stdout))
+    for name in broken:
+        path = folder / "site" / "clockwork" / name
+        path.with_suffix(".right").replace(path)
+    assert failed == {
+        "TestClock::test_the_examples_hold_alone_and_one_after_the_other",
+        "TestThrift::test_it_gives_a_number_from_0_to_1_and_the_same_one_again",
+        "TestDigitSpread::test_the_reference_action_gives_a_right_answer",
+        "TestClockTimes::test_no_answer_and_nonsense_are_never_right",
+        "TestClockTimes::test_the_answers_to_other_tasks_of_the_family_are_not_all_right",
+    }
 
 
 @needs_sandbox
