@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from statistics import mean
 
 from agent0es.configuration import load_configuration
+from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Task
-from agent0es.handlers.schedule import decide
 
 WAYS = ("curriculum", "random difficulty", "fixed difficulty 0.3")
 HEIGHTS = "▁▂▃▄▅▆▇█"

@@ -37,7 +37,7 @@ def show_command(
     variable, the option, the run. Secrets are shown as ***.
     """
     from agent0es.configuration import loaded
-    from agent0es.configuration_reference import as_yaml
+    from agent0es.configuration.reference import as_yaml
     from agent0es.errors import ConfigurationError
 
     if run is None:
@@ -67,16 +67,18 @@ def schema_command() -> None:
 @config_group.command("reference")
 def reference_command() -> None:
     """Print docs/settings.md: every key, its default and meaning."""
-    from agent0es.configuration_reference import reference
+    from agent0es.configuration.reference import reference
 
     write_lines(reference().splitlines())
 
 
 def _of_run(store: Path, wanted: str) -> "tuple[str, Configuration]":
-    from agent0es.bootstrap import configuration_of, open_store, resolve_run
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.finding import find_run
+    from agent0es.runs.settings import configuration_of
 
     with open_store(store) as log:
-        run = resolve_run(log, wanted)
+        run = find_run(log, wanted)
         return run, configuration_of(log, run)
 
 

@@ -16,8 +16,8 @@ from agent0es.cli.output import json_line, json_option, printable, write_lines
 from agent0es.files import read_text
 
 if TYPE_CHECKING:
+    from agent0es.decisions.verify import Call
     from agent0es.domain.task import Submission, Task, Verification
-    from agent0es.handlers.verify import Call
     from agent0es.taskdomains import TaskDomain
 
 WRONG, UNDECIDED = 1, 3
@@ -88,7 +88,7 @@ def verify_command(
 
 async def _judge_all(questions: Sequence[Question], as_json: bool) -> int:
     """Judge them side by side, print the verdicts in order, and return the exit code."""
-    from agent0es.handlers.verify import judged
+    from agent0es.decisions.verify import judged
 
     verdicts = set()
     async with _tools() as call:
@@ -114,9 +114,9 @@ async def _tools() -> "AsyncIterator[Call]":
     from agent0es.domain import events as ev
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains.base import NeedsCall
-    from agent0es.tools import load_tools
+    from agent0es.tools import load_tools, run_program
     from agent0es.tools.base import Tool, ToolResult
-    from agent0es.tools.policy import for_verifier, policy_of
+    from agent0es.tools.policy import policy_of
 
     configuration = Configuration()
     opened: list[IsolatedSandbox] = []
@@ -125,7 +125,9 @@ async def _tools() -> "AsyncIterator[Call]":
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         if not opened:
             opened.append(sandbox_of(configuration))
-        policy = for_verifier(policy_of(configuration.tools, needed.tool, ""))
+        policy = policy_of(configuration.tools, needed.tool, "")
+        if needed.program is not None:
+            return await run_program(opened[0], needed.program, needed.input, policy.limits)
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
         return await tools[needed.tool].run(needed.input, policy.limits, needed.files)

@@ -8,23 +8,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from agent0es.agents.confidence import MAX_TOKENS, reflection, stated
+from agent0es.agents.confidence import MAX_TOKENS, reflection
 from agent0es.agents.student import STOP, Transcript, opening
 from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
+from agent0es.decisions.attempt import called, model_called, reflected, refusal, requested_under
 from agent0es.domain import events as ev
-from agent0es.domain.prompt import Prompt, Tokens
+from agent0es.domain.names import CallName, again
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
-from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.errors import TransientError
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.retry import described
 from agent0es.log import History, NewEvent
-from agent0es.models.base import Completion, GenerationRequest
+from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, Rates, for_verifier, policy_of
+from agent0es.tools.policy import Policy, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,11 @@ async def take_up(
         if not known:
             return name
         retry += 1
-        again = f"{plain}.{retry}"
+        next_name = again(plain, retry)
         if ev.AttemptAbandoned not in known:
-            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again, reason=reason)
+            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=next_name, reason=reason)
             await record([NewEvent(ports.stream("attempt", name), abandoned)])
-        name = again
+        name = next_name
 
 
 async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
@@ -159,7 +159,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
                     pending = await ask(question, problem, transcript.said, ports)
             return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
-        call = f"{problem.attempt}#{transcript.calls + 1}"
+        call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
         requested = tool_requested(
             ports, problem.domain, call, problem.attempt, NeedsCall(action.tool, action.input, files), "solution"
         )
@@ -197,86 +197,12 @@ async def ask(question: Question, problem: Problem, said: str, ports: Ports) -> 
     return [NewEvent(stream, called, measured), NewEvent(stream, reflected(problem.attempt, called, question))]
 
 
-def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Reflected:
-    """The event of the student's reply to a question. Pure, and from the log alone."""
-    confidence = stated(question, called.text, called.mean_logprob)
-    return ev.Reflected(
-        attempt=attempt,
-        task=called.task,
-        question=question,
-        confidence=None if confidence is None else round(confidence, 4),
-    )
-
-
-def model_called(
-    request: GenerationRequest,
-    completion: Completion,
-    prompt: Prompt,
-    *,
-    role: ev.Role,
-    task: int | None,
-    attempt: str | None,
-    question: Question | None = None,
-) -> ev.ModelCalled:
-    """The event of one generation. `prompt` is what the request asks, with who said what. Pure."""
-    ids, logprobs = completion.token_ids, completion.logprobs
-    return ev.ModelCalled(
-        role=role,
-        task=task,
-        attempt=attempt,
-        model=completion.model,
-        adapter=completion.adapter,
-        prompt=prompt,
-        text=completion.text,
-        thinking=completion.thinking,
-        tokens=None if ids is None and logprobs is None else Tokens(ids=ids, logprobs=logprobs),
-        prompt_tokens=completion.usage.prompt,
-        cached_tokens=completion.usage.cached,
-        completion_tokens=completion.usage.written,
-        finish_reason=completion.finish_reason,
-        temperature=request.temperature,
-        seed=request.seed,
-        mean_logprob=round(sum(logprobs) / len(logprobs), 4) if logprobs else None,
-        left_out=completion.left_out,
-        question=question,
-    )
-
-
 def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = _policy(ports, needed.tool, domain, purpose)
-    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
-
-
-def _policy(ports: Ports, tool: str, domain: str, purpose: ev.ToolPurpose) -> Policy:
-    policy = policy_of(ports.tools_settings(domain), tool, domain)
-    return for_verifier(policy) if purpose == "verification" else policy
-
-
-def requested_under(
-    policy: Policy,
-    tier: str | None,
-    call: str,
-    attempt: str,
-    text: str,
-    purpose: ev.ToolPurpose,
-    files: Mapping[str, str],
-) -> ev.ToolRequested:
-    """A request under a policy. Pure."""
-    return ev.ToolRequested(
-        call=call,
-        attempt=attempt,
-        tool=policy.tool,
-        input=text,
-        purpose=purpose,
-        timeout_seconds=policy.limits.timeout_seconds,
-        memory_limit_mb=policy.limits.memory_limit_mb,
-        policy_sha256=policy.sha256,
-        tier=tier,
-        files_sha256=files_sha256(files),
-    )
+    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed, purpose)
 
 
 async def call_tool(
@@ -293,13 +219,16 @@ async def call_tool(
     verifier.
     """
     settings = ports.tools_settings(domain)
-    policy = _policy(ports, requested.tool, domain, requested.purpose)
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":
-        why = refusal(settings, policy, made, ports.rates)
+        why = refusal(settings, policy, made) or _rate(ports, settings, policy)
     if why is not None:
         result = refused(*why)
+    elif requested.program is not None:
+        result = await ports.run_program(requested.program, requested.input, policy.limits)
+        reach("tool.ran")
     elif tool is None:
         result = refused(f"Unknown tool {requested.tool!r}", f"tool {requested.tool}")
     else:
@@ -315,34 +244,7 @@ async def call_tool(
     return result, NewEvent(stream, called(requested, result, files), measured)
 
 
-def refusal(settings: ToolsSettings, policy: Policy, made: int, rates: Rates) -> tuple[str, str] | None:
-    """Why the student may not make this call: (line to read, word for the audit); None where it may."""
-    enabled = settings.enabled or ()
-    if policy.tool not in enabled:
-        return f"Unknown tool {policy.tool!r}; there are: {', '.join(enabled)}", f"tool {policy.tool}"
-    if policy.calls_per_attempt is not None and made >= policy.calls_per_attempt:
-        return f"RateError: {policy.tool} may be called {policy.calls_per_attempt} times an attempt", "rate"
-    if (why := rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)) is not None:
-        return why, "rate"
-    return None
-
-
-def called(requested: ev.ToolRequested, result: ToolResult, files: Mapping[str, str]) -> ev.ToolCalled:
-    """The event of a call that has ended. Pure. `files` is the working directory before it."""
-    deleted = () if result.files is None else tuple(sorted(files.keys() - result.files.keys()))
-    return ev.ToolCalled(
-        call=requested.call,
-        attempt=requested.attempt,
-        tool=requested.tool,
-        status=result.status,
-        output=result.output,
-        exit_code=result.exit_code,
-        tier=result.tier,
-        denied=result.denied,
-        stdout=result.stdout,
-        stdout_sha256=result.stdout_sha256,
-        stderr=result.stderr,
-        stderr_sha256=result.stderr_sha256,
-        written=tuple(FileWritten(path=f.path, bytes=f.bytes, sha256=f.sha256, text=f.text) for f in result.written),
-        deleted=deleted,
-    )
+def _rate(ports: Ports, settings: ToolsSettings, policy: Policy) -> tuple[str, str] | None:
+    """Why the student may not make this call now: (line to read, word for the audit); None where it may."""
+    why = ports.rates.refusal(policy.tool, settings.calls_per_minute, policy.calls_per_minute)
+    return None if why is None else (why, "rate")

@@ -4,31 +4,23 @@ Arms and problems are as in `evaluate`; a problem is a request for one of three 
 """
 
 import asyncio
-import random
 from collections.abc import Sequence
 
 from agent0es.agents import teacher
 from agent0es.crash_points import reach
+from agent0es.decisions.attempt import model_called
+from agent0es.decisions.evaluate import adapter_arms, comparable, evaluated, known_outcomes
+from agent0es.decisions.evaluate_teacher import BASE_ARMS, FEW_SHOT, KIND, PROBES, arms_of, judged, probes, problems
 from agent0es.domain import events as ev
+from agent0es.domain.names import Examined
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Task, Verification
 from agent0es.errors import TransientError
-from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.evaluate import adapter_arms, comparable, evaluated, known_outcomes
-from agent0es.handlers.propose import read_task
 from agent0es.handlers.retry import described
 from agent0es.handlers.serving import serve
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
-from agent0es.taskdomains import Domains, practised_families
-from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
-
-PROBES = 48
-KIND = "eval-teacher"
-FEW_SHOT = "base-few-shot"
-BASE_ARMS = ("base-zero-shot", FEW_SHOT)
 
 
 class EvaluateTeacher:
@@ -66,7 +58,7 @@ class EvaluateTeacher:
 
     async def _answer(self, arm: str, number: int, record: Record) -> bool:
         """One proposal, retried when the model fails: until the model has answered, the log has nothing of it."""
-        name = f"{KIND}/{arm}/{number}"
+        name = str(Examined(KIND, arm, number))
 
         async def failed(retry: int, error: TransientError) -> None:
             retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
@@ -77,7 +69,7 @@ class EvaluateTeacher:
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""
         ports, settings, request = self._ports, self._ports.settings("teacher"), self._requests[number]
-        model, name = ports.models["teacher"], f"{KIND}/{arm}/{number}"
+        model, name = ports.models["teacher"], str(Examined(KIND, arm, number))
         adapter, domain = None if arm in BASE_ARMS else arm, ports.domains[request.domain]
         turns = teacher.few_shot(domain, ports.configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
         prompt = teacher.asking(turns, teacher.request_text(request.families))
@@ -90,53 +82,3 @@ class EvaluateTeacher:
         stream = ports.stream("attempt", name)
         await record([NewEvent(stream, called), NewEvent(stream, verified)])
         return verified.verification.correct is True
-
-
-def probes(domains: Domains, seed: int) -> list[ev.TaskRequested]:
-    """The requests that every arm of a run answers, of the domains in turn."""
-    families = practised_families(domains)
-    rng = random.Random(derive_seed(seed, "teacher probes"))
-    requests = []
-    for number in range(PROBES):
-        domain = list(families)[number % len(families)]
-        requests.append(
-            ev.TaskRequested(
-                task=number + 1,
-                iteration=1,
-                domain=domain,
-                source="families",
-                families={name: round(number / PROBES, 4) for name in rng.sample(families[domain], FEWEST_PRACTISED)},
-                novelty_bar=0.0,
-                seed=derive_seed(seed, "teacher probe", number),
-            )
-        )
-    return requests
-
-
-def arms_of(adapters: Sequence[str]) -> list[str]:
-    """Who answers when a teacher's adapter is evaluated: the baselines and the adapters."""
-    return [*BASE_ARMS, *adapters]
-
-
-def problems(requests: Sequence[ev.TaskRequested]) -> dict[int, str]:
-    """Number to family of what is asked."""
-    return {number: next(iter(request.families)) for number, request in enumerate(requests)}
-
-
-def judged(domain: TaskDomain, request: ev.TaskRequested, text: str, name: str) -> ev.Verified:
-    """Whether what a teacher wrote can be used. Pure."""
-    read = read_task(domain, request, text, 0)
-    usable = isinstance(read, Task)
-    return ev.Verified(
-        attempt=name,
-        task=None,
-        verification=Verification(
-            correct=usable,
-            score=float(usable),
-            confidence=1.0,
-            method="exact",
-            explanation=read.description if isinstance(read, Task) else read[1],
-        ),
-        second_instance=None,
-        majority_key=None,
-    )

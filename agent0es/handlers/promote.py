@@ -1,13 +1,12 @@
-"""promote: the gate. An adapter is promoted only when it beats the one in use on the held-out problems. Pure.
+"""promote: the gate. An adapter is promoted only when it beats the one in use on the held-out problems.
 
-A tainted adapter in use is not the one to beat: the one promoted before it is. After the decision, adapters that
-nobody will ask again are retired.
+After the decision, adapters that nobody will ask again are retired.
 """
 
 from collections.abc import Sequence
 
+from agent0es.decisions import promote
 from agent0es.domain import events as ev
-from agent0es.domain.promotion import gate
 from agent0es.domain.run import RunState, evolve
 from agent0es.handlers.base import Ports, Record
 from agent0es.handlers.serving import retire
@@ -27,6 +26,6 @@ class Promote:
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         evaluated = cause.event
         assert isinstance(evaluated, ev.AdapterEvaluated)
-        decision = gate(evaluated, state.rival(evaluated.role), self._ports.configuration.evaluation.margin)
+        decision = promote.decide(evaluated, state, self._ports.configuration.evaluation.margin)
         await retire(self._ports, evolve(state, decision), evaluated.role)
         return [NewEvent(self._ports.stream("run"), decision)]

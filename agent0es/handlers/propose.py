@@ -1,32 +1,27 @@
 """propose: the teacher model names a family and its parameters; the family computes the answer.
 
-Accepted when the parameters are in range at the wanted difficulty, the task was not asked before, and it is novel
-enough. The novelty index is a projection of the TaskProposed events before this one, held in memory.
+The novelty index is a projection of the TaskProposed events before this one, held in memory.
 """
 
 import asyncio
-import json
-import random
 from collections.abc import Sequence
 
 from agent0es.agents import teacher
-from agent0es.configuration import Configuration
+from agent0es.decisions import propose
+from agent0es.decisions.attempt import model_called
+from agent0es.decisions.freeform import Refusal, read_freeform
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import demonstrations_for, offer
+from agent0es.domain.curriculum import offer
+from agent0es.domain.names import Draft
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.evaluation.suite import suite
-from agent0es.handlers.attempt import model_called
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.freeform import Refusal, read_freeform
 from agent0es.handlers.verify import sandbox_call
 from agent0es.log import NewEvent, Recorded
 from agent0es.models.base import GenerationRequest
 from agent0es.projections.novelty import NoveltyIndex
-from agent0es.taskdomains.base import TaskDomain
-
-DUPLICATE: Refusal = ("duplicate", "the same family and parameters were asked before, or are held out")
 
 
 class Propose:
@@ -40,7 +35,7 @@ class Propose:
         self.concurrency = ports.configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
         held_out = suite(ports.domains, ports.configuration.evaluation, ports.configuration.seed)
-        self._asked = {identity(problem.task) for problem in held_out}
+        self._asked = {propose.identity(problem.task) for problem in held_out}
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._building = asyncio.Lock()
         seed = ports.configuration.seed
@@ -61,14 +56,14 @@ class Propose:
             if requested.source == "freeform":
                 await record(events)
                 events = []
-                call = sandbox_call(ports, domain.name, draft_name(requested.task, attempt), record)
+                call = sandbox_call(ports, domain.name, str(Draft(requested.task, attempt)), record)
                 read = await read_freeform(domain, requested, text, call)
             else:
-                read = read_task(domain, requested, text, attempt)
+                read = propose.read_task(domain, requested, text, attempt)
             refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
             if refusal is None:
                 return []
-            events.append(NewEvent(stream, rejected(requested, refusal, text, tries - attempt - 1)))
+            events.append(NewEvent(stream, propose.rejected(requested, refusal, text, tries - attempt - 1)))
             if attempt == tries - 1:
                 return events
             await record(events)
@@ -115,16 +110,16 @@ class Propose:
         ports = self._ports
         [vector] = await ports.embedder.embed([task.description])
         index = await self._novelty()
-        key = identity(task)
+        key = propose.identity(task)
         if key in self._asked:
-            return DUPLICATE
+            return propose.DUPLICATE
         nearest = index.nearest(vector)
-        novelty = novelty_of(nearest)
+        novelty = propose.novelty_of(nearest)
         if novelty < requested.novelty_bar:
-            return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
+            return propose.not_novel(novelty, requested)
         index.add(requested.task, vector)
         self._asked.add(key)
-        proposed = accepted(
+        proposed = propose.accepted(
             task, requested, state, ports.configuration, novelty, None if nearest is None else nearest[1]
         )
         await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
@@ -140,73 +135,6 @@ class Propose:
                     if isinstance(r.event, ev.TaskProposed)
                 ]
                 vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
-                self._asked.update(identity(event.proposal) for event in earlier)
+                self._asked.update(propose.identity(event.proposal) for event in earlier)
                 self._index = NoveltyIndex.rebuild([event.task for event in earlier], vectors)
         return self._index
-
-
-def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
-    """The task that the teacher described, or why there is none. Pure."""
-    proposal = teacher.read_proposal(text)
-    if isinstance(proposal, str):
-        return "unreadable", proposal
-    if proposal.family not in requested.families:
-        return "unknown_family", f"{proposal.family!r} was not offered"
-    family, difficulty = domain.family(proposal.family), requested.families[proposal.family]
-    wrong = family.check(proposal.parameters, difficulty)
-    if wrong is not None:
-        return "invalid_parameters", wrong
-    wording = random.Random(derive_seed(requested.seed, "wording", attempt)).randrange(len(family.wordings))
-    return family.task(proposal.parameters, wording, difficulty)
-
-
-def novelty_of(nearest: tuple[float, int] | None) -> float:
-    """1 − the similarity to the nearest earlier task, in [0, 1]; 1 when there is none."""
-    return 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
-
-
-def accepted(
-    task: Task,
-    requested: ev.TaskRequested,
-    state: RunState,
-    configuration: Configuration,
-    novelty: float,
-    nearest: int | None,
-) -> ev.TaskProposed:
-    """The event of a usable proposal. Pure."""
-    shown = configuration.curriculum.demonstrations
-    return ev.TaskProposed(
-        task=requested.task,
-        iteration=requested.iteration,
-        proposal=task,
-        novelty=novelty,
-        nearest=nearest,
-        attempts=configuration.execution.attempts,
-        seed=requested.seed,
-        demonstrations=demonstrations_for(state.families.get(task.family), state.serving["student"], shown),
-    )
-
-
-def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_left: int) -> ev.ProposalRejected:
-    """The event of a proposal that can't be used. Pure."""
-    reason, detail = refusal
-    return ev.ProposalRejected.model_validate(
-        {
-            "task": requested.task,
-            "iteration": requested.iteration,
-            "reason": reason,
-            "detail": detail,
-            "text": text,
-            "tries_left": tries_left,
-        }
-    )
-
-
-def identity(task: Task) -> str:
-    """What makes two tasks the same problem, whatever the wording."""
-    return json.dumps([task.family, task.parameters or task.description], sort_keys=True)
-
-
-def draft_name(task: int, attempt: int) -> str:
-    """Under which the calls that check a freeform proposal are kept."""
-    return f"{task}/draft-{attempt}"

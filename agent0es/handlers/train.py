@@ -6,32 +6,20 @@ was built for another reason, without what has been retracted, is trained on in 
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from agent0es.agents import student, teacher
 from agent0es.crash_points import reach
+from agent0es.decisions.train import built, dataset_of
 from agent0es.domain import events as ev
-from agent0es.domain.names import in_store
-from agent0es.domain.prompt import Prompt
+from agent0es.domain.names import adapter_name, in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
-from agent0es.projections.datasets import (
-    Dataset,
-    Example,
-    Rows,
-    build,
-    choose,
-    dataset_file,
-    events_of_dataset,
-    student_examples,
-    teacher_examples,
-)
-from agent0es.taskdomains import Domains
+from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -49,7 +37,7 @@ class Train:
         event = cause.event
         if isinstance(event, ev.IterationCompleted):
             return [
-                build_dataset(self._ports, role, event.iteration, f"{role}-{event.iteration}")
+                build_dataset(self._ports, role, event.iteration, adapter_name(role, event.iteration))
                 for role in self._ports.configuration.training.roles
             ]
         assert isinstance(event, ev.DatasetBuilt)
@@ -109,7 +97,7 @@ class Train:
             dataset=path,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
-            seed=derive_seed(state.seed, "training", f"{role}-{iteration}"),
+            seed=derive_seed(state.seed, "training", adapter_name(role, iteration)),
             rank=settings.rank,
             alpha=settings.alpha,
             dropout=settings.dropout,
@@ -158,40 +146,6 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     _write(dataset_file(ports.store, ports.run, adapter), dataset)
     reach("dataset.written")
     return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
-
-
-def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "messages") -> ev.DatasetBuilt:
-    """The event of a dataset. Pure."""
-    return ev.DatasetBuilt(
-        rows=rows,
-        adapter=adapter,
-        role=role,
-        iteration=iteration,
-        examples=len(dataset.examples),
-        sha256=dataset.sha256,
-        per_family=dataset.per_family,
-        sources=tuple(example.source for example in dataset.examples),
-    )
-
-
-def dataset_of(
-    role: ev.Role,
-    recorded: Iterable[Recorded],
-    domains: Domains,
-    per_family: int,
-    seed: int,
-    rows: Rows = "messages",
-) -> Dataset:
-    """What a role learns from the events of a dataset (`events_of_dataset`). Pure."""
-
-    def prompt(example: Example) -> Prompt:
-        domain = domains[example.domain]
-        if role == "student":
-            return student.opening(domain.system, (), example.request)
-        return teacher.asking(teacher.zero_shot(domain), example.request)
-
-    examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
-    return build(choose(examples, per_family, seed), prompt, rows)
 
 
 def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None, rows: Rows = "messages") -> Dataset:

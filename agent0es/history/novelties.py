@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from agent0es.handlers.propose import novelty_of
+from agent0es.decisions.propose import novelty_of
 from agent0es.projections.novelty import NoveltyIndex
 
 TOLERANCE = 2e-4

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from agent0es.configuration_secrets import url_without_secrets
+from agent0es.configuration.secrets import url_without_secrets
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Message
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound

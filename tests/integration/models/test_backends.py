@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from contract import QUESTION, SCHEMA, BackendContract, ask
 
+from agent0es.decisions.attempt import model_called
 from agent0es.domain.prompt import Part, Prompt
-from agent0es.handlers.attempt import model_called
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agent0es.decisions.freeform import read_freeform
 from agent0es.domain import events as ev
 from agent0es.domain.task import Task, Verification
-from agent0es.handlers.freeform import read_freeform
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.taskdomains.base import NeedsCall

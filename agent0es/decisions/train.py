@@ -1,0 +1,44 @@
+"""What an adapter learns from: its dataset is a function of the log."""
+
+from collections.abc import Iterable
+
+from agent0es.agents import student, teacher
+from agent0es.domain import events as ev
+from agent0es.domain.prompt import Prompt
+from agent0es.log import Recorded
+from agent0es.projections.datasets import Dataset, Example, Rows, build, choose, student_examples, teacher_examples
+from agent0es.taskdomains import Domains
+
+
+def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "messages") -> ev.DatasetBuilt:
+    """The event of a dataset."""
+    return ev.DatasetBuilt(
+        rows=rows,
+        adapter=adapter,
+        role=role,
+        iteration=iteration,
+        examples=len(dataset.examples),
+        sha256=dataset.sha256,
+        per_family=dataset.per_family,
+        sources=tuple(example.source for example in dataset.examples),
+    )
+
+
+def dataset_of(
+    role: ev.Role,
+    recorded: Iterable[Recorded],
+    domains: Domains,
+    per_family: int,
+    seed: int,
+    rows: Rows = "messages",
+) -> Dataset:
+    """What a role learns from the events of a dataset (`events_of_dataset`)."""
+
+    def prompt(example: Example) -> Prompt:
+        domain = domains[example.domain]
+        if role == "student":
+            return student.opening(domain.system, (), example.request)
+        return teacher.asking(teacher.zero_shot(domain), example.request)
+
+    examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
+    return build(choose(examples, per_family, seed), prompt, rows)
