@@ -1,7 +1,7 @@
 """The one place where configuration becomes objects and ports are plugged in."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -255,6 +255,7 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
+    from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
@@ -300,12 +301,10 @@ async def open_ports(
             configuration=configuration.without_secrets(),
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
-            tools=tools,
-            run_program=partial(run_program, sandbox),
+            toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
             on_training_progress=on_training_progress,
-            tier=sandbox.tier,
         )
 
 
@@ -321,7 +320,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
     async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
-            plugins.TOOLS: set(ports.tools),
+            plugins.TOOLS: set(ports.toolbox.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
             plugins.REWARDS: set(ports.rewards),
         }
@@ -331,6 +330,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
 
 def handlers(ports: "Ports") -> "list[Handler]":
     """The reactions that make up the loop, in the order in which they react to the same event."""
+    from agent0es.handlers import serving
     from agent0es.handlers.evaluate import Evaluate
     from agent0es.handlers.evaluate_teacher import EvaluateTeacher
     from agent0es.handlers.promote import Promote
@@ -340,19 +340,27 @@ def handlers(ports: "Ports") -> "list[Handler]":
     from agent0es.handlers.solve import Solve
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
+    from agent0es.rollouts.attempts import Attempts
+    from agent0es.rollouts.executor import InProcess
+    from agent0es.rollouts.verifying import VerifierCalls
 
-    kinds: tuple[Callable[[Ports], Handler], ...] = (
-        Schedule,
-        Propose,
-        Solve,
-        Verify,
-        Reward,
-        Train,
-        Evaluate,
-        EvaluateTeacher,
-        Promote,
-    )
-    return [kind(ports) for kind in kinds]
+    run, history, configuration, domains = ports.run, ports.history, ports.configuration, ports.domains
+    retries, teacher = ports.retries, ports.models["teacher"]
+    attempts = Attempts(run, history, retries)
+    executor = InProcess(ports.models["student"], ports.toolbox)
+    calls = VerifierCalls(run, history, ports.toolbox, retries)
+    serve, retire = partial(serving.serve, ports), partial(serving.retire, ports)
+    return [
+        Schedule(run, configuration, domains),
+        Propose(run, history, configuration, domains, teacher, ports.embedder, calls),
+        Solve(run, configuration, domains, attempts, executor),
+        Verify(run, configuration, domains, calls),
+        Reward(run, configuration, ports.rewards),
+        Train(ports),
+        Evaluate(run, history, configuration, domains, retries, executor, calls, serve),
+        EvaluateTeacher(run, history, configuration, domains, teacher, retries, serve),
+        Promote(run, configuration, retire),
+    ]
 
 
 async def drive(ports: "Ports", observers: "Sequence[Observer]") -> "RunState":

@@ -164,7 +164,7 @@ async def _drive(
         async with open_ports(store, log, run, configuration, reporter.training) as ports:
             if begin is not None:
                 begin(ports)
-            if ports.tier == "unsafe":
+            if ports.toolbox.tier == "unsafe":
                 click.echo(UNSAFE, err=True)
             reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
             watching = asyncio.create_task(_watch(ports, reporter))

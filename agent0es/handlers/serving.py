@@ -13,7 +13,7 @@ from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.retry import described
+from agent0es.rollouts.retry import described
 from agent0es.log import NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.base import Deployment, WrongWeights

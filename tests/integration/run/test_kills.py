@@ -19,7 +19,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.events import Role
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
-from agent0es.handlers import retry
+from agent0es.rollouts import retry
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process

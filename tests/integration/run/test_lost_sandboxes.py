@@ -17,7 +17,7 @@ import pytest
 from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
-from agent0es.handlers import retry
+from agent0es.rollouts import retry
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend

@@ -56,9 +56,9 @@ def ports(tmp_path: Path, log: EventLog, tool: Writer, calls: str, *settings: st
         **{
             **{name: getattr(made, name) for name in Ports.__slots__},
             "models": {"teacher": student, "student": student},
-            "tools": {"python": tool, "math": tool, "tests": tool},
-            "tier": "memory",
-            "rates": Rates(lambda: 0.0),
+            "toolbox": Toolbox(
+                {"python": tool, "math": tool, "tests": tool}, world.agree, "memory", Rates(lambda: 0.0)
+            ),
         }
     )
 
