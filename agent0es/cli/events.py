@@ -55,14 +55,15 @@ def events_command(
     RUN is a run's name, a prefix of it, or `latest`, the default. --follow starts with the next new event; with
     --after 0 it shows all earlier ones first.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.errors import QueryError
+    from agent0es.runs.finding import find_run
 
     _check_types(types)
     with open_store(store) as log:
         if after is not None and after > log.head():
             raise QueryError(f"--after {after}: the log ends at position {log.head()}")
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         if task is not None or attempt is not None:
             _check_place(log, name, task, attempt)
         wanted = _chooser(set(types), task, attempt)

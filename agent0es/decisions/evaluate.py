@@ -80,7 +80,8 @@ def comparable(history: History, configuration: Configuration) -> History:
     """
 
     def examination(settings: Configuration) -> object:
-        return settings.seed, settings.evaluation, settings.tools, settings.curriculum.domains, settings.models
+        practised = settings.curriculum.domains, settings.curriculum.families
+        return settings.seed, settings.evaluation, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:
         settings = parse_configuration(segment.started.configuration, f"run {segment.run}")

@@ -8,8 +8,7 @@ from agent0es.decisions.verify import Call, judged
 from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
 from agent0es.domain.text import storable
-from agent0es.taskdomains.base import TaskDomain
-from agent0es.taskdomains.freeform import Draft, Freeform
+from agent0es.taskdomains.base import Draft, Freeform, TaskDomain
 
 
 class Refusal(NamedTuple):

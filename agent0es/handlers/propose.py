@@ -156,9 +156,7 @@ class Propose:
         async with self._building:
             if self._index is None:
                 earlier = [
-                    r.event
-                    for r in self._history.read(types=["TaskProposed"])
-                    if isinstance(r.event, ev.TaskProposed)
+                    r.event for r in self._history.read(types=["TaskProposed"]) if isinstance(r.event, ev.TaskProposed)
                 ]
                 vectors = await self._embedder.embed([event.proposal.description for event in earlier])
                 self._asked.update(propose.identity(event.proposal) for event in earlier)

@@ -5,6 +5,7 @@ Whoever needs tables up to an event opens the file and reads; who finds it behin
 gone with the process, or in memory. All run the same statements over the same events, so all give the same answers.
 """
 
+import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -34,10 +35,17 @@ class Look(NamedTuple):
     queries: Queries
     lock: IO[str] | None
     """Keeps others from changing the file in place; None where nobody else has these tables."""
+    version: os.stat_result | None = None
+    """Of the file, when it was opened."""
 
     def holds(self, head: int, texts: bool) -> bool:
         """Whether the tables hold the events up to a position, and the texts that they refer to."""
         return fold.position_of(self.connection) >= head and (not texts or fold.has_texts(self.connection))
+
+    def is_of(self, version: os.stat_result) -> bool:
+        """Whether the file is still the one that was opened."""
+        known = self.version
+        return known is not None and os.path.samestat(known, version) and known.st_mtime_ns == version.st_mtime_ns
 
     def close(self) -> None:
         self.queries.close()
@@ -186,17 +194,21 @@ class Projections:
         return self._look is not None and self._look.holds(head, texts)
 
     def _look_again(self) -> None:
-        """Open the file as it is now, if it can be read and nobody changes it."""
+        """Open the file as it is now, if it can be read, nobody changes it and it is not the one that is open."""
         import duckdb
 
         if self._path is None or self._own is not None or (lock := sharing.reading(self._path)) is None:
             return
         try:
+            version = self._path.stat()
+            if self._look is not None and self._look.is_of(version):
+                lock.close()
+                return
             connection = database.connect_reading(self._path, sharing.spill_folder(self._path))
-        except duckdb.Error:
+        except (OSError, duckdb.Error):
             lock.close()
             return
-        look = Look(connection, Queries(connection, self._refusal), lock)
+        look = Look(connection, Queries(connection, self._refusal), lock, version)
         if fold.is_usable(self._log, connection):
             database.lock_down(connection)
             self._let_go()

@@ -22,7 +22,7 @@ from agent0es.sandbox.base import SandboxCommand, SandboxLost, SandboxResult
 from agent0es.sandbox.calls import Call
 from agent0es.sandbox.inside.settings import Asked, Modules, Settings
 from agent0es.sandbox.programs import program_of
-from agent0es.sandbox.tiers import Tier
+from agent0es.sandbox.tiers import ENVIRONMENT, Tier
 
 START_SECONDS = 60.0
 """Importing SymPy takes 1 s on an idle machine."""
@@ -45,17 +45,6 @@ GUARD = (
     f"# agent0es: guard\nimport marshal,sys,types\nfirst,modules=marshal.loads(bytes.fromhex(sys.argv[1]))\n{LOAD}"
     "sys.modules[first].main(int(sys.argv[2]),sys.argv[3],sys.argv[4:])"
 )
-ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "PYTHONUTF8": "1",
-    "TZ": "UTC",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
-"""The environment, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the
-same in every call."""
 
 
 class Zygote:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent0es.bootstrap import NO_PARTS, configuration_of, drive, fork_run, load_rewards, start_run
+from agent0es.bootstrap import load_rewards
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
@@ -32,6 +32,10 @@ from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
 from agent0es.rollouts.toolbox import Toolbox
+from agent0es.runs.driving import drive
+from agent0es.runs.forking import fork_run
+from agent0es.runs.settings import configuration_of
+from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.errors import NotRecorded, StoreError, TransientError
-from agent0es.rollouts import retry
 from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
-from agent0es.rollouts.retry import GivenUp, Retries, root_of
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.rollouts import retry
+from agent0es.rollouts.retry import GivenUp, Retries, root_of
 from agent0es.rollouts.toolbox import Toolbox
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from tests.support import world
 from tests.support.crashes import decided
@@ -189,7 +190,8 @@ def test_a_call_of_the_verifier_that_is_lost_is_made_again_alone(tmp_path: Path)
         world.begin(whole, RUN, *settings)
         world.complete(whole, RUN, tmp_path)
         world.begin(log, RUN, *settings)
-        assert finish(log, tmp_path, run_program=run_program).status == "completed"
+        tools = {name: world.MemoryTool(name) for name in ("python", "math")}
+        assert finish(log, tmp_path, toolbox=Toolbox(tools, run_program)).status == "completed"
         retried = events_of(log, ev.Retried)
         assert len(retried) == len(lost) > 1
         assert {event.error for event in retried} == {"TransientError: the sandbox's worker is gone"}

@@ -145,7 +145,7 @@ def append_old(log: EventLog, topic: str, data: bytes) -> None:
     meta = begin(log, "other").meta
     state = encode_state(Content(topic, data, "0" * 64, {}), Meta(meta.event_id, 0.0, "h", "h", None, "r"))
     with log._datastore.write() as connection:
-        log._writer._recorder.append(connection, [NewRow("run/r", 1, topic, state, "r", "an id")])
+        log.recorder.append(connection, [NewRow("run/r", 1, topic, state, "r", "an id")])
 
 
 def test_an_older_version_is_upcast_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
