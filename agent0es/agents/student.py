@@ -68,8 +68,9 @@ class Transcript:
         """
         words = self.lead + completion.text
         turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
-        logprobs = self.logprobs + (completion.logprobs or ())
-        after = replace(self, lead="", logprobs=logprobs, ignored=self.ignored + turn.ignored)
+        mean = completion.mean_logprob
+        logprobs = completion.logprobs or (() if mean is None else (mean,) * completion.usage.written)
+        after = replace(self, lead="", logprobs=self.logprobs + logprobs, ignored=self.ignored + turn.ignored)
         if turn.actions and not self.answering:
             action = turn.actions[0]
             clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored

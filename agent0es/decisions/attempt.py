@@ -42,7 +42,7 @@ def model_called(
         finish_reason=completion.finish_reason,
         temperature=request.temperature,
         seed=request.seed,
-        mean_logprob=round(sum(logprobs) / len(logprobs), 4) if logprobs else None,
+        mean_logprob=None if completion.mean_logprob is None else round(completion.mean_logprob, 4),
         left_out=completion.left_out,
         question=question,
     )

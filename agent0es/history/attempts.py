@@ -77,9 +77,6 @@ class Attempt:
     def read(self, called: ev.ModelCalled) -> None:
         """Continue with what the student wrote."""
         assert self.transcript is not None, "expected_prefill makes one"
-        logprobs = None if called.tokens is None else called.tokens.logprobs
-        if logprobs is None and called.mean_logprob is not None:
-            logprobs = (called.mean_logprob,) * called.completion_tokens
         completion = Completion(
             text=called.text,
             finish_reason=called.finish_reason,
@@ -87,7 +84,8 @@ class Attempt:
             model=called.model,
             adapter=called.adapter,
             seconds=0.0,
-            logprobs=logprobs,
+            logprobs=None if called.tokens is None else called.tokens.logprobs,
+            mean_logprob=called.mean_logprob,
         )
         self.transcript, self.action = self.transcript.read(completion)
 

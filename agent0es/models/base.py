@@ -79,6 +79,8 @@ class Completion:
     logprobs: tuple[float, ...] | None = None
     """Natural logarithm of each written token's probability, to 4 places, which is what the log keeps: so nothing is
     decided by more than the log holds. None where the backend doesn't give them."""
+    mean_logprob: float | None = None
+    """Their mean, which follows from them where there are any. None where nobody knows."""
     thinking: str | None = None
     """What the model thought before the text, where the backend tells the two apart."""
     left_out: tuple[str, ...] = ()
@@ -91,6 +93,8 @@ class Completion:
         if self.logprobs is not None:
             # + 0.0 makes 0.0 of -0.0
             object.__setattr__(self, "logprobs", tuple(round(logprob, 4) + 0.0 for logprob in self.logprobs))
+        if self.logprobs:
+            object.__setattr__(self, "mean_logprob", sum(self.logprobs) / len(self.logprobs))
 
 
 @dataclass(frozen=True, slots=True)

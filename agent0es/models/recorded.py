@@ -8,6 +8,7 @@ recording.
 import asyncio
 import hashlib
 import json
+import math
 import re
 import time
 from collections import defaultdict
@@ -24,6 +25,8 @@ from agent0es.log import EventLog
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.weights import find_weights
 
+ROUNDING = 0.4999e-4
+"""How far the mean of a call's log-probabilities may be from the recorded one, and still be rounded to it."""
 SHOWN = 60
 """Characters of a prompt that a message shows."""
 
@@ -38,6 +41,8 @@ class Answer:
     """A recorded completion."""
 
     called: ev.ModelCalled
+    mean_logprob: float | None
+    """As exact as the log has it."""
 
     def fits(self, request: GenerationRequest) -> bool:
         """Whether it keeps the request's bounds. Those of the recorded request are not in the log."""
@@ -45,10 +50,8 @@ class Answer:
         return self.called.completion_tokens <= request.max_tokens and not any(stop in text for stop in request.stop)
 
     def completion(self, seconds: float) -> Completion:
-        """The same again. Of what was written before version 3 only the mean log-probability is known: then every
-        token has it."""
+        """The same again."""
         called, tokens = self.called, self.called.tokens
-        logprobs = None if called.mean_logprob is None else (called.mean_logprob,) * called.completion_tokens
         return Completion(
             text=called.text,
             finish_reason=called.finish_reason,
@@ -57,7 +60,8 @@ class Answer:
             adapter=called.adapter,
             seconds=seconds,
             token_ids=None if tokens is None else tokens.ids,
-            logprobs=logprobs if tokens is None or tokens.logprobs is None else tokens.logprobs,
+            logprobs=None if tokens is None else tokens.logprobs,
+            mean_logprob=self.mean_logprob,
             thinking=called.thinking,
             left_out=called.left_out,
         )
@@ -151,7 +155,7 @@ class RecordedBackend:
     @cached_property
     def _recording(self) -> Recording:
         with EventLog.open(self._log, read_only=True) as log:
-            types = ["ModelCalled", "AttemptAbandoned"]
+            types = ["ModelCalled", "SolutionSubmitted", "AttemptAbandoned"]
             return read_recording(recorded.event for recorded in log.read(run=self._run, types=types))
 
     def _find(self, request: GenerationRequest, adapter: str | None) -> Answer:
@@ -180,24 +184,48 @@ class RecordedBackend:
 def read_recording(events: Iterable[ev.Event]) -> Recording:
     """The answers in a run's events."""
     calls: list[ev.ModelCalled] = []
+    confidence: dict[str, float] = {}
     cut_off: set[str | None] = set()
     for event in events:
         match event:
             case ev.ModelCalled():
                 calls.append(event)
+            case ev.SolutionSubmitted():
+                confidence[event.attempt] = event.solution.confidence
             case ev.AttemptAbandoned():
                 cut_off.add(event.attempt)
             case _:
                 pass
+    of_attempt: dict[str | None, list[ev.ModelCalled]] = defaultdict(list)
+    for call in calls:
+        if call.question is None:  # the confidence is of what the attempt itself wrote
+            of_attempt[call.attempt].append(call)
+    shift = {name: _shift(of_attempt[name], value) for name, value in confidence.items()}
     answers: dict[Key, list[Answer]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.attempt in cut_off):
         key = _key(call.prompt.messages, call.prompt.begun, call.seed, call.temperature, call.adapter)
-        answers[key].append(Answer(call))
+        mean = call.mean_logprob
+        if mean is not None and call.question is None:
+            mean = min(0.0, mean + shift.get(call.attempt or "", 0.0))
+        answers[key].append(Answer(call, mean))
     return Recording(
         models=tuple(dict.fromkeys(call.model for call in calls)),
         adapters=frozenset(call.adapter for call in calls if call.adapter),
         answers=dict(answers),
     )
+
+
+def _shift(calls: Sequence[ev.ModelCalled], confidence: float) -> float:
+    """What to add to the rounded means of an attempt's calls so that its confidence is the recorded one again, where
+    the log has no log-probability of each token, as before version 3 of ModelCalled.
+
+    The confidence is exp of the mean over all tokens of the attempt, as they were before each call's mean was rounded.
+    """
+    tokens = sum(call.completion_tokens for call in calls)
+    if not tokens or confidence <= 0.0:
+        return 0.0
+    mean = sum((call.mean_logprob or 0.0) * call.completion_tokens for call in calls) / tokens
+    return min(ROUNDING, max(-ROUNDING, math.log(confidence) - mean))
 
 
 def _key(messages: Sequence[Message], prefill: str, seed: int, temperature: float, adapter: str | None) -> Key:

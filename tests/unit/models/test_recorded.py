@@ -1,5 +1,6 @@
 """The backend that replays a run: the same contents, and a clear word for what it has not."""
 
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Message, Part, Prompt, Tokens
 from agent0es.domain.task import Solution
+from agent0es.domain.uncertainty import confidence
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound, StoreError
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import Deployment, GenerationRequest, Usage
@@ -101,11 +103,28 @@ def test_a_recording_that_is_not_there_is_refused_at_once(store: Path, tmp_path:
         create_backend("recorded", f"{store}:r", weights="no.gguf")
 
 
-async def test_of_a_recording_without_tokens_each_has_the_mean(tmp_path: Path) -> None:
+async def test_of_a_recording_without_tokens_the_mean_is_known(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         log.append([NewEvent("attempt/r/1/0", called(tokens=None))], handler="solve")
     [completion] = await RecordedBackend(str(tmp_path), "r").generate([REQUEST])
-    assert (completion.token_ids, completion.logprobs) == (None, (-0.1234,) * 3)
+    assert (completion.token_ids, completion.logprobs, completion.mean_logprob) == (None, None, -0.1234)
+
+
+def test_means_and_confidence_come_out_as_they_were() -> None:
+    """Without tokens, log-probabilities are known as rounded means, and the confidence is made of them unrounded."""
+    rng = random.Random(1)
+    for _ in range(500):
+        scale = rng.choice([1e-4, 0.01, 0.5, 4.0])
+        turns = [[-rng.random() * scale for _ in range(rng.randint(1, 30))] for _ in range(rng.randint(1, 3))]
+        original = [
+            called(seed=n, tokens=None, completion_tokens=len(turn), mean_logprob=round(sum(turn) / len(turn), 4))
+            for n, turn in enumerate(turns)
+        ]
+        wanted = round(confidence([logprob for turn in turns for logprob in turn]), 4)
+        answers = [answer for [answer] in read_recording([*original, submitted(wanted)]).answers.values()]
+        assert [round(answer.mean_logprob or 0.0, 4) for answer in answers] == [one.mean_logprob for one in original]
+        replayed = [[answer.mean_logprob or 0.0] * answer.called.completion_tokens for answer in answers]
+        assert round(confidence([logprob for turn in replayed for logprob in turn]), 4) == wanted
 
 
 def test_an_attempt_that_came_to_its_end_goes_before_one_that_was_cut_off() -> None:

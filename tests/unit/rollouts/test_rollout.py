@@ -66,7 +66,7 @@ def solve(tool: Writer, calls: list[str], *settings: str) -> tuple[Attempted, li
         limits=Limits.of(domain, configuration.tools),
         questions=configuration.execution.reflection,
     )
-    model = ScriptedBackend(lambda prompt, seed, adapter: next(words))
+    model = ScriptedBackend(lambda request, adapter: next(words))
     done = asyncio.run(roll_out(rollout, model, toolbox(tool), record))
     return done, [*recorded, *(one.event for one in done.pending)]
 
