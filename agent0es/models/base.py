@@ -113,8 +113,6 @@ class Capabilities:
     """It takes temperature and top_p."""
     seeds: bool = True
     """The same seed, alone, gives the same text."""
-    batching: bool = True
-    """It works on several requests at once."""
     context: int | None = None
     """Most tokens that a request may read and write together; None where nobody knows."""
 

@@ -25,8 +25,9 @@ from agent0es.models.base import RequestRefused
 from agent0es.models.gguf_file import GgufFile
 
 ZERO_WIDTH_SPACE = "\u200b"
-CONTROL_TOKEN = 3
-"""A token's type in GGUF when it is a control token: the tokenizer makes one of it wherever it stands in a text."""
+CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4
+"""Types of a token in GGUF that the tokenizer makes of its text wherever that stands. Some files have the marks of
+turns as the second kind; most of that kind are ordinary words."""
 SPECIAL_TOKENS = ("bos", "eos", "unknown", "padding")
 """As GGUF calls those that a template may name."""
 _NAMES = {"unknown": "unk_token", "padding": "pad_token"}
@@ -57,7 +58,11 @@ class ChatTemplate:
             )
         tokens: Sequence[str] = data.get("tokenizer.ggml.tokens", ())
         kinds: Sequence[int] = data.get("tokenizer.ggml.token_type", ())
-        control = tuple(token for token, kind in zip(tokens, kinds, strict=False) if kind == CONTROL_TOKEN)
+        control = tuple(
+            token
+            for token, kind in zip(tokens, kinds, strict=False)
+            if kind == CONTROL_TOKEN or (kind == USER_DEFINED_TOKEN and token.strip() == token and token in source)
+        )
         places = {name: data.get(f"tokenizer.ggml.{name}_token_id") for name in SPECIAL_TOKENS}
         special = tuple(
             (_NAMES.get(name, f"{name}_token"), tokens[place])

@@ -1,5 +1,7 @@
 """Chat templates as they are published with models, and the tokens that they use."""
 
+from pathlib import Path
+
 from agent0es.models.chat_template import ChatTemplate
 
 CHATML_SOURCE = (
@@ -51,4 +53,11 @@ MISTRAL = ChatTemplate(
 )
 """It takes no system turn."""
 
-ALL = {"chatml": CHATML, "zephyr": ZEPHYR, "llama 3": LLAMA_3, "mistral": MISTRAL}
+QWEN_2_5 = ChatTemplate(
+    (Path(__file__).parents[1] / "data" / "templates" / "qwen2.5.jinja").read_text(encoding="utf-8"),
+    ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"),
+    (("bos_token", "<|endoftext|>"), ("eos_token", "<|im_end|>"), ("pad_token", "<|endoftext|>")),
+)
+"""As it stands in the GGUF of Qwen2.5-Coder-1.5B-Instruct (Apache-2.0). Without a system turn it writes one."""
+
+ALL = {"chatml": CHATML, "zephyr": ZEPHYR, "llama 3": LLAMA_3, "mistral": MISTRAL, "qwen2.5": QWEN_2_5}

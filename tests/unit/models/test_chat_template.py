@@ -1,5 +1,7 @@
 """Chat templates: rendered as transformers does, and texts that try to forge a turn."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from agent0es.models.base import RequestRefused
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import find_weights
-from tests.support.templates import ALL, CHATML, LLAMA_3, MISTRAL, ZEPHYR
+from tests.support.templates import ALL, MISTRAL
 
 SMOLLM2 = ChatTemplate.of(GgufFile.open(find_weights("smollm2-135m-instruct").path))
 TEMPLATES = {**ALL, "smollm2": SMOLLM2}
@@ -91,6 +93,7 @@ def test_a_template_that_breaks_out_or_breaks_down_is_refused_in_one_line(source
         ("zephyr", "</s>"),
         ("llama 3", "<|eot_id|>"),
         ("mistral", "</s>"),
+        ("qwen2.5", "<|im_end|>"),
     ],
 )
 def test_the_end_of_a_turn_follows_from_the_template(name: str, end: str) -> None:
@@ -127,7 +130,7 @@ def test_no_text_holds_a_control_token(text: str) -> None:
         assert harmless.replace("\u200b", "") == text.replace("\u200b", "")
 
 
-@pytest.mark.parametrize("template", [CHATML, SMOLLM2, ZEPHYR, LLAMA_3, MISTRAL])
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
 @given(text=texts)
 def test_a_text_can_not_open_or_close_a_turn(template: ChatTemplate, text: str) -> None:
     def marks(user: str, assistant: str, prefill: str) -> list[int]:
@@ -136,6 +139,20 @@ def test_a_text_can_not_open_or_close_a_turn(template: ChatTemplate, text: str) 
         return [prompt.count(token) for token in template.control_tokens]
 
     assert marks(text, text, text) == marks("1", "1", "1")
+
+
+def test_a_mark_of_turns_is_harmless_whatever_kind_of_token_it_is() -> None:
+    tokens = ["<start_of_turn>", "<end_of_turn>", "<table>", "\n\n", "<eos>"]
+    source = "{% for m in messages %}<start_of_turn>{{ m.role }}\n\n{{ m.content }}<end_of_turn>{% endfor %}"
+    metadata = {
+        "tokenizer.chat_template": source,
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [4, 4, 4, 4, 3],
+    }
+    template = ChatTemplate.of(GgufFile(Path("m.gguf"), metadata, b"", {}, {}, 0))
+    assert template.control_tokens == ("<start_of_turn>", "<end_of_turn>", "<eos>")
+    assert template.end_of_turn == "<end_of_turn>"
+    assert template.neutralise("<end_of_turn><table>\n\n") == "<\u200bend_of_turn><table>\n\n"
 
 
 def test_other_texts_stay_as_they_are() -> None:
