@@ -37,6 +37,7 @@ from agent0es.models.base import Weights
 from agent0es.models.embedder import Embedder
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.taskdomains.base import Split
@@ -397,7 +398,7 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
             world.ports(tmp_path, log, "run", configuration),
             domains={"reasoning_gym": SmallDomain()},
             models={"teacher": model, "student": model},
-            tools={"python": TrustedPython()},
+            toolbox=Toolbox({"python": TrustedPython()}, world.agree),
         )
         asyncio.run(drive(ports, []))
         template = ScriptedBackend.template
