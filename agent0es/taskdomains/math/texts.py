@@ -14,6 +14,11 @@ TRUTHS = {
     **dict.fromkeys(("false", "no", "incorrect", "f"), False),
 }
 NO_VALUE = frozenset({"null", "nil", "none"})
+MISSING = {
+    **dict.fromkeys(("dne", "does not exist", "the limit does not exist", "limit does not exist"), "no limit"),
+    **dict.fromkeys(("undefined", "not defined", "is undefined", "is not defined"), "no value"),
+}
+"""Ways to say that there is nothing to name. What has no limit may have no value either: which was meant is open."""
 NEITHER = frozenset("maybe perhaps unknown neither both none".split())
 BASES = {"b": 2, "o": 8, "x": 16}
 BASED = re.compile(r"(-?)0([bxo])([0-9a-f]+)")
@@ -33,6 +38,8 @@ def same_text(given: str, true: str) -> bool | None:
         return True
     if NOTHING.fullmatch(true):
         return True if NOTHING.fullmatch(plain(given)) else False if re.fullmatch(r"[-+0-9./]+", given) else None
+    if {given.lower(), true.lower()} <= MISSING.keys():
+        return MISSING[given.lower()] == MISSING[true.lower()] or None
     truth = BASED.fullmatch(true)
     if truth:
         return _same_digits(given, truth)
@@ -68,7 +75,7 @@ def _same_digits(given: str, true: re.Match[str]) -> bool | None:
     """Digits in the base of the true ones, with or without the mark of it: `0b101`, `101`, `101_2`."""
     found = IN_BASE.fullmatch(given)
     if found is None:
-        return None if re.search(r"[g-z ]", given, re.IGNORECASE) else False
+        return None if re.search(r"[g-z ,;]", given, re.IGNORECASE) else False
     sign, mark, digits, written, lowered = found.groups()
     base = BASES[true[2]]
     named = written or (
@@ -96,7 +103,7 @@ def _same_words(given: str, true: str) -> bool | None:
     alternatives = [unwrapped(part) for part in ALTERNATIVES.split(given)]
     if len(alternatives) > 1 and all(len(part.split()) == 1 for part in alternatives):
         return False
-    marked = set(given) & set('\\$*_{}()[]!?"') - set(true)
+    marked = set(given) & set('\\$*_{}()[]!?",;') - set(true)
     understood = len(given.split()) <= max(1, len(true.split())) and not marked
     dated = DATE.fullmatch(true) and not re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[-0-9]{1,5}", given)
     return False if understood and not dated else None
