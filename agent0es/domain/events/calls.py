@@ -4,6 +4,7 @@ from typing import Literal
 
 from agent0es.domain.names import ToolPurpose
 from agent0es.domain.program import Program
+from agent0es.domain.prompt import Prompt, Tokens
 from agent0es.domain.task import Question
 from agent0es.domain.values import Role, Value
 from agent0es.domain.workdir import FileWritten
@@ -13,7 +14,7 @@ class ModelCalled(Value):
     """A model wrote something. Stream of the task (teacher) or of the attempt (student)."""
 
     type: Literal["ModelCalled"] = "ModelCalled"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     role: Role
     """On whose behalf."""
     task: int | None
@@ -21,15 +22,21 @@ class ModelCalled(Value):
     attempt: str | None
     """Name of the attempt; None for the teacher."""
     model: str
-    """Backend's name of the model."""
+    """The model that answered, by its backend's name for it."""
     adapter: str | None
     """Adapter that answered; None is the base model."""
-    prompt: tuple[str, ...]
-    """The prompt is the concatenation of these; long parts are stored once."""
+    prompt: Prompt
+    """What it read, before its chat template."""
     text: str
     """What was written. Hostile."""
+    thinking: str | None = None
+    """What the model thought before, where its backend tells the two apart. Hostile."""
+    tokens: Tokens | None = None
+    """What was written, token by token; None where nobody knows."""
     prompt_tokens: int
     """Tokens read, cached ones included."""
+    cached_tokens: int | None = None
+    """Of these, what the backend had read before; None where it doesn't say."""
     completion_tokens: int
     """Tokens written."""
     finish_reason: str
@@ -38,8 +45,10 @@ class ModelCalled(Value):
     """Sampling temperature; 0 is greedy."""
     seed: int
     """Seed of this call."""
-    mean_logprob: float
-    """Mean natural-log probability of the written tokens, rounded to 4 places; 0 when none."""
+    mean_logprob: float | None
+    """Mean natural-log probability of the written tokens, rounded to 4 places; None without any."""
+    left_out: tuple[str, ...] = ()
+    """Settings of the request that the model couldn't take."""
     question: Question | None = None
     """What the student was asked about the answer that it had given; None while it worked, and for the teacher."""
 

@@ -10,7 +10,7 @@ class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["DatasetBuilt"] = "DatasetBuilt"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Adapter that is to be trained, e.g. `student-1`."""
     role: Role
@@ -21,6 +21,9 @@ class DatasetBuilt(Value):
     """Number of rows."""
     sha256: str
     """Hash of the JSONL file's bytes."""
+    rows: Literal["messages", "text"] = "messages"
+    """What a row has of its prompt: the messages, or, before version 2, the text that SmolLM2's template makes of them.
+    """
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]
