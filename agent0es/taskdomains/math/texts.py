@@ -24,6 +24,7 @@ BASES = {"b": 2, "o": 8, "x": 16}
 BASED = re.compile(r"(-?)0([bxo])([0-9a-f]+)")
 IN_BASE = re.compile(r"\(?(-?)(?:0([bxo]))?([0-9a-f_ ]+?)\)?(?:_\{?\(?([0-9]{1,2})\)?\}?|([₀-₉]{1,2}))?", re.IGNORECASE)
 QUOTED = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"',\[\](){}]+?))\s*(,|$)")
+NUMERIC = re.compile(r"[-+0-9./]+")
 DATE = re.compile(r"[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}")
 WITH_COLONS = re.compile(r"[0-9]{1,9}(?: ?: ?[0-9]{1,9}){1,4}")
 """`3:4`, `09:30`: a ratio or a time."""
@@ -37,9 +38,10 @@ def same_text(given: str, true: str) -> bool | None:
     if given == true:
         return True
     if NOTHING.fullmatch(true):
-        return True if NOTHING.fullmatch(plain(given)) else False if re.fullmatch(r"[-+0-9./]+", given) else None
-    if {given.lower(), true.lower()} <= MISSING.keys():
-        return MISSING[given.lower()] == MISSING[true.lower()] or None
+        return True if NOTHING.fullmatch(plain(given)) else False if NUMERIC.fullmatch(given) else None
+    if true.lower() in MISSING:
+        same = MISSING.get(given.lower()) == MISSING[true.lower()]
+        return True if same else False if NUMERIC.fullmatch(given) else None
     truth = BASED.fullmatch(true)
     if truth:
         return _same_digits(given, truth)
