@@ -19,7 +19,7 @@ TEMPLATES = {
 """A chat format for each architecture, so that one can be told from the other."""
 
 
-def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
+def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512) -> Path:
     """F32 matrices, a byte-level tokenizer without merges, a chat template."""
     random = np.random.default_rng(0)
     tokens = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
@@ -27,7 +27,7 @@ def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_file_type(0)
     writer.add_block_count(LAYERS)
-    writer.add_context_length(512)
+    writer.add_context_length(context)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
