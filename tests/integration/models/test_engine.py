@@ -131,8 +131,10 @@ async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, mo
     try:
         for _ in range(2):
             task = asyncio.ensure_future(engine.submit(EngineRequest("1, 2, 3,", max_tokens=400)))
-            await asyncio.sleep(0.1)
-            [process] = set(engines(os.getpid())) - before
+            await asyncio.sleep(0.01)
+            while not (started := set(engines(os.getpid())) - before):
+                await asyncio.sleep(0.01)
+            [process] = started
             os.kill(process, signal.SIGSTOP)
             with pytest.raises(GenerationFailed, match="made no progress for 2 s and was ended"):
                 await task
