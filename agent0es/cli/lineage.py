@@ -37,23 +37,22 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
     are compared with the hashes in the log; the exit code is 1 when one of them differs.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.tracing import is_sound, lineage, place
 
-    named_run, slash, name = what.rpartition("/")
-    if slash and run is not None:
+    named = place(what)
+    if named.run is not None and run is not None:
         raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
+    if run is not None:
+        named = named._replace(run=run)
     with open_store(store) as log:
-        run = find_run(log, named_run or run or "latest")
-        is_task = name.isdecimal()
-        found = lineage_of_task(log, run, name) if is_task else lineage_of_adapter(log, store, run, name)
+        found = lineage(log, store, named)
     if as_json:
         write_lines([json_line({**found, "attempts": found["attempts"][:limit]})])
-    elif is_task:
+    elif named.is_task:
         _write_task(found, limit or SHOWN, store)
     else:
         _write_adapter(found, limit or SHOWN, store)
-    if any(check["verdict"] in ("different", "unreadable") for check in found.get("files", ())):
+    if not is_sound(found):
         sys.exit(1)
 
 

@@ -1,61 +1,19 @@
 """What `agent0es show` says about a run."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, write_lines, write_table
 from agent0es.cli.warnings import next_step, taint
 
-if TYPE_CHECKING:
-    from agent0es.projections import Projections
-
-
-def details(tables: "Projections", run: str, store: Path) -> dict[str, Any]:
-    """Everything that is shown: the run's row, its rows in other tables, and where its files are."""
-
-    def rows(sql: str) -> list[dict[str, Any]]:
-        answer = tables.query(sql, [run])
-        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-
-    [summary] = rows("SELECT * EXCLUDE (configuration, weights, position) FROM runs WHERE run = ?")
-    [[roles]] = tables.query("SELECT configuration -> '$.training.roles' FROM runs WHERE run = ?", [run]).rows
-    return {
-        **summary,
-        "trains": json.loads(roles or "[]"),
-        "iterations": rows("SELECT * EXCLUDE (run, position) FROM iterations WHERE run = ? ORDER BY iteration"),
-        "curriculum": rows("SELECT * EXCLUDE (run) FROM curriculum WHERE run = ? ORDER BY iteration, family"),
-        "adapters": rows(
-            "SELECT adapter, role, iteration, status, serving, share, mean_share, score, reason, examples, steps,"
-            " final_loss, seconds, path, tainted_by FROM adapters WHERE run = ? ORDER BY position"
-        ),
-        "evaluations": rows(
-            "SELECT * EXCLUDE (run, position, time, role) FROM evaluations WHERE run = ?"
-            " ORDER BY iteration, split DESC, adapter, arm = adapter, arm"
-        ),
-        "rejections": rows(
-            "SELECT reason, count(*) AS proposals FROM proposals_rejected WHERE run = ? GROUP BY ALL ORDER BY ALL"
-        ),
-        "last_failures": rows(
-            "SELECT time, kind, coalesce(handler, adapter) AS who, task, error FROM failures WHERE run = ?"
-            " ORDER BY position DESC LIMIT 5"
-        ),
-        "files": {
-            "log": str(store / "log.db"),
-            "projections": str(store / "projections.duckdb"),
-            "adapters": str(store / "adapters" / run),
-            "datasets": str(store / "datasets" / run),
-        },
-    }
-
 
 def write_details(found: Mapping[str, Any], store: Path) -> None:
     """The same for a person, no wider than 80 columns where the names allow it."""
-    write_lines(taint(found, found["status"], store))
+    write_lines(taint(found["run"], found["tainted"], found["status"], store))
     _write_summary(found)
     write_lines(next_step(found["run"], found["status"], store))
     _write(
