@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,30 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     return components
 
 
+def load_plugin(group: plugins.Group, name: str) -> None:
+    """Import a plug-in and look at it as a run would, without a model or a sandbox. Raises ConfigurationError in one
+    line where it can't be used, NotInstalled where only an extra is missing."""
+    from agent0es.models.factory import backend_class
+    from agent0es.taskdomains import load_family, load_task_domain
+    from agent0es.tools.registry import tool_classes
+
+    load: Mapping[plugins.Group, Callable[[str], object]] = {
+        plugins.MODELS: backend_class,
+        plugins.TOOLS: lambda name: tool_classes([name]),
+        plugins.TASK_DOMAINS: load_task_domain,
+        plugins.FAMILIES: load_family,
+        plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
+    }
+    load[group](name)
+
+
 def practised_domains(configuration: "Configuration") -> "Domains":
     """A run's task domains; with `tools.describe` the student is told of the tools. Raises ConfigurationError."""
     from agent0es.agents.student import with_tools
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools
@@ -99,12 +117,12 @@ async def open_ports(
 
     Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
     """
-    from agent0es.configuration_secrets import text_with_secrets, with_secrets
+    from agent0es.configuration.secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
-    from agent0es.tools import VERIFIER_TOOLS, load_tools
+    from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -150,6 +168,7 @@ async def open_ports(
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
+            run_program=partial(run_program, sandbox),
             rewards=rewards,
             embedder=embedder,
             on_training_progress=on_training_progress,

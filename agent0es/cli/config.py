@@ -34,7 +34,7 @@ def show_command(
     variable, the option, the run. Secrets are shown as ***.
     """
     from agent0es.configuration import loaded
-    from agent0es.configuration_reference import as_yaml
+    from agent0es.configuration.reference import as_yaml
     from agent0es.errors import ConfigurationError
     from agent0es.runs.settings import not_default
 
@@ -65,7 +65,7 @@ def schema_command() -> None:
 @config_group.command("reference")
 def reference_command() -> None:
     """Print docs/settings.md: every key, its default and meaning."""
-    from agent0es.configuration_reference import reference
+    from agent0es.configuration.reference import reference
 
     write_lines(reference().splitlines())
 

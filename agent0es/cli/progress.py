@@ -16,6 +16,7 @@ from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
+from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
 from agent0es.evaluation.suite import HeldOut
 from agent0es.log import Recorded
@@ -140,8 +141,7 @@ class Reporter:
             case ev.AdapterTrained():
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
-            case ev.Verified(task=None):
-                arm = event.attempt.split("/")[1]
+            case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:
                 self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._problems.asked(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)

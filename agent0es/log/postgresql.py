@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, Table, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from agent0es.configuration_secrets import url_without_secrets
+from agent0es.configuration.secrets import url_without_secrets
 from agent0es.errors import StoreError
 from agent0es.log.schema import SCHEMA_VERSION, events, log_tables, texts
 

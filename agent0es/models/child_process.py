@@ -2,6 +2,7 @@
 that they make progress."""
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,17 @@ LOOK_SECONDS = 1.0
 """How often it is checked whether a child makes progress."""
 STALLED_SECONDS = 30
 """A child that makes no progress for so long while it is waited for is stopped, or hangs: it is ended."""
+
+_OUT_OF_MEMORY = (
+    *("MemoryError", "bad_alloc", "can't alloc", "Memory allocation", "failed to map segment", "start watchdog thread"),
+    *(os.strerror(errno.ENOMEM), os.strerror(errno.EAGAIN)),
+)
+"""What Python, torch, OpenBLAS, OpenVINO and the system say when there is no room for memory or a thread."""
+
+
+def out_of_memory(words: str) -> bool:
+    """Whether a child that ended with these words lacked memory: no fault of its files, and a retry may succeed."""
+    return any(sign in words for sign in _OUT_OF_MEMORY)
 
 
 class Progress:

@@ -6,7 +6,6 @@ A process and not a thread, because `step()` keeps Python's global lock: 70 ms a
 loop of the same process can move.
 """
 
-import errno
 import faulthandler
 import json
 import os
@@ -20,7 +19,7 @@ from typing import Any
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Completion, GenerationRequest, RequestRefused, WrongWeights
-from agent0es.models.child_process import end_with_parent
+from agent0es.models.child_process import end_with_parent, out_of_memory
 from agent0es.models.engine import (
     Answered,
     Ask,
@@ -42,8 +41,6 @@ KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
 _SEED_SPACE = 2**32
 """The pipeline's sampler takes 32 bits of seed."""
-_NO_MEMORY = ("bad_alloc", os.strerror(errno.EAGAIN), os.strerror(errno.ENOMEM))
-"""In what OpenVINO says when there is no room for its memory or its threads."""
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
 
@@ -97,7 +94,7 @@ class Batch:
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(gguf), scheduler, "CPU", properties)
         except (RuntimeError, LookupError, ValueError) as error:
-            if any(sign in str(error) for sign in _NO_MEMORY):
+            if out_of_memory(str(error)):
                 raise  # no fault of the file, and it may pass
             raise ModelNotFound(f"{gguf}: OpenVINO can't load it: {last_line(error)}") from error
         self._tokenizer = self._pipeline.get_tokenizer()
@@ -168,6 +165,8 @@ class Batch:
             except RequestRefused as error:
                 told.append(Refused(ask.number, str(error)))
             except RuntimeError as error:
+                if out_of_memory(str(error)):
+                    raise
                 told.append(Refused(ask.number, f"OpenVINO refuses the request: {last_line(error)}"))
         return told
 
@@ -320,7 +319,7 @@ def last_line(error: Exception) -> str:
     """OpenVINO puts the places in its source first, and what is wrong at the end."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
-    return f"out of memory ({last})" if any(sign in last for sign in _NO_MEMORY) else last
+    return f"out of memory ({last})" if out_of_memory(last) else last
 
 
 if __name__ == "__main__":

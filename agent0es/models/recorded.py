@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from agent0es.configuration_secrets import url_without_secrets
+from agent0es.configuration.secrets import url_without_secrets
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import IO, Any
 
 from agent0es.errors import QueryError
-from agent0es.projections.fold import Answer, Projections
+from agent0es.projections.queries import Answer
+from agent0es.projections.tables import Projections
 
 SURELY_EXACT = 4000
 """Digits of a whole number that Python reads by default."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent0es.projections.answers import objects
-from agent0es.projections.fold import Projections
+from agent0es.projections.tables import Projections
 
 RUNS = "FROM runs ORDER BY position"
 

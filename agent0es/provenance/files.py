@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent0es.domain.adapter import Adapter
 from agent0es.domain.names import in_store
 from agent0es.errors import StoreError
 from agent0es.projections.datasets import dataset_file
-from agent0es.provenance.adapters import Adapter
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 MERGED = "merged.gguf"
@@ -28,7 +28,8 @@ class FileCheck:
 
 
 def check_files(store: Path, run: str, adapter: Adapter) -> list[FileCheck]:
-    """The dataset, and the adapter's weights where it was trained."""
+    """The dataset, and the adapter's weights where it was trained. The adapter has a dataset."""
+    assert adapter.dataset is not None
     expected = {str(dataset_file(Path(), run, adapter.dataset.adapter)): adapter.dataset.sha256}
     if adapter.trained is not None:
         expected[f"{adapter.trained.path}/{WEIGHTS}"] = adapter.trained.adapter_sha256

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from agent0es.domain.events import Event
+from agent0es.domain.names import stream, task_of
 from agent0es.errors import QueryError, UnknownName, nearest
 from agent0es.log import EventLog, Recorded
 
@@ -32,14 +33,10 @@ class Wanted:
         event = recorded.event
         if self.types and event.type not in self.types:
             return False
+        attempt = getattr(event, "attempt", None)
         if self.attempt is not None:
-            own = recorded.stream == f"attempt/{recorded.run}/{self.attempt}"
-            return own or getattr(event, "attempt", None) == self.attempt
-        if self.task is not None:
-            own = recorded.stream == f"task/{recorded.run}/{self.task}"
-            of_attempt = recorded.stream.startswith(f"attempt/{recorded.run}/{self.task}/")
-            return own or of_attempt or getattr(event, "task", None) == self.task
-        return True
+            return attempt == self.attempt
+        return self.task is None or self.task in (getattr(event, "task", None), task_of(attempt or ""))
 
 
 def events(log: EventLog, run: str, wanted: Wanted, after: int = 0) -> Iterator[Recorded]:
@@ -83,8 +80,8 @@ def _check(log: EventLog, run: str, wanted: Wanted, after: int) -> None:
     if after > log.head():
         raise QueryError(f"--after {after}: the log ends at position {log.head()}")
     attempt, task = wanted.attempt, wanted.task
-    if attempt is not None and next(log.read(stream=f"attempt/{run}/{attempt}", limit=1), None) is None:
+    if attempt is not None and next(log.read(stream=stream("attempt", run, attempt), limit=1), None) is None:
         near = nearest(attempt, attempt_names(log.read(run=run, types=["AttemptStarted"])))
         raise UnknownName(f"run {run} has no attempt {attempt!r}; {near}")
-    if task is not None and next(log.read(stream=f"task/{run}/{task}", limit=1), None) is None:
+    if task is not None and next(log.read(stream=stream("task", run, task), limit=1), None) is None:
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent0es import __version__
 from agent0es.domain import events as ev
+from agent0es.domain.names import stream
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
 from agent0es.runs.starting import Parts
@@ -50,4 +51,4 @@ def fork_run(log: EventLog, run: str, parent: str, position: int, configuration:
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(f"run/{run}", begun)], handler="cli")
+    log.append([NewEvent(stream("run", run), begun)], handler="cli")

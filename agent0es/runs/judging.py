@@ -120,8 +120,8 @@ async def judge(questions: Sequence[Question]) -> AsyncIterator[Verification]:
 async def _tools() -> "AsyncIterator[Call]":
     """Calls of any installed tool; the sandbox is opened by the first."""
     from agent0es.configuration import Configuration
-    from agent0es.tools import load_tools
-    from agent0es.tools.policy import for_verifier, policy_of
+    from agent0es.tools import load_tools, run_program
+    from agent0es.tools.policy import policy_of
 
     configuration = Configuration()
     opened: list[IsolatedSandbox] = []
@@ -130,7 +130,9 @@ async def _tools() -> "AsyncIterator[Call]":
     async def call(needed: NeedsCall, purpose: ToolPurpose) -> "ToolResult":
         if not opened:
             opened.append(bootstrap.sandbox_of(configuration))
-        policy = for_verifier(policy_of(configuration.tools, needed.tool, ""))
+        policy = policy_of(configuration.tools, needed.tool, "")
+        if needed.program is not None:
+            return await run_program(opened[0], needed.program, needed.input, policy.limits)
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
         return await tools[needed.tool].run(needed.input, policy.limits, needed.files)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
+from agent0es.domain.names import problem_of
 from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError
 from agent0es.log import EventLog, History
 from agent0es.runs.finding import files_of, find_run
@@ -116,8 +117,8 @@ def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     from agent0es.evaluation.suite import suite
 
     configuration = configuration_of(log, run)
-    number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
+    number = problem_of(attempt, "eval")
     problems = suite(bootstrap.practised_domains(configuration), configuration.evaluation, configuration.seed)
-    if not number.isdecimal() or int(number) >= len(problems):
-        raise UnknownName(f"there is no held-out problem {number}; this version of agent0es makes {len(problems)}")
-    return problems[int(number)].task
+    if number is None or number >= len(problems):
+        raise UnknownName(f"{attempt} is at no held-out problem; this version of agent0es makes {len(problems)}")
+    return problems[number].task

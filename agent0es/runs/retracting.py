@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from agent0es.domain.events import Retracted
+from agent0es.domain.names import stream
 from agent0es.log import EventLog, NewEvent
 
 
@@ -24,6 +25,6 @@ def retract(log: EventLog, run: str, what: str, reason: str, actor: str) -> Retr
 
     with log.lease(run):
         event = retraction.retract(what, reason, actor, run, log.read(run=run, types=retraction.TYPES))
-        [recorded] = log.append([NewEvent(f"run/{run}", event)], handler="cli")
+        [recorded] = log.append([NewEvent(stream("run", run), event)], handler="cli")
         tainted = lineage.tainted(adapters.tell(log.read(run=run, types=adapters.TYPES)), what)
     return Retraction(event, recorded.position, tainted)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent0es import __version__, bootstrap, plugins
 from agent0es.domain import events as ev
+from agent0es.domain.names import stream
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
 
@@ -40,6 +41,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
         }
         weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
@@ -64,4 +66,4 @@ def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Pa
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(f"run/{run}", begun)], handler="cli")
+    log.append([NewEvent(stream("run", run), begun)], handler="cli")

@@ -17,12 +17,10 @@ from typing import Any, Literal
 from agent0es.errors import Agent0Error, StoreError, TransientError
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models import child_process
-from agent0es.models.child_process import clean_environment
+from agent0es.models.child_process import clean_environment, out_of_memory
 
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _TAIL_BYTES = 2000
-_OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", os.strerror(errno.ENOMEM))
-"""What torch, Python and the system say."""
 _LINE_BYTES = 2**24
 """Longest line that the trainer may write: the last one carries the loss of every step."""
 
@@ -162,7 +160,7 @@ async def _run(job: TrainingJob, folder: Path, on_progress: ProgressCallback) ->
     if os.strerror(errno.ENOSPC) in last_words:
         # Not the job's fault: the run stops, and can be resumed when there is room.
         raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
-    if any(sign in last_words for sign in _OUT_OF_MEMORY):
+    if out_of_memory(last_words):
         raise TrainerLost(f"the trainer ran out of memory: {last_words.splitlines()[-1]}")
     if code < 0:
         raise TrainerLost(f"the trainer was ended by {_signal(-code)}{f': {last_words}' if last_words else ''}")

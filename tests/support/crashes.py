@@ -143,7 +143,7 @@ def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str]
     EventLog.append = lambda self, *values, **options: tell(append(self, *values, **options))  # type: ignore[method-assign]
     EventLog.append_async = telling_async  # type: ignore[method-assign]
     finding.new_run_name = lambda log: RUN
-    taskdomains.load_task_domains = lambda names: {"math": SmallDomain()}
+    taskdomains.load_task_domains = lambda names, families: {"math": SmallDomain()}
     embedder.Embedder = lambda *file: EMBEDDER
     sys.argv = ["agent0es", *arguments, "--store", str(store)]
     main()

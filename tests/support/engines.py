@@ -5,6 +5,7 @@ So whatever happens to an engine happens here too, in a second instead of a minu
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,8 +19,25 @@ from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.scripted import Script, ScriptedBackend
 from tests.integration.training.tiny_model import write_tiny_gguf
 
-Plan = Callable[[str, str | None], signal.Signals | None]
-"""(prompt, adapter) to what the engine is sent while it answers."""
+Blow = Callable[[int], object]
+"""What happens to a process."""
+
+Plan = Callable[[str, str | None], Blow | None]
+"""(prompt, adapter) to what happens to the engine while it answers."""
+
+
+def kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+
+
+def stop(process: int) -> None:
+    os.kill(process, signal.SIGSTOP)
+
+
+def give_no_more_memory(process: int) -> None:
+    """Whatever it asks for from now on, it does not get."""
+    for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        resource.prlimit(process, limit, (1 << 20, 1 << 20))
 
 
 def tiny_weights(folder: Path) -> Weights:
@@ -58,18 +76,18 @@ class UnderEngine(ScriptedBackend):
         self._plan = plan
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        sent = self._plan(requests[0].prompt, adapter)
-        tokens = 8 if sent is None else 200  # the signal must come before the answer
+        strike = self._plan(requests[0].prompt, adapter)
+        tokens = 8 if strike is None else 200  # it must be struck before the answer
         short = [
             replace(one, prompt=one.prompt[-40:], max_tokens=tokens, shared=0, json_schema=None) for one in requests
         ]
         answers = asyncio.create_task(self.engine.generate(short, adapter))
-        if sent is not None:
+        if strike is not None:
             for _ in range(10):  # until the request is handed in
                 await asyncio.sleep(0)
             answering = self.engine._engine(adapter)._process
             assert answering is not None
-            os.kill(answering._process.pid, sent)
+            strike(answering._process.pid)
         await answers
         return await super().generate(requests, adapter)
 

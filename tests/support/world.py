@@ -20,6 +20,7 @@ import pytest
 
 from agent0es.bootstrap import load_rewards
 from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.handlers import train
 from agent0es.handlers.base import Ports
@@ -98,7 +99,7 @@ def reference(question: str) -> str:
 
 
 class MemoryTool:
-    """Computes what the tests' student writes; what it says of algebra is not true but always the same."""
+    """Computes what the tests' student writes."""
 
     description = ""
     schema: Mapping[str, Any] = {}
@@ -109,9 +110,7 @@ class MemoryTool:
 
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         status: Any = "ok"
-        if "compare(" in text:
-            output = "true"
-        elif text.startswith("expand("):
+        if text.startswith("expand("):
             output = text.removeprefix("expand(").removesuffix(")")  # in a form that takes algebra to judge
         elif re.fullmatch(r"[\d\s*+()./,-]+|math\.gcd\([\d, ]+\)", text):
             output = str(eval(text, {"math": math}))
@@ -146,10 +145,16 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         tools={name: MemoryTool(name) for name in ("python", "math")},
+        run_program=agree,
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         on_training_progress=lambda progress: None,
     )
+
+
+async def agree(program: Program, data: str, limits: ToolLimits) -> ToolResult:
+    """What every program of the verifier says here."""
+    return ToolResult("ok", "true", 0, 4, 0, 0.01, 0.01, 1.0, "memory")
 
 
 def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:

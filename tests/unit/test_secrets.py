@@ -10,7 +10,7 @@ import pytest
 
 from agent0es.bootstrap import open_ports, open_store
 from agent0es.configuration import Configuration, load_configuration
-from agent0es.configuration_secrets import is_secret, url_without_secrets, with_secrets, without_secrets
+from agent0es.configuration.secrets import is_secret, url_without_secrets, with_secrets, without_secrets
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import compare
 from agent0es.history.forking import fork_configuration

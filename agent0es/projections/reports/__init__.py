@@ -14,7 +14,7 @@ from typing import Any
 from agent0es.errors import QueryError, StoreError
 from agent0es.files import read_text
 from agent0es.projections.answers import objects
-from agent0es.projections.fold import Projections
+from agent0es.projections.tables import Projections
 
 BARS = re.compile(r"bars:\s*(\w+)")
 

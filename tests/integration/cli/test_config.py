@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from agent0es.cli.main import cli
 from agent0es.configuration import Configuration, ToolSettings, load_configuration
-from agent0es.configuration_messages import keys_of
-from agent0es.configuration_reference import reference
-from agent0es.configuration_secrets import MASK
+from agent0es.configuration.messages import keys_of
+from agent0es.configuration.reference import reference
+from agent0es.configuration.secrets import MASK
 from agent0es.errors import ConfigurationError, RunNotFound
 from agent0es.log import EventLog
 from tests.support import world

@@ -6,28 +6,37 @@ The engine, the trainer, the handlers and the log are real; the models' words co
 import asyncio
 import os
 import re
-import signal
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent0es.domain import events as ev
+from agent0es.domain.events import Role
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
 from agent0es.handlers import retry
-from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
-from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
-from agent0es.models.base import Weights
+from agent0es.models.base import ModelBackend, Weights
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from tests.support import world
-from tests.support.engines import UnderEngine, engines, processes, tiny_weights
+from tests.support.completed import check_completed, events_of
+from tests.support.engines import (
+    Blow,
+    UnderEngine,
+    engines,
+    give_no_more_memory,
+    kill,
+    processes,
+    stop,
+    tiny_weights,
+)
 
 RUN = "r"
 SETTINGS = (
@@ -58,35 +67,35 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Plan:
-    """Sends a signal at the n-th request of a kind."""
+    """Strikes the engine at the n-th request of a kind."""
 
-    def __init__(self, wanted: Mapping[tuple[str, int], signal.Signals]) -> None:
+    def __init__(self, wanted: Mapping[tuple[str, int], Blow]) -> None:
         self.left = dict(wanted)
         self.asked: Counter[str] = Counter()
 
-    def __call__(self, prompt: str, adapter: str | None) -> signal.Signals | None:
+    def __call__(self, prompt: str, adapter: str | None) -> Blow | None:
         held_out = "uotient" in prompt or "ivide" in prompt
         kind = "teacher" if "Families:" in prompt else adapter or ("held-out" if held_out else "student")
         self.asked[kind] += 1
         return self.left.pop((kind, self.asked[kind]), None)
 
 
-def finish(log: EventLog, store: Path, model: UnderEngine, training: Iterable[signal.Signals] = ()) -> RunState:
-    """Drive the run; the trainer is sent a signal at its first step, as long as there are any."""
+def finish(log: EventLog, store: Path, model: UnderEngine, training: Iterable[Blow] = ()) -> RunState:
+    """Drive the run; the trainer is struck at its first step, as long as there are blows."""
     struck: set[int] = set()
-    signals = iter(training)
+    blows = iter(training)
 
     def strike(progress: object) -> None:
         for trainer in set(processes("agent0es.training", os.getpid())) - struck:
             struck.add(trainer)
-            if sent := next(signals, None):
-                os.kill(trainer, sent)
+            if blow := next(blows, None):
+                blow(trainer)
 
     async def driven() -> RunState:
         made = world.ports(store, log, RUN, configuration_of(log, RUN))
-        models = {"models": {"teacher": model, "student": model}, "on_training_progress": strike}
+        models: dict[Role, ModelBackend] = {"teacher": model, "student": model}
         try:
-            return await drive(Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **models}), [])
+            return await drive(replace(made, models=models, on_training_progress=strike), [])
         finally:
             await model.close()
 
@@ -95,16 +104,7 @@ def finish(log: EventLog, store: Path, model: UnderEngine, training: Iterable[si
 
 def check(log: EventLog, store: Path, others: set[int]) -> list[Recorded]:
     """What must hold of a run that was completed in spite of everything; its events."""
-    assert log.verify().ok
-    recorded = list(log.read(run=RUN))
-    report = asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN)))
-    assert report.difference is None, report.difference
-    ends = Counter(r.event.attempt.split(".")[0] for r in recorded if isinstance(r.event, ev.Verified))
-    assert set(ends.values()) == {1}, "no attempt is judged twice"
-    completed = Counter(r.event.task for r in recorded if isinstance(r.event, ev.TaskCompleted))
-    assert set(completed.values()) == {1}
-    for kind in (ev.TrainingStarted, ev.AdapterTrained, ev.AdapterEvaluated, ev.RunCompleted):
-        assert sum(isinstance(r.event, kind) for r in recorded) == 1, kind.__name__
+    recorded = check_completed(log, RUN)
     assert not set(engines()) - others and not processes("agent0es.training", os.getpid())
     adapters = store / "adapters" / RUN
     assert sorted(path.name for path in adapters.rglob("*")) == [
@@ -113,14 +113,9 @@ def check(log: EventLog, store: Path, others: set[int]) -> list[Recorded]:
     return recorded
 
 
-def events_of(recorded: list[Recorded], kind: type[ev.Event]) -> list[Any]:
-    return [r.event for r in recorded if isinstance(r.event, kind)]
-
-
 def test_engines_and_trainers_that_are_killed_and_stopped_cost_what_was_in_flight(
     tmp_path: Path, weights: Weights, others: set[int]
 ) -> None:
-    kill, stop = signal.SIGKILL, signal.SIGSTOP
     plan = Plan(
         {
             ("teacher", 2): kill,
@@ -145,6 +140,61 @@ def test_engines_and_trainers_that_are_killed_and_stopped_cost_what_was_in_fligh
     assert "the trainer made no progress for 3 s and was ended" in trained[1]
 
 
+def short_of_memory(folder: Path, limits: Mapping[str, Sequence[int]]) -> str:
+    """A Python whose first processes of a module get so many MB each; later ones as much as they like."""
+    python = folder / "python"
+    python.write_text(
+        f'''#!/bin/sh
+        for limit in "$0.$2".*; do
+            [ -f "$limit" ] && megabytes=$(cat "$limit") && rm "$limit" &&
+                exec prlimit --as="${{megabytes}}000000" {sys.executable} "$@"
+        done
+        exec {sys.executable} "$@"'''
+    )
+    python.chmod(0o755)
+    for module, each in limits.items():
+        for number, megabytes in enumerate(each):
+            python.with_name(f"python.{module}.{number}").write_text(str(megabytes))
+    return str(python)
+
+
+def test_engines_and_trainers_without_memory_are_tried_again_when_there_is_some(
+    tmp_path: Path, weights: Weights, others: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they load, in each of its stages, and while they work: in practice, in training and in evaluation."""
+    engine, trainer = "agent0es.models.engine_process", "agent0es.training"
+    python = short_of_memory(tmp_path, {engine: (300, 500), trainer: (300, 700)})
+    monkeypatch.setattr(sys, "executable", python)
+
+    def reload_with_little(process: int) -> None:
+        Path(f"{python}.{engine}.again").write_text("300")
+        kill(process)
+
+    plan = Plan(
+        {
+            ("student", 4): give_no_more_memory,
+            ("held-out", 2): give_no_more_memory,
+            ("student-1", 1): give_no_more_memory,
+            ("student-1", 4): reload_with_little,
+        }
+    )
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, *SETTINGS, "execution.retries=4")
+        state = finish(log, tmp_path, UnderEngine(world.respond, weights, plan), [give_no_more_memory])
+        assert state.status == "completed" and not plan.left, "everything was tried"
+        assert not list(tmp_path.glob("python.*"))
+        recorded = check(log, tmp_path, others)
+    abandoned = events_of(recorded, ev.AttemptAbandoned)
+    assert {event.task is None for event in abandoned} == {True, False}
+    assert {"memory" in event.reason for event in abandoned if event.task is not None} == {True}
+    assert "failed to map segment" in abandoned[-1].reason, "the adapter's engine, when it was loaded again"
+    by_handler = {
+        name: [e.error for e in events_of(recorded, ev.Retried) if e.handler == name] for name in ("propose", "train")
+    }
+    assert len(by_handler["train"]) == 3 and by_handler["propose"], by_handler
+    assert all("out of memory" in error for errors in by_handler.values() for error in errors), by_handler
+
+
 def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(
     tmp_path: Path, weights: Weights, others: set[int]
 ) -> None:
@@ -152,8 +202,8 @@ def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, *SETTINGS, "execution.retries=0")
         with pytest.raises(HandlerError, match=r"train failed on event [0-9]+: TrainerLost: the trainer was ended by"):
-            finish(log, tmp_path, UnderEngine(world.respond, weights), [signal.SIGKILL])
-        dying = UnderEngine(world.respond, weights, lambda prompt, adapter: signal.SIGKILL if adapter else None)
+            finish(log, tmp_path, UnderEngine(world.respond, weights), [kill])
+        dying = UnderEngine(world.respond, weights, lambda prompt, adapter: kill if adapter else None)
         with pytest.raises(HandlerError, match=r"evaluate failed on event [0-9]+: GenerationFailed"):
             finish(log, tmp_path, dying)
         folder = tmp_path / "adapters" / RUN / "student-1"

@@ -189,7 +189,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "socket.socket.connect",
     ):
         monkeypatch.setattr(port, refuse)
-    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
         assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
         assert "match the log" in answer(store, "replay", run, "--verify")

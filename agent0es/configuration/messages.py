@@ -10,8 +10,8 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from agent0es.configuration_secrets import is_secret, variable_of
-from agent0es.configuration_sources import KeyPath, Source, short
+from agent0es.configuration.secrets import is_secret, variable_of
+from agent0es.configuration.sources import KeyPath, Source, short
 
 NEVER_SHOWN = ("log", "url")
 """A URL may hold a password, and in one that can't be read it may be anywhere."""

@@ -8,10 +8,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agent0es.configuration import Configuration
-from agent0es.configuration_messages import section_of
-from agent0es.configuration_secrets import variable_of
-from agent0es.configuration_sources import KeyPath
+from agent0es.configuration.messages import section_of
+from agent0es.configuration.secrets import variable_of
+from agent0es.configuration.settings import Configuration
+from agent0es.configuration.sources import KeyPath
 
 WIDTH = 100
 """Characters of a line of YAML, where its value is a list."""
@@ -22,7 +22,7 @@ LONGEST_DEFAULT = 110
 
 INTRODUCTION = f"""# Settings
 
-Made by `agent0es config reference` from the models in `agent0es/configuration.py`; change it there.
+Made by `agent0es config reference` from the models in `agent0es/configuration/settings.py`; change it there.
 
 A later source wins: the defaults, the file that `--config` names, the environment, `--set`. The key
 `execution.attempts` is `execution:` and under it `attempts:` in YAML, `{variable_of("execution.attempts")}` in the

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent0es.configuration_secrets import ENVIRONMENT_PREFIX, is_secret
+from agent0es.configuration.secrets import ENVIRONMENT_PREFIX, is_secret
 from agent0es.errors import ConfigurationError
 
 if TYPE_CHECKING:
