@@ -122,6 +122,7 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
+    from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
@@ -167,12 +168,10 @@ async def open_ports(
             configuration=configuration.without_secrets(),
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
-            tools=tools,
-            run_program=partial(run_program, sandbox),
+            toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
             on_training_progress=on_training_progress,
-            tier=sandbox.tier,
         )
 
 
@@ -184,6 +183,7 @@ def require(role: str, model: "ModelBackend", capability: str) -> None:
 
 def handlers(ports: "Ports") -> "list[Handler]":
     """The reactions that make up the loop, in the order in which they react to the same event."""
+    from agent0es.handlers import serving
     from agent0es.handlers.evaluate import Evaluate
     from agent0es.handlers.evaluate_teacher import EvaluateTeacher
     from agent0es.handlers.promote import Promote
@@ -193,16 +193,24 @@ def handlers(ports: "Ports") -> "list[Handler]":
     from agent0es.handlers.solve import Solve
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
+    from agent0es.rollouts.attempts import Attempts
+    from agent0es.rollouts.executor import InProcess
+    from agent0es.rollouts.verifying import VerifierCalls
 
-    kinds: tuple[Callable[[Ports], Handler], ...] = (
-        Schedule,
-        Propose,
-        Solve,
-        Verify,
-        Reward,
-        Train,
-        Evaluate,
-        EvaluateTeacher,
-        Promote,
-    )
-    return [kind(ports) for kind in kinds]
+    run, history, configuration, domains = ports.run, ports.history, ports.configuration, ports.domains
+    retries, teacher = ports.retries, ports.models["teacher"]
+    attempts = Attempts(run, history, retries)
+    executor = InProcess(ports.models["student"], ports.toolbox)
+    calls = VerifierCalls(run, history, ports.toolbox, retries)
+    serve, retire = partial(serving.serve, ports), partial(serving.retire, ports)
+    return [
+        Schedule(run, configuration, domains),
+        Propose(run, history, configuration, domains, teacher, ports.embedder, calls),
+        Solve(run, configuration, domains, attempts, executor),
+        Verify(run, configuration, domains, calls),
+        Reward(run, configuration, ports.rewards),
+        Train(ports),
+        Evaluate(run, history, configuration, domains, retries, executor, calls, serve),
+        EvaluateTeacher(run, history, configuration, domains, teacher, retries, serve),
+        Promote(run, configuration, retire),
+    ]

@@ -13,11 +13,11 @@ from agent0es.domain.names import in_store
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.retry import described
 from agent0es.log import NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.base import Deployment, WrongWeights
 from agent0es.models.made_once import sha256_of
+from agent0es.rollouts.retry import described
 
 
 async def serve(ports: Ports, state: RunState, adapters: Iterable[str], record: Record) -> None:

@@ -59,7 +59,7 @@ async def drive_run(
     async with bootstrap.open_ports(store, log, run, configuration, watcher.training) as ports:
         if begin is not None:
             begin(ports)
-        watcher.opened(suite(ports.domains, configuration.evaluation, configuration.seed), ports.tier)
+        watcher.opened(suite(ports.domains, configuration.evaluation, configuration.seed), ports.toolbox.tier)
         looking = asyncio.create_task(_tell_what_loads(ports, watcher))
         try:
             return await drive(ports, [watcher.event])

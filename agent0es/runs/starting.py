@@ -39,7 +39,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
     async with bootstrap.open_ports(store, log, "", configuration, lambda progress: None) as ports:
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
-            plugins.TOOLS: set(ports.tools),
+            plugins.TOOLS: set(ports.toolbox.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
             plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),

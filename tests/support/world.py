@@ -31,6 +31,7 @@ from agent0es.log import EventLog, History
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.forking import fork_run
 from agent0es.runs.settings import configuration_of
@@ -144,8 +145,7 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         configuration=configuration,
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
-        tools={name: MemoryTool(name) for name in ("python", "math")},
-        run_program=agree,
+        toolbox=Toolbox({name: MemoryTool(name) for name in ("python", "math")}, agree),
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         on_training_progress=lambda progress: None,

@@ -18,11 +18,11 @@ from agent0es.domain import events as ev
 from agent0es.domain.events import Role
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
-from agent0es.handlers import retry
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
 from agent0es.models.base import ModelBackend, Weights
+from agent0es.rollouts import retry
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from tests.support import world
