@@ -10,6 +10,7 @@ import click
 from agent0es.cli.arguments import run_argument, run_option
 from agent0es.cli.listing import write_fields, write_listing
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.domain.text import counted
 
 
 class AuditGroup(click.Group):
@@ -125,7 +126,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
     }
     write_lines([f"Call {printable(call['call'])}"])
     write_fields(list(fields.items()))
-    touched = [f"{file['path']}  {file['bytes']} bytes, sha256 {file['sha256']}" for file in call["written"]]
+    touched = [f"{file['path']}  {counted(file['bytes'], 'byte')}, sha256 {file['sha256']}" for file in call["written"]]
     touched += [f"{path}  deleted" for path in call["deleted"]]
     if touched:
         write_lines(["", "Files touched", *(f"    {printable(line)}" for line in touched)])

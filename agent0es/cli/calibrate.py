@@ -62,8 +62,8 @@ def _write(run: str, who: str, held_out: bool, found: "Calibration", drawn: bool
 
     write_lines(
         [
-            printable(f"Run {run}, {who}: {found.attempts} judged attempts {KINDS[held_out]}"),
-            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on} attempts, "
+            printable(f"Run {run}, {who}: {counted(found.attempts, 'judged attempt')} {KINDS[held_out]}"),
+            f"{found.right / found.attempts:.0%} right; fitted on {counted(found.fitted_on, 'attempt')}, "
             f"measured on {found.tested_on} at other tasks",
             "",
         ]
@@ -88,4 +88,4 @@ def diagram(measured: "Measured") -> Iterator[str]:
         cells = ["█" if place < round(WIDTH * one.accuracy) else "·" for place in range(WIDTH)]
         cells[min(WIDTH - 1, round(WIDTH * one.confidence))] = "│"
         said, right = f"said {one.confidence:.2f}", f"right {one.accuracy:.2f}"
-        yield f"  {one.low:.1f} to {one.high:.1f}  {''.join(cells)}  {said}, {right}, {one.count} answers"
+        yield f"  {one.low:.1f} to {one.high:.1f}  {''.join(cells)}  {said}, {right}, {counted(one.count, 'answer')}"

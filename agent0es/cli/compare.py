@@ -8,6 +8,7 @@ import click
 
 from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+from agent0es.domain.text import counted
 
 MOST_MOVED = 10
 """Tasks with changed rewards that `whatif` shows; --json has all."""
@@ -135,7 +136,8 @@ def _write_whatif(run: str, found: Mapping[str, Any]) -> None:
         notes = {(True, False): "; too few to train on", (False, True): "; enough to train on"}
         note = ", the same in another order" if dataset["reordered"] else ""
         note += notes.get(tuple(dataset["trains"]), "")
-        write_lines(["", f"Dataset of {dataset['role']}-{dataset['iteration']}: {before} examples, then {after}{note}"])
+        name, had = f"{dataset['role']}-{dataset['iteration']}", counted(before, "example")
+        write_lines(["", f"Dataset of {name}: {had}, then {after}{note}"])
         for key, words in (("comes_in", "come in"), ("drops_out", "drop out")):
             if dataset[key]:
                 write_lines([f"  {len(dataset[key])} {words}: {_names(dataset[key])}"])

@@ -109,6 +109,6 @@ def _event_line(recorded: "Recorded") -> str:
         f"{name}={shorten(printable(value if isinstance(value, str) else json_line(value)), SHORT_VALUE)}"
         for name, value in content.items()
     )
-    line = f"{recorded.position:>7}  {time}  {recorded.event.type:<18}  {printable(recorded.stream)}  {fields}"
+    line = f"{recorded.position:>7}  {time}  {recorded.event.type:<18}  {printable(recorded.stream):<28}  {fields}"
     width = terminal_width()
     return line if width is None else shorten(line, width)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
     from agent0es.log import ChainReport
@@ -95,7 +96,7 @@ def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store:
     elif output is None:
         write_lines(note.splitlines())
     else:
-        click.echo(printable(f"Checkpoint of {report.events} events in {output}"), err=True)
+        click.echo(printable(f"Checkpoint of {counted(report.events, 'event')} in {output}"), err=True)
 
 
 @log_group.command("export")
@@ -134,6 +135,7 @@ def _tell(report: "ChainReport", as_json: bool) -> None:
         values = {"ok": report.ok, "events": report.events, "texts": report.texts, "head": report.chain_hash}
         write_lines([json_line({**values, "first_bad": report.first_bad, "problem": report.problem or None})])
     elif report.ok:
-        write_lines([f"ok: {report.events} events and {report.texts} texts, last hash {report.chain_hash}"])
+        holds = f"{counted(report.events, 'event')} and {counted(report.texts, 'text')}"
+        write_lines([f"ok: {holds}, last hash {report.chain_hash}"])
     else:
         write_lines([printable(f"The log has been altered: {report.finding}")])

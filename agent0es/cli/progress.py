@@ -18,6 +18,7 @@ from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
+from agent0es.domain.text import counted
 from agent0es.evaluation.suite import HeldOut
 from agent0es.log import Recorded
 from agent0es.provenance.retraction import Rebuild
@@ -168,7 +169,7 @@ class Reporter:
 
     def _say_more(self) -> None:
         if self._more:
-            self.say(f"{self._more} more attempts are retried for the same reason")
+            self.say(f"{counted(self._more, 'more attempt is', 'more attempts are')} retried for the same reason")
         self._reason, self._more = None, 0
 
     def training(self, progress: Mapping[str, Any]) -> None:
@@ -207,14 +208,14 @@ class Reporter:
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
         least = self._configuration.training.minimum_examples
-        what = "verified solutions" if event.role == "student" else "accepted proposals"
+        what = counted(event.examples, "verified solution" if event.role == "student" else "accepted proposal")
         if event.examples < least:
             self.say(
-                f"{event.adapter} is not trained: {event.examples} {what}, "
-                f"and training.minimum_examples is {least}. Use more --tasks."
+                f"{event.adapter} is not trained: {what}, and training.minimum_examples is {least}. Use more --tasks."
             )
             return
-        self.say(f"Training {event.adapter} on {event.examples} {what} from {len(event.per_family)} families")
+        families = counted(len(event.per_family), "family", "families")
+        self.say(f"Training {event.adapter} on {what} from {families}")
         self._show("training", 0, None, "starting the trainer")
 
     def _why_not_trained(self) -> str:

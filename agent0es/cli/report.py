@@ -80,7 +80,7 @@ def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:
     columns = list(rows[0])
     body = [[_drawn(value) for value in row.values()] for row in rows]
     names = [name.replace("_", " ") for name in columns]
-    if query.bars in columns and width is not None:
+    if query.bars in columns and width is not None and len([row for row in rows if row[query.bars]]) > 1:
         for longest in BAR_WIDTHS:  # the longest bars that leave the figures in a table
             drawn = bars([row[query.bars] for row in rows], longest)
             wider = [[*cells, bar] for cells, bar in zip(body, drawn, strict=True)]

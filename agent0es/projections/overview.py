@@ -24,7 +24,7 @@ MORE = {
     """,
     "evaluations": """
         SELECT * EXCLUDE (run, position, time, role) FROM evaluations WHERE run = $run
-        ORDER BY iteration, split DESC, adapter, arm = adapter, arm
+        ORDER BY iteration, position, split DESC, arm = adapter, arm
     """,
     "rejections": """
         SELECT reason, count(*) AS proposals FROM proposals_rejected WHERE run = $run GROUP BY ALL ORDER BY ALL
