@@ -19,7 +19,7 @@ from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
-from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
+from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
 from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
 
 
@@ -74,7 +74,7 @@ class Train:
             return
         path = dataset_file(ports.store, ports.run, adapter)
         if _sha256(path) != built.sha256:
-            made = _dataset(ports, role, iteration, cause.position)
+            made = _dataset(ports, role, iteration, cause.position, built.rows)
             if made.sha256 != built.sha256:
                 await fail(f"the log gives other examples now ({made.sha256}) than when they were chosen")
                 return
@@ -148,15 +148,15 @@ def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> 
     return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
 
 
-def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None) -> Dataset:
+def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None, rows: Rows = "messages") -> Dataset:
     """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
     return dataset_of(
         role,
         events_of_dataset(ports.history, iteration, position),
-        ports.models[role],
         ports.domains,
         ports.configuration.training.examples_per_family,
         ports.configuration.seed,
+        rows,
     )
 
 

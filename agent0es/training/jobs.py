@@ -45,7 +45,8 @@ class TrainingJob:
     cache: Path
     """Folder for the base model in the form that training needs, made once (540 MB)."""
     dataset: Path
-    """JSON lines: `prompt`, and `segments`, a list of [text, trainable]; together they are the whole text."""
+    """JSON lines: `messages`, a list of {role, content}, and `segments`, the assistant's turn after them as a list of
+    [text, trainable]. The base's chat template makes one text of them."""
     output: Path
     """Folder for `adapter/` and `merged.gguf`; what is there is replaced."""
     seed: int

@@ -51,7 +51,3 @@ def test_what_would_be_found() -> None:
     assert set(sql_in("ask(f'SELECT {column}')\nask('x WHERE run = $run')\n")) == {"SELECT ", "x WHERE run = $run"}
     assert sql_in('command(store, "sql", "FROM runs")\nhint = ("sql", "FROM tasks")\n') == []
     assert asked_in("tables.query(text)\nquery(text)\n") == ["query"]
-
-
-def test_every_file_is_short() -> None:
-    assert {file.name: count for file in FILES if (count := len(file.read_text().splitlines())) > 400} == {}
