@@ -1,8 +1,8 @@
 """The one place where configuration becomes objects and ports are plugged in. What is done with them is in `runs/`."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.domain.rewards import RewardComponent
     from agent0es.handlers.base import Handler, Ports
     from agent0es.models.base import ModelBackend
+    from agent0es.projections import Projections
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
     from agent0es.training.jobs import ProgressCallback
@@ -43,6 +44,16 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
         except OSError as error:
             raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
     return EventLog.open(url or store / LOG_FILE, read_only=not create)
+
+
+@contextmanager
+def open_tables(store: Path) -> "Iterator[tuple[EventLog, Projections]]":
+    """The store's log, and tables that hold all of it."""
+    from agent0es.projections import PROJECTIONS_FILE, Projections
+
+    with open_store(store) as log, Projections.open(log, store / PROJECTIONS_FILE) as tables:
+        tables.catch_up()
+        yield log, tables
 
 
 def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":

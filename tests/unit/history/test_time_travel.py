@@ -1,6 +1,7 @@
 """Looking back: the state anywhere, the timeline, two runs side by side, one run under other settings."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -168,6 +169,8 @@ def test_every_event_is_told_in_words(log: EventLog) -> None:
         assert [m.recorded.position for m in moments] == [r.position for r in History.of(log, run).read()]
         assert all(m.words and m.words != m.recorded.event.type for m in moments)
         assert moments[0].offset == 0.0
+        plurals = r"(?<![\d.])1 (?:tries|tasks|attempts|tokens|examples|families|steps|iterations|worked examples)\b"
+        assert not any(re.search(plurals, m.words) for m in moments)
     some = list(timeline(log, "run", 5, 9))
     assert [m.recorded.position for m in some] == [5, 6, 7, 8, 9]
 
@@ -191,7 +194,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         monkeypatch.setattr(port, refuse)
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
-        assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
+        assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iteration")
         assert "match the log" in answer(store, "replay", run, "--verify")
         report = json.loads(answer(store, "replay", run, "--verify", "--json"))
         assert report["difference"] is None and report["checked"]["rewards"] > 3
