@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.taskdomains import Domains
     from agent0es.tools import ToolResult
     from agent0es.tools.policy import Policy
-    from agent0es.training.jobs import ProgressCallback
+    from agent0es.training.base import ProgressCallback
 
 LOG_FILE = "log.db"
 LOG_URL = "AGENT0ES_LOG__URL"
@@ -250,10 +250,12 @@ async def open_ports(
     """
     from agent0es.configuration.secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
+    from agent0es.models.deployments import Deployments
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
     from agent0es.tools import VERIFIER_TOOLS, load_tools
+    from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -285,9 +287,10 @@ async def open_ports(
         teacher_model = student_model if same else backend("teacher", teacher)
         if not same:
             stack.push_async_callback(teacher_model.close)
-        for role in configuration.training.roles:
-            require(role, teacher_model if role == "teacher" else student_model, "adapters")
         require("teacher", teacher_model, "structured_output")
+        trainer = PackedTrainer(store / "base")
+        student_deployments = Deployments(student_model, store, trainer.remake)
+        teacher_deployments = student_deployments if same else Deployments(teacher_model, store, trainer.remake)
         embedder = Embedder(store / EMBEDDINGS_FILE)
         stack.callback(embedder.close)
         yield Ports(
@@ -301,6 +304,8 @@ async def open_ports(
             tools=tools,
             rewards=rewards,
             embedder=embedder,
+            trainer=trainer,
+            deployments={"teacher": teacher_deployments, "student": student_deployments},
             on_training_progress=on_training_progress,
             tier=sandbox.tier,
         )
@@ -313,9 +318,19 @@ def require(role: str, model: "ModelBackend", capability: str) -> None:
 
 
 async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
-    """Open everything that a run needs and close it again, so that errors are reported before the run begins."""
+    """Open everything that a run needs and close it again, so that errors are reported before the run begins.
+
+    Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
+    """
+    from agent0es.training.base import why_not_trained
+
     models = configuration.models
     async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
+        for role in configuration.training.roles:
+            if why := why_not_trained(ports.trainer, ports.models[role]):
+                raise ConfigurationError(
+                    f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
+                )
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.tools),

@@ -26,7 +26,7 @@ class RunStarted(Value):
     """A run began. Stream `run/<run>`."""
 
     type: Literal["RunStarted"] = "RunStarted"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     seed: int
     """Every random choice of the run derives from it."""
     configuration: dict[str, Any]
@@ -43,7 +43,7 @@ class RunForked(Value):
     """A run began whose past is another run's up to a position. Stream `run/<run>`."""
 
     type: Literal["RunForked"] = "RunForked"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     parent: str
     """Name of the run that it was forked from."""
     position: int = Field(ge=1)
@@ -415,7 +415,7 @@ class AdapterTrained(Value):
     """An adapter was trained, merged and written. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["AdapterTrained"] = "AdapterTrained"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -424,10 +424,8 @@ class AdapterTrained(Value):
     """Iteration."""
     path: str
     """Folder of the adapter, relative to the store."""
-    adapter_sha256: str
-    """Hash of adapter_model.safetensors."""
-    merged_sha256: str
-    """Hash of the merged GGUF."""
+    files: dict[str, str]
+    """What lies in the folder: path to sha256. Of those before version 2 the adapter's matrices and the merged GGUF."""
     steps: int
     """Optimizer steps."""
     loss: tuple[float, ...]

@@ -12,11 +12,12 @@ from agent0es.domain.run import RunState
 from agent0es.handlers.retry import Retries
 from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
+from agent0es.models.deployments import Deployments
 from agent0es.models.embedder import Embedder
 from agent0es.taskdomains import Domains
 from agent0es.tools.base import Tool
 from agent0es.tools.policy import Rates, settings_in
-from agent0es.training.jobs import ProgressCallback
+from agent0es.training.base import ProgressCallback, Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class Ports:
     """Those that the student may call, and those that verifiers call."""
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
+    trainer: Trainer
+    deployments: Mapping[Role, Deployments]
+    """What is served of each role's model; of one model the same."""
     on_training_progress: ProgressCallback
     tier: str = "none"
     """The isolation of tool calls."""

@@ -20,7 +20,7 @@ from agent0es.handlers.base import Ports, Record
 from agent0es.log import NewEvent, Recorded
 from agent0es.log.sqlite import explain_os_error
 from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
-from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
+from agent0es.training.base import TrainingError, TrainingJob, why_not_trained
 
 
 class Train:
@@ -67,6 +67,9 @@ class Train:
         if weights is None:
             await fail(f"{ports.models[role].name} has no weights to train from")
             return
+        if why := why_not_trained(ports.trainer, ports.models[role]):
+            await fail(why)
+            return
         if built.examples < settings.minimum_examples:
             await fail(
                 f"examples to learn from: {built.examples}; training.minimum_examples is {settings.minimum_examples}"
@@ -90,31 +93,18 @@ class Train:
             )
             await record([NewEvent(cause.stream, started)])
         folder = in_store(ports.store, "adapters", ports.run, adapter)
-        deterministic = ports.configuration.execution.deterministic
         job = TrainingJob(
-            base=weights.path,
-            cache=ports.store / "base",
+            base=weights,
             dataset=path,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
             seed=derive_seed(state.seed, "training", f"{role}-{iteration}"),
-            rank=settings.rank,
-            alpha=settings.alpha,
-            dropout=settings.dropout,
-            target_modules=settings.target_modules,
-            frozen_share=settings.frozen_share,
-            learning_rate=settings.learning_rate,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            gradient_accumulation=settings.gradient_accumulation,
-            warmup_steps=settings.warmup_steps,
-            # Several threads may add up in another order when the machine is busy, which moves an adapter's last bits.
-            threads=1 if deterministic else 0,
-            precision="fp32" if deterministic and settings.precision == "auto" else settings.precision,
+            settings=settings,
+            deterministic=ports.configuration.execution.deterministic,
         )
         begin = time.perf_counter()
         try:
-            trained = await train_adapter(job, ports.on_training_progress)
+            trained = await ports.trainer.train(job, ports.on_training_progress)
         except TrainingError as error:
             await fail(str(error))
             return
@@ -124,8 +114,7 @@ class Train:
             role=role,
             iteration=iteration,
             path=str(folder.relative_to(ports.store)),
-            adapter_sha256=trained.adapter_sha256,
-            merged_sha256=trained.merged_sha256,
+            files=dict(trained.artifacts.files),
             steps=trained.steps,
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )

@@ -9,6 +9,7 @@ from agent0es.domain import events as ev
 from agent0es.errors import RunNotFound
 from agent0es.history.positions import bounds
 from agent0es.log import EventLog, History, Recorded
+from agent0es.models.artifacts import WEIGHTS
 
 
 def compare(log: EventLog, a: str, b: str) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
                 adapters[event.adapter] = {"role": event.role, "examples": event.examples, "outcome": "training"}
             case ev.AdapterTrained():
                 seconds["training"] += float(measured.get("seconds", 0.0))
-                adapters[event.adapter]["sha256"] = event.adapter_sha256
+                adapters[event.adapter]["sha256"] = event.files.get(WEIGHTS)
             case ev.TrainingFailed():
                 adapters[event.adapter]["outcome"] = "failed"
             case ev.AdapterEvaluated():

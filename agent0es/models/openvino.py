@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models import chatml
+from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.gguf_file import GgufFile
@@ -27,7 +28,7 @@ SHORTEST_PREFIX = 200
 class OpenVinoBackend(chatml.ChatMl):
     """Continuous batching, prefix cache, log-probabilities, structured output; adapters as merged weights."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=frozenset({"merged"}), batching=True)
     template = chatml.ChatMl()
 
     def __init__(self, weights: Weights, settings: EngineSettings | None = None, cache: Path | None = None) -> None:
@@ -119,9 +120,10 @@ class OpenVinoBackend(chatml.ChatMl):
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
-            if deployment.merged_gguf is None:
+            artifacts = deployment.artifacts
+            if "merged" not in artifacts.forms:
                 raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
-            engine = Engine(deployment.merged_gguf, self._settings, sha256=deployment.merged_sha256)
+            engine = Engine(artifacts.merged, self._settings, sha256=artifacts.files[MERGED])
             try:
                 await engine.open()
             except BaseException:

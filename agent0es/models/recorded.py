@@ -23,6 +23,7 @@ from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
 from agent0es.models import chatml
+from agent0es.models.artifacts import FORMS
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.weights import find_weights
 
@@ -71,7 +72,9 @@ class RecordedBackend(chatml.ChatMl):
     """Answers with the completions of a recorded run."""
 
     # Structured text is as good as the recorded model's. Of log-probabilities only the mean is known.
-    capabilities = Capabilities(logprobs=False, structured_output=True, adapters=True, batching=True)
+    capabilities = Capabilities(
+        logprobs=False, structured_output=True, adapters=FORMS, batching=True
+    )
     template = chatml.ChatMl()
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models import chatml
+from agent0es.models.artifacts import FORMS
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.weights import find_weights
 
@@ -31,7 +32,9 @@ _VOCABULARY = 50_000
 class ScriptedBackend(chatml.ChatMl):
     """Answers with a script's text."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True, batching=True)
+    capabilities = Capabilities(
+        logprobs=True, structured_output=True, adapters=FORMS, batching=True
+    )
     template = chatml.ChatMl()
 
     def __init__(

@@ -121,8 +121,7 @@ def an_adapter(iteration: int, *, tainted: bool = False, outcome: str = "rejecte
         role="student",
         iteration=iteration,
         path="p",
-        adapter_sha256="a",
-        merged_sha256="m",
+        files={WEIGHTS: "a", MERGED: "m"},
         steps=1,
         loss=(1.0,),
     )
