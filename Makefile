@@ -11,7 +11,7 @@ run: install
 	$(BIN)/agent0es run
 
 test: dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: dev
 	$(BIN)/ruff check .

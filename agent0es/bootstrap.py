@@ -1,31 +1,23 @@
-"""The one place where configuration becomes objects and ports are plugged in."""
+"""The one place where configuration becomes objects and ports are plugged in. What is done with them is in `runs/`."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent0es import __version__, plugins
-from agent0es.domain import events as ev
-from agent0es.errors import ConfigurationError, RunNotFound, SandboxUnavailable, StoreError, UnknownName, nearest
-from agent0es.log import EventLog, History, NewEvent, Recorded
+from agent0es import plugins
+from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError
+from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
     from agent0es.configuration import Configuration, ModelSettings
     from agent0es.domain.rewards import RewardComponent
-    from agent0es.domain.run import RunState
-    from agent0es.domain.task import Task
-    from agent0es.handlers.base import Handler, Observer, Ports
-    from agent0es.history.verification import Report
+    from agent0es.handlers.base import Handler, Ports
     from agent0es.models.base import ModelBackend
-    from agent0es.provenance.retraction import Rebuild
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
-    from agent0es.tools import ToolResult
-    from agent0es.tools.policy import Policy
     from agent0es.training.base import ProgressCallback
 
 LOG_FILE = "log.db"
@@ -52,116 +44,6 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
     return EventLog.open(url or store / LOG_FILE, read_only=not create)
 
 
-def resolve_run(log: EventLog, wanted: str) -> str:
-    """The full name of a run from a unique prefix of it, or `latest`."""
-    if not wanted:
-        raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
-    runs = log.runs()
-    if wanted == "latest" and runs:
-        return runs[-1]
-    found = [run for run in runs if run == wanted] or [run for run in runs if run.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(found[-5:])
-        raise RunNotFound(f"{len(found)} runs begin with {wanted!r} in this store: {names}; write more of the name")
-    if not runs:
-        raise RunNotFound("there is no run in this store yet; start one with", see=("run",))
-    near = nearest(wanted, [*runs, "latest"] if wanted.startswith("l") else runs)
-    raise RunNotFound(f"there is no run {wanted!r} in this store; {near}. All runs", see=("runs",))
-
-
-def new_run_name(log: EventLog) -> str:
-    """A name for a run that starts now: the time, and a count where that is taken."""
-    taken = log.runs()
-    name = plain = datetime.now().strftime("%Y%m%d-%H%M%S")
-    count = 1
-    while name in taken:
-        count += 1
-        name = f"{plain}-{count}"
-    return name
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a run is made with, for its first event."""
-
-    weights: Mapping[str, str]
-    """Model name to sha256 of its weights."""
-    plugins: Mapping[str, str]
-    """`<entry point group>:<name>` to package and version."""
-
-
-NO_PARTS = Parts({}, {})
-"""Of models without weights, and parts that were put together by hand."""
-
-
-def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Parts) -> None:
-    """Write RunStarted. The caller holds the lease on the run."""
-    started = ev.RunStarted(
-        seed=configuration.seed,
-        configuration=configuration.model_dump(mode="json"),
-        code_version=__version__,
-        weights=dict(parts.weights),
-        plugins=dict(parts.plugins),
-    )
-    log.append([NewEvent(f"run/{run}", started)], handler="cli")
-
-
-def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
-    """Choose what a tainted adapter's clean successor learns from. Writes DatasetBuilt, to which the handlers react.
-
-    None when an earlier one that was cut off is to be resumed. The caller holds the lease on the run. Raises
-    RetractionError.
-    """
-    from agent0es.handlers.train import build_dataset
-    from agent0es.projections.state import state_at
-    from agent0es.provenance.retraction import plan_rebuild, unfinished
-
-    state = state_at(ports.log, ports.run)
-    if unfinished(state):
-        return None
-    plan = plan_rebuild(state, ports.run, name)
-    ports.log.append([build_dataset(ports, plan.role, plan.iteration, plan.adapter)], handler="cli")
-    return plan
-
-
-def fork_run(log: EventLog, run: str, parent: str, position: int, configuration: "Configuration", parts: Parts) -> None:
-    """Write RunForked. The caller holds the lease on the run, and has asked `agent0es.history.forking` whether."""
-    forked = ev.RunForked(
-        parent=parent,
-        position=position,
-        seed=configuration.seed,
-        configuration=configuration.model_dump(mode="json"),
-        code_version=__version__,
-        weights=dict(parts.weights),
-        plugins=dict(parts.plugins),
-    )
-    log.append([NewEvent(f"run/{run}", forked)], handler="cli")
-
-
-def configuration_of(log: EventLog, run: str) -> "Configuration":
-    """The configuration that a run was started or forked with."""
-    from agent0es.configuration import parse_configuration
-
-    return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
-
-
-def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
-    """The held-out problem of an attempt, remade from the run's configuration and seed: the log has its number only.
-
-    Raises ConfigurationError where a task domain is gone, and UnknownName where the suite has no such problem now.
-    """
-    from agent0es.evaluation.suite import suite
-
-    configuration = configuration_of(log, run)
-    number = attempt.rpartition("/")[2].split(".")[0]  # 17, and 17.1 after a crash
-    problems = suite(practised_domains(configuration), configuration.evaluation, configuration.seed)
-    if not number.isdecimal() or int(number) >= len(problems):
-        raise UnknownName(f"there is no held-out problem {number}; this version of agent0es makes {len(problems)}")
-    return problems[int(number)].task
-
-
 def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     """The weighted reward components, from the entry point group `agent0es.rewards`. Raises ConfigurationError."""
     components = {name: plugins.load(plugins.REWARDS, name) for name in weights}
@@ -171,59 +53,35 @@ def load_rewards(weights: Mapping[str, float]) -> "dict[str, RewardComponent]":
     return components
 
 
+def load_plugin(group: plugins.Group, name: str) -> None:
+    """Import a plug-in and look at it as a run would, without a model or a sandbox. Raises ConfigurationError in one
+    line where it can't be used, NotInstalled where only an extra is missing."""
+    from agent0es.models.factory import backend_class
+    from agent0es.taskdomains import load_family, load_task_domain
+    from agent0es.tools.registry import tool_classes
+
+    load: Mapping[plugins.Group, Callable[[str], object]] = {
+        plugins.MODELS: backend_class,
+        plugins.TOOLS: lambda name: tool_classes([name]),
+        plugins.TASK_DOMAINS: load_task_domain,
+        plugins.FAMILIES: load_family,
+        plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
+    }
+    load[group](name)
+
+
 def practised_domains(configuration: "Configuration") -> "Domains":
     """A run's task domains; with `tools.describe` the student is told of the tools. Raises ConfigurationError."""
     from agent0es.agents.student import with_tools
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
-    domains = load_task_domains(configuration.curriculum.domains)
+    domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
     if configuration.tools.describe:
         for domain in domains.values():
             names = configuration.tools.enabled or domain.tools
             domain.system = with_tools(domain.system, tool_classes(names).values())
     return domains
-
-
-async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
-    """Recompute every decision of a run. Opens no port except, `with_novelty`, the embedder.
-
-    Raises ConfigurationError where a plug-in that the run used is gone, because decisions are made with it.
-    """
-    from agent0es.history.novelties import Novelties
-    from agent0es.history.verification import Rules, verify_decisions
-    from agent0es.models.embedder import Embedder
-    from agent0es.models.factory import chat_template
-
-    configuration = configuration_of(log, run)
-    if gone := plugins.gone(History.of(log, run).started.plugins):
-        raise ConfigurationError(
-            f"run {run} used {' and '.join(gone)}, not installed here; install it to verify the run"
-        )
-    models = configuration.models
-    rules = Rules(
-        domains=practised_domains(configuration),
-        rewards=load_rewards(configuration.rewards.weights),
-        templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
-        novelties=Novelties(Embedder()) if with_novelty else None,
-    )
-    return await verify_decisions(log, run, rules)
-
-
-async def call_by_hand(
-    configuration: "Configuration", name: str, text: str, files: Mapping[str, str], domain: str | None
-) -> "tuple[Policy, ToolResult]":
-    """One call of a tool, enabled or not, under the policy that holds in a task domain, and that policy.
-
-    Raises ConfigurationError or SandboxUnavailable.
-    """
-    from agent0es.tools import load_tools
-    from agent0es.tools.policy import policy_of
-
-    policy = policy_of(configuration.tools, name, domain or configuration.curriculum.domains[0])
-    async with sandbox_of(configuration) as sandbox:
-        [tool] = load_tools([name], sandbox).values()
-        return policy, await tool.run(text, policy.limits, files)
 
 
 def sandbox_of(configuration: "Configuration") -> "IsolatedSandbox":
@@ -254,7 +112,7 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
-    from agent0es.tools import VERIFIER_TOOLS, load_tools
+    from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
@@ -302,6 +160,7 @@ async def open_ports(
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
             tools=tools,
+            run_program=partial(run_program, sandbox),
             rewards=rewards,
             embedder=embedder,
             trainer=trainer,
@@ -315,30 +174,6 @@ def require(role: str, model: "ModelBackend", capability: str) -> None:
     """Raise ConfigurationError now rather than in the middle of a run when a backend lacks what the run needs."""
     if not getattr(model.capabilities, capability):
         raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
-
-
-async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
-    """Open everything that a run needs and close it again, so that errors are reported before the run begins.
-
-    Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
-    """
-    from agent0es.training.base import why_not_trained
-
-    models = configuration.models
-    async with open_ports(store, log, "", configuration, lambda progress: None) as ports:
-        for role in configuration.training.roles:
-            if why := why_not_trained(ports.trainer, ports.models[role]):
-                raise ConfigurationError(
-                    f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
-                )
-        used: dict[plugins.Group, set[str]] = {
-            plugins.MODELS: {models.teacher.backend, models.student.backend},
-            plugins.TOOLS: set(ports.tools),
-            plugins.TASK_DOMAINS: set(ports.domains),
-            plugins.REWARDS: set(ports.rewards),
-        }
-        weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
-        return Parts(weights, plugins.packages_of(used))
 
 
 def handlers(ports: "Ports") -> "list[Handler]":
@@ -365,21 +200,3 @@ def handlers(ports: "Ports") -> "list[Handler]":
         Promote,
     )
     return [kind(ports) for kind in kinds]
-
-
-async def drive(ports: "Ports", observers: "Sequence[Observer]") -> "RunState":
-    """Run the loop until the run is completed."""
-    from agent0es.handlers.dispatcher import Dispatcher
-    from agent0es.handlers.serving import serve
-    from agent0es.projections.state import state_at
-
-    async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
-        return ports.log.append(events, handler="cli")
-
-    state = state_at(ports.log, ports.run)
-    if state.status != "completed":
-        # An evaluated adapter may be promoted next, and nothing else would deploy it.
-        evaluated = [name for name, adapter in state.adapters.items() if adapter.outcome == "evaluated"]
-        await serve(ports, state, [*filter(None, state.serving.values()), *evaluated], record)
-    dispatcher = Dispatcher(ports.log, ports.run, handlers(ports), ports.configuration.execution, observers)
-    return await dispatcher.run()

@@ -3,6 +3,7 @@
 Agent0Error
 ├── UserError              exit code 2: something the user can fix
 │   ├── ConfigurationError   a key or value in the configuration
+│   │   └── NotInstalled      it names a part that needs a library which is not installed
 │   ├── StoreError           the store can't be read or written (disk full, read-only, corrupt)
 │   │   ├── RunNotFound
 │   │   ├── PositionNotFound  the run has no such position or time
@@ -48,6 +49,10 @@ class UserError(Agent0Error):
 
 class ConfigurationError(UserError):
     """A key or a value in the configuration is wrong."""
+
+
+class NotInstalled(ConfigurationError):
+    """A part that needs a library which is an extra, and not installed; the message says how to install it."""
 
 
 class StoreError(UserError):

@@ -12,17 +12,19 @@ from typing import Any, Literal
 from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
 
-Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.rewards"]
+Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.families", "agent0es.rewards"]
 
 MODELS: Group = "agent0es.models"
 TOOLS: Group = "agent0es.tools"
 TASK_DOMAINS: Group = "agent0es.task_domains"
+FAMILIES: Group = "agent0es.families"
 REWARDS: Group = "agent0es.rewards"
 
 KINDS: Mapping[Group, str] = {
     MODELS: "model backend",
     TOOLS: "tool",
     TASK_DOMAINS: "task domain",
+    FAMILIES: "task family",
     REWARDS: "reward component",
 }
 """Group to what a user calls one of its members."""
@@ -31,24 +33,29 @@ LONGEST_REASON = 200
 """Characters of a foreign error message that are shown."""
 
 
-def installed(group: Group, available: Iterable[EntryPoint] | None = None) -> dict[str, EntryPoint]:
-    """Name to entry point, in the order of the names; `available` replaces what is installed.
-
-    If two packages register one name, the last one found is used, as in Python's own look-up.
-    """
+def registered(group: Group, available: Iterable[EntryPoint] | None = None) -> list[EntryPoint]:
+    """All entry points in the order of their names and packages; `available` replaces what is installed."""
     found = entry_points(group=group) if available is None else available
-    return {point.name: point for point in sorted(found, key=lambda point: point.name)}
+    return sorted(found, key=lambda point: (point.name, package_of(point)))
+
+
+def installed(group: Group, available: Iterable[EntryPoint] | None = None) -> list[str]:
+    """The names that are registered, each once and in order; `available` replaces what is installed."""
+    return list(dict.fromkeys(point.name for point in registered(group, available)))
 
 
 def find(group: Group, name: str, available: Iterable[EntryPoint] | None = None) -> EntryPoint:
     """The entry point of this name. Raises ConfigurationError for a name that nothing registers, with the nearest one,
-    and for one that can't be used."""
-    points = installed(group, available)
-    if name not in points:
-        raise ConfigurationError(unknown(group, name, list(points)))
+    for one that can't be used, and for one that several packages register: nobody knows which of them is meant."""
+    points = [point for point in registered(group, available) if point.name == name]
+    if not points:
+        raise ConfigurationError(unknown(group, name, installed(group, available)))
     if not is_name(name):
         raise ConfigurationError(f"a {KINDS[group]} is called {name[:100]!r}; {NAME_RULE}")
-    return points[name]
+    if len(points) > 1:
+        packages = " and ".join(package_of(point) or "an unknown package" for point in points)
+        raise ConfigurationError(f"{KINDS[group]} {name!r} is in {packages}; uninstall all of them but one")
+    return points[0]
 
 
 def load(group: Group, name: str, available: Iterable[EntryPoint] | None = None) -> Any:
@@ -59,7 +66,7 @@ def load(group: Group, name: str, available: Iterable[EntryPoint] | None = None)
     point = find(group, name, available)
     try:
         return point.load()
-    except Exception as error:  # a stranger's package may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a stranger's package may raise anything while it is imported
         raise broken(group, name, f"can't be imported: {_reason(error)}", available) from error
 
 
@@ -76,13 +83,32 @@ def make(
     line, as `load` does.
     """
     kind = load(group, name, available)
+    return _sound(group, name, lambda: kind(*arguments), "made", fault, available)
+
+
+def value(
+    group: Group, name: str, *, fault: Callable[[Any], str | None], available: Iterable[EntryPoint] | None = None
+) -> Any:
+    """What a package registers under this name, as it is; in all else like `make`."""
+    found = load(group, name, available)
+    return _sound(group, name, lambda: found, "used", fault, available)
+
+
+def _sound(
+    group: Group,
+    name: str,
+    make_it: Callable[[], Any],
+    done: str,
+    fault: Callable[[Any], str | None],
+    available: Iterable[EntryPoint] | None,
+) -> Any:
     try:
-        made = kind(*arguments)
+        made = make_it()
         reason = fault(made)
     except ConfigurationError:  # which says it
         raise
-    except Exception as error:  # as above
-        raise broken(group, name, f"can't be made: {_reason(error)}", available) from error
+    except Exception as error:  # a stranger's code may raise anything
+        raise broken(group, name, f"can't be {done}: {_reason(error)}", available) from error
     if reason is not None:
         raise broken(group, name, reason, available)
     return made
@@ -98,6 +124,11 @@ def broken(group: Group, name: str, reason: str, available: Iterable[EntryPoint]
 def package_of(point: EntryPoint) -> str:
     """Name and version of the package that registers it, e.g. `agent0es 0.1.0`; empty if not known."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else ""
+
+
+def is_built_in(point: EntryPoint) -> bool:
+    """Whether it comes with this package."""
+    return point.dist is not None and point.dist.name == "agent0es"
 
 
 def packages_of(used: Mapping[Group, Iterable[str]]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent0es.bootstrap import NO_PARTS, handlers, open_ports, open_store, start_run
+from agent0es.bootstrap import handlers, open_ports, open_store
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
@@ -34,6 +34,7 @@ from agent0es.models.embedding_cache import EMBEDDINGS_FILE
 from agent0es.models.engine import EngineSettings
 from agent0es.models.engine_process import KV_BLOCK
 from agent0es.models.weights import base_model_dir
+from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, refused
 
 BATCH = 32

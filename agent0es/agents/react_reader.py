@@ -1,10 +1,10 @@
 """The reader behind `react.parse`: goes over a turn once, line by line, and notes what each says."""
 
-import re
 import textwrap
 from typing import Any
 
 from agent0es.agents import react_text as patterns
+from agent0es.agents.react_cursor import Cursor
 from agent0es.agents.react_json import FINAL, Call, answer_of, calls_of, decode, input_text, tagged_input
 from agent0es.agents.react_text import DECORATION, MARKER, NAME, block_end, closing, quoted, said_in_passing, unfenced
 from agent0es.domain.text import storable
@@ -18,12 +18,11 @@ NO_TOOL = ("none", "null", "nothing", "no", "na")
 CODE_LANGUAGES = {"": "python", "py": "python", "python3": "python", "tool_code": "python", "sympy": "math"}
 
 
-class Reader:
+class Reader(Cursor):
     """A cursor that only moves forward. Each method takes a position and returns the next one to look at."""
 
     def __init__(self, text: str, tools: tuple[str, ...]) -> None:
-        self.text = text
-        self.tools = tools
+        super().__init__(text, tools)
         self.thoughts: list[str] = []
         self.actions: list[Call] = []
         self.answer: str | None = None
@@ -33,7 +32,6 @@ class Reader:
         """Tool of an `Action:` whose input is still to come on a later line; empty when it was not named."""
         self._in_wrapper = False
         """Inside a fence that holds a whole turn, so that the next bare fence only closes it."""
-        self._next_marker = self._next_input_marker = -1
         self._json_attempts = 0
 
     def read(self) -> None:
@@ -59,7 +57,7 @@ class Reader:
             self.ignored.append(line if len(line) <= SHORTENED else line[: SHORTENED - 1] + "…")
 
     def _line(self, start: int) -> int:
-        end = self._end_of_line(start)
+        end = self.end_of_line(start)
         at = start
         while at < end and self.text[at] in DECORATION:
             at += 1
@@ -72,13 +70,15 @@ class Reader:
         if self.text.startswith(("{", "[{"), at):
             broken = self._pending is None and self.text.startswith('{"', at)
             return self._json(at) or (self._unread(at, end) if broken else self._plain(start, end))
+        if (step := patterns.NUMBERED_MARKER.match(self.text, at, end)) is not None:
+            at = step.end()
         if (marker := MARKER.match(self.text, at, end)) is not None:
             return self._marked(marker["word"].lower(), marker.end())
         if (action := patterns.ACTION_WITHOUT_COLON.match(self.text, at, end)) is not None:
             return self._action(action.end())
         if (answer := patterns.ANSWER_WITHOUT_COLON.match(self.text, at, end)) is not None:
             return self._answer(answer.end())
-        if self._is_call(at):
+        if self.is_call(at):
             return self._action(at)
         return self._plain(start, end)
 
@@ -88,7 +88,7 @@ class Reader:
         if (channel := next((found for found in tokens if found is not None), None)) is not None:
             self._pending = channel["tool"].lower() if channel["tool"] else self._pending
             if channel[0].endswith("<arg_value>"):
-                body, after = self._until("</arg_value>", channel.end())
+                body, after = self.until("</arg_value>", channel.end())
                 self._add(self._take_pending(), body)
                 return after
             return channel.end() if self._pending is None else self._input(channel.end())
@@ -96,7 +96,7 @@ class Reader:
         if tag is None:
             return None
         if tag["token"] == "python_tag" and not self.text.startswith("{", tag.end()):
-            stop = self._marker_after(tag.end())
+            stop = self.marker_after(tag.end())
             self._add("python", self.text[tag.end() : stop])
             return stop
         if tag["close"] or tag["token"]:
@@ -112,7 +112,7 @@ class Reader:
         is_text = name in patterns.THINKING_TAGS or name in patterns.ANSWER_TAGS
         if not (is_input or is_text or tool != name or name in self.tools):
             return tag.end()  # a wrapper such as <tool_call>
-        body, after = self._until(f"</{tag['name']}>", tag.end())
+        body, after = self.until(f"</{tag['name']}>", tag.end())
         if name in patterns.THINKING_TAGS:
             self.thoughts.append(body.strip())
         elif name in patterns.ANSWER_TAGS:
@@ -121,14 +121,9 @@ class Reader:
             self._add(self._take_pending() if is_input else tool.lower(), tagged_input(body))
         return after
 
-    def _until(self, close: str, at: int) -> tuple[str, int]:
-        """The text up to a closing tag and where to go on; to the end where the tag is missing."""
-        end = self.text.find(close, at)
-        return (self.text[at:], len(self.text)) if end < 0 else (self.text[at:end], end + len(close))
-
     def _marked(self, word: str, at: int) -> int:
         pending, self._pending = self._pending, None
-        end = self._end_of_line(at)
+        end = self.end_of_line(at)
         if word == "thought":
             self._thinking = True
             return self._plain(at, end)
@@ -150,7 +145,7 @@ class Reader:
 
         A fenced block comes whole, and so do code and numbered lines, which take more than one line to say.
         """
-        end = self._end_of_line(at)
+        end = self.end_of_line(at)
         line = self.text[at:end]
         below = end + len(self.text[end:]) - len(self.text[end:].lstrip())
         if "```" not in line and (not line.strip(" \t*_`") or (line.rstrip().endswith(":") and below > end)):
@@ -158,9 +153,9 @@ class Reader:
                 at = below
             elif not line.strip(" \t*_`"):
                 at = self.text.rfind("\n", end, below) + 1 or below
-                if MARKER.match(self.text[below : self._end_of_line(below)].lstrip(DECORATION)):
+                if MARKER.match(self.text[below : self.end_of_line(below)].lstrip(DECORATION)):
                     return below
-            end = self._end_of_line(at)
+            end = self.end_of_line(at)
         fence = self.text.find("```", at, end)
         if (
             fence >= 0
@@ -170,7 +165,7 @@ class Reader:
             same_line = self.text.find("```", opening.end(), end)
             close = same_line if same_line >= 0 else patterns.fence_close(self.text, fence, opening.end())
             self._answered(self.text[opening.end() : close])
-            return self._end_of_line(close) + 1
+            return self.end_of_line(close) + 1
         end = block_end(self.text, at, end)
         self._answered(self.text[at:end])
         return end + 1
@@ -182,7 +177,7 @@ class Reader:
 
     def _action(self, at: int) -> int:
         """What follows `Action:`."""
-        end = self._end_of_line(at)
+        end = self.end_of_line(at)
         while at < end and self.text[at] in " \t*`" and not self.text.startswith("```", at):
             at += 1
         if at == end:
@@ -192,9 +187,11 @@ class Reader:
             return self._fence(at)
         if self.text.startswith("{", at):
             return self._json(at) or self._unread(at, end)
-        if self.text.startswith("<", at) and (after := self._tag(at)) is not None:
+        named = patterns.NAMED_ALONE.match(self.text, at, end)
+        lone_tag = named is not None and self.text.find(f"</{named['tool']}>", end, self.marker_after(end)) < 0
+        if self.text.startswith("<", at) and not lone_tag and (after := self._tag(at)) is not None:
             return after
-        if (named := patterns.NAMED_ALONE.match(self.text, at, end)) and named["tool"].lower() in self.tools:
+        if named is not None and named["tool"].lower() in self.tools:
             self._pending = named["tool"].lower()
             return end + 1
         name = patterns.FINAL_NAME.match(self.text, at, end) or NAME.match(self.text, at, end)
@@ -217,13 +214,13 @@ class Reader:
             self._add(tool, self.text[at:end])
             return end + 1
         for start in (place.start() for place in NAME.finditer(self.text, at, min(end, at + SHORTENED))):
-            if self._is_call(start):  # `use python[17*25]`
+            if self.is_call(start):  # `use python[17*25]`
                 return self._action(start)
         return self._unread(name.start(), end)
 
     def _input(self, at: int) -> int:
         """The input of the pending tool: on this line, or in a fence or block of lines that starts below."""
-        end = self._end_of_line(at)
+        end = self.end_of_line(at)
         line = self.text[at:end].strip()
         if self._pending in NO_TOOL:
             if line:
@@ -248,7 +245,7 @@ class Reader:
 
     def _over_lines(self, at: int) -> int:
         """The input of the pending tool that begins here, with the lines below that belong to it."""
-        stop = patterns.input_end(self.text, at, self._input_marker_after(at))
+        stop = patterns.input_end(self.text, at, self.input_marker_after(at))
         text = self.text[at:stop].strip()
         whole = len(text) > 2 and text[0] == text[-1] == "`" and text.count("`") == 2
         whole = whole or (quoted(text) and patterns.SIGN_OF_CODE.search(text) is not None)
@@ -279,8 +276,8 @@ class Reader:
         """A block between lines of backticks, or from one to the end of a text that was cut off."""
         opening = patterns.LANGUAGE.match(self.text, at)
         if opening is None:
-            return self._unread(at, self._end_of_line(at))
-        end = self._end_of_line(at)
+            return self._unread(at, self.end_of_line(at))
+        end = self.end_of_line(at)
         if self._in_wrapper and not self.text[at:end].strip("` \t"):
             self._in_wrapper = False
             return end + 1
@@ -290,7 +287,7 @@ class Reader:
         else:
             close = patterns.fence_close(self.text, at, opening.end())
             body = self.text[opening.end() : close]
-            after = self._end_of_line(close) + 1
+            after = self.end_of_line(close) + 1
         language = opening[1].lower()
         if language in ("json", "tool_call", "tool") or (not language and body.lstrip().startswith("{")):
             brace = self.text.find("{", opening.end(), after)
@@ -310,14 +307,14 @@ class Reader:
             self.ignore(self.text[at:after])
             return after
         start = opening.end() + len(body) - len(body.lstrip())
-        if self._is_call(start) and (inner := NAME.match(self.text, start)) is not None:
+        if self.is_call(start) and (inner := NAME.match(self.text, start)) is not None:
             return self._bracketed(inner[0].lower(), inner.end(), after)
         self._add(tool, body)
         return after
 
     def _bracketed(self, tool: str, opening: int, after: int | None = None) -> int:
         """The balanced text between brackets; up to the next marker when the closing one is missing."""
-        stop = self._marker_after(opening)
+        stop = self.marker_after(opening)
         close = closing(self.text, opening, stop, strings=True)
         if close is None:
             close = closing(self.text, opening, stop, strings=False)
@@ -372,32 +369,3 @@ class Reader:
     def _unread(self, start: int, end: int) -> int:
         self.ignore(self.text[start:end])
         return end + 1
-
-    def _is_call(self, at: int) -> bool:
-        name = NAME.match(self.text, at)
-        if name is not None and name[0].lower() == "final_answer":
-            return self.text.startswith("(", name.end())
-        return name is not None and name[0].lower() in (*self.tools, "finish") and self.text.startswith("[", name.end())
-
-    def _end_of_line(self, at: int) -> int:
-        return self._find("\n", at)
-
-    def _find(self, what: str, at: int) -> int:
-        found = self.text.find(what, at)
-        return found if found >= 0 else len(self.text)
-
-    def _marker_after(self, at: int) -> int:
-        """Start of the next line with a marker. Remembered, so that all calls together read the text once."""
-        if self._next_marker <= at:
-            self._next_marker = self._next_line(patterns.MARKER_LINE, at)
-        return min(self._next_marker, len(self.text))
-
-    def _input_marker_after(self, at: int) -> int:
-        """Start of the next line with a marker that ends an input; remembered too."""
-        if self._next_input_marker <= at:
-            self._next_input_marker = self._next_line(patterns.AFTER_INPUT, at)
-        return min(self._next_input_marker, len(self.text))
-
-    def _next_line(self, pattern: re.Pattern[str], at: int) -> int:
-        found = pattern.search(self.text, self._end_of_line(at))
-        return found.start() if found is not None else len(self.text) + 1

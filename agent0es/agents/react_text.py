@@ -7,8 +7,11 @@ import re
 
 WORD = r"final answer|answer|thought|observation|action input|tool input|action|input|tool"
 COLON = r"[ \t]{0,3}[0-9]{0,2}[ \t]{0,3}[*_]{0,3}[ \t]{0,3}[:：][*_]{0,3}"
+STEP = r"(?:[0-9]{1,2}[.)][ \t]{1,3})?[*_]{0,3}"
+"""The number of a step before its marker: `2. Action: …`."""
 MARKER = re.compile(rf"(?P<word>{WORD}){COLON}", re.IGNORECASE)
-MARKER_LINE = re.compile(rf"^[ \t>*#_-]{{0,8}}(?:{WORD}){COLON}", re.IGNORECASE | re.MULTILINE)
+NUMBERED_MARKER = re.compile(rf"{STEP}(?=(?:{WORD}){COLON})", re.IGNORECASE)
+MARKER_LINE = re.compile(rf"^[ \t>*#_-]{{0,8}}{STEP}(?:{WORD}){COLON}", re.IGNORECASE | re.MULTILINE)
 ACTION_WITHOUT_COLON = re.compile(r"action[ \t]{1,3}(?=[a-z_]\w{0,31}[ \t]{0,3}[\[(:])", re.IGNORECASE)
 ANSWER_WITHOUT_COLON = re.compile(
     r"(?:final )?answer[*_]{0,3}(?:[ \t]{0,3}$|[ \t]{1,3}[-–=]?[ \t]{0,3}(?=[-0-9$\\(\[{]))",
@@ -16,7 +19,8 @@ ANSWER_WITHOUT_COLON = re.compile(
 )
 SENTENCE = re.compile(r"(?<![^\W_])answer is:?[ \t]{1,3}([^\n]{1,80})", re.IGNORECASE)
 AFTER_INPUT = re.compile(
-    rf"^(?:[ ]{{0,3}}(?:[>*_-]{{1,4}}[ \t]?|##{{1,5}}[ \t]){{0,2}}(?:{WORD}){COLON})", re.IGNORECASE | re.MULTILINE
+    rf"^(?:[ ]{{0,3}}(?:[>*_-]{{1,4}}[ \t]?|##{{1,5}}[ \t]){{0,2}}{STEP}(?:{WORD}){COLON})",
+    re.IGNORECASE | re.MULTILINE,
 )
 """A marker below an input. A line with one `#` or a deeper indent is a comment or a field of the input itself."""
 NOT_INPUT = re.compile(

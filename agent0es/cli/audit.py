@@ -86,11 +86,12 @@ def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
 @contextmanager
 def _tables(store: Path, run: str) -> "Iterator[tuple[str, Projections]]":
     """The run's full name, and tables that hold all of the store's log."""
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.projections import PROJECTIONS_FILE, Projections
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         with Projections.open(log, store / PROJECTIONS_FILE) as tables:
             tables.catch_up()
             yield name, tables

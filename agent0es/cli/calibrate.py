@@ -33,13 +33,13 @@ def calibrate_command(run: str, held_out: bool, who: str | None, store: Path, as
     expected calibration error, Brier score, reliability diagram. The base model, each adapter and, at held-out
     problems, each arm are measured separately. Nothing is written.
     """
-    from agent0es.bootstrap import resolve_run
     from agent0es.cli.tables import open_tables
     from agent0es.errors import QueryError, UnknownName, nearest
     from agent0es.projections import calibration
+    from agent0es.runs.finding import find_run
 
     with open_tables(store) as (log, tables):
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         judged = calibration.judged_attempts(tables, name, held_out=held_out)
     if not judged:
         raise QueryError(f"run {name} has no judged attempts {KINDS[held_out]}")

@@ -30,12 +30,13 @@ def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
     Shows settings, practice, rewards, adapters, scores, cost, and the first events that differ. A is the latest run by
     default. Without B, A must be a fork and is compared with its parent.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.history.comparison import compare, parent_of
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        one = resolve_run(log, a)
-        found = compare(log, one, resolve_run(log, b)) if b else compare(log, parent_of(log, one), one)
+        one = find_run(log, a)
+        found = compare(log, one, find_run(log, b)) if b else compare(log, parent_of(log, one), one)
     if as_json:
         write_lines([json_line(found)])
     else:
@@ -54,12 +55,14 @@ def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: b
     curriculum.novelty_bar, training.examples_per_family, training.minimum_examples, training.roles and
     evaluation.margin; for other settings use agent0es fork.
     """
-    from agent0es.bootstrap import configuration_of, load_rewards, open_store, resolve_run
+    from agent0es.bootstrap import load_rewards, open_store
     from agent0es.history.whatif import other_settings, whatif
     from agent0es.log import History
+    from agent0es.runs.finding import find_run
+    from agent0es.runs.settings import configuration_of
 
     with open_store(store) as log:
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         before = configuration_of(log, name)
         after = other_settings(before, overrides)
         found = whatif(History.of(log, name), before, after, load_rewards(after.rewards.weights))

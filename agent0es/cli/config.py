@@ -73,10 +73,12 @@ def reference_command() -> None:
 
 
 def _of_run(store: Path, wanted: str) -> "tuple[str, Configuration]":
-    from agent0es.bootstrap import configuration_of, open_store, resolve_run
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.finding import find_run
+    from agent0es.runs.settings import configuration_of
 
     with open_store(store) as log:
-        run = resolve_run(log, wanted)
+        run = find_run(log, wanted)
         return run, configuration_of(log, run)
 
 

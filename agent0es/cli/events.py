@@ -12,6 +12,7 @@ import click
 
 from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, printable, shorten, store_option, terminal_width, write_lines
+from agent0es.domain.names import stream, task_of
 
 if TYPE_CHECKING:
     from agent0es.log import EventLog, Recorded
@@ -54,17 +55,18 @@ def events_command(
     RUN is a run's name, a prefix of it, or `latest`, the default. --follow starts with the next new event; with
     --after 0 it shows all earlier ones first.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.errors import QueryError
+    from agent0es.runs.finding import find_run
 
     _check_types(types)
     with open_store(store) as log:
         if after is not None and after > log.head():
             raise QueryError(f"--after {after}: the log ends at position {log.head()}")
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         if task is not None or attempt is not None:
             _check_place(log, name, task, attempt)
-        wanted = _chooser(name, set(types), task, attempt)
+        wanted = _chooser(set(types), task, attempt)
         if follow:
             every = _follow(log, name, log.head() if after is None else after)
         else:
@@ -81,18 +83,19 @@ def events_command(
             sys.exit(INTERRUPTED)
 
 
-def _chooser(run: str, types: set[str], task: int | None, attempt: str | None) -> "Callable[[Recorded], bool]":
+def _chooser(types: set[str], task: int | None, attempt: str | None) -> "Callable[[Recorded], bool]":
     """Whether an event is asked for."""
 
     def wanted(recorded: "Recorded") -> bool:
         if types and recorded.event.type not in types:
             return False
-        stream = recorded.stream
         if attempt is not None:
-            return stream == f"attempt/{run}/{attempt}" or getattr(recorded.event, "attempt", None) == attempt
+            return getattr(recorded.event, "attempt", None) == attempt
         if task is not None:
-            own = stream == f"task/{run}/{task}" or stream.startswith(f"attempt/{run}/{task}/")
-            return own or getattr(recorded.event, "task", None) == task
+            return task in (
+                getattr(recorded.event, "task", None),
+                task_of(getattr(recorded.event, "attempt", None) or ""),
+            )
         return True
 
     return wanted
@@ -103,10 +106,10 @@ def _check_place(log: "EventLog", run: str, task: int | None, attempt: str | Non
     from agent0es.errors import UnknownName, nearest
     from agent0es.provenance.whole import attempt_names
 
-    if attempt is not None and next(log.read(stream=f"attempt/{run}/{attempt}", limit=1), None) is None:
+    if attempt is not None and next(log.read(stream=stream("attempt", run, attempt), limit=1), None) is None:
         near = nearest(attempt, attempt_names(log.read(run=run, types=["AttemptStarted"])))
         raise UnknownName(f"run {run} has no attempt {attempt!r}; {near}")
-    if task is not None and next(log.read(stream=f"task/{run}/{task}", limit=1), None) is None:
+    if task is not None and next(log.read(stream=stream("task", run, task), limit=1), None) is None:
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
 
 

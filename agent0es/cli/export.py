@@ -29,14 +29,13 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
     RUN is a run's name, a prefix of it, or `latest`, the default. A line has task, solution, verification, rewards and
     timestamp. A fork's past comes first. Attempts at held-out problems and what was retracted are left out.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.log import History
     from agent0es.projections.trajectories import trajectories
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        lines = map(
-            json_line, trajectories(History.of(log, resolve_run(log, run)), include_retracted=include_retracted)
-        )
+        lines = map(json_line, trajectories(History.of(log, find_run(log, run)), include_retracted=include_retracted))
         if output is None:
             write_lines(lines)
             return

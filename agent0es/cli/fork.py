@@ -31,19 +31,16 @@ def fork_command(run: str, store: Path, position: int, overrides: tuple[str, ...
     RUN is a run's name, a prefix of it, or `latest`, the default. The new run has the past of RUN up to --at. RUN
     itself is not changed.
     """
-    from agent0es.bootstrap import check, fork_run, new_run_name, open_store, resolve_run
-    from agent0es.history.forking import fork_configuration
-    from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+    from agent0es.bootstrap import open_store
+    from agent0es.runs import forking, starting
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        resolve_run(log, run)  # before anything is created in a store that may not be one
-    with open_store(store, create=True) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
-        parent = resolve_run(log, run)
-        configuration = fork_configuration(log, snapshots, parent, position, overrides)
-        parts = asyncio.run(check(store, log, configuration))
-        child = new_run_name(log)
-        with log.lease(child):
-            fork_run(log, child, parent, position, configuration, parts)
+        parent = find_run(log, run)  # before anything is created in a store that may not be one
+    with open_store(store, create=True) as log:
+        configuration = forking.fork_settings(store, log, parent, position, overrides)
+        parts = asyncio.run(starting.check(store, log, configuration))
+        with forking.forked(log, parent, position, configuration, parts) as child:
             if not no_run:
                 drive_and_report(store, log, child, configuration, as_json)
                 return

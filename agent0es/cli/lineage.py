@@ -36,14 +36,15 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
     ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. An adapter's files
     are compared with the hashes in the log; the exit code is 1 when one of them differs.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
+    from agent0es.runs.finding import find_run
 
     named_run, slash, name = what.rpartition("/")
     if slash and run is not None:
         raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
     with open_store(store) as log:
-        run = resolve_run(log, named_run or run or "latest")
+        run = find_run(log, named_run or run or "latest")
         is_task = name.isdecimal()
         found = lineage_of_task(log, run, name) if is_task else lineage_of_adapter(log, store, run, name)
     if as_json:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
 from agent0es.cli.hints import command
@@ -17,10 +18,16 @@ from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
 from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
+from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
 from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.log import Recorded
+from agent0es.provenance.retraction import Rebuild
 
+UNSAFE = (
+    "Warning: no sandbox works here, and sandbox.allow_unsafe is set: what the models write runs with your rights. "
+    "See agent0es sandbox doctor."
+)
 QUIET_SECONDS = 2.0
 """After this time without an event the user is told what the run waits for."""
 
@@ -60,11 +67,18 @@ class Reporter:
         self._last = self._since = time.monotonic()
         self._meter = meter_for(self._console, self.say, as_json)
 
-    def expect(self, problems: Sequence[HeldOut]) -> None:
-        """The held-out problems, for the bars and the table of domains."""
+    def opened(self, problems: Sequence[HeldOut], tier: str) -> None:
+        """The held-out problems, for the bars and the table of domains, and what isolates the tools."""
+        if tier == "unsafe":
+            click.echo(UNSAFE, err=True)
         self._problems = count_by_split(problems)
         self._domain_of = {problem.task.family: problem.task.domain for problem in problems}
         self.say(f"Run {self._run} in {self._store}")
+
+    def rebuilding(self, plan: Rebuild | None) -> None:
+        """Say which adapter is made anew."""
+        what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
+        click.echo(printable(what), err=True)
 
     def begin(self, what: str) -> None:
         """Say what is being done now, before there is an event."""
@@ -77,13 +91,13 @@ class Reporter:
         else:
             self._print(folded(printable(text), 2))
 
-    def wait(self, what: str) -> None:
+    def loading(self, what: str) -> None:
         """Say what the run waits for when nothing has happened for a while."""
         if self._work[0] and what and time.monotonic() - self._last > QUIET_SECONDS:
             with self._telling():
                 self._meter.show(*self._work, what)
 
-    def __call__(self, recorded: Recorded, state: RunState) -> None:
+    def event(self, recorded: Recorded, state: RunState) -> None:
         """Observe one event."""
         self._tally.take(recorded)
         if recorded.meta.time >= self._began and self.failed is None:
@@ -129,8 +143,7 @@ class Reporter:
             case ev.AdapterTrained():
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
-            case ev.Verified(task=None):
-                arm = event.attempt.split("/")[1]
+            case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:
                 self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from agent0es.cli.output import (
 )
 from agent0es.cli.tables import objects, open_tables
 from agent0es.cli.warnings import next_step, taint
-
-if TYPE_CHECKING:
-    from agent0es.log import EventLog
 
 
 @click.command("runs")
@@ -89,14 +86,14 @@ def show_command(
 
 
 def _show_run(run: str, store: Path, as_json: bool) -> None:
-    from agent0es.bootstrap import resolve_run
     from agent0es.cli.show import details, write_details
     from agent0es.errors import RunNotFound
     from agent0es.provenance.standing import standing
+    from agent0es.runs.finding import find_run
 
     with open_tables(store) as (log, tables):
         try:
-            name = resolve_run(log, run)
+            name = find_run(log, run)
         except RunNotFound as error:
             if run.isdecimal() and not any(name.startswith(run) for name in log.runs()):
                 error.see = ("show", "--task", run)
@@ -111,21 +108,18 @@ def _show_run(run: str, store: Path, as_json: bool) -> None:
 
 def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as_json: bool) -> None:
     """An attempt or a task from its first event to its last."""
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.cli.whole import write_attempt, write_task
-    from agent0es.log import History
-    from agent0es.provenance import whole
+    from agent0es.runs import looking
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        name = resolve_run(log, run)
-        history = History.of(log, name)
+        name = find_run(log, run)
         if attempt is not None:
-            found = whole.attempt(history, name, attempt)
-            if found["task"] is None:
-                _find_problem(log, found)
+            found = looking.attempt(log, name, attempt)
         else:
             assert task is not None
-            found = whole.task(history, name, task)
+            found = looking.task(log, name, task)
     if as_json:
         write_lines([json_line(found)])
     elif attempt is not None:
@@ -134,36 +128,20 @@ def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as
         write_task(found, store)
 
 
-def _find_problem(log: "EventLog", found: "dict[str, Any]") -> None:
-    """Add the held-out problem to an attempt's record, or why it is not known. It must be the one in the prompt."""
-    from agent0es.bootstrap import held_out_task
-    from agent0es.errors import UserError
-
-    try:
-        task = held_out_task(log, found["run"], found["attempt"])
-    except UserError as error:
-        found["problem_unknown"] = f"not known: {error}"
-        return
-    prompts = [step["prompt"] for step in found["steps"] if step["kind"] == "reply"]
-    if all(task.description in prompt for prompt in prompts):
-        found["problem"] = task.model_dump(mode="json")
-    else:
-        found["problem_unknown"] = "not known: this version of agent0es makes other problems; it is in the prompt"
-
-
 def _show_state(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
     """The state at a position or time, folded from the nearest snapshot."""
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.cli.show import write_view
     from agent0es.errors import QueryError
     from agent0es.history.positions import check_position, position_at
     from agent0es.history.view import view
     from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+    from agent0es.runs.finding import find_run
 
     if position is not None and moment is not None:
         raise QueryError("--at and --time both name a point of the log; leave one out")
     with open_store(store) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         if moment is not None:
             try:
                 wanted = datetime.fromisoformat(moment)

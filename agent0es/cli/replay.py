@@ -61,9 +61,10 @@ def replay_command(
     RUN is a run's name, a prefix of it, or `latest`, the default. No model, no tool and no network is used. --verify
     stops with exit code 1 at the first decision that does not match the log.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.errors import QueryError
     from agent0es.history.timeline import timeline
+    from agent0es.runs.finding import find_run
 
     if novelty and not verify:
         raise QueryError("--novelty needs --verify")
@@ -72,14 +73,14 @@ def replay_command(
     if first is not None and last is not None and first > last:
         raise QueryError(f"--from {first} comes after --to {last}; swap them")
     with open_store(store) as log:
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         if not verify:
             pace = Pace(speed)
             for moment in timeline(log, name, first, last):
                 pace.wait_for(moment.offset)
                 write_lines([_json(moment) if as_json else _line(moment)])
             return
-        from agent0es.bootstrap import verify_run
+        from agent0es.runs.verifying import verify_run
 
         report = asyncio.run(verify_run(log, name, with_novelty=novelty))
     _write_report(report, as_json)

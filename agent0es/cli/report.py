@@ -50,16 +50,16 @@ def report_command(run: str, store: Path, queries: Path | None, save: Path | Non
     RUN is a run's name, a prefix of it, or `latest`, the default. Each table is a saved query. `--save DIR` copies the
     queries; edit them, add your own, and show them with `--queries DIR`. In a query, $run is the run.
     """
-    from agent0es.bootstrap import resolve_run
     from agent0es.projections.reports import saved_queries
     from agent0es.provenance.standing import standing
+    from agent0es.runs.finding import find_run
 
     if save is not None:
         _save(save)
         return
     chosen = saved_queries(queries)
     with open_tables(store) as (log, tables):
-        name = resolve_run(log, run)
+        name = find_run(log, run)
         now = standing(log, tables)[name]
         [row] = objects(tables.query("SELECT run, tainted FROM runs WHERE run = $run", {"run": name}))
         found = [(query, _ask(tables, query, name)) for query in chosen]

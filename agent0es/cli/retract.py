@@ -8,6 +8,7 @@ import click
 from agent0es.cli.arguments import run_option
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.domain.names import stream
 
 
 @click.command("retract")
@@ -22,17 +23,18 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
     A task (12) is retracted with its attempts, an attempt (12/0) alone. Nothing is deleted: the log gets an event, and
     later datasets leave out what was retracted.
     """
-    from agent0es.bootstrap import open_store, resolve_run
+    from agent0es.bootstrap import open_store
     from agent0es.log import NewEvent
     from agent0es.provenance import adapters
     from agent0es.provenance.lineage import tainted
     from agent0es.provenance.retraction import TYPES, retract
+    from agent0es.runs.finding import find_run
 
     with open_store(store) as log:
-        run = resolve_run(log, run)
+        run = find_run(log, run)
     with open_store(store, create=True) as log, log.lease(run):
         event = retract(what, reason, _account(), run, log.read(run=run, types=TYPES))
-        [recorded] = log.append([NewEvent(f"run/{run}", event)], handler="cli")
+        [recorded] = log.append([NewEvent(stream("run", run), event)], handler="cli")
         found = tainted(adapters.tell(log.read(run=run, types=adapters.TYPES)), what)
     if as_json:
         write_lines([json_line({"run": run, **event.model_dump(), "position": recorded.position, "tainted": found})])

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,12 @@ from agent0es.cli.output import printable, store_option
 if TYPE_CHECKING:
     from agent0es.cli.progress import Reporter
     from agent0es.configuration import Configuration
-    from agent0es.handlers.base import Ports
+    from agent0es.domain.run import RunState
     from agent0es.log import EventLog
 
-UNSAFE = (
-    "Warning: no sandbox works here, and sandbox.allow_unsafe is set: what the models write runs with your rights. "
-    "See agent0es sandbox doctor."
-)
+    Drive = Callable[[Reporter], Awaitable[RunState]]
+    """Drives a run to its end and tells the reporter. Returns the last state."""
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -52,10 +51,11 @@ def run_command(
     The teacher proposes tasks, the student practises them, an adapter is trained on what was right, and held-out
     problems show what it gained. --set takes any key of docs/settings.md, e.g. --set execution.attempts=6.
     """
-    from agent0es.bootstrap import check, new_run_name, open_store, start_run
+    from agent0es.bootstrap import open_store
     from agent0es.cli.meters import announced
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
+    from agent0es.runs import starting
 
     if resume is not None:
         if any(setting is not None for setting in (config_file, overrides or None, iterations, tasks, domains)):
@@ -71,10 +71,8 @@ def run_command(
     configuration = load_configuration(config_file, overrides, options=given)
     with open_store(store, create=True, url=configuration.log.url) as log:
         with announced("checking the weights, the tools and the sandbox", as_json):
-            parts = asyncio.run(check(store, log, configuration))
-        run = new_run_name(log)
-        with log.lease(run):
-            start_run(log, run, configuration, parts)
+            parts = asyncio.run(starting.check(store, log, configuration))
+        with starting.started(log, configuration, parts) as run:
             drive_and_report(store, log, run, configuration, as_json)
 
 
@@ -90,70 +88,53 @@ def domain_names(text: str) -> list[str]:
 
 def _resume(store: Path, wanted: str, as_json: bool) -> None:
     """Drive an interrupted run to its end; report a completed one at once."""
-    from agent0es.bootstrap import configuration_of, open_store, resolve_run
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.driving import is_over
+    from agent0es.runs.finding import find_run
+    from agent0es.runs.settings import configuration_of
 
     with open_store(store) as log:  # which makes no store
-        run = resolve_run(log, wanted)
-        if _is_over(store, log, run, as_json):
+        run = find_run(log, wanted)
+        if is_over(log, run):
+            _show_again(store, log, run, as_json)
             return
     with open_store(store, create=True) as log, log.lease(run):
         drive_and_report(store, log, run, configuration_of(log, run), as_json)
 
 
-def _is_over(store: Path, log: "EventLog", run: str, as_json: bool) -> bool:
-    """Whether the run has nothing left to do; then its result is shown. No model or tool is opened for that."""
-    from agent0es.bootstrap import configuration_of
+def _show_again(store: Path, log: "EventLog", run: str, as_json: bool) -> None:
+    """The result of a run that is over. No model or tool is opened for that."""
     from agent0es.cli.progress import Reporter
-    from agent0es.domain.run import RunState, evolve
-    from agent0es.log import History
-    from agent0es.provenance.retraction import unfinished
+    from agent0es.runs.driving import retell
+    from agent0es.runs.settings import configuration_of
 
-    history = History.of(log, run)
-    if not any(recorded.run == run for recorded in history.read(types=["RunCompleted"])):
-        return False
     reporter = Reporter(run, store, configuration_of(log, run), as_json)
     try:
-        state = RunState()
-        for recorded in history.read():
-            state = evolve(state, recorded.event)
-            reporter(recorded, state)
-        if unfinished(state):
-            return False
-        reporter.summary(state)
+        reporter.summary(retell(log, run, reporter))
     finally:
         reporter.close()
-    return True
 
 
 def drive_and_report(
-    store: Path,
-    log: "EventLog",
-    run: str,
-    configuration: "Configuration",
-    as_json: bool,
-    begin: "Callable[[Ports], None] | None" = None,
+    store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool, drive: "Drive | None" = None
 ) -> None:
-    """Drive a run to its end, after `begin`, and tell the user. The caller holds the lease on the run."""
+    """Drive a run to its end (`drive` says how, if not as usual) and tell the user. The caller holds its lease."""
+    from agent0es.runs.driving import drive_run
+
+    def usually(reporter: "Reporter") -> "Awaitable[RunState]":
+        return drive_run(store, log, run, configuration, reporter)
+
     try:
-        asyncio.run(_drive(store, log, run, configuration, as_json, begin))
+        asyncio.run(_until_stopped(store, run, configuration, as_json, drive or usually))
     except KeyboardInterrupt:
         resume = printable(command(store, "run", "--resume", run))
         click.echo(f"Stopped; nothing is lost. Resume it with: {resume}", err=True)
         sys.exit(INTERRUPTED)
 
 
-async def _drive(
-    store: Path,
-    log: "EventLog",
-    run: str,
-    configuration: "Configuration",
-    as_json: bool,
-    begin: "Callable[[Ports], None] | None",
-) -> None:
+async def _until_stopped(store: Path, run: str, configuration: "Configuration", as_json: bool, drive: "Drive") -> None:
     """Drive the run to its end and report on the way. Ctrl-C and SIGTERM cancel it cleanly."""
-    from agent0es.bootstrap import drive, open_ports
     from agent0es.cli.progress import Reporter
-    from agent0es.evaluation.suite import suite
 
     task = asyncio.current_task()
     assert task is not None
@@ -161,27 +142,8 @@ async def _drive(
     reporter = Reporter(run, store, configuration, as_json, task.cancel)
     reporter.begin("opening the models, the tools and the sandbox")
     try:
-        async with open_ports(store, log, run, configuration, reporter.training) as ports:
-            if begin is not None:
-                begin(ports)
-            if ports.tier == "unsafe":
-                click.echo(UNSAFE, err=True)
-            reporter.expect(suite(ports.domains, configuration.evaluation, configuration.seed))
-            watching = asyncio.create_task(_watch(ports, reporter))
-            try:
-                state = await drive(ports, [reporter])
-            finally:
-                watching.cancel()
-        reporter.summary(state)
+        reporter.summary(await drive(reporter))
     except asyncio.CancelledError:
         raise reporter.failed or KeyboardInterrupt from None
     finally:
         reporter.close()
-
-
-async def _watch(ports: "Ports", reporter: "Reporter") -> None:
-    """Tell the user every second what is being loaded, as long as anything is."""
-    while True:
-        await asyncio.sleep(1)
-        loading = [(await model.health()).loading for model in dict.fromkeys(ports.models.values())]
-        reporter.wait(next(filter(None, [*loading, ports.embedder.loading]), ""))

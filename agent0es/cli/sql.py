@@ -63,7 +63,7 @@ def sql_command(
     agent0es sql "FROM tool_calls WHERE status <> 'ok'" --format parquet -o calls.parquet
     """
     from agent0es.errors import QueryError
-    from agent0es.projections.fold import statements
+    from agent0es.projections.queries import statements
 
     form = "json" if as_json else form
     seconds = timeout or None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from agent0es.domain import events as ev
+from agent0es.domain.names import arm_of
 from agent0es.log import Recorded
 
 
@@ -118,8 +119,7 @@ class Tally:
                 current.ended = recorded.meta.time
             case ev.DatasetBuilt():
                 current.examples = event.examples
-            case ev.Verified(task=None, attempt=attempt):
-                arm = attempt.split("/")[1]
+            case ev.Verified(task=None, attempt=attempt) if (arm := arm_of(attempt)) is not None:
                 self.eval_answers[arm] = self.eval_answers.get(arm, 0) + 1
             case ev.AdapterEvaluated():
                 current.evaluated = event

@@ -100,9 +100,9 @@ def run_command(
 
     The call is not logged; --json shows what an audit would. The exit code is 0 when the call succeeded, else 1.
     """
-    from agent0es.bootstrap import call_by_hand
     from agent0es.configuration import load_configuration
     from agent0es.errors import ConfigurationError
+    from agent0es.runs.tools import call_by_hand
 
     if (code is None) == (input_file is None):
         raise ConfigurationError("give the input with either --code TEXT or --input FILE")

@@ -1,15 +1,12 @@
 """`agent0es train`: retrain an adapter without what was retracted since."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from agent0es.cli.arguments import run_argument
-from agent0es.cli.output import printable, store_option
-
-if TYPE_CHECKING:
-    from agent0es.handlers.base import Ports
+from agent0es.cli.output import store_option
+from agent0es.cli.run import drive_and_report
 
 
 @click.command("train")
@@ -25,18 +22,17 @@ def train_command(run: str, store: Path, without_retracted: bool, name: str | No
     or else the latest tainted one. The new one answers the same held-out problems and is promoted when it beats the
     adapter that was in use before the tainted one. An interrupted rebuild is resumed.
     """
-    from agent0es.bootstrap import configuration_of, open_store, resolve_run, start_rebuild
-    from agent0es.cli.run import drive_and_report
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.finding import find_run
+    from agent0es.runs.rebuilding import rebuild
+    from agent0es.runs.settings import configuration_of
 
     if not without_retracted:
         raise click.UsageError("add --without-retracted; all other training is part of agent0es run")
     with open_store(store) as log:
-        run = resolve_run(log, run)
-
-    def begin(ports: "Ports") -> None:
-        plan = start_rebuild(ports, name)
-        what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
-        click.echo(printable(what), err=True)
-
+        run = find_run(log, run)
     with open_store(store, create=True) as log, log.lease(run):
-        drive_and_report(store, log, run, configuration_of(log, run), as_json, begin)
+        configuration = configuration_of(log, run)
+        drive_and_report(
+            store, log, run, configuration, as_json, lambda reporter: rebuild(store, log, run, name, reporter)
+        )

@@ -114,9 +114,9 @@ async def _tools() -> "AsyncIterator[Call]":
     from agent0es.domain import events as ev
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains.base import NeedsCall
-    from agent0es.tools import load_tools
+    from agent0es.tools import load_tools, run_program
     from agent0es.tools.base import Tool, ToolResult
-    from agent0es.tools.policy import for_verifier, policy_of
+    from agent0es.tools.policy import policy_of
 
     configuration = Configuration()
     opened: list[IsolatedSandbox] = []
@@ -125,7 +125,9 @@ async def _tools() -> "AsyncIterator[Call]":
     async def call(needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         if not opened:
             opened.append(sandbox_of(configuration))
-        policy = for_verifier(policy_of(configuration.tools, needed.tool, ""))
+        policy = policy_of(configuration.tools, needed.tool, "")
+        if needed.program is not None:
+            return await run_program(opened[0], needed.program, needed.input, policy.limits)
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
         return await tools[needed.tool].run(needed.input, policy.limits, needed.files)

@@ -171,7 +171,8 @@ def _call(step: Mapping[str, Any]) -> None:
     if step.get("denied"):
         ended += f", refused: {', '.join(step['denied'])}"
     purpose = step["purpose"].replace("_", " ")
-    _text(f"Call {step['call']} of {step['tool']} ({purpose}): {ended}", step["input"])
+    called = f"{step['program']['name']}, {step['program']['sha256'][:12]}" if "program" in step else step["tool"]
+    _text(f"Call {step['call']} of {called} ({purpose}): {ended}", step["input"])
     _text("Output", step["output"])
     for stream in ("stdout", "stderr"):
         _text(stream, step.get(stream))

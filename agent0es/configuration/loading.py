@@ -77,6 +77,7 @@ def _with_known_names(given: Given, otherwise: str) -> Configuration:
         (("models", "teacher", "backend"), plugins.MODELS, [models.teacher.backend]),
         (("models", "student", "backend"), plugins.MODELS, [models.student.backend]),
         (("curriculum", "domains"), plugins.TASK_DOMAINS, configuration.curriculum.domains),
+        (("curriculum", "families"), plugins.FAMILIES, configuration.curriculum.families),
         (("tools", "enabled"), plugins.TOOLS, tools.enabled or ()),
         (("rewards", "weights"), plugins.REWARDS, configuration.rewards.weights),
         (("tools", "of"), plugins.TOOLS, tools.of),
@@ -89,7 +90,7 @@ def _with_known_names(given: Given, otherwise: str) -> Configuration:
             if (source := given.source_of((*path, name))) is None:
                 continue  # a default, or what a run was started with
             if group not in known:
-                known[group] = list(plugins.installed(group))
+                known[group] = plugins.installed(group)
             if name not in known[group]:
                 raise ConfigurationError(f"{_said(source, path)}: {plugins.unknown(group, name, known[group])}")
     return configuration

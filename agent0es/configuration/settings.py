@@ -186,6 +186,8 @@ class CurriculumSettings(Section):
 
     domains: Annotated[tuple[str, ...], EachOnce] = Field(default=("math",), min_length=1)
     """What is practised: entry points in the group `agent0es.task_domains`."""
+    families: Annotated[tuple[str, ...], EachOnce] = ()
+    """Families of other packages that join these domains: entry points in the group `agent0es.families`."""
     freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the tasks that the teacher writes itself, where the domain allows it; the rest come from families."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)

@@ -8,6 +8,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.task import Question
 from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.models.base import Completion, GenerationRequest
+from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import ToolResult
 from agent0es.tools.policy import Policy
 
@@ -60,22 +61,22 @@ def requested_under(
     tier: str | None,
     call: str,
     attempt: str,
-    text: str,
+    needed: NeedsCall,
     purpose: ev.ToolPurpose,
-    files: Mapping[str, str],
 ) -> ev.ToolRequested:
     """A request under a policy."""
     return ev.ToolRequested(
         call=call,
         attempt=attempt,
         tool=policy.tool,
-        input=text,
+        input=needed.input,
+        program=needed.program,
         purpose=purpose,
         timeout_seconds=policy.limits.timeout_seconds,
         memory_limit_mb=policy.limits.memory_limit_mb,
         policy_sha256=policy.sha256,
         tier=tier,
-        files_sha256=files_sha256(files),
+        files_sha256=files_sha256(needed.files),
     )
 
 

@@ -12,6 +12,7 @@ from itertools import takewhile
 from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
 from agent0es.configuration import Configuration, parse_configuration
 from agent0es.domain import events as ev
+from agent0es.domain.names import Examination, Examined, read_attempt
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.evaluation import statistics
@@ -79,7 +80,8 @@ def comparable(history: History, configuration: Configuration) -> History:
     """
 
     def examination(settings: Configuration) -> object:
-        return settings.seed, settings.evaluation, settings.tools, settings.curriculum.domains, settings.models
+        practised = settings.curriculum.domains, settings.curriculum.families
+        return settings.seed, settings.evaluation, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:
         settings = parse_configuration(segment.started.configuration, f"run {segment.run}")
@@ -89,14 +91,14 @@ def comparable(history: History, configuration: Configuration) -> History:
     return History(history.log, tuple(reversed(latest)))
 
 
-def known_outcomes(asked: History, kind: str, until: int | None = None) -> dict[str, dict[int, bool]]:
+def known_outcomes(asked: History, kind: Examination, until: int | None = None) -> dict[str, dict[int, bool]]:
     """Arm to problem to whether it was solved, as far as the log knows, of attempts named `<kind>/<arm>/<problem>`."""
     known: dict[str, dict[int, bool]] = {}
     for recorded in asked.read(types=["Verified"], until=until):
         event = recorded.event
-        if isinstance(event, ev.Verified) and event.attempt.startswith(f"{kind}/"):
-            _, arm, number = event.attempt.split("/")
-            known.setdefault(arm, {})[int(number.split(".")[0])] = event.verification.correct is True
+        name = read_attempt(event.attempt) if isinstance(event, ev.Verified) else None
+        if isinstance(event, ev.Verified) and isinstance(name, Examined) and name.kind == kind:
+            known.setdefault(name.arm, {})[name.problem] = event.verification.correct is True
     return known
 
 

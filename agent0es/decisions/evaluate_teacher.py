@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from agent0es.decisions.propose import read_task
 from agent0es.domain import events as ev
+from agent0es.domain.names import Examination
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains import Domains, practised_families
@@ -15,7 +16,7 @@ from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
 
 PROBES = 48
 
-KIND = "eval-teacher"
+KIND: Examination = "eval-teacher"
 
 FEW_SHOT = "base-few-shot"
 

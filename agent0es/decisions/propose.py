@@ -17,20 +17,20 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.taskdomains.base import TaskDomain
 
-DUPLICATE: Refusal = ("duplicate", "the same family and parameters were asked before, or are held out")
+DUPLICATE = Refusal("duplicate", "the same family and parameters were asked before, or are held out")
 
 
 def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
     """The task that the teacher described, or why there is none."""
     proposal = teacher.read_proposal(text)
     if isinstance(proposal, str):
-        return "unreadable", proposal
+        return Refusal("unreadable", proposal)
     if proposal.family not in requested.families:
-        return "unknown_family", f"{proposal.family!r} was not offered"
+        return Refusal("unknown_family", f"{proposal.family!r} was not offered")
     family, difficulty = domain.family(proposal.family), requested.families[proposal.family]
     wrong = family.check(proposal.parameters, difficulty)
     if wrong is not None:
-        return "invalid_parameters", wrong
+        return Refusal("invalid_parameters", wrong)
     wording = random.Random(derive_seed(requested.seed, "wording", attempt)).randrange(len(family.wordings))
     return family.task(proposal.parameters, wording, difficulty)
 
@@ -38,6 +38,11 @@ def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attemp
 def novelty_of(nearest: tuple[float, int] | None) -> float:
     """1 − the similarity to the nearest earlier task, in [0, 1]; 1 when there is none."""
     return 1.0 if nearest is None else round(min(1.0, max(0.0, 1.0 - nearest[0])), 4)
+
+
+def not_novel(novelty: float, requested: ev.TaskRequested) -> Refusal:
+    """Why a task can't be used that is too near an earlier one."""
+    return Refusal("not_novel", f"novelty {novelty} under {requested.novelty_bar}", novelty)
 
 
 def accepted(
@@ -64,15 +69,16 @@ def accepted(
 
 def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_left: int) -> ev.ProposalRejected:
     """The event of a proposal that can't be used."""
-    reason, detail = refusal
     return ev.ProposalRejected.model_validate(
         {
             "task": requested.task,
             "iteration": requested.iteration,
-            "reason": reason,
-            "detail": detail,
+            "reason": refusal.reason,
+            "detail": refusal.detail,
             "text": text,
             "tries_left": tries_left,
+            "novelty": refusal.novelty,
+            "novelty_bar": None if refusal.novelty is None else requested.novelty_bar,
         }
     )
 
@@ -80,8 +86,3 @@ def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_lef
 def identity(task: Task) -> str:
     """What makes two tasks the same problem, whatever the wording."""
     return json.dumps([task.family, task.parameters or task.description], sort_keys=True)
-
-
-def draft_name(task: int, attempt: int) -> str:
-    """Under which the calls that check a freeform proposal are kept."""
-    return f"{task}/draft-{attempt}"

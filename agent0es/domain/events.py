@@ -5,20 +5,20 @@ How it went (time, host, durations, memory) is *meta* and lives beside the event
 No content names the run, so two runs that decided the same have the same content hashes. `Retracted` alone is no
 decision of the run but what a person did.
 
-An attempt is named within its run: `12/3` is attempt 3 at task 12, `12/3.1` the same attempt retried after it was
-cut off, `eval-1/base-zero-shot/17` an attempt at held-out problem 17.
+How attempts, calls and streams are named says `agent0es.domain.names`.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from agent0es.domain.names import ToolPurpose as ToolPurpose
+from agent0es.domain.program import Program
 from agent0es.domain.task import Question, Scalar, Solution, Task, Verification
 from agent0es.domain.values import Value
 from agent0es.domain.workdir import FileWritten
 
 Role = Literal["teacher", "student"]
-ToolPurpose = Literal["solution", "second_instance", "verification", "reference", "repetition"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -117,7 +117,7 @@ class ProposalRejected(Value):
     """A proposal of the teacher could not be used. Stream `task/<run>/<n>`."""
 
     type: Literal["ProposalRejected"] = "ProposalRejected"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     task: int
     """Number of the task."""
     iteration: int
@@ -141,6 +141,10 @@ class ProposalRejected(Value):
     """What the teacher wrote. Hostile."""
     tries_left: int = Field(ge=0)
     """How often the teacher may still try this task; at 0 the task is dropped."""
+    novelty: Share | None = None
+    """Of a task that is not novel, what TaskProposed has of one that is; None where that was not the reason."""
+    novelty_bar: Share | None = None
+    """What its novelty is below."""
 
 
 class AttemptStarted(Value):
@@ -199,7 +203,7 @@ class ToolRequested(Value):
     """A tool call is about to run in the sandbox. Stream of the attempt."""
 
     type: Literal["ToolRequested"] = "ToolRequested"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     call: str
     """Name of the call: the attempt, `#`, and a count from 1."""
     attempt: str
@@ -207,7 +211,9 @@ class ToolRequested(Value):
     tool: str
     """Name of the tool."""
     input: str
-    """Code or expression. Hostile."""
+    """What it is given: code, an expression, or a program's data as JSON. Hostile."""
+    program: Program | None = None
+    """The program of ours that runs in place of the tool, under its limits; None where the tool itself does."""
     purpose: ToolPurpose
     """solution: the student's own call; verification, second_instance: the verifier's, on the student's answer or code;
     reference, repetition: the first and the second run of what a teacher wrote as a freeform task's reference."""

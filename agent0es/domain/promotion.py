@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from agent0es.domain.events import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore
+from agent0es.domain.names import BASELINE
 
 
 def mean_share(scores: Sequence[ArmScore], arms: Collection[str]) -> float:
@@ -18,7 +19,7 @@ def gate(evaluated: AdapterEvaluated, serving: str | None, margin: float) -> Ada
     In use is the last promoted adapter or, before the first, the base model with its best prompt: an adapter that
     a good prompt would match is not worth using.
     """
-    base = {score.arm for score in evaluated.scores if score.arm.startswith("base-")}
+    base = {score.arm for score in evaluated.scores if score.arm.startswith(BASELINE)}
     mine = mean_share(evaluated.scores, {evaluated.adapter})
     theirs = mean_share(evaluated.scores, {serving} if serving else base)
     rival = serving or "the base model with its best prompt"

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapters, follow, in_use, rival
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, ability_at, after_task
-from agent0es.domain.retraction import any_covered
+from agent0es.domain.names import read_call, task_of
 from agent0es.domain.task import Solution, Task, Verification
-from agent0es.domain.workdir import changed, own_call
+from agent0es.domain.workdir import changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +52,6 @@ class TaskState:
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterState:
-    """What became of an adapter."""
-
-    role: ev.Role
-    iteration: int
-    trained: ev.AdapterTrained | None = None
-    scores: tuple[ev.ArmScore, ...] = ()
-    outcome: str = "training"
-    """training, trained, evaluated, promoted, rejected or failed."""
-    sources: tuple[str, ...] = ()
-    """Attempts (student) or tasks (teacher) that it learns from."""
-    tainted: bool = False
-    """True when one of its sources has been retracted since."""
-
-    @property
-    def settled(self) -> bool:
-        """True when nothing more happens to it in its iteration."""
-        return self.outcome in ("promoted", "rejected", "failed")
-
-
-@dataclass(frozen=True, slots=True)
 class RunState:
     """Everything that a handler may know of the past. A value: never changed, only replaced."""
 
@@ -101,19 +81,16 @@ class RunState:
     """Of those, correct ones."""
     failures: int = 0
     """Handlers that failed for good, over the whole run."""
-    adapters: Mapping[str, AdapterState] = field(default_factory=dict)
-    serving: Mapping[str, str | None] = field(default_factory=lambda: {"teacher": None, "student": None})
+    adapters: Adapters = field(default_factory=dict)
+
+    @property
+    def serving(self) -> dict[str, str | None]:
+        """Role to the adapter in use; None is the base model."""
+        return {role: in_use(self.adapters, role) for role in ("teacher", "student")}
 
     def rival(self, role: ev.Role) -> str | None:
-        """The adapter that a new one must beat; None is the base model.
-
-        It is the one in use, unless that is tainted: then it is the last promoted one that is not.
-        """
-        serving = self.serving[role]
-        if serving is None or not self.adapters[serving].tainted:
-            return serving
-        promoted = [n for n, a in self.adapters.items() if a.role == role and a.outcome == "promoted" and not a.tainted]
-        return promoted[-1] if promoted else None
+        """The adapter that a new one must beat; None is the base model."""
+        return rival(self.adapters, role)
 
 
 def evolve(state: RunState, event: ev.Event) -> RunState:
@@ -153,18 +130,18 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             left = {name: a for name, a in state.in_flight[task].attempts.items() if name != event.attempt}
             return _with_task(state, task, attempts=left)
         case ev.ToolRequested(purpose="solution"):
-            task = _task_number(event.attempt)
-            if task not in state.in_flight:
+            number = task_of(event.attempt)
+            if number is None or number not in state.in_flight:
                 return state
-            calls = state.in_flight[task].attempts.get(event.attempt, AttemptState()).calls
-            return _with_attempt(state, task, event.attempt, calls=(*calls, (event.tool, event.input)))
-        case ev.ToolCalled() if (event.written or event.deleted) and own_call(event.call):
-            task = _task_number(event.attempt)
-            if task not in state.in_flight:
+            calls = state.in_flight[number].attempts.get(event.attempt, AttemptState()).calls
+            return _with_attempt(state, number, event.attempt, calls=(*calls, (event.tool, event.input)))
+        case ev.ToolCalled() if event.written or event.deleted:
+            call, number = read_call(event.call), task_of(event.attempt)
+            if call is None or call.purpose != "solution" or number is None or number not in state.in_flight:
                 return state
-            known_files = state.in_flight[task].attempts.get(event.attempt, AttemptState()).files
+            known_files = state.in_flight[number].attempts.get(event.attempt, AttemptState()).files
             left_files = changed(known_files, event.written, event.deleted)
-            return _with_attempt(state, task, event.attempt, files=left_files)
+            return _with_attempt(state, number, event.attempt, files=left_files)
         case ev.SolutionSubmitted(task=int() as task):
             return _with_attempt(state, task, event.attempt, solution=event.solution)
         case ev.Verified(task=int() as task):
@@ -186,51 +163,21 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             )
         case ev.IterationCompleted():
             return replace(state, phase="training")
-        case ev.DatasetBuilt():
-            built = AdapterState(event.role, event.iteration, sources=event.sources)
-            return _with_adapter(state, event.adapter, built)
-        case ev.AdapterTrained():
-            if state.status != "completed":  # there an adapter is rebuilt, and the run stays done
-                state = replace(state, phase="evaluation")
-            adapter = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
-            return _with_adapter(state, event.adapter, replace(adapter, trained=event, outcome="trained"))
-        case ev.TrainingFailed():
-            adapter = state.adapters.get(event.adapter, AdapterState(event.role, event.iteration))
-            return _with_adapter(state, event.adapter, replace(adapter, outcome="failed"))
-        case ev.Retracted():
-            tainted = {
-                name: replace(adapter, tainted=True)
-                for name, adapter in state.adapters.items()
-                if any_covered(event.what, adapter.sources)
-            }
-            return replace(state, adapters={**state.adapters, **tainted}) if tainted else state
-        case ev.AdapterEvaluated():
-            adapter = state.adapters[event.adapter]
-            return _with_adapter(state, event.adapter, replace(adapter, scores=event.scores, outcome="evaluated"))
-        case ev.AdapterPromoted():
-            promoted = replace(state.adapters[event.adapter], outcome="promoted")
-            state = _with_adapter(state, event.adapter, promoted)
-            state = replace(state, serving={**state.serving, event.role: event.adapter})
-            if event.role == "teacher":
-                return state
-            return replace(state, families={name: known.under_new_adapter() for name, known in state.families.items()})
-        case ev.AdapterRejected():
-            return _with_adapter(state, event.adapter, replace(state.adapters[event.adapter], outcome="rejected"))
+        case ev.AdapterTrained() if state.status != "completed":  # in a completed one an adapter is rebuilt
+            return replace(state, phase="evaluation", adapters=follow(state.adapters, event))
+        case ev.AdapterPromoted(role="student"):
+            families = {name: known.under_new_adapter() for name, known in state.families.items()}
+            return replace(state, adapters=follow(state.adapters, event), families=families)
         case ev.RunCompleted():
             return replace(state, status="completed", phase="done")
         case _:
-            return state
+            adapters = follow(state.adapters, event)
+            return state if adapters is state.adapters else replace(state, adapters=adapters)
 
 
 def _start_ability(state: RunState) -> float:
     """Where a family's ability is thought to be before its first task."""
     return ability_at(state.configuration.get("curriculum", {}).get("start_difficulty", 0.0))
-
-
-def _task_number(attempt: str) -> int:
-    """The task of a practice attempt; 0, which no task has, for an attempt at a held-out problem."""
-    head = attempt.split("/", 1)[0]
-    return int(head) if head.isdigit() else 0
 
 
 def _with_task(state: RunState, task: int, **changes: Any) -> RunState:
@@ -250,7 +197,3 @@ def _with_attempt(state: RunState, task: int, attempt: str, **changes: Any) -> R
     return _with_task(
         state, task, attempts={**attempts, attempt: replace(attempts.get(attempt, AttemptState()), **changes)}
     )
-
-
-def _with_adapter(state: RunState, name: str, adapter: AdapterState) -> RunState:
-    return replace(state, adapters={**state.adapters, name: adapter})

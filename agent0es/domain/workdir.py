@@ -47,10 +47,5 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[tuple[
     return written, tuple(sorted(before.keys() - after.keys()))
 
 
-def own_call(call: str) -> bool:
-    """Whether a call of this name is the student's own: `12/3#1`, and not the verifier's `12/3#v` or `12/3#s2`."""
-    return call.rpartition("#")[2].isdecimal()
-
-
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")

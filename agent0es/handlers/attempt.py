@@ -14,6 +14,7 @@ from agent0es.configuration import ToolsSettings
 from agent0es.crash_points import reach
 from agent0es.decisions.attempt import called, model_called, reflected, refusal, requested_under
 from agent0es.domain import events as ev
+from agent0es.domain.names import CallName, again
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
 from agent0es.errors import TransientError
@@ -23,7 +24,7 @@ from agent0es.log import History, NewEvent
 from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 from agent0es.tools.base import NO_FILES, ToolResult, refused
-from agent0es.tools.policy import Policy, for_verifier, policy_of
+from agent0es.tools.policy import Policy, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,11 @@ async def take_up(
         if not known:
             return name
         retry += 1
-        again = f"{plain}.{retry}"
+        next_name = again(plain, retry)
         if ev.AttemptAbandoned not in known:
-            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=again, reason=reason)
+            abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=next_name, reason=reason)
             await record([NewEvent(ports.stream("attempt", name), abandoned)])
-        name = again
+        name = next_name
 
 
 async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
@@ -166,7 +167,7 @@ async def attempt(problem: Problem, ports: Ports, record: Record) -> Attempted:
                     pending = await ask(question, problem, transcript.said, ports)
             return Attempted(transcript.solution(), last_call, files, pending)
         last_call = (action.tool, action.input)
-        call = f"{problem.attempt}#{transcript.calls + 1}"
+        call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
         requested = tool_requested(
             ports, problem.domain, call, problem.attempt, NeedsCall(action.tool, action.input, files), "solution"
         )
@@ -209,13 +210,8 @@ def tool_requested(
     ports: Ports, domain: str, call: str, attempt: str, needed: NeedsCall, purpose: ev.ToolPurpose
 ) -> ev.ToolRequested:
     """The event that stands in the log before a call starts. `domain` is the task's."""
-    policy = _policy(ports, needed.tool, domain, purpose)
-    return requested_under(policy, ports.tier, call, attempt, needed.input, purpose, needed.files)
-
-
-def _policy(ports: Ports, tool: str, domain: str, purpose: ev.ToolPurpose) -> Policy:
-    policy = policy_of(ports.tools_settings(domain), tool, domain)
-    return for_verifier(policy) if purpose == "verification" else policy
+    policy = policy_of(ports.tools_settings(domain), needed.tool, domain)
+    return requested_under(policy, ports.tier, call, attempt, needed, purpose)
 
 
 async def call_tool(
@@ -232,13 +228,16 @@ async def call_tool(
     verifier.
     """
     settings = ports.tools_settings(domain)
-    policy = _policy(ports, requested.tool, domain, requested.purpose)
+    policy = policy_of(settings, requested.tool, domain)
     tool = ports.tools.get(requested.tool)
     why: tuple[str, str] | None = None
     if requested.purpose == "solution":
         why = refusal(settings, policy, made) or _rate(ports, settings, policy)
     if why is not None:
         result = refused(*why)
+    elif requested.program is not None:
+        result = await ports.run_program(requested.program, requested.input, policy.limits)
+        reach("tool.ran")
     elif tool is None:
         result = refused(f"Unknown tool {requested.tool!r}", f"tool {requested.tool}")
     else:

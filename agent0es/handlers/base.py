@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agent0es.configuration import Configuration, ModelSettings, ToolsSettings
 from agent0es.domain.events import Event, Role
+from agent0es.domain.names import stream
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
 from agent0es.handlers.retry import Retries
@@ -17,6 +18,7 @@ from agent0es.models.embedder import Embedder
 from agent0es.taskdomains import Domains
 from agent0es.tools.base import Tool
 from agent0es.tools.policy import Rates, settings_in
+from agent0es.tools.program import RunProgram
 from agent0es.training.base import ProgressCallback, Trainer
 
 
@@ -34,6 +36,8 @@ class Ports:
     models: Mapping[Role, ModelBackend]
     tools: Mapping[str, Tool]
     """Those that the student may call, and those that verifiers call."""
+    run_program: RunProgram
+    """Runs a verifier's program in the sandbox."""
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
     trainer: Trainer
@@ -61,7 +65,7 @@ class Ports:
 
     def stream(self, kind: str, name: str | int = "") -> str:
         """Name of a stream of this run, e.g. `task/<run>/12`, `run/<run>`."""
-        return f"{kind}/{self.run}/{name}" if name != "" else f"{kind}/{self.run}"
+        return stream(kind, self.run, name)
 
 
 class Record(Protocol):

@@ -15,6 +15,7 @@ from uuid import UUID
 from agent0es.configuration import ExecutionSettings
 from agent0es.crash_points import reach
 from agent0es.domain.events import HandlerFailed, Retried
+from agent0es.domain.names import stream
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
@@ -146,7 +147,7 @@ class Dispatcher:
             retried = Retried(
                 handler=handler.name, task=getattr(event, "task", None), name=name, retry=retry, error=described(error)
             )
-            await record([NewEvent(f"run/{self._run}", retried)])
+            await record([NewEvent(stream("run", self._run), retried)])
 
         try:
             events = await self._retries(lambda: handler.handle(cause, state, record), failed)
@@ -178,7 +179,7 @@ class Dispatcher:
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
         appended = await self._log.append_async(
-            [NewEvent(f"run/{self._run}", failed)], handler=name, cause=cause, handled=give_up, run=self._run
+            [NewEvent(stream("run", self._run), failed)], handler=name, cause=cause, handled=give_up, run=self._run
         )
         for recorded in appended:
             self._take(recorded, frozenset())

@@ -20,6 +20,7 @@ from agent0es.decisions.evaluate import (
 )
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
+from agent0es.domain.names import Examined
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
@@ -78,7 +79,7 @@ class Evaluate:
 
     async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
         solved = await to_its_end(
-            *(self._ports, self._asked, f"eval/{arm.name}/{problem.number}", None, ev.Verified, record),
+            *(self._ports, self._asked, str(Examined("eval", arm.name, problem.number)), None, ev.Verified, record),
             lambda name: self._make(name, arm, problem, record),
         )
         assert solved is not None, "the caller asks only for what is not known"

@@ -13,6 +13,7 @@ from agent0es.decisions.attempt import model_called
 from agent0es.decisions.evaluate import adapter_arms, comparable, evaluated, known_outcomes
 from agent0es.decisions.evaluate_teacher import BASE_ARMS, FEW_SHOT, KIND, PROBES, arms_of, judged, probes, problems
 from agent0es.domain import events as ev
+from agent0es.domain.names import Examined
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import TransientError
@@ -58,7 +59,7 @@ class EvaluateTeacher:
 
     async def _answer(self, arm: str, number: int, record: Record) -> bool:
         """One proposal, retried when the model fails: until the model has answered, the log has nothing of it."""
-        name = f"{KIND}/{arm}/{number}"
+        name = str(Examined(KIND, arm, number))
 
         async def failed(retry: int, error: TransientError) -> None:
             retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
@@ -69,7 +70,7 @@ class EvaluateTeacher:
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""
         ports, settings, request = self._ports, self._ports.settings("teacher"), self._requests[number]
-        model, name = ports.models["teacher"], f"{KIND}/{arm}/{number}"
+        model, name = ports.models["teacher"], str(Examined(KIND, arm, number))
         adapter, domain = None if arm in BASE_ARMS else arm, ports.domains[request.domain]
         turns = teacher.few_shot(domain, ports.configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
         prompt = two_parts(model, turns, teacher.request_text(request.families))

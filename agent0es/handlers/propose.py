@@ -13,6 +13,7 @@ from agent0es.decisions.attempt import model_called
 from agent0es.decisions.freeform import Refusal, read_freeform
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
+from agent0es.domain.names import Draft
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
@@ -56,7 +57,7 @@ class Propose:
             if requested.source == "freeform":
                 await record(events)
                 events = []
-                call = sandbox_call(ports, domain.name, propose.draft_name(requested.task, attempt), record)
+                call = sandbox_call(ports, domain.name, str(Draft(requested.task, attempt)), record)
                 read = await read_freeform(domain, requested, text, call)
             else:
                 read = propose.read_task(domain, requested, text, attempt)
@@ -125,7 +126,7 @@ class Propose:
         nearest = index.nearest(vector)
         novelty = propose.novelty_of(nearest)
         if novelty < requested.novelty_bar:
-            return "not_novel", f"novelty {novelty} under {requested.novelty_bar}"
+            return propose.not_novel(novelty, requested)
         index.add(requested.task, vector)
         self._asked.add(key)
         proposed = propose.accepted(

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent0es.crash_points import reach
 from agent0es.decisions.train import built, dataset_of
 from agent0es.domain import events as ev
-from agent0es.domain.names import in_store
+from agent0es.domain.names import adapter_name, in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import StoreError
@@ -37,7 +37,7 @@ class Train:
         event = cause.event
         if isinstance(event, ev.IterationCompleted):
             return [
-                build_dataset(self._ports, role, event.iteration, f"{role}-{event.iteration}")
+                build_dataset(self._ports, role, event.iteration, adapter_name(role, event.iteration))
                 for role in self._ports.configuration.training.roles
             ]
         assert isinstance(event, ev.DatasetBuilt)
@@ -98,7 +98,7 @@ class Train:
             dataset=path,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
-            seed=derive_seed(state.seed, "training", f"{role}-{iteration}"),
+            seed=derive_seed(state.seed, "training", adapter_name(role, iteration)),
             settings=settings,
             deterministic=ports.configuration.execution.deterministic,
         )

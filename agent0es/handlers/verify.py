@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agent0es.decisions.verify import Call, decide
 from agent0es.domain import events as ev
+from agent0es.domain.names import CallName, task_of
 from agent0es.domain.run import RunState
 from agent0es.errors import TransientError
 from agent0es.handlers.attempt import call_tool, tool_requested
@@ -12,9 +13,6 @@ from agent0es.handlers.retry import described
 from agent0es.log import NewEvent, Recorded
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import ToolResult
-
-KINDS: dict[ev.ToolPurpose, str] = {"verification": "v", "second_instance": "s", "reference": "r", "repetition": "d"}
-"""Letter in the names of the verifier's calls."""
 
 
 class Verify:
@@ -52,7 +50,7 @@ def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
 
         async def once() -> ToolResult:
             nonlocal called
-            called = _free_call(ports, name, KINDS[purpose])
+            called = _free_call(ports, name, purpose)
             requested = tool_requested(ports, domain, called, name, needed, purpose)
             await record([NewEvent(stream, requested)])
             result, ended = await call_tool(ports, domain, stream, requested, needed.files)
@@ -60,9 +58,7 @@ def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
             return result
 
         async def failed(retry: int, error: TransientError) -> None:
-            number = name.split("/")[0]
-            task = int(number) if number.isdigit() else None
-            retried = ev.Retried(handler="verify", task=task, name=called, retry=retry, error=described(error))
+            retried = ev.Retried(handler="verify", task=task_of(name), name=called, retry=retry, error=described(error))
             await record([NewEvent(ports.stream("run"), retried)])
 
         return await ports.retries(once, failed)
@@ -70,8 +66,8 @@ def sandbox_call(ports: Ports, domain: str, name: str, record: Record) -> Call:
     return call
 
 
-def _free_call(ports: Ports, name: str, kind: str) -> str:
+def _free_call(ports: Ports, name: str, purpose: ev.ToolPurpose) -> str:
     """A name for the verifier's call that the log does not know: `12/3#s`, or `12/3#s2` after one that was cut off."""
     stream = ports.history.read(stream=("attempt", name), types=["ToolRequested"])
-    count = sum(isinstance(r.event, ev.ToolRequested) and f"#{kind}" in r.event.call for r in stream)
-    return f"{name}#{kind}{count + 1 if count else ''}"
+    made = sum(isinstance(r.event, ev.ToolRequested) and r.event.purpose == purpose for r in stream)
+    return str(CallName(name, purpose, made + 1))

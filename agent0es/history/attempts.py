@@ -35,11 +35,17 @@ class RecordedCalls:
 
     async def __call__(self, needed: NeedsCall, purpose: ev.ToolPurpose) -> ToolResult:
         """What came of a call. Raises MissingCall for one that the log hasn't."""
-        wanted = (needed.tool, needed.input, purpose, files_sha256(needed.files))
+        wanted = (needed.tool, _name(needed), needed.input, purpose, files_sha256(needed.files))
         for name, asked in reversed(self.asked.items()):
-            if (asked.tool, asked.input, asked.purpose, asked.files_sha256) == wanted and name in self.answered:
+            given = (asked.tool, _name(asked), asked.input, asked.purpose, asked.files_sha256)
+            if given == wanted and name in self.answered:
                 return result_of(self.answered[name])
-        raise MissingCall(f"a call of {needed.tool} for {purpose} with this input: {needed.input}")
+        raise MissingCall(f"a call of {_name(needed) or needed.tool} for {purpose} with this input: {needed.input}")
+
+
+def _name(call: NeedsCall | ev.ToolRequested) -> str | None:
+    """Which program a call runs. Not which version of it: what came of the recorded one stands in the log."""
+    return None if call.program is None else call.program.name
 
 
 @dataclass(slots=True)
@@ -129,9 +135,8 @@ class Attempt:
             recorded.tier,
             f"{name}#{self.transcript.calls + 1}",
             name,
-            self.action.input,
+            NeedsCall(self.action.tool, self.action.input, self.files),
             "solution",
-            self.files,
         )
         return expected if recorded.policy_sha256 else expected.model_copy(update={"policy_sha256": None})
 

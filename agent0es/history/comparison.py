@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapter, Adapters, follow, in_use
 from agent0es.errors import RunNotFound
 from agent0es.history.positions import bounds
 from agent0es.log import EventLog, History, Recorded
@@ -81,14 +82,14 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
     """A run's results, its past as a fork included."""
     history = History.of(log, run)
     iterations: dict[int, _Practice] = {}
-    adapters: dict[str, dict[str, Any]] = {}
-    serving: dict[str, str | None] = {"teacher": None, "student": None}
+    adapters: Adapters = {}
     tokens = {"prompt": 0, "completion": 0}
     seconds = {"model": 0.0, "tool": 0.0, "training": 0.0}
     domains: dict[int, str] = {}
     number, began, ended, count = 0, None, 0.0, 0
     for recorded in history.read():
         event, measured = recorded.event, recorded.meta.measured
+        adapters = follow(adapters, event)
         began, ended, count = began or recorded.meta.time, recorded.meta.time, count + 1
         match event:
             case ev.IterationStarted():
@@ -111,21 +112,8 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
                 seconds["model"] += float(measured.get("seconds", 0.0))
             case ev.ToolCalled():
                 seconds["tool"] += float(measured.get("wall_seconds", 0.0))
-            case ev.DatasetBuilt():
-                adapters[event.adapter] = {"role": event.role, "examples": event.examples, "outcome": "training"}
             case ev.AdapterTrained():
                 seconds["training"] += float(measured.get("seconds", 0.0))
-                adapters[event.adapter]["sha256"] = event.files.get(WEIGHTS)
-            case ev.TrainingFailed():
-                adapters[event.adapter]["outcome"] = "failed"
-            case ev.AdapterEvaluated():
-                scores = [score.model_dump(mode="json", exclude={"by_family"}) for score in event.scores]
-                adapters[event.adapter]["scores"] = scores
-            case ev.AdapterPromoted():
-                adapters[event.adapter]["outcome"] = "promoted"
-                serving[event.role] = event.adapter
-            case ev.AdapterRejected():
-                adapters[event.adapter]["outcome"] = "rejected"
             case _:
                 pass
     return {
@@ -133,14 +121,26 @@ def summary(log: EventLog, run: str) -> dict[str, Any]:
         "events": count,
         "configuration": dict(history.started.configuration),
         "iterations": [_iteration(at, practice) for at, practice in iterations.items()],
-        "adapters": [{"adapter": name, **adapter} for name, adapter in adapters.items()],
-        "serving": serving,
+        "adapters": [_adapter(name, adapter) for name, adapter in adapters.items()],
+        "serving": {role: in_use(adapters, role) for role in ("teacher", "student")},
         "cost": {
             "tokens": tokens,
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "elapsed_seconds": round(ended - (began or ended), 3),
         },
     }
+
+
+def _adapter(name: str, adapter: Adapter) -> dict[str, Any]:
+    """What is known of it so far."""
+    found: dict[str, Any] = {"adapter": name, "role": adapter.role, "outcome": adapter.outcome}
+    if adapter.dataset is not None:
+        found["examples"] = adapter.dataset.examples
+    if adapter.trained is not None:
+        found["sha256"] = adapter.trained.files.get(WEIGHTS)
+    if adapter.evaluated is not None:
+        found["scores"] = [score.model_dump(mode="json", exclude={"by_family"}) for score in adapter.scores]
+    return found
 
 
 def _iteration(number: int, practice: _Practice) -> dict[str, Any]:

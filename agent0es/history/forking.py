@@ -33,8 +33,9 @@ def refusal(state: RunState, before: Configuration, after: Configuration) -> str
             f"the run is completed there; set execution.iterations to more than {state.iteration}, "
             "or name an earlier position"
         )
-    if after.curriculum.domains != before.curriculum.domains:
-        return "curriculum.domains can't change within a run, whose tasks are of the old one; start a run of its own"
+    for name in ("domains", "families"):
+        if getattr(after.curriculum, name) != getattr(before.curriculum, name):
+            return f"curriculum.{name} can't change within a run, whose tasks are of the old ones; start another run"
     settling = state.phase in ("training", "evaluation") and not _settled(state, before)
     if settling and after.training.roles != before.training.roles:
         return "training.roles can't change while adapters are trained; name a position of the practice before or after"

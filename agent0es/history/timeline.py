@@ -59,7 +59,8 @@ def words(event: ev.Event) -> str:
         case ev.ModelCalled():
             return f"the {event.role}{_by(event.adapter)} writes {event.completion_tokens} tokens: {event.text}"
         case ev.ToolRequested():
-            return f"call {event.call} of {event.tool} ({event.purpose}): {event.input}"
+            called = event.tool if event.program is None else event.program.name
+            return f"call {event.call} of {called} ({event.purpose}): {event.input}"
         case ev.ToolCalled():
             return f"call {event.call} ends, {event.status}: {event.output}"
         case ev.Reflected():

@@ -5,7 +5,6 @@ when their events do; the rest is computed at its event. Of a fork only its own 
 are its parent's, made under its parent's configuration.
 """
 
-import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +12,17 @@ from typing import NoReturn
 from uuid import UUID
 
 from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
-from agent0es.decisions import evaluate, evaluate_teacher, promote, propose, reward, schedule, train, verify
-from agent0es.decisions.freeform import read_freeform
+from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.events import Role
+from agent0es.domain.names import Draft, read_attempt, task_of
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, evolve
-from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission, Task
-from agent0es.evaluation.suite import suite
 from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls, tail
+from agent0es.history.examinations import Examinations
 from agent0es.history.novelties import Novelties
+from agent0es.history.proposals import Proposals
 from agent0es.log import EventLog, History, Recorded
 from agent0es.log.mapper import encode_content
 from agent0es.models.base import ChatTemplate
@@ -33,8 +32,6 @@ from agent0es.tools.policy import settings_in
 
 KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
 """Handler whose decisions follow from cause and state, to what they are called in a report."""
-
-NOT_NOVEL = re.compile(r"novelty ([0-9.e-]+) under ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +102,17 @@ class _Check:
         self._rules = rules
         self._report = report
         self._configuration: Configuration = parse_configuration(history.started.configuration, f"run {self._run}")
-        seed = self._configuration.seed
-        self._suite = suite(rules.domains, self._configuration.evaluation, seed)
-        self._probes = evaluate_teacher.probes(rules.domains, seed)
+        self._examinations = Examinations(history, self._configuration, rules.domains)
         self._families = practised_families(rules.domains)
         self._settled = History(history.log, history.segments[:-1]).handled()
         """What the past had reacted to before the fork."""
         self._state = RunState()
         self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
-        self._asked = {propose.identity(problem.task) for problem in self._suite}
-        self._requested: dict[int, RunState] = {}
-        """Task without a proposal to the state as of its request."""
-        self._refused: dict[int, int] = {}
-        """The same to how many proposals were refused."""
-        self._teacher_text: dict[int | str, str] = {}
-        """Task, or name of a teacher's attempt, to what was last written for it."""
+        held_out = {propose.identity(problem.task) for problem in self._examinations.suite}
+        self._proposals = Proposals(self._configuration, rules.domains, held_out, rules.novelties)
+        self._teacher_text: dict[str, str] = {}
+        """Attempt of a teacher in an evaluation to what it wrote."""
         self._attempts: dict[str, Attempt] = {}
-        self._drafts: dict[str, RecordedCalls] = {}
-        """Calls on freeform proposals of tasks without one that was accepted."""
         self._datasets: dict[str, str] = {}
         """Adapter to the hash of its dataset."""
 
@@ -154,7 +144,7 @@ class _Check:
                     self._expected.pop((_cause(recorded), handler), None)
             case ev.TaskProposed() | ev.ProposalRejected():
                 try:
-                    proposal = await self._proposal(event)
+                    proposal = await self._proposals.expected(event)
                 except MissingCall as missing:
                     self._differ("proposals", recorded, None, str(missing))
                 self._compare("proposals", recorded, proposal)
@@ -188,31 +178,23 @@ class _Check:
                 expected_training = event.model_copy(update={"dataset_sha256": sha256, "settings": settings})
                 self._compare("trainings", recorded, expected_training)
             case ev.AdapterEvaluated():
-                self._compare("evaluations", recorded, self._evaluation(recorded, event))
+                self._compare(
+                    "evaluations", recorded, self._examinations.expected(event, self._state, recorded.position)
+                )
             case _:
                 pass  # what models, tools and the trainer gave is no decision
 
     async def _remember(self, recorded: Recorded) -> None:
         """What later decisions need and the state doesn't hold."""
         event = recorded.event
+        await self._proposals.remember(event, self._state)
         match event:
-            case ev.TaskRequested():
-                self._requested[event.task] = self._state
-            case ev.TaskProposed():
-                self._asked.add(propose.identity(event.proposal))
-                self._forget(event.task)
-                if self._rules.novelties is not None:
-                    await self._rules.novelties.add(event.task, event.proposal.description)
-            case ev.ProposalRejected():
-                self._refused[event.task] = self._refused.get(event.task, 0) + 1
-                if event.tries_left == 0:
-                    self._forget(event.task)
             case ev.AttemptStarted():
                 self._attempts[event.attempt] = Attempt(event, files=self._files(event))
+            case ev.ModelCalled(role="teacher", attempt=str() as name):
+                self._teacher_text[name] = event.text
             case ev.ModelCalled(role="teacher"):
-                key = event.attempt if event.task is None else event.task
-                assert key is not None
-                self._teacher_text[key] = event.text
+                pass
             case ev.ModelCalled(question=str(), attempt=str() as name):
                 self._attempt(recorded, name).asked = event
             case ev.Reflected():
@@ -240,7 +222,6 @@ class _Check:
                 self._datasets[event.adapter] = event.sha256
             case ev.HandlerFailed():
                 if event.task is not None:  # dropped: what the handler owed is not owed any more
-                    self._forget(event.task)
                     self._expected.pop((_cause(recorded), event.handler), None)
             case _:
                 pass
@@ -261,43 +242,6 @@ class _Check:
             if events:
                 self._expected[recorded.meta.event_id, handler] = deque(events)
 
-    async def _proposal(self, recorded: ev.TaskProposed | ev.ProposalRejected) -> ev.Event | None:
-        """The task that the teacher's last words describe, or why they describe none."""
-        number = recorded.task
-        task_state = self._state.in_flight.get(number)
-        if task_state is None or number not in self._teacher_text or number not in self._requested:
-            return None
-        requested, text, attempt = task_state.request, self._teacher_text[number], self._refused.get(number, 0)
-        left = max(0, self._configuration.curriculum.proposal_tries - attempt - 1)
-        domain = self._rules.domains[requested.domain]
-        if requested.source == "freeform":
-            calls = self._drafts.get(propose.draft_name(number, attempt), RecordedCalls())
-            read = await read_freeform(domain, requested, text, calls)
-        else:
-            read = propose.read_task(domain, requested, text, attempt)
-        if not isinstance(read, Task):
-            return propose.rejected(requested, read, text, left)
-        if isinstance(recorded, ev.ProposalRejected) and recorded.reason == "not_novel":
-            # Others may have been accepted between the decision and its place in the log, which lowers novelty only.
-            found = NOT_NOVEL.match(recorded.detail)
-            novelty = float(found[1]) if found else 1.0
-            if self._rules.novelties is not None:
-                novelty = min(novelty, (await self._rules.novelties.of(read.description))[0])
-            if novelty < requested.novelty_bar and found:
-                detail = f"novelty {float(found[1])} under {requested.novelty_bar}"
-                return propose.rejected(requested, ("not_novel", detail), text, left)
-        elif propose.identity(read) in self._asked:
-            return propose.rejected(requested, propose.DUPLICATE, text, left)
-        novelty, nearest = 1.0, None
-        if isinstance(recorded, ev.TaskProposed):
-            novelty, nearest = recorded.novelty, recorded.nearest
-            if self._rules.novelties is not None:
-                novelty, nearest = await self._rules.novelties.confirm(read.description, novelty, nearest)
-            if novelty < requested.novelty_bar:
-                detail = f"novelty {novelty} under {requested.novelty_bar}"
-                return propose.rejected(requested, ("not_novel", detail), text, left)
-        return propose.accepted(read, requested, self._requested[number], self._configuration, novelty, nearest)
-
     async def _verified(self, recorded: Recorded, event: ev.Verified) -> None:
         """Compare a verifier's judgement."""
         try:
@@ -308,9 +252,10 @@ class _Check:
 
     async def _judgement(self, event: ev.Verified) -> ev.Verified | None:
         domains, name = self._rules.domains, event.attempt
-        if name.startswith(f"{evaluate_teacher.KIND}/"):
-            request, text = self._probes[_problem(name)], self._teacher_text.get(name)
-            return None if text is None else evaluate_teacher.judged(domains[request.domain], request, text, name)
+        probe = self._examinations.probe(name)
+        if probe is not None:
+            text = self._teacher_text.get(name)
+            return None if text is None else evaluate_teacher.judged(domains[probe.domain], probe, text, name)
         attempt = self._attempts.get(name)
         if attempt is None or attempt.submitted is None:
             return None
@@ -320,16 +265,11 @@ class _Check:
                 return None
             known, seed, domain = task.attempts[name], task.request.seed, domains[task.request.domain]
             return await verify.decide(attempt.submitted, known, task.task, seed, domain, attempt.verifier)
-        problem = self._suite[_problem(name)].task
-        domain = domains[problem.domain]
+        problem = self._examinations.problem(name)
+        if problem is None:
+            return None
         submission = Submission(attempt.submitted.solution.answer, attempt.files)
-        return ev.Verified(
-            attempt=name,
-            task=None,
-            verification=await verify.judged(domain, submission, problem, attempt.verifier),
-            second_instance=None,
-            majority_key=domain.normal_form(submission.answer),
-        )
+        return await verify.held_out(name, submission, problem, domains[problem.domain], attempt.verifier)
 
     def _dataset(self, recorded: Recorded, event: ev.DatasetBuilt) -> ev.DatasetBuilt:
         dataset = train.dataset_of(
@@ -342,37 +282,11 @@ class _Check:
         )
         return train.built(event.role, event.iteration, event.adapter, dataset)
 
-    def _evaluation(self, recorded: Recorded, event: ev.AdapterEvaluated) -> ev.AdapterEvaluated | None:
-        """The scores computed from the answers before it; None when an answer is missing."""
-        adapter = self._state.adapters.get(event.adapter)
-        if adapter is None or adapter.trained is None:
-            return None
-        trained = adapter.trained
-        seed = derive_seed(self._configuration.seed, "bootstrap")
-        adapters = evaluate.adapter_arms(self._state, trained)
-        asked = evaluate.comparable(self._history, self._configuration)
-        if event.role == "student":
-            outcomes = evaluate.known_outcomes(asked, "eval", until=recorded.position)
-            arms = evaluate.arms_of(adapters)
-            if any(arm.name not in outcomes for arm in arms):
-                return None
-            problems, answers = evaluate.by_split(self._suite, arms, outcomes)
-        else:
-            outcomes = evaluate.known_outcomes(asked, evaluate_teacher.KIND, until=recorded.position)
-            names = evaluate_teacher.arms_of(adapters)
-            if any(name not in outcomes for name in names):
-                return None
-            problems = {"practised": evaluate_teacher.problems(self._probes)}
-            answers = {"practised": {name: outcomes[name] for name in names}}
-        for split, arms_answers in answers.items():
-            if any(set(problems[split]) - set(solved) for solved in arms_answers.values()):
-                return None
-        return evaluate.evaluated(trained, problems, answers, seed)
-
     def _files(self, started: ev.AttemptStarted) -> Mapping[str, str]:
         """What lies in the working directory when an attempt starts."""
         if started.task is None:
-            return self._suite[_problem(started.attempt)].task.files if started.attempt.startswith("eval/") else {}
+            problem = self._examinations.problem(started.attempt)
+            return {} if problem is None else problem.files
         task = self._state.in_flight.get(started.task)
         return {} if task is None else task.attempts[started.attempt].files
 
@@ -389,8 +303,9 @@ class _Check:
 
     def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
         """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""
-        if "/draft-" in name:
-            return self._drafts.setdefault(name, RecordedCalls())
+        draft = read_attempt(name)
+        if isinstance(draft, Draft):
+            return self._proposals.calls(draft)
         return self._attempt(recorded, name).verifier
 
     def _attempt(self, recorded: Recorded, name: str) -> Attempt:
@@ -407,22 +322,16 @@ class _Check:
 
     def _task(self, attempt: str) -> Task | None:
         """What an attempt that has begun is at; None for a task that the state doesn't hold any more."""
-        if attempt.startswith("eval/"):
-            return self._suite[_problem(attempt)].task
-        task = self._state.in_flight.get(int(attempt.split("/")[0]))
+        problem = self._examinations.problem(attempt)
+        if problem is not None:
+            return problem
+        task = self._state.in_flight.get(task_of(attempt) or 0)
         return None if task is None or task.proposal is None else task.task
 
     def _domain(self, attempt: str) -> str:
         """Task domain of an attempt that has begun; empty for one at a task that the state doesn't hold any more."""
-        if attempt.startswith("eval/"):
-            return self._suite[_problem(attempt)].task.domain
-        task = self._state.in_flight.get(int(attempt.split("/")[0]))
-        return "" if task is None else task.request.domain
-
-    def _forget(self, task: int) -> None:
-        for known in (self._requested, self._refused):
-            known.pop(task, None)
-        self._teacher_text.pop(task, None)
+        task = self._task(attempt)
+        return "" if task is None else task.domain
 
     def _compare(self, kind: str, recorded: Recorded, expected: ev.Event | None) -> None:
         """Count a decision that is as it should be; raise the difference of one that isn't."""
@@ -457,8 +366,3 @@ class _Check:
 def _cause(recorded: Recorded) -> UUID:
     """Id of the event that this is a reaction to; 0 for what the user did."""
     return recorded.meta.cause or UUID(int=0)
-
-
-def _problem(attempt: str) -> int:
-    """Number of the held-out problem in `eval/<arm>/<number>` or, after a crash, `eval/<arm>/<number>.1`."""
-    return int(attempt.rsplit("/", 1)[1].split(".")[0])

@@ -7,6 +7,7 @@ from typing import Any
 from agent0es.configuration import Configuration, changed_configuration
 from agent0es.decisions import reward
 from agent0es.domain import events as ev
+from agent0es.domain.names import adapter_name
 from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, TaskState, evolve
@@ -118,7 +119,7 @@ def _datasets(
     """
     found = []
     for role in sorted({*before.training.roles, *after.training.roles}):
-        events = events_of_dataset(history, iteration, built.get(f"{role}-{iteration}"))
+        events = events_of_dataset(history, iteration, built.get(adapter_name(role, iteration)))
         examples = student_examples(events) if role == "student" else teacher_examples(events)
         kept = [example for example in examples if tasks[example.task].novelty >= after.curriculum.novelty_bar]
         if role == "teacher":

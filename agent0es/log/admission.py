@@ -13,8 +13,8 @@ from agent0es.domain.events import Event
 from agent0es.domain.names import NAME_RULE, is_name, is_relative
 from agent0es.domain.workdir import FileWritten
 from agent0es.errors import LogError, StoreError
+from agent0es.log.append import run_of
 from agent0es.log.mapper import canonical, decode_content, decode_meta, is_catalogue_topic, split_state
-from agent0es.log.writer import run_of
 
 LONGEST_STREAM = 300
 LATEST = 2.0**35

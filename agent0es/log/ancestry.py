@@ -8,6 +8,7 @@ them.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from agent0es.domain import names
 from agent0es.domain.events import RunForked, RunStarted
 from agent0es.errors import LogError
 from agent0es.log.event_log import EventLog
@@ -66,7 +67,7 @@ class History:
                 after=after,
                 until=last,
                 run=segment.run if stream is None else None,  # the stream alone finds its index
-                stream=None if stream is None else f"{stream[0]}/{segment.run}/{stream[1]}",
+                stream=None if stream is None else names.stream(stream[0], segment.run, stream[1]),
                 types=types,
             )
 

@@ -11,7 +11,8 @@ from eventsourcing import persistence as es
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, exc, inspect, make_url
 
 from agent0es.errors import StoreError
-from agent0es.log.dialects import WRITE, dialect_for
+from agent0es.log.dialects import WRITE, Dialect
+from agent0es.log.sqlite import Sqlite
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process's transaction."""
@@ -181,3 +182,16 @@ def url_of_file(path: Path, *, read_only: bool = False) -> str:
 
 def is_mounted_read_only(path: Path) -> bool:
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def dialect_for(url: URL, *, busy_seconds: float, synchronous: str) -> Dialect:
+    """The dialect of a URL. Raises StoreError for a database that the log doesn't know."""
+    match url.get_backend_name():
+        case "sqlite":
+            return Sqlite(url, busy_seconds=busy_seconds, synchronous=synchronous)
+        case "postgresql":
+            from agent0es.log.postgresql import Postgresql
+
+            return Postgresql(url, busy_seconds=busy_seconds)
+        case other:
+            raise StoreError(f"{other}: the log runs on sqlite and postgresql; choose one of them")

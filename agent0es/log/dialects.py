@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.engine import URL
-
-from agent0es.errors import StoreError
 
 WRITE = "agent0es_write"
 """Execution option of a connection whose transactions write."""
@@ -62,18 +59,3 @@ class Dialect(Protocol):
 
     def explain(self, error: BaseException | None) -> str | None:
         """What a failure of the store means and what to do about it; None when it isn't the store's."""
-
-
-def dialect_for(url: URL, *, busy_seconds: float, synchronous: str) -> Dialect:
-    """The dialect of a URL. Raises StoreError for a database that the log doesn't know."""
-    match url.get_backend_name():
-        case "sqlite":
-            from agent0es.log.sqlite import Sqlite
-
-            return Sqlite(url, busy_seconds=busy_seconds, synchronous=synchronous)
-        case "postgresql":
-            from agent0es.log.postgresql import Postgresql
-
-            return Postgresql(url, busy_seconds=busy_seconds)
-        case other:
-            raise StoreError(f"{other}: the log runs on sqlite and postgresql; choose one of them")

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
+from agent0es.log.append import Append
 from agent0es.log.checkpoint import Checkpoint
 from agent0es.log.datastore import Datastore
 from agent0es.log.lease import Driver, Leases
@@ -25,7 +26,7 @@ from agent0es.log.texts import TextCache, references
 from agent0es.log.transfer import export_log, import_log
 from agent0es.log.upcasting import CURRENT_VERSIONS, topics_of
 from agent0es.log.verification import ChainReport, verify
-from agent0es.log.writer import Append, Writer
+from agent0es.log.writer import Writer
 
 if TYPE_CHECKING:
     import pyarrow

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pydantic_core
@@ -50,8 +50,7 @@ class Content:
     """The texts that were taken out, by hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredParts:
+class StoredParts(NamedTuple):
     """The three parts of a stored state, uninterpreted."""
 
     content: bytes
@@ -150,9 +149,7 @@ def split_state(state: bytes) -> StoredParts:
     if border < 0 or not state.startswith(b'{"hash":"') or not state.endswith(b"}}"):
         raise LogError("a stored event is not in the form that agent0es writes; the log was changed from outside")
     return StoredParts(
-        content=state[border + _CONTENT_START : -1],
-        meta=state[_META_START : border + 2],
-        sha256=state[_HASH_START:_HASH_END].decode(),
+        state[border + _CONTENT_START : -1], state[_META_START : border + 2], state[_HASH_START:_HASH_END].decode()
     )
 
 

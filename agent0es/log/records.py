@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from agent0es.domain.events import Event
+from agent0es.domain.names import read_stream
 from agent0es.domain.task import Scalar
 
 
@@ -70,4 +71,6 @@ class Recorded:
 
     @property
     def run(self) -> str:
-        return self.stream.split("/")[1]
+        found = read_stream(self.stream)
+        assert found is not None, "the log takes events in streams of runs only"
+        return found.run

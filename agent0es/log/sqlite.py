@@ -32,8 +32,8 @@ class Sqlite:
     raw_events = (
         "SELECT seq, CAST(stream AS BLOB), version, CAST(topic AS BLOB), CAST(run AS BLOB), CAST(event_id AS BLOB), "
         "CAST(state AS BLOB), CAST(chain_hash AS BLOB), "
-        "typeof(stream) || typeof(version) || typeof(topic) || typeof(chain_hash) = 'textintegertexttext' "
-        "AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' "
+        "typeof(stream) = 'text' AND typeof(version) = 'integer' AND typeof(topic) = 'text' "
+        "AND typeof(chain_hash) = 'text' AND typeof(run) <> 'blob' AND typeof(event_id) <> 'blob' "
         "AND (typeof(state) = 'text' OR event_id IS NULL) FROM events WHERE seq >= {first} ORDER BY seq"
     )
     raw_texts = (

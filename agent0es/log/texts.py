@@ -68,6 +68,8 @@ def references(stored: bytes) -> list[str]:
 
     Quotes inside JSON strings are escaped, so the pattern is found only where a reference really is.
     """
+    if b'"$text":' not in stored:  # nearly all events, and found out faster
+        return []
     return [name.decode() for name in _REFERENCE.findall(stored)]
 
 

@@ -4,6 +4,9 @@ An upcaster takes the whole content of one version, texts restored, and returns 
 included. It stays for ever, and so does the golden file of the version that it reads.
 """
 
+import ast
+import json
+import re
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -47,12 +50,54 @@ def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
 
 
+_NOT_NOVEL = re.compile(r"novelty (\S+) under (\S+)")
+
+
+def _proposal_rejected_2(old: dict[str, Any]) -> dict[str, Any]:
+    """The novelty stood in the sentence `detail`."""
+    found = _NOT_NOVEL.fullmatch(old["detail"]) if old["reason"] == "not_novel" else None
+    novelty, bar = (float(found[1]), float(found[2])) if found else (None, None)
+    return {**old, "version": 3, "novelty": novelty, "novelty_bar": bar}
+
+
 def _verified_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "verification": {**old["verification"], "breakdown": {}}}
 
 
 def _tool_requested_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "policy_sha256": None, "tier": None, "files_sha256": None}
+
+
+GLUED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "compare": ("agent0es.taskdomains.math.compare_expressions", ("given", "true", "form")),
+    "judge": ("agent0es.taskdomains.math.derivation", ("given", "true", "raw", "settings")),
+    "solve": ("agent0es.taskdomains.logic.solve_formulas", ("text",)),
+}
+"""What a verifier's program called in its last line, to the program's name and the names of the arguments."""
+
+
+def _tool_requested_2(old: dict[str, Any]) -> dict[str, Any]:
+    """A verifier's call had its program as its input, and the data in the last line: `print(compare('x', 'y', ''))`."""
+    new = {**old, "version": 3, "program": None}
+    if old["purpose"] != "verification" or old["tool"] != "python":
+        return new
+    text, _, line = old["input"].rstrip("\n").rpartition("\n")
+    form = "print(json.dumps({}))" if line.startswith("print(json.dumps(") else "print({})"
+    start, end = form.split("{}")
+    function = line.removeprefix(start).partition("(")[0]
+    if function not in GLUED:
+        return new
+    name, parameters = GLUED[function]
+    try:
+        call = ast.parse(line.removeprefix(start).removesuffix(end), mode="eval").body
+        arguments = [ast.literal_eval(argument) for argument in getattr(call, "args", ())]
+        data = dict(zip(parameters, arguments, strict=True))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return new
+    main = form.format(f"{function}(**json.loads(sys.stdin.buffer.read()))")
+    source = f"{text}\n\n\ndef main():\n    import json, sys\n    {main}\n"
+    program = {"name": name, "source": json.dumps({name: source}, ensure_ascii=False)}
+    return {**new, "input": json.dumps(data, sort_keys=True), "program": program}
 
 
 def _tool_called_1(old: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +116,12 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
+    ("ProposalRejected", 2): _proposal_rejected_2,
     ("ModelCalled", 1): lambda old: {**old, "version": 2, "question": None},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,
+    ("ToolRequested", 2): _tool_requested_2,
     ("ToolCalled", 1): _tool_called_1,
 }
 """(type, version) to what makes version + 1 of it."""

@@ -14,11 +14,16 @@ def create_backend(backend: str, name: str, *, cache: Path | None = None, **opti
     A backend is a class with `create(name, *, cache, **options)`. Raises ConfigurationError for an unknown backend or
     option, and ModelNotFound for an unknown model.
     """
+    made: ModelBackend = backend_class(backend).create(name, cache=cache, **options)
+    return made
+
+
+def backend_class(backend: str) -> Any:
+    """The class of this name. Raises ConfigurationError for an unknown one, and for one that can't be used."""
     kind = plugins.load(plugins.MODELS, backend)
     if not callable(getattr(kind, "create", None)):
         raise plugins.broken(plugins.MODELS, backend, "has no method create(name, *, cache, **options)")
-    made: ModelBackend = kind.create(name, cache=cache, **options)
-    return made
+    return kind
 
 
 def chat_template(backend: str) -> ChatTemplate:

@@ -4,7 +4,8 @@
 run's state at any position; `trajectories` and `datasets` are what others and we train on.
 """
 
-from agent0es.projections.fold import PROJECTIONS_FILE, Answer, Projections
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.projections.queries import Answer
+from agent0es.projections.tables import PROJECTIONS_FILE, Projections
 
 __all__ = ["PROJECTIONS_FILE", "Answer", "NoveltyIndex", "Projections"]

@@ -64,7 +64,7 @@ FROM histories h
 JOIN datasets d ON d.run = h.ancestor AND d.position <= h.until
 JOIN histories g ON g.run = h.run
 JOIN retractions t ON t.run = g.ancestor AND t.position <= g.until AND t.position > d.position
-    AND len(list_filter(d.sources, lambda source: source = t.what OR starts_with(source, t.what || '/'))) > 0
+    AND len(list_filter(d.sources, lambda source: facts.covers(t.what, source))) > 0
 GROUP BY ALL;
 
 -- The adapters in use at the end of a run's history: in a fork perhaps one that its past trained.

@@ -75,10 +75,8 @@ FROM (
 CREATE VIEW attempts AS
 SELECT
     run, attempt, a.task, t.iteration, t.family, t.difficulty,
-    -- eval/base-zero-shot/17, or eval/base-zero-shot/17.1 after a crash
-    CASE WHEN a.task IS NULL THEN regexp_extract(attempt, '^[^/]+/(.+)/[0-9.]+$', 1) END AS arm,
-    CASE WHEN a.task IS NULL THEN try_cast(regexp_extract(attempt, '/([0-9]+)(\.[0-9]+)?$', 1) AS INTEGER) END
-        AS problem,
+    CASE WHEN a.task IS NULL THEN facts.arm_of(attempt) END AS arm,
+    CASE WHEN a.task IS NULL THEN facts.problem_of(attempt) END AS problem,
     CASE
         WHEN v.attempt IS NOT NULL THEN 'verified'
         WHEN b.attempt IS NOT NULL THEN 'abandoned'

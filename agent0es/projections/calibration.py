@@ -20,7 +20,7 @@ from agent0es.domain.calibration import (
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.uncertainty import combined
 from agent0es.errors import QueryError
-from agent0es.projections.fold import Projections
+from agent0es.projections.tables import Projections
 
 PRACTICE = """
 SELECT

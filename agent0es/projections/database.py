@@ -1,33 +1,21 @@
-"""The DuckDB database that tables are folded into: where it lies, who may open it, what its statements may do.
-
-DuckDB lets one process at a time have a file that is written. So the store's file is a cache that one process has at
-a time, behind a lock file; a process that does not get it within a moment, or can't write the folder, folds the whole
-log into a file of its own, which has no name and is gone with the process. Both run the same statements over the same
-events, so both give the same answers.
+"""The DuckDB database that tables are folded into: how a file is opened, and what its statements may do.
 
 Nothing is written to a write-ahead log: what is committed is in the file after the next checkpoint, position and
 tables together, and what a crash takes away is folded again.
 """
 
-import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NAME = "projections"
 """The database within a connection."""
-
-WAIT_SECONDS = 2.0
-"""How long to wait for a process that has the file: most questions are answered sooner."""
-
-POLL_SECONDS = 0.02
 
 ROW_GROUP = 40_960
 """Rows that the file compresses together, a multiple of 2,048. A batch of so many is compressed as it is inserted; of
@@ -51,25 +39,6 @@ def takes(path: Path) -> bool:
     """Whether DuckDB opens a file of this name: it reads a `?` as the end of one, `\\` as a folder, and text only."""
     name = str(path)
     return not ("?" in name or "\\" in name) and os.fsencode(name) == name.encode("utf-8", "replace")
-
-
-def take(path: Path, seconds: float = WAIT_SECONDS) -> IO[str] | None:
-    """The lock of the file at `path`; None where it can't be written or another process keeps it."""
-    try:
-        lock = path.with_name(path.name + ".lock").open("w")
-    except OSError:
-        return None
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                lock.close()
-                return None
-            time.sleep(POLL_SECONDS)
-        else:
-            return lock
 
 
 def discard(path: Path) -> None:
@@ -99,6 +68,32 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
     return connection
 
 
+def connect_reading(path: Path, spill: Path) -> "DuckDBPyConnection":
+    """A connection that only reads the database in a file, and puts into the folder `spill` what does not fit into
+    memory. Raises what DuckDB raises."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config=dict(CONNECTION))
+    try:
+        connection.execute(f"SET temp_directory = {_quoted(str(spill))}")
+        connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (READ_ONLY)")
+        enter(connection)
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def is_in_use(error: Exception) -> bool:
+    """Whether a file can't be opened because somebody has it open, with DuckDB itself."""
+    return "Could not set lock" in str(error) or "Unique file handle conflict" in str(error)
+
+
+def one_line(error: Exception) -> str:
+    """DuckDB's message without the excerpt of the query that follows it."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
+
+
 def enter(connection: "DuckDBPyConnection") -> None:
     """Make the database the one that statements mean. Each cursor is a connection that has to be told."""
     connection.execute(f"USE {NAME}")
@@ -117,11 +112,12 @@ def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
     return connect(None)
 
 
-def lock_down(connection: "DuckDBPyConnection") -> None:
+def lock_down(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     """From here on no statement can change a setting, or reach files of the machine."""
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET GLOBAL enable_external_access = false")
     connection.execute("SET GLOBAL lock_configuration = true")
+    return connection
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
-from agent0es.domain.names import in_store
+from agent0es.domain.names import begun_as, in_store
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
@@ -191,7 +191,7 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
         # An attempt that a crash made to be made again, `12/3.1`, stands where `12/3` would have.
         ranked = sorted(
             by_family[family],
-            key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, e.source.partition(".")[0]), e.source),
+            key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, begun_as(e.source)), e.source),
         )
         seen: set[int | str] = set()
         kept = 0

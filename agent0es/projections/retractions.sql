@@ -22,8 +22,8 @@ COMMENT ON COLUMN retractions.actor IS 'Account of who did it.';
 
 INSERT INTO retractions BY NAME
 SELECT
-    run, position, time, c.what, try_cast(split_part(c.what, '/', 1) AS INTEGER) AS task,
-    CASE WHEN contains(c.what, '/') THEN c.what END AS attempt, c.reason, c.actor
+    run, position, time, c.what, facts.task_of(c.what) AS task,
+    CASE WHEN facts.is_attempt(c.what) THEN c.what END AS attempt, c.reason, c.actor
 FROM (
     SELECT run, position, time, from_json(content, '{
         "what": "VARCHAR", "reason": "VARCHAR", "actor": "VARCHAR"}') AS c

@@ -41,6 +41,9 @@ TABLES = (
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
 
+NAMES = "names"
+"""The file with the macros that read names, which the tables use."""
+
 PREPARE = """
 CREATE SCHEMA facts;
 CREATE TABLE facts.folded (position BIGINT NOT NULL, chain_hash VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL);
@@ -101,7 +104,8 @@ def load() -> Statements:
     """Read the .sql files of this folder."""
     import duckdb
 
-    sources = [files(__package__).joinpath(f"{table}.sql").read_text(encoding="utf-8") for table in TABLES]
+    named = (NAMES, *TABLES)
+    sources = [files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in named]
     statements = [statement for source in sources for statement in duckdb.extract_statements(source)]
     inserts = [statement.type == duckdb.StatementType.INSERT for statement in statements]
     shape = [duckdb.__version__, str(database.ROW_GROUP), PREPARE, BATCH, PARSED, ARRIVED, NEW_TEXTS, *sources]

@@ -8,6 +8,7 @@ CREATE TABLE facts.tool_requested (
     attempt VARCHAR NOT NULL,
     tool VARCHAR NOT NULL,
     input VARCHAR NOT NULL,
+    program VARCHAR,
     purpose VARCHAR NOT NULL,
     timeout_seconds DOUBLE NOT NULL,
     memory_limit_mb INTEGER NOT NULL,
@@ -18,11 +19,12 @@ CREATE TABLE facts.tool_requested (
 
 INSERT INTO facts.tool_requested BY NAME
 SELECT
-    run, position, time, c.call, c.attempt, c.tool, c.input, c.purpose, c.timeout_seconds,
-    c.memory_limit_mb, c.policy_sha256, c.tier, c.files_sha256
+    run, position, time, c.call, c.attempt, c.tool, c.input, c.program.name AS program, c.purpose,
+    c.timeout_seconds, c.memory_limit_mb, c.policy_sha256, c.tier, c.files_sha256
 FROM (
     SELECT run, position, time, from_json(content, '{
         "call": "VARCHAR", "attempt": "VARCHAR", "tool": "VARCHAR", "input": "VARCHAR", "purpose": "VARCHAR",
+        "program": {"name": "VARCHAR"},
         "timeout_seconds": "DOUBLE", "memory_limit_mb": "INTEGER", "policy_sha256": "VARCHAR", "tier": "VARCHAR",
         "files_sha256": "VARCHAR"}') AS c
     FROM batch WHERE type = 'ToolRequested'
@@ -70,7 +72,7 @@ FROM (
 
 CREATE VIEW tool_calls AS
 SELECT
-    run, r.attempt, call, try_cast(split_part(r.attempt, '/', 1) AS INTEGER) AS task, r.tool, r.input, r.purpose,
+    run, r.attempt, call, facts.task_of(r.attempt) AS task, r.tool, r.input, r.program, r.purpose,
     coalesce(c.status, 'unknown') AS status, c.output, c.exit_code, coalesce(c.tier, r.tier) AS tier,
     coalesce(c.denied, []) AS denied, c.stdout, c.stdout_sha256, c.stderr, c.stderr_sha256,
     coalesce(c.written, []) AS written, coalesce(c.deleted, []) AS deleted, c.seconds, c.cpu_seconds,
@@ -84,7 +86,8 @@ COMMENT ON COLUMN tool_calls.attempt IS 'Attempt that it belongs to.';
 COMMENT ON COLUMN tool_calls.call IS 'Name of the call: the attempt, #, and a count.';
 COMMENT ON COLUMN tool_calls.task IS 'Number of the task; NULL for a held-out problem.';
 COMMENT ON COLUMN tool_calls.tool IS 'Name of the tool.';
-COMMENT ON COLUMN tool_calls.input IS 'Code or expression. Hostile.';
+COMMENT ON COLUMN tool_calls.input IS 'Code, an expression, or a program''s data as JSON. Hostile.';
+COMMENT ON COLUMN tool_calls.program IS 'Name of the verifier''s program that ran in place of the tool; NULL where the tool did.';
 COMMENT ON COLUMN tool_calls.purpose IS 'solution, second_instance, verification, reference or repetition.';
 COMMENT ON COLUMN tool_calls.status IS 'ok, error, timeout, denied, limit; unknown when the log holds no end of it.';
 COMMENT ON COLUMN tool_calls.output IS 'What the model read. Hostile.';

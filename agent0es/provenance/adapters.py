@@ -1,43 +1,15 @@
-"""What became of each adapter of a run: its dataset, training and scores, whether it is in use, what taints it."""
+"""The adapters of a run, with where their datasets stand in the log and how the run began."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
+from agent0es.domain import adapter
 from agent0es.domain import events as ev
-from agent0es.domain.retraction import any_covered
+from agent0es.domain.adapter import Adapters
 from agent0es.log import Recorded
 
-TYPES = (
-    "RunStarted",
-    "DatasetBuilt",
-    "TrainingStarted",
-    "AdapterTrained",
-    "TrainingFailed",
-    "AdapterEvaluated",
-    "AdapterPromoted",
-    "AdapterRejected",
-    "Retracted",
-)
+TYPES = ("RunStarted", *adapter.TYPES)
 """The events that `tell` reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """One adapter, from its dataset on."""
-
-    dataset: ev.DatasetBuilt
-    position: int
-    """Of the DatasetBuilt."""
-    training: ev.TrainingStarted | None = None
-    trained: ev.AdapterTrained | None = None
-    evaluated: ev.AdapterEvaluated | None = None
-    status: Literal["training", "trained", "failed", "evaluated", "promoted", "rejected"] = "training"
-    reason: str | None = None
-    """Why it was promoted, rejected or not trained."""
-    serving: Literal["now", "earlier", "never"] = "never"
-    tainted_by: tuple[str, ...] = ()
-    """What it learnt from, or was to learn from, and was retracted since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +17,10 @@ class Story:
     """The adapters of a run and what was retracted."""
 
     started: ev.RunStarted | None = None
-    adapters: Mapping[str, Adapter] = field(default_factory=dict)
-    """In the order of their datasets."""
+    adapters: Adapters = field(default_factory=dict)
+    """Those that the run trained itself; each has a dataset."""
+    positions: Mapping[str, int] = field(default_factory=dict)
+    """Adapter to the position of its DatasetBuilt."""
     retracted: tuple[str, ...] = ()
 
 
@@ -55,41 +29,19 @@ def tell(recorded: Iterable[Recorded]) -> Story:
     story = Story()
     for one in recorded:
         story = _with(story, one.position, one.event)
-    return story
+    own = {name: known for name, known in story.adapters.items() if name in story.positions}
+    return replace(story, adapters=own)
 
 
 def _with(story: Story, position: int, event: ev.Event) -> Story:
     """The story after one more event."""
+    story = replace(story, adapters=adapter.follow(story.adapters, event))
     match event:
         case ev.RunStarted():
             return replace(story, started=event)
         case ev.DatasetBuilt():
-            return replace(story, adapters={**story.adapters, event.adapter: Adapter(event, position)})
-        case ev.TrainingStarted():
-            return _change(story, event.adapter, training=event)
-        case ev.AdapterTrained():
-            return _change(story, event.adapter, trained=event, status="trained")
-        case ev.TrainingFailed():
-            return _change(story, event.adapter, status="failed", reason=event.reason)
-        case ev.AdapterEvaluated():
-            return _change(story, event.adapter, evaluated=event, status="evaluated")
-        case ev.AdapterRejected():
-            return _change(story, event.adapter, status="rejected", reason=event.reason)
-        case ev.AdapterPromoted():
-            for name, known in story.adapters.items():
-                if known.serving == "now" and known.dataset.role == event.role:
-                    story = _change(story, name, serving="earlier")
-            return _change(story, event.adapter, status="promoted", reason=event.reason, serving="now")
+            return replace(story, positions={**story.positions, event.adapter: position})
         case ev.Retracted():
-            story = replace(story, retracted=(*story.retracted, event.what))
-            for name, known in story.adapters.items():
-                if any_covered(event.what, known.dataset.sources):
-                    story = _change(story, name, tainted_by=(*known.tainted_by, event.what))
-            return story
+            return replace(story, retracted=(*story.retracted, event.what))
         case _:
             return story
-
-
-def _change(story: Story, adapter: str, **changes: object) -> Story:
-    changed = replace(story.adapters[adapter], **changes)  # type: ignore[arg-type]
-    return replace(story, adapters={**story.adapters, adapter: changed})

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent0es.domain.adapter import Adapter
 from agent0es.domain.names import in_store
 from agent0es.errors import StoreError
 from agent0es.models.artifacts import Verdict, compare
 from agent0es.projections.datasets import dataset_file
-from agent0es.provenance.adapters import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class FileCheck:
 
 
 def check_files(store: Path, run: str, adapter: Adapter) -> list[FileCheck]:
-    """The dataset, and the adapter's files where it was trained."""
+    """The dataset, and the adapter's files where it was trained. The adapter has a dataset."""
+    assert adapter.dataset is not None
     expected = {str(dataset_file(Path(), run, adapter.dataset.adapter)): adapter.dataset.sha256}
     if (trained := adapter.trained) is not None:
         expected |= {f"{trained.path}/{name}": sha256 for name, sha256 in trained.files.items()}

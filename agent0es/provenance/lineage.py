@@ -4,11 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from agent0es.domain.adapter import Adapter
+from agent0es.domain.names import stream
 from agent0es.domain.retraction import any_covered
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import EventLog, History
 from agent0es.provenance import adapters, trajectories
-from agent0es.provenance.adapters import Adapter, Story
+from agent0es.provenance.adapters import Story
 from agent0es.provenance.files import FileCheck, check_files
 from agent0es.provenance.trajectories import Trajectories
 
@@ -21,9 +23,9 @@ def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[
     story = adapters.tell(log.read(run=run, types=adapters.TYPES))
     adapter = story.adapters.get(name)
     if adapter is None:
-        _must_not_be_inherited(log, run, "DatasetBuilt", f"adapter/{{}}/{name}", f"adapter {name!r}", name)
+        _must_not_be_inherited(log, run, "DatasetBuilt", ("adapter", name), f"adapter {name!r}", name)
         raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(story.adapters))}")
-    sources = adapter.dataset.sources
+    sources = adapter.sources
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
     return backward(run, story, name, practice, check_files(store, run, adapter))
 
@@ -35,15 +37,15 @@ def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
     """
     practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
     if task not in practice.tasks:
-        _must_not_be_inherited(log, run, "TaskProposed", f"task/{{}}/{task}", f"task {task}", task)
+        _must_not_be_inherited(log, run, "TaskProposed", ("task", task), f"task {task}", task)
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
     return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
 
 
-def _must_not_be_inherited(log: EventLog, run: str, kind: str, stream: str, what: str, name: str) -> None:
+def _must_not_be_inherited(log: EventLog, run: str, kind: str, place: tuple[str, str], what: str, name: str) -> None:
     """Raise UnknownName for what a fork inherited: its lineage is in the run that made it."""
     for segment in History.of(log, run).segments[:-1]:
-        if any(log.read(stream=stream.format(segment.run), types=[kind], until=segment.until, limit=1)):
+        if any(log.read(stream=stream(place[0], segment.run, place[1]), types=[kind], until=segment.until, limit=1)):
             see = ("lineage", name, "--run", segment.run)
             raise UnknownName(f"run {run} has no {what} of its own; for what it inherited use", see=see)
 
@@ -54,7 +56,7 @@ def backward(run: str, story: Story, name: str, practice: Trajectories, files: l
     return {
         "run": run,
         **_summary(name, adapter),
-        "dataset": _dataset(adapter),
+        "dataset": _dataset(story, name),
         "training": _training(adapter),
         "base_weights": adapter.training.base_sha256 if adapter.training else None,
         "weights": started.weights if started else None,
@@ -63,14 +65,14 @@ def backward(run: str, story: Story, name: str, practice: Trajectories, files: l
         "configuration": started.configuration if started else None,
         "tasks": list(practice.tasks.values()),
         "attempts": list(practice.attempts.values()),
-        "evaluation": _evaluation(adapter),
+        "evaluation": _evaluation(name, adapter),
         "files": [asdict(check) for check in files],
     }
 
 
 def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[str, Any]:
     """A task's record. Pure."""
-    reached = {name: adapter for name, adapter in story.adapters.items() if any_covered(task, adapter.dataset.sources)}
+    reached = {name: adapter for name, adapter in story.adapters.items() if any_covered(task, adapter.sources)}
     return {
         "run": run,
         **practice.tasks[task],
@@ -78,9 +80,9 @@ def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[s
         "adapters": [
             {
                 **_summary(name, adapter),
-                "holds": [s for s in adapter.dataset.sources if any_covered(task, [s])],
-                "dataset": _dataset(adapter),
-                "evaluation": _evaluation(adapter),
+                "holds": [s for s in adapter.sources if any_covered(task, [s])],
+                "dataset": _dataset(story, name),
+                "evaluation": _evaluation(name, adapter),
             }
             for name, adapter in reached.items()
         ],
@@ -92,8 +94,8 @@ def tainted(story: Story, what: str) -> list[dict[str, Any]]:
     return [
         {
             **_summary(name, adapter),
-            "holds": [source for source in adapter.dataset.sources if any_covered(what, [source])],
-            "dataset": _dataset(adapter),
+            "holds": [source for source in adapter.sources if any_covered(what, [source])],
+            "dataset": _dataset(story, name),
         }
         for name, adapter in story.adapters.items()
         if what in adapter.tainted_by
@@ -103,9 +105,9 @@ def tainted(story: Story, what: str) -> list[dict[str, Any]]:
 def _summary(name: str, adapter: Adapter) -> dict[str, Any]:
     return {
         "adapter": name,
-        "role": adapter.dataset.role,
-        "iteration": adapter.dataset.iteration,
-        "status": adapter.status,
+        "role": adapter.role,
+        "iteration": adapter.iteration,
+        "status": adapter.outcome,
         "reason": adapter.reason,
         "serving": adapter.serving,
         "trained": adapter.trained is not None,
@@ -113,13 +115,14 @@ def _summary(name: str, adapter: Adapter) -> dict[str, Any]:
     }
 
 
-def _dataset(adapter: Adapter) -> dict[str, Any]:
-    built = adapter.dataset
+def _dataset(story: Story, name: str) -> dict[str, Any]:
+    built = story.adapters[name].dataset
+    assert built is not None, "a story has adapters with datasets only"
     return {
         "sha256": built.sha256,
         "examples": built.examples,
         "per_family": built.per_family,
-        "position": adapter.position,
+        "position": story.positions[name],
     }
 
 
@@ -136,12 +139,10 @@ def _training(adapter: Adapter) -> dict[str, Any] | None:
     }
 
 
-def _evaluation(adapter: Adapter) -> list[dict[str, Any]]:
+def _evaluation(name: str, adapter: Adapter) -> list[dict[str, Any]]:
     """The adapter's own scores on the held-out problems."""
-    scores = adapter.evaluated.scores if adapter.evaluated else ()
-    name = adapter.dataset.adapter
     return [
         score.model_dump(mode="json", include={"split", "correct", "problems", "low", "high"})
-        for score in scores
+        for score in adapter.scores
         if score.arm == name
     ]

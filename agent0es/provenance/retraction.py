@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import count
 from typing import NamedTuple
 
 from agent0es.domain import events as ev
-from agent0es.domain.names import LONGEST_NAME, is_adapter_name
+from agent0es.domain.adapter import Adapter
+from agent0es.domain.names import BASELINE, LONGEST_NAME, is_adapter_name, rebuilt_name
 from agent0es.domain.retraction import covers
-from agent0es.domain.run import AdapterState, RunState
+from agent0es.domain.run import RunState
 from agent0es.errors import RetractionError, UnknownName
 from agent0es.log import Recorded
 
@@ -73,17 +75,14 @@ def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
     if original is None:
         raise RetractionError(f"run {run} has no adapter to rebuild: none learnt from what is retracted, or it is done")
     known = state.adapters[original]
-    plain = f"{known.role}-{known.iteration}-clean"
     if name is None:
-        name, count = plain, 1
-        while name in state.adapters:
-            count += 1
-            name = f"{plain}-{count}"
+        names = (rebuilt_name(known.role, known.iteration, number) for number in count(1))
+        name = next(free for free in names if free not in state.adapters)
     elif name in state.adapters:
         raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
     elif not is_adapter_name(name):
         raise RetractionError(
-            f"--name {name[:100]!r}: use up to {LONGEST_NAME} letters, digits, - and _, a letter first, not base-"
+            f"--name {name[:100]!r}: use up to {LONGEST_NAME} letters, digits, - and _, a letter first, not {BASELINE}"
         )
     return Rebuild(original, known.role, known.iteration, name)
 
@@ -97,7 +96,7 @@ def _has_to_be_rebuilt(state: RunState, name: str) -> bool:
     """Whether an adapter was trained on what is retracted and there is no clean one of its role and iteration."""
     adapter = state.adapters[name]
 
-    def replaces(other: AdapterState) -> bool:
+    def replaces(other: Adapter) -> bool:
         same = (other.role, other.iteration) == (adapter.role, adapter.iteration)
         return same and other.trained is not None and not other.tainted
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.domain.names import task_of
 from agent0es.domain.retraction import covers
 from agent0es.log import Recorded
 
@@ -32,7 +33,7 @@ class Trajectories:
 def collect(recorded: Iterable[Recorded], sources: Collection[str]) -> Trajectories:
     """The attempts that `sources` name, or that belong to a task that they name, and their tasks."""
     wanted = frozenset(sources)
-    numbers = {task_of(source) for source in wanted}
+    numbers = {str(task_of(source) or source) for source in wanted}
     found = Trajectories()
     retracted: list[str] = []
     for event in (one.event for one in recorded):
@@ -41,7 +42,7 @@ def collect(recorded: Iterable[Recorded], sources: Collection[str]) -> Trajector
                 found.tasks[str(event.task)] = _task(event)
             case ev.Retracted():
                 retracted.append(event.what)
-            case ev.AttemptStarted(attempt=name, task=int()) if name in wanted or task_of(name) in wanted:
+            case ev.AttemptStarted(attempt=name, task=int()) if name in wanted or str(task_of(name)) in wanted:
                 found.attempts[name] = _attempt(event)
             case _ if (attempt := found.attempts.get(getattr(event, "attempt", None) or "")) is not None:
                 _take(attempt, event)
@@ -50,11 +51,6 @@ def collect(recorded: Iterable[Recorded], sources: Collection[str]) -> Trajector
     for source, record in (*found.tasks.items(), *found.attempts.items()):
         record["retracted"] = any(covers(what, source) for what in retracted)
     return found
-
-
-def task_of(source: str) -> str:
-    """The number of the task that an attempt's name or a task's number begins with."""
-    return source.split("/", 1)[0]
 
 
 def _task(event: ev.TaskProposed) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.domain.names import Practised, read_attempt, task_of
 from agent0es.domain.retraction import covers
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import History, Recorded
@@ -143,7 +144,9 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
         case ev.ModelCalled():
             found["steps"].append(_reply(one, event))
         case ev.ToolRequested():
-            call = event.model_dump(mode="json", exclude={"type", "version", "attempt"})
+            call = event.model_dump(mode="json", exclude={"type", "version", "attempt", "program"})
+            if event.program is not None:
+                call["program"] = {"name": event.program.name, "sha256": event.program.sha256}
             found["steps"].append({"kind": "call", **call, "status": "unknown", "output": None, "measured": {}})
         case ev.ToolCalled():
             for step in found["steps"]:
@@ -192,7 +195,9 @@ def _hashes(one: Recorded) -> dict[str, Any]:
 
 def _near(name: str, known: list[str]) -> str:
     """The attempts at the same problem, or else those with a name like it."""
-    same = [other for other in known if other.rpartition("/")[0] == name.rpartition("/")[0]]
+    wanted = read_attempt(name)
+    task = wanted.task if isinstance(wanted, Practised) else None
+    same = [other for other in known if task is not None and task_of(other) == task]
     if same and len(same) <= 12:
         return f"of that task there are {', '.join(same)}"
     return nearest(name, known)

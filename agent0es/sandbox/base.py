@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from agent0es.domain.program import Program
 from agent0es.errors import TransientError
 from agent0es.sandbox.limits import SandboxLimits
 
@@ -25,11 +26,12 @@ class WrittenFile:
 class SandboxCommand:
     """What to run: either `argv` or `program`.
 
-    `program` is trusted Python text that runs in the sandbox's own interpreter, which saves a second start of Python.
+    `program` is trusted Python that runs in the sandbox's own interpreter, which saves a second start of Python.
     Hostile text goes into `stdin`: the program reads it with `sys.stdin.buffer.read()`.
     """
 
-    program: str = ""
+    program: Program | str = ""
+    """Modules (`programs.program_of`), or a text that is run as `__main__`."""
     argv: tuple[str, ...] = ()
     """Absolute path, as seen from inside, and arguments."""
     stdin: bytes = b""

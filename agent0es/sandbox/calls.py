@@ -14,6 +14,7 @@ from typing import Any
 from agent0es.errors import TransientError
 from agent0es.sandbox import seccomp
 from agent0es.sandbox.base import Ending, SandboxCommand, SandboxLost, SandboxResult, WrittenFile
+from agent0es.sandbox.inside.settings import DENIED, LIMIT
 
 CHUNK = 1 << 16
 GRACE_SECONDS = 3.0
@@ -162,8 +163,6 @@ class _Stream:
         return bool(chunk)
 
 
-EXIT_LIMIT, EXIT_DENIED = 70, 77
-"""Exit statuses of `inside/zygote.py`. A program can use them too, to its own harm alone."""
 NETWORK = frozenset({"socket", "connect", "socketpair"})
 LIMIT_WORDS: Mapping[str, str] = {
     "timeout": "time",
@@ -180,9 +179,9 @@ def _denied(report: Mapping[str, Any], code: int, tier: str) -> tuple[str, ...]:
     words = {"network" if names[n] in NETWORK else f"system call {names[n]}" for n in report["refused"] if n in names}
     if report["ending"] in LIMIT_WORDS:
         words.add(f"limit: {LIMIT_WORDS[report['ending']]}")
-    elif code == EXIT_LIMIT:
+    elif code == LIMIT:
         words.add("limit")
-    elif code == EXIT_DENIED and not words:
+    elif code == DENIED and not words:
         words.add("file")
     return tuple(sorted(words))
 

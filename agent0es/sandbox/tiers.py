@@ -36,6 +36,18 @@ CAPABILITIES = ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL", "DAC_READ_SE
 """What the worker keeps of root: it makes namespaces, gives its calls another uid, and reads what they left. A call has
 none of them."""
 
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "TZ": "UTC",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+"""The environment, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the
+same in every call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -102,8 +114,6 @@ class Tier:
         for capability in CAPABILITIES:
             line += ["--cap-add", f"CAP_{capability}"]
         line += ["--as-pid-1", "--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
-        from agent0es.sandbox.worker import ENVIRONMENT
-
         for name, value in ENVIRONMENT.items():
             line += ["--setenv", name, value]
         folders = {str(folder) for _, target in self.binds for folder in PurePosixPath(target).parents}

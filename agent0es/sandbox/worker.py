@@ -13,36 +13,38 @@ import socket
 import subprocess
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType
+from typing import Any
 
+from agent0es.domain.program import Program
 from agent0es.errors import SandboxUnavailable
 from agent0es.sandbox import seccomp
 from agent0es.sandbox.base import SandboxCommand, SandboxLost, SandboxResult
 from agent0es.sandbox.calls import Call
-from agent0es.sandbox.tiers import Tier
+from agent0es.sandbox.inside.settings import Asked, Modules, Settings
+from agent0es.sandbox.programs import program_of
+from agent0es.sandbox.tiers import ENVIRONMENT, Tier
 
 START_SECONDS = 60.0
 """Importing SymPy takes 1 s on an idle machine."""
 KILLED = 128 + signal.SIGKILL
 """Exit status of a guard whose worker was killed."""
-BOOT = (
-    "import os,marshal,sys,types;n=int(os.read(0,8),16);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\n"
-    "modules,zygote_code,names=marshal.loads(b);names.update(__name__='zygote',__builtins__=__builtins__)\n"
-    "for name,code in modules:sys.modules[name]=names[name]=types.ModuleType(name);exec(code,names[name].__dict__)\n"
-    "for name,_ in modules:del sys.modules[name]\n"
-    "exec(zygote_code,names)"
+LOAD = (
+    "for name,code in modules:\n"
+    " module=sys.modules[name]=types.ModuleType(name);exec(code,module.__dict__)\n"
+    " above,_,last=name.rpartition('.');setattr(sys.modules.setdefault(above,types.ModuleType(above)),last,module)\n"
 )
-ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "PYTHONUTF8": "1",
-    "TZ": "UTC",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
-"""The environment, beside HOME and TMPDIR. The fixed hash seed makes the order of a set, and so a tool's output, the
-same in every call."""
+"""Makes modules of their names and codes."""
+BOOT = (
+    "# agent0es: worker\nimport os,marshal,sys,types\n"
+    "n=int(os.read(0,8),16);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\n"
+    f"first,modules,settings,number=marshal.loads(b)\n{LOAD}main=sys.modules[first].main\n"
+    "for name in [*sys.modules]:\n if name.startswith(first.partition('.')[0]):del sys.modules[name]\n"
+    "main(settings,number)"
+)
+GUARD = (
+    f"# agent0es: guard\nimport marshal,sys,types\nfirst,modules=marshal.loads(bytes.fromhex(sys.argv[1]))\n{LOAD}"
+    "sys.modules[first].main(int(sys.argv[2]),sys.argv[3],sys.argv[4:])"
+)
 
 
 class Zygote:
@@ -59,7 +61,7 @@ class Zygote:
 
     async def run(self, command: SandboxCommand, uid: int | None) -> SandboxResult:
         """One call. Raises TransientError when the zygote, not the call, is at fault; a lost one is replaced."""
-        request = {
+        request: Asked = {
             "uid": uid,
             "program": _compiled(command.program) if command.program else None,
             "argv": list(command.argv),
@@ -75,7 +77,7 @@ class Zygote:
         requests = await self._started()
         call = Call(command, self._tier.name)
         with contextlib.ExitStack() as given:
-            sent = [memory_file(marshal.dumps(request)), memory_file(command.stdin), *call.ends]
+            sent = [memory_file(_dumped(request)), memory_file(command.stdin), *call.ends]
             for number in sent:
                 given.callback(os.close, number)
             try:
@@ -132,7 +134,7 @@ class Zygote:
         ours.setblocking(False)
         lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         prefix = "" if tier.name == "full" else f"agent0es-call-{secrets.token_hex(6)}-"
-        settings = {
+        settings: Settings = {
             "tier": tier.name,
             "prefix": prefix,
             "preload": self._preload,
@@ -149,12 +151,11 @@ class Zygote:
             "socketpair": seccomp.SOCKETPAIR.get(platform.machine()),
             "socket_buffer": socket_buffer(),
         }
-        modules = [(name, _inside(name)) for name in ("kernel", "folders", "looking")]
-        body = marshal.dumps((modules, _inside("zygote"), {"settings": settings, "socket_number": theirs.fileno()}))
+        body = _dumped((*_inside("zygote"), settings, theirs.fileno()))
         stdin = memory_file(b"%08x" % len(body) + body)
         # -s -S -P -B: nothing but the interpreter itself on sys.path. Not -I, which would ignore PYTHONHASHSEED.
         python = [tier.interpreter, "-s", "-S", "-P", "-B", "-c"]
-        guard = [tier.outer_interpreter, "-I", "-S", "-c", guard_text()]
+        guard = [tier.outer_interpreter, *guard_command()]
         try:
             self._guard = subprocess.Popen(
                 [*guard, str(lifeline), prefix, *tier.command(), *python, BOOT],
@@ -248,20 +249,24 @@ def socket_buffer() -> int:
         return 212992  # the kernel's own
 
 
-def guard_text() -> str:
-    """The guard's program."""
-    return _text("folders") + _text("guard")
+def guard_command() -> list[str]:
+    """The guard, as an interpreter's arguments; a lifeline, a prefix and the worker's own command follow."""
+    return ["-I", "-S", "-c", GUARD, _dumped(_inside("guard")).hex()]
 
 
-def _text(name: str) -> str:
-    return Path(__file__).with_name("inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
+def _dumped(value: Any) -> bytes:
+    """What a bare interpreter of the same version reads without importing anything."""
+    return marshal.dumps(value)
 
 
-@lru_cache(maxsize=8)
-def _inside(name: str) -> CodeType:
-    return compile(_text(name), f"<{name}>", "exec", optimize=2)
+def _inside(name: str) -> tuple[str, Modules]:
+    return _compiled(program_of(f"agent0es.sandbox.inside.{name}"))
 
 
 @lru_cache(maxsize=64)
-def _compiled(program: str) -> CodeType:
-    return compile(program, "<program>", "exec", optimize=2)
+def _compiled(program: Program | str) -> tuple[str, Modules]:
+    """(name of the module that begins, each module's name and code in the order in which they are run)."""
+    if isinstance(program, str):
+        return "__main__", [("__main__", compile(program, "<program>", "exec", optimize=2))]
+    modules = program.modules.items()
+    return program.name, [(name, compile(text, f"<{name}>", "exec", optimize=2)) for name, text in modules]

@@ -1,8 +1,11 @@
 """What a run practises: families of tasks with answers computed by trusted code, and a verifier. One folder a domain.
 
-A domain is a class that is registered in the entry point group `agent0es.task_domains` and called without arguments.
+A domain is a class that is registered in the entry point group `agent0es.task_domains` and called without arguments. A
+family of another package that joins a domain is a `Family` in the group `agent0es.families`, under its own name; a run
+practises it where its configuration says so. The built-in families are found by their folders.
 """
 
+import random
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint
 from typing import Any, get_args
@@ -10,9 +13,39 @@ from typing import Any, get_args
 from agent0es import plugins
 from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, Split, TaskDomain
+from agent0es.taskdomains.base import (
+    FEWEST_PRACTISED,
+    Choice,
+    Day,
+    Family,
+    Int,
+    IntList,
+    NeedsCall,
+    Phrase,
+    Split,
+    TaskDomain,
+)
+from agent0es.taskdomains.family import FamilyDomain
+from agent0es.taskdomains.judging import judge_value, value_key
 
-__all__ = ["Domains", "TaskDomain", "load_task_domain", "load_task_domains", "practised_families"]
+__all__ = [
+    "Choice",
+    "Day",
+    "Domains",
+    "Family",
+    "FamilyDomain",
+    "Int",
+    "IntList",
+    "NeedsCall",
+    "Phrase",
+    "TaskDomain",
+    "judge_value",
+    "load_family",
+    "load_task_domain",
+    "load_task_domains",
+    "practised_families",
+    "value_key",
+]
 
 Domains = Mapping[str, TaskDomain]
 """The task domains of a run by name, in the order of its configuration. No two have a family of the same name."""
@@ -21,9 +54,12 @@ METHODS = tuple(name for name, value in vars(TaskDomain).items() if callable(val
 """What every domain does."""
 
 
-def load_task_domains(names: Iterable[str]) -> Domains:
-    """The named domains. Raises ConfigurationError for a name that nothing registers, and for families named twice."""
+def load_task_domains(names: Iterable[str], families: Iterable[str] = ()) -> Domains:
+    """The named domains, with the named families of other packages in them. Raises ConfigurationError for a name that
+    nothing registers, for families named twice, and for one whose domain is not among these."""
     domains = {name: load_task_domain(name) for name in names}
+    for more in map(load_family, families):
+        domains[more.domain] = _joined(domains, more)
     of: dict[str, str] = {}
     for name, domain in domains.items():
         for family in (family.name for split in get_args(Split) for family in domain.families(split)):
@@ -50,6 +86,43 @@ def load_task_domain(name: str, available: Iterable[EntryPoint] | None = None) -
         plugins.TASK_DOMAINS, name, fault=lambda domain: fault(domain, name), available=available
     )
     return found
+
+
+def load_family(name: str, available: Iterable[EntryPoint] | None = None) -> Family:
+    """The family that is registered under this name; `available` replaces what is installed.
+
+    Raises ConfigurationError for a name that nothing registers, and for one that can't be imported or makes no task.
+    """
+    found: Family = plugins.value(
+        plugins.FAMILIES, name, fault=lambda family: _fault_of_family(family, name), available=available
+    )
+    return found
+
+
+def _joined(domains: Domains, family: Family) -> TaskDomain:
+    domain = domains.get(family.domain)
+    if domain is None:
+        raise ConfigurationError(
+            f"the task family {family.name} belongs to the domain {family.domain}: add that to curriculum.domains"
+        )
+    if not isinstance(domain, FamilyDomain):
+        raise ConfigurationError(f"the task family {family.name} can't join {family.domain}, which is no FamilyDomain")
+    return domain.with_family(family)
+
+
+def _fault_of_family(family: Any, name: str) -> str | None:
+    """Why this is not a family that can be practised under the name, as the end of a sentence; None where it is.
+    Raises what its own code raises."""
+    if not isinstance(family, Family):
+        return f"is not a Family: {type(family).__name__}"
+    if family.name != name:
+        return f"calls itself {family.name!r}; name and entry point must be the same"
+    if not family.wordings:
+        return "has no wordings"
+    for difficulty in (0.0, 1.0):
+        for wording in range(len(family.wordings)):
+            family.task(family.sample(random.Random(0), difficulty), wording, difficulty)
+    return None
 
 
 def fault(domain: Any, name: str) -> str | None:

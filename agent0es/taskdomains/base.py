@@ -1,23 +1,25 @@
 """What a task domain is made of: families of tasks, worked examples, and a verifier's ways to answer."""
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from agent0es.domain.program import Program
 from agent0es.domain.task import Scalar, Submission, Task, Verification
+from agent0es.sandbox.programs import program_of
 from agent0es.taskdomains.literals import signature, transplant
 from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
-
-if TYPE_CHECKING:
-    from agent0es.taskdomains.freeform import Freeform
 
 __all__ = [
     "FEWEST_PRACTISED",
     "Choice",
     "Day",
     "Demonstration",
+    "Draft",
     "Family",
+    "Freeform",
     "Int",
     "IntList",
     "NeedsCall",
@@ -25,6 +27,7 @@ __all__ = [
     "Phrase",
     "Split",
     "TaskDomain",
+    "needs_program",
     "signature",
     "transplant",
 ]
@@ -63,6 +66,54 @@ class NeedsCall:
     """What the tool is given. What a model wrote is in it as data, or is what the tool is there to run."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The working directory of the call: relative path to text."""
+    program: Program | None = None
+    """What runs instead of the tool, under the tool's limits; `input` is its data."""
+
+
+def needs_program(name: str, **data: object) -> NeedsCall:
+    """A judgement by a program for the sandbox (`sandbox.programs.program_of`), which reads this data as JSON."""
+    return NeedsCall("python", json.dumps(data, sort_keys=True), program=program_of(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A task as the teacher wrote it, before anything has been run."""
+
+    description: str
+    reference: NeedsCall
+    """The call that computes the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeform:
+    """How a domain's teacher writes tasks of its own."""
+
+    system: str
+    """The teacher's system prompt."""
+    fields: Mapping[str, int]
+    """What a proposal consists of: name of the text to its longest length. `task` is what the student reads."""
+    example: Callable[[Task], Mapping[str, str] | None]
+    """A family's task as such a proposal, for the prompt; None where it can't be written as one."""
+    draft: Callable[[Mapping[str, str]], Draft | str]
+    """The draft in a proposal's fields, or why there is none. Pure; never raises."""
+    task: Callable[[Draft, str, float], Task | str]
+    """The task, from what the reference printed and the difficulty that was asked for; or why there is none."""
+    answer: Callable[[Task], str]
+    """An answer that the verifier must take."""
+    mutants: Callable[[Task], tuple[str, ...]]
+    """Answers that it must refuse."""
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a proposal.
+
+        It sets no lengths: an engine that counts characters while it writes took 40 times as long.
+        """
+        return {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in self.fields},
+            "required": list(self.fields),
+            "additionalProperties": False,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +215,16 @@ class Family:
                 return parameters
         return self.sample(rng, task.difficulty)
 
+    def moved(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
+        """Another instance, and the tool input that was written for `task` rewritten for it; None where it can't be."""
+        second = self.second_instance(task, rng)
+        text = self.rewritten(code, task, second)
+        return None if text is None else (second, text)
+
+    def rewritten(self, code: str, first: Task, second: Task) -> str | None:
+        """Code that was written for the first of two tasks of this family, for the second; None where it can't be."""
+        return transplant(code, first, second)
+
     def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
         """Worked examples from easy to middling difficulty, wordings in turn."""
         made = []
@@ -182,7 +243,7 @@ class TaskDomain(Protocol):
     """Tools that its worked examples call."""
     calls_per_attempt: int
     """How many calls an attempt may take, where the configuration doesn't say."""
-    freeform: "Freeform | None"
+    freeform: Freeform | None
     """How the teacher writes tasks of its own; None where it can't."""
     system: str
     """The student's system prompt."""

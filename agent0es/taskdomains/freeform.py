@@ -1,58 +1,15 @@
 """Tasks that a teacher writes itself: a text, and a reference that can be run. All of it is checked first."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from agent0es.domain.task import Task
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
 
 SHORTEST, LONGEST = 12, 400
 """Characters of a task's text."""
 LONGEST_ANSWER = 100
 NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A task as the teacher wrote it, before anything has been run."""
-
-    description: str
-    reference: NeedsCall
-    """The call that computes the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Freeform:
-    """How a domain's teacher writes tasks of its own."""
-
-    system: str
-    """The teacher's system prompt."""
-    fields: Mapping[str, int]
-    """What a proposal consists of: name of the text to its longest length. `task` is what the student reads."""
-    example: Callable[[Task], Mapping[str, str] | None]
-    """A family's task as such a proposal, for the prompt; None where it can't be written as one."""
-    draft: Callable[[Mapping[str, str]], Draft | str]
-    """The draft in a proposal's fields, or why there is none. Pure; never raises."""
-    task: Callable[[Draft, str, float], Task | str]
-    """The task, from what the reference printed and the difficulty that was asked for; or why there is none."""
-    answer: Callable[[Task], str]
-    """An answer that the verifier must take."""
-    mutants: Callable[[Task], tuple[str, ...]]
-    """Answers that it must refuse."""
-
-    def schema(self) -> dict[str, Any]:
-        """JSON schema of a proposal.
-
-        It sets no lengths: an engine that counts characters while it writes took 40 times as long.
-        """
-        return {
-            "type": "object",
-            "properties": {name: {"type": "string"} for name in self.fields},
-            "required": list(self.fields),
-            "additionalProperties": False,
-        }
 
 
 def family_of(domain: str) -> str:

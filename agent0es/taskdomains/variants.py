@@ -7,6 +7,7 @@ from string import Formatter
 
 from agent0es.domain.task import Scalar, Task
 from agent0es.taskdomains.base import Demonstration, Family, Int
+from agent0es.taskdomains.moving import move
 
 VARIANT = Int((1, 999), (1, 999))
 """The seed of an instance."""
@@ -40,6 +41,11 @@ class VariantFamily(Family):
             if self.printed(second) != self.printed(task):
                 break
         return second
+
+    def rewritten(self, code: str, first: Task, second: Task) -> str | None:
+        """Code that was written for the first of two tasks, for the second. None where it does not hold what the
+        instance is made of: `True` holds no formula, so that it is right says nothing."""
+        return move(code, self.moving_parts(first.parameters), self.moving_parts(second.parameters))
 
     def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
         """Worked examples from easy to middling difficulty, wordings in turn; both answers where there are two."""

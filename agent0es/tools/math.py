@@ -1,12 +1,11 @@
 """The tool that does mathematics."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
-from agent0es.tools.program import program_text, run_program
+from agent0es.tools.program import inside, run_on_text
 
 
 class MathTool:
@@ -30,10 +29,4 @@ class MathTool:
 
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         """Errors are one line of output with status `error`; what is no mathematics is `denied`."""
-        program = _program(limits.allow)
-        return await run_program(self._sandbox, program, text.strip(), limits, preload=("sympy",))
-
-
-@lru_cache(maxsize=16)
-def _program(allow: tuple[str, ...] | None) -> str:
-    return program_text("latex.py", "evaluate_math.py", ALLOWED=allow)
+        return await run_on_text(self._sandbox, inside("evaluate_math"), text.strip(), limits.allow, limits)

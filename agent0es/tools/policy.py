@@ -5,7 +5,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from agent0es.configuration import ToolSettings, ToolsSettings
@@ -76,17 +76,6 @@ def policy_of(settings: ToolsSettings, tool: str, domain: str) -> Policy:
         steps=steps,
     )
     return Policy(tool, limits, values["calls_per_attempt"], values["calls_per_minute"])
-
-
-VERIFIER_MODULES = ("z3", "math_verify", "latex2sympy2_extended", "antlr4")
-"""What verifiers' own programs import beside what the student may."""
-
-
-def for_verifier(policy: Policy) -> Policy:
-    """The same for a verifier's own program: the list of modules is there to guide the student."""
-    if policy.tool != "python" or policy.limits.allow is None:
-        return policy
-    return replace(policy, limits=replace(policy.limits, allow=(*policy.limits.allow, *VERIFIER_MODULES)))
 
 
 class Rates:

@@ -1,17 +1,20 @@
 """Trusted program, hostile data, and a result that is judged from outside."""
 
 import hashlib
+import json
 import re
 import signal
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
 
+from agent0es.domain.program import Program
 from agent0es.sandbox import Sandbox, SandboxCommand, SandboxLimits, SandboxResult
+from agent0es.sandbox.inside.settings import DENIED, LIMIT
+from agent0es.sandbox.programs import program_of
 from agent0es.tools import workdir
 from agent0es.tools.base import ToolLimits, ToolResult, ToolStatus, WrittenFile, refused
 
-EXIT_LIMIT, EXIT_DENIED = 70, 77
-"""Exit statuses of `agent0es.sandbox.launcher`."""
 INPUT_LIMIT_BYTES = 1 << 16
 AUDIT_BYTES = 1 << 15
 """What the log keeps of standard output and of standard error, each; stored once by its hash."""
@@ -22,31 +25,57 @@ NO_OUTPUT = "(no output)"
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_a-z])")
 
 
+IMPORTS_SYMPY = re.compile(r"^(?:import|from) sympy\b", re.MULTILINE)
+
 Reader = Callable[[bytes], tuple[ToolStatus, str]]
 """Reads standard output: (status, what the model reads). Pure; never raises, whatever the bytes."""
 
 
-def program_text(*names: str, **constants: object) -> str:
-    """The texts of files in `inside/`, one after the other, with our own constants before them."""
-    folder = Path(__file__).with_name("inside")
-    lines = [f"{name} = {value!r}\n" for name, value in constants.items()]
-    return "".join([*lines, *(folder.joinpath(name).read_text(encoding="utf-8") + "\n" for name in names)])
+class RunProgram(Protocol):
+    """Runs a program of ours on data, under limits."""
+
+    async def __call__(self, program: Program, data: str, limits: ToolLimits) -> ToolResult: ...
+
+
+def inside(name: str) -> Program:
+    """The program that begins with this module of `inside/`."""
+    return program_of(f"agent0es.tools.inside.{name}")
+
+
+async def run_on_text(
+    sandbox: Sandbox,
+    program: Program,
+    text: str,
+    allowed: Sequence[str] | None,
+    limits: ToolLimits,
+    *,
+    files: Mapping[str, str] | None = None,
+    preload: tuple[str, ...] | None = None,
+) -> ToolResult:
+    """Run a program on `{"text": …, "allowed": […]}`: the student's words, and what may be used of the tool."""
+    plain = text.encode("utf-8", "replace")
+    if len(plain) > INPUT_LIMIT_BYTES:
+        return refused(f"InputError: longer than {INPUT_LIMIT_BYTES} bytes", "input", tier=sandbox.tier)
+    data = json.dumps({"text": plain.decode(), "allowed": allowed})
+    most = 8 * INPUT_LIMIT_BYTES  # a character of several bytes is six of JSON
+    return await run_program(sandbox, program, data, limits, files=files, preload=preload, input_limit_bytes=most)
 
 
 async def run_program(
     sandbox: Sandbox,
-    program: str,
+    program: Program | str,
     data: str | bytes,
     limits: ToolLimits,
     *,
     files: Mapping[str, str] | None = None,
-    preload: tuple[str, ...] = (),
+    preload: tuple[str, ...] | None = None,
     input_limit_bytes: int = INPUT_LIMIT_BYTES,
     read: Reader | None = None,
 ) -> ToolResult:
     """Run `program`, which is ours, on `data`, which is not: the program reads it from `sys.stdin.buffer`.
 
-    SymPy can be imported. With `files` these lie in the working directory, and what is there afterwards is in the
+    SymPy can be imported; `preload` says whether it is there already, None that it is where the program begins with
+    importing it. With `files` these lie in the working directory, and what is there afterwards is in the
     result. `output` is what was printed, or what `read` makes of that, or one line that says what went wrong. A program
     that *executes* its data (`parse_expr`, `eval`) lets the data print whatever it likes, a verdict included: where the
     answer decides something, read hostile text with `ast` and build values from the nodes.
@@ -68,10 +97,16 @@ async def run_program(
             limits=bounds,
             files=workdir.encoded(files or {}),
             collect=files is not None,
-            preload=preload,
+            preload=_preload(program) if preload is None else preload,
         )
     )
     return judged(ended, limits, files, read)
+
+
+@lru_cache(maxsize=64)
+def _preload(program: Program | str) -> tuple[str, ...]:
+    texts = [program] if isinstance(program, str) else program.modules.values()
+    return ("sympy",) if any(IMPORTS_SYMPY.search(text) for text in texts) else ()
 
 
 def judged(
@@ -152,15 +187,15 @@ def _shown(text: str, size: int, limits: ToolLimits) -> str:
 
 
 def _status(ended: SandboxResult, limits: ToolLimits) -> ToolStatus:
-    """Timeouts, kills and crashes are facts from outside. The rest is the launcher's exit status, which the code that
+    """Timeouts, kills and crashes are facts from outside. The rest is the call's exit status, which the code that
     it ran can fake, to its own harm alone: `ok` says that the code ended well, never that its output is true."""
     if ended.ending == "timeout":
         return "timeout"
-    if ended.ending != "exited" or ended.exit_code == EXIT_LIMIT:
+    if ended.ending != "exited" or ended.exit_code == LIMIT:
         return "limit"
     if ended.exit_code in (-signal.SIGKILL, -signal.SIGXCPU):
         return "timeout" if ended.cpu_seconds >= limits.timeout_seconds else "limit"
-    if ended.exit_code == EXIT_DENIED:
+    if ended.exit_code == DENIED:
         return "denied"
     return "ok" if ended.exit_code == 0 else "error"
 

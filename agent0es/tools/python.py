@@ -3,13 +3,12 @@
 import re
 import textwrap
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from agent0es.configuration import PYTHON_MODULES
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
-from agent0es.tools.program import program_text, run_program
+from agent0es.tools.program import inside, run_on_text
 
 SYMPY = re.compile(
     r"\b(?:sympy|Eq|Matrix|Rational|Symbol|diff|expand|factor|integrate|limit|simplify|solve|symbols|[xyz])\b"
@@ -31,12 +30,8 @@ class PythonTool:
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         """Errors of the code are one line of output with status `error`, e.g. `NameError: name 'f' is not defined`; an
         import of a module that is not on the list is `denied`."""
-        program = _program(self.allowed if limits.allow is None else limits.allow)
+        allowed = self.allowed if limits.allow is None else limits.allow
         code = textwrap.dedent(text).strip()
         preload = ("sympy",) if SYMPY.search(code) else ()
-        return await run_program(self._sandbox, program, code, limits, files=files, preload=preload)
-
-
-@lru_cache(maxsize=16)
-def _program(allow: tuple[str, ...]) -> str:
-    return program_text("evaluate_python.py", ALLOWED=allow)
+        program = inside("evaluate_python")
+        return await run_on_text(self._sandbox, program, code, allowed, limits, files=files, preload=preload)

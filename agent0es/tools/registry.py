@@ -1,6 +1,7 @@
 """Tools by name, found through the entry point group `agent0es.tools`."""
 
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -13,7 +14,7 @@ VERIFIER_TOOLS = ("python", "math", "tests")
 """What a verifier may ask for, whether or not the student may."""
 
 
-MEMBERS = ("description", "schema", "allowed", "run")
+MEMBERS = ("name", "description", "schema", "allowed", "run")
 """What every tool has."""
 
 
@@ -24,7 +25,7 @@ def tool_classes(names: Iterable[str], available: Iterable[EntryPoint] | None = 
     """
     found: dict[str, type[Tool]] = {name: plugins.load(plugins.TOOLS, name, available) for name in names}
     for name, tool in found.items():
-        if (reason := fault(tool)) is not None:
+        if (reason := fault(tool, name)) is not None:
             raise plugins.broken(plugins.TOOLS, name, reason, available)
     return found
 
@@ -48,9 +49,15 @@ def load_tools(
     Raises ConfigurationError for a name that nothing registers, and for a tool that can't be imported or made or is
     none.
     """
-    return {name: plugins.make(plugins.TOOLS, name, sandbox, fault=fault, available=available) for name in names}
+    return {
+        name: plugins.make(plugins.TOOLS, name, sandbox, fault=partial(fault, name=name), available=available)
+        for name in names
+    }
 
 
-def fault(tool: Any) -> str | None:
-    """Why this is no tool, made or not, to follow its name; None where it is one."""
-    return next((f"has no {member}, which every tool has" for member in MEMBERS if not hasattr(tool, member)), None)
+def fault(tool: Any, name: str) -> str | None:
+    """Why this is no tool of this name, made or not, to follow the name; None where it is one."""
+    for member in MEMBERS:
+        if not hasattr(tool, member):
+            return f"has no {member}, which every tool has"
+    return None if tool.name == name else f"calls itself {tool.name!r}; name and entry point must be the same"

@@ -9,13 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import Any
 
 from agent0es.configuration import SHELL_COMMANDS
 from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, refused
-from agent0es.tools.program import INPUT_LIMIT_BYTES, program_text, run_program
+from agent0es.tools.program import INPUT_LIMIT_BYTES, inside, run_program
 from agent0es.tools.workdir import complaint, encoded
 
 MAX_STAGES, MAX_WORDS = 8, 200
@@ -129,7 +128,7 @@ class ShellTool:
             return refused(f"NotAllowed: {refusal.line}", refusal.denied, tier=tier)
         texts = {path: data.decode() for path, data in encoded(files).items()}
         job = json.dumps({"stages": [asdict(stage) for stage in stages], "files": texts})
-        return await run_program(self._sandbox, _program(), job, limits, input_limit_bytes=INPUT_BYTES)
+        return await run_program(self._sandbox, inside("shell_commands"), job, limits, input_limit_bytes=INPUT_BYTES)
 
 
 def parse(text: str, allow: tuple[str, ...]) -> list[Stage]:
@@ -289,8 +288,3 @@ def _find(rest: list[Word]) -> Stage:
     if len(operands) > 1:
         raise Refused("find takes one folder", "argument")
     return Stage("find", options, tuple(replace(word, glob=False) for word in operands))
-
-
-@cache
-def _program() -> str:
-    return program_text("shell_commands.py")

@@ -9,7 +9,6 @@ import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from agent0es.domain.text import one_line
@@ -17,7 +16,7 @@ from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, ToolStatus, refused
 from agent0es.tools.expected import UnreadableExpectation, read_expected
 from agent0es.tools.inside.codec import NotPlain, decode, same
-from agent0es.tools.program import program_text, run_program
+from agent0es.tools.program import inside, run_program
 from agent0es.tools.workdir import complaint
 
 MAX_TESTS = 200
@@ -95,10 +94,9 @@ class TestsTool:
             "seconds_each": max(seconds / 3, seconds / len(cases)),
             "result_bytes": result_bytes(len(cases)),
         }
-        program = program_text("codec.py", "run_calls.py")
         return await run_program(
             self._sandbox,
-            program,
+            inside("run_calls"),
             json.dumps(job),
             limits,
             input_limit_bytes=INPUT_BYTES,
@@ -121,7 +119,7 @@ class TestsTool:
         data = b"".join(b"%08x" % len(part) + part for part in (json.dumps(one).encode() for one in (public, secret)))
         return await run_program(
             self._sandbox,
-            _program(),
+            inside("run_tests"),
             data,
             limits,
             input_limit_bytes=INPUT_BYTES,
@@ -272,8 +270,3 @@ def shown(outcomes: Sequence[Outcome]) -> str:
             one_line(f"note: {len(bent)} passed by what the solution's own objects say ({words}), which may lie")
         )
     return "\n".join(lines)
-
-
-@cache
-def _program() -> str:
-    return program_text("codec.py", "solution_link.py", "remote.py", "run_tests.py")

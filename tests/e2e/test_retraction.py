@@ -50,7 +50,7 @@ def test_a_run_that_goes_on_learns_no_more_from_what_was_retracted(
     assert set(second["student-2"]) > set(first[2:]), "and it learns from the rest and from what came later"
     assert task in second["teacher-1"] and task not in second["teacher-2"]
 
-    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": SmallDomain()})
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": SmallDomain()})
     answer(killed.store, "replay", RUN, "--verify")  # would end with 1 at the first difference
     found = json_answer(killed.store, "whatif", RUN, "--set", "training.minimum_examples=1")
     assert [dataset["examples"][0] for dataset in found["datasets"]] == [

@@ -122,9 +122,10 @@ class Killed:
 
 def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str], pipe: Connection) -> None:
     """What the forked process does."""
-    from agent0es import bootstrap, taskdomains
+    from agent0es import taskdomains
     from agent0es.cli.main import main
     from agent0es.models import embedder
+    from agent0es.runs import finding
     from tests.support.preloaded import EMBEDDER
 
     for descriptor, suffix in ((1, ".out"), (2, ".err")):
@@ -141,8 +142,8 @@ def _agent0es(store: Path, arguments: Sequence[str], environment: dict[str, str]
 
     EventLog.append = lambda self, *values, **options: tell(append(self, *values, **options))  # type: ignore[method-assign]
     EventLog.append_async = telling_async  # type: ignore[method-assign]
-    bootstrap.new_run_name = lambda log: RUN
-    taskdomains.load_task_domains = lambda names: {"math": SmallDomain()}
+    finding.new_run_name = lambda log: RUN
+    taskdomains.load_task_domains = lambda names, families: {"math": SmallDomain()}
     embedder.Embedder = lambda *file: EMBEDDER
     sys.argv = ["agent0es", *arguments, "--store", str(store)]
     main()

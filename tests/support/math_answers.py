@@ -5,26 +5,32 @@
 prints each answer that is not judged as labelled, and how many wrong answers are accepted and right ones are not.
 """
 
-import ast
 import asyncio
+import json
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent0es.configuration import PYTHON_MODULES
+from agent0es.domain.program import Program
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import TierName, open_sandbox
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
-from agent0es.tools.base import ToolLimits
-from agent0es.tools.policy import VERIFIER_MODULES
-from agent0es.tools.python import PythonTool
+from agent0es.tools import ToolLimits, run_program
 
 TABLES = sorted(Path(__file__).parents[1].joinpath("data").glob("math_*.txt"))
 LABELS = {"+": True, "-": False, "?": None}
 BATCH = 48
+BATCH_PROGRAM = """
+import io, json, sys
+from {name} import main as one
+def main():
+    for data in json.loads(sys.stdin.buffer.read()):
+        sys.stdin = io.TextIOWrapper(io.BytesIO(data.encode()))
+        one()
+"""
 
 
 @dataclass(frozen=True)
@@ -64,24 +70,24 @@ def labelled(tables: Sequence[Path] = TABLES) -> list[Case]:
 
 
 async def judge_all(pairs: Sequence[tuple[str, Task]], tier: TierName | None = None) -> list[Verification]:
-    """Judge answers with the real sandbox, many to a call: programs differ in their last line, so the calls of a batch
-    are one program's text with the last lines of all."""
+    """Judge answers with the real sandbox, many to a call: a batch is one program that is given the data of all."""
     domain = MathDomain()
     first = [domain.judge(Submission(answer), task) for answer, task in pairs]
-    groups: dict[str, list[tuple[int, str]]] = {}
+    groups: dict[Program, list[tuple[int, str]]] = {}
     for index, found in enumerate(first):
         if isinstance(found, NeedsCall):
-            body, _, last = found.input.rstrip().rpartition("\n")
-            groups.setdefault(body, []).append((index, last))
+            assert found.program is not None
+            groups.setdefault(found.program, []).append((index, found.input))
     sandbox = open_sandbox() if tier is None else open_sandbox(tier)
-    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16, allow=(*PYTHON_MODULES, *VERIFIER_MODULES))
+    limits = ToolLimits(timeout_seconds=60, output_limit_bytes=1 << 16)
     judged = [found if isinstance(found, Verification) else None for found in first]
-    for body, calls in groups.items():
+    for one, calls in groups.items():
+        several = BATCH_PROGRAM.format(name=one.name)
+        program = Program(name="several", source=json.dumps({**one.modules, "several": several}))
         for start in range(0, len(calls), BATCH):
             batch = calls[start : start + BATCH]
-            program = "\n".join([body, *(last for _, last in batch)])
-            ast.parse(program)
-            result = await PythonTool(sandbox).run(program, limits)
+            data = json.dumps([data for _, data in batch])
+            result = await run_program(sandbox, program, data, limits, input_limit_bytes=4 << 20)
             assert result.status == "ok", result.output
             for (index, _), line in zip(batch, result.output.splitlines(), strict=True):
                 answer, task = pairs[index]

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from agent0es.bootstrap import NO_PARTS, configuration_of, drive, fork_run, load_rewards, start_run
+from agent0es.bootstrap import load_rewards
 from agent0es.configuration import Configuration, load_configuration
+from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.handlers.base import Ports
 from agent0es.history.forking import fork_configuration
@@ -29,6 +30,10 @@ from agent0es.models.base import ModelBackend, Weights
 from agent0es.models.deployments import Deployments
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
+from agent0es.runs.driving import drive
+from agent0es.runs.forking import fork_run
+from agent0es.runs.settings import configuration_of
+from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
@@ -94,7 +99,7 @@ def reference(question: str) -> str:
 
 
 class MemoryTool:
-    """Computes what the tests' student writes; what it says of algebra is not true but always the same."""
+    """Computes what the tests' student writes."""
 
     description = ""
     schema: Mapping[str, Any] = {}
@@ -105,9 +110,7 @@ class MemoryTool:
 
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         status: Any = "ok"
-        if "compare(" in text:
-            output = "true"
-        elif text.startswith("expand("):
+        if text.startswith("expand("):
             output = text.removeprefix("expand(").removesuffix(")")  # in a form that takes algebra to judge
         elif re.fullmatch(r"[\d\s*+()./,-]+|math\.gcd\([\d, ]+\)", text):
             output = str(eval(text, {"math": math}))
@@ -151,12 +154,18 @@ def ports(
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         tools={name: MemoryTool(name) for name in ("python", "math")},
+        run_program=agree,
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         trainer=trainer,
         deployments={"teacher": deployments, "student": deployments},
         on_training_progress=lambda progress: None,
     )
+
+
+async def agree(program: Program, data: str, limits: ToolLimits) -> ToolResult:
+    """What every program of the verifier says here."""
+    return ToolResult("ok", "true", 0, 4, 0, 0.01, 0.01, 1.0, "memory")
 
 
 def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import check, configuration_of, fork_run, open_ports, open_store, start_run
+from agent0es.bootstrap import open_ports, open_store
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.configuration.secrets import is_secret, url_without_secrets, with_secrets, without_secrets
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import compare
 from agent0es.history.forking import fork_configuration
 from agent0es.projections.snapshots import Snapshots
+from agent0es.runs.forking import fork_run
+from agent0es.runs.settings import configuration_of
+from agent0es.runs.starting import check, start_run
 from tests.support.package import install
 from tests.unit.tools.sandboxes import needs_sandbox
 

@@ -1,1 +1,1 @@
-"""Programs that run on the other side. Their text is sent there; nothing here is imported by the package."""
+"""Programs that run on the other side, in bare interpreters: the standard library, and no more of it than they need."""

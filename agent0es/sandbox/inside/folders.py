@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 """Removes what a call left in its folder; for its supervisor, and for the guard when there is none any more."""
 
 import os
@@ -6,7 +5,7 @@ import os
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def remove(folder):
+def remove(folder: str) -> None:
     """A folder and all in it, however deep and whatever its permissions. Nothing hostile runs any more.
 
     What lies deeper is first moved to the top: neither the length of a path nor the depth of recursion is a bound.

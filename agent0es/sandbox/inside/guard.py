@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# ruff: noqa: F821  (remove and DIRECTORY, of folders.py, stand in front of this text)
 """Stands between us and a zygote, so that nothing is left when we are killed in the middle of starting it.
 
 Bubblewrap asks the kernel to die with its parent only after it has forked; who is killed in between leaves an orphan.
@@ -11,33 +9,62 @@ import ctypes
 import os
 import select
 import signal
-import sys
 import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from agent0es.sandbox.inside.folders import DIRECTORY, remove
 
 LOOK_SECONDS = 0.25
-lifeline, prefix = int(sys.argv[1]), sys.argv[2]
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])  # Ctrl-C is for the one who holds the line
-child = os.posix_spawn(sys.argv[3], sys.argv[3:], os.environ, setsigmask=[])
-os.closerange(3, lifeline)
-os.closerange(lifeline + 1, 256)
-handle = os.pidfd_open(child)
-poll = select.poll()
-poll.register(lifeline, select.POLLHUP)
-poll.register(handle, select.POLLIN)
-poll.poll()
-status = 0
 
 
-def all_gone(seconds):
-    """Whether all end by themselves in that time, as they do when nobody listens any more, and clean up before."""
-    global status
+def main(lifeline: int, prefix: str, command: list[str]) -> NoReturn:
+    """Start the worker's command, and clear up when the lifeline closes or it ends. Exits with its status.
+
+    `prefix` begins the names of the folders that its calls have in /tmp; empty where they have none.
+    """
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])  # Ctrl-C is for who holds the line
+    child = os.posix_spawn(command[0], command, os.environ, setsigmask=[])
+    os.closerange(3, lifeline)
+    os.closerange(lifeline + 1, 256)
+    handle = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(lifeline, select.POLLHUP)
+    poll.register(handle, select.POLLIN)
+    poll.poll()
+    try:
+        os.killpg(0, signal.SIGCONT)  # who was stopped ends by himself too, and cleans up before
+    except PermissionError:
+        pass
+    gone, status = all_gone(child, 2.0)
+    if gone:
+        finish(prefix, status)
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)  # a worker that hangs, or is still starting: it has no calls
+    except ProcessLookupError:
+        pass
+    gone, _ = all_gone(child, 30.0)
+    if gone:  # supervisors on a machine that is busy with other things: who kills one leaves its call's files
+        finish(prefix)
+    while True:  # one that is killed may have had children, which are ours then
+        kill_children(lambda group: True)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            finish(prefix)
+
+
+def all_gone(child: int, seconds: float) -> tuple[bool, int]:
+    """Whether all end by themselves in that time, as they do when nobody listens any more, and clean up before; and
+    with which status the worker did."""
+    status = 0
     until, look = time.monotonic() + seconds, 0.0
     while time.monotonic() < until:
         try:
             pid, ended = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return True
+            return True, status
         if pid == child:
             status = os.waitstatus_to_exitcode(ended)
         elif pid == 0:
@@ -45,10 +72,10 @@ def all_gone(seconds):
                 kill_children(lambda group: group != os.getpgid(0))
                 look = time.monotonic() + LOOK_SECONDS
             time.sleep(0.005)
-    return False
+    return False, status
 
 
-def kill_children(doomed):
+def kill_children(doomed: Callable[[int], bool]) -> None:
     """Kill our children, with their process groups, that are in one that is `doomed`."""
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -63,7 +90,7 @@ def kill_children(doomed):
                 pass
 
 
-def finish(status=0):
+def finish(prefix: str, status: int = 0) -> NoReturn:
     """Remove folders that nobody is left to remove, each as its owner: it is nobody else's that can be harmed."""
     for name in os.listdir("/tmp") if prefix else ():
         if name.startswith(prefix) and os.fork() == 0:
@@ -82,23 +109,3 @@ def finish(status=0):
             os.waitpid(-1, 0)
         except ChildProcessError:
             os._exit(status if status >= 0 else 128 - status)
-
-
-try:
-    os.killpg(0, signal.SIGCONT)  # who was stopped ends by himself too, and cleans up before
-except PermissionError:
-    pass
-if all_gone(2.0):
-    finish(status)
-try:
-    signal.pidfd_send_signal(handle, signal.SIGKILL)  # a worker that hangs, or is still starting: it has no calls
-except ProcessLookupError:
-    pass
-if all_gone(30.0):  # supervisors on a machine that is busy with other things: who kills one leaves its call's files
-    finish()
-while True:  # one that is killed may have had children, which are ours then
-    kill_children(lambda group: True)
-    try:
-        os.waitpid(-1, 0)
-    except ChildProcessError:
-        finish()

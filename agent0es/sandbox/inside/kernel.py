@@ -1,10 +1,10 @@
-# mypy: ignore-errors
 """What the standard library has no word for: namespaces, mounts, capabilities, Landlock, seccomp. Raises OSError."""
 
 import ctypes
 import fcntl
 import os
 import struct
+from collections.abc import Callable, Iterable
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -24,18 +24,18 @@ RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1
 OF_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | 1 << 15
 
 
-def checked(result, what):
+def checked(result: int, what: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
 
 
-def prctl(option, value, what):
+def prctl(option: int, value: int, what: str) -> None:
     checked(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), what)
 
 
-def use_huge_pages():
+def use_huge_pages() -> None:
     """Put what this process has in memory into pages of 2 MB, so that a fork has fewer to copy the table of.
 
     Where the kernel can't (before Linux 6.1, or no page is free), all stays as it was.
@@ -49,11 +49,11 @@ def use_huge_pages():
             libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
 
 
-def unshare(flags):
+def unshare(flags: int) -> None:
     checked(libc.unshare(flags), "unshare")
 
 
-def unshare_user():
+def unshare_user() -> None:
     """A user namespace of one's own, in which one is who one was."""
     uid, gid = os.getuid(), os.getgid()
     unshare(NEWUSER)
@@ -62,7 +62,7 @@ def unshare_user():
             file.write(line)
 
 
-def mount(source, target, kind, flags, options=None):
+def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     data = None if options is None else options.encode()
     checked(
         libc.mount(source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), data),
@@ -70,7 +70,7 @@ def mount(source, target, kind, flags, options=None):
     )
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """All of them, for ever."""
     for capability in range(64):
         if libc.prctl(CAPBSET_DROP, capability, 0, 0, 0) < 0:
@@ -79,7 +79,7 @@ def drop_capabilities():
     checked(libc.capset(header, data), "capset")
 
 
-def become(uid, may_read):
+def become(uid: int, may_read: bool) -> None:
     """Go on as another user; with `may_read`, one that permission bits don't keep from reading. Landlock still does."""
     libc.prctl(KEEPCAPS, int(may_read), 0, 0, 0)
     os.setgroups([])
@@ -90,12 +90,12 @@ def become(uid, may_read):
         checked(libc.capset(header, struct.pack("=6I", bit, bit, 0, 0, 0, 0)), "capset")
 
 
-def landlock_abi():
+def landlock_abi() -> int:
     """0 where the kernel has no Landlock."""
-    return max(0, libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1))
+    return max(0, int(libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
 
 
-def landlock(readable, writable):
+def landlock(readable: Iterable[str], writable: Iterable[str]) -> None:
     """From here on only these paths, and no TCP, no abstract socket and no signal out of this process's family."""
     abi = landlock_abi()
     if abi == 0:
@@ -120,14 +120,14 @@ def landlock(readable, writable):
         os.close(rules)
 
 
-def seccomp(program, listen):
+def seccomp(program: bytes, listen: bool) -> int:
     """Put the filter on; with `listen`, returns the descriptor on which refused calls are announced."""
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     return checked(libc.syscall(SECCOMP[os.uname().machine], 1, 8 if listen else 0, header), "seccomp")
 
 
-def answer_announced(listener, complaint):
+def answer_announced(listener: int, complaint: Callable[[int, tuple[int, ...]], int]) -> int | None:
     """Answer the system call that waits: it goes on where `complaint(number, arguments)` is 0, else it gets that errno.
 
     Returns the number of one that was refused; None where it was allowed, or is gone already.

@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 """What a call uses, as its supervisor sees it from outside: memory, processes, files.
 
 `own_proc` says what /proc shows: True where it is the call's own, False where it is that of the whole machine, None
@@ -8,7 +7,7 @@ where there is none.
 import os
 import stat
 
-import folders
+from agent0es.sandbox.inside import folders
 
 MOST_LOOKED = 64
 """Folders in folders in the kernel tier: only who wants to hide something goes deeper."""
@@ -18,7 +17,7 @@ MAX_MAP_COUNT = 65530
 """What kernels allow a process."""
 
 
-def memory_of(own_proc, most):
+def memory_of(own_proc: bool | None, most: int) -> tuple[int, int, bool]:
     """(bytes that the call's processes share out among them, how many processes, whether it is more than `most`).
 
     Stops when it is, and where one process has so many mappings that to look at them takes long.
@@ -32,14 +31,14 @@ def memory_of(own_proc, most):
     return total, count, many or total > most
 
 
-def memory_of_process(place):
+def memory_of_process(place: str) -> tuple[int, bool]:
     """(its share of what it has in memory and what the kernel keeps for its mappings, whether these are too many)."""
     used, many = memory_of_task(place)
     if used == 0:  # its first thread has ended, or all have; the others have its memory still
         try:
             tasks = os.listdir(f"{place}/task")
         except OSError:
-            tasks = ()
+            tasks = []
         for task in tasks:
             used, many = memory_of_task(f"{place}/task/{task}")
             if used:
@@ -47,7 +46,7 @@ def memory_of_process(place):
     return used, many
 
 
-def memory_of_task(place):
+def memory_of_task(place: str) -> tuple[int, bool]:
     """The same, as one of its threads tells; (0, False) where that has none any more."""
     try:
         mappings = count_mappings(place)
@@ -67,7 +66,7 @@ def memory_of_task(place):
     return 0, False
 
 
-def count_mappings(place):
+def count_mappings(place: str) -> int:
     """How many mappings a process has, counted no further than to the bound."""
     count = 0
     with open(f"{place}/maps", "rb", buffering=0) as file:
@@ -76,11 +75,11 @@ def count_mappings(place):
     return count
 
 
-def family(own_proc):
+def family(own_proc: bool | None) -> list[int]:
     """Process ids of the call: all there are in a /proc of its own, else this process's descendants."""
     if own_proc is not False:
-        return [name for name in os.listdir("/proc") if name.isdigit()] if own_proc else []
-    parents = {}
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()] if own_proc else []
+    parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -88,7 +87,8 @@ def family(own_proc):
                     parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
             except OSError:
                 pass
-    found, left = [], [os.getpid()]
+    found: list[int] = []
+    left = [os.getpid()]
     while left:
         parent = left.pop()
         below = [pid for pid, above in parents.items() if above == parent]
@@ -97,7 +97,7 @@ def family(own_proc):
     return found
 
 
-def tasks_of_user():
+def tasks_of_user() -> int:
     """Processes and threads that this user has: outside a namespace of its own the limit counts them all."""
     count = 0
     for name in os.listdir("/proc"):
@@ -109,14 +109,14 @@ def tasks_of_user():
     return count
 
 
-def too_large(folder, most_bytes, most_files):
+def too_large(folder: str, most_bytes: int, most_files: int) -> bool:
     """Whether there is more beneath a folder than allowed, or something there that hides from being looked at.
 
     Goes down by descriptors and follows no link, whatever is moved meanwhile: paths may be too long to be opened.
     """
     size, count = 0, 0
 
-    def look(place, depth):
+    def look(place: int, depth: int) -> None:
         nonlocal size, count
         with os.scandir(place) as entries:
             for entry in entries:
@@ -154,9 +154,9 @@ def too_large(folder, most_bytes, most_files):
     return count > most_files or size + nameless() > most_bytes
 
 
-def nameless():
+def nameless() -> int:
     """Bytes in files that the call holds open and has unlinked."""
-    sizes = {}
+    sizes: dict[tuple[int, int], int] = {}
     for pid in family(False):
         try:
             tasks = os.listdir(f"/proc/{pid}/task")  # not the process: its first thread may have ended

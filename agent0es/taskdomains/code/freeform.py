@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 
 from agent0es.domain.task import Task
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
 from agent0es.taskdomains.code import source
 from agent0es.taskdomains.code.reference import Case, Reference, read_reference
-from agent0es.taskdomains.freeform import LONGEST, SHORTEST, Draft, Freeform, family_of
+from agent0es.taskdomains.freeform import LONGEST, SHORTEST, family_of
 
 FEWEST, MOST = 3, 12
 """Hidden tests. Fewer show little, and tests that all have one result show nothing."""

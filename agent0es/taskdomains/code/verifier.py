@@ -9,10 +9,12 @@ import re
 
 from agent0es.domain.task import Task, Verification
 from agent0es.domain.text import one_line
+from agent0es.taskdomains import judging
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import source
 from agent0es.taskdomains.code.answer import CODE_START, Ambiguous, code_of, text_of
 from agent0es.taskdomains.code.reference import Reference, read_reference, tests_json
+from agent0es.taskdomains.judging import judged
 
 PASSED = re.compile(r"([0-9]{1,6}) of ([0-9]{1,6}) passed")
 UNDECIDED = re.compile(r"no result in [0-9.e-]+ s|not run: the time was up|can't be judged: .*")
@@ -27,9 +29,9 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
     try:
         reference = read_reference(task.reference)
     except ValueError as error:
-        return _undecided("tests", str(error))
+        return judged(None, "tests", str(error))
     if answer is None or not answer.strip():
-        return _judged(False, "none", "no answer")
+        return judged(False, "none", "no answer")
     if isinstance(reference, str):
         return judge_output(answer, reference)
     return _judge_code(answer, reference)
@@ -40,19 +42,19 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
     try:
         reference = read_reference(task.reference)
     except ValueError as error:
-        return _undecided("tests", str(error))
+        return judged(None, "tests", str(error))
     if isinstance(reference, str):
-        return _undecided("tests", "this task has no tests")
+        return judged(None, "tests", "this task has no tests")
     first, _, rest = output.partition("\n")
     counted = PASSED.fullmatch(first.strip())
     total = len(reference.tests)
     if status != "ok" or counted is None or int(counted[2]) != total or int(counted[1]) > total:
-        return _undecided("tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
+        return judged(None, "tests", f"the hidden tests did not run to their end ({status}): {short(first)}")
     passed = int(counted[1])
     lines = [line for line in rest.splitlines() if line.strip()]
     note = lines.pop() if lines and lines[-1].startswith("note: ") else ""
     if passed < total and all(_says_nothing(line, reference) for line in lines):
-        return _undecided("tests", f"{total - passed} of {total} hidden tests can't be judged: {short(rest)}")
+        return judged(None, "tests", f"{total - passed} of {total} hidden tests can't be judged: {short(rest)}")
     lint = _lint(answer or "", reference.function)
     gained = max(0, passed - reference.baseline) / max(1, total - reference.baseline)
     text = f"{passed} of {total} hidden tests passed"
@@ -76,10 +78,10 @@ def conclude(status: str, output: str, answer: str | None, task: Task) -> Verifi
 def judge_output(answer: str, true: str) -> Verification:
     """Whether this is what the program prints: the same text, or the same Python value written with other spaces."""
     if len(answer) > LONGEST_OUTPUT:
-        return _undecided("exact", f"an answer of {len(answer)} characters is not read")
+        return judged(None, "exact", f"an answer of {len(answer)} characters is not read")
     same = _output(answer, true) == _output(true, true)
     said = f"{short(answer)} is what it prints" if same else f"{short(answer)} is not {short(true)}"
-    return _judged(same, "exact", said)
+    return judged(same, "exact", said)
 
 
 def normal_form(answer: str | None) -> str | None:
@@ -94,19 +96,18 @@ def normal_form(answer: str | None) -> str | None:
 
 def short(text: str) -> str:
     """Hostile text as one printable line."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:400]).split())
-    return line if len(line) <= 100 else line[:100] + "…"
+    return judging.short(text[:400], 100)
 
 
 def _judge_code(answer: str, reference: Reference) -> Verification | NeedsCall:
     if len(answer) > source.LONGEST:
-        return _undecided("tests", f"an answer of {len(answer)} characters is not read")
+        return judged(None, "tests", f"an answer of {len(answer)} characters is not read")
     try:
         code = code_of(answer, reference.function)
         tree = source.parsed(code)
         if isinstance(tree, str):
             if not CODE_START.match(code) and re.search(rf"\b(?:lambda\b|def {re.escape(reference.function)}\b)", code):
-                return _undecided("tests", f"its code can't be told from its words: {short(code)}")
+                return judged(None, "tests", f"its code can't be told from its words: {short(code)}")
             return _refused(f"it is no Python: {short(tree)}", parses=0.0)
         bound = source.named(tree, reference.function)
         if bound is None:
@@ -119,9 +120,9 @@ def _judge_code(answer: str, reference: Reference) -> Verification | NeedsCall:
             return _refused(f"it is not as asked for: {short('; '.join(wrong))}", **{"as asked": 0.0})
         text = code if bound is tree else ast.unparse(bound)
     except (MemoryError, RecursionError):
-        return _undecided("tests", "it is nested too deeply to be read")
+        return judged(None, "tests", "it is nested too deeply to be read")
     except Ambiguous as error:
-        return _undecided("tests", str(error))
+        return judged(None, "tests", str(error))
     return NeedsCall("tests", text, {"tests.json": tests_json(reference.tests)})
 
 
@@ -166,21 +167,3 @@ def _refused(why: str, **parts: float) -> Verification:
     """Wrong before any test."""
     breakdown = {"parses": 1.0, "allowed": 1.0, "as asked": 1.0, "tests": 0.0} | parts
     return Verification(correct=False, score=0.0, confidence=1.0, method="tests", explanation=why, breakdown=breakdown)
-
-
-def _judged(correct: bool, method: str, explanation: str) -> Verification:
-    return Verification.model_validate(
-        {
-            "correct": correct,
-            "score": float(correct),
-            "confidence": 1.0,
-            "method": method,
-            "explanation": explanation,
-        }
-    )
-
-
-def _undecided(method: str, explanation: str) -> Verification:
-    return Verification.model_validate(
-        {"correct": None, "score": 0.0, "confidence": 0.0, "method": method, "explanation": explanation}
-    )

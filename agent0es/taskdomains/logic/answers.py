@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from agent0es.taskdomains.wrapping import closed
+
 Value = bool | int | str | tuple["Value", ...]
 """Lists and tuples are tuples; a set is a tuple that starts with SET, in sorted order; a pair `p: 1` is (p, 1)."""
 
@@ -116,21 +118,11 @@ def _unwrapped(text: str) -> str:
     for opening, closing in WRAPPERS:
         inner = text[len(opening) : -len(closing)]
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
-            if closing == "}" and not _balanced(inner):
+            if closing == "}" and not closed(inner):
                 continue
             if closing == "}" or (opening not in inner and closing not in inner):
                 return inner
     return text
-
-
-def _balanced(text: str) -> bool:
-    """Whether no closing brace is without its opening one."""
-    depth = 0
-    for letter in text:
-        depth += (letter == "{") - (letter == "}")
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 def clean_proof(text: str) -> str:

@@ -1,5 +1,8 @@
 """Inside the sandbox: whether formulas have a model, in SMT-LIB that the verifier wrote itself."""
 
+import json
+import sys
+
 MILLISECONDS = 3000
 
 
@@ -16,3 +19,8 @@ def solve(text: str) -> str:
         return str(solver.check())
     except z3.Z3Exception:
         return "unknown"
+
+
+def main() -> None:
+    """Print what comes of `{"text": …}`."""
+    print(solve(**json.loads(sys.stdin.buffer.read())))

@@ -17,10 +17,10 @@ for a model goes to a solver in the sandbox, as text made of numbered names.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import NeedsCall, needs_program
+from agent0es.taskdomains.judging import judged, short, unread
 from agent0es.taskdomains.logic import answers
 from agent0es.taskdomains.logic.answers import NoValue, clean, read_assignment, read_value, truth, words
 from agent0es.taskdomains.logic.formula import (
@@ -76,9 +76,8 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
         return found.with_model if has_model else found.without
     text = smt(found.formula)
     if text is None:
-        return _judged(None, "formal", "a predicate is used with two numbers of terms")
-    body = Path(__file__).with_name("solve_formulas.py").read_text(encoding="utf-8")
-    return NeedsCall("python", f"{body}\nprint(solve({text!a}))\n")
+        return judged(None, "formal", "a predicate is used with two numbers of terms")
+    return needs_program("agent0es.taskdomains.logic.solve_formulas", text=text)
 
 
 def conclude(output: str, answer: str | None, task: Task) -> Verification:
@@ -87,7 +86,7 @@ def conclude(output: str, answer: str | None, task: Task) -> Verification:
     if isinstance(found, Verification):
         return found
     by_output = {"sat": found.with_model, "unsat": found.without}
-    return by_output.get(output.strip()) or _judged(None, "formal", "the solver did not decide it")
+    return by_output.get(output.strip()) or judged(None, "formal", "the solver did not decide it")
 
 
 def normal_form(answer: str | None) -> str | None:
@@ -130,12 +129,11 @@ def _value_text(given: str) -> str | None:
 
 
 def _prepare(answer: str | None, task: Task) -> Verification | _Question:
-    if answer is None or not answer.strip():
-        return _judged(False, "none", "no answer was given")
-    if len(answer) > LONGEST:
-        return _judged(None, "exact", f"the answer has {len(answer)} characters: too long to judge")
+    if (found := unread(answer, LONGEST)) is not None:
+        return found
+    assert answer is not None, "unread judges that"
     if len(answer) < SENTENCE and answers.NO_ANSWER.search(answer):
-        return _judged(False, "none", f"{_short(answer)} gives no answer")
+        return judged(False, "none", f"{short(answer)} gives no answer")
     asked = ASKED.fullmatch(task.reference.strip())
     try:
         if asked is None:
@@ -144,18 +142,18 @@ def _prepare(answer: str | None, task: Task) -> Verification | _Question:
             return _judge_model(clean(answer), [name.strip() for name in asked[2].split(",")], asked[3])
         return _judge_asked(asked[4], asked[5], answer)
     except TooMuch as error:
-        return _judged(None, "formal", f"could not be judged: {error}")
+        return judged(None, "formal", f"could not be judged: {error}")
     except Unreadable as error:
-        return _judged(None, "formal", f"the reference can't be read: {error}")
+        return judged(None, "formal", f"the reference can't be read: {error}")
     except RecursionError:
-        return _judged(None, "formal", "could not be judged: nested too deep")
+        return judged(None, "formal", "could not be judged: nested too deep")
 
 
 def _judge_asked(kind: str, about: str, answer: str) -> Verification | _Question:
     if kind == "proof of":
         premises, goal = _sequent(about)
         checked = check_proof(answers.clean_proof(answer), premises, goal)
-        return _judged(checked.correct, "proof", checked.explanation, checked.lines)
+        return judged(checked.correct, "proof", checked.explanation, checked.lines)
     given = clean(answer)
     if kind == "entailment":
         premises, goal = _sequent(about)
@@ -181,11 +179,11 @@ def _judge_yes(given: str, formula: Formula, kind: str) -> Verification | _Quest
     said = _said(given, positive, answers.SATISFIABLE_NOT if asks_model else answers.FOLLOWS_NOT, "formal")
     if isinstance(said, Verification):
         return said
-    claims_model, shown = said is asks_model, _short(write(formula), 120)
+    claims_model, shown = said is asks_model, short(write(formula), 120)
     return _Question(
         formula,
-        _judged(claims_model, "formal", _says(given, claims_model, f"there is a model of {shown}")),
-        _judged(not claims_model, "formal", _says(given, not claims_model, f"nothing makes it true: {shown}")),
+        judged(claims_model, "formal", _says(given, claims_model, f"there is a model of {shown}")),
+        judged(not claims_model, "formal", _says(given, not claims_model, f"nothing makes it true: {shown}")),
     )
 
 
@@ -197,11 +195,11 @@ def _said(given: str, positive: frozenset[str], negative: frozenset[str], method
         return plain
     claims = answers.claims(given, positive | answers.PLAIN_YES, negative | answers.PLAIN_NO)
     if claims >= {True, False}:
-        return _judged(False, method, f"{_short(given)} says both yes and no")
+        return judged(False, method, f"{short(given)} says both yes and no")
     if answers.UNSURE.search(given.lower()) or (None in claims and _is_value(given)):
-        return _judged(False, method, f"{_short(given)} is neither yes nor no")
+        return judged(False, method, f"{short(given)} is neither yes nor no")
     if None in claims:
-        return _judged(None, method, f"{_short(given)} is not understood as a yes or a no")
+        return judged(None, method, f"{short(given)} is not understood as a yes or a no")
     return True in claims
 
 
@@ -224,21 +222,21 @@ def _judge_formula(given: str, true: Formula, form: str) -> Verification | _Ques
         formula = read_formula(given)
     except Unreadable as error:
         understood = not isinstance(error, UnknownSign) and (_is_value(given) or _only_symbols(given, true))
-        return _judged(False if understood else None, "formal", f"{_short(given)} can't be read as a formula: {error}")
+        return judged(False if understood else None, "formal", f"{short(given)} can't be read as a formula: {error}")
     formula = with_names_of(true, formula)
     if isinstance(formula, Binary) and formula.connective == "iff" and true in (formula.left, formula.right):
-        return _judged(None, "formal", f"{_short(given)} says that two formulas are equivalent, and not which it means")
+        return judged(None, "formal", f"{short(given)} says that two formulas are equivalent, and not which it means")
     in_form = not form or _has_form(formula, form)
-    wrong = f"{_short(given)} and {_short(write(true), 120)} differ in value"
-    shape = f"{_short(given)} is equivalent, but no {form}: it has {NOT_NORMAL.get(form, '')}"
+    wrong = f"{short(given)} and {short(write(true), 120)} differ in value"
+    shape = f"{short(given)} is equivalent, but no {form}: it has {NOT_NORMAL.get(form, '')}"
     form_score = {"form": float(in_form)} if form else {}
     return _Question(
         Binary("xor", formula, true),
-        _judged(False, "formal", wrong, {"equivalent": 0.0, **form_score}),
-        _judged(
+        judged(False, "formal", wrong, {"equivalent": 0.0, **form_score}),
+        judged(
             in_form,
             "formal",
-            shape if not in_form else f"{_short(given)} is equivalent to {_short(write(true), 120)}",
+            shape if not in_form else f"{short(given)} is equivalent to {short(write(true), 120)}",
             {"equivalent": 1.0, **form_score},
         ),
     )
@@ -279,12 +277,12 @@ def _judge_model(given: str, names: Sequence[str], about: str) -> Verification |
         raise Unreadable("models are of propositional formulas")
     claims = answers.claims(given, answers.SATISFIABLE, answers.NONE)
     if claims == {True}:
-        return _judged(False, "formal", f"{_short(given)} gives no values for {', '.join(names)}")
+        return judged(False, "formal", f"{short(given)} gives no values for {', '.join(names)}")
     if words(given) in answers.NONE or claims == {False}:
         return _Question(
             formula,
-            _judged(False, "formal", f"there is a model of {_short(write(formula), 120)}"),
-            _judged(True, "formal", f"there is no model of {_short(write(formula), 120)}"),
+            judged(False, "formal", f"there is a model of {short(write(formula), 120)}"),
+            judged(True, "formal", f"there is no model of {short(write(formula), 120)}"),
         )
     try:
         values = read_assignment(given, names)
@@ -292,21 +290,21 @@ def _judge_model(given: str, names: Sequence[str], about: str) -> Verification |
         said = set(re.findall(r"[a-z]{2,}", given.lower())) - {name.lower() for name in names} - set(answers.BITS)
         unclear = re.search(r"[\\:<>≠!{}↦→]|=\s*[^0-9\s]|\w\(", given)
         right = None if said or unclear else False
-        return _judged(right, "formal", f"{_short(given)} gives no values for {', '.join(names)}: {error}")
+        return judged(right, "formal", f"{short(given)} gives no values for {', '.join(names)}: {error}")
     missing = [name for name in names if name not in values]
     if missing:
-        return _judged(False, "formal", f"{_short(given)} gives no value for {', '.join(missing)}")
+        return judged(False, "formal", f"{short(given)} gives no value for {', '.join(missing)}")
     true = holds(formula, {atom: bool(values.get(atom.name, 0)) for atom in atoms(formula)})
     shown = ", ".join(f"{name} = {values[name]}" for name in names)
-    return _judged(true, "formal", f"{shown} makes {_short(write(formula), 120)} {'true' if true else 'false'}")
+    return judged(true, "formal", f"{shown} makes {short(write(formula), 120)} {'true' if true else 'false'}")
 
 
 def _judge_plain(given: str, true: str) -> Verification | _Question:
     if given == true:
-        return _judged(True, "exact", f"the answer is {_short(true)}")
+        return judged(True, "exact", f"the answer is {short(true)}")
     if true in ("True", "False"):
         if truth(given) is None and words(given) in OTHER_WORDS:
-            return _judged(None, "exact", f"{_short(given)} is no plain yes or no")
+            return judged(None, "exact", f"{short(given)} is no plain yes or no")
         return _judge_said(given, true, _said(given, frozenset(), frozenset(), "exact"), true == "True")
     for yes, no in ((answers.FOLLOWS, answers.FOLLOWS_NOT), (answers.SATISFIABLE, answers.SATISFIABLE_NOT)):
         if words(true) in yes | no:
@@ -316,14 +314,14 @@ def _judge_plain(given: str, true: str) -> Verification | _Question:
         return _judge_formula(given, formula, "")
     right = _says_value(given, true)
     if not right and len(re.findall(r"[A-Za-z]{2,}", given)) > 2 and not re.search(r"\b(?:or|and)\b", given):
-        return _judged(None, "exact", f"{_short(given)} is not understood as {_short(true)} or something else")
-    return _judged(right, "exact", _compared(given, true, right))
+        return judged(None, "exact", f"{short(given)} is not understood as {short(true)} or something else")
+    return judged(right, "exact", _compared(given, true, right))
 
 
 def _judge_said(given: str, true: str, said: bool | Verification, wanted: bool) -> Verification:
     if isinstance(said, Verification):
         return said
-    return _judged(said is wanted, "exact", _compared(given, true, said is wanted))
+    return judged(said is wanted, "exact", _compared(given, true, said is wanted))
 
 
 def _compound(text: str) -> Formula | None:
@@ -349,27 +347,9 @@ def _says_value(given: str, true: str) -> bool:
         return " ".join(given.split()) == " ".join(true.split())
 
 
-def _judged(correct: bool | None, method: str, explanation: str, breakdown: object = None) -> Verification:
-    return Verification.model_validate(
-        {
-            "correct": correct,
-            "score": float(correct is True),
-            "confidence": 0.0 if correct is None else 1.0,
-            "method": method,
-            "explanation": explanation,
-            "breakdown": breakdown or {},
-        }
-    )
-
-
 def _says(given: str, right: bool, fact: str) -> str:
-    return f"{_short(given)} is {'right' if right else 'wrong'}: {fact}"
+    return f"{short(given)} is {'right' if right else 'wrong'}: {fact}"
 
 
 def _compared(given: str, true: str, same: bool) -> str:
-    return f"{_short(given)} says {_short(true)}" if same else f"{_short(given)} is not {_short(true)}"
-
-
-def _short(text: str, length: int = 60) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= length else line[:length] + "…"
+    return f"{short(given)} says {short(true)}" if same else f"{short(given)} is not {short(true)}"

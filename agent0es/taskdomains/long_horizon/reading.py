@@ -7,14 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 from agent0es.taskdomains.long_horizon.reference import Format
+from agent0es.taskdomains.numbers import TOLERANCE
 
 LONGEST = 200_000
 """Characters of a file that is read."""
 MOST_LINES = 10_000
 LONGEST_ANSWER = 4000
 NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}|[0-9]{1,3}(?:,[0-9]{3}){1,12})(?:\.[0-9]{0,40})?")
-TOLERANCE = Fraction(1, 10**6)
-"""Relative, and only where the expected number is not whole."""
 
 
 def number(text: str) -> Fraction | None:
@@ -102,7 +101,7 @@ def _same_number(given: str, expected: str) -> bool:
     one, other = number(given), number(expected)
     if one is None or other is None:
         return False
-    return one == other if other.denominator == 1 else abs(one - other) <= TOLERANCE * abs(other)
+    return one == other if other.denominator == 1 else abs(one - other) <= TOLERANCE * abs(other)  # of decimals only
 
 
 def _whole(value: Any) -> Any:

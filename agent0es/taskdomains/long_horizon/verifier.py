@@ -5,6 +5,7 @@ directory in which nothing was done gets nothing.
 """
 
 from agent0es.domain.task import Submission, Task, Verification
+from agent0es.taskdomains.judging import judged
 from agent0es.taskdomains.long_horizon import reading
 from agent0es.taskdomains.long_horizon.derivation import derive
 from agent0es.taskdomains.long_horizon.reference import Milestone, read_reference
@@ -18,9 +19,7 @@ def judge(submission: Submission, task: Task) -> Verification:
         milestones = read_reference(task.reference).milestones
         reached = {one.name: _reached(one, submission, task) for one in milestones}
     except ValueError as error:
-        return Verification(
-            correct=None, score=0.0, confidence=0.0, method="milestones", explanation=" ".join(str(error).split())[:200]
-        )
+        return judged(None, "milestones", " ".join(str(error).split())[:200])
     stages = [reached[one.name] for one in milestones if one.kind != "unchanged"]
     rules = all(reached[one.name] for one in milestones if one.kind == "unchanged")
     score = sum(stages) / max(1, len(stages)) * (1.0 if rules else RULE_BROKEN)

@@ -11,9 +11,10 @@ from typing import Any
 
 import sympy
 
+from agent0es.taskdomains.math.comparison import compare
 from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.reader import Undecided, read, symbol
-from agent0es.taskdomains.math.shapes import Shape, compare
+from agent0es.taskdomains.math.shapes import Shape
 
 TOLERANCE = sympy.Rational(1, 10**6)
 MANY_DIGITS = 8

@@ -1,9 +1,11 @@
 """Inside the sandbox: whether two polynomials or quotients of them are the same. Neither is executed.
 
-The short program for the frequent case: every call is kept in the log with its text. `algebra.py` does the rest.
+The short program for the frequent case: it starts at once. `derivation.py` does the rest.
 """
 
 import ast
+import json
+import sys
 from typing import Any
 
 import sympy
@@ -51,3 +53,8 @@ def compare(given: str, true: str, form: str) -> str:
         return "true" if not form and sympy.cancel(first - second) == 0 else "false"
     except (Undecided, SyntaxError, ArithmeticError, ValueError, RecursionError, MemoryError):
         return "undecided"
+
+
+def main() -> None:
+    """Print the verdict on `{"given": …, "true": …, "form": …}`."""
+    print(compare(**json.loads(sys.stdin.buffer.read())))

@@ -1,6 +1,8 @@
 """Inside the sandbox: the verdict on a whole answer, and on the steps of a derivation. See `algebra.py`."""
 
+import json
 import re
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -106,3 +108,8 @@ def product_of(text: str) -> Any:
             raise Undecided("no unknown is named")
         return sympy.Mul(*(symbol(name[1]) - read(item.text) for item in found.items), evaluate=True)
     return equation(text)
+
+
+def main() -> None:
+    """Print the verdict on `{"given": …, "true": …, "raw": …, "settings": {…}}` as JSON."""
+    print(json.dumps(judge(**json.loads(sys.stdin.buffer.read()))))

@@ -6,7 +6,7 @@ Every step is linear or stops after a bounded number of rounds, because what com
 import re
 import unicodedata
 
-from agent0es.taskdomains.math.wrapping import closed, unwrapped
+from agent0es.taskdomains.wrapping import closed, unwrapped
 
 ROUNDS = 12
 """Braces inside braces that are resolved; deeper ones are left, and can't be read."""

@@ -7,7 +7,7 @@ import re
 
 from agent0es.taskdomains.math.notation import plain
 from agent0es.taskdomains.math.shapes import NOTHING
-from agent0es.taskdomains.math.wrapping import unwrapped
+from agent0es.taskdomains.wrapping import unwrapped
 
 TRUTHS = {
     **dict.fromkeys(("true", "yes", "correct", "t"), True),

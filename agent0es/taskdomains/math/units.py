@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from agent0es.taskdomains.math.numbers import is_long_decimal, read_number, same_number, value_of
+from agent0es.taskdomains.numbers import is_long_decimal, read_number, same_number, value_of
 
 LONGEST = 120
 """Characters; no quantity is nearly as long."""

@@ -1,8 +1,8 @@
 """Whether an answer is right, by text, by number or, in the sandbox, by algebra.
 
 The answer was written by a model. It is split and compared as text and as numbers here, and never evaluated: where a
-number doesn't settle it, a program for the sandbox (`LIBRARY`) gets it as a string literal. That program builds
-expressions from the characters and runs nothing of them either.
+number doesn't settle it, a program for the sandbox gets it as data. That program builds expressions from the characters
+and runs nothing of them either.
 
 A mathematically equal answer in another form is right, except where a family asks for a form.
 """
@@ -10,22 +10,20 @@ A mathematically equal answer in another form is right, except where a family as
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from agent0es.domain.task import Task, Verification
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import NeedsCall, needs_program
+from agent0es.taskdomains.judging import LONGEST, compared, judged, key, short, unread
+from agent0es.taskdomains.math.comparison import compare
 from agent0es.taskdomains.math.intervals import same_reals
 from agent0es.taskdomains.math.notation import clean, plain, safe_latex
-from agent0es.taskdomains.math.numbers import read_number, value_of
-from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, REALS, Shape, compare, shape
+from agent0es.taskdomains.math.shapes import INFINITE, LEFT_OUT, REALS, Shape, shape
 from agent0es.taskdomains.math.texts import BASED, same_text, tight
 from agent0es.taskdomains.math.units import UNITS, Quantity, read_quantity, same_quantity
+from agent0es.taskdomains.numbers import read_number, value_of
 
-LONGEST = 2000
-"""Characters; no answer of this domain is nearly as long."""
 LONGEST_SYMBOLIC = 600
 MOST_LINES = 30
 
@@ -69,20 +67,19 @@ BEYOND = re.compile(r"[0-9a-z)] ?[a-z(]|[a-z)] ?[0-9]|(?:\^|\*\*) ?[^0-9 ]")
 """What `compare_expressions.py` can't read: products without a sign, exponents that are no numbers."""
 FORMS = {"expansion": "expanded", "square_expansion": "expanded", "factorization": "factored"}
 """Families whose task is a form: an equal answer in another form has not done it."""
-LIBRARY = ("shapes", "intervals", "reader", "algebra", "derivation")
-"""Modules of the program for the sandbox, each after those that it needs."""
+POLYNOMIALS, ALGEBRA = "agent0es.taskdomains.math.compare_expressions", "agent0es.taskdomains.math.derivation"
+"""The programs for the sandbox: a short one, and one that knows more."""
 LOWEST_TERMS = frozenset({"fraction_simplification"})
 
 
 def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
     """The judgement of an answer, or the program that makes it. Pure, and never raises."""
-    if answer is None or not answer.strip():
-        return _judged(False, "none", "no answer was given")
-    if len(answer) > LONGEST:
-        return _judged(None, "exact", f"the answer has {len(answer)} characters: too long to judge")
+    if (found := unread(answer, LONGEST)) is not None:
+        return found
+    assert answer is not None, "unread judges that"
     given, true = clean(answer), clean(task.reference)
     if given == true or answer.strip() == task.reference:
-        return _judged(True, "exact", f"the answer is {task.reference}")
+        return judged(True, "exact", f"the answer is {task.reference}")
     goal = plain(task.reference)
     if _is_text(given, true, goal):
         return _told(same_text(given, true), "exact", given, task)
@@ -94,27 +91,27 @@ def judge(answer: str | None, task: Task) -> Verification | NeedsCall:
 
 def conclude(status: str, output: str, answer: str | None, task: Task) -> Verification:
     """The judgement, from the sandboxed program's output; undecided for anything but a verdict."""
-    given = _short(clean(answer or ""))
-    unclear = f"{given} could not be compared with {_short(task.reference)}"
+    given = short(clean(answer or ""))
+    unclear = f"{given} could not be compared with {short(task.reference)}"
     if status != "ok":
-        return _judged(None, "symbolic", f"{unclear}: the comparison ended with {status}")
+        return judged(None, "symbolic", f"{unclear}: the comparison ended with {status}")
     simple: dict[str, bool | None] = {"true": True, "false": False, "undecided": None}
     if output.strip() in simple:
         verdict = simple[output.strip()]
-        return _judged(verdict, "symbolic", unclear if verdict is None else _compared(given, task.reference, verdict))
+        return judged(verdict, "symbolic", unclear if verdict is None else compared(given, task.reference, verdict))
     try:
         found = json.loads(output)
         correct, why, steps = found["correct"], str(found["why"]), found.get("steps", [])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return _judged(None, "symbolic", unclear)
+        return judged(None, "symbolic", unclear)
     if not isinstance(correct, bool | None) or not isinstance(steps, list):
-        return _judged(None, "symbolic", unclear)
+        return judged(None, "symbolic", unclear)
     if correct is None:
-        explanation = f"{unclear}: {_short(why, 120)}" if why else unclear
+        explanation = f"{unclear}: {short(why, 120)}" if why else unclear
     else:
-        explanation = why if steps and why else _compared(clean(answer or ""), task.reference, correct)
+        explanation = why if steps and why else compared(clean(answer or ""), task.reference, correct)
     breakdown = {f"step {i}": float(step is True) for i, step in enumerate(steps, 1)}
-    return _judged(correct, "symbolic", _short(explanation, 300), breakdown)
+    return judged(correct, "symbolic", short(explanation, 300), breakdown)
 
 
 def normal_form(answer: str | None) -> str | None:
@@ -124,8 +121,8 @@ def normal_form(answer: str | None) -> str | None:
     given = clean(answer[:LONGEST])
     listed = BRACKETED.fullmatch(given)
     if listed:
-        return f"[{','.join(_canonical(item) for item in _items(given))}]"
-    return _canonical(given)
+        return f"[{','.join(key(item) for item in _items(given))}]"
+    return key(given)
 
 
 def is_mathematics(text: str) -> bool:
@@ -163,11 +160,11 @@ def _product_of_letters(word: str, text: str) -> bool:
 
 def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification | NeedsCall:
     if tight(given) == tight(goal) and not _unreduced(given, task):
-        return _judged(True, "exact", f"the answer is {task.reference}")
+        return judged(True, "exact", f"the answer is {task.reference}")
     settings = _settings(task)
     method = "exact" if read_quantity(goal) is None else "numeric"
     if LEFT_OUT.search(given):
-        return _judged(None, method, f"{_short(shown)} leaves something out")
+        return judged(None, method, f"{short(shown)} leaves something out")
     leaf = _Leaf(bool(PERCENT.search(task.description)), settings["worked_out"])
     same, open_ = leaf.whole(given, goal), False
     if same is None and not leaf.open and "\\" not in given:  # what LaTeX is left is for math_verify
@@ -185,7 +182,7 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
         if all(map(read_quantity, (*_leaves(given_shape), *_leaves(true_shape)))):
             open_ = True  # algebra knows no more of numbers
     if same is True and _unreduced(given, task):
-        return _judged(False, method, f"{_short(shown)} is not in lowest terms")
+        return judged(False, method, f"{short(shown)} is not in lowest terms")
     if same is not None:
         return _told(same, method, shown, task)
     if open_ or leaf.open:
@@ -194,8 +191,8 @@ def _judge_line(given: str, goal: str, shown: str, task: Task) -> Verification |
     if "\\" in given and not raw:
         return _told(None, "symbolic", shown, task, "it has LaTeX that can't be read")
     if len(given) > LONGEST_SYMBOLIC or len(goal) > LONGEST_SYMBOLIC:
-        return _judged(None, "symbolic", f"{_short(shown)} is too long to compare with {_short(task.reference)}")
-    return NeedsCall("python", _program(given, goal, raw, settings))
+        return judged(None, "symbolic", f"{short(shown)} is too long to compare with {short(task.reference)}")
+    return _program(given, goal, raw, settings)
 
 
 def _line(text: str) -> str:
@@ -208,14 +205,14 @@ def _judge_lines(lines: list[str], goal: str, answer: str, task: Task) -> Verifi
     if len({read_number(line) for line in lines} - {None}) == len(set(lines)) > 1:
         if shape(goal).kind in ("bare", "list", "set"):
             return _judge_line(", ".join(lines), goal, answer, task)
-        return _judged(False, "numeric", f"{len(lines)} numbers are not the answer {task.reference}")
+        return judged(False, "numeric", f"{len(lines)} numbers are not the answer {task.reference}")
     if not all(re.search(r"[0-9a-z]", line) for line in lines) or len(lines) > MOST_LINES:
-        return _judged(None, "symbolic", f"{_short(answer)} has lines that can't be checked")
+        return judged(None, "symbolic", f"{short(answer)} has lines that can't be checked")
     if sum(map(len, lines)) > LONGEST_SYMBOLIC * 2:
-        return _judged(None, "symbolic", f"{_short(answer)} is too long to check")
+        return judged(None, "symbolic", f"{short(answer)} is too long to check")
     if not all(map(_readable, lines)):
         return _told(None, "symbolic", answer, task, "not every line is mathematics")
-    return NeedsCall("python", _program("\n".join(lines), goal, "", _settings(task)))
+    return _program("\n".join(lines), goal, "", _settings(task))
 
 
 def _settings(task: Task) -> dict[str, Any]:
@@ -337,47 +334,12 @@ def _items(text: str) -> list[str]:
     return [clean(item) for item in inner.split(",")] if inner.strip() else []
 
 
-def _canonical(text: str) -> str:
-    number = read_number(text.strip("$"))
-    return " ".join(text.split()) if number is None else str(number)
-
-
-def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> str:
-    """The comparing program with all texts in it as string literals: the short one where it suffices."""
+def _program(given: str, true: str, raw: str, settings: Mapping[str, Any]) -> NeedsCall:
+    """The comparing program with the texts as its data: the short one where it suffices."""
     simple = all(EXPRESSION.fullmatch(text) and not BEYOND.search(text) for text in (given, true))
     if simple and not settings["antiderivative"]:
-        body = Path(__file__).with_name("compare_expressions.py").read_text(encoding="utf-8")
-        return f"{body}\nprint(compare({given!a}, {true!a}, {settings['form']!a}))\n"
-    call = f"judge({given!a}, {true!a}, {raw!a}, {dict(settings)!r})"
-    return f"{_library()}\nimport json\nprint(json.dumps({call}))\n"
-
-
-@cache
-def _library() -> str:
-    """The modules of `LIBRARY` in one, without docstrings and with one space for four: the log keeps what was run.
-
-    By text, not by syntax tree, so that every version of Python makes the same program.
-    """
-    texts = [Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in LIBRARY]
-    text = re.sub(r"^from agent0es\S+ import (?:\([^)]*\)|.*)\n", "", "\n".join(texts), flags=re.MULTILINE)
-    text = re.sub(r'"""(?:.|\n)*?"""', '""', text)
-    text = re.sub(r"^(?: {4})+", lambda indent: " " * (len(indent[0]) // 4), text, flags=re.MULTILINE)
-    return re.sub(r"\n\n+", "\n", text)
-
-
-def _judged(
-    correct: bool | None, method: str, explanation: str, breakdown: Mapping[str, float] | None = None
-) -> Verification:
-    return Verification.model_validate(
-        {
-            "correct": correct,
-            "score": float(correct is True),
-            "confidence": 0.0 if correct is None else 1.0,
-            "method": method,
-            "explanation": explanation,
-            "breakdown": dict(breakdown or {}),
-        }
-    )
+        return needs_program(POLYNOMIALS, given=given, true=true, form=settings["form"])
+    return needs_program(ALGEBRA, given=given, true=true, raw=raw, settings=dict(settings))
 
 
 def _told(
@@ -385,14 +347,5 @@ def _told(
 ) -> Verification:
     """A judgement in the usual words."""
     if same is None:
-        return _judged(None, method, f"{_short(given)} could not be compared with {_short(task.reference)}: {why}")
-    return _judged(same, method, _compared(given, task.reference, same))
-
-
-def _compared(given: str, true: str, same: bool) -> str:
-    return f"{_short(given)} equals {_short(true)}" if same else f"{_short(given)} is not {_short(true)}"
-
-
-def _short(text: str, length: int = 60) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= length else line[:length] + "…"
+        return judged(None, method, f"{short(given)} could not be compared with {short(task.reference)}: {why}")
+    return judged(same, method, compared(given, task.reference, same))

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from agent0es.domain.task import Verification
+from agent0es.taskdomains.judging import LONGEST, compared, judged, short, unread
 from agent0es.taskdomains.math.notation import clean, plain
-from agent0es.taskdomains.math.numbers import read_number
 from agent0es.taskdomains.math.units import Quantity, read_quantity, same_quantity
+from agent0es.taskdomains.numbers import read_number
 from agent0es.taskdomains.reasoning_gym.families.common import Compare
 
-LONGEST = 2000
-"""Characters; no answer of this domain is nearly as long."""
 HEXADECIMAL = re.compile(r"([+-]?)(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 FACTORS = re.compile(r"[×·*x]")
@@ -25,16 +24,15 @@ WORDS = frozenset("true false monday tuesday wednesday thursday friday saturday 
 def judge(answer: str | None, reference: str, compare: Compare) -> Verification:
     """The judgement of an answer. Pure, and never raises."""
     method = "numeric" if compare in ("number", "hexadecimal") else "exact"
-    if answer is None or not answer.strip():
-        return _judged(False, "none", "no answer was given")
-    if len(answer) > LONGEST:
-        return _judged(None, method, f"the answer has {len(answer)} characters: too long to judge")
+    if (found := unread(answer, LONGEST, method)) is not None:
+        return found
+    assert answer is not None, "unread judges that"
     given = clean(answer)
     if reference in (given, answer.strip()) or SAME[compare](given, reference):
-        return _judged(True, method, f"{_short(given)} equals {_short(reference)}")
+        return judged(True, method, compared(given, reference, True))
     if _says_more(given, reference):
-        return _judged(None, method, f"{_short(given)} says more than {_short(reference)}, and is not understood")
-    return _judged(False, method, f"{_short(given)} is not {_short(reference)}")
+        return judged(None, method, f"{short(given)} says more than {short(reference)}, and is not understood")
+    return judged(False, method, compared(given, reference, False))
 
 
 def compare_of(reference: str) -> Compare:
@@ -106,20 +104,3 @@ def _items(text: str) -> list[str]:
 
 def _canonical(text: str) -> str:
     return str(Fraction(text)) if PLAIN_NUMBER.fullmatch(text) else " ".join(text.split())
-
-
-def _judged(correct: bool | None, method: str, explanation: str) -> Verification:
-    return Verification.model_validate(
-        {
-            "correct": correct,
-            "score": float(correct is True),
-            "confidence": 0.0 if correct is None else 1.0,
-            "method": method,
-            "explanation": explanation,
-        }
-    )
-
-
-def _short(text: str) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= 60 else line[:60] + "…"

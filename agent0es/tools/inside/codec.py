@@ -1,6 +1,6 @@
 """Plain data as JSON and back, with its types. What hostile code sends is data and nothing else: nothing is unpickled.
 
-Used on both sides: imported by the tool, and put in front of the programs that run inside.
+Used on both sides: by the tool, and by the programs that run inside.
 """
 
 import json
@@ -123,5 +123,5 @@ def scratch() -> int:
     every tier."""
     name = f".scratch-{os.getpid()}"
     number = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(name)  # noqa: PTH108
+    os.unlink(name)
     return number

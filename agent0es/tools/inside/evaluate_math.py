@@ -1,18 +1,21 @@
-# mypy: ignore-errors
-# ruff: noqa: F821  (ALLOWED, is_latex and from_latex are put in front of this text)
-"""Inside the sandbox: evaluate the student's mathematics from standard input with SymPy.
+"""Inside the sandbox: evaluate the student's mathematics with SymPy: `{"text": …, "allowed": [function, …] or null}`.
 
 SymPy's parser makes Python of what it reads, and that is executed. Here its syntax tree is looked at first: calls of
 known functions, operators, numbers and symbols, and nothing else. The sandbox remains the boundary.
 """
 
 import ast
+import json
 import re
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import sympy
 import sympy.abc
 from sympy.parsing import sympy_parser as parser
+
+from agent0es.tools.inside.latex import from_latex, is_latex
 
 STRICT = (*parser.standard_transformations, parser.convert_xor)
 LOOSE = (*STRICT, parser.implicit_multiplication_application)
@@ -55,14 +58,14 @@ class NotAllowed(Exception):
     """Something that this tool does not do."""
 
 
-def refuse(what):
+def refuse(what: str) -> NoReturn:
     raise NotAllowed(what) from PermissionError(1, what)
 
 
-def solve(first, *rest, **options):
+def solve(first: Any, *rest: Any, **options: Any) -> Any:
     """Equations, systems and inequalities: what is no symbol is one more of them."""
     listed = list(first) if isinstance(first, (list, tuple, set, sympy.Tuple)) else [first]
-    wanted = []
+    wanted: list[Any] = []
     for one in rest:
         (listed if isinstance(one, sympy.core.relational.Relational) else wanted).append(one)
     relations = [one for one in listed if isinstance(one, sympy.core.relational.Relational)]
@@ -71,21 +74,21 @@ def solve(first, *rest, **options):
     return sympy.solve(listed if len(listed) > 1 else listed[0], *wanted, **options)
 
 
-def substitute(value, *pairs):
+def substitute(value: Any, *pairs: Any) -> Any:
     """`subs(x^2, x, 3)` or `subs(x^2 + y, x = 3, y = 1)`."""
     if all(isinstance(pair, sympy.Eq) for pair in pairs):
         return value.subs([(pair.lhs, pair.rhs) for pair in pairs])
     return value.subs(*pairs)
 
 
-def convert(quantity, unit):
+def convert(quantity: Any, unit: Any) -> Any:
     """`convert(5 km, m)`. The sandbox has SymPy's units."""
     from sympy.physics.units import convert_to
 
     return convert_to(quantity, list(unit) if isinstance(unit, (tuple, list)) else unit)
 
 
-def unit(name):
+def unit(name: str) -> Any:
     """A unit by its name or abbreviation, or None."""
     from sympy.physics import units
 
@@ -95,7 +98,7 @@ def unit(name):
     return found if isinstance(found, units.Quantity) else None
 
 
-def of(method):
+def of(method: str) -> Callable[..., Any]:
     return lambda value, *rest: getattr(sympy.Matrix(value), method)(*rest)
 
 
@@ -114,7 +117,7 @@ NAMES.update(
 PARSER = {"Symbol": sympy.Symbol, "Integer": sympy.Integer, "Float": sympy.Float, "Function": sympy.Function}
 
 
-def equations(text, depth=0):
+def equations(text: str, depth: int = 0) -> str:
     """`a = b` as `Eq(a, b)`, in every bracket and between commas; `name=` of a known keyword stays."""
     if depth > 60:
         raise ValueError("too deeply nested")
@@ -139,7 +142,7 @@ def equations(text, depth=0):
     return ",".join(map(equation, pieces))
 
 
-def equation(piece):
+def equation(piece: str) -> str:
     at, depth = -1, 0
     for index, character in enumerate(piece):
         depth += (character in "([{") - (character in ")]}")
@@ -158,47 +161,51 @@ class Checked(ast.NodeTransformer):
 
     units = 0
 
-    def generic_visit(self, node):
+    def __init__(self, allowed: list[str] | None) -> None:
+        self.allowed = allowed
+
+    def generic_visit(self, node: ast.AST) -> Any:
         if not isinstance(node, NODES):
             refuse(f"{type(node).__name__} is no mathematics")
         return super().generic_visit(node)
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> Any:
         if "__" in node.id or (node.id not in NAMES and node.id not in PARSER):
             refuse(f"name {node.id}")
         return node
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         if node.attr not in METHODS:
             refuse(f"method {node.attr}")
         return self.generic_visit(node)
 
-    def visit_Constant(self, node):
+    def visit_Constant(self, node: ast.Constant) -> Any:
         if (isinstance(node.value, str) and not QUOTED.fullmatch(node.value)) or isinstance(node.value, bytes):
             refuse("text in quotes")
         return node
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Any:
         called = node.func
         name = called.id if isinstance(called, ast.Name) else ""
         made = isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.func.id == "Function"
         if not (name or made or isinstance(called, ast.Attribute)):
             refuse("a call of something that is no function")
-        if ALLOWED is not None and name and name not in ALLOWED and name not in PARSER:
+        if self.allowed is not None and name and name not in self.allowed and name not in PARSER:
             refuse(f"function {name}")
         quoted = [part for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
         if name not in PARSER and name != "symbols" and any(part.value not in ("+", "-", "+-") for part in quoted):
             refuse("text in quotes")  # SymPy would parse it, and run it
-        if name == "Symbol" and self.units and quoted and unit(quoted[0].value) is not None:
-            return ast.copy_location(ast.Call(ast.Name("unit_", ast.Load()), quoted, []), node)
+        if name == "Symbol" and self.units and quoted and unit(str(quoted[0].value)) is not None:
+            return ast.copy_location(ast.Call(ast.Name("unit_", ast.Load()), [*quoted], []), node)
         self.units += name == "convert"
         node = self.generic_visit(node)
         self.units -= name == "convert"
         return node
 
-    def visit_Compare(self, node):
+    def visit_Compare(self, node: ast.Compare) -> Any:
         node = self.generic_visit(node)
-        sides, pairs = [node.left, *node.comparators], []
+        sides = [node.left, *node.comparators]
+        pairs: list[ast.expr] = []
         for left, sign, right in zip(sides, node.ops, sides[1:], strict=False):
             kinds = {ast.Eq: "Eq", ast.NotEq: "Ne", ast.Lt: "Lt", ast.LtE: "Le", ast.Gt: "Gt", ast.GtE: "Ge"}
             if type(sign) not in kinds:
@@ -206,13 +213,13 @@ class Checked(ast.NodeTransformer):
             pairs.append(ast.Call(ast.Name(kinds[type(sign)], ast.Load()), [left, right], []))
         return pairs[0] if len(pairs) == 1 else ast.Call(ast.Name("And", ast.Load()), pairs, [])
 
-    def visit_BoolOp(self, node):
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         node = self.generic_visit(node)
         kind = "And" if isinstance(node.op, ast.And) else "Or"
         return ast.Call(ast.Name(kind, ast.Load()), node.values, [])
 
 
-def spaced_units(text):
+def spaced_units(text: str) -> str:
     """`convert(5 km/h to m/s)` and `5 km to m`: a number and a unit are a product, `to` is a comma."""
     if re.fullmatch(r"[^()]{1,200}\bto\b[^()]{1,200}", text):
         text = f"convert({text})"
@@ -225,12 +232,12 @@ def spaced_units(text):
     return f"{head}convert({inner}{close}{rest}"
 
 
-def percentages(text):
+def percentages(text: str) -> str:
     """`15% of 80` as `(15/100)*80`."""
     return PERCENT.sub(lambda found: f"({found[1] or found[2]}/100){'*' if found[0].endswith('of') else ''}", text)
 
 
-def words(text):
+def words(text: str) -> None:
     """Refuses what would be read as a product of its letters: `half of 80`."""
     for word in re.findall(r"(?<![^\s(])[A-Za-z]{2,}(?![^\s),?])", text):
         known = word in NAMES or word in PARSER or word in KEYWORDS or word in sympy.abc.__dict__
@@ -238,7 +245,7 @@ def words(text):
             raise ValueError(f"{word!r} is no mathematics: write it with numbers and signs")
 
 
-def evaluate(text):
+def evaluate(text: str, allowed: list[str] | None) -> Any:
     """The value of the text. As Python with `^` first, then with `2x` and `sin x`."""
     text = percentages(text)
     if is_latex(text):
@@ -247,7 +254,7 @@ def evaluate(text):
     if len(text) > 20000:
         raise ValueError("longer than 20000 characters")
     text = equations(spaced_units(text))
-    first = None
+    first: Exception | None = None
     for transformations in (STRICT, LOOSE):
         if transformations is LOOSE and "convert(" not in text:
             words(text)
@@ -257,7 +264,7 @@ def evaluate(text):
         except (SyntaxError, TypeError) as error:
             first = first or error
             continue
-        tree = ast.fix_missing_locations(Checked().visit(tree))
+        tree = ast.fix_missing_locations(Checked(allowed).visit(tree))
         known = {**PARSER, **NAMES, "unit_": unit, "__builtins__": {}}
         try:
             return eval(compile(tree, "<input>", "eval"), known)  # noqa: S307  looked at above
@@ -265,10 +272,14 @@ def evaluate(text):
             if transformations is LOOSE or "callable" not in str(error):
                 raise
             first = first or error
+    assert first is not None
     raise first
 
 
-sys.set_int_max_str_digits(20000)
-value = evaluate(sys.stdin.buffer.read().decode("utf-8", "replace"))
-if value is not None:
-    print(value)
+def main() -> None:
+    """Print the value."""
+    sys.set_int_max_str_digits(20000)
+    asked = json.loads(sys.stdin.buffer.read())
+    value = evaluate(asked["text"], asked["allowed"])
+    if value is not None:
+        print(value)

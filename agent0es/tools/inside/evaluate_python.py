@@ -1,13 +1,17 @@
-# mypy: ignore-errors
-# ruff: noqa: F821  (ALLOWED, the modules that may be imported, is put in front of this text)
-"""Inside the sandbox: run the student's Python from standard input, show the value of a last expression.
+"""Inside the sandbox: run the student's Python and show the value of a last expression.
+
+Standard input is `{"text": …, "allowed": [module, …]}`.
 
 Everything is imported on first use of its name: a call that only multiplies pays for no import at all.
 """
 
 import builtins
+import json
 import posix
 import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
 MODULES = """bisect calendar cmath collections datetime decimal fractions functools heapq itertools json math operator
 random re statistics string sympy textwrap""".split()
@@ -28,9 +32,11 @@ MEMBERS = {
 }
 HOME = {name: module for module, names in MEMBERS.items() for name in names.split()}
 SHOWN_ITEMS = 1000
+ALLOWED: set[str] = set()
+"""Modules that may be imported."""
 
 
-def load(name):
+def load(name: str) -> Any:
     """What a name stands for, or KeyError."""
     module = name if name in MODULES else HOME[name]
     allow(module.partition(".")[0])
@@ -41,46 +47,52 @@ def load(name):
     return getattr(__import__(module, fromlist=[name]), name)
 
 
-def allow(root):
+def allow(root: str) -> None:
     """Say clearly what is not there. A hint and not a boundary: that is the sandbox around this."""
     if root not in ALLOWED and not own(root):
         raise ModuleNotFoundError(f"module {root!r} is not available") from PermissionError(1, root)
 
 
-def own(root):
+def own(root: str) -> bool:
     """Whether a module is a file in the working directory."""
     here = posix.listdir(".")
     return root in here or root + ".py" in here
 
 
-def guarded_import(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002  the names it is called by
+def guarded_import(
+    name: str,
+    globals: Mapping[str, object] | None = None,  # noqa: A002  the names it is called by
+    locals: Mapping[str, object] | None = None,  # noqa: A002
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> ModuleType:
     asks = sys._getframe(1).f_globals if globals is None else globals
     # C code that needs a module on the way, as strptime does, asks in the name of who called it, and with a list.
     if asks is names and level == 0 and not isinstance(fromlist, list):
         allow(name.partition(".")[0])
-    return original_import(name, globals, locals, fromlist, level)
+    return original_import(name, globals, locals, fromlist or (), level)
 
 
-def forgiving_datetime():
+def forgiving_datetime() -> ModuleType:
     """The module `datetime` that also answers as its class: students mix the two up."""
     import datetime
     import types
 
     class Module(types.ModuleType):
-        def __call__(self, *args, **kwargs):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return self.datetime(*args, **kwargs)
 
-        def __getattr__(self, name):
+        def __getattr__(self, name: str) -> Any:
             return getattr(self.datetime, name)
 
     datetime.__class__ = Module
     return datetime
 
 
-class Names(dict):
+class Names(dict[str, Any]):
     """Globals that fill themselves. Built-ins are copied in too, so that a loop pays for the look-up once."""
 
-    def __missing__(self, name):
+    def __missing__(self, name: str) -> Any:
         try:
             value = load(name)
         except KeyError:
@@ -89,7 +101,7 @@ class Names(dict):
         return value
 
 
-def show(value):
+def show(value: Any) -> str:
     """The text of a value: lazy iterables as the list they stand for, no memory addresses (they differ every time)."""
     if type(value).__name__ in ("map", "filter", "zip", "enumerate", "reversed", "generator", "list_reverseiterator"):
         items = [item for item, _ in zip(value, range(SHOWN_ITEMS), strict=False)]
@@ -102,7 +114,7 @@ def show(value):
     return text
 
 
-def evaluate(text, names):
+def evaluate(text: str, names: Names) -> Any:
     """Run it; the value of its last expression, or None."""
     try:
         expression = compile(text, "<input>", "eval", 0, True)
@@ -112,7 +124,7 @@ def evaluate(text, names):
         return eval(expression, names)  # noqa: S307  most calls: saves 1 ms of setting up the types of the syntax tree
     import _ast  # what `ast` is made of, without its 5 ms
 
-    tree = compile(text, "<input>", "exec", _ast.PyCF_ONLY_AST, True)
+    tree: Any = compile(text, "<input>", "exec", _ast.PyCF_ONLY_AST, True)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
     exec(compile(tree, "<input>", "exec", 0, True), names)
     if last is None:
@@ -121,9 +133,15 @@ def evaluate(text, names):
 
 
 original_import = builtins.__import__
-builtins.__import__ = guarded_import
 names = Names(__name__="__main__", __builtins__=builtins)
-sys.path.append(posix.getcwd())
-value = evaluate(sys.stdin.buffer.read().decode("utf-8", "replace"), names)
-if value is not None:
-    print(show(value))
+
+
+def main() -> None:
+    """Run it, and print the value of its last expression."""
+    asked = json.loads(sys.stdin.buffer.read())
+    ALLOWED.update(asked["allowed"])
+    builtins.__import__ = guarded_import
+    sys.path.append(posix.getcwd())
+    value = evaluate(asked["text"], names)
+    if value is not None:
+        print(show(value))

@@ -1,10 +1,10 @@
-# mypy: ignore-errors
 """LaTeX of formulas as the text that the `math` tool reads. Linear, bounded in depth, and never runs anything.
 
 Raises ValueError for what it does not know: half-understood mathematics is worse than none.
 """
 
 import re
+from collections.abc import Sequence, Set
 
 MAX_DEPTH = 40
 TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|[0-9]+(?:\.[0-9]+)?|[A-Za-z]{2,32}(?=\()|[A-Za-z]|\s+|.", re.DOTALL)
@@ -25,12 +25,12 @@ MATRICES = ("matrix", "pmatrix", "bmatrix", "vmatrix")
 STOPS = {"+", "-", "=", "<", ">", ",", "&", "\\\\", "}", ")", "]", "\\le", "\\leq", "\\ge", "\\geq", "\\ne", "\\neq"}
 
 
-def is_latex(text):
+def is_latex(text: str) -> bool:
     """Whether a text is meant as LaTeX."""
     return "\\" in text or "$" in text or re.search(r"[\^_]\s*\{", text) is not None
 
 
-def from_latex(text):
+def from_latex(text: str) -> str:
     """The formula as text. Raises ValueError."""
     tokens = [token for token in TOKEN.findall(text) if not token.isspace() and token not in BLANK]
     reader = _Reader(tokens)
@@ -40,7 +40,7 @@ def from_latex(text):
     return found
 
 
-def _product(parts):
+def _product(parts: Sequence[str]) -> str:
     """Parts side by side: what is multiplied without a sign gets one."""
     text, before = "", ""
     for part in parts:
@@ -54,28 +54,28 @@ def _product(parts):
 
 
 class _Reader:
-    def __init__(self, tokens):
+    def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tokens
         self.at = 0
         self.depth = 0
         self.integrals = 0
 
-    def peek(self, ahead=0):
+    def peek(self, ahead: int = 0) -> str:
         return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else ""
 
-    def take(self):
+    def take(self) -> str:
         token = self.peek()
         if not token:
             raise ValueError("LaTeX: it ends too early")
         self.at += 1
         return token
 
-    def expect(self, wanted):
+    def expect(self, wanted: str) -> None:
         token = self.take()
         if token != wanted:
             raise ValueError(f"LaTeX: {wanted} expected, not {token}")
 
-    def until(self, stops):
+    def until(self, stops: Set[str]) -> str:
         """Everything up to one of the tokens, which is left."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
@@ -88,7 +88,7 @@ class _Reader:
         self.depth -= 1
         return _product(parts)
 
-    def group(self):
+    def group(self) -> str:
         """What is in braces, or one token."""
         if self.peek() == "{":
             self.take()
@@ -97,7 +97,7 @@ class _Reader:
             return inner
         return self.item()
 
-    def raw(self):
+    def raw(self) -> str:
         """The letters in braces, as a word."""
         self.expect("{")
         word = ""
@@ -108,14 +108,14 @@ class _Reader:
             raise ValueError("LaTeX: a name of letters and digits expected")
         return word
 
-    def script(self, mark):
+    def script(self, mark: str) -> str | None:
         """What stands after `_` or `^`, where that is next; else None."""
         if self.peek() != mark:
             return None
         self.take()
         return self.group()
 
-    def item(self):
+    def item(self) -> str:
         token = self.take()
         if token in WORDS:
             return WORDS[token]
@@ -153,14 +153,14 @@ class _Reader:
             raise ValueError(f"LaTeX: {token} is not known")
         return token
 
-    def fraction(self):
+    def fraction(self) -> str:
         top, bottom = self.group(), self.group()
         found = re.fullmatch(r"d\*([A-Za-z])", bottom)
         if top == "d" and found:
             return f"diff({self.term()}, {found[1]})"
         return f"(({top})/({bottom}))"
 
-    def root(self):
+    def root(self) -> str:
         if self.peek() == "[":
             self.take()
             degree = self.until({"]"})
@@ -168,16 +168,16 @@ class _Reader:
             return f"root({self.group()}, {degree})"
         return f"sqrt({self.group()})"
 
-    def function(self, name):
+    def function(self, name: str) -> str:
         base = self.script("_")
         power = self.script("^")
         inner = self.item()[1:-1] if self.peek() == "(" else self.group() if self.peek() == "{" else self.factors()
         value = f"{name}({inner}, {base})" if base is not None else f"{name}({inner})"
         return f"{value}**({power})" if power is not None else value
 
-    def factors(self):
+    def factors(self) -> str:
         """Factors without brackets: what `\\sin 2 x` means."""
-        parts = []
+        parts: list[str] = []
         while self.at < len(self.tokens) and self.peek() not in STOPS and self.peek() not in ("(", "*", "/", "\\cdot"):
             if (parts and self.peek().removeprefix("\\") in SPELT_FUNCTIONS) or (
                 self.integrals and self.differential()
@@ -188,14 +188,14 @@ class _Reader:
             raise ValueError("LaTeX: a function without its argument")
         return _product(parts)
 
-    def term(self):
+    def term(self) -> str:
         """What follows up to the next sum or relation."""
         found = self.until(STOPS)
         if not found:
             raise ValueError("LaTeX: it ends too early")
         return found
 
-    def big(self, token):
+    def big(self, token: str) -> str:
         low = high = None
         direction = ""
         if token == "\\lim":
@@ -236,15 +236,16 @@ class _Reader:
         name = "summation" if token == "\\sum" else "product"
         return f"{name}({self.term()}, ({found[1]}, {found[2]}, {high}))"
 
-    def differential(self):
+    def differential(self) -> bool:
         """Whether `dx` comes next."""
         return self.peek() == "d" and re.fullmatch(r"[A-Za-z]", self.peek(1)) is not None
 
-    def matrix(self):
+    def matrix(self) -> str:
         kind = self.raw()
         if kind not in MATRICES:
             raise ValueError(f"LaTeX: {kind} is not known")
-        rows, row = [], []
+        rows: list[list[str]] = []
+        row: list[str] = []
         while True:
             row.append(self.until({"&", "\\\\", "\\end"}))
             mark = self.take()

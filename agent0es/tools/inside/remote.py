@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# ruff: noqa: F821  (codec.py and solution_link.py are put in front of this text)
 """Inside the sandbox, on the side of the tests: something of the solution that is no plain data.
 
 Its operators are the solution's own words, and could say what a test wants to hear: an object whose `__sub__` gives 0
@@ -8,7 +6,17 @@ one: `abs(f(x) - 3.14) < 1e-6` is about numbers, and needs one that was sent as 
 an object, as in `stack == other` or `3 in stack`, that is noted.
 """
 
+import json
 import operator
+from collections.abc import Callable
+from typing import Any, Protocol
+
+OPERATIONS = tuple(
+    f"__{name}__"
+    for name in """len iter next getitem setitem delitem contains str repr int float abs neg add radd sub rsub mul rmul
+    truediv rtruediv floordiv mod pow matmul and or xor enter exit""".split()
+)
+"""What is asked of an object of the solution by a name with underscores."""
 
 SHOWN_TO = tuple(
     f"__{name}__" for name in "add radd sub rsub truediv rtruediv floordiv mod and or xor contains".split()
@@ -17,8 +25,17 @@ SHOWN_TO = tuple(
 BELIEVED = {"__contains__": "in"}
 
 
-def _operation(name):
-    def operate(self, *args):
+class Asked(Protocol):
+    """The solution, as what stands for its objects asks it."""
+
+    leaned: set[str]
+    """Where the test that runs believes what objects of the solution say."""
+
+    def ask(self, what: str, on: object, *args: object, **keywords: object) -> Any: ...
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    def operate(self: "Remote", *args: object) -> Any:
         solution, target, shown = _held(self)
         result = solution.ask(name, target, *args)
         data = bool(args) and not isinstance(args[0], Remote)
@@ -35,8 +52,9 @@ def _operation(name):
     return operate
 
 
-def _held(remote):
-    return tuple(object.__getattribute__(remote, name) for name in ("_solution", "_target", "_shown"))
+def _held(remote: "Remote") -> tuple[Asked, object, bool]:
+    solution, target, shown = (object.__getattribute__(remote, name) for name in ("_solution", "_target", "_shown"))
+    return solution, target, shown
 
 
 class Remote:
@@ -44,54 +62,54 @@ class Remote:
 
     __slots__ = ("_shown", "_solution", "_target")
 
-    def __init__(self, solution, target):
+    def __init__(self, solution: Asked, target: object) -> None:
         object.__setattr__(self, "_solution", solution)
         object.__setattr__(self, "_target", target)
         object.__setattr__(self, "_shown", False)
 
-    def __call__(self, *args, **keywords):
+    def __call__(self, *args: object, **keywords: object) -> Any:
         solution, target, _ = _held(self)
         return solution.ask("call", target, *args, **keywords)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         solution, target, _ = _held(self)
         return solution.ask("attribute", target, name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         solution, target, _ = _held(self)
         solution.ask("set", target, name, value)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         solution, target, _ = _held(self)
         if isinstance(other, Remote):
             solution.leaned.add("==")
             return solution.ask("equal", target, other) is True
         found = solution.ask("get", target)
-        return not isinstance(found, Remote) and found == other
+        return not isinstance(found, Remote) and bool(found == other)
 
-    def __ne__(self, other):
+    def __ne__(self, other: object) -> bool:
         return not self == other
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         solution, target, shown = _held(self)
         if shown:
             raise TypeError("an object of the solution stands where data is expected")
         solution.leaned.add("truth")
         return solution.ask("bool", target) is True
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(json.dumps(object.__getattribute__(self, "_target")))
 
-    def __instancecheck__(self, other):
+    def __instancecheck__(self, other: object) -> bool:
         solution, target, _ = _held(self)
         solution.leaned.add("isinstance")
         return isinstance(other, Remote) and solution.ask("instance", target, other) is True
 
 
-def _comparison(name):
-    def compare(self, other):
+def _comparison(name: str) -> Callable[[Remote, object], Any]:
+    def compare(self: Remote, other: object) -> Any:
         solution, target, _ = _held(self)
         if isinstance(other, Remote):
             solution.leaned.add("<")

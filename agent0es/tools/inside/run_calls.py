@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# ruff: noqa: F821, PTH109  (pathlib takes time to import; encode is put in front of this text)
 """Inside the sandbox: evaluate calls with a solution's names, each in a process of its own.
 
 What comes back is only data; whether it is right is decided outside, where the solution has never been, so nothing here
@@ -13,13 +11,13 @@ import select
 import signal
 import sys
 import time
+import types
+from typing import Any
 
-sys.set_int_max_str_digits(0)  # time is limited anyway
-job = json.loads(sys.stdin.buffer.read())
-RESULT_BYTES = job["result_bytes"]
+from agent0es.tools.inside.codec import encode, scratch
 
 
-def describe(error):
+def describe(error: BaseException) -> str:
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001
@@ -27,29 +25,27 @@ def describe(error):
     return f"{type(error).__name__}: {text}"[:300]
 
 
-def child(call, out):
+def child(solution: str, call: str, out: int, most_bytes: int) -> None:
     """Load the solution, evaluate the call, write what came of it."""
-    import types
-
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     sys.path.append(os.getcwd())
     names = module.__dict__
     names["solution"] = module
     try:
-        exec(compile(job["solution"], "solution.py", "exec", dont_inherit=True), names)
+        exec(compile(solution, "solution.py", "exec", dont_inherit=True), names)
         value = eval(compile(call, "<call>", "eval", dont_inherit=True), names)  # noqa: S307
-        answer = {"value": encode(value)}
+        answer: dict[str, object] = {"value": encode(value)}
     except BaseException as error:  # noqa: BLE001
         answer = {"raised": describe(error)}
     data = json.dumps(answer).encode()
-    if len(data) > RESULT_BYTES:
+    if len(data) > most_bytes:
         data = json.dumps({"raised": f"NotPlain: a result of {len(data)} bytes"}).encode()
     os.write(out, data)
     os._exit(0)
 
 
-def outcome(call, seconds):
+def outcome(solution: str, call: str, seconds: float, most_bytes: int) -> dict[str, Any]:
     """The result of a call, as far as its process reported it in time."""
     reading, out = os.pipe()
     printed = scratch()
@@ -62,12 +58,12 @@ def outcome(call, seconds):
             for stream, target in ((null, 0), (printed, 1), (printed, 2), (out, 3)):
                 os.dup2(stream, target)
             os.closerange(4, 256)
-            child(call, 3)
+            child(solution, call, 3, most_bytes)
         finally:
             os._exit(1)
     os.close(out)
     data, end, deadline = b"", False, time.monotonic() + seconds
-    while not end and len(data) <= RESULT_BYTES:
+    while not end and len(data) <= most_bytes:
         if not select.select([reading], [], [], max(0.0, deadline - time.monotonic()))[0]:
             break
         piece = os.read(reading, 65536)
@@ -89,9 +85,15 @@ def outcome(call, seconds):
     return {**{key: answer[key] for key in ("value", "raised", "ended") if key in answer}, "printed": said}
 
 
-started = time.monotonic()
-for number, call in enumerate(job["calls"]):
-    left = job["seconds"] - (time.monotonic() - started)
-    answer = {"ended": "not run: the time was up"} if left < 0.05 else outcome(call, min(job["seconds_each"], left))
-    print(json.dumps({"number": number, **answer}), flush=True)
-print('{"done": true}')
+def main() -> None:
+    """Print a line of JSON about each call, then `{"done": true}`."""
+    sys.set_int_max_str_digits(0)  # time is limited anyway
+    job = json.loads(sys.stdin.buffer.read())
+    started = time.monotonic()
+    for number, call in enumerate(job["calls"]):
+        left = job["seconds"] - (time.monotonic() - started)
+        answer: dict[str, Any] = {"ended": "not run: the time was up"}
+        if left >= 0.05:
+            answer = outcome(job["solution"], call, min(job["seconds_each"], left), job["result_bytes"])
+        print(json.dumps({"number": number, **answer}), flush=True)
+    print('{"done": true}')

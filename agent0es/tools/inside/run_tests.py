@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# ruff: noqa: F821, PTH123  (pathlib takes time to import; codec.py, solution_link.py and remote.py are put in front of this text)
 """Inside the sandbox: run a plain assert script, or pytest and unittest files, on a solution.
 
 Standard input is in two parts. The first, with the solution, is read before the solution's process is made; the second,
@@ -7,11 +5,25 @@ with the tests, afterwards, unbuffered, so that they never were in memory that t
 from the disk again before the solution's first line runs.
 """
 
+import ast
+import builtins
 import contextlib
+import io
+import json
+import os
 import shutil
+import sys
+import time
+import types
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from agent0es.tools.inside.codec import scratch
+from agent0es.tools.inside.solution_link import Solution, start
 
 
-def read_exactly(size):
+def read_exactly(size: int) -> bytes:
     data = b""
     while len(data) < size:
         piece = os.read(0, size - len(data))
@@ -21,31 +33,48 @@ def read_exactly(size):
     return data
 
 
-def read_part():
+def read_part() -> Any:
     return json.loads(read_exactly(int(read_exactly(8), 16)))
 
 
-sys.dont_write_bytecode = True
-sys.set_int_max_str_digits(0)  # time is limited anyway
-channel = os.dup(1)
-os.set_inheritable(channel, False)
+class Channel:
+    """The way out, whatever happens to standard output."""
+
+    number = 1
+
+    def keep(self) -> None:
+        self.number = os.dup(1)
+        os.set_inheritable(self.number, False)
+
+    def report(self, **line: object) -> None:
+        os.write(self.number, json.dumps(line).encode() + b"\n")
 
 
-def report(**line):
-    os.write(channel, json.dumps(line).encode() + b"\n")
+channel = Channel()
 
 
 class Given:
     """The suite's files as they were given: the solution, which runs beside the tests, may write where they lie."""
 
-    def __init__(self, folder, files):
+    def __init__(self, folder: str, files: Mapping[str, str]) -> None:
         self.contents = {os.path.join(folder, name): text.encode() for name, text in files.items()}
-        self.open = open
-        builtins.open = io.open = self.read
+        self.open: Any = open
+        setattr(builtins, "open", self.read)  # noqa: B010
+        setattr(io, "open", self.read)  # noqa: B010
 
-    def read(self, file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
+    def read(
+        self,
+        file: Any,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        closefd: bool = True,
+        opener: Any = None,
+    ) -> Any:
         """`open` for the tests: of a given file they read what was given, whatever stands on the disk by now."""
-        path = os.path.abspath(os.fsdecode(file)) if isinstance(file, (str, bytes, os.PathLike)) else None
+        path = os.path.abspath(os.fsdecode(file)) if isinstance(file, (str, bytes, os.PathLike)) else ""
         if path in self.contents and not set(mode) & set("wax+"):
             raw = io.BytesIO(self.contents[path])
             return raw if "b" in mode else io.TextIOWrapper(raw, encoding or "utf-8", errors, newline)
@@ -53,7 +82,7 @@ class Given:
             del self.contents[path]  # the tests' own from now on
         return self.open(file, mode, buffering, encoding, errors, newline, closefd, opener)
 
-    def restore(self):
+    def restore(self) -> None:
         """Put back what was changed, for readers that do not use `open`."""
         for path, content in self.contents.items():
             try:
@@ -70,7 +99,7 @@ class Given:
                     file.write(content)
 
 
-def describe(error):
+def describe(error: BaseException) -> str:
     try:
         text = str(error).strip()
     except BaseException:  # noqa: BLE001
@@ -80,9 +109,9 @@ def describe(error):
     return f"{name}: {lines[0]}"[:300] if lines else name
 
 
-def run_script(text, solution, seconds, given):
+def run_script(text: str, solution: Solution, seconds: float, given: Given) -> None:
     """Each top-level assert is a test, and each function test_* without arguments."""
-    names = {"__name__": "tests", "solution": solution.module(), **solution.names}
+    names: dict[str, Any] = {"__name__": "tests", "solution": solution.module(), **solution.names}
     sys.modules["solution"] = names["solution"]
     solution.opened = True
     tests = []
@@ -91,21 +120,21 @@ def run_script(text, solution, seconds, given):
         title = f"line {node.lineno}"
         if isinstance(node, ast.Assert):
             tests.append(title)
-            one(title, lambda code=code: exec(code, names), solution, seconds, given)
+            one(title, partial(exec, code, names), solution, seconds, given)
             continue
         # Only what fails of the rest counts, as a test that is not passed.
-        error = attempt(lambda code=code: exec(code, names), solution, seconds, given)
+        error = attempt(partial(exec, code, names), solution, seconds, given)
         if error is not None:
             tests.append(title)
-            report(test=title, outcome="failed", why=describe(error))
+            channel.report(test=title, outcome="failed", why=describe(error))
     for name, found in list(names.items()):
         if name.startswith("test") and isinstance(found, types.FunctionType):
             tests.append(name)
             one(name, found, solution, seconds, given)
-    report(tests=tests)
+    channel.report(tests=tests)
 
 
-def attempt(run, solution, seconds, given):
+def attempt(run: Callable[[], object], solution: Solution, seconds: float, given: Given) -> BaseException | None:
     """The error of a run; None where there is none."""
     given.restore()
     solution.link.deadline = time.monotonic() + seconds
@@ -116,43 +145,43 @@ def attempt(run, solution, seconds, given):
     return None
 
 
-def one(title, run, solution, seconds, given):
+def one(title: str, run: Callable[[], object], solution: Solution, seconds: float, given: Given) -> None:
     printed = io.StringIO()
     solution.leaned.clear()
     with contextlib.redirect_stdout(printed):
         error = attempt(run, solution, seconds, given)
     outcome = {"outcome": "passed"} if error is None else {"outcome": "failed", "why": describe(error)}
-    report(test=title, printed=printed.getvalue()[:300], leaned=sorted(solution.leaned), **outcome)
+    channel.report(test=title, printed=printed.getvalue()[:300], leaned=sorted(solution.leaned), **outcome)
 
 
 class Plugin:
     """Says what pytest found and what came of it; opens the solution only when everything is collected."""
 
-    def __init__(self, folder, names, solution, seconds, given):
+    def __init__(self, folder: str, names: list[str], solution: Solution, seconds: float, given: Given) -> None:
         self.folder, self.test_files, self.solution, self.seconds, self.given = folder, names, solution, seconds, given
-        self.broken = []
-        self.outcomes = {}
+        self.broken: list[tuple[str, str]] = []
+        self.outcomes: dict[str, dict[str, str]] = {}
 
-    def pytest_collectreport(self, report):
+    def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             line = [part.strip() for part in str(report.longreprtext).splitlines() if part.strip()]
             self.broken.append((report.nodeid or "collection", line[-1][:300] if line else "can't be collected"))
 
-    def pytest_collection_finish(self, session):
+    def pytest_collection_finish(self, session: Any) -> None:
         tests = [item.nodeid for item in session.items]
-        report(tests=[*tests, *(name for name, _ in self.broken)])
+        channel.report(tests=[*tests, *(name for name, _ in self.broken)])
         for name, why in self.broken:
-            report(test=name, outcome="failed", why=why)
+            channel.report(test=name, outcome="failed", why=why)
         for name in self.test_files:
             os.unlink(os.path.join(self.folder, name))
         self.solution.opened = True
 
-    def pytest_runtest_logstart(self, nodeid):
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.given.restore()
         self.solution.leaned.clear()
         self.solution.link.deadline = time.monotonic() + self.seconds
 
-    def pytest_runtest_logreport(self, report):
+    def pytest_runtest_logreport(self, report: Any) -> None:
         name = report.nodeid
         known = self.outcomes.setdefault(name, {"outcome": "passed", "why": "", "printed": ""})
         if report.when == "call":
@@ -162,12 +191,12 @@ class Plugin:
         if hasattr(report, "wasxfail"):
             known.update(outcome="skipped", why="expected to fail")
 
-    def pytest_runtest_logfinish(self, nodeid):
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
         known = self.outcomes.get(nodeid, {"outcome": "failed", "why": "no outcome"})
-        report(test=nodeid, leaned=sorted(self.solution.leaned), **known)
+        channel.report(test=nodeid, leaned=sorted(self.solution.leaned), **known)
 
     @staticmethod
-    def reason(report):
+    def reason(report: Any) -> str:
         if report.outcome == "skipped":
             return "skipped"
         crash = getattr(report.longrepr, "reprcrash", None)
@@ -176,7 +205,7 @@ class Plugin:
         return lines[0][:300] if lines else "failed"
 
 
-def run_pytest(files, solution, seconds):
+def run_pytest(files: Mapping[str, str], solution: Solution, seconds: float) -> None:
     sys.path.append("/packages")
     sys.modules["solution"] = solution.module()
     import tempfile
@@ -201,8 +230,8 @@ def run_pytest(files, solution, seconds):
 
     # pytest's own py.py is a file beside its packages, and only packages are in the sandbox.
     sys.modules["py"] = types.ModuleType("py")
-    sys.modules["py"].error, sys.modules["py"].path = py_error, py_path
-    sys.modules["py.error"], sys.modules["py.path"] = py_error, py_path
+    sys.modules["py"].__dict__.update(error=py_error, path=py_path)
+    sys.modules.update({"py.error": py_error, "py.path": py_path})
     import pytest
 
     tests = [name for name in files if is_test(name)]
@@ -219,12 +248,12 @@ def run_pytest(files, solution, seconds):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_test(name):
+def is_test(name: str) -> bool:
     base = name.rpartition("/")[2]
     return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
 
 
-def main():
+def run() -> None:
     public = read_part()
     for name, text in public["files"].items():
         os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
@@ -241,9 +270,14 @@ def main():
         run_pytest(secret["files"], solution, secret["seconds_each"])
 
 
-try:
-    main()
-    report(done=True)
-except BaseException as error:  # noqa: BLE001  standard error may be closed by now
-    report(error=describe(error))
-os._exit(0)
+def main() -> None:
+    """Report a line of JSON for each test, then `{"done": true}` or what went wrong."""
+    sys.dont_write_bytecode = True
+    sys.set_int_max_str_digits(0)  # time is limited anyway
+    channel.keep()
+    try:
+        run()
+        channel.report(done=True)
+    except BaseException as error:  # noqa: BLE001  standard error may be closed by now
+        channel.report(error=describe(error))
+    os._exit(0)

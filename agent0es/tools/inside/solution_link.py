@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# ruff: noqa: F821  (encode, decode, NotPlain and `job` are put in front of this text)
 """Inside the sandbox: the solution in a process of its own, which the tests call as if it were a module.
 
 The process with the tests never runs a line of the solution, and the one with the solution never holds a test. What the
@@ -18,15 +16,17 @@ import signal
 import sys
 import time
 import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from agent0es.tools.inside.codec import NotPlain, decode, encode, same, scratch
+from agent0es.tools.inside.remote import OPERATIONS, Remote
 
 MESSAGE_BYTES = 1 << 20
 PLAIN_CONTAINERS = (list, dict, set)
 SOLUTION_FILE = "solution.py"
-OPERATIONS = tuple(
-    f"__{name}__"
-    for name in """len iter next getitem setitem delitem contains str repr int float abs neg add radd sub rsub mul rmul
-    truediv rtruediv floordiv mod pow matmul and or xor enter exit""".split()
-)
+Message = dict[str, Any]
+"""JSON."""
 
 
 class SolutionGone(BaseException):
@@ -36,17 +36,17 @@ class SolutionGone(BaseException):
 class Link:
     """One end of the pipes: asks, and answers what it is asked while it waits."""
 
-    def __init__(self, reading, writing, answer):
+    def __init__(self, reading: int, writing: int, answer: Callable[[Message], Message]) -> None:
         self.reading, self.writing, self.answer = reading, writing, answer
-        self.deadline = None
+        self.deadline: float | None = None
 
-    def send(self, message):
+    def send(self, message: Message) -> None:
         data = json.dumps(message).encode()
         data = b"%08x" % len(data) + data
         while data:
             data = data[os.write(self.writing, data) :]
 
-    def take(self, size):
+    def take(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
             if self.deadline is not None:
@@ -59,13 +59,13 @@ class Link:
             data += piece
         return data
 
-    def receive(self):
+    def receive(self) -> Any:
         size = int(self.take(8), 16)
         if not 0 <= size <= MESSAGE_BYTES:
             raise EOFError
         return json.loads(self.take(size))
 
-    def ask(self, message):
+    def ask(self, message: Message) -> Any:
         """The reply to a question; what the other side asks meanwhile is answered."""
         self.send({"ask": message})
         while True:
@@ -78,17 +78,17 @@ class Link:
 # --- the side of the solution -----------------------------------------------------------------------------------------
 
 
-def serve(reading, writing, solution):
+def serve(reading: int, writing: int, solution: str) -> NoReturn:
     """Be the solution: load it on the first question and answer until the pipe is closed."""
-    objects = {}
+    objects: dict[int, object] = {}
     module = types.ModuleType("solution")
 
-    def reference(value):
+    def reference(value: object) -> Message:
         objects[id(value)] = value
         return {"r": id(value)}
 
-    def callback(number):
-        def call(*args):
+    def callback(number: int) -> Callable[..., Any]:
+        def call(*args: object) -> Any:
             reply = link.ask({"callback": number, "args": [encode(arg, reference) for arg in args]})
             if "raised" in reply:
                 raise RuntimeError(reply["raised"])
@@ -96,7 +96,7 @@ def serve(reading, writing, solution):
 
         return call
 
-    def special(data):
+    def special(data: Message) -> Any:
         [(kind, inner)] = data.items()
         if kind == "r":
             return objects[inner]
@@ -106,19 +106,20 @@ def serve(reading, writing, solution):
             return callback(inner)
         raise ValueError(kind)
 
-    def do(question):
-        on = decode(question["on"], special)
-        args = [decode(arg, special) for arg in question.get("args", ())]
+    def do(question: Message) -> Message:
+        on: Any = decode(question["on"], special)
+        args: list[Any] = [decode(arg, special) for arg in question.get("args", ())]
         keywords = {key: decode(arg, special) for key, arg in question.get("keywords", {}).items()}
         what = question["do"]
         if what == "call":
-            value = on(*args, **keywords)
+            value: Any = on(*args, **keywords)
         elif what == "get":
             value = on
         elif what == "attribute":
             value = getattr(on, args[0])
         elif what == "set":
-            value = setattr(on, *args)
+            setattr(on, args[0], args[1])
+            value = None
         elif what == "bool":
             value = bool(on)
         elif what == "equal":
@@ -137,7 +138,7 @@ def serve(reading, writing, solution):
             "args": [encode(arg, reference) if type(arg) in PLAIN_CONTAINERS else None for arg in args],
         }
 
-    def answer(question):
+    def answer(question: Message) -> Message:
         sys.stdout = sys.stderr = io.StringIO()
         try:
             if not module.__dict__.get("__loaded__"):
@@ -159,7 +160,7 @@ def serve(reading, writing, solution):
         link.send(answer(received["ask"]))
 
 
-def start(solution):
+def start(solution: str) -> tuple[int, int, int]:
     """Fork the process that will hold the solution, before anything is known that it must not know.
 
     It forks again for the solution, and once more when that process has ended, after saying so.
@@ -183,7 +184,7 @@ def start(solution):
         sys.stdin = io.StringIO()
         child = 0
 
-        def stop(*_):
+        def stop(*_: object) -> None:
             if child:
                 os.kill(child, signal.SIGKILL)
 
@@ -205,14 +206,14 @@ def start(solution):
 class Solution:
     """The solution as the tests see it. Its process is asked from `open` on, and not while tests are collected."""
 
-    def __init__(self, source, pid, reading, writing):
+    def __init__(self, source: str, pid: int, reading: int, writing: int) -> None:
         self.pid = pid
         self.link = Link(reading, writing, self.answer)
         self.opened = self.dead = False
-        self.callbacks = []
-        self.exceptions = {}
-        self.leaned = set()  # of the test that runs: where it believes what objects of the solution say
-        self.names = {}
+        self.callbacks: list[Callable[..., Any]] = []
+        self.exceptions: dict[str, type[Exception]] = {}
+        self.leaned: set[str] = set()  # of the test that runs: where it believes what objects of the solution say
+        self.names: dict[str, Any] = {}
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -220,7 +221,7 @@ class Solution:
         for node in tree.body:
             self._define(node)
 
-    def _define(self, node):
+    def _define(self, node: ast.stmt) -> None:
         """The names that a statement at the top of the source makes."""
         for inner in ast.walk(node) if isinstance(node, (ast.If, ast.Try, ast.With, ast.For)) else [node]:
             if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -236,7 +237,7 @@ class Solution:
                     name = (alias.asname or alias.name).partition(".")[0]
                     self.names[name] = Remote(self, {"g": name})
 
-    def _exception(self, node):
+    def _exception(self, node: ast.ClassDef) -> type[Exception] | None:
         """A class for an exception of the solution, so that tests can expect it; None for any other class."""
         for base in node.bases:
             name = base.id if isinstance(base, ast.Name) else ""
@@ -246,14 +247,14 @@ class Solution:
                 return self.exceptions[node.name]
         return None
 
-    def module(self):
+    def module(self) -> types.ModuleType:
         """What `import solution` gives."""
         module = types.ModuleType("solution")
         module.__dict__.update(self.names)
-        module.__all__ = [name for name in self.names if not name.startswith("_")]
+        module.__dict__["__all__"] = [name for name in self.names if not name.startswith("_")]
         return module
 
-    def answer(self, question):
+    def answer(self, question: Message) -> Message:
         """The solution calls a function that a test has passed to it."""
         try:
             called = self.callbacks[question["callback"]]
@@ -262,12 +263,12 @@ class Solution:
         except Exception as error:  # noqa: BLE001
             return {"raised": f"{type(error).__name__}: {error}"[:500]}
 
-    def special(self, data):
+    def special(self, data: Message) -> Remote:
         if isinstance(data.get("r"), int):
             return Remote(self, {"r": data["r"]})
         raise ValueError("unreadable")
 
-    def send(self, value):
+    def send(self, value: object) -> Any:
         if isinstance(value, Remote):
             return object.__getattribute__(value, "_target")
         if callable(value):
@@ -275,7 +276,7 @@ class Solution:
             return {"l": len(self.callbacks) - 1}
         raise TypeError(f"a {type(value).__name__} can't be passed to the solution")
 
-    def ask(self, what, on, *args, **keywords):
+    def ask(self, what: str, on: object, *args: object, **keywords: object) -> Any:
         if not self.opened:
             raise RuntimeError("the solution can't be used while tests are collected")
         question = {
@@ -299,7 +300,7 @@ class Solution:
         except (NotPlain, KeyError, TypeError, ValueError, RecursionError) as error:
             raise SolutionGone(f"the solution's answer can't be read: {error}") from None
 
-    def _exchange(self, question):
+    def _exchange(self, question: Message) -> Message:
         if self.dead:
             raise SolutionGone("the solution's process does not answer any more")
         try:
@@ -320,19 +321,19 @@ class Solution:
             raise SolutionGone("the solution ended its process")
         return reply
 
-    def _pass_back(self, args, changed):
+    def _pass_back(self, args: Sequence[Any], changed: Iterable[object]) -> bool:
         """Lists, dictionaries and sets as the solution has left them; whether one is another now."""
         different = False
         for passed, after in zip(args, changed, strict=False):
             if type(passed) in PLAIN_CONTAINERS and after is not None:
-                new = decode(after, self.special)
+                new: Any = decode(after, self.special)
                 if type(new) is type(passed) and not same(new, passed):
                     different = True
                     passed.clear()
                     passed.extend(new) if isinstance(passed, list) else passed.update(new)
         return different
 
-    def _error(self, reply):
+    def _error(self, reply: Message) -> Exception:
         """The exception that the solution raised, as one of the built-in kinds or of its own."""
         kinds = [kind for kind in reply.get("kinds") or () if isinstance(kind, str)]
         text = reply["raised"] if isinstance(reply["raised"], str) else ""
@@ -340,7 +341,8 @@ class Solution:
             kind = self.exceptions.get(name) or getattr(builtins, name, None)
             if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception:
                 try:
-                    return kind(*decode(reply["args"]))
+                    args: Any = decode(reply["args"])
+                    return kind(*args)
                 except (TypeError, NotPlain):
                     return kind(text) if not issubclass(kind, UnicodeError) else ValueError(text)
         if kinds[:1] == ["Exception"]:

@@ -109,7 +109,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def files(folder: Path) -> dict[str, object]:
     """Every file but those that are made anew whenever they are missing; of a log what is in its tables."""
-    made = ("projections.duckdb", "projections.duckdb.lock", "snapshots.db", "log.db-shm", "log.db-wal")
+    made = (
+        "projections.duckdb",
+        "projections.duckdb.lock",
+        "projections.duckdb.readers",
+        "snapshots.db",
+        "log.db-shm",
+        "log.db-wal",
+    )
     found = [path for path in folder.rglob("*") if path.is_file() and path.name not in made]
     return {str(path): tables(path) if path.name == "log.db" else path.read_bytes() for path in found}
 

@@ -26,7 +26,6 @@ def nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("models, tools or sandbox were opened")
 
     monkeypatch.setattr(bootstrap, "open_ports", opened)
-    monkeypatch.setattr(bootstrap, "check", opened)
 
 
 def test_a_completed_run_says_so_with_what_it_came_to(store: Path) -> None:

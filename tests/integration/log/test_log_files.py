@@ -67,7 +67,15 @@ def test_a_store_may_lie_in_a_folder_of_any_name(name: str, tmp_path: Path, monk
             assert list(tables.query("SELECT count(*) FROM events").rows) == [(1 + EVERY,)]
         with Snapshots(log, store / "snapshots.db") as snapshots:
             assert snapshots.state_at("r").iteration == EVERY
-    known = {"log.db", "log.db-wal", "log.db-shm", "snapshots.db", "projections.duckdb", "projections.duckdb.lock"}
+    known = {
+        "log.db",
+        "log.db-wal",
+        "log.db-shm",
+        "snapshots.db",
+        "projections.duckdb",
+        "projections.duckdb.lock",
+        "projections.duckdb.readers",
+    }
     assert {"log.db", "snapshots.db"} <= {path.name for path in store.iterdir()} <= known
     assert [path.name for path in tmp_path.iterdir()] == [name], "nothing lies beside it"
 

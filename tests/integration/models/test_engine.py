@@ -171,8 +171,8 @@ async def test_no_other_file_is_served_than_the_one_that_was_meant(tiny: Weights
     backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096)
     try:
         with pytest.raises(WrongWeights, match=rf"merged.gguf: its sha256 is .* but should be {tiny.sha256}"):
-            await backend.deploy(Deployment("changed", tmp_path, merged, tiny.sha256))
-        await backend.deploy(Deployment("changed", tmp_path, merged, sha256_of(merged)))
+            await backend.deploy(Deployment("changed", Artifacts(tmp_path, {MERGED: tiny.sha256})))
+        await backend.deploy(Deployment("changed", Artifacts.measure(tmp_path)))
         await backend.retire("changed")
     finally:
         await backend.close()

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.events import Role
 from agent0es.domain.run import RunState
@@ -24,6 +23,8 @@ from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
 from agent0es.models.base import ModelBackend, Weights
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 from tests.support.completed import check_completed, events_of
 from tests.support.engines import (

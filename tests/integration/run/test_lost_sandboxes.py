@@ -14,13 +14,14 @@ from typing import Literal
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.handlers import retry
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.sandbox import calls, open_sandbox, probe
 from agent0es.tools import load_tools
 from tests.support import world

@@ -22,7 +22,7 @@ from agent0es.sandbox import (
     probe,
     seccomp,
 )
-from agent0es.sandbox.worker import guard_text
+from agent0es.sandbox.worker import guard_command
 
 WORKING: list[TierName] = [name for name in ("full", "kernel") if probe((name,)).tier is not None]  # type: ignore[misc]
 pytestmark = pytest.mark.skipif(not WORKING, reason=probe().detail)
@@ -171,7 +171,7 @@ def test_who_cleans_up_after_a_killed_owner_has_time_for_it(tmp_path: Path, endi
         + ending
     )
     lifeline, ours = os.pipe()
-    line = [sys.executable, "-c", guard_text(), str(lifeline), "", sys.executable, "-c", worker]
+    line = [sys.executable, *guard_command(), str(lifeline), "", sys.executable, "-c", worker]
     line += [str(tmp_path / "cleaned")]
     process = subprocess.Popen(line, pass_fds=(lifeline,))
     os.close(lifeline)
@@ -199,7 +199,7 @@ def descendants(pid: int) -> list[int]:
 
 def kill_guards() -> None:
     for pid in descendants(os.getpid()):
-        if b"lifeline" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"# agent0es: guard" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
 
 

@@ -68,8 +68,8 @@ async def who_runs(mark: bytes) -> dict[str, int]:
         called = [pid for pid, process in processes.items() if process.name == mark]
         if len(called) == 3:
             [first] = [pid for pid in called if processes[pid].parent not in called]
-            line = [pid for pid in line_above(first, processes) if b"zygote_code" in processes[pid].command]
-            guard = next(pid for pid in line if b"lifeline" in processes[pid].command)
+            line = [pid for pid in line_above(first, processes) if b"# agent0es: worker" in processes[pid].command]
+            guard = next(pid for pid in line if b"# agent0es: guard" in processes[pid].command)
             return {"supervisor": line[0], "worker": line[1], "guard": guard}
         await asyncio.sleep(0.2)
     raise AssertionError("the call never began")

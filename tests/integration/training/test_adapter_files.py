@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent0es.training.jobs import TrainingJob, train_adapter
 
 from agent0es.domain import events as ev
-from agent0es.domain.run import AdapterState, RunState
+from agent0es.domain.adapter import Adapter
+from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
 from agent0es.handlers.base import Ports
 from agent0es.handlers.serving import serve
@@ -17,7 +19,6 @@ from agent0es.log import EventLog
 from agent0es.models.base import Deployment, Weights, WrongWeights
 from agent0es.models.made_once import sha256_of
 from agent0es.models.scripted import ScriptedBackend
-from agent0es.training.jobs import TrainingJob, train_adapter
 from tests.support import world
 
 
@@ -79,7 +80,7 @@ def deploy(store: Path, base: Path, trained: tuple[ev.AdapterTrained, Mapping[st
     for one in harm:
         one(store)
     model = Careful(world.respond, weights=Weights("tiny", base, sha256_of(base)))
-    state = RunState(adapters={"student-1": AdapterState("student", 1, trained=event, outcome="trained")})
+    state = RunState(adapters={"student-1": Adapter("student", 1, trained=event, outcome="trained")})
     said: list[Any] = []
 
     async def record(events: Any, *, last: bool = False) -> Any:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent0es.training.jobs import TrainedAdapter, TrainerLost, TrainingError, TrainingJob, train_adapter
 
 from agent0es.errors import StoreError
 from agent0es.models import child_process
-from agent0es.training.jobs import TrainedAdapter, TrainerLost, TrainingError, TrainingJob, train_adapter
 from tests.support.small_disk import small_disk
 
 

@@ -355,7 +355,23 @@ FENCES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "inputs", "answer"), OVER_LINES + NAMED_ALONE + THOUGHT_BEFORE + FENCES)
+# (what the model wrote, inputs of its python calls, its answer)
+STEPS_AND_LONE_TAGS = [
+    ("1. Thought: multiply\n2. Action: python[17*25]\n3. Observation: 425\n4. Answer: 425", ["17*25"], "425"),
+    ("1) Action: python\n2) Action Input: 17*25", ["17*25"], None),
+    ("**1. Action:** python[17*25]", ["17*25"], None),
+    ("Action: python\nAction Input: x = 1\n2. Answer: 5", ["x = 1"], "5"),
+    ("Answer:\n1. p premise\n2. q premise", [], "1. p premise\n2. q premise"),
+    ("Action: <python>\nAction Input: 17*25\nObservation: 425", ["17*25"], None),
+    ("Action: <python>\n17*25\nAnswer: 425", ["17*25"], "425"),
+    ("Action: <python>\na = 17\n\nThe b = 25\n</python>", ["a = 17\n\nThe b = 25"], None),
+    ("Action: <python>17*25</python>", ["17*25"], None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs", "answer"), OVER_LINES + NAMED_ALONE + THOUGHT_BEFORE + FENCES + STEPS_AND_LONE_TAGS
+)
 def test_inputs_over_lines_thoughts_without_a_beginning_and_fences_in_fences(
     text: str, inputs: list[str], answer: str | None
 ) -> None:

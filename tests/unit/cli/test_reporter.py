@@ -74,11 +74,11 @@ def report(folder: Path, capsys: pytest.CaptureFixture[str], *last: ev.Event, co
         recorded = [*log.read(run="r")]
     reporter = Reporter("r", folder, configuration, as_json=False)
     reporter._began = 0  # what is read here happens now
-    reporter.expect([])
+    reporter.opened([], "full")
     state = RunState()
     for one in recorded:
         state = evolve(state, one.event)
-        reporter(one, state)
+        reporter.event(one, state)
     reporter.summary(state)
     reporter.close()
     return capsys.readouterr().out
@@ -119,12 +119,12 @@ def test_what_is_loaded_is_told_only_while_nothing_happens(
 ) -> None:
     reporter = Reporter("r", tmp_path, Configuration(), as_json=False)
     reporter.begin("opening")
-    reporter.wait("loading the weights")
+    reporter.loading("loading the weights")
     assert capsys.readouterr().out == "opening\n"
     monkeypatch.setattr(progress, "QUIET_SECONDS", -1.0)
     monkeypatch.setattr("agent0es.cli.meters.LINE_EVERY_SECONDS", -1.0)
-    reporter.wait("")
-    reporter.wait("loading the weights")
+    reporter.loading("")
+    reporter.loading("loading the weights")
     assert capsys.readouterr().out == "opening: 0:00 so far, loading the weights\n"
 
 

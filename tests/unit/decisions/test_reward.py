@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive, load_rewards
+from agent0es.bootstrap import load_rewards
 from agent0es.decisions.reward import decide
 from agent0es.domain import events as ev
 from agent0es.domain.run import AttemptState, TaskState
@@ -17,6 +17,8 @@ from agent0es.domain.task import Solution, Task, Verification
 from agent0es.errors import ConfigurationError, RewardError
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 
 WEIGHTS = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}

@@ -5,7 +5,8 @@ from dataclasses import replace
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
-from agent0es.domain.run import AdapterState, RunState, evolve
+from agent0es.domain.adapter import Adapter
+from agent0es.domain.run import RunState, evolve
 
 FAMILIES = {"math": ["add", "gcd", "reverse", "percent"]}
 
@@ -67,7 +68,7 @@ def test_task_numbers_go_on_over_the_iterations() -> None:
 
 def settled(iteration: int, *roles: str) -> RunState:
     adapters = {
-        f"{role}-{iteration}": AdapterState(role=role, iteration=iteration, outcome="rejected")  # type: ignore[arg-type]
+        f"{role}-{iteration}": Adapter(role=role, iteration=iteration, outcome="rejected")  # type: ignore[arg-type]
         for role in roles
     }
     return replace(running(iteration), adapters=adapters)
@@ -104,8 +105,8 @@ def test_every_number_is_requested_once_and_the_iteration_ends_once_in_whatever_
 
 def test_a_rebuilt_adapter_does_not_complete_a_run_again() -> None:
     promoted = ev.AdapterPromoted(adapter="student-1-clean", role="student", iteration=1, score=1.0, reason="")
-    state = replace(running(), status="completed", adapters={"student-1-clean": AdapterState("student", 1)})
-    settled = replace(state, adapters={"student-1-clean": AdapterState("student", 1, outcome="promoted")})
+    state = replace(running(), status="completed", adapters={"student-1-clean": Adapter("student", 1)})
+    settled = replace(state, adapters={"student-1-clean": Adapter("student", 1, outcome="promoted")})
     assert decide(promoted, settled, configured(iterations=1), FAMILIES) == []
 
 

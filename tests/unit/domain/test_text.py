@@ -10,7 +10,7 @@ from agent0es.agents.teacher import Proposal, read_proposal
 from agent0es.decisions.freeform import read_draft
 from agent0es.domain.text import storable
 from agent0es.models.base import Completion
-from agent0es.taskdomains.freeform import Draft
+from agent0es.taskdomains.base import Draft
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.plan import parse
 

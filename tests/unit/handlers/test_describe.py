@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from agent0es.agents.student import opening, with_tools
-from agent0es.bootstrap import configuration_of, drive, practised_domains
+from agent0es.bootstrap import practised_domains
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.tools.math import MathTool
 from agent0es.tools.plan import PlanTool
 from agent0es.tools.python import PythonTool
@@ -77,7 +79,7 @@ def test_the_tools_are_those_that_are_enabled_else_the_domains() -> None:
 def test_practice_evaluation_and_dataset_have_the_same_system_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, describe: bool
 ) -> None:
-    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     with EventLog.open(tmp_path / "log.db") as log, world.world():
         world.begin(log, "run", f"tools.describe={str(describe).lower()}", "tools.enabled=[python]")
         configuration = configuration_of(log, "run")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
+from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.errors import NotRecorded, StoreError, TransientError
 from agent0es.handlers import retry
@@ -20,6 +20,8 @@ from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from tests.support import world
 from tests.support.crashes import decided
@@ -171,21 +173,23 @@ def test_what_the_user_can_put_right_is_told_as_it_is(tmp_path: Path) -> None:
 
 def test_a_call_of_the_verifier_that_is_lost_is_made_again_alone(tmp_path: Path) -> None:
     """Algebra is judged in the sandbox, in practice and in evaluation, and right code is tried on other numbers."""
-    lost = []
+    lost: list[str] = []
+    count = 0
 
-    def lose(text: str, count: int) -> bool:
-        if "compare(" in text and count % 2 == 0 and len(lost) < 6:
-            lost.append(text)
-            return True
-        return False
+    async def run_program(program: Program, data: str, limits: ToolLimits) -> ToolResult:
+        nonlocal count
+        count += 1
+        if count % 2 == 0 and len(lost) < 6:
+            lost.append(data)
+            raise TransientError("the sandbox's worker is gone")
+        return await world.agree(program, data, limits)
 
     settings = ("execution.deterministic=true", "evaluation.practised_problems=3", "execution.tasks_per_iteration=9")
     with EventLog.open(tmp_path / "whole.db") as whole, EventLog.open(tmp_path / "log.db") as log:
         world.begin(whole, RUN, *settings)
         world.complete(whole, RUN, tmp_path)
         world.begin(log, RUN, *settings)
-        tools = {name: MortalTool(name, lose) for name in ("python", "math")}
-        assert finish(log, tmp_path, tools=tools).status == "completed"
+        assert finish(log, tmp_path, run_program=run_program).status == "completed"
         retried = events_of(log, ev.Retried)
         assert len(retried) == len(lost) > 1
         assert {event.error for event in retried} == {"TransientError: the sandbox's worker is gone"}

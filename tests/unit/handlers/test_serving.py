@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.handlers.base import Ports
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.base import Deployment, Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 
 RUN = "r"

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from agent0es.bootstrap import configuration_of
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, PositionNotFound
 from agent0es.log import EventLog, History
 from agent0es.projections.state import state_at
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 
 

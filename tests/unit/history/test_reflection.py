@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from agent0es.bootstrap import configuration_of, drive
 from agent0es.domain import events as ev
 from agent0es.log import EventLog, History, Recorded
 from agent0es.models.recorded import RecordedBackend
 from agent0es.projections import Projections
 from agent0es.projections.calibration import judged_attempts
 from agent0es.projections.trajectories import trajectories
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 from tests.unit.history.test_verification import plant, verified
 from tests.unit.log.samples import tampering

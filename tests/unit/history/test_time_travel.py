@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agent0es.bootstrap import configuration_of, load_rewards
+from agent0es.bootstrap import load_rewards
 from agent0es.cli.main import cli
 from agent0es.domain.events import DatasetBuilt, Retracted
 from agent0es.errors import ConfigurationError, PositionNotFound, QueryError, RunNotFound
@@ -24,6 +24,7 @@ from agent0es.projections import snapshots
 from agent0es.projections.datasets import student_examples
 from agent0es.projections.snapshots import Snapshots
 from agent0es.projections.state import state_at
+from agent0es.runs.settings import configuration_of
 from tests.support import world
 
 
@@ -182,13 +183,13 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.openvino.OpenVinoBackend.__init__",
         "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
-        "agent0es.training.jobs.train_adapter",
+        "agent0es.training.packed.PackedTrainer.train",
         "asyncio.create_subprocess_exec",
         "subprocess.Popen.__init__",
         "socket.socket.connect",
     ):
         monkeypatch.setattr(port, refuse)
-    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names: {"math": world.SmallDomain()})
+    monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
         assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
         assert "match the log" in answer(store, "replay", run, "--verify")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agent0es.errors import ConcurrencyError, LogError, QueryError, StoreError
 from agent0es.log import EventLog, NewEvent, Recorded
-from agent0es.log.writer import Append
+from agent0es.log.append import Append
 from tests.support.postgresql import Server
 from tests.unit.log.samples import begin, configured, iteration, new
 

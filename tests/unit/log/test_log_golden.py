@@ -145,7 +145,7 @@ def append_old(log: EventLog, topic: str, data: bytes) -> None:
     meta = begin(log, "other").meta
     state = encode_state(Content(topic, data, "0" * 64, {}), Meta(meta.event_id, 0.0, "h", "h", None, "r"))
     with log._datastore.write() as connection:
-        log._writer._recorder.append(connection, [NewRow("run/r", 1, topic, state, "r", "an id")])
+        log.recorder.append(connection, [NewRow("run/r", 1, topic, state, "r", "an id")])
 
 
 def test_an_older_version_is_upcast_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,3 +184,21 @@ def test_the_content_hash_does_not_depend_on_the_order_of_keys_nor_on_meta() -> 
     two = encode_content(configured({"a": 3, "b": {"x": 2, "y": 1}}))
     assert one == two
     assert one != encode_content(configured({"a": 3, "b": {"x": 2, "y": 1.0}}))
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "novelty", "bar"),
+    [
+        ("not_novel", "novelty 0.0417 under 0.15", 0.0417, 0.15),
+        ("not_novel", "novelty 1e-05 under 0.15", 1e-05, 0.15),
+        ("unreadable", "novelty 0.1 under 0.2", None, None),
+        ("not_novel", "something else", None, None),
+    ],
+)
+def test_the_novelty_that_stood_in_a_sentence_becomes_a_field(
+    reason: str, detail: str, novelty: float | None, bar: float | None
+) -> None:
+    golden = json.loads((FOLDER / "ProposalRejected@2.json").read_text())["content"]
+    event = decode_content(json.dumps({**golden, "reason": reason, "detail": detail}).encode(), {})
+    assert isinstance(event, ev.ProposalRejected)
+    assert (event.novelty, event.novelty_bar) == (novelty, bar)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.errors import ConcurrencyError, StoreError
-from agent0es.log import EventLog, writer
+from agent0es.log import EventLog, insertion
 from agent0es.log.mapper import Content, encode_state
 from agent0es.log.records import Mark, Meta
 from agent0es.log.transfer import verify_export
@@ -52,7 +52,7 @@ def write_as_before(patch: pytest.MonkeyPatch) -> None:
     def encode(content: Content, meta: Meta) -> bytes:
         return encode_state(content, replace(meta, handled=()))
 
-    patch.setattr(writer, "encode_state", encode)
+    patch.setattr(insertion, "encode_state", encode)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent0es.errors import QueryError, StoreError
-from agent0es.projections import Projections, fold, schema
+from agent0es.projections import Projections, fold, schema, sharing
 from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import history, interleave
 
@@ -155,7 +155,8 @@ def test_a_file_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pyt
         assert tables.position == 0
 
 
-def test_while_another_process_has_the_file_the_answers_are_the_same(tmp_path: Path) -> None:
+def test_an_owner_that_does_not_get_on_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 0.5)
     log, path = small_log(), tmp_path / "projections.duckdb"
     holder = f"import fcntl, time; f = open({str(path) + '.lock'!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX)"
     with subprocess.Popen([sys.executable, "-c", f"{holder}; print(flush=True); time.sleep(60)"], stdout=-1) as process:
@@ -171,21 +172,28 @@ def test_while_another_process_has_the_file_the_answers_are_the_same(tmp_path: P
     assert not path.exists()
 
 
-def test_a_file_that_somebody_reads_with_duckdb_itself_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ["", ", read_only=True"])
+def test_who_has_the_file_open_with_duckdb_itself_is_in_nobodys_way(tmp_path: Path, options: str) -> None:
     log, path = small_log(), tmp_path / "projections.duckdb"
     with Projections.open(log, path) as tables:
         tables.catch_up()
-    holder = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", holder], stdout=-1) as process:
+    holder = f"""
+import duckdb
+connection = duckdb.connect({str(path)!r}{options})
+print(flush=True)
+input()
+print(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+"""
+    before = log.head()
+    with subprocess.Popen([sys.executable, "-c", holder], stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        log.append(history(random.Random(2), "later"))
         with Projections.open(log, path) as tables:
-            tables.catch_up()
-            assert not tables.kept
-            assert contents(tables) == expected()
-        process.kill()
-    with Projections.open(log, path) as tables:
-        assert tables.position == log.head()
+            assert tables.catch_up() < log.head() or options == "", "it could be read"
+            assert tables.kept
+            assert contents(tables) == rebuilt(log)
+        assert process.communicate("\n")[0] == f"{before}\n", "it keeps what it has opened"
 
 
 def test_where_nothing_can_be_written_tables_are_in_memory(tmp_path: Path) -> None:

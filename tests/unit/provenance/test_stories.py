@@ -1,6 +1,7 @@
 """Lineage and retraction as functions of a run's events."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent0es.domain import events as ev
-from agent0es.domain.run import AdapterState, RunState
+from agent0es.domain.adapter import Adapter, Outcome
+from agent0es.domain.run import RunState
 from agent0es.errors import RetractionError, UnknownName
 from agent0es.log import NewEvent
 from agent0es.projections.state import state_at
@@ -35,7 +37,7 @@ def a_log(seed: int = 3, iterations: int = 2) -> FakeLog:
 def test_the_story_of_the_adapters_agrees_with_the_state_of_the_run(seed: int, iterations: int) -> None:
     log = a_log(seed, iterations)
     story, state = adapters.tell(log.read(run=RUN)), state_at(log, RUN)  # type: ignore[arg-type]
-    assert {n: a.status for n, a in story.adapters.items()} == {n: a.outcome for n, a in state.adapters.items()}
+    assert {n: a.outcome for n, a in story.adapters.items()} == {n: a.outcome for n, a in state.adapters.items()}
     assert {n for n, a in story.adapters.items() if a.tainted_by} == {n for n, a in state.adapters.items() if a.tainted}
     serving = [name for name, adapter in story.adapters.items() if adapter.serving == "now"]
     assert serving == [name for name in state.serving.values() if name]
@@ -110,12 +112,14 @@ def test_what_is_retracted_must_be_there_and_not_be_retracted_yet() -> None:
             retract(what, "why", "ada", RUN, log.read(run=RUN))
 
 
-def completed(serving: str | None = None, **changes: AdapterState) -> RunState:
+def completed(serving: str | None = None, **changes: Adapter) -> RunState:
     named = {name.replace("_", "-"): adapter for name, adapter in changes.items()}
-    return RunState(status="completed", adapters=named, serving={"teacher": None, "student": serving})
+    if serving is not None:
+        named[serving] = replace(named[serving], serving="now")
+    return RunState(status="completed", adapters=named)
 
 
-def an_adapter(iteration: int, *, tainted: bool = False, outcome: str = "rejected") -> AdapterState:
+def an_adapter(iteration: int, *, tainted: bool = False, outcome: Outcome = "rejected") -> Adapter:
     made = ev.AdapterTrained(
         adapter="x",
         role="student",
@@ -126,7 +130,7 @@ def an_adapter(iteration: int, *, tainted: bool = False, outcome: str = "rejecte
         loss=(1.0,),
     )
     trained = None if outcome in ("failed", "training") else made
-    return AdapterState("student", iteration, trained=trained, outcome=outcome, tainted=tainted)
+    return Adapter("student", iteration, trained=trained, outcome=outcome, tainted_by=("1",) if tainted else ())
 
 
 def test_the_tainted_adapter_that_serves_is_rebuilt_first_then_the_latest() -> None:

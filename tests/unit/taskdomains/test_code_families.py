@@ -19,7 +19,7 @@ from agent0es.agents.react import parse
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, NeedsCall, signature
-from agent0es.taskdomains.code import MIXED, CodeDomain
+from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.code.families import FAMILIES
 from agent0es.taskdomains.code.families.common import TestedFamily
 from agent0es.taskdomains.code.reference import Reference
@@ -272,7 +272,7 @@ def test_worked_examples_are_read_as_they_are_written(family: Family) -> None:
 def test_mixed_demonstrations_are_one_constant_text_of_practised_families() -> None:
     shown = DOMAIN.mixed_demonstrations(8)
     assert len(shown) == 8 and shown == CodeDomain().mixed_demonstrations(16)[:8]
-    assert {DOMAIN.family(name).split for name in MIXED} == {"practised"} and len(set(MIXED)) == 16
+    assert {DOMAIN.family(name).split for name in DOMAIN.mixture} == {"practised"} and len(set(DOMAIN.mixture)) == 16
     assert all("\n" not in example.action + example.answer for example in DOMAIN.mixed_demonstrations(16))
 
 

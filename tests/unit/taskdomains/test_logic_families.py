@@ -15,14 +15,14 @@ import z3
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.logic import MIXED, LogicDomain
+from agent0es.taskdomains.logic import LogicDomain
 from agent0es.taskdomains.logic.families import FAMILIES
-from agent0es.taskdomains.logic.families.common import LogicFamily
 from agent0es.taskdomains.logic.families.quantifiers import _follows
 from agent0es.taskdomains.logic.formula import read_formula
 from agent0es.taskdomains.logic.semantics import against, smt
 from agent0es.taskdomains.math import MathDomain
 from agent0es.taskdomains.moving import move, rename
+from agent0es.taskdomains.variants import VariantFamily
 
 SAMPLES = int(os.environ.get("AGENT0ES_FAMILY_SAMPLES", "60"))
 DOMAIN = LogicDomain()
@@ -30,7 +30,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: fa
 NAMES = {name: getattr(itertools, name) for name in ("product", "permutations", "combinations")}
 
 
-def instances(family: LogicFamily, count: int) -> list[Task]:
+def instances(family: VariantFamily, count: int) -> list[Task]:
     """Tasks of rising difficulty."""
     rng = random.Random(family.name)
     difficulties = [i / (count - 1) for i in range(count)]
@@ -61,7 +61,7 @@ def correct(answer: str, task: Task) -> bool | None:
 
 
 @every_family
-def test_samples_are_accepted_and_the_reference_action_prints_the_answer(family: LogicFamily) -> None:
+def test_samples_are_accepted_and_the_reference_action_prints_the_answer(family: VariantFamily) -> None:
     for task in instances(family, SAMPLES):
         assert family.check(task.parameters, task.difficulty) is None
         assert "{" not in re.sub(r"\{[0-9][0-9, ]*\}|\{\"", "", task.description), task.description
@@ -72,7 +72,7 @@ def test_samples_are_accepted_and_the_reference_action_prints_the_answer(family:
 
 
 @every_family
-def test_one_answer_does_not_serve_all(family: LogicFamily) -> None:
+def test_one_answer_does_not_serve_all(family: VariantFamily) -> None:
     printed = [family.printed(task) for task in instances(family, 300)]
     assert len(set(printed)) >= 2
     assert max(map(printed.count, printed)) <= 0.6 * len(printed)
@@ -80,7 +80,7 @@ def test_one_answer_does_not_serve_all(family: LogicFamily) -> None:
 
 
 @every_family
-def test_difficulty_makes_tasks_larger(family: LogicFamily) -> None:
+def test_difficulty_makes_tasks_larger(family: VariantFamily) -> None:
     def size(difficulty: float) -> float:
         rng = random.Random(7)
         tasks = [family.task(family.sample(rng, difficulty), 0, difficulty) for _ in range(60)]
@@ -92,7 +92,7 @@ def test_difficulty_makes_tasks_larger(family: LogicFamily) -> None:
 
 
 @every_family
-def test_code_can_be_moved_to_a_second_instance_with_another_answer(family: LogicFamily) -> None:
+def test_code_can_be_moved_to_a_second_instance_with_another_answer(family: VariantFamily) -> None:
     rng = random.Random(3)
     moves = other = 0
     for task in instances(family, 40):
@@ -228,7 +228,7 @@ def test_demonstrations_are_repeatable_and_show_both_answers() -> None:
 def test_mixed_demonstrations_are_one_constant_text_of_practised_families() -> None:
     shown = DOMAIN.mixed_demonstrations(8)
     assert len(shown) == 8 and shown == LogicDomain().mixed_demonstrations(16)[:8]
-    assert {DOMAIN.family(name).split for name in MIXED} == {"practised"} and len(set(MIXED)) == 16
+    assert {DOMAIN.family(name).split for name in DOMAIN.mixture} == {"practised"} and len(set(DOMAIN.mixture)) == 16
 
 
 def test_a_freeform_task_has_no_second_instance_and_an_unknown_family_is_named() -> None:

@@ -19,7 +19,7 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import Demonstration, signature
 from agent0es.taskdomains.code import CodeDomain
-from agent0es.taskdomains.long_horizon import MIXED, LongHorizonDomain
+from agent0es.taskdomains.long_horizon import LongHorizonDomain
 from agent0es.taskdomains.long_horizon.families import FAMILIES
 from agent0es.taskdomains.long_horizon.families.common import StagedFamily
 from agent0es.taskdomains.math import MathDomain
@@ -165,7 +165,7 @@ def test_an_example_of_one_call_is_rendered_as_ever() -> None:
 def test_mixed_demonstrations_are_one_constant_text_of_practised_families() -> None:
     shown = DOMAIN.mixed_demonstrations(4)
     assert len(shown) == 4 and shown == LongHorizonDomain().mixed_demonstrations(10)[:4]
-    assert {DOMAIN.family(name).split for name in MIXED} == {"practised"} and len(set(MIXED)) == 10
+    assert {DOMAIN.family(name).split for name in DOMAIN.mixture} == {"practised"} and len(set(DOMAIN.mixture)) == 10
 
 
 def test_there_is_no_second_instance() -> None:

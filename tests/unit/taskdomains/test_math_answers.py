@@ -1,18 +1,19 @@
 """What the math verifier says about tables of labelled answers, and about hostile ones. Runs in the real sandbox."""
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
 
 from agent0es.decisions.verify import judged
+from agent0es.domain.program import Program
 from agent0es.domain.task import Submission, Verification
 from agent0es.sandbox import TierName, open_sandbox, probe
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math import MathDomain
 from agent0es.taskdomains.math.verifier import judge
-from agent0es.tools.base import ToolLimits, ToolResult
-from agent0es.tools.python import PythonTool
+from agent0es.tools import ToolLimits, ToolResult, run_program
 from tests.support.math_answers import TABLES, Case, judge_all, labelled, task_of
 from tests.support.math_forms import made
 
@@ -83,9 +84,10 @@ def test_where_math_verify_cannot_be_imported_the_verdict_says_so() -> None:
         async with open_sandbox() as sandbox:
 
             async def call(needed: NeedsCall, purpose: str) -> ToolResult:
-                return await PythonTool(sandbox).run(
-                    needed.input, ToolLimits(timeout_seconds=20)
-                )  # no list for verifiers
+                assert needed.program is not None
+                without = {"hidden": "import sys\nsys.modules['math_verify'] = None", **needed.program.modules}
+                program = Program(name=needed.program.name, source=json.dumps(without))
+                return await run_program(sandbox, program, needed.input, ToolLimits(timeout_seconds=20))
 
             return await judged(MathDomain(), Submission("\\sum_{k=1}^{n} k"), task_of("n*(n + 1)/2"), call)
 
@@ -198,7 +200,8 @@ def test_hostile_answers_end_in_wrong_or_undecided_within_the_time_limit() -> No
     domain, sandbox = MathDomain(), open_sandbox()
 
     async def call(needed: NeedsCall, purpose: str) -> ToolResult:
-        return await PythonTool(sandbox).run(needed.input, limits)
+        assert needed.program is not None
+        return await run_program(sandbox, needed.program, needed.input, limits)
 
     async def judge_each() -> list[tuple[str, str, Verification]]:
         pairs = [(answer, REFERENCES[(i + 3 * k) % 9]) for i, answer in enumerate(HOSTILE) for k in range(2)]

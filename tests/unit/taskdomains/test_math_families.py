@@ -10,7 +10,7 @@ import pytest
 from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
-from agent0es.taskdomains.math import MIXED, AdvancedMathDomain, MathDomain
+from agent0es.taskdomains.math import AdvancedMathDomain, MathDomain
 from agent0es.taskdomains.math.families import CORE, EXTENDED
 
 SAMPLES = 150
@@ -211,7 +211,7 @@ def test_demonstrations_are_instances_of_the_family_and_repeatable(domain: MathD
 def test_mixed_demonstrations_are_one_constant_text_of_practised_families(domain: MathDomain) -> None:
     shown = domain.mixed_demonstrations(8)
     assert len(shown) == 8 and shown == MathDomain().mixed_demonstrations(16)[:8]
-    assert {domain.family(name).split for name in MIXED} == {"practised"}
+    assert {domain.family(name).split for name in domain.mixture} == {"practised"}
     assert shown[0].action == "python[26 * 16]"
 
 

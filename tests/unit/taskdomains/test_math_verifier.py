@@ -1,19 +1,16 @@
 """What counts as right, and above all what does not."""
 
-import subprocess
-import sys
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent0es.configuration import PYTHON_MODULES
 from agent0es.domain.task import Task, Verification
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.math.compare_expressions import compare
 from agent0es.taskdomains.math.verifier import conclude, judge, normal_form
-from agent0es.tools.policy import VERIFIER_MODULES
-from agent0es.tools.program import program_text
+from tests.support.programs import printed
 
 REFERENCES = ("12", "-3", "0.75", "3/4", "2.3333333333333335", "olleh", "[1, 2, 3]", "(7, 2)", "0b101", "x**2 + 7*x")
 
@@ -188,22 +185,14 @@ def test_a_whole_number_is_right_only_when_equal(wrong: int, right: int) -> None
 def test_expressions_are_compared_without_running_them(answer: str, true: str, form: str, output: str) -> None:
     assert compare(answer, true, form) == output
     judged = judge(answer, task(true))
-    assert isinstance(judged, NeedsCall) and repr(answer) in judged.input
+    assert isinstance(judged, NeedsCall) and json.loads(judged.input)["given"] == answer
 
 
-def printed(program: str) -> str:
-    """What the program prints when the python tool's inner part runs it, in this test's own environment."""
-    inner = program_text("evaluate_python.py", ALLOWED=(*PYTHON_MODULES, *VERIFIER_MODULES))
-    ran = subprocess.run(
-        [sys.executable, "-c", inner], input=program, capture_output=True, text=True, check=True, timeout=60
-    )
-    return ran.stdout
-
-
-def test_the_short_program_for_the_sandbox_runs_as_the_python_tool_runs_it() -> None:
+def test_the_short_program_for_the_sandbox_reads_its_data_and_prints_a_verdict() -> None:
     judged = judge("7*x + x^2", task("x**2 + 7*x"))
-    assert isinstance(judged, NeedsCall)
-    assert printed(judged.input) == "true\n"
+    assert isinstance(judged, NeedsCall) and judged.program is not None
+    assert list(judged.program.modules) == ["agent0es.taskdomains.math.compare_expressions"]
+    assert printed(judged.program, judged.input) == "true\n"
 
 
 @pytest.mark.parametrize(
@@ -218,8 +207,8 @@ def test_latex_that_only_math_verify_reads_is_read_where_it_is_installed(
     answer: str, reference: str, correct: bool | None
 ) -> None:
     judged = judge(answer, task(reference))
-    assert isinstance(judged, NeedsCall)
-    assert conclude("ok", printed(judged.input), answer, task(reference)).correct is correct
+    assert isinstance(judged, NeedsCall) and judged.program is not None
+    assert conclude("ok", printed(judged.program, judged.input), answer, task(reference)).correct is correct
 
 
 @given(

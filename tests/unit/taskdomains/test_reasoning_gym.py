@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import sympy
 
-from agent0es.bootstrap import configuration_of, drive, load_rewards
+from agent0es.bootstrap import load_rewards
 from agent0es.configuration import CurriculumSettings
 from agent0es.decisions.propose import novelty_of
 from agent0es.domain import events as ev
@@ -37,12 +37,14 @@ from agent0es.models.base import Weights
 from agent0es.models.embedder import Embedder
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.runs.driving import drive
+from agent0es.runs.settings import configuration_of
 from agent0es.taskdomains.base import Split
 from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.logic import LogicDomain
 from agent0es.taskdomains.long_horizon import LongHorizonDomain
 from agent0es.taskdomains.math import AdvancedMathDomain, MathDomain
-from agent0es.taskdomains.reasoning_gym import INSTALL, MIXED, ReasoningGymDomain, verifier
+from agent0es.taskdomains.reasoning_gym import INSTALL, ReasoningGymDomain, verifier
 from agent0es.taskdomains.reasoning_gym.families import FAMILIES
 from agent0es.taskdomains.reasoning_gym.families.common import Compare, GymFamily
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
@@ -228,7 +230,7 @@ def test_demonstrations_are_repeatable_and_of_practised_families() -> None:
     assert shown == DOMAIN.demonstrations("gym_gcd", 4, random.Random(5)) and len({one.answer for one in shown}) > 1
     mixed = DOMAIN.mixed_demonstrations(16)
     assert mixed[:8] == ReasoningGymDomain().mixed_demonstrations(8) and len(mixed) == 16
-    assert {DOMAIN.family(name).split for name in MIXED} == {"practised"}
+    assert {DOMAIN.family(name).split for name in DOMAIN.mixture} == {"practised"}
     with pytest.raises(ConfigurationError, match="did you mean 'gym_gcd'"):
         DOMAIN.family("gym_gdc")
 

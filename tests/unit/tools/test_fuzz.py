@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from agent0es.domain.program import Program
 from agent0es.tools import ToolLimits, ToolResult, run_program
 from agent0es.tools.base import Tool
 from agent0es.tools.plan import PlanError, PlanTool, parse
-from agent0es.tools.program import program_text
+from agent0es.tools.program import inside
 from agent0es.tools.python import PythonTool
 from agent0es.tools.shell import ShellTool
 from agent0es.tools.tests import TestsTool
@@ -100,40 +101,39 @@ def test_a_tool_always_answers(loop: asyncio.AbstractEventLoop, tools: dict[str,
 
 HARNESS = """
 import io, json, os, select, signal, sys, time
-texts = json.loads(sys.stdin.buffer.read())
-import sympy
-from sympy.parsing import sympy_parser
-code = compile(PROGRAM, "math", "exec")
-for text in texts:
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(writing, 1)
-        sys.stdin = type("S", (), {"buffer": io.BytesIO(text.encode("utf-8", "replace"))})()
-        sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False))
-        try:
-            exec(code, {"__name__": "__main__"})
-            sys.stdout.flush()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    os.close(writing)
-    end, status = time.monotonic() + 2, None
-    while status is None and time.monotonic() < end:
-        if select.select([reading], [], [], 0.05)[0] and not os.read(reading, 65536):
+from agent0es.tools.inside.evaluate_math import main as one
+
+def main():
+    for text in json.loads(sys.stdin.buffer.read()):
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(writing, 1)
+            sys.stdin = io.TextIOWrapper(io.BytesIO(json.dumps({"text": text, "allowed": None}).encode()))
+            sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False))
+            try:
+                one()
+                sys.stdout.flush()
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        os.close(writing)
+        end, status = time.monotonic() + 2, None
+        while status is None and time.monotonic() < end:
+            if select.select([reading], [], [], 0.05)[0] and not os.read(reading, 65536):
+                status = os.waitpid(pid, 0)[1]
+        if status is None:
+            os.kill(pid, signal.SIGKILL)
             status = os.waitpid(pid, 0)[1]
-    if status is None:
-        os.kill(pid, signal.SIGKILL)
-        status = os.waitpid(pid, 0)[1]
-    os.close(reading)
-    print(os.waitstatus_to_exitcode(status))
+        os.close(reading)
+        print(os.waitstatus_to_exitcode(status))
 """
 
 
 def test_math_always_answers(loop: asyncio.AbstractEventLoop) -> None:
     """The tool's program ends by itself, with a value or an error, or is stopped at its limit; it never crashes."""
     sandbox = real()
-    program = f"PROGRAM = {program_text('latex.py', 'evaluate_math.py', ALLOWED=None)!r}\n{HARNESS}"
+    program = Program(name="many", source=json.dumps({**inside("evaluate_math").modules, "many": HARNESS}))
     codes: list[int] = []
 
     @seed(1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Demonstration, Family, Int, Split
 from agent0es.taskdomains.code.reference import Case, Criteria, Reference, tests_json
 
@@ -78,6 +79,10 @@ class TestedFamily(Family):
     """A family whose tasks are functions with hidden tests; its reference is a `Reference` as JSON."""
 
     __test__ = False
+
+    def moved(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
+        """None: the hidden tests are the other instances."""
+        return None
 
     def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
         """Worked examples from easy to middling difficulty: the solution is tested, then given."""

@@ -5,10 +5,11 @@ The output is computed step by step beside the text of the program; tests run th
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from agent0es.domain.task import Scalar
+from agent0es.domain.task import Scalar, Task
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.code.families import blocks, common
 
@@ -25,14 +26,25 @@ class Program(NamedTuple):
 Make = Callable[[random.Random, int, int], Program]
 
 
-def predicted(name: str, split: Split, make: Make) -> Family:
+@dataclass(frozen=True, slots=True)
+class PredictedFamily(Family):
+    """A family whose answer is what a program prints."""
+
+    def rewritten(self, code: str, first: Task, second: Task) -> str | None:
+        """The code with the second task's program in place of the first's, wherever that stands in it; None for code
+        without it, such as a `print` of its output."""
+        program, other = (task.reference_action.removeprefix("python[")[:-1] for task in (first, second))
+        return code.replace(program, other) if program in code else None
+
+
+def predicted(name: str, split: Split, make: Make) -> PredictedFamily:
     """A family from a function that makes its programs."""
 
     def program(parameters: Mapping[str, Scalar]) -> Program:
         parts, size, variant = (int(parameters[key]) for key in ("parts", "size", "variant"))
         return make(random.Random(f"{name}/{parts}/{size}/{variant}"), parts, size)
 
-    return Family(
+    return PredictedFamily(
         name=name,
         group="reading code",
         split=split,

@@ -5,9 +5,9 @@ translates badly; where the notation is another one, the translation is the task
 """
 
 from agent0es.taskdomains.logic.families import proofs, puzzles, quantifiers, truth_tables
-from agent0es.taskdomains.logic.families.common import LogicFamily
+from agent0es.taskdomains.variants import VariantFamily
 
-FAMILIES: tuple[LogicFamily, ...] = (
+FAMILIES: tuple[VariantFamily, ...] = (
     *truth_tables.FAMILIES,
     *quantifiers.FAMILIES,
     *puzzles.FAMILIES,

@@ -28,9 +28,6 @@ Build = Callable[..., Mapping[str, str]]
 reference action prints, where that is not the answer to the letter."""
 
 
-LogicFamily = VariantFamily
-
-
 def make(
     name: str,
     split: Split,
@@ -39,7 +36,8 @@ def make(
     action: str,
     wordings: tuple[str, ...],
     sizes: Mapping[str, Parameter],
-) -> LogicFamily:
+    kind: type[VariantFamily] = VariantFamily,
+) -> VariantFamily:
     """A family. `action` is the template of the Python code; the texts of `build` may stand in all templates."""
 
     @lru_cache(maxsize=2048)
@@ -49,7 +47,7 @@ def make(
         given = {key: value for key, value in parameters.items() if key != "variant"}
         return build(rng, **given)
 
-    return LogicFamily(
+    return kind(
         name=name,
         group=group,
         split=split,

@@ -5,11 +5,25 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import pairwise
 
+from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Int
 from agent0es.taskdomains.logic.families.common import make
+from agent0es.taskdomains.moving import rename
+from agent0es.taskdomains.variants import VariantFamily
 
-practised = partial(make, split="practised", group="proofs")
-held_out = partial(make, split="held_out", group="proofs")
+
+class ProofFamily(VariantFamily):
+    """Proofs of the same length differ in their letters alone."""
+
+    __slots__ = ()
+
+    def rewritten(self, code: str, first: Task, second: Task) -> str | None:
+        """The proof with the second task's letters, whatever its lines are; None where one of them is not in it."""
+        return rename(code, self.facts(first.parameters)["letters"], self.facts(second.parameters)["letters"])
+
+
+practised = partial(make, split="practised", group="proofs", kind=ProofFamily)
+held_out = partial(make, split="held_out", group="proofs", kind=ProofFamily)
 
 LETTERS = "abcdefghjkmnpqrstuwxyz"
 WORDINGS = (

@@ -1,273 +1,23 @@
 """Propositional formulas: values, truth tables, satisfiability, equivalence, entailment."""
 
-import random
-from collections.abc import Callable, Mapping
 from functools import partial
 
 from agent0es.taskdomains.base import Int
-from agent0es.taskdomains.logic.families.common import (
-    ARROWS,
-    BASIC,
-    EXTRA,
-    TRIES,
-    VARIABLES,
-    letters,
-    make,
-    names_of,
-    random_formula,
-    rewritten,
-)
-from agent0es.taskdomains.logic.formula import Atom, Binary, Connective, Formula, Not, write
-from agent0es.taskdomains.logic.semantics import column, conjunction, holds, rows
+from agent0es.taskdomains.logic.families import truth_table_instances as instances
+from agent0es.taskdomains.logic.families.common import ARROWS, BASIC, EXTRA, VARIABLES, make
 
 practised = partial(make, split="practised", group="truth_tables")
 held_out = partial(make, split="held_out", group="truth_tables")
 
-python = partial(write, notation="python")
 LOOP = "for {names} in product((0, 1), repeat={count})"
 SIZES = {"variables": VARIABLES, "extra": EXTRA}
 DEEP = {"variables": VARIABLES, "extra": Int((1, 2), (3, 5))}
 """Sizes at which a formula can be true in all rows, or in none."""
 
-
-def _texts(variables: tuple[Atom, ...], formula: Formula, answer: object, **more: str) -> Mapping[str, str]:
-    return {
-        "names": names_of(variables),
-        "count": str(len(variables)),
-        "formula": python(formula),
-        "arrows": write(formula),
-        "symbols": write(formula, "symbols"),
-        "answer": str(answer),
-        **more,
-    }
-
-
-def _draw(make_one: Callable[[], Formula], fits: Callable[[Formula], bool]) -> Formula:
-    """A formula that fits; the last one where none does."""
-    formula = make_one()
-    for _ in range(TRIES):
-        if fits(formula):
-            break
-        formula = make_one()
-    return formula
-
-
-def _full(variables: tuple[Atom, ...]) -> int:
-    return (1 << (1 << len(variables))) - 1
-
-
-def _ones(formula: Formula, variables: tuple[Atom, ...]) -> int:
-    return column(formula, variables).bit_count()
-
-
-def _value(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    wanted = rng.random() < 0.5
-    values = {atom: rng.random() < 0.5 for atom in atoms}
-    formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: holds(made, values) is wanted)
-    return _texts(atoms, formula, holds(formula, values), values=", ".join(str(values[atom]) for atom in atoms))
-
-
-def _count(connectives: tuple[Connective, ...], false: bool) -> Callable[..., Mapping[str, str]]:
-    def build(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-        atoms = letters(rng, variables)
-        formula = random_formula(rng, atoms, extra, connectives)
-        ones = _ones(formula, atoms)
-        return _texts(atoms, formula, (1 << variables) - ones if false else ones)
-
-    return build
-
-
-def _always(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    """True in all rows, or in most: never in none, so that one good row proves nothing."""
-    atoms, wanted = letters(rng, variables), rng.random() < 0.5
-
-    def fits(made: Formula) -> bool:
-        return column(made, atoms) == _full(atoms) if wanted else _half(made, atoms)
-
-    formula = _draw(lambda: random_formula(rng, atoms, extra, ("or", "or", "and")), fits)
-    return _texts(atoms, formula, column(formula, atoms) == _full(atoms))
-
-
-def _half(made: Formula, atoms: tuple[Atom, ...]) -> bool:
-    return (1 << len(atoms)) // 2 <= _ones(made, atoms) < 1 << len(atoms)
-
-
-def _sometimes(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    """True in no row, or in a few: never in all."""
-    atoms, wanted = letters(rng, variables), rng.random() < 0.5
-
-    def fits(made: Formula) -> bool:
-        return 0 < _ones(made, atoms) <= (1 << variables) // 2 if wanted else column(made, atoms) == 0
-
-    formula = _draw(lambda: random_formula(rng, atoms, extra, ("and", "and", "or")), fits)
-    return _texts(atoms, formula, column(formula, atoms) != 0)
-
-
-def _equivalence(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    """The other formula is a rewriting, or one of a formula that differs in a few rows."""
-    atoms, wanted = letters(rng, variables), rng.random() < 0.5
-    first = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) < 1 << variables)
-    second = _draw(
-        lambda: rewritten(rng, first if wanted else _mutated(rng, first)),
-        lambda made: made != first and (column(made, atoms) == column(first, atoms)) is wanted,
-    )
-    return _texts(atoms, first, column(first, atoms) == column(second, atoms), other=python(second))
-
-
-def _mutated(rng: random.Random, formula: Formula) -> Formula:
-    """The formula with one connective or one negation changed."""
-    match formula:
-        case Binary(connective, left, right):
-            if rng.random() < 0.35:
-                other: Connective = "or" if connective == "and" else "and"
-                return Binary(other, left, right)
-            if rng.random() < 0.5:
-                return Binary(connective, _mutated(rng, left), right)
-            return Binary(connective, left, _mutated(rng, right))
-        case Not(part):
-            return part if rng.random() < 0.5 else Not(_mutated(rng, part))
-    return Not(formula)
-
-
-def _entailment(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    """Premise true in some rows, conclusion in not all; where it does not follow, some rows have both."""
-    atoms, wanted = letters(rng, variables), rng.random() < 0.5
-    full = _full(atoms)
-
-    def pair() -> Formula:
-        premise = random_formula(rng, atoms, extra, ("and", "or"))
-        chosen = tuple(rng.sample(atoms, rng.randint(1, variables)))
-        return Binary("implies", premise, random_formula(rng, chosen, 0 if len(chosen) > 1 else 1, ("or", "and")))
-
-    def fits(made: Formula) -> bool:
-        assert isinstance(made, Binary)
-        p, c = column(made.left, atoms), column(made.right, atoms)
-        return bool(p & c) and c != full and (p & ~c == 0) is wanted
-
-    made = _draw(pair, fits)
-    assert isinstance(made, Binary)
-    follows = column(made, atoms) == full
-    return _texts(atoms, made.left, follows, conclusion=python(made.right))
-
-
-def _countermodel(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    premise = _draw(lambda: random_formula(rng, atoms, extra), lambda made: _ones(made, atoms) > 1)
-    conclusion = _draw(
-        lambda: random_formula(rng, atoms, 0), lambda made: column(Binary("and", premise, Not(made)), atoms) != 0
-    )
-    against = Binary("and", premise, Not(conclusion))
-    found = rows(against, atoms)
-    if not found:  # no draw left a row: the conclusion's denial would do, as the premise is true somewhere
-        conclusion = Not(premise)
-        against = Binary("and", premise, Not(conclusion))
-        found = rows(against, atoms)
-    return _texts(
-        atoms,
-        premise,
-        f"model ({names_of(atoms)}) of: {write(against)}",
-        conclusion=python(conclusion),
-        printed=str(found[0]),
-    )
-
-
-def _consistency(rng: random.Random, statements: int) -> Mapping[str, str]:
-    atoms, wanted = letters(rng, 3), rng.random() < 0.5
-
-    def one() -> Formula:
-        return random_formula(rng, tuple(rng.sample(atoms, rng.randint(1, 2))), 0)
-
-    def all_of(made: list[Formula]) -> int:
-        return column(conjunction(made), atoms)
-
-    made = [one() for _ in range(statements)]
-    for _ in range(TRIES):
-        if len(set(made)) == statements and (all_of(made) != 0) is wanted and all_of(made).bit_count() < 8:
-            break
-        made = [one() for _ in range(statements)]
-    return {
-        "names": names_of(atoms),
-        "count": "3",
-        "listed": "; ".join(map(python, made)),
-        "joined": " and ".join(f"({python(formula)})" for formula in made),
-        "answer": str(all_of(made) != 0),
-    }
-
-
-def _model(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    formula = _draw(
-        lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= (1 << variables) // 2
-    )
-    found = rows(formula, atoms)
-    if not found:
-        formula = conjunction([atom if rng.random() < 0.5 else Not(atom) for atom in atoms])
-        found = rows(formula, atoms)
-    return _texts(atoms, formula, f"model ({names_of(atoms)}) of: {write(formula)}", printed=str(found[0]))
-
-
-def _models(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) <= 4)
-    return _texts(atoms, formula, rows(formula, atoms))
-
-
-def _column(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    formula = random_formula(rng, atoms, extra, BASIC)
-    found = column(formula, atoms)
-    return _texts(atoms, formula, [found >> i & 1 for i in range(1 << variables)])
-
-
-def _exclusive(rng: random.Random, bits: int) -> Mapping[str, str]:
-    values = [rng.randint(0, 1) for _ in range(bits)]
-    return {
-        "shown": " xor ".join(map(str, values)),
-        "action": " ^ ".join(map(str, values)),
-        "answer": str(sum(values) % 2),
-    }
-
-
-def _exactly(rng: random.Random, variables: int, extra: int) -> Mapping[str, str]:
-    atoms = letters(rng, variables)
-    formula = _draw(lambda: random_formula(rng, atoms, extra), lambda made: 0 < _ones(made, atoms) < 1 << variables)
-    found = rows(formula, atoms)
-    return _texts(atoms, formula, max(map(sum, found), default=0), total=" + ".join(atom.name for atom in atoms))
-
-
-def _from_rows(rng: random.Random, variables: int, models: int) -> Mapping[str, str]:
-    atoms = tuple(map(Atom, "pqrs"[:variables]))
-    everything = rows(Binary("or", atoms[0], Not(atoms[0])), atoms)
-    chosen = sorted(rng.sample(everything, models))
-    terms = [[atom.name if bit else f"not {atom.name}" for atom, bit in zip(atoms, row, strict=True)] for row in chosen]
-    formula = " or ".join("(" + " and ".join(term) + ")" for term in terms)
-    return {
-        "names": names_of(atoms),
-        "letters": "".join(atom.name for atom in atoms),
-        "rows": str(chosen),
-        "answer": f"dnf of: {formula}",
-        "printed": formula,
-    }
-
-
-def _de_morgan(rng: random.Random, variables: int) -> Mapping[str, str]:
-    names = rng.sample("abcdpqrstuwxyz", variables)
-    connective, other = rng.choice([("and", "or"), ("or", "and")])
-    return {
-        "shown": f" {connective} ".join(names),
-        "other": other,
-        "joiner": f'" {other} "',
-        "list": "[" + ", ".join(f'"{name}"' for name in names) + "]",
-        "answer": f"nnf of: not ({f' {connective} '.join(names)})",
-        "printed": f" {other} ".join(f"not {name}" for name in names),
-    }
-
-
 FAMILIES = (
     practised(
         name="formula_value",
-        build=_value,
+        build=instances.value,
         action="{names} = {values}; {formula}",
         wordings=(
             "Let {names} = {values}. What is the value of {formula}?",
@@ -277,7 +27,7 @@ FAMILIES = (
     ),
     practised(
         name="satisfying_count",
-        build=_count(BASIC, false=False),
+        build=instances.count(BASIC, false=False),
         action="sum(1 " + LOOP + " if {formula})",
         wordings=(
             "How many assignments of 0 and 1 to {names} make this true: {formula}?",
@@ -287,7 +37,7 @@ FAMILIES = (
     ),
     practised(
         name="falsifying_count",
-        build=_count(BASIC, false=True),
+        build=instances.count(BASIC, false=True),
         action="sum(1 " + LOOP + " if not ({formula}))",
         wordings=(
             "How many assignments of 0 and 1 to {names} make this false: {formula}?",
@@ -297,7 +47,7 @@ FAMILIES = (
     ),
     practised(
         name="arrow_count",
-        build=_count(ARROWS, false=False),
+        build=instances.count(ARROWS, false=False),
         action="sum(1 " + LOOP + " if {formula})",
         wordings=(
             "How many assignments of 0 and 1 to {names} satisfy {arrows}? Write -> as <= in Python.",
@@ -307,21 +57,21 @@ FAMILIES = (
     ),
     practised(
         name="tautology",
-        build=_always,
+        build=instances.always,
         action="all(({formula}) " + LOOP + ")",
         wordings=("Is this true for all values of {names}: {formula}?", "Is {formula} a tautology over {names}?"),
         sizes=DEEP,
     ),
     practised(
         name="satisfiability",
-        build=_sometimes,
+        build=instances.sometimes,
         action="any(({formula}) " + LOOP + ")",
         wordings=("Can any values of {names} make this true: {formula}?", "Is {formula} satisfiable over {names}?"),
         sizes=DEEP,
     ),
     practised(
         name="equivalence",
-        build=_equivalence,
+        build=instances.equivalence,
         action="all(bool({formula}) == bool({other}) " + LOOP + ")",
         wordings=(
             "Are these equivalent for all {names}: {formula}; {other}?",
@@ -331,7 +81,7 @@ FAMILIES = (
     ),
     practised(
         name="entailment",
-        build=_entailment,
+        build=instances.entailment,
         action="all(({conclusion}) " + LOOP + " if {formula})",
         wordings=(
             "Premise over {names}: {formula}. Conclusion: {conclusion}. Does the conclusion follow?",
@@ -341,7 +91,7 @@ FAMILIES = (
     ),
     practised(
         name="satisfying_model",
-        build=_model,
+        build=instances.model,
         action="next(({names}) " + LOOP + " if {formula})",
         wordings=(
             "Give values 0 or 1 of ({names}) that make this true: {formula}.",
@@ -351,7 +101,7 @@ FAMILIES = (
     ),
     practised(
         name="model_list",
-        build=_models,
+        build=instances.models,
         action="[({names}) " + LOOP + " if {formula}]",
         wordings=(
             "List in counting order all assignments ({names}) of 0 and 1 that make this true: {formula}.",
@@ -361,7 +111,7 @@ FAMILIES = (
     ),
     practised(
         name="truth_column",
-        build=_column,
+        build=instances.truth_column,
         action="[int({formula}) " + LOOP + "]",
         wordings=(
             "Write the truth table column over {names}, as a list from row 0 on, of {formula}.",
@@ -371,7 +121,7 @@ FAMILIES = (
     ),
     practised(
         name="most_ones",
-        build=_exactly,
+        build=instances.most_ones,
         action="max({total} " + LOOP + " if {formula})",
         wordings=(
             "What is the largest {total} over 0 and 1 for {names} with this true: {formula}?",
@@ -381,7 +131,7 @@ FAMILIES = (
     ),
     practised(
         name="consistency",
-        build=_consistency,
+        build=instances.consistency,
         action="any({joined} " + LOOP + ")",
         wordings=(
             "Can all of these statements about {names} be true together: {listed}?",
@@ -391,14 +141,14 @@ FAMILIES = (
     ),
     practised(
         name="xor_chain",
-        build=_exclusive,
+        build=instances.exclusive,
         action="{action}",
         wordings=("What is {shown}?", "Compute {shown}."),
         sizes={"bits": Int((3, 4), (7, 10))},
     ),
     practised(
         name="de_morgan",
-        build=_de_morgan,
+        build=instances.de_morgan,
         action='{joiner}.join("not " + v for v in {list})',
         wordings=(
             "Write not ({shown}) with `not` only before single variables, joined by {other}.",
@@ -408,7 +158,7 @@ FAMILIES = (
     ),
     held_out(
         name="countermodel",
-        build=_countermodel,
+        build=instances.countermodel,
         action="next(({names}) " + LOOP + " if ({formula}) and not ({conclusion}))",
         wordings=(
             "Give values 0 or 1 of ({names}) that make {formula} true and {conclusion} false.",
@@ -418,7 +168,7 @@ FAMILIES = (
     ),
     held_out(
         name="formula_from_rows",
-        build=_from_rows,
+        build=instances.from_rows,
         action='" or ".join("(" + " and ".join(v if b else "not " + v for v, b in zip("{letters}", row)) + ")" '
         "for row in {rows})",
         wordings=(

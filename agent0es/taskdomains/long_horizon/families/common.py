@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agent0es.domain.task import Scalar
+from agent0es.domain.task import Scalar, Task
 from agent0es.taskdomains.base import Demonstration, Family, Int, Split
 from agent0es.taskdomains.long_horizon.derivation import derive
 from agent0es.taskdomains.long_horizon.reference import Format, Milestone, Reference
@@ -74,6 +74,10 @@ class StagedFamily(Family):
 
     steps_of: Callable[..., Sequence[tuple[str, str]]] | None = None
     """The calls of a worked example from the parameters: (action, observation)."""
+
+    def moved(self, task: Task, code: str, rng: random.Random) -> tuple[Task, str] | None:
+        """None: a single call is not the work of an attempt here, and luck would have to write the right files too."""
+        return None
 
     def demonstrations(self, count: int, rng: random.Random) -> list[Demonstration]:
         """Worked examples from easy to middling difficulty: a call a stage, then what the last one showed."""

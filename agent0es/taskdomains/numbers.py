@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from agent0es.taskdomains.math.arithmetic import worked_out
+from agent0es.taskdomains.arithmetic import worked_out
 
 TOLERANCE = Fraction(1, 10**6)
 """Of what agrees with a true answer that was rounded when it was printed: relative to it where it is below one."""

@@ -1,0 +1,127 @@
+"""The life of an adapter: from its dataset over training, evaluation and gate to what taints it later. One fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agent0es.domain import events as ev
+from agent0es.domain.retraction import any_covered
+
+Outcome = Literal["training", "trained", "failed", "evaluated", "promoted", "rejected"]
+
+TYPES = (
+    "DatasetBuilt",
+    "TrainingStarted",
+    "AdapterTrained",
+    "TrainingFailed",
+    "AdapterEvaluated",
+    "AdapterPromoted",
+    "AdapterRejected",
+    "Retracted",
+)
+"""The events that `follow` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What became of an adapter."""
+
+    role: ev.Role
+    iteration: int
+    dataset: ev.DatasetBuilt | None = None
+    training: ev.TrainingStarted | None = None
+    trained: ev.AdapterTrained | None = None
+    evaluated: ev.AdapterEvaluated | None = None
+    outcome: Outcome = "training"
+    reason: str | None = None
+    """Why it was promoted, rejected or not trained."""
+    serving: Literal["now", "earlier", "never"] = "never"
+    """Whether its role answers with it."""
+    tainted_by: tuple[str, ...] = ()
+    """What it learnt from, or was to learn from, and was retracted since."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Attempts (student) or tasks (teacher) that it learns from."""
+        return self.dataset.sources if self.dataset else ()
+
+    @property
+    def scores(self) -> tuple[ev.ArmScore, ...]:
+        """Those of its evaluation, of all arms."""
+        return self.evaluated.scores if self.evaluated else ()
+
+    @property
+    def tainted(self) -> bool:
+        """True when one of its sources has been retracted since."""
+        return bool(self.tainted_by)
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing more happens to it in its iteration."""
+        return self.outcome in ("promoted", "rejected", "failed")
+
+
+Adapters = Mapping[str, Adapter]
+"""By name, in the order of their datasets."""
+
+
+def follow(adapters: Adapters, event: ev.Event) -> Adapters:
+    """The adapters after one more event. Total: an event that is about no adapter returns them as they are."""
+    match event:
+        case ev.DatasetBuilt():
+            return {**adapters, event.adapter: Adapter(event.role, event.iteration, dataset=event)}
+        case ev.TrainingStarted():
+            return _with(adapters, event, training=event)
+        case ev.AdapterTrained():
+            return _with(adapters, event, trained=event, outcome="trained")
+        case ev.TrainingFailed():
+            return _with(adapters, event, outcome="failed", reason=event.reason)
+        case ev.AdapterEvaluated():
+            return _with(adapters, event, evaluated=event, outcome="evaluated")
+        case ev.AdapterRejected():
+            return _with(adapters, event, outcome="rejected", reason=event.reason)
+        case ev.AdapterPromoted():
+            before = in_use(adapters, event.role)
+            if before is not None:
+                adapters = {**adapters, before: replace(adapters[before], serving="earlier")}
+            return _with(adapters, event, outcome="promoted", reason=event.reason, serving="now")
+        case ev.Retracted():
+            tainted = {
+                name: replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
+                for name, adapter in adapters.items()
+                if any_covered(event.what, adapter.sources)
+            }
+            return {**adapters, **tainted} if tainted else adapters
+        case _:
+            return adapters
+
+
+def in_use(adapters: Adapters, role: str) -> str | None:
+    """The adapter that a role answers with; None is the base model."""
+    return next((name for name, a in adapters.items() if a.role == role and a.serving == "now"), None)
+
+
+def rival(adapters: Adapters, role: str) -> str | None:
+    """The adapter that a new one must beat; None is the base model.
+
+    It is the one in use, unless that is tainted: then it is the last promoted one that is not.
+    """
+    serving = in_use(adapters, role)
+    if serving is None or not adapters[serving].tainted:
+        return serving
+    promoted = [n for n, a in adapters.items() if a.role == role and a.outcome == "promoted" and not a.tainted]
+    return promoted[-1] if promoted else None
+
+
+def _with(
+    adapters: Adapters,
+    event: ev.TrainingStarted
+    | ev.AdapterTrained
+    | ev.TrainingFailed
+    | ev.AdapterEvaluated
+    | ev.AdapterPromoted
+    | ev.AdapterRejected,
+    **changes: object,
+) -> Adapters:
+    known = adapters.get(event.adapter) or Adapter(event.role, event.iteration)
+    return {**adapters, event.adapter: replace(known, **changes)}  # type: ignore[arg-type]

@@ -1,0 +1,39 @@
+"""Which run is meant, what a new one is called, and where the files of one are."""
+
+from datetime import datetime
+
+from agent0es.errors import RunNotFound, nearest
+from agent0es.log import EventLog
+
+LATEST = "latest"
+"""Stands for the run that was started last."""
+
+
+def find_run(log: EventLog, wanted: str) -> str:
+    """The full name of a run from a unique prefix of it, or `latest`. Raises RunNotFound."""
+    if not wanted:
+        raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
+    runs = log.runs()
+    if wanted == LATEST and runs:
+        return runs[-1]
+    found = [run for run in runs if run == wanted] or [run for run in runs if run.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(found[-5:])
+        raise RunNotFound(f"{len(found)} runs begin with {wanted!r} in this store: {names}; write more of the name")
+    if not runs:
+        raise RunNotFound("there is no run in this store yet; start one with", see=("run",))
+    near = nearest(wanted, [*runs, LATEST] if wanted.startswith("l") else runs)
+    raise RunNotFound(f"there is no run {wanted!r} in this store; {near}. All runs", see=("runs",))
+
+
+def new_run_name(log: EventLog) -> str:
+    """A name for a run that starts now: the time, and a count where that is taken."""
+    taken = log.runs()
+    name = plain = datetime.now().strftime("%Y%m%d-%H%M%S")
+    count = 1
+    while name in taken:
+        count += 1
+        name = f"{plain}-{count}"
+    return name

@@ -1,0 +1,77 @@
+"""Start a run: everything that it needs is opened once to see that it is there; then its first event is written."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent0es import __version__, bootstrap, plugins
+from agent0es.domain import events as ev
+from agent0es.domain.names import stream
+from agent0es.errors import ConfigurationError
+from agent0es.log import EventLog, NewEvent
+from agent0es.runs import finding
+
+if TYPE_CHECKING:
+    from agent0es.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made with, for its first event."""
+
+    weights: Mapping[str, str]
+    """Model name to sha256 of its weights."""
+    plugins: Mapping[str, str]
+    """`<entry point group>:<name>` to package and version."""
+
+
+NO_PARTS = Parts({}, {})
+"""Of models without weights, and parts that were put together by hand."""
+
+
+async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
+    """Open everything that a run needs and close it again, so that errors are reported before the run begins.
+
+    Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
+    """
+    from agent0es.training.base import why_not_trained
+
+    models = configuration.models
+    async with bootstrap.open_ports(store, log, "", configuration, lambda progress: None) as ports:
+        for role in configuration.training.roles:
+            if why := why_not_trained(ports.trainer, ports.models[role]):
+                raise ConfigurationError(
+                    f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
+                )
+        used: dict[plugins.Group, set[str]] = {
+            plugins.MODELS: {models.teacher.backend, models.student.backend},
+            plugins.TOOLS: set(ports.tools),
+            plugins.TASK_DOMAINS: set(ports.domains),
+            plugins.FAMILIES: set(configuration.curriculum.families),
+            plugins.REWARDS: set(ports.rewards),
+        }
+        weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
+        return Parts(weights, plugins.packages_of(used))
+
+
+@contextmanager
+def started(log: EventLog, configuration: "Configuration", parts: Parts) -> Iterator[str]:
+    """A new run, which no other process can drive until the end of the block. Gives its name."""
+    run = finding.new_run_name(log)
+    with log.lease(run):
+        start_run(log, run, configuration, parts)
+        yield run
+
+
+def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Parts) -> None:
+    """Write RunStarted. The caller holds the lease on the run."""
+    begun = ev.RunStarted(
+        seed=configuration.seed,
+        configuration=configuration.model_dump(mode="json"),
+        code_version=__version__,
+        weights=dict(parts.weights),
+        plugins=dict(parts.plugins),
+    )
+    log.append([NewEvent(stream("run", run), begun)], handler="cli")
