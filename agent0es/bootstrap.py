@@ -108,10 +108,10 @@ async def open_ports(
     """
     from agent0es.configuration.secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
-    from agent0es.models.deployments import Deployments
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
+    from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.training.packed import PackedTrainer
 
@@ -147,8 +147,6 @@ async def open_ports(
             stack.push_async_callback(teacher_model.close)
         require("teacher", teacher_model, "structured_output")
         trainer = PackedTrainer(store / "base")
-        student_deployments = Deployments(student_model, store, trainer.remake)
-        teacher_deployments = student_deployments if same else Deployments(teacher_model, store, trainer.remake)
         embedder = Embedder(store / EMBEDDINGS_FILE)
         stack.callback(embedder.close)
         yield Ports(
@@ -159,14 +157,11 @@ async def open_ports(
             configuration=configuration.without_secrets(),
             domains=domains,
             models={"teacher": teacher_model, "student": student_model},
-            tools=tools,
-            run_program=partial(run_program, sandbox),
+            toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
             trainer=trainer,
-            deployments={"teacher": teacher_deployments, "student": student_deployments},
             on_training_progress=on_training_progress,
-            tier=sandbox.tier,
         )
 
 
@@ -184,19 +179,38 @@ def handlers(ports: "Ports") -> "list[Handler]":
     from agent0es.handlers.propose import Propose
     from agent0es.handlers.reward import Reward
     from agent0es.handlers.schedule import Schedule
+    from agent0es.handlers.serving import Serving
     from agent0es.handlers.solve import Solve
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
+    from agent0es.rollouts.attempts import Attempts
+    from agent0es.rollouts.executor import InProcess
+    from agent0es.rollouts.verifying import VerifierCalls
 
-    kinds: tuple[Callable[[Ports], Handler], ...] = (
-        Schedule,
-        Propose,
-        Solve,
-        Verify,
-        Reward,
-        Train,
-        Evaluate,
-        EvaluateTeacher,
-        Promote,
+    run, history, configuration, domains = ports.run, ports.history, ports.configuration, ports.domains
+    retries, teacher = ports.retries, ports.models["teacher"]
+    attempts = Attempts(run, history, retries)
+    executor = InProcess(ports.models["student"], ports.toolbox)
+    calls = VerifierCalls(run, history, ports.toolbox, retries)
+    serving = Serving(run, ports.deployments)
+    train = Train(
+        run,
+        ports.store,
+        history,
+        configuration,
+        ports.models,
+        ports.datasets,
+        ports.trainer,
+        ports.on_training_progress,
     )
-    return [kind(ports) for kind in kinds]
+    return [
+        Schedule(run, configuration, domains),
+        Propose(run, history, configuration, domains, teacher, ports.embedder, calls),
+        Solve(run, configuration, domains, attempts, executor),
+        Verify(run, configuration, domains, calls),
+        Reward(run, configuration, ports.rewards),
+        train,
+        Evaluate(run, history, configuration, domains, retries, executor, calls, serving),
+        EvaluateTeacher(run, history, configuration, domains, teacher, retries, serving),
+        Promote(run, configuration, serving),
+    ]

@@ -402,7 +402,7 @@ class TrainingStarted(Value):
     """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["TrainingStarted"] = "TrainingStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role

@@ -20,8 +20,8 @@ from agent0es.domain.run import RunState, evolve
 from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
 from agent0es.handlers.base import Handler, Observer
-from agent0es.handlers.retry import Retries, Sleep, described, root_of
 from agent0es.log import EventLog, History, NewEvent, Recorded
+from agent0es.rollouts.retry import Retries, Sleep, described, root_of
 
 Work = tuple[int, int, Handler, Recorded, RunState]
 

@@ -7,6 +7,7 @@ asked once a run, and an evaluation that was cut off resumes where it stopped.
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
 from agent0es.decisions.evaluate import (
     Arm,
@@ -20,16 +21,21 @@ from agent0es.decisions.evaluate import (
 )
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
-from agent0es.domain.names import Examined
+from agent0es.domain.names import Examined, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
 from agent0es.evaluation.suite import HeldOut, suite
-from agent0es.handlers.attempt import Problem, attempt, to_its_end
-from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.serving import serve
-from agent0es.handlers.verify import sandbox_call
-from agent0es.log import NewEvent, Recorded
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
+from agent0es.log import History, NewEvent, Recorded
+from agent0es.rollouts.attempts import Attempts
+from agent0es.rollouts.executor import Executor
+from agent0es.rollouts.retry import Retries
+from agent0es.rollouts.rollout import Problem, Rollout, Student
+from agent0es.rollouts.toolbox import Limits
+from agent0es.rollouts.verifying import VerifierCalls
+from agent0es.taskdomains import Domains
 
 
 class Evaluate:
@@ -39,13 +45,29 @@ class Evaluate:
     causes = frozenset({ev.AdapterTrained})
     concurrency = 1
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self._suite = suite(ports.domains, ports.configuration.evaluation, ports.configuration.seed)
-        execution = ports.configuration.execution
+    def __init__(
+        self,
+        run: str,
+        history: History,
+        configuration: Configuration,
+        domains: Domains,
+        retries: Retries,
+        executor: Executor,
+        calls: VerifierCalls,
+        serving: Serving,
+    ) -> None:
+        self._run = run
+        self._configuration = configuration
+        self._domains = domains
+        self._executor = executor
+        self._calls = calls
+        self._serving = serving
+        self._suite = suite(domains, configuration.evaluation, configuration.seed)
+        execution = configuration.execution
         at_once = 1 if execution.deterministic else execution.tasks_in_flight * execution.attempts
         self._slots = asyncio.Semaphore(at_once)
-        self._asked = comparable(ports.history, ports.configuration)
+        self._asked = comparable(history, configuration)
+        self._attempts = Attempts(run, self._asked, retries)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
@@ -55,12 +77,12 @@ class Evaluate:
         arms = arms_of(adapter_arms(state, trained))
         known = known_outcomes(self._asked, "eval")
         asked = [arm.adapter for arm in arms if arm.adapter and self._missing(arm, known.get(arm.name, {}))]
-        await serve(self._ports, state, [trained.adapter, *asked], record)
+        await self._serving.serve(state, [trained.adapter, *asked], record)
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         reach("evaluation.answered")
-        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
+        seed = derive_seed(self._configuration.seed, "bootstrap")
         scored = evaluated(trained, *by_split(self._suite, arms, outcomes), seed)
-        return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
+        return [NewEvent(stream("adapter", self._run, trained.adapter), scored)]
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
         """Problem to whether the arm solved it, over the arm's splits."""
@@ -78,44 +100,43 @@ class Evaluate:
         return [problem for problem in self._suite if problem.split in arm.splits and problem.number not in known]
 
     async def _answer(self, arm: Arm, problem: HeldOut, record: Record) -> bool:
-        solved = await to_its_end(
-            *(self._ports, self._asked, str(Examined("eval", arm.name, problem.number)), None, ev.Verified, record),
-            lambda name: self._make(name, arm, problem, record),
-        )
+        """Whether an arm solves a problem."""
+
+        async def make(name: str) -> bool:
+            rollout = self._rollout(name, arm, problem)
+            attempted = await self._executor.run(rollout, record)
+            domain = self._domains[problem.task.domain]
+            submission = Submission(attempted.solution.answer, attempted.files)
+            call = self._calls.of(name, rollout.limits, record)
+            verified = await held_out(name, submission, problem.task, domain, call)
+            submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
+            events = [NewEvent(rollout.stream, submitted), NewEvent(rollout.stream, verified)]
+            await record([*attempted.pending, *events])
+            return verified.verification.correct is True
+
+        name = str(Examined("eval", arm.name, problem.number))
+        solved = await self._attempts.to_its_end(name, None, ev.Verified, record, make)
         assert solved is not None, "the caller asks only for what is not known"
         return solved
 
-    async def _make(self, name: str, arm: Arm, problem: HeldOut, record: Record) -> bool:
-        """One attempt, judged; whether it is right."""
-        ports = self._ports
-        settings = ports.configuration
-        shown = demonstrations(
-            arm,
-            problem.task.family,
-            ports.domains[problem.task.domain],
-            settings.evaluation.demonstrations,
-            settings.seed,
-        )
-        attempted = await attempt(
-            Problem(
+    def _rollout(self, name: str, arm: Arm, problem: HeldOut) -> Rollout:
+        """One attempt, under the name that it is made under. It does not explore."""
+        settings, domain = self._configuration, self._domains[problem.task.domain]
+        return Rollout(
+            stream=stream("attempt", self._run, name),
+            problem=Problem(
                 attempt=name,
                 task=None,
-                domain=problem.task.domain,
+                system=domain.system,
                 description=problem.task.description,
+                seed=derive_seed(settings.seed, "evaluation", problem.number),
                 files=problem.task.files,
-                seed=derive_seed(ports.configuration.seed, "evaluation", problem.number),
-                adapter=arm.adapter,
-                temperature=0.0,
-                demonstrations=shown,
+                demonstrations=demonstrations(
+                    arm, problem.task.family, domain, settings.evaluation.demonstrations, settings.seed
+                ),
                 lead=arm.lead,
             ),
-            ports,
-            record,
+            student=Student(arm.adapter, settings.models.student, 0.0),
+            limits=Limits.of(domain, settings.tools),
+            questions=settings.execution.reflection,
         )
-        submission, domain = Submission(attempted.solution.answer, attempted.files), ports.domains[problem.task.domain]
-        call = sandbox_call(ports, domain.name, name, record)
-        verified = await held_out(name, submission, problem.task, domain, call)
-        submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
-        stream = ports.stream("attempt", name)
-        await record([*attempted.pending, NewEvent(stream, submitted), NewEvent(stream, verified)])
-        return verified.verification.correct is True

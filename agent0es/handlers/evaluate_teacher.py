@@ -8,20 +8,22 @@ from collections.abc import Sequence
 
 from agent0es.agents import teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
 from agent0es.decisions.attempt import model_called
 from agent0es.decisions.evaluate import adapter_arms, comparable, evaluated, known_outcomes
 from agent0es.decisions.evaluate_teacher import BASE_ARMS, FEW_SHOT, KIND, PROBES, arms_of, judged, probes, problems
 from agent0es.domain import events as ev
-from agent0es.domain.names import Examined
+from agent0es.domain.names import Examined, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import TransientError
-from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.retry import described
-from agent0es.handlers.serving import serve
-from agent0es.log import NewEvent, Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
+from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.base import GenerationRequest, ModelBackend
+from agent0es.rollouts.retry import Retries, described
+from agent0es.taskdomains import Domains
 
 
 class EvaluateTeacher:
@@ -31,10 +33,24 @@ class EvaluateTeacher:
     causes = frozenset({ev.AdapterTrained})
     concurrency = 1
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self._requests = probes(ports.domains, ports.configuration.seed)
-        self._asked = comparable(ports.history, ports.configuration)
+    def __init__(
+        self,
+        run: str,
+        history: History,
+        configuration: Configuration,
+        domains: Domains,
+        teacher: ModelBackend,
+        retries: Retries,
+        serving: Serving,
+    ) -> None:
+        self._run = run
+        self._configuration = configuration
+        self._domains = domains
+        self._teacher = teacher
+        self._retries = retries
+        self._serving = serving
+        self._requests = probes(domains, configuration.seed)
+        self._asked = comparable(history, configuration)
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         trained = cause.event
@@ -45,7 +61,7 @@ class EvaluateTeacher:
         known = known_outcomes(self._asked, KIND)
         to_ask = {arm: [number for number in range(PROBES) if number not in known.get(arm, {})] for arm in arms}
         asked_adapters = [arm for arm, missing in to_ask.items() if missing and arm not in BASE_ARMS]
-        await serve(self._ports, state, [trained.adapter, *asked_adapters], record)
+        await self._serving.serve(state, [trained.adapter, *asked_adapters], record)
         outcomes = {}
         for arm, missing in to_ask.items():
             done = known.get(arm, {})
@@ -53,9 +69,9 @@ class EvaluateTeacher:
                 asked = {number: group.create_task(self._answer(arm, number, record)) for number in missing}
             outcomes[arm] = {**done, **{number: task.result() for number, task in asked.items()}}
         reach("evaluation.answered")
-        seed = derive_seed(self._ports.configuration.seed, "bootstrap")
+        seed = derive_seed(self._configuration.seed, "bootstrap")
         scored = evaluated(trained, {"practised": problems(self._requests)}, {"practised": outcomes}, seed)
-        return [NewEvent(self._ports.stream("adapter", trained.adapter), scored)]
+        return [NewEvent(stream("adapter", self._run, trained.adapter), scored)]
 
     async def _answer(self, arm: str, number: int, record: Record) -> bool:
         """One proposal, retried when the model fails: until the model has answered, the log has nothing of it."""
@@ -63,16 +79,16 @@ class EvaluateTeacher:
 
         async def failed(retry: int, error: TransientError) -> None:
             retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
-            await record([NewEvent(self._ports.stream("run"), retried)])
+            await record([NewEvent(stream("run", self._run), retried)])
 
-        return await self._ports.retries(lambda: self._propose(arm, number, record), failed)
+        return await self._retries(lambda: self._propose(arm, number, record), failed)
 
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""
-        ports, settings, request = self._ports, self._ports.settings("teacher"), self._requests[number]
-        model, name = ports.models["teacher"], str(Examined(KIND, arm, number))
-        adapter, domain = None if arm in BASE_ARMS else arm, ports.domains[request.domain]
-        turns = teacher.few_shot(domain, ports.configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
+        settings, request = self._configuration.models.teacher, self._requests[number]
+        model, name = self._teacher, str(Examined(KIND, arm, number))
+        adapter, domain = None if arm in BASE_ARMS else arm, self._domains[request.domain]
+        turns = teacher.few_shot(domain, self._configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
         prompt = two_parts(model, turns, teacher.request_text(request.families))
         generation = GenerationRequest(
             prompt="".join(prompt), max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
@@ -89,6 +105,6 @@ class EvaluateTeacher:
             adapter=adapter,
         )
         verified = judged(domain, request, completion.text, name)
-        stream = ports.stream("attempt", name)
-        await record([NewEvent(stream, called), NewEvent(stream, verified)])
+        own = stream("attempt", self._run, name)
+        await record([NewEvent(own, called), NewEvent(own, verified)])
         return verified.verification.correct is True

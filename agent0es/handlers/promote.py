@@ -5,11 +5,13 @@ After the decision, adapters that nobody will ask again are retired.
 
 from collections.abc import Sequence
 
+from agent0es.configuration import Configuration
 from agent0es.decisions import promote
 from agent0es.domain import events as ev
+from agent0es.domain.names import stream
 from agent0es.domain.run import RunState, evolve
-from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.serving import retire
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
 from agent0es.log import NewEvent, Recorded
 
 
@@ -20,12 +22,14 @@ class Promote:
     causes = frozenset({ev.AdapterEvaluated})
     concurrency = 1
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(self, run: str, configuration: Configuration, serving: Serving) -> None:
+        self._run = run
+        self._margin = configuration.evaluation.margin
+        self._serving = serving
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         evaluated = cause.event
         assert isinstance(evaluated, ev.AdapterEvaluated)
-        decision = promote.decide(evaluated, state, self._ports.configuration.evaluation.margin)
-        await retire(self._ports, evolve(state, decision), evaluated.role)
-        return [NewEvent(self._ports.stream("run"), decision)]
+        decision = promote.decide(evaluated, state, self._margin)
+        await self._serving.retire(evolve(state, decision), evaluated.role)
+        return [NewEvent(stream("run", self._run), decision)]

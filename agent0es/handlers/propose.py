@@ -8,21 +8,25 @@ from collections.abc import Sequence
 
 from agent0es.agents import teacher
 from agent0es.agents.prompt import two_parts
+from agent0es.configuration import Configuration
 from agent0es.decisions import propose
 from agent0es.decisions.attempt import model_called
 from agent0es.decisions.freeform import Refusal, read_freeform
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
-from agent0es.domain.names import Draft
+from agent0es.domain.names import Draft, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.evaluation.suite import suite
-from agent0es.handlers.base import Ports, Record
-from agent0es.handlers.verify import sandbox_call
-from agent0es.log import NewEvent, Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.handlers.base import Record
+from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.base import GenerationRequest, ModelBackend
+from agent0es.models.embedder import Embedder
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.rollouts.toolbox import Limits
+from agent0es.rollouts.verifying import VerifierCalls
+from agent0es.taskdomains import Domains
 
 
 class Propose:
@@ -31,40 +35,54 @@ class Propose:
     name = "propose"
     causes = frozenset({ev.TaskRequested})
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self.concurrency = ports.configuration.execution.tasks_in_flight
+    def __init__(
+        self,
+        run: str,
+        history: History,
+        configuration: Configuration,
+        domains: Domains,
+        teacher_model: ModelBackend,
+        embedder: Embedder,
+        calls: VerifierCalls,
+    ) -> None:
+        self._run = run
+        self._history = history
+        self._configuration = configuration
+        self._domains = domains
+        self._model = teacher_model
+        self._embedder = embedder
+        self._calls = calls
+        self.concurrency = configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
-        held_out = suite(ports.domains, ports.configuration.evaluation, ports.configuration.seed)
+        held_out = suite(domains, configuration.evaluation, configuration.seed)
         self._asked = {propose.identity(problem.task) for problem in held_out}
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._building = asyncio.Lock()
-        seed = ports.configuration.seed
-        self._few_shot = {name: teacher.few_shot(domain, seed) for name, domain in ports.domains.items()}
+        self._few_shot = {name: teacher.few_shot(domain, configuration.seed) for name, domain in domains.items()}
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         requested = cause.event
         assert isinstance(requested, ev.TaskRequested)
-        ports = self._ports
-        tries = ports.configuration.curriculum.proposal_tries
-        stream = ports.stream("task", requested.task)
-        begun = sum(1 for _ in ports.history.read(stream=("task", requested.task), types=["ProposalRejected"]))
+        tries = self._configuration.curriculum.proposal_tries
+        own = stream("task", self._run, requested.task)
+        begun = sum(1 for _ in self._history.read(stream=("task", requested.task), types=["ProposalRejected"]))
         tries = max(tries, begun + 1)  # a fork may allow fewer than its parent made
         for attempt in range(begun, tries):
             called, text, seconds = await self._ask(requested, state, attempt)
-            events = [NewEvent(stream, called, {"seconds": seconds})]
-            domain = ports.domains[requested.domain]
+            events = [NewEvent(own, called, {"seconds": seconds})]
+            domain = self._domains[requested.domain]
             if requested.source == "freeform":
                 await record(events)
                 events = []
-                call = sandbox_call(ports, domain.name, str(Draft(requested.task, attempt)), record)
+                limits = Limits.of(domain, self._configuration.tools)
+                call = self._calls.of(str(Draft(requested.task, attempt)), limits, record)
                 read = await read_freeform(domain, requested, text, call)
             else:
                 read = propose.read_task(domain, requested, text, attempt)
             refusal = read if not isinstance(read, Task) else await self._accept(read, requested, state, record, events)
             if refusal is None:
                 return []
-            events.append(NewEvent(stream, propose.rejected(requested, refusal, text, tries - attempt - 1)))
+            events.append(NewEvent(own, propose.rejected(requested, refusal, text, tries - attempt - 1)))
             if attempt == tries - 1:
                 return events
             await record(events)
@@ -74,12 +92,11 @@ class Propose:
         self, requested: ev.TaskRequested, state: RunState, attempt: int
     ) -> tuple[ev.ModelCalled, str, float]:
         """One proposal of the model, as text."""
-        ports, settings = self._ports, self._ports.settings("teacher")
-        model, adapter = ports.models["teacher"], state.serving["teacher"]
-        domain = ports.domains[requested.domain]
+        settings, model, adapter = self._configuration.models.teacher, self._model, state.serving["teacher"]
+        domain = self._domains[requested.domain]
         if requested.source == "freeform" and domain.freeform is not None:
             [difficulty] = requested.families.values()
-            turns = teacher.freeform_few_shot(domain, ports.configuration.seed)
+            turns = teacher.freeform_few_shot(domain, self._configuration.seed)
             words = teacher.freeform_request(teacher.topic_of(domain, requested.seed), difficulty)
             schema = domain.freeform.schema()
         else:
@@ -117,8 +134,7 @@ class Propose:
         Nothing is awaited between the look into the index and the append, so that the novelty is that at the event's
         place in the log; the next proposals need not wait for the disk.
         """
-        ports = self._ports
-        [vector] = await ports.embedder.embed([task.description])
+        [vector] = await self._embedder.embed([task.description])
         index = await self._novelty()
         key = propose.identity(task)
         if key in self._asked:
@@ -130,9 +146,9 @@ class Propose:
         index.add(requested.task, vector)
         self._asked.add(key)
         proposed = propose.accepted(
-            task, requested, state, ports.configuration, novelty, None if nearest is None else nearest[1]
+            task, requested, state, self._configuration, novelty, None if nearest is None else nearest[1]
         )
-        await record([*events, NewEvent(ports.stream("task", requested.task), proposed)], last=True)
+        await record([*events, NewEvent(stream("task", self._run, requested.task), proposed)], last=True)
         return None
 
     async def _novelty(self) -> NoveltyIndex:
@@ -140,11 +156,9 @@ class Propose:
         async with self._building:
             if self._index is None:
                 earlier = [
-                    r.event
-                    for r in self._ports.history.read(types=["TaskProposed"])
-                    if isinstance(r.event, ev.TaskProposed)
+                    r.event for r in self._history.read(types=["TaskProposed"]) if isinstance(r.event, ev.TaskProposed)
                 ]
-                vectors = await self._ports.embedder.embed([event.proposal.description for event in earlier])
+                vectors = await self._embedder.embed([event.proposal.description for event in earlier])
                 self._asked.update(propose.identity(event.proposal) for event in earlier)
                 self._index = NoveltyIndex.rebuild([event.task for event in earlier], vectors)
         return self._index

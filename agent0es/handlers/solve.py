@@ -5,12 +5,18 @@ import random
 from collections.abc import Sequence
 
 from agent0es.agents.student import lead
+from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
+from agent0es.domain.names import Practised, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
-from agent0es.handlers.attempt import Problem, attempt, to_its_end
-from agent0es.handlers.base import Ports, Record
+from agent0es.handlers.base import Record
 from agent0es.log import NewEvent, Recorded
+from agent0es.rollouts.attempts import Attempts
+from agent0es.rollouts.executor import Executor
+from agent0es.rollouts.rollout import Problem, Rollout, Student
+from agent0es.rollouts.toolbox import Limits
+from agent0es.taskdomains import Domains
 from agent0es.taskdomains.base import Demonstration
 
 
@@ -21,16 +27,22 @@ class Solve:
     name = "solve"
     causes = frozenset({ev.TaskProposed})
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self.concurrency = ports.configuration.execution.tasks_in_flight
+    def __init__(
+        self, run: str, configuration: Configuration, domains: Domains, attempts: Attempts, executor: Executor
+    ) -> None:
+        self._run = run
+        self._configuration = configuration
+        self._domains = domains
+        self._attempts = attempts
+        self._executor = executor
+        self.concurrency = configuration.execution.tasks_in_flight
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         proposed = cause.event
         assert isinstance(proposed, ev.TaskProposed)
         adapter = state.serving["student"]
         attempts = [self._attempt(k, proposed, adapter, record) for k in range(proposed.attempts)]
-        if self._ports.configuration.execution.deterministic:
+        if self._configuration.execution.deterministic:
             for one in attempts:
                 await one
         else:
@@ -41,38 +53,41 @@ class Solve:
 
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
         """Attempt k, unless the log already has its solution; one that was cut off is retried."""
-        ports, task = self._ports, proposed.task
-        await to_its_end(
-            *(ports, ports.history, f"{task}/{k}", task, ev.SolutionSubmitted, record),
-            lambda name: self._make(name, k, proposed, adapter, record),
-        )
 
-    async def _make(self, name: str, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:
-        ports = self._ports
+        async def make(name: str) -> None:
+            rollout = self._rollout(name, k, proposed, adapter)
+            attempted = await self._executor.run(rollout, record)
+            submitted = ev.SolutionSubmitted(attempt=name, task=proposed.task, solution=attempted.solution)
+            await record([*attempted.pending, NewEvent(rollout.stream, submitted)])
+
+        name = str(Practised(proposed.task, k))
+        await self._attempts.to_its_end(name, proposed.task, ev.SolutionSubmitted, record, make)
+
+    def _rollout(self, name: str, k: int, proposed: ev.TaskProposed, adapter: str | None) -> Rollout:
+        """Attempt k at the task, under the name that it is made under."""
+        domain, student = self._domains[proposed.proposal.domain], self._configuration.models.student
         shown = self._demonstrations(proposed)
-        attempted = await attempt(
-            Problem(
+        return Rollout(
+            stream=stream("attempt", self._run, name),
+            problem=Problem(
                 attempt=name,
                 task=proposed.task,
-                domain=proposed.proposal.domain,
+                system=domain.system,
                 description=proposed.proposal.description,
-                files=proposed.proposal.files,
                 seed=derive_seed(proposed.seed, "attempt", k),
-                adapter=adapter,
-                temperature=ports.settings("student").temperature,
+                files=proposed.proposal.files,
                 demonstrations=shown,
                 lead=lead(shown),
             ),
-            ports,
-            record,
+            student=Student(adapter, student, student.temperature),
+            limits=Limits.of(domain, self._configuration.tools),
+            questions=self._configuration.execution.reflection,
         )
-        submitted = ev.SolutionSubmitted(attempt=name, task=proposed.task, solution=attempted.solution)
-        await record([*attempted.pending, NewEvent(ports.stream("attempt", name), submitted)])
 
     def _demonstrations(self, proposed: ev.TaskProposed) -> tuple[Demonstration, ...]:
         """Worked examples of the family: the same text for all of its tasks, so that the engine reads it once."""
-        family, domain = proposed.proposal.family, self._ports.domains[proposed.proposal.domain]
+        family, domain = proposed.proposal.family, self._domains[proposed.proposal.domain]
         if not proposed.proposal.parameters:  # written freely: there is no family to show
             return tuple(domain.mixed_demonstrations(proposed.demonstrations))
-        rng = random.Random(derive_seed(self._ports.configuration.seed, "demonstrations", family))
+        rng = random.Random(derive_seed(self._configuration.seed, "demonstrations", family))
         return tuple(domain.demonstrations(family, proposed.demonstrations, rng))

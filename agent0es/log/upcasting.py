@@ -31,13 +31,19 @@ def _configured_2(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _configured_3(old: dict[str, Any]) -> dict[str, Any]:
-    """`training.peft_method` had one value."""
     configuration = dict(old["configuration"])
     if "training" in configuration:
-        configuration["training"] = {
-            key: value for key, value in configuration["training"].items() if key != "peft_method"
-        }
+        configuration["training"] = _training(configuration["training"])
     return {**old, "version": 4, "configuration": configuration}
+
+
+def _training(old: dict[str, Any]) -> dict[str, Any]:
+    """`peft_method` had one value, and how long an example may be could not be set."""
+    return {**{key: value for key, value in old.items() if key != "peft_method"}, "max_tokens": 1024}
+
+
+def _training_started_1(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 2, "settings": _training(old["settings"])}
 
 
 def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +118,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunForked", 1): _configured_1,
     ("RunForked", 2): _configured_2,
     ("RunForked", 3): _configured_3,
+    ("TrainingStarted", 1): _training_started_1,
     ("AdapterTrained", 1): _adapter_trained_1,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,

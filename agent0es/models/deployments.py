@@ -68,7 +68,7 @@ class Deployments:
         verdict, made = compare(artifacts.merged, artifacts.files[MERGED])
         if verdict != "same":
             raise StoreError(
-                f"{artifacts.merged} was made again from the adapter, but is not what was trained: its sha256 is {made}, "
+                f"{artifacts.merged} was made again, but is not what was trained: its sha256 is {made}, "
                 f"the log has {artifacts.files[MERGED]}; was the base model, {weights.path}, changed? {advice}"
             )
 

@@ -72,9 +72,7 @@ class RecordedBackend(chatml.ChatMl):
     """Answers with the completions of a recorded run."""
 
     # Structured text is as good as the recorded model's. Of log-probabilities only the mean is known.
-    capabilities = Capabilities(
-        logprobs=False, structured_output=True, adapters=FORMS, batching=True
-    )
+    capabilities = Capabilities(logprobs=False, structured_output=True, adapters=FORMS, batching=True)
     template = chatml.ChatMl()
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:

@@ -32,9 +32,7 @@ _VOCABULARY = 50_000
 class ScriptedBackend(chatml.ChatMl):
     """Answers with a script's text."""
 
-    capabilities = Capabilities(
-        logprobs=True, structured_output=True, adapters=FORMS, batching=True
-    )
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS, batching=True)
     template = chatml.ChatMl()
 
     def __init__(

@@ -41,13 +41,13 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
     models = configuration.models
     async with bootstrap.open_ports(store, log, "", configuration, lambda progress: None) as ports:
         for role in configuration.training.roles:
-            if why := why_not_trained(ports.trainer, ports.models[role]):
+            if why := why_not_trained(ports.trainer, ports.models[role], configuration.training):
                 raise ConfigurationError(
                     f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
                 )
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
-            plugins.TOOLS: set(ports.tools),
+            plugins.TOOLS: set(ports.toolbox.tools),
             plugins.TASK_DOMAINS: set(ports.domains),
             plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),

@@ -68,8 +68,9 @@ class Trainer(Protocol):
         """In which its adapters can be loaded."""
         ...
 
-    def why_not(self, base: Weights) -> str | None:
-        """Why this model can't be trained; None where it can. Reads no more than the beginning of the file."""
+    def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
+        """Why this model can't be trained with these settings; None where it can. Reads no more than the beginning of
+        the file. Raises ModelNotFound when it is no file of weights."""
         ...
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
@@ -87,7 +88,7 @@ class Trainer(Protocol):
         ...
 
 
-def why_not_trained(trainer: Trainer, model: ModelBackend) -> str | None:
+def why_not_trained(trainer: Trainer, model: ModelBackend, settings: TrainingSettings) -> str | None:
     """Why no adapter of this model can be trained and then answer; None where it can, as far as is known beforehand.
 
     A model without weights says so when its training is due: the scripted and the recorded one need none before.
@@ -96,4 +97,4 @@ def why_not_trained(trainer: Trainer, model: ModelBackend) -> str | None:
         served = ", ".join(sorted(model.capabilities.adapters)) or "none"
         made = ", ".join(sorted(trainer.forms))
         return f"{model.name} can't serve what {trainer.name} makes of it (serves: {served}; is made: {made})"
-    return None if model.weights is None else trainer.why_not(model.weights)
+    return None if model.weights is None else trainer.why_not(model.weights, settings)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from agent0es.configuration import TrainingSettings
 from agent0es.errors import StoreError
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models import child_process
@@ -22,6 +23,9 @@ from agent0es.models.child_process import clean_environment, out_of_memory
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import why_not_exported
 from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
+
+LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""What of a block can get an adapter."""
 
 _TAIL_BYTES = 2000
 _LINE_BYTES = 2**24
@@ -38,8 +42,11 @@ class PackedTrainer:
     name = "packed"
     forms: ClassVar[frozenset[Form]] = FORMS
 
-    def why_not(self, base: Weights) -> str | None:
+    def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""
+        unknown = [name for name in settings.target_modules if name not in LAYERS]
+        if unknown or not settings.target_modules:
+            return f"training.target_modules: {', '.join(unknown) or '[]'}; choose from {', '.join(LAYERS)}"
         return why_not_exported(GgufFile.open(base.path))
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:

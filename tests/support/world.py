@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from agent0es.bootstrap import load_rewards
-from agent0es.configuration import Configuration, load_configuration
+from agent0es.configuration import Configuration, TrainingSettings, load_configuration
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.handlers.base import Ports
@@ -27,9 +27,9 @@ from agent0es.history.verification import Rules
 from agent0es.log import EventLog, History
 from agent0es.models.artifacts import MERGED, WEIGHTS, Artifacts
 from agent0es.models.base import ModelBackend, Weights
-from agent0es.models.deployments import Deployments
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.forking import fork_run
 from agent0es.runs.settings import configuration_of
@@ -144,7 +144,6 @@ def ports(
     """Everything that the handlers call; both agents have the same model."""
     model = model or ScriptedBackend(respond, weights=Weights("scripted", store / "base.gguf", "b" * 64))
     trainer = trainer or NoTrainer(store / "base")
-    deployments = Deployments(model, store, trainer.remake)
     return Ports(
         run=run,
         store=store,
@@ -153,12 +152,10 @@ def ports(
         configuration=configuration,
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
-        tools={name: MemoryTool(name) for name in ("python", "math")},
-        run_program=agree,
+        toolbox=Toolbox({name: MemoryTool(name) for name in ("python", "math")}, agree),
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         trainer=trainer,
-        deployments={"teacher": deployments, "student": deployments},
         on_training_progress=lambda progress: None,
     )
 
@@ -178,7 +175,7 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
 class NoTrainer(PackedTrainer):
     """Takes no time: an adapter is the hash of its dataset."""
 
-    def why_not(self, base: Weights) -> str | None:
+    def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         return None
 
     async def train(self, job: TrainingJob, on_progress: Any) -> Trained:

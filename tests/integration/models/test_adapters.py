@@ -1,12 +1,13 @@
 """From training to serving, on the embedded model."""
 
+import shutil
 from pathlib import Path
 
-
+from agent0es.models.artifacts import Artifacts
 from agent0es.models.base import Deployment, GenerationRequest
-from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import base_model_dir, find_weights
+from agent0es.training.base import Trained
 from agent0es.training.merge import merge_again
 
 NEW_WORDS = (

@@ -16,6 +16,7 @@ from contract import ask
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
 from agent0es.models import child_process
+from agent0es.models.artifacts import MERGED, Artifacts
 from agent0es.models.base import (
     Deployment,
     GenerationFailed,
@@ -25,7 +26,6 @@ from agent0es.models.base import (
     WrongWeights,
 )
 from agent0es.models.engine import Engine, EngineSettings
-from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
 from tests.support.engines import tiny_weights

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,14 +17,15 @@ import pytest
 
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
-from agent0es.handlers import retry
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.rollouts import retry
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.sandbox import calls, open_sandbox, probe
-from agent0es.tools import load_tools
+from agent0es.tools import load_tools, run_program
 from tests.support import world
 from tests.support.completed import check_completed, events_of
 from tests.support.workers import workers
@@ -85,13 +87,10 @@ def test_sandbox_workers_that_are_killed_and_stopped_cost_what_was_in_flight(tmp
         model = ScriptedBackend(slow, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
         async with open_sandbox(places=4) as sandbox:
             made = replace(
-                world.ports(tmp_path, log, RUN, configuration_of(log, RUN)),
-                models={"teacher": model, "student": model},
-                tools=load_tools(["python", "math"], sandbox),
-                tier=sandbox.tier,
+                world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model),
+                toolbox=Toolbox(load_tools(["python", "math"], sandbox), partial(run_program, sandbox), sandbox.tier),
             )
-            with world.world():
-                return await drive(made, [strikes])
+            return await drive(made, [strikes])
 
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, *SETTINGS)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from agent0es.domain import events as ev
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.errors import NotRecorded, StoreError, TransientError
-from agent0es.handlers import retry
-from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
-from agent0es.handlers.retry import GivenUp, Retries, root_of
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.rollouts import retry
+from agent0es.rollouts.retry import GivenUp, Retries, root_of
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
@@ -73,9 +74,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(log: EventLog, store: Path, **changed: Any) -> RunState:
     """Drive the run with some ports of another kind."""
     made = world.ports(store, log, RUN, configuration_of(log, RUN))
-    ports = Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **changed})
-    with world.world():
-        return asyncio.run(drive(ports, []))
+    return asyncio.run(drive(replace(made, **changed), []))
 
 
 def both(model: ScriptedBackend) -> dict[str, Any]:
@@ -189,7 +188,8 @@ def test_a_call_of_the_verifier_that_is_lost_is_made_again_alone(tmp_path: Path)
         world.begin(whole, RUN, *settings)
         world.complete(whole, RUN, tmp_path)
         world.begin(log, RUN, *settings)
-        assert finish(log, tmp_path, run_program=run_program).status == "completed"
+        tools = {name: world.MemoryTool(name) for name in ("python", "math")}
+        assert finish(log, tmp_path, toolbox=Toolbox(tools, run_program)).status == "completed"
         retried = events_of(log, ev.Retried)
         assert len(retried) == len(lost) > 1
         assert {event.error for event in retried} == {"TransientError: the sandbox's worker is gone"}
@@ -204,7 +204,7 @@ def test_a_call_of_the_student_that_is_lost_costs_the_attempt_a_repetition(tmp_p
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN)
         tools = {"python": MortalTool("python", lambda text, count: count == 1), "math": world.MemoryTool("math")}
-        assert finish(log, tmp_path, tools=tools).status == "completed"
+        assert finish(log, tmp_path, toolbox=Toolbox(tools, world.agree)).status == "completed"
         [abandoned] = events_of(log, ev.AttemptAbandoned)
         assert abandoned.reason == "TransientError: the sandbox's worker is gone"
         check(log)

@@ -125,7 +125,7 @@ def an_adapter(iteration: int, *, tainted: bool = False, outcome: Outcome = "rej
         role="student",
         iteration=iteration,
         path="p",
-        files={WEIGHTS: "a", MERGED: "m"},
+        files={"adapter/adapter_model.safetensors": "a", "merged.gguf": "m"},
         steps=1,
         loss=(1.0,),
     )

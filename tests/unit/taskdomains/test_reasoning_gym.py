@@ -37,6 +37,7 @@ from agent0es.models.base import Weights
 from agent0es.models.embedder import Embedder
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.novelty import NoveltyIndex
+from agent0es.rollouts.toolbox import Toolbox
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.taskdomains.base import Split
@@ -388,7 +389,7 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
         call = f"python[{actions.get(question, '0') if seed % 4 else '1'}]"
         return f" {call}\n" if said.endswith("Action:") else f"Action: {call}\n"
 
-    with EventLog.open(tmp_path / "log.db") as log, world.world():
+    with EventLog.open(tmp_path / "log.db") as log:
         settings = ("curriculum.domains=[reasoning_gym]", "curriculum.novelty_bar=0", "execution.tasks_per_iteration=8")
         world.begin(log, "run", *settings)
         configuration = configuration_of(log, "run")
@@ -397,7 +398,7 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
             world.ports(tmp_path, log, "run", configuration),
             domains={"reasoning_gym": SmallDomain()},
             models={"teacher": model, "student": model},
-            tools={"python": TrustedPython()},
+            toolbox=Toolbox({"python": TrustedPython()}, world.agree),
         )
         asyncio.run(drive(ports, []))
         template = ScriptedBackend.template

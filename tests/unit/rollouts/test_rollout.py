@@ -1,10 +1,8 @@
 """Tool calls of an attempt: what is refused, what is recorded, and the working directory that follows them."""
 
 import asyncio
-import json
 import math
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,12 +12,13 @@ from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Task
 from agent0es.domain.workdir import files_sha256
 from agent0es.errors import ConfigurationError
-from agent0es.handlers.attempt import Attempted, Problem, attempt
-from agent0es.handlers.base import Ports
-from agent0es.handlers.verify import sandbox_call
-from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.log import EventLog, History, NewEvent
 from agent0es.log.mapper import encode_content
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.rollouts.retry import Retries
+from agent0es.rollouts.rollout import Attempted, Problem, Rollout, Student, roll_out
+from agent0es.rollouts.toolbox import Limits, Toolbox
+from agent0es.rollouts.verifying import VerifierCalls
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, WrittenFile
 from agent0es.tools.policy import Rates
@@ -47,34 +46,28 @@ class Writer:
         return ToolResult("ok", text, 0, 1, 0, 0.0, 0.0, 0.0, "memory", files=after, written=written)
 
 
-def ports(tmp_path: Path, log: EventLog, tool: Writer, calls: str, *settings: str) -> Ports:
-    words = iter(json.loads(calls))
-    configuration = world.configured("tools.calls_per_attempt=4", *settings)
-    made = world.ports(tmp_path, log, "r", configuration)
-    student = ScriptedBackend(lambda prompt, seed, adapter: next(words))
-    return Ports(
-        **{
-            **{name: getattr(made, name) for name in Ports.__slots__},
-            "models": {"teacher": student, "student": student},
-            "tools": {"python": tool, "math": tool, "tests": tool},
-            "tier": "memory",
-            "rates": Rates(lambda: 0.0),
-        }
-    )
+def toolbox(tool: Writer) -> Toolbox:
+    return Toolbox({"python": tool, "math": tool, "tests": tool}, world.agree, "memory", Rates(lambda: 0.0))
 
 
-def solve(tmp_path: Path, tool: Writer, calls: list[str], *settings: str) -> tuple[Attempted, list[ev.Event]]:
+def solve(tool: Writer, calls: list[str], *settings: str) -> tuple[Attempted, list[ev.Event]]:
     """An attempt at the task, and what it recorded."""
     recorded: list[ev.Event] = []
 
-    async def record(events: Any, *, last: bool = False) -> list[Recorded]:
+    async def record(events: Sequence[NewEvent]) -> None:
         recorded.extend(one.event for one in events)
-        return []
 
-    with EventLog.open(":memory:") as log:
-        log.append([NewEvent("run/r", ev.RunStarted.model_validate(started()))], handler="cli")
-        problem = Problem("1/0", 1, "math", "d", 1, None, 0.0, files=TASK.files)
-        done = asyncio.run(attempt(problem, ports(tmp_path, log, tool, json.dumps(calls), *settings), record))
+    words, domain = iter(calls), world.SmallDomain()
+    configuration = world.configured("tools.calls_per_attempt=4", *settings)
+    rollout = Rollout(
+        stream="attempt/r/1/0",
+        problem=Problem("1/0", 1, domain.system, "d", 1, files=TASK.files),
+        student=Student(None, configuration.models.student, 0.0),
+        limits=Limits.of(domain, configuration.tools),
+        questions=configuration.execution.reflection,
+    )
+    model = ScriptedBackend(lambda prompt, seed, adapter: next(words))
+    done = asyncio.run(roll_out(rollout, model, toolbox(tool), record))
     return done, [*recorded, *(one.event for one in done.pending)]
 
 
@@ -87,9 +80,9 @@ def called(events: list[ev.Event]) -> list[ev.ToolCalled]:
     return [event for event in events if isinstance(event, ev.ToolCalled)]
 
 
-def test_the_working_directory_follows_the_calls(tmp_path: Path) -> None:
+def test_the_working_directory_follows_the_calls() -> None:
     tool = Writer()
-    done, events = solve(tmp_path, tool, ["Action: python[one]\n", "Action: python[two]\n", "Answer: 1"])
+    done, events = solve(tool, ["Action: python[one]\n", "Action: python[two]\n", "Answer: 1"])
     assert tool.given == [TASK.files, {"b.txt": "stays", "new.txt": "one"}]
     assert done.files == {"b.txt": "stays", "new.txt": "two"}
     assert [event.deleted for event in called(events)] == [("a.txt",), ()]
@@ -99,17 +92,17 @@ def test_the_working_directory_follows_the_calls(tmp_path: Path) -> None:
     assert all(event.policy_sha256 for event in requested)
 
 
-def test_half_a_character_in_a_models_json_stops_nothing(tmp_path: Path) -> None:
+def test_half_a_character_in_a_models_json_stops_nothing() -> None:
     calls = ['{"tool": "python", "input": "print(\'\\ud83d\')"}', '{"answer": "\\ud83d\\ud83d"}']
-    done, events = solve(tmp_path, Writer(), calls)
+    done, events = solve(Writer(), calls)
     assert done.solution.answer == "\ufffd\ufffd"
     assert [event.input for event in events if isinstance(event, ev.ToolRequested)] == ["print('\ufffd')"]
     for event in events:
         encode_content(event)
 
 
-def test_the_state_folds_to_the_same_files(tmp_path: Path) -> None:
-    done, events = solve(tmp_path, Writer(), ["Action: python[one]\n", "Answer: 1"])
+def test_the_state_folds_to_the_same_files() -> None:
+    done, events = solve(Writer(), ["Action: python[one]\n", "Answer: 1"])
     asked = ev.TaskRequested(
         task=1, iteration=1, domain="math", source="families", families={}, novelty_bar=0.0, seed=1
     )
@@ -132,9 +125,9 @@ def test_the_state_folds_to_the_same_files(tmp_path: Path) -> None:
         ("tools.of={python: {calls_per_minute: 1}}", "RateError: 1 calls of python a minute are allowed"),
     ],
 )
-def test_one_call_too_many_is_an_observation_and_an_event(tmp_path: Path, setting: str, line: str) -> None:
+def test_one_call_too_many_is_an_observation_and_an_event(setting: str, line: str) -> None:
     tool = Writer()
-    _, events = solve(tmp_path, tool, ["Action: python[1]\n", "Action: python[2]\n", "Answer: 1"], setting)
+    _, events = solve(tool, ["Action: python[1]\n", "Action: python[2]\n", "Answer: 1"], setting)
     first, second = called(events)
     assert (first.status, second.status, second.denied) == ("ok", "denied", ("rate",))
     assert second.output.startswith(line)
@@ -146,9 +139,9 @@ def test_one_call_too_many_is_an_observation_and_an_event(tmp_path: Path, settin
 REFLECTION = "execution.reflection=[confidence, critique]"
 
 
-def test_a_student_is_asked_about_the_answer_that_it_gave(tmp_path: Path) -> None:
+def test_a_student_is_asked_about_the_answer_that_it_gave() -> None:
     words = ["Action: python[one]\n", "Answer: 1", "I am 70% sure", "No, it is two"]
-    done, events = solve(tmp_path, Writer(), words, REFLECTION)
+    done, events = solve(Writer(), words, REFLECTION)
     kinds = [event.type for event in events]
     assert kinds[kinds.index("ToolCalled") + 1 :] == ["ModelCalled", *["ModelCalled", "Reflected"] * 2]
     _, _, *asked = [event for event in events if isinstance(event, ev.ModelCalled)]
@@ -160,17 +153,17 @@ def test_a_student_is_asked_about_the_answer_that_it_gave(tmp_path: Path) -> Non
     stated, critique = [event for event in events if isinstance(event, ev.Reflected)]
     assert stated == ev.Reflected(attempt="1/0", task=1, question="confidence", confidence=0.7)
     assert critique.confidence == pytest.approx((1 - math.exp(asked[1].mean_logprob)) / 2, abs=1e-4)
-    without, _ = solve(tmp_path, Writer(), words[:2])
+    without, _ = solve(Writer(), words[:2])
     assert done.solution == without.solution, "what it says of the answer is no part of it"
 
 
-def test_a_student_without_an_answer_is_not_asked(tmp_path: Path) -> None:
-    _, events = solve(tmp_path, Writer(), ["I give up"], REFLECTION)
+def test_a_student_without_an_answer_is_not_asked() -> None:
+    _, events = solve(Writer(), ["I give up"], REFLECTION)
     assert [event.type for event in events] == ["AttemptStarted", "ModelCalled"]
 
 
-def test_by_default_a_student_is_not_asked(tmp_path: Path) -> None:
-    _, events = solve(tmp_path, Writer(), ["Answer: 1"])
+def test_by_default_a_student_is_not_asked() -> None:
+    _, events = solve(Writer(), ["Answer: 1"])
     assert [event.type for event in events] == ["AttemptStarted", "ModelCalled"]
 
 
@@ -179,26 +172,26 @@ def test_a_question_is_put_once() -> None:
         world.configured("execution.reflection=[critique, critique]")
 
 
-def test_a_tool_that_is_not_enabled_is_refused_though_a_verifier_may_call_it(tmp_path: Path) -> None:
+def test_a_tool_that_is_not_enabled_is_refused_though_a_verifier_may_call_it() -> None:
     tool = Writer()
-    _, events = solve(tmp_path, tool, ["Action: tests[x]\n", "Answer: 1"])
+    _, events = solve(tool, ["Action: tests[x]\n", "Answer: 1"])
     [refused] = called(events)
     assert (refused.status, refused.output) == ("denied", "Unknown tool 'tests'; there are: python, math")
     assert tool.given == []
 
 
-def test_a_verifiers_call_gets_its_files_and_says_so(tmp_path: Path) -> None:
+def test_a_verifiers_call_gets_its_files_and_says_so() -> None:
     tool, recorded = Writer(), []
 
-    async def record(events: Any, *, last: bool = False) -> list[Recorded]:
+    async def record(events: Sequence[NewEvent]) -> None:
         recorded.extend(one.event for one in events)
-        return []
 
+    limits = Limits.of(world.SmallDomain(), world.configured("tools.of={tests: {calls_per_attempt: 0}}").tools)
     with EventLog.open(":memory:") as log:
         log.append([NewEvent("run/r", ev.RunStarted.model_validate(started()))], handler="cli")
-        made = ports(tmp_path, log, tool, "[]", "tools.of={tests: {calls_per_attempt: 0}}")
+        calls = VerifierCalls("r", History.of(log, "r"), toolbox(tool), Retries(0))
         needed = NeedsCall("tests", "code", {"tests.json": "[]"})
-        asyncio.run(sandbox_call(made, "math", "1/0", record)(needed, "verification"))
+        asyncio.run(calls.of("1/0", limits, record)(needed, "verification"))
     assert tool.given == [{"tests.json": "[]"}]
     asked = recorded[0]
     assert isinstance(asked, ev.ToolRequested)

@@ -1,0 +1,162 @@
+"""One attempt at one problem: the student's turns, the tool calls in the sandbox, and their results."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent0es.agents.confidence import MAX_TOKENS, reflection
+from agent0es.agents.student import STOP, Transcript, opening
+from agent0es.configuration import ModelSettings
+from agent0es.decisions.attempt import model_called, reflected
+from agent0es.domain import events as ev
+from agent0es.domain.names import CallName
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Question, Solution
+from agent0es.log import NewEvent
+from agent0es.models.base import GenerationRequest, ModelBackend
+from agent0es.rollouts.toolbox import Limits, Toolbox
+from agent0es.taskdomains.base import Demonstration, NeedsCall
+
+
+class Recorder(Protocol):
+    """Takes events as they happen; they are durable when it returns."""
+
+    async def __call__(self, events: Sequence[NewEvent]) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is put before the student, and how."""
+
+    attempt: str
+    """Name of the attempt."""
+    task: int | None
+    """Number of the task; None for a held-out problem."""
+    system: str
+    """The system turn."""
+    description: str
+    seed: int
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the working directory at the start."""
+    demonstrations: tuple[Demonstration, ...] = ()
+    lead: str = ""
+    """Words put into the student's mouth at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """Which model is asked, and how."""
+
+    adapter: str | None
+    """None is the base model."""
+    settings: ModelSettings
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """An attempt that is to be made. A value: it holds all that the attempt depends on but for engine and sandbox."""
+
+    stream: str
+    """Where its events belong."""
+    problem: Problem
+    student: Student
+    limits: Limits
+    questions: tuple[Question, ...] = ()
+    """What the student is asked about an answer that it has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How an attempt ended."""
+
+    solution: Solution
+    files: Mapping[str, str]
+    """What lies in the working directory at the end."""
+    pending: list[NewEvent]
+    """Events that are not written yet; the caller writes them with what follows from them."""
+
+
+async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, record: Recorder) -> Attempted:
+    """Let the student solve a problem, writing every step as it happens."""
+    problem, student, stream = rollout.problem, rollout.student, rollout.stream
+    head = opening(model, problem.system, problem.demonstrations, problem.description)
+    settings = rollout.limits.settings
+    transcript = Transcript(lead=problem.lead, tools=settings.enabled or ())
+    files = problem.files
+    made: Counter[str] = Counter()
+    started = ev.AttemptStarted(
+        attempt=problem.attempt,
+        task=problem.task,
+        seed=problem.seed,
+        adapter=student.adapter,
+        demonstrations=len(problem.demonstrations),
+    )
+    await record([NewEvent(stream, started)])
+    while True:
+        prompt = (*head, *map(model.neutralise, transcript.prompt))
+        request = GenerationRequest(
+            prompt="".join(prompt),
+            shared=len(head[0]),
+            max_tokens=student.settings.max_tokens,
+            temperature=0.0 if transcript.answering else student.temperature,  # reporting does not explore
+            top_p=student.settings.top_p,
+            stop=(*STOP, *student.settings.stop),
+            seed=derive_seed(problem.seed, transcript.calls),
+        )
+        [completion] = await model.generate([request], adapter=student.adapter)
+        called = model_called(
+            request,
+            completion,
+            prompt,
+            role="student",
+            task=problem.task,
+            attempt=problem.attempt,
+            model=model.name,
+            adapter=student.adapter,
+        )
+        pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
+        transcript, action = transcript.read(completion)
+        if action is None:
+            if transcript.answer is not None:
+                for question in rollout.questions:
+                    await record(pending)
+                    pending = await ask(question, rollout, transcript.said, model)
+            return Attempted(transcript.solution(), files, pending)
+        call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
+        needed = NeedsCall(action.tool, action.input, files)
+        requested = toolbox.requested(rollout.limits, call, problem.attempt, needed, "solution")
+        await record([*pending, NewEvent(stream, requested)])
+        result, called_event = await toolbox.call(rollout.limits, stream, requested, files, made[action.tool])
+        await record([called_event])
+        made[action.tool] += 1
+        if result.files is not None:
+            files = result.files
+        transcript = transcript.observe(result, last_call=transcript.calls + 1 >= (settings.calls_per_attempt or 0))
+
+
+async def ask(question: Question, rollout: Rollout, said: str, model: ModelBackend) -> list[NewEvent]:
+    """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has written."""
+    problem, student, stream = rollout.problem, rollout.student, rollout.stream
+    prompt = reflection(model, problem.system, problem.description, said, question)
+    request = GenerationRequest(
+        prompt="".join(prompt),
+        max_tokens=MAX_TOKENS[question],
+        stop=student.settings.stop,
+        seed=derive_seed(problem.seed, question),
+    )
+    [completion] = await model.generate([request], adapter=student.adapter)
+    called = model_called(
+        request,
+        completion,
+        prompt,
+        role="student",
+        task=problem.task,
+        attempt=problem.attempt,
+        model=model.name,
+        adapter=student.adapter,
+        question=question,
+    )
+    measured = {"seconds": round(completion.seconds, 4)}
+    return [NewEvent(stream, called, measured), NewEvent(stream, reflected(problem.attempt, called, question))]
