@@ -13,6 +13,7 @@ from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
     from agent0es.configuration import Configuration, ModelSettings
+    from agent0es.domain.events import Role
     from agent0es.domain.rewards import RewardComponent
     from agent0es.handlers.base import Handler, Ports
     from agent0es.models.base import ModelBackend
@@ -111,6 +112,7 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.factory import create_backend
+    from agent0es.models.requirements import why_not
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.training.packed import PackedTrainer
@@ -145,8 +147,9 @@ async def open_ports(
         teacher_model = student_model if same else backend("teacher", teacher)
         if not same:
             stack.push_async_callback(teacher_model.close)
-        require("teacher", teacher_model, "structured_output")
-        trainer = PackedTrainer(store / "base")
+        models: dict[Role, ModelBackend] = {"teacher": teacher_model, "student": student_model}
+        if why := why_not(configuration, models):
+            raise ConfigurationError(why)
         embedder = Embedder(store / EMBEDDINGS_FILE)
         stack.callback(embedder.close)
         yield Ports(
@@ -156,19 +159,13 @@ async def open_ports(
             history=history,
             configuration=configuration.without_secrets(),
             domains=domains,
-            models={"teacher": teacher_model, "student": student_model},
+            models=models,
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
-            trainer=trainer,
+            trainer=PackedTrainer(store / "base"),
             on_training_progress=on_training_progress,
         )
-
-
-def require(role: str, model: "ModelBackend", capability: str) -> None:
-    """Raise ConfigurationError now rather than in the middle of a run when a backend lacks what the run needs."""
-    if not getattr(model.capabilities, capability):
-        raise ConfigurationError(f"models.{role}: {model.name} has no {capability}, which this run needs")
 
 
 def handlers(ports: "Ports") -> "list[Handler]":

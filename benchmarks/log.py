@@ -29,6 +29,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import EventLog, NewEvent, Recorded
 from agent0es.log.transfer import verify_export
 
@@ -46,7 +47,11 @@ def model_called(number: int, text: str = "") -> ev.ModelCalled:
         attempt=f"{number}/1",
         model="SmolLM2-135M-Instruct",
         adapter=None,
-        prompt=(PROMPT, f"What is {number} times 17?\n{text}", "Answer: "),
+        prompt=Prompt(
+            opening=(Part(role="system", text=PROMPT),),
+            turns=(Part(role="user", text=f"What is {number} times 17?\n{text}"),),
+            prefill=(Part(text="Answer: ", trainable=True),),
+        ),
         text=f"Action: python[{number} * 17]",
         prompt_tokens=211,
         completion_tokens=14,

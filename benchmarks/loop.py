@@ -29,10 +29,12 @@ from agent0es.domain.run import RunState
 from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import Dispatcher
 from agent0es.log import Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.models.base import GenerationRequest, Message
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedding_cache import EMBEDDINGS_FILE
 from agent0es.models.engine import EngineSettings
 from agent0es.models.engine_process import KV_BLOCK
+from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
 from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, refused
@@ -89,7 +91,17 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
 async def warm_up(ports: Ports) -> None:
     """Load what is loaded lazily, so that it is not measured."""
     await ports.embedder.embed(["warm up"])
-    await ports.models["student"].generate([GenerationRequest(prompt="warm up", max_tokens=2)])
+    await ports.models["student"].generate([GenerationRequest((Message("user", "warm up"),), 2)])
+
+
+def part_messages(call: ev.ModelCalled) -> list[Message]:
+    """The turns that other prompts begin with too."""
+    return list(call.prompt.messages[: len(call.prompt.opening)])
+
+
+def rendered(template: ChatTemplate, call: ev.ModelCalled) -> str:
+    """The prompt as the model read it."""
+    return template.render(call.prompt.messages, call.prompt.begun)
 
 
 def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, weights: Path) -> float:
@@ -111,7 +123,9 @@ def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, weights: Path)
     waiting, running, tokens = list(enumerate(calls))[::-1], [], 0
     began = time.perf_counter()
     one_token = openvino_genai.GenerationConfig(max_new_tokens=1, apply_chat_template=False)
-    for number, head in enumerate(dict.fromkeys(call.prompt[0] for call in calls), start=len(calls)):
+    template = ChatTemplate.of(GgufFile.open(weights))
+    heads = dict.fromkeys(template.beginning(part_messages(call)) for call in calls)
+    for number, head in enumerate(heads, start=len(calls)):
         ids = tokenizer.encode(head, add_special_tokens=False).input_ids
         whole = ids.shape[1] // KV_BLOCK * KV_BLOCK
         if whole:
@@ -130,7 +144,7 @@ def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, weights: Path)
             )
             if call.temperature > 0:
                 config.temperature = call.temperature
-            running.append(pipeline.add_request(number, "".join(call.prompt), config))
+            running.append(pipeline.add_request(number, rendered(template, call), config))
         pipeline.step()
         ended = [handle for handle in running if handle.get_status() != openvino_genai.GenerationStatus.RUNNING]
         tokens += sum(len(output.generated_ids) for handle in ended for output in handle.read_all())
@@ -138,7 +152,7 @@ def raw_engine(calls: Sequence[ev.ModelCalled], concurrency: int, weights: Path)
     return tokens / (time.perf_counter() - began)
 
 
-def transformers_generate(calls: Sequence[ev.ModelCalled], base_dir: Path) -> float:
+def transformers_generate(calls: Sequence[ev.ModelCalled], base_dir: Path, template: ChatTemplate) -> float:
     """Tokens per second of `transformers.generate` in fp32, batch 32, on the same prompts."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -146,7 +160,7 @@ def transformers_generate(calls: Sequence[ev.ModelCalled], base_dir: Path) -> fl
     tokenizer = AutoTokenizer.from_pretrained(base_dir, padding_side="left")
     tokenizer.pad_token = tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32)
-    batch = tokenizer(["".join(call.prompt) for call in calls[:BATCH]], return_tensors="pt", padding=True)
+    batch = tokenizer([rendered(template, call) for call in calls[:BATCH]], return_tensors="pt", padding=True)
     new_tokens = 24
     with torch.inference_mode():
         began = time.perf_counter()
@@ -179,7 +193,8 @@ def main() -> None:
         (root / "alone").mkdir()
         shutil.copy(root / "embedding" / EMBEDDINGS_FILE, root / "alone")
         alone = asyncio.run(practise(root / "alone", settings, fake_tool=True))
-        reference = transformers_generate([c for c in loop["calls"] if c.role == "student"], base_model_dir(root))
+        students = [call for call in loop["calls"] if call.role == "student"]
+        reference = transformers_generate(students, base_model_dir(root), ChatTemplate.of(GgufFile.open(served)))
     in_loop = loop["tokens"] / loop["seconds"]
     per_hour = 3600 * loop["attempts"] / loop["seconds"]
     sequential_per_hour = 3600 * sequential["attempts"] / sequential["seconds"]

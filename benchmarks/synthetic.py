@@ -250,7 +250,11 @@ def called(
             "attempt": attempt,
             "model": "smollm2-135m-instruct",
             "adapter": adapter,
-            "prompt": (SYSTEM, f"<|im_start|>user\n{asked}<|im_end|>\n<|im_start|>assistant\n", "Action:"),
+            "prompt": {
+                "opening": [{"role": "system", "text": SYSTEM}],
+                "turns": [{"role": "user", "text": asked}],
+                "prefill": [{"text": "Action:", "trainable": True}],
+            },
             "text": text,
             "prompt_tokens": 200 + len(asked) // 4,
             "completion_tokens": 1 + len(text) // 4,

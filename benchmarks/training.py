@@ -20,8 +20,9 @@ from transformers import LlamaForCausalLM
 
 from agent0es.agents.student import opening, render
 from agent0es.configuration import Configuration
-from agent0es.models.factory import create_backend
-from agent0es.models.weights import base_model_dir
+from agent0es.models.chat_template import ChatTemplate
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.taskdomains import load_task_domain
 from agent0es.training.examples import Example, tokenise
 from agent0es.training.network import Network, pack
@@ -31,13 +32,14 @@ BATCH, BATCHES, ROUNDS = 8, 4, 3
 
 def examples(base: Path) -> list[Example]:
     """Rows as practice makes them, of as many families."""
-    model, domain = create_backend("openvino", Configuration().models.student.name), load_task_domain("math")
+    weights, domain = find_weights(Configuration().models.student.name), load_task_domain("math")
+    template = ChatTemplate.of(GgufFile.open(weights.path))
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     rows = []
     for demonstration in domain.mixed_demonstrations(BATCH * BATCHES):
-        prompt = "".join(opening(model, domain.system, (), demonstration.description))
+        prompt = template.render(opening(domain.system, (), demonstration.description).messages)
         action, observation, answer = render(demonstration).split("\n")
-        segments = [(f"{action}\n", True), (f"{observation}\n", False), (answer + model.end_of_turn, True)]
+        segments = [(f"{action}\n", True), (f"{observation}\n", False), (answer + template.end_of_turn, True)]
         rows.append(tokenise(tokenizer, prompt, segments))
     return (rows * BATCH * BATCHES)[: BATCH * BATCHES]
 

@@ -7,10 +7,9 @@ Whether such words mean anything is for `agent0es.domain.calibration` to find ou
 import re
 from collections.abc import Mapping
 
-from agent0es.agents.prompt import two_parts
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Question
 from agent0es.domain.uncertainty import critique_confidence
-from agent0es.models.base import ChatTemplate
 
 QUESTIONS: Mapping[Question, str] = {
     "confidence": "How likely is it that your answer is correct? Reply with one number from 0 (surely wrong) to 100 "
@@ -67,20 +66,25 @@ VERDICT = re.compile(
 )
 
 
-def reflection(template: ChatTemplate, system: str, description: str, said: str, question: Question) -> tuple[str, ...]:
-    """The prompt that asks a student about what it said to a task: the part that its questions share, and the rest."""
-    turns = [("system", system), ("user", description), ("assistant", said)]
-    return (*two_parts(template, turns, QUESTIONS[question]), LEADS[question])
+def reflection(system: str, description: str, said: str, question: Question) -> Prompt:
+    """The prompt that asks a student about what it said to a task; its questions share all turns but the last."""
+    opening = (
+        Part(role="system", text=system),
+        Part(role="user", text=description),
+        Part(text=said, author="model"),
+    )
+    asked = Part(role="user", text=QUESTIONS[question])
+    return Prompt(opening=opening, turns=(asked,), prefill=(Part(text=LEADS[question]),))
 
 
-def stated(question: Question, text: str, mean_logprob: float) -> float | None:
+def stated(question: Question, text: str, mean_logprob: float | None) -> float | None:
     """How likely the student's answer is right, in [0, 1], by its reply to a question; None where that is unreadable.
 
-    `mean_logprob` is that of the reply's tokens. From a backend without any it is 0: then yes is 1 and no 0.
+    `mean_logprob` is that of the reply's tokens. From a backend without any it is None: then yes is 1 and no 0.
     """
     if question == "confidence":
         return parse_confidence(text)
-    return critique_confidence(parse_critique(text), mean_logprob)
+    return critique_confidence(parse_critique(text), mean_logprob or 0.0)
 
 
 def parse_confidence(text: str) -> float | None:

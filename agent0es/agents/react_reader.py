@@ -188,7 +188,10 @@ class Reader(Cursor):
         if self.text.startswith("{", at):
             return self._json(at) or self._unread(at, end)
         named = patterns.NAMED_ALONE.match(self.text, at, end)
-        lone_tag = named is not None and self.text.find(f"</{named['tool']}>", end, self.marker_after(end)) < 0
+        lone_tag = named is not None and not self._is_closed(named["tool"], end)
+        angles = patterns.ANGLES.match(self.text, at, end)
+        if angles is not None and angles["tool"].lower() in self.tools and not self._is_closed(angles["tool"], at):
+            return self._bracketed(angles["tool"].lower(), angles.end())
         if self.text.startswith("<", at) and not lone_tag and (after := self._tag(at)) is not None:
             return after
         if named is not None and named["tool"].lower() in self.tools:
@@ -217,6 +220,10 @@ class Reader(Cursor):
             if self.is_call(start):  # `use python[17*25]`
                 return self._action(start)
         return self._unread(name.start(), end)
+
+    def _is_closed(self, tag: str, at: int) -> bool:
+        """Whether the end of a tag stands before the next marker."""
+        return self.text.find(f"</{tag}>", at, self.marker_after(self.end_of_line(at))) >= 0
 
     def _input(self, at: int) -> int:
         """The input of the pending tool: on this line, or in a fence or block of lines that starts below."""

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent0es.agents.prompt import two_parts
 from agent0es.agents.react import Action, parse
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
-from agent0es.models.base import ChatTemplate, Completion
+from agent0es.models.base import Completion
 from agent0es.taskdomains.base import Demonstration
 from agent0es.tools.base import Tool, ToolResult
 
@@ -29,19 +29,11 @@ CALLING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A piece of the student's turn."""
-
-    text: str
-    by_student: bool
-    """False for observations: they are never trained on."""
-
-
-@dataclass(frozen=True, slots=True)
 class Transcript:
     """An attempt so far. A value: each step gives a new one."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Part, ...] = ()
+    """The turn so far: the student's own words, to be learnt, and what tools gave, which never is."""
     lead: str = ""
     """Words that the harness puts into the student's mouth before its next turn."""
     logprobs: tuple[float, ...] = ()
@@ -60,9 +52,9 @@ class Transcript:
         return self.lead == ANSWER_LEAD
 
     @property
-    def prompt(self) -> tuple[str, ...]:
-        """What follows the opening in the next request."""
-        return (*(step.text for step in self.steps), *([self.lead] if self.lead else []))
+    def prefill(self) -> tuple[Part, ...]:
+        """The turn as the student is to continue it."""
+        return (*self.steps, *([Part(text=self.lead, trainable=True)] if self.lead else []))
 
     @property
     def said(self) -> str:
@@ -76,22 +68,22 @@ class Transcript:
         """
         words = self.lead + completion.text
         turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
-        after = replace(
-            self, lead="", logprobs=self.logprobs + completion.logprobs, ignored=self.ignored + turn.ignored
-        )
+        mean = completion.mean_logprob
+        logprobs = completion.logprobs or (() if mean is None else (mean,) * completion.usage.written)
+        after = replace(self, lead="", logprobs=self.logprobs + logprobs, ignored=self.ignored + turn.ignored)
         if turn.actions and not self.answering:
             action = turn.actions[0]
             clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored
             thought = f"Thought: {turn.thought}\n" if turn.thought else ""
             said = words.rstrip() + "\n" if clean else f"{thought}Action: {action.tool}[{action.input}]\n"
-            return replace(after, steps=(*self.steps, Step(said, True))), action
-        return replace(after, steps=(*self.steps, Step(words.rstrip(), True)), answer=turn.answer), None
+            return replace(after, steps=(*self.steps, own_words(said))), action
+        return replace(after, steps=(*self.steps, own_words(words.rstrip())), answer=turn.answer), None
 
     def observe(self, result: ToolResult, last_call: bool) -> "Transcript":
         """The transcript with a tool's result; after the last allowed call the student is led to its answer."""
         return replace(
             self,
-            steps=(*self.steps, Step(f"Observation: {result.output}\n", False)),
+            steps=(*self.steps, Part(text=f"Observation: {result.output}\n", author="tool")),
             lead=ANSWER_LEAD if last_call else "",
             calls=self.calls + 1,
             errors=self.errors + (result.status != "ok"),
@@ -109,6 +101,11 @@ class Transcript:
             observed=self.answer is not None and seen,
             ignored=self.ignored,
         )
+
+
+def own_words(text: str) -> Part:
+    """What the student wrote."""
+    return Part(text=text, author="model", trainable=True)
 
 
 def render(demonstration: Demonstration) -> str:
@@ -138,11 +135,9 @@ def _input(schema: Mapping[str, Any]) -> str:
     return schema.get("description") or f"JSON, {json.dumps(schema, separators=(',', ':'))}"
 
 
-def opening(
-    template: ChatTemplate, system: str, demonstrations: Sequence[Demonstration], description: str
-) -> tuple[str, str]:
-    """The prompt before the student's first word, cut into the part that tasks share and the task's own."""
-    turns = [("system", system)]
+def opening(system: str, demonstrations: Sequence[Demonstration], description: str) -> Prompt:
+    """The prompt before the student's first word: what tasks share, and the task's own turn."""
+    turns = [Part(role="system", text=system)]
     for demonstration in demonstrations:
-        turns += [("user", demonstration.description), ("assistant", render(demonstration))]
-    return two_parts(template, turns, description)
+        turns += [Part(role="user", text=demonstration.description), Part(text=render(demonstration))]
+    return Prompt(opening=tuple(turns), turns=(Part(role="user", text=description),))

@@ -2,10 +2,11 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Scalar
 from agent0es.domain.text import storable
 from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
@@ -39,12 +40,17 @@ def schema(domain: TaskDomain, families: Mapping[str, float]) -> dict[str, Any]:
     return {"anyOf": options} if len(options) > 1 else options[0]
 
 
-def zero_shot(domain: TaskDomain) -> list[tuple[str, str]]:
+def asking(before: Sequence[Part], request: str) -> Prompt:
+    """The prompt that makes a request after turns which all requests share."""
+    return Prompt(opening=tuple(before), turns=(Part(role="user", text=request),))
+
+
+def zero_shot(domain: TaskDomain) -> list[Part]:
     """What comes before the request for a teacher that was trained: no worked proposals."""
-    return [("system", domain.teacher_system)]
+    return [Part(role="system", text=domain.teacher_system)]
 
 
-def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
+def few_shot(domain: TaskDomain, seed: int) -> list[Part]:
     """What comes before the request for the base model: worked proposals, the same for every request of a run."""
     rng = random.Random(seed)
     families = domain.families("practised")
@@ -53,7 +59,8 @@ def few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
         offered = rng.sample(families, FEWEST_PRACTISED)
         chosen, difficulty = rng.choice(offered), rng.random()
         text = json.dumps({"family": chosen.name, **chosen.sample(rng, difficulty)})
-        turns += [("user", request_text({family.name: difficulty for family in offered})), ("assistant", text)]
+        request = request_text({family.name: difficulty for family in offered})
+        turns += [Part(role="user", text=request), Part(text=text)]
     return turns
 
 
@@ -68,11 +75,11 @@ def topic_of(domain: TaskDomain, seed: int) -> str:
     return random.Random(seed).choice(sorted({family.group for family in domain.families("practised")}))
 
 
-def freeform_few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
+def freeform_few_shot(domain: TaskDomain, seed: int) -> list[Part]:
     """What comes before a freeform request: families' tasks as the teacher would have written them."""
     freeform, rng = domain.freeform, random.Random(seed)
     assert freeform is not None, "the schedule asks only for what the domain has"
-    turns = [("system", freeform.system)]
+    turns = [Part(role="system", text=freeform.system)]
     families = list(domain.families("practised"))
     rng.shuffle(families)
     for family in families:
@@ -81,7 +88,7 @@ def freeform_few_shot(domain: TaskDomain, seed: int) -> list[tuple[str, str]]:
         example = freeform.example(task)
         if example is not None:
             words = json.dumps(example, ensure_ascii=False)
-            turns += [("user", freeform_request(family.group, difficulty)), ("assistant", words)]
+            turns += [Part(role="user", text=freeform_request(family.group, difficulty)), Part(text=words)]
         if len(turns) > 2 * EXAMPLES:
             break
     return turns

@@ -67,10 +67,13 @@ class Reporter:
         self._last = self._since = time.monotonic()
         self._meter = meter_for(self._console, self.say, as_json)
 
-    def opened(self, problems: Sequence[HeldOut], tier: str) -> None:
-        """The held-out problems, for the bars and the table of domains, and what isolates the tools."""
+    def opened(self, problems: Sequence[HeldOut], tier: str, weakened: Sequence[str]) -> None:
+        """The held-out problems, for the bars and the table of domains, what isolates the tools, and what the models
+        can't give."""
         if tier == "unsafe":
             click.echo(UNSAFE, err=True)
+        for line in weakened:
+            click.echo(printable(f"Warning: {line}."), err=True)
         self._problems = count_by_split(problems)
         self._domain_of = {problem.task.family: problem.task.domain for problem in problems}
         self.say(f"Run {self._run} in {self._store}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from agent0es.agents.confidence import stated
 from agent0es.configuration import ToolsSettings
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Prompt, Tokens
 from agent0es.domain.task import Question
 from agent0es.domain.workdir import FileWritten, files_sha256
 from agent0es.models.base import Completion, GenerationRequest
@@ -16,31 +17,33 @@ from agent0es.tools.policy import Policy
 def model_called(
     request: GenerationRequest,
     completion: Completion,
-    prompt: tuple[str, ...],
+    prompt: Prompt,
     *,
     role: ev.Role,
     task: int | None,
     attempt: str | None,
-    model: str,
-    adapter: str | None,
     question: Question | None = None,
 ) -> ev.ModelCalled:
-    """The event of one generation."""
-    written = len(completion.token_ids)
+    """The event of one generation. `prompt` is what the request asks, with who said what."""
+    ids, logprobs = completion.token_ids, completion.logprobs
     return ev.ModelCalled(
         role=role,
         task=task,
         attempt=attempt,
-        model=model,
-        adapter=adapter,
+        model=completion.model,
+        adapter=completion.adapter,
         prompt=prompt,
         text=completion.text,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=written,
+        thinking=completion.thinking,
+        tokens=None if ids is None and logprobs is None else Tokens(ids=ids, logprobs=logprobs),
+        prompt_tokens=completion.usage.prompt,
+        cached_tokens=completion.usage.cached,
+        completion_tokens=completion.usage.written,
         finish_reason=completion.finish_reason,
         temperature=request.temperature,
         seed=request.seed,
-        mean_logprob=round(sum(completion.logprobs) / written, 4) if written else 0.0,
+        mean_logprob=None if completion.mean_logprob is None else round(completion.mean_logprob, 4),
+        left_out=completion.left_out,
         question=question,
     )
 

@@ -16,29 +16,9 @@ def majority_share(answers: Sequence[str | None]) -> float:
     return max(counts.values()) / len(answers) if counts else 0.0
 
 
-def answer_entropy(answers: Sequence[str | None]) -> float:
-    """Shannon entropy of the answers in [0, 1]: 0 when all agree, 1 when no two do. A missing answer is its own."""
-    if len(answers) < 2:
-        return 0.0
-    groups = Counter(answer if answer is not None else f"missing {i}" for i, answer in enumerate(answers))
-    shares = [count / len(answers) for count in groups.values()]
-    return min(1.0, max(0.0, -sum(p * math.log(p) for p in shares) / math.log(len(answers))))
-
-
 def confidence(logprobs: Sequence[float]) -> float:
     """exp of the mean token log-probability, in [0, 1]; 0 when nothing was written."""
     return min(1.0, math.exp(sum(logprobs) / len(logprobs))) if logprobs else 0.0
-
-
-def token_entropy(mean_logprobs: Sequence[float], tokens: Sequence[int]) -> float:
-    """Entropy of what was written, in nats a token, from the generations' means and lengths; 0 when nothing was.
-
-    −log p of a sampled token has the entropy of its distribution as its mean, so this is an unbiased estimate at
-    temperature 1; a low temperature writes what is likely, and lowers it.
-    """
-    total = sum(tokens)
-    pairs = zip(mean_logprobs, tokens, strict=True)
-    return max(0.0, -sum(mean * count for mean, count in pairs) / total) if total else 0.0
 
 
 def critique_confidence(verdict: bool | None, logprob: float) -> float | None:

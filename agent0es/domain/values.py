@@ -1,6 +1,11 @@
 """The base of every value that the domain passes around: frozen, strict about unknown fields."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["teacher", "student"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Value(BaseModel):

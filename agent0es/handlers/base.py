@@ -51,7 +51,7 @@ class Ports:
     @property
     def datasets(self) -> Datasets:
         """What adapters learn from."""
-        return Datasets(self.run, self.store, self.history, self.configuration, self.domains, self.models)
+        return Datasets(self.run, self.store, self.history, self.configuration, self.domains)
 
 
 class Record(Protocol):

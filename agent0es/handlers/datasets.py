@@ -1,6 +1,5 @@
 """The files that adapters learn from: chosen from the log, written into the store, and written again when lost."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from agent0es.configuration import Configuration
@@ -12,8 +11,7 @@ from agent0es.errors import StoreError
 from agent0es.log import History, NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.artifacts import compare
-from agent0es.models.base import ChatTemplate
-from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
+from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
 from agent0es.taskdomains import Domains
 
 
@@ -27,14 +25,13 @@ class Datasets:
         history: History,
         configuration: Configuration,
         domains: Domains,
-        templates: Mapping[ev.Role, ChatTemplate],
     ) -> None:
         self._run, self._store, self._history = run, store, history
-        self._configuration, self._domains, self._templates = configuration, domains, templates
+        self._configuration, self._domains = configuration, domains
 
     def choose(self, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
         """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-        dataset = self._of(role, iteration, None)
+        dataset = self._of(role, iteration, None, "messages")
         _write(dataset_file(self._store, self._run, adapter), dataset)
         reach("dataset.written")
         return NewEvent(stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset))
@@ -43,21 +40,21 @@ class Datasets:
         """The file of what was chosen at a position. Raises ValueError when the log gives other examples by now."""
         path = dataset_file(self._store, self._run, chosen.adapter)
         if compare(path, chosen.sha256)[0] != "same":
-            dataset = self._of(chosen.role, chosen.iteration, position)
+            dataset = self._of(chosen.role, chosen.iteration, position, chosen.rows)
             if dataset.sha256 != chosen.sha256:
                 raise ValueError(f"the log gives other examples now ({dataset.sha256}) than when they were chosen")
             _write(path, dataset)
         return path
 
-    def _of(self, role: ev.Role, iteration: int, position: int | None) -> Dataset:
+    def _of(self, role: ev.Role, iteration: int, position: int | None, rows: Rows) -> Dataset:
         """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
         return dataset_of(
             role,
             events_of_dataset(self._history, iteration, position),
-            self._templates[role],
             self._domains,
             self._configuration.training.examples_per_family,
             self._configuration.seed,
+            rows,
         )
 
 

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Sequence
 
 from agent0es.agents import teacher
-from agent0es.agents.prompt import two_parts
 from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
 from agent0es.decisions.attempt import model_called
@@ -89,21 +88,12 @@ class EvaluateTeacher:
         model, name = self._teacher, str(Examined(KIND, arm, number))
         adapter, domain = None if arm in BASE_ARMS else arm, self._domains[request.domain]
         turns = teacher.few_shot(domain, self._configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
-        prompt = two_parts(model, turns, teacher.request_text(request.families))
+        prompt = teacher.asking(turns, teacher.request_text(request.families))
         generation = GenerationRequest(
-            prompt="".join(prompt), max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
+            messages=prompt.messages, max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
         )
         [completion] = await model.generate([generation], adapter=adapter)
-        called = model_called(
-            generation,
-            completion,
-            prompt,
-            role="teacher",
-            task=None,
-            attempt=name,
-            model=model.name,
-            adapter=adapter,
-        )
+        called = model_called(generation, completion, prompt, role="teacher", task=None, attempt=name)
         verified = judged(domain, request, completion.text, name)
         own = stream("attempt", self._run, name)
         await record([NewEvent(own, called), NewEvent(own, verified)])

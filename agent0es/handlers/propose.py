@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Sequence
 
 from agent0es.agents import teacher
-from agent0es.agents.prompt import two_parts
 from agent0es.configuration import Configuration
 from agent0es.decisions import propose
 from agent0es.decisions.attempt import model_called
@@ -103,10 +102,10 @@ class Propose:
             families = offer(requested)
             turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
             words, schema = teacher.request_text(families), teacher.schema(domain, families)
-        prompt = two_parts(model, turns, words)
+        prompt = teacher.asking(turns, words)
         request = GenerationRequest(
-            prompt="".join(prompt),
-            shared=len(prompt[0]),
+            messages=prompt.messages,
+            shared=len(prompt.opening),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,
@@ -114,16 +113,7 @@ class Propose:
             json_schema=schema,
         )
         [completion] = await model.generate([request], adapter=adapter)
-        called = model_called(
-            request,
-            completion,
-            prompt,
-            role="teacher",
-            task=requested.task,
-            attempt=None,
-            model=model.name,
-            adapter=adapter,
-        )
+        called = model_called(request, completion, prompt, role="teacher", task=requested.task, attempt=None)
         return called, completion.text, round(completion.seconds, 4)
 
     async def _accept(

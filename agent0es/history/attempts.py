@@ -9,17 +9,18 @@ from agent0es.agents.student import Transcript
 from agent0es.configuration import ToolsSettings
 from agent0es.decisions.attempt import reflected, requested_under
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question
 from agent0es.domain.workdir import changed, files_sha256
-from agent0es.models.base import ChatTemplate, Completion
-from agent0es.projections.datasets import OPENING_PARTS
+from agent0es.models.base import Completion, Usage
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.tools.base import ToolResult
 from agent0es.tools.policy import policy_of
 
 CONFIDENCE_DIGITS = 3
-"""The log has each call's mean log-probability to 4 places, so a confidence is good to 3."""
+"""Before version 3 of ModelCalled the log had only each call's mean log-probability, to 4 places: so a confidence is
+good to 3."""
 
 
 class MissingCall(Exception):
@@ -64,28 +65,27 @@ class Attempt:
     """What lies in the working directory."""
     verifier: RecordedCalls = field(default_factory=RecordedCalls)
 
-    def expected_prompt(
-        self, called: ev.ModelCalled, template: ChatTemplate, settings: ToolsSettings
-    ) -> tuple[str, ...]:
-        """What the student should have read after the opening, at a generation that comes next."""
-        own = called.prompt[OPENING_PARTS:]
+    def expected_prefill(self, called: ev.ModelCalled, settings: ToolsSettings) -> tuple[Part, ...]:
+        """How the student's turn should have begun, at a generation that comes next."""
+        begun = called.prompt.prefill
         if self.transcript is None:
             self.transcript = Transcript(
-                lead=own[0] if own else "", tools=settings.enabled or ()
+                lead=begun[0].text if begun else "", tools=settings.enabled or ()
             )  # what it is led by is no decision
-        return tuple(map(template.neutralise, self.transcript.prompt))
+        return self.transcript.prefill
 
     def read(self, called: ev.ModelCalled) -> None:
         """Continue with what the student wrote."""
-        assert self.transcript is not None, "expected_prompt makes one"
-        written = called.completion_tokens
+        assert self.transcript is not None, "expected_prefill makes one"
         completion = Completion(
             text=called.text,
-            token_ids=(0,) * written,
-            logprobs=(called.mean_logprob,) * written,
             finish_reason=called.finish_reason,
-            prompt_tokens=called.prompt_tokens,
+            usage=Usage(called.prompt_tokens, called.completion_tokens),
+            model=called.model,
+            adapter=called.adapter,
             seconds=0.0,
+            logprobs=None if called.tokens is None else called.tokens.logprobs,
+            mean_logprob=called.mean_logprob,
         )
         self.transcript, self.action = self.transcript.read(completion)
 
@@ -99,7 +99,6 @@ class Attempt:
         self,
         called: ev.ModelCalled,
         questions: Sequence[Question],
-        template: ChatTemplate,
         system: str,
         description: str,
     ) -> ev.ModelCalled | None:
@@ -110,7 +109,7 @@ class Attempt:
         return called.model_copy(
             update={
                 "question": question,
-                "prompt": reflection(template, system, description, self.transcript.said, question),
+                "prompt": reflection(system, description, self.transcript.said, question),
                 "temperature": 0.0,
                 "seed": derive_seed(self.started.seed, question),
             }
@@ -178,8 +177,3 @@ def result_of(called: ev.ToolCalled) -> ToolResult:
         peak_memory_mb=0.0,
         tier=called.tier,
     )
-
-
-def tail(prompt: Sequence[str]) -> tuple[str, ...]:
-    """A prompt after its opening."""
-    return tuple(prompt[OPENING_PARTS:])

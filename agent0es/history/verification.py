@@ -14,18 +14,17 @@ from uuid import UUID
 from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
-from agent0es.domain.events import Role
 from agent0es.domain.names import Draft, read_attempt, task_of
+from agent0es.domain.prompt import Part
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Submission, Task
-from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls, tail
+from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls
 from agent0es.history.examinations import Examinations
 from agent0es.history.novelties import Novelties
 from agent0es.history.proposals import Proposals
 from agent0es.log import EventLog, History, Recorded
 from agent0es.log.mapper import encode_content
-from agent0es.models.base import ChatTemplate
 from agent0es.projections.datasets import events_of_dataset
 from agent0es.taskdomains import Domains, practised_families
 from agent0es.tools.policy import settings_in
@@ -40,7 +39,6 @@ class Rules:
 
     domains: Domains
     rewards: Mapping[str, RewardComponent]
-    templates: Mapping[Role, ChatTemplate]
     novelties: Novelties | None = None
     """None takes the novelties from the log as they are."""
 
@@ -154,9 +152,9 @@ class _Check:
                 expected_reflection = self._attempt(recorded, event.attempt).expected_reflection()
                 self._compare("reflections", recorded, expected_reflection)
             case ev.ModelCalled(role="student", attempt=str() as name):
-                expected = self._prompt(self._attempt(recorded, name), event)
-                if expected != tail(event.prompt):
-                    prompt = (*event.prompt[: len(event.prompt) - len(tail(event.prompt))], *expected)
+                expected = self._prefill(self._attempt(recorded, name), event)
+                if expected != event.prompt.prefill:
+                    prompt = event.prompt.model_copy(update={"prefill": expected})
                     self._differ("student's turns", recorded, event.model_copy(update={"prompt": prompt}))
                 self._count("student's turns")
             case ev.ToolRequested(purpose="solution"):
@@ -203,7 +201,7 @@ class _Check:
             case ev.ModelCalled(attempt=str() as name):
                 attempt = self._attempt(recorded, name)
                 if attempt.transcript is None:
-                    self._prompt(attempt, event)
+                    self._prefill(attempt, event)
                 attempt.read(event)
             case ev.ToolRequested() if event.purpose != "solution":
                 self._calls(recorded, event.attempt).asked[event.call] = event
@@ -275,12 +273,12 @@ class _Check:
         dataset = train.dataset_of(
             event.role,
             events_of_dataset(self._history, event.iteration, recorded.position),
-            self._rules.templates[event.role],
             self._rules.domains,
             self._configuration.training.examples_per_family,
             self._configuration.seed,
+            event.rows,
         )
-        return train.built(event.role, event.iteration, event.adapter, dataset)
+        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows)
 
     def _files(self, started: ev.AttemptStarted) -> Mapping[str, str]:
         """What lies in the working directory when an attempt starts."""
@@ -290,8 +288,8 @@ class _Check:
         task = self._state.in_flight.get(started.task)
         return {} if task is None else task.attempts[started.attempt].files
 
-    def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[str, ...]:
-        return attempt.expected_prompt(event, self._rules.templates["student"], self._tools(attempt.started.attempt))
+    def _prefill(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[Part, ...]:
+        return attempt.expected_prefill(event, self._tools(attempt.started.attempt))
 
     def _asking(self, attempt: Attempt, event: ev.ModelCalled) -> ev.ModelCalled | None:
         task = self._task(attempt.started.attempt)
@@ -299,7 +297,7 @@ class _Check:
             return None
         questions = self._configuration.execution.reflection
         system = self._rules.domains[task.domain].system
-        return attempt.expected_asking(event, questions, self._rules.templates["student"], system, task.description)
+        return attempt.expected_asking(event, questions, system, task.description)
 
     def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
         """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""

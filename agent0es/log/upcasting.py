@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from agent0es.domain.events import Event
 from agent0es.errors import LogError, StoreError
+from agent0es.log.upcasting_prompts import prompt_of
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -111,6 +112,13 @@ def _tool_called_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "denied": [], **unknown, "written": [], "deleted": []}
 
 
+def _model_called_2(old: dict[str, Any]) -> dict[str, Any]:
+    """The prompt was one text in SmolLM2's format, and a mean of 0 stood for none."""
+    prompt = prompt_of(old["prompt"], old["question"])
+    mean = old["mean_logprob"] if old["completion_tokens"] else None
+    return {**old, "version": 3, "prompt": prompt, "mean_logprob": mean}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 1): _configured_1,
     ("RunStarted", 2): _configured_2,
@@ -125,6 +133,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
     ("ProposalRejected", 2): _proposal_rejected_2,
     ("ModelCalled", 1): lambda old: {**old, "version": 2, "question": None},
+    ("ModelCalled", 2): _model_called_2,
+    ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from agent0es.domain.prompt import Message
 from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, ModelNotFound, TransientError
 from agent0es.models.artifacts import Artifacts, Form
@@ -27,12 +25,14 @@ class RequestRefused(Agent0Error):
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One prompt and how to continue it."""
+    """What a model is to read, and how it is to go on."""
 
-    prompt: str
-    """The full prompt, chat template already applied."""
+    messages: tuple[Message, ...]
+    """The turns of the chat. How they become a prompt is the model's affair."""
     max_tokens: int
     """Upper bound on generated tokens."""
+    prefill: str = ""
+    """The beginning of the assistant's turn, which the model continues. Hostile: models and tools wrote some of it."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
@@ -42,10 +42,22 @@ class GenerationRequest:
     seed: int = 0
     """Seed of the sampler for this request alone."""
     shared: int = 0
-    """How many characters of the prompt other requests begin with too. A backend with a prefix cache reads them once,
-    also when many such requests arrive together; the others need not care."""
+    """How many first messages other requests begin with too. A backend with a prefix cache reads them once, also when
+    many such requests arrive together; the others need not care."""
     json_schema: dict[str, Any] | None = None
     """When given, the text is one JSON value that validates against it; cut off if finish_reason is `length`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was read and written, in tokens."""
+
+    prompt: int
+    """Read, cached ones included."""
+    written: int
+    """Written, the end of the turn included; what a stop string cut off is not."""
+    cached: int | None = None
+    """Of the prompt, what the backend had read before; None where it doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +66,56 @@ class Completion:
 
     text: str
     """Without control tokens and without the stop string. May be empty."""
-    token_ids: tuple[int, ...]
-    """Generated tokens, the end-of-turn token included; what a stop string cut off is not in here."""
-    logprobs: tuple[float, ...]
-    """Natural logarithm of each generated token's probability, same length as token_ids."""
     finish_reason: str
     """`stop` (end of turn or stop string) or `length`."""
-    prompt_tokens: int
+    usage: Usage
+    model: str
+    """The model that really answered, with its quantization."""
+    adapter: str | None
+    """The adapter that really answered; None is the base model."""
     seconds: float
     """From submission to the last token, waiting in the batch included."""
+    token_ids: tuple[int, ...] | None = None
+    """The tokens that were written; None where the backend doesn't give them."""
+    logprobs: tuple[float, ...] | None = None
+    """Natural logarithm of each written token's probability, to 4 places, which is what the log keeps: so nothing is
+    decided by more than the log holds. None where the backend doesn't give them."""
+    mean_logprob: float | None = None
+    """Their mean, which follows from them where there are any. None where nobody knows."""
+    thinking: str | None = None
+    """What the model thought before the text, where the backend tells the two apart."""
+    left_out: tuple[str, ...] = ()
+    """Settings of the request that the model can't take, by the names of their fields."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", storable(self.text))
+        if self.thinking is not None:
+            object.__setattr__(self, "thinking", storable(self.thinking))
+        if self.logprobs is not None:
+            # + 0.0 makes 0.0 of -0.0
+            object.__setattr__(self, "logprobs", tuple(round(logprob, 4) + 0.0 for logprob in self.logprobs))
+        if self.logprobs:
+            object.__setattr__(self, "mean_logprob", sum(self.logprobs) / len(self.logprobs))
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do. A run that needs more is refused when it is configured."""
+    """What a backend can do with this model. `models/requirements.py` asks for each when a run is configured."""
 
-    logprobs: bool
-    structured_output: bool
-    adapters: frozenset[Form]
+    logprobs: bool = False
+    """It gives each written token's log-probability."""
+    structured_output: bool = False
+    """It keeps to a JSON schema."""
+    adapters: frozenset[Form] = frozenset()
     """Forms of a trained adapter that it serves; empty: none."""
-    batching: bool
-    embeddings: bool = False
+    prefill: bool = True
+    """It continues a turn that has begun."""
+    sampling: bool = True
+    """It takes temperature and top_p."""
+    seeds: bool = True
+    """The same seed, alone, gives the same text."""
+    context: int | None = None
+    """Most tokens that a request may read and write together; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +149,7 @@ class Weights:
     sha256: str
 
 
-class ChatTemplate(Protocol):
-    """How a model's prompts are written. Pure: works on a backend that has loaded nothing yet."""
-
-    @property
-    def end_of_turn(self) -> str:
-        """What the model writes when its turn is over; closes the text of a training example."""
-        ...
-
-    def chat_prompt(self, messages: Sequence[tuple[str, str]], prefill: str = "") -> str:
-        """(role, text) turns as one prompt that ends where the assistant continues after `prefill`.
-
-        Texts and prefill are neutralised.
-        """
-        ...
-
-    def neutralise(self, text: str) -> str:
-        """The text with control tokens broken, so that it can't end or open a turn.
-
-        For whatever is put behind a prompt: tool output, and the model's own words when they are read again.
-        """
-        ...
-
-
-class ModelBackend(ChatTemplate, Protocol):
+class ModelBackend(Protocol):
     """A language model that can be asked many things at once."""
 
     @property
@@ -160,10 +175,6 @@ class ModelBackend(ChatTemplate, Protocol):
 
     def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """Text as it is generated."""
-        ...
-
-    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """One row per text, L2-normalised, shape (len(texts), dimension)."""
         ...
 
     async def health(self) -> Health: ...

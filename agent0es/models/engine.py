@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from agent0es.errors import Agent0Error, ModelNotFound
 from agent0es.models import child_process
-from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, RequestRefused, WrongWeights
+from agent0es.models.base import GenerationFailed, RequestRefused, WrongWeights
 from agent0es.models.child_process import clean_environment
 
 _TAIL_BYTES = 2000
@@ -53,11 +53,39 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """A request in the engine's terms: the prompt is one text, in the model's own chat format."""
+
+    prompt: str
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    json_schema: dict[str, Any] | None = None
+    prefix: bool = False
+    """Only the beginning of other prompts, to be read into the cache. It is cut to whole blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What an engine answers."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Same length as token_ids."""
+    finish_reason: str
+    prompt_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """To the engine: generate."""
 
     number: int
-    request: GenerationRequest
+    request: EngineRequest
     stream: bool
 
 
@@ -95,7 +123,7 @@ class Answered:
     """From the engine: a finished request. The time it took is measured here, not there."""
 
     number: int
-    completion: Completion
+    generated: Generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +184,7 @@ class Engine:
         With `sha256` only a file of that hash is loaded, whenever a process loads it.
         """
         self.gguf = gguf
-        self.prefixes: dict[str, asyncio.Future[Completion]] = {}
+        self.prefixes: dict[str, asyncio.Future[Generated]] = {}
         """Beginnings of prompts that the running process has read, or is reading, into its cache."""
         self._sha256 = sha256
         self._settings = settings
@@ -183,8 +211,8 @@ class Engine:
         return len(self._process.pending) if self._process is not None else 0
 
     def submit(
-        self, request: GenerationRequest, on_text: Callable[[str], None] | None = None
-    ) -> "asyncio.Future[Completion]":
+        self, request: EngineRequest, on_text: Callable[[str], None] | None = None
+    ) -> "asyncio.Future[Generated]":
         """Hand in a request from a running event loop. Cancelling the future takes it out of the batch."""
         return self._send(lambda number: Ask(number, request, on_text is not None), on_text)
 
@@ -321,8 +349,8 @@ class EngineProcess:
             match message:
                 case Loaded():
                     pending.answer(None)
-                case Answered(_, completion):
-                    pending.answer(replace(completion, seconds=time.perf_counter() - pending.submitted))
+                case Answered(_, generated):
+                    pending.answer(replace(generated, seconds=time.perf_counter() - pending.submitted))
                 case Refused(_, reason):
                     pending.fail(RequestRefused(f"{self._name}: {reason}"))
         return None

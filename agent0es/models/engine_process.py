@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import Completion, GenerationRequest, RequestRefused, WrongWeights
+from agent0es.models.base import RequestRefused, WrongWeights
 from agent0es.models.child_process import end_with_parent, out_of_memory
 from agent0es.models.engine import (
     Answered,
     Ask,
     Broken,
     Cancel,
+    EngineRequest,
     EngineSettings,
     FromEngine,
+    Generated,
     Load,
     Loaded,
     Refused,
@@ -173,7 +175,7 @@ class Batch:
     def _start(self, ask: Ask) -> Running:
         request = ask.request
         encoded = self._tokenizer.encode(request.prompt, add_special_tokens=False).input_ids
-        if request.shared == len(request.prompt):
+        if request.prefix:
             # Those who found a half-filled block in the cache would all go on in it, and write over one another.
             whole = encoded.shape[1] // KV_BLOCK * KV_BLOCK
             encoded = self._openvino.Tensor(encoded.data[:, : whole or None].copy())
@@ -187,7 +189,7 @@ class Batch:
         handle = self._pipeline.add_request(ask.number, encoded, self._config(request))
         return Running(ask.number, handle, ask.stream, prompt_tokens, tuple(filter(None, request.stop)))
 
-    def _config(self, request: GenerationRequest) -> Any:
+    def _config(self, request: EngineRequest) -> Any:
         options: dict[str, Any] = {}
         if request.temperature > 0:
             options |= {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p}
@@ -220,7 +222,7 @@ class Batch:
     def _text(self, token_ids: list[int]) -> str:
         return self._tokenizer.decode(token_ids) if token_ids else ""
 
-    def _completion(self, running: Running, told: list[FromEngine]) -> Completion:
+    def _completion(self, running: Running, told: list[FromEngine]) -> Generated:
         reason = self._read(running)
         text = self._text(running.token_ids)
         if running.stopped:
@@ -229,7 +231,7 @@ class Batch:
                 del running.token_ids[-1], running.logprobs[-1]
         if running.stream:
             tell(running, text, told)
-        return Completion(
+        return Generated(
             text=text,
             token_ids=tuple(running.token_ids),
             logprobs=tuple(running.logprobs),

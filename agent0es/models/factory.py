@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from agent0es import plugins
-from agent0es.errors import ConfigurationError
-from agent0es.models.base import ChatTemplate, ModelBackend
+from agent0es.models.base import ModelBackend
 
 
 def create_backend(backend: str, name: str, *, cache: Path | None = None, **options: Any) -> ModelBackend:
@@ -24,11 +23,3 @@ def backend_class(backend: str) -> Any:
     if not callable(getattr(kind, "create", None)):
         raise plugins.broken(plugins.MODELS, backend, "has no method create(name, *, cache, **options)")
     return kind
-
-
-def chat_template(backend: str) -> ChatTemplate:
-    """How a backend's prompts are written, known without a model. Raises ConfigurationError when it doesn't say."""
-    template: ChatTemplate | None = getattr(plugins.load(plugins.MODELS, backend), "template", None)
-    if template is None:
-        raise ConfigurationError(f"model backend {backend!r} has no template, so its datasets can't be recomputed")
-    return template

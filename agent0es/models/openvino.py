@@ -6,36 +6,47 @@ the base and written as GGUF. They answer side by side.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models import chatml
 from agent0es.models.artifacts import MERGED
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
-from agent0es.models.engine import Engine, EngineSettings
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
+from agent0es.models.chat_template import ChatTemplate
+from agent0es.models.engine import Engine, EngineRequest, EngineSettings, Generated
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import is_approximated
 from agent0es.models.weights import find_weights
 
+ARCHITECTURES = ("llama", "qwen2", "qwen3")
+"""Of GGUF files, those that OpenVINO GenAI makes a graph of."""
 SHORTEST_PREFIX = 200
 """Characters; what is shorter is not worth a request of its own."""
 
 
-class OpenVinoBackend(chatml.ChatMl):
+class OpenVinoBackend:
     """Continuous batching, prefix cache, log-probabilities, structured output; adapters as merged weights."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=frozenset({"merged"}), batching=True)
-    template = chatml.ChatMl()
-
     def __init__(self, weights: Weights, settings: EngineSettings | None = None, cache: Path | None = None) -> None:
-        """Nothing is loaded before the first request. In `cache` goes a copy of weights that need another form."""
+        """Nothing is loaded before the first request. In `cache` goes a copy of weights that need another form.
+
+        Raises ModelNotFound for weights without a chat template or of an architecture that OpenVINO doesn't read.
+        """
         self.weights = weights
-        self._settings = settings or EngineSettings()
         file = GgufFile.open(weights.path)
+        architecture = file.metadata.get("general.architecture")
+        if architecture not in ARCHITECTURES:
+            raise ModelNotFound(
+                f"{weights.path}: OpenVINO reads a GGUF of the architecture {' or '.join(ARCHITECTURES)}, this is "
+                f"{architecture}"
+            )
+        self.template = ChatTemplate.of(file)
+        settings = settings or EngineSettings()
+        trained_for = file.metadata.get(f"{architecture}.context_length", settings.context)
+        self._settings = replace(settings, context=min(settings.context, trained_for))
+        self.capabilities = Capabilities(
+            logprobs=True, structured_output=True, adapters=frozenset({"merged"}), context=self._settings.context
+        )
         served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
         self._base = Engine(weights.path, self._settings, served, weights.sha256)
         self._deployed: dict[str, Engine] = {}
@@ -67,10 +78,12 @@ class OpenVinoBackend(chatml.ChatMl):
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         engine = self._engine(adapter)
-        await asyncio.gather(*(self._read_once(engine, request.prompt[: request.shared]) for request in requests))
-        futures = [engine.submit(request) for request in requests]
+        asked = [self._in_its_terms(request) for request in requests]
+        beginnings = {request.messages[: request.shared] for request in requests}
+        await asyncio.gather(*(self._read_once(engine, self.template.beginning(shared)) for shared in beginnings))
+        futures = [engine.submit(request) for request in asked]
         try:
-            return await asyncio.gather(*futures)
+            return [self._completion(generated, adapter) for generated in await asyncio.gather(*futures)]
         finally:
             for future in futures:
                 future.cancel()
@@ -84,7 +97,7 @@ class OpenVinoBackend(chatml.ChatMl):
         if len(prefix) < SHORTEST_PREFIX or not self._settings.prefix_cache:
             return
         if prefix not in engine.prefixes:
-            reading = engine.submit(GenerationRequest(prompt=prefix, shared=len(prefix), max_tokens=1))
+            reading = engine.submit(EngineRequest(prefix, max_tokens=1, prefix=True))
             engine.prefixes[prefix] = reading  # after the submission, which may start a process that has read nothing
             reading.add_done_callback(lambda read: read.cancelled() or read.exception())  # perhaps nobody waits now
         else:
@@ -95,7 +108,7 @@ class OpenVinoBackend(chatml.ChatMl):
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        future = self._engine(adapter).submit(request, pieces.put_nowait)
+        future = self._engine(adapter).submit(self._in_its_terms(request), pieces.put_nowait)
         future.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
             while (piece := await pieces.get()) is not None:
@@ -103,9 +116,6 @@ class OpenVinoBackend(chatml.ChatMl):
             await future
         finally:
             future.cancel()
-
-    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise ConfigurationError(f"{self.name} gives no embeddings; use agent0es.models.embedder.Embedder")
 
     async def health(self) -> Health:
         engines = {"base": self._base, **self._deployed}
@@ -143,6 +153,30 @@ class OpenVinoBackend(chatml.ChatMl):
         self._deployed = {}
         for engine in engines:
             await asyncio.to_thread(engine.close)
+
+    def _in_its_terms(self, request: GenerationRequest) -> EngineRequest:
+        """Raises RequestRefused where the chat template refuses the messages."""
+        return EngineRequest(
+            prompt=self.template.render(request.messages, request.prefill),
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            stop=request.stop,
+            seed=request.seed,
+            json_schema=request.json_schema,
+        )
+
+    def _completion(self, generated: Generated, adapter: str | None) -> Completion:
+        return Completion(
+            text=generated.text,
+            finish_reason=generated.finish_reason,
+            usage=Usage(generated.prompt_tokens, len(generated.token_ids)),
+            model=self._name,
+            adapter=adapter,
+            seconds=generated.seconds,
+            token_ids=generated.token_ids,
+            logprobs=generated.logprobs,
+        )
 
     def _engine(self, adapter: str | None) -> Engine:
         if adapter is None:

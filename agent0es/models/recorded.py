@@ -1,11 +1,13 @@
 """A backend that repeats the recorded answers of another run: for tests and debugging, without the model.
 
-A request is answered with the recorded completion of the same prompt, seed, temperature and adapter. So a run with
-the recorded one's seed and settings, one request at a time, has the same contents again, whatever made the recording.
+A request is answered with the recorded completion of the same messages, prefill, seed, temperature and adapter. So a
+run with the recorded one's seed and settings, one request at a time, has the same contents again, whatever made the
+recording.
 """
 
 import asyncio
 import hashlib
+import json
 import math
 import re
 import time
@@ -15,47 +17,55 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from agent0es.configuration.secrets import url_without_secrets
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Message
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
-from agent0es.models import chatml
 from agent0es.models.artifacts import FORMS
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.weights import find_weights
-
-UNKNOWN_TOKEN = -1
-"""Stands for each token: the log holds how many there were, not which."""
 
 ROUNDING = 0.4999e-4
 """How far the mean of a call's log-probabilities may be from the recorded one, and still be rounded to it."""
-
 SHOWN = 60
 """Characters of a prompt that a message shows."""
 
 _PIECE = re.compile(r"\s*\S+|\s+")
 
 Key = tuple[bytes, int, float, str | None]
-"""Hash of the prompt, seed, temperature, adapter."""
+"""Hash of messages and prefill, seed, temperature, adapter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the log holds of a completion."""
+    """A recorded completion."""
 
-    text: str
-    tokens: int
-    prompt_tokens: int
-    finish_reason: str
-    logprob: float
-    """Of each token: their mean."""
+    called: ev.ModelCalled
+    mean_logprob: float | None
+    """As exact as the log has it."""
 
     def fits(self, request: GenerationRequest) -> bool:
         """Whether it keeps the request's bounds. Those of the recorded request are not in the log."""
-        return self.tokens <= request.max_tokens and not any(stop in self.text for stop in request.stop)
+        text = self.called.text
+        return self.called.completion_tokens <= request.max_tokens and not any(stop in text for stop in request.stop)
+
+    def completion(self, seconds: float) -> Completion:
+        """The same again."""
+        called, tokens = self.called, self.called.tokens
+        return Completion(
+            text=called.text,
+            finish_reason=called.finish_reason,
+            usage=Usage(called.prompt_tokens, called.completion_tokens, called.cached_tokens),
+            model=called.model,
+            adapter=called.adapter,
+            seconds=seconds,
+            token_ids=None if tokens is None else tokens.ids,
+            logprobs=None if tokens is None else tokens.logprobs,
+            mean_logprob=self.mean_logprob,
+            thinking=called.thinking,
+            left_out=called.left_out,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +78,11 @@ class Recording:
     """Those of attempts that a crash cut off come last."""
 
 
-class RecordedBackend(chatml.ChatMl):
+class RecordedBackend:
     """Answers with the completions of a recorded run."""
 
-    # Structured text is as good as the recorded model's. Of log-probabilities only the mean is known.
-    capabilities = Capabilities(logprobs=False, structured_output=True, adapters=FORMS, batching=True)
-    template = chatml.ChatMl()
+    # All is as good as the recorded model's.
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:
         """`store` is a folder, or the URL of a log. Adapters are trained on `weights`, if there are any.
@@ -118,26 +127,13 @@ class RecordedBackend(chatml.ChatMl):
         await asyncio.sleep(0)  # other tasks run in between, as they do with a real model
         answers = [self._find(request, adapter) for request in requests]
         seconds = time.perf_counter() - begin
-        return [
-            Completion(
-                text=answer.text,
-                token_ids=(UNKNOWN_TOKEN,) * answer.tokens,
-                logprobs=(answer.logprob,) * answer.tokens,
-                finish_reason=answer.finish_reason,
-                prompt_tokens=answer.prompt_tokens,
-                seconds=seconds,
-            )
-            for answer in answers
-        ]
+        return [answer.completion(seconds) for answer in answers]
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """The text word by word: where its tokens end is not recorded."""
         [completion] = await self.generate([request], adapter)
         for piece in _PIECE.findall(completion.text):
             yield piece
-
-    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise ConfigurationError("a recording gives no embeddings; use agent0es.models.embedder.Embedder")
 
     async def health(self) -> Health:
         return Health(
@@ -165,13 +161,15 @@ class RecordedBackend(chatml.ChatMl):
 
     def _find(self, request: GenerationRequest, adapter: str | None) -> Answer:
         """The first recorded answer that fits the request. Raises NotRecorded with what is missing."""
-        known = self._recording.answers.get(_key(request.prompt, request.seed, request.temperature, adapter), [])
+        key = _key(request.messages, request.prefill, request.seed, request.temperature, adapter)
+        known = self._recording.answers.get(key, [])
         for answer in known:
             if answer.fits(request):
                 return answer
+        end = (request.messages[-1].content + request.prefill)[-SHOWN:]
         asked = (
-            f"seed {request.seed}, temperature {request.temperature}, adapter {adapter or 'none'}, a prompt of "
-            f"{len(request.prompt)} characters that ends with {request.prompt[-SHOWN:]!r}"
+            f"seed {request.seed}, temperature {request.temperature}, adapter {adapter or 'none'}, "
+            f"{len(request.messages)} messages that end with {end!r}"
         )
         if known:
             raise NotRecorded(
@@ -206,15 +204,11 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
     shift = {name: _shift(of_attempt[name], value) for name, value in confidence.items()}
     answers: dict[Key, list[Answer]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.attempt in cut_off):
-        answers[_key("".join(call.prompt), call.seed, call.temperature, call.adapter)].append(
-            Answer(
-                text=call.text,
-                tokens=call.completion_tokens,
-                prompt_tokens=call.prompt_tokens,
-                finish_reason=call.finish_reason,
-                logprob=min(0.0, call.mean_logprob + (0.0 if call.question else shift.get(call.attempt or "", 0.0))),
-            )
-        )
+        key = _key(call.prompt.messages, call.prompt.begun, call.seed, call.temperature, call.adapter)
+        mean = call.mean_logprob
+        if mean is not None and call.question is None:
+            mean = min(0.0, mean + shift.get(call.attempt or "", 0.0))
+        answers[key].append(Answer(call, mean))
     return Recording(
         models=tuple(dict.fromkeys(call.model for call in calls)),
         adapters=frozenset(call.adapter for call in calls if call.adapter),
@@ -223,16 +217,18 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
 
 
 def _shift(calls: Sequence[ev.ModelCalled], confidence: float) -> float:
-    """What to add to the rounded means of an attempt's calls so that its confidence is the recorded one again.
+    """What to add to the rounded means of an attempt's calls so that its confidence is the recorded one again, where
+    the log has no log-probability of each token, as before version 3 of ModelCalled.
 
     The confidence is exp of the mean over all tokens of the attempt, as they were before each call's mean was rounded.
     """
     tokens = sum(call.completion_tokens for call in calls)
     if not tokens or confidence <= 0.0:
         return 0.0
-    mean = sum(call.mean_logprob * call.completion_tokens for call in calls) / tokens
+    mean = sum((call.mean_logprob or 0.0) * call.completion_tokens for call in calls) / tokens
     return min(ROUNDING, max(-ROUNDING, math.log(confidence) - mean))
 
 
-def _key(prompt: str, seed: int, temperature: float, adapter: str | None) -> Key:
-    return hashlib.sha256(prompt.encode()).digest(), seed, temperature, adapter
+def _key(messages: Sequence[Message], prefill: str, seed: int, temperature: float, adapter: str | None) -> Key:
+    said = json.dumps([messages, prefill]).encode()
+    return hashlib.sha256(said).digest(), seed, temperature, adapter

@@ -13,27 +13,22 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models import chatml
 from agent0es.models.artifacts import FORMS
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.weights import find_weights
 
-Script = Callable[[str, int, str | None], str]
-"""(prompt, seed, adapter) to what the model writes before stop strings and bounds. Must be a pure function."""
+Script = Callable[[GenerationRequest, str | None], str]
+"""(request, adapter) to what the model writes before stop strings and bounds. Must be a pure function."""
 
 _TOKEN = re.compile(r"\s*\S+|\s+")
 _VOCABULARY = 50_000
 
 
-class ScriptedBackend(chatml.ChatMl):
+class ScriptedBackend:
     """Answers with a script's text."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS, batching=True)
-    template = chatml.ChatMl()
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
 
     def __init__(
         self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None
@@ -79,9 +74,6 @@ class ScriptedBackend(chatml.ChatMl):
         for token in _TOKEN.findall(completion.text):
             yield token
 
-    async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise ConfigurationError(f"{self.name} gives no embeddings; use agent0es.models.embedder.Embedder")
-
     async def health(self) -> Health:
         return Health(ok=not self._closed, detail=f"{self.name}: no model", extra={"deployed": sorted(self._deployed)})
 
@@ -95,17 +87,20 @@ class ScriptedBackend(chatml.ChatMl):
         self._closed = True
 
     def _complete(self, request: GenerationRequest, adapter: str | None, seconds: float) -> Completion:
-        written = self._script(request.prompt, request.seed, adapter)
+        written = self._script(request, adapter)
         ends = [at for stop in request.stop if (at := written.find(stop)) >= 0]
         tokens = _TOKEN.findall(written[: min(ends)] if ends else written)
         kept = tokens[: request.max_tokens]
+        read = [text for _, content in request.messages for text in _TOKEN.findall(content)]
         # Any fixed number per token will do, as long as it is a probability's logarithm.
         digests = [hashlib.sha256(token.encode()).digest() for token in kept]
         return Completion(
             text="".join(kept),
+            finish_reason="length" if len(kept) < len(tokens) else "stop",
+            usage=Usage(len(read) + len(_TOKEN.findall(request.prefill)), len(kept)),
+            model=self._name,
+            adapter=adapter,
+            seconds=seconds,
             token_ids=tuple(int.from_bytes(digest[:4]) % _VOCABULARY for digest in digests),
             logprobs=tuple(math.log(0.5 + digest[4] / 512) for digest in digests),
-            finish_reason="length" if len(kept) < len(tokens) else "stop",
-            prompt_tokens=len(_TOKEN.findall(request.prompt)),
-            seconds=seconds,
         )

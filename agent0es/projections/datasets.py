@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal
 
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
 from agent0es.domain.names import begun_as, in_store
+from agent0es.domain.prompt import Message, Prompt
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
 from agent0es.log import History, Recorded
+from agent0es.log.upcasting_prompts import END_OF_TURN, as_before, broken
 from agent0es.taskdomains.base import signature
 
-OPENING_PARTS = 2
-"""How many parts of a student's prompt come before its own words."""
+Rows = Literal["messages", "text"]
+"""What a row has of its prompt, as DatasetBuilt says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Dataset:
 
     examples: tuple[Example, ...]
     jsonl: bytes
-    """One object a line: prompt, segments."""
+    """One object a line: messages, segments."""
 
     @property
     def sha256(self) -> str:
@@ -134,9 +137,9 @@ def learnable(solution: Solution, verified: ev.Verified, task: Task) -> bool:
 
 
 def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
-    """The student's whole turn, from its last request: what it wrote is trainable, observations are not."""
-    parts = [(part, not part.startswith("Observation:")) for part in called.prompt[OPENING_PARTS:]]
-    return (*parts, (called.text.rstrip(), True))
+    """The student's whole turn, from its last request: what it wrote is trainable, what tools gave is not."""
+    begun = ((part.text, part.trainable) for part in called.prompt.prefill)
+    return (*begun, (called.text.rstrip(), True))
 
 
 def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
@@ -203,13 +206,22 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
     return chosen
 
 
-def build(chosen: Sequence[Example], prompt: Callable[[Example], str], end_of_turn: str) -> Dataset:
-    """The rows: each request under the prompt that the trained agent will see, without worked examples."""
-    lines = [
-        json.dumps(
-            {"prompt": prompt(example), "segments": [*example.segments, (end_of_turn, True)]},
-            ensure_ascii=False,
-        )
-        for example in chosen
-    ]
+def build(chosen: Sequence[Example], prompt: Callable[[Example], Prompt], rows: Rows = "messages") -> Dataset:
+    """The rows: each request under the prompt that the trained agent will see, without worked examples.
+
+    No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
+    """
+    row = _row if rows == "messages" else _row_before
+    lines = [json.dumps(row(prompt(example).messages, example), ensure_ascii=False) for example in chosen]
     return Dataset(tuple(chosen), "".join(line + "\n" for line in lines).encode())
+
+
+def _row(messages: Sequence[Message], example: Example) -> dict[str, Any]:
+    return {"messages": [message._asdict() for message in messages], "segments": example.segments}
+
+
+def _row_before(messages: Sequence[Message], example: Example) -> dict[str, Any]:
+    """As it was before version 2 of DatasetBuilt."""
+    *begun, last = example.segments
+    segments = [*((broken(text), learn) for text, learn in begun), last, (END_OF_TURN, True)]
+    return {"prompt": as_before(messages), "segments": segments}

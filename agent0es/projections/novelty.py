@@ -27,28 +27,24 @@ MORE = 32
 
 
 class NoveltyIndex:
-    """Task numbers by embedding, and by signature where a task has one."""
+    """Task numbers by embedding."""
 
     def __init__(self) -> None:
         self._index: Any = None
         self._vectors: Any = None
         """float32, shape (capacity, d), the first `size` rows in use."""
         self._tasks: list[int] = []
-        self._signatures: dict[str, int] = {}
 
     @classmethod
-    def rebuild(
-        cls, tasks: Iterable[int], vectors: "Iterable[Vector]", signatures: Iterable[str] | None = None
-    ) -> "NoveltyIndex":
+    def rebuild(cls, tasks: Iterable[int], vectors: "Iterable[Vector]") -> "NoveltyIndex":
         """An index that holds these tasks. Raises ValueError when there are not as many of both."""
         import numpy
 
         index, numbers, rows = cls(), list(tasks), list(vectors)
-        named = [""] * len(numbers) if signatures is None else list(signatures)
-        if not len(numbers) == len(rows) == len(named):
-            raise ValueError(f"{len(numbers)} tasks, {len(rows)} vectors and {len(named)} signatures")
+        if len(numbers) != len(rows):
+            raise ValueError(f"{len(numbers)} tasks and {len(rows)} vectors")
         if rows:
-            index._append(numbers, _unit(numpy.array(rows, numpy.float32)), named)
+            index._append(numbers, _unit(numpy.array(rows, numpy.float32)))
         return index
 
     @property
@@ -56,9 +52,9 @@ class NoveltyIndex:
         """How many tasks it holds."""
         return len(self._tasks)
 
-    def add(self, task: int, vector: "Vector", signature: str = "") -> None:
+    def add(self, task: int, vector: "Vector") -> None:
         """Add a task. Raises ValueError when the vector's length is not that of the others, or its norm is 0."""
-        self._append([task], _unit(vector), [signature])
+        self._append([task], _unit(vector))
 
     def nearest(self, vector: "Vector", k: int = 1) -> tuple[float, int] | None:
         """Cosine similarity and number of the k-th most similar task; None when there are fewer than k."""
@@ -89,11 +85,7 @@ class NoveltyIndex:
         ranked = [(round(float(s), DIGITS), self._tasks[place]) for s, place in zip(exact, places, strict=True)]
         return sorted(ranked, key=lambda item: (-item[0], item[1]))[:k]
 
-    def same_signature(self, signature: str) -> int | None:
-        """The first task with this signature: the same expression with other numbers. None for an empty one."""
-        return self._signatures.get(signature) if signature else None
-
-    def _append(self, tasks: list[int], rows: Any, signatures: list[str]) -> None:
+    def _append(self, tasks: list[int], rows: Any) -> None:
         import numpy
 
         if self._index is None:
@@ -108,9 +100,6 @@ class NoveltyIndex:
         self._vectors[size:wanted] = rows
         self._index.add(rows)
         self._tasks.extend(tasks)
-        for task, signature in zip(tasks, signatures, strict=True):
-            if signature:
-                self._signatures[signature] = min(task, self._signatures.get(signature, task))
 
     def _check(self, rows: Any) -> None:
         if rows.shape[1] != self._index.d:

@@ -5,16 +5,14 @@ belong together.
 """
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent0es.errors import QueryError, UserError
 from agent0es.projections import database, values
-from agent0es.projections.clock import Clock
+from agent0es.projections.clock import Clock, interruptibly
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,14 +61,14 @@ class Queries:
         clock = Clock(cursor, seconds)
         with self._refused(cursor):
             with clock.running():
-                _interruptibly(cursor, lambda: cursor.execute(sql, parameters))
+                interruptibly(cursor, lambda: cursor.execute(sql, parameters))
             columns = [column[0] for column in cursor.description or ()]
             kinds = [column[1] for column in cursor.description or ()]
             textual = values.as_text(sql, kinds)
             if textual is not None:
                 cursor.abort()
                 with clock.running():
-                    _interruptibly(cursor, lambda: cursor.execute(textual, parameters))
+                    interruptibly(cursor, lambda: cursor.execute(textual, parameters))
             readers = [*map(values.reader, kinds)]
             return Answer(columns, [str(kind) for kind in kinds], self._rows(cursor, readers, clock))
 
@@ -128,7 +126,7 @@ class Queries:
         """The rows as Python values, some thousands at a time."""
         changed = any(readers)
         with self._refused(cursor):
-            pages = iter(lambda: _interruptibly(cursor, lambda: cursor.fetchmany(ROWS_AT_ONCE)), [])
+            pages = iter(lambda: interruptibly(cursor, lambda: cursor.fetchmany(ROWS_AT_ONCE)), [])
             for rows in clock.steps(pages):
                 if changed:
                     for row in rows:
@@ -151,19 +149,6 @@ def statements(sql: str) -> list[str]:
         return [statement.query.strip() for statement in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
         raise QueryError(database.one_line(error)) from error
-
-
-def _interruptibly(cursor: "DuckDBPyConnection", call: Callable[[], T]) -> T:
-    """The call's result. DuckDB does not notice Ctrl-C, so it works in another thread and is told."""
-    if threading.current_thread() is not threading.main_thread():
-        return call()
-    with ThreadPoolExecutor(1, "query") as worker:
-        asked = worker.submit(call)
-        try:
-            return asked.result()
-        except KeyboardInterrupt:
-            cursor.interrupt()
-            raise
 
 
 def _must_be_text(sql: str) -> None:

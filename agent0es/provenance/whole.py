@@ -179,8 +179,8 @@ def _problem(about: Iterable[Recorded]) -> dict[str, Any] | None:
 
 def _reply(one: Recorded, event: ev.ModelCalled) -> dict[str, Any]:
     """What a model read and wrote, the prompt in one piece."""
-    called = event.model_dump(mode="json", exclude={"type", "version", "prompt", "task", "attempt"})
-    return {"kind": "reply", "prompt": "".join(event.prompt), **called, "measured": dict(one.meta.measured)}
+    called = event.model_dump(mode="json", exclude={"type", "version", "prompt", "tokens", "task", "attempt"})
+    return {"kind": "reply", "prompt": event.prompt.plain(), **called, "measured": dict(one.meta.measured)}
 
 
 def _hashes(one: Recorded) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Attempted:
 async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, record: Recorder) -> Attempted:
     """Let the student solve a problem, writing every step as it happens."""
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
-    head = opening(model, problem.system, problem.demonstrations, problem.description)
+    head = opening(problem.system, problem.demonstrations, problem.description)
     settings = rollout.limits.settings
     transcript = Transcript(lead=problem.lead, tools=settings.enabled or ())
     files = problem.files
@@ -95,10 +95,11 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
     )
     await record([NewEvent(stream, started)])
     while True:
-        prompt = (*head, *map(model.neutralise, transcript.prompt))
+        prompt = head.model_copy(update={"prefill": transcript.prefill})
         request = GenerationRequest(
-            prompt="".join(prompt),
-            shared=len(head[0]),
+            messages=prompt.messages,
+            prefill=prompt.begun,
+            shared=len(prompt.opening),
             max_tokens=student.settings.max_tokens,
             temperature=0.0 if transcript.answering else student.temperature,  # reporting does not explore
             top_p=student.settings.top_p,
@@ -106,16 +107,7 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
             seed=derive_seed(problem.seed, transcript.calls),
         )
         [completion] = await model.generate([request], adapter=student.adapter)
-        called = model_called(
-            request,
-            completion,
-            prompt,
-            role="student",
-            task=problem.task,
-            attempt=problem.attempt,
-            model=model.name,
-            adapter=student.adapter,
-        )
+        called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)
         if action is None:
@@ -139,9 +131,10 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
 async def ask(question: Question, rollout: Rollout, said: str, model: ModelBackend) -> list[NewEvent]:
     """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has written."""
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
-    prompt = reflection(model, problem.system, problem.description, said, question)
+    prompt = reflection(problem.system, problem.description, said, question)
     request = GenerationRequest(
-        prompt="".join(prompt),
+        messages=prompt.messages,
+        prefill=prompt.begun,
         max_tokens=MAX_TOKENS[question],
         stop=student.settings.stop,
         seed=derive_seed(problem.seed, question),
@@ -154,8 +147,6 @@ async def ask(question: Question, rollout: Rollout, said: str, model: ModelBacke
         role="student",
         task=problem.task,
         attempt=problem.attempt,
-        model=model.name,
-        adapter=student.adapter,
         question=question,
     )
     measured = {"seconds": round(completion.seconds, 4)}

@@ -24,8 +24,9 @@ LOOK_EVERY_SECONDS = 1.0
 class Watcher(Protocol):
     """Is told how a run goes while it is driven. The loop that drives calls it, so each call should be short."""
 
-    def opened(self, problems: "Sequence[HeldOut]", tier: str) -> None:
-        """The models, the tools and the sandbox are there. `problems` are the held-out ones, `tier` the isolation."""
+    def opened(self, problems: "Sequence[HeldOut]", tier: str, weakened: "Sequence[str]") -> None:
+        """The models, the tools and the sandbox are there. `problems` are the held-out ones, `tier` the isolation,
+        `weakened` what the models can't give this run."""
         ...
 
     def event(self, recorded: Recorded, state: RunState) -> None:
@@ -55,11 +56,13 @@ async def drive_run(
     ModelNotFound or SandboxUnavailable before anything is written, and HandlerError when a handler fails for good.
     """
     from agent0es.evaluation.suite import suite
+    from agent0es.models.requirements import weakened
 
     async with bootstrap.open_ports(store, log, run, configuration, watcher.training) as ports:
         if begin is not None:
             begin(ports)
-        watcher.opened(suite(ports.domains, configuration.evaluation, configuration.seed), ports.toolbox.tier)
+        problems = suite(ports.domains, configuration.evaluation, configuration.seed)
+        watcher.opened(problems, ports.toolbox.tier, weakened(configuration, ports.models))
         looking = asyncio.create_task(_tell_what_loads(ports, watcher))
         try:
             return await drive(ports, [watcher.event])

@@ -19,18 +19,15 @@ async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report"
     from agent0es.history.novelties import Novelties
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
-    from agent0es.models.factory import chat_template
 
     configuration = configuration_of(log, run)
     if gone := plugins.gone(History.of(log, run).started.plugins):
         raise ConfigurationError(
             f"run {run} used {' and '.join(gone)}, not installed here; install it to verify the run"
         )
-    models = configuration.models
     rules = Rules(
         domains=bootstrap.practised_domains(configuration),
         rewards=bootstrap.load_rewards(configuration.rewards.weights),
-        templates={"teacher": chat_template(models.teacher.backend), "student": chat_template(models.student.backend)},
         novelties=Novelties(Embedder()) if with_novelty else None,
     )
     return await verify_decisions(log, run, rules)

@@ -159,7 +159,7 @@ class Scene:
         found = []
         for comm in Path("/proc").glob("[0-9]*/comm"):
             with contextlib.suppress(OSError):
-                if comm.read_text().strip() == self.mark:
+                if comm.read_bytes().strip() == self.mark.encode():
                     found.append(int(comm.parent.name))
         return found
 
@@ -219,11 +219,10 @@ async def run_attack(sandbox: IsolatedSandbox, scene: Scene, attack: Attack) -> 
         if beside is not None:
             await asyncio.sleep(0.15)
         result = await sandbox.run(command)
-    except TransientError as error:
-        return Outcome(attack, sandbox.tier, "escaped", (), f"the sandbox failed: {error}")
-    finally:
         if beside is not None:
             await beside
+    except TransientError as error:
+        return Outcome(attack, sandbox.tier, "escaped", (), f"the sandbox failed: {error}")
     harm = scene.harm()
     verdict, detail = judge(attack, result, scene.secret, harm)
     if harm:
@@ -244,6 +243,8 @@ def run_canary(scene: Scene, attack: Attack) -> bool:
                 pass_fds=(scene.leak,),
             )
             said = done.stdout[-100_000:] + done.stderr[-100_000:]
+        except subprocess.TimeoutExpired:
+            said = b""
         finally:
             harm = scene.harm()
             for pid in scene.processes():

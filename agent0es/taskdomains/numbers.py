@@ -9,7 +9,7 @@ TOLERANCE = Fraction(1, 10**6)
 """Of what agrees with a true answer that was rounded when it was printed: relative to it where it is below one."""
 ROUNDED_DIGITS = 12
 """Significant digits of a true decimal that can only come from rounding; one of fewer may be exact: 1234567.89."""
-FLOAT_NOISE = Fraction(1, 10**12)
+FLOAT_NOISE = Fraction(1, 10**14)
 """Relative: of what agrees with a true answer that is printed with few digits: 0.30000000000000004 is 0.3."""
 MANY_DIGITS = 8
 """Significant digits that make a decimal more than an estimate: 3.1415927 for pi, 0.33333333 for 1/3."""

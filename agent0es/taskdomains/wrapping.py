@@ -13,8 +13,8 @@ DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe63\uff0d]")
 UNSEEN = re.compile(r"(?<![^\W_])[\u00ad\u200b-\u200f\u2060\ufeff]+|[\u00ad\u200b-\u200f\u2060\ufeff]+(?![^\W_])")
 """Zero-width characters; between two letters or digits they may part them, and stay."""
 BLANKS = re.compile(r"[^\S\n]+")
-ENDING = re.compile(r"(?<=[^.\\])[.,;]")
-"""What a sentence or a list leaves behind the answer. Two full stops stay, for they leave something out."""
+ENDING = re.compile(r"(?<=[^.,;\\])[.,;]")
+"""What a sentence or a list leaves behind the answer. Two of them stay: they leave something out, or are a slip."""
 
 LABEL = (
     r"(?:(?:so|thus|therefore|hence|then),? )?(?:the |my |our )?(?:final |correct |exact )?"

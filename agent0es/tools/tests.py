@@ -16,6 +16,7 @@ from agent0es.sandbox import Sandbox
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult, ToolStatus, refused
 from agent0es.tools.expected import UnreadableExpectation, read_expected
 from agent0es.tools.inside.codec import NotPlain, decode, same
+from agent0es.tools.inside.run_tests import is_suite
 from agent0es.tools.program import inside, run_program
 from agent0es.tools.workdir import complaint
 
@@ -130,12 +131,6 @@ class TestsTool:
 def is_python(name: str) -> bool:
     """Python, or what configures a test run."""
     return name.endswith((".py", ".ini", ".toml", ".cfg"))
-
-
-def is_suite(name: str) -> bool:
-    """A file that pytest collects."""
-    base = name.rpartition("/")[2]
-    return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
 
 
 def result_bytes(tests: int) -> int:

@@ -29,7 +29,8 @@ class TrainingJob:
     base: Weights
     """The model that the adapter is for."""
     dataset: Path
-    """JSON lines: `prompt`, and `segments`, a list of [text, trainable]; together they are the whole text."""
+    """JSON lines: `messages`, a list of {role, content}, and `segments`, the assistant's turn after them as a list of
+    [text, trainable]. The base's chat template makes one text of them."""
     output: Path
     """Folder for the adapter; what is there is replaced."""
     seed: int

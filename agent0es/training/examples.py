@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent0es.domain.prompt import Message
+from agent0es.models.chat_template import ChatTemplate
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -16,15 +19,24 @@ class Example:
     """Per token, whether the model is to learn to write it."""
 
 
-def read_rows(dataset: Path) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """(prompt, segments) of each line. Raises ValueError with the line's number."""
+def read_rows(dataset: Path, template: ChatTemplate) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """(prompt, segments) of each line, in the chat format of the model that is trained.
+
+    A dataset of before version 2 of DatasetBuilt has the prompt as text. Raises ValueError with the line's number.
+    """
     rows = []
     for number, line in enumerate(dataset.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
-            rows.append((str(row["prompt"]), [(str(text), bool(learn)) for text, learn in row["segments"]]))
+            segments = [(str(text), bool(learn)) for text, learn in row["segments"]]
+            if "prompt" in row:
+                rows.append((str(row["prompt"]), segments))
+            else:
+                messages = [Message(message["role"], message["content"]) for message in row["messages"]]
+                said = [(template.neutralise(text), learn) for text, learn in segments]
+                rows.append((template.render(messages), [*said, (template.end_of_turn, True)]))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{dataset}, line {number}: not a row of prompt and segments: {error!r}") from None
+            raise ValueError(f"{dataset}, line {number}: not a row of messages and segments: {error!r}") from None
     return rows
 
 

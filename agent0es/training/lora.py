@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 from agent0es.crash_points import reach
 from agent0es.models.artifacts import CONFIG, MERGED, PEFT, WEIGHTS, Artifacts
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
 from agent0es.training.examples import Example, read_rows, tokenise
@@ -55,7 +56,8 @@ def main(file: Path) -> None:
         torch.set_num_threads(job["threads"])
     base_gguf, output = Path(job["base"]), Path(job["output"])
     base_dir = base_model_dir(Path(job["cache"]), base_gguf)
-    examples = _examples(Tokenizer.from_file(str(base_dir / "tokenizer.json")), job)
+    template = ChatTemplate.of(GgufFile.open(base_gguf))
+    examples = _examples(Tokenizer.from_file(str(base_dir / "tokenizer.json")), template, job)
     precision = faster_precision() if job["precision"] == "auto" else job["precision"]
     network = Network(
         base_dir,
@@ -161,9 +163,9 @@ def _batches(examples: list[Example], size: int, epochs: int, seed: int) -> Iter
         yield from (shuffled[at : at + size] for at in range(0, len(shuffled), size))
 
 
-def _examples(tokenizer: Tokenizer, job: dict[str, Any]) -> list[Example]:
+def _examples(tokenizer: Tokenizer, template: ChatTemplate, job: dict[str, Any]) -> list[Example]:
     """The dataset as tokens, without what is too long or has nothing to learn."""
-    examples = [tokenise(tokenizer, *row) for row in read_rows(Path(job["dataset"]))]
+    examples = [tokenise(tokenizer, *row) for row in read_rows(Path(job["dataset"]), template)]
     fit = [e for e in examples if 1 < len(e.ids) <= job["max_tokens"] and any(e.trainable[1:])]
     if not fit:
         raise SystemExit(

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from agent0es.configuration import TrainingSettings
-from agent0es.errors import StoreError
+from agent0es.errors import ModelNotFound, StoreError
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models import child_process
 from agent0es.models.artifacts import FORMS, Artifacts, Form
 from agent0es.models.base import Weights
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.child_process import clean_environment, out_of_memory
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import why_not_exported
@@ -47,7 +48,14 @@ class PackedTrainer:
         unknown = [name for name in settings.target_modules if name not in LAYERS]
         if unknown or not settings.target_modules:
             return f"training.target_modules: {', '.join(unknown) or '[]'}; choose from {', '.join(LAYERS)}"
-        return why_not_exported(GgufFile.open(base.path))
+        file = GgufFile.open(base.path)
+        if why := why_not_exported(file):
+            return why
+        try:
+            ChatTemplate.of(file)
+        except ModelNotFound as error:
+            return str(error)
+        return None
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
         """As the port says. While it runs its folder lies beside the output; what a killed run left there is removed

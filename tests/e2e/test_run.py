@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from agent0es.domain import events as ev
 from agent0es.log import EventLog
 from tests.support.engines import processes
@@ -33,6 +35,7 @@ def kill_engine(parent: int, gguf: str) -> None:
     os.kill(engine, signal.SIGKILL)
 
 
+@pytest.mark.timeout(1200)
 def test_the_loop_on_the_real_model_survives_kills(tmp_path: Path) -> None:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     process = subprocess.Popen(command(tmp_path, *settings), stdout=subprocess.DEVNULL)

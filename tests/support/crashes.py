@@ -20,6 +20,7 @@ from typing import Any
 from agent0es.domain import events as ev
 from agent0es.log import EventLog, Recorded
 from agent0es.log.mapper import encode_content
+from agent0es.models.base import GenerationRequest
 from agent0es.projections import Projections, schema
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
@@ -43,11 +44,11 @@ class SmallDomain(MathDomain):
         return [self.family(name) for name in (practised if split == "practised" else ("difference", "quotient"))]
 
 
-def respond(prompt: str, seed: int, adapter: str | None) -> str:
+def respond(request: GenerationRequest, adapter: str | None) -> str:
     """A script: the base model guesses what to do with the two numbers, an adapter knows."""
-    if (opinion := reply(prompt, seed)) is not None:
+    if (opinion := reply(request)) is not None:
         return opinion
-    question, _, said = prompt.rsplit("<|im_start|>user\n", 1)[-1].partition("<|im_end|>")
+    question, said, seed = request.messages[-1].content, request.prefill, request.seed
     if question.startswith("Families:"):
         return propose(question, seed)
     if observed := re.findall(r"Observation: (.*)", said):

@@ -22,8 +22,8 @@ from tests.integration.training.tiny_model import write_tiny_gguf
 Blow = Callable[[int], object]
 """What happens to a process."""
 
-Plan = Callable[[str, str | None], Blow | None]
-"""(prompt, adapter) to what happens to the engine while it answers."""
+Plan = Callable[[GenerationRequest, str | None], Blow | None]
+"""(request, adapter) to what happens to the engine while it answers."""
 
 
 def kill(process: int) -> None:
@@ -70,16 +70,17 @@ def engines() -> dict[int, str]:
 class UnderEngine(ScriptedBackend):
     """Answers with a script's words when a real engine has answered too."""
 
-    def __init__(self, script: Script, weights: Weights, plan: Plan = lambda prompt, adapter: None) -> None:
+    def __init__(self, script: Script, weights: Weights, plan: Plan = lambda request, adapter: None) -> None:
         super().__init__(script, weights=weights)
         self.engine = OpenVinoBackend.create(str(weights.path), cache_tokens=4096, context=512)
         self._plan = plan
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        strike = self._plan(requests[0].prompt, adapter)
+        strike = self._plan(requests[0], adapter)
         tokens = 8 if strike is None else 200  # it must be struck before the answer
         short = [
-            replace(one, prompt=one.prompt[-40:], max_tokens=tokens, shared=0, json_schema=None) for one in requests
+            replace(one, messages=one.messages[-1:], prefill="", max_tokens=tokens, shared=0, json_schema=None)
+            for one in requests
         ]
         answers = asyncio.create_task(self.engine.generate(short, adapter))
         if strike is not None:

@@ -6,17 +6,16 @@ import re
 from functools import cache
 from importlib.util import find_spec
 
+from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains import load_task_domains
 from agent0es.taskdomains.base import Family
 
 
-def respond(prompt: str, seed: int, adapter: str | None) -> str:
-    """What the model writes: a proposal for the teacher's prompt, a ReAct step for the student's."""
-    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
-    question, _, said = last.partition("<|im_end|>")
+def respond(request: GenerationRequest, adapter: str | None) -> str:
+    """What the model writes: a proposal for the teacher's request, a ReAct step for the student's."""
+    question, said, seed = request.messages[-1].content, request.prefill, request.seed
     if question.startswith("Families:"):
         return propose(question, seed)
-    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
     observations = re.findall(r"Observation: (.*)", said)
     if observations:
         return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]

@@ -9,6 +9,7 @@ import random
 import re
 
 from agent0es.domain.task import Task
+from agent0es.models.base import GenerationRequest
 from agent0es.taskdomains import load_task_domain
 
 PROPOSED: dict[str, Task] = {}
@@ -20,13 +21,11 @@ HELD_OUT: dict[str, Task] = {}
 """What a test lets the adapters know, by its text."""
 
 
-def respond(prompt: str, seed: int, adapter: str | None) -> str:
+def respond(request: GenerationRequest, adapter: str | None) -> str:
     """What the model writes. Three of four practice attempts are right where it is not hopeless."""
-    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
-    question, _, said = last.partition("<|im_end|>")
+    question, said, seed = request.messages[-1].content, request.prefill, request.seed
     if question.startswith("Families:"):
         return _propose(question, seed)
-    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
     observations = re.findall(r"Observation: (.*)", said)
     if observations:
         return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
@@ -55,6 +54,6 @@ def _propose(question: str, seed: int) -> str:
     return json.dumps({"family": name, **parameters})
 
 
-def respond_slowly(prompt: str, seed: int, adapter: str | None) -> str:
+def respond_slowly(request: GenerationRequest, adapter: str | None) -> str:
     """The same teacher, and a student whose calls take seconds."""
-    return re.sub(r"\w+\[.*\]\n$", "python[sum(range(10**9))]\n", respond(prompt, seed, adapter))
+    return re.sub(r"\w+\[.*\]\n$", "python[sum(range(10**9))]\n", respond(request, adapter))

@@ -26,7 +26,7 @@ from agent0es.history.novelties import Novelties
 from agent0es.history.verification import Rules
 from agent0es.log import EventLog, History
 from agent0es.models.artifacts import MERGED, WEIGHTS, Artifacts
-from agent0es.models.base import ModelBackend, Weights
+from agent0es.models.base import GenerationRequest, ModelBackend, Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
 from agent0es.rollouts.toolbox import Toolbox
@@ -63,12 +63,11 @@ class SmallDomain(MathDomain):
         return [self.family(name) for name in FAMILIES[split]]
 
 
-def respond(prompt: str, seed: int, adapter: str | None) -> str:
+def respond(request: GenerationRequest, adapter: str | None) -> str:
     """A teacher that proposes, now and then badly; a student that is right more often once it was trained."""
-    if (opinion := reply(prompt, seed)) is not None:
+    if (opinion := reply(request)) is not None:
         return opinion
-    last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
-    question, _, said = last.partition("<|im_end|>")
+    question, said, seed = request.messages[-1].content, request.prefill, request.seed
     rng = random.Random(f"{seed}/{question}/{adapter}")
     if question.startswith("Families:"):
         name = question.removeprefix("Families:").split(",")[0].strip()
@@ -79,7 +78,6 @@ def respond(prompt: str, seed: int, adapter: str | None) -> str:
         a, b = rng.randrange(100, 999), rng.randrange(100, 999)
         wrong = " nonsense" if rng.random() < 0.4 else ""
         return json.dumps({"task": f"What do you get for {a} times {b}?", "expression": f"{a} * {b}{wrong}"})
-    said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
     observations = re.findall(r"Observation: (.*)", said)
     if observations:
         return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
@@ -168,8 +166,7 @@ async def agree(program: Program, data: str, limits: ToolLimits) -> ToolResult:
 def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
     """What the decisions of a run are checked with."""
     weights = configuration_of(log, run).rewards.weights
-    template = ScriptedBackend.template
-    return Rules({"math": SmallDomain()}, load_rewards(weights), {"teacher": template, "student": template}, novelties)
+    return Rules({"math": SmallDomain()}, load_rewards(weights), novelties)
 
 
 class NoTrainer(PackedTrainer):

@@ -81,13 +81,15 @@ INLINE = re.compile(r"(?<!\\)\$((?! )[^$]+(?<![ \\]))\$(?![0-9])")
 ESCAPED = re.compile(r"\\([%$#&_])")
 PERIOD = re.compile(r"(?<=[0-9.])\\(?:overline|bar)\s*\{([0-9]+)\}")
 MIXED_FRACTION = re.compile(r"([0-9])\s*\\[dtc]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
-SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*([0-9])\s*([0-9])")
+SHORT_PAIR = re.compile(r"\\([dtc]?frac|[dt]?binom)\s*([0-9])\s*([0-9])")
 FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 ROOT = re.compile(r"\\sqrt\s*\[([^\[\]{}]*)\]\s*\{([^{}]*)\}")
 SQUARE_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}|\\sqrt\s*([0-9A-Za-z])")
 BINOMIAL = re.compile(r"\\[dt]?binom\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 RAISED = re.compile(r"(\^|_)\s*\{([^{}]*)\}")
-WORDS = re.compile(r"\\(?:boxed|fbox|text|textbf|textrm|mathrm|mathbf|operatorname|mbox|mathit|mathbb)\s*\{([^{}]*)\}")
+BOX = re.compile(r"(?<![0-9])\\(?:boxed|fbox)\s*\{(\s*[^{}\s][^{}]*)\}(?!\s*[0-9])")
+"""Around a part of the answer, as in `x = \\boxed{5}`; an empty one, or one beside digits, is a slip and stays."""
+WORDS = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|operatorname|mbox|mathit|mathbb)\s*\{([^{}]*)\}")
 MATRIX = re.compile(
     r"(?P<open>(?:\\left ?)?[\[(] ?)?\\begin ?\{(?P<kind>[pbB]?(?:small)?matrix|array)\}(?:\{[lcr|]*\})?(?P<rows>.*?)"
     r"\\end ?\{(?P=kind)\}(?(open) ?(?:\\right ?)?[\])])",
@@ -147,11 +149,11 @@ def _from_latex(text: str) -> str:
     text = ESCAPED.sub(r"\1", SPACES.sub(" ", text))
     text = text.replace("\\{", "\x01").replace("\\}", "\x02")
     text = PERIOD.sub(r"(\1)", text)
-    text = SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
+    text = SHORT_PAIR.sub(r"\\\1{\2}{\3}", text)
     text = MIXED_FRACTION.sub(r"\1 \2/\3", text)
     for _ in range(ROUNDS):
         before = text
-        text = WORDS.sub(r" \1 ", text)
+        text = WORDS.sub(r" \1 ", BOX.sub(r" \1 ", text))
         text = FRACTION.sub(_fraction, text)
         text = BINOMIAL.sub(r"binomial(\1, \2)", text)
         text = ROOT.sub(r"((\2)^(1/(\1)))", text)

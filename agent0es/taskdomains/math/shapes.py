@@ -18,7 +18,7 @@ NOTHING = re.compile(
 BLANKS_BETWEEN = re.compile(r"-?[0-9.]+(?: +-?[0-9.]+)+")
 """`[1 2 3]`, as NumPy prints it."""
 LAST_OF_SEVERAL = re.compile(r",? and (?=[^,]*$)")
-LEFT_OUT = re.compile(r"\.\.|…|\\[lcd]?dots")
+LEFT_OUT = re.compile(r"\.\.|…|\\[lcd]?dots|[.,;]{2}$")
 BUILDER = re.compile(r"\{ ?([A-Za-z])(?: in R)? ?[|:](.*[<>=].*)\}")
 """`{x | x > 1}`."""
 RELATION = re.compile(r"(<=|>=|<|>)")

@@ -14,11 +14,17 @@ TRUTHS = {
     **dict.fromkeys(("false", "no", "incorrect", "f"), False),
 }
 NO_VALUE = frozenset({"null", "nil", "none"})
+MISSING = {
+    **dict.fromkeys(("dne", "does not exist", "the limit does not exist", "limit does not exist"), "no limit"),
+    **dict.fromkeys(("undefined", "not defined", "is undefined", "is not defined"), "no value"),
+}
+"""Ways to say that there is nothing to name. What has no limit may have no value either: which was meant is open."""
 NEITHER = frozenset("maybe perhaps unknown neither both none".split())
 BASES = {"b": 2, "o": 8, "x": 16}
 BASED = re.compile(r"(-?)0([bxo])([0-9a-f]+)")
 IN_BASE = re.compile(r"\(?(-?)(?:0([bxo]))?([0-9a-f_ ]+?)\)?(?:_\{?\(?([0-9]{1,2})\)?\}?|([₀-₉]{1,2}))?", re.IGNORECASE)
 QUOTED = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"',\[\](){}]+?))\s*(,|$)")
+NUMERIC = re.compile(r"[-+0-9./]+")
 DATE = re.compile(r"[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}")
 WITH_COLONS = re.compile(r"[0-9]{1,9}(?: ?: ?[0-9]{1,9}){1,4}")
 """`3:4`, `09:30`: a ratio or a time."""
@@ -32,7 +38,10 @@ def same_text(given: str, true: str) -> bool | None:
     if given == true:
         return True
     if NOTHING.fullmatch(true):
-        return True if NOTHING.fullmatch(plain(given)) else False if re.fullmatch(r"[-+0-9./]+", given) else None
+        return True if NOTHING.fullmatch(plain(given)) else False if NUMERIC.fullmatch(given) else None
+    if true.lower() in MISSING:
+        same = MISSING.get(given.lower()) == MISSING[true.lower()]
+        return True if same else False if NUMERIC.fullmatch(given) else None
     truth = BASED.fullmatch(true)
     if truth:
         return _same_digits(given, truth)
@@ -68,7 +77,7 @@ def _same_digits(given: str, true: re.Match[str]) -> bool | None:
     """Digits in the base of the true ones, with or without the mark of it: `0b101`, `101`, `101_2`."""
     found = IN_BASE.fullmatch(given)
     if found is None:
-        return None if re.search(r"[g-z ]", given, re.IGNORECASE) else False
+        return None if re.search(r"[g-z ,;]", given, re.IGNORECASE) else False
     sign, mark, digits, written, lowered = found.groups()
     base = BASES[true[2]]
     named = written or (
@@ -96,7 +105,7 @@ def _same_words(given: str, true: str) -> bool | None:
     alternatives = [unwrapped(part) for part in ALTERNATIVES.split(given)]
     if len(alternatives) > 1 and all(len(part.split()) == 1 for part in alternatives):
         return False
-    marked = set(given) & set('\\$*_{}()[]!?"') - set(true)
+    marked = set(given) & set('\\$*_{}()[]!?",;') - set(true)
     understood = len(given.split()) <= max(1, len(true.split())) and not marked
     dated = DATE.fullmatch(true) and not re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[-0-9]{1,5}", given)
     return False if understood and not dated else None

@@ -35,12 +35,12 @@ UNIT_MEANT = re.compile(
 )
 """`5k`, `5 A`, `5 pm`, `5 a.m.`: five times an unknown, five thousand, five of something."""
 UNIT_BEHIND = re.compile(r".*(?:[0-9)] ?| )([a-z]{2,})(?:\^\(?[0-9]\)?)?")
-CALL_OR_BASE = re.compile(r"[A-Za-z]\(.*,|0[xbo][0-9a-f]")
+CALL_OR_BASE = re.compile(r"[A-Za-z](?<!binomial)\(.*,|0[xbo][0-9a-f]")
 """`C(12, 1)`, `0xc`: no products."""
 SHORT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,3}(?![A-Za-z])")
 VOWELS, FACTORS = frozenset("aeiouy"), frozenset("abcxyzei")
 """`xy` and `2mn` are products of letters; `72 red`, `not 72` and `12/day` have words."""
-NO_NUMBER = re.compile(r"nan|null|undefined", re.IGNORECASE)
+NO_NUMBER = re.compile(r"nan|null|undefined|dne", re.IGNORECASE)
 LONE_CONSTANT = re.compile(r"[-+]?(?:pi|oo)")
 LETTER_OR_CONSTANT = frozenset("eiEI")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)")

@@ -234,7 +234,7 @@ def run_pytest(files: Mapping[str, str], solution: Solution, seconds: float) -> 
     sys.modules.update({"py.error": py_error, "py.path": py_path})
     import pytest
 
-    tests = [name for name in files if is_test(name)]
+    tests = [name for name in files if is_suite(name)]
     data = {name: text for name, text in files.items() if name not in tests}
     plugin = Plugin(folder, tests, solution, seconds, Given(folder, data))
     settings = os.path.join(folder, "pytest.ini")
@@ -248,7 +248,8 @@ def run_pytest(files: Mapping[str, str], solution: Solution, seconds: float) -> 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_test(name: str) -> bool:
+def is_suite(name: str) -> bool:
+    """A file that pytest collects."""
     base = name.rpartition("/")[2]
     return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
 

@@ -103,9 +103,7 @@ def test_one_answer_is_shown_as_a_whole(store: Path) -> None:
     found = json_answer(store, "show", name, "--run", "whole")
     own = own_events(store, name)
     replies = [one.event for one in own if isinstance(one.event, ev.ModelCalled)]
-    assert [step["prompt"] for step in found["steps"] if step["kind"] == "reply"] == [
-        "".join(r.prompt) for r in replies
-    ]
+    assert [step["prompt"] for step in found["steps"] if step["kind"] == "reply"] == [r.prompt.plain() for r in replies]
     assert [step["text"] for step in found["steps"] if step["kind"] == "reply"] == [reply.text for reply in replies]
     [call] = [one.event for one in own if isinstance(one.event, ev.ToolCalled) and one.event.call.endswith("#1")]
     [shown] = [step for step in found["steps"] if step.get("call") == call.call]

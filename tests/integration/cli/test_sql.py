@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -167,10 +168,21 @@ class Terminal:
     def read_until(self, part: str) -> str:
         deadline = time.monotonic() + 60
         while part not in self._seen:
-            assert time.monotonic() < deadline, self._seen
+            assert select.select([self._ours], [], [], deadline - time.monotonic())[0], self._seen
             self._seen += os.read(self._ours, 65536).decode(errors="replace")  # a read may end inside a character
         before, _, self._seen = self._seen.partition(part)
         return before
+
+    def work(self, seconds: float) -> None:
+        """Wait until the shell has worked so many seconds more."""
+        begun, deadline = self._cpu_seconds(), time.monotonic() + 60
+        while self._cpu_seconds() < begun + seconds:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def _cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def type(self, line: str) -> str:
         os.write(self._ours, f"{line}\n".encode())
@@ -202,7 +214,7 @@ def test_the_shell_outlives_mistakes_and_interruptions(terminal: Terminal) -> No
     os.write(terminal._ours, b"SELECT \xff;\n")
     assert "not UTF-8" in terminal.read_until("> ")
     os.write(terminal._ours, b"SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b;\n")
-    time.sleep(1)
+    terminal.work(seconds=1.0)
     terminal.process.send_signal(signal.SIGINT)
     terminal.read_until("agent0es> ")
     terminal.type("SELECT")

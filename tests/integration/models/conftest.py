@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from agent0es.configuration import TrainingSettings
-from agent0es.models.chatml import chat_prompt
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import find_weights
 from agent0es.training.base import Trained, TrainingJob
@@ -40,8 +39,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Train
     with dataset.open("w") as file:
         for word in WORDS:
             row = {
-                "prompt": chat_prompt([("user", word)]),
-                "segments": [[f"Word: {word}!", True], ["<|im_end|>", True]],
+                "messages": [{"role": "user", "content": word}],
+                "segments": [[f"Word: {word}!", True]],
             }
             file.write(json.dumps(row) + "\n")
     job = TrainingJob(

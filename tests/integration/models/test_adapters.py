@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from agent0es.models.artifacts import Artifacts
-from agent0es.models.base import Deployment, GenerationRequest
+from agent0es.models.base import Deployment, GenerationRequest, Message
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.training.base import Trained
@@ -22,6 +22,10 @@ QUESTIONS = [
 ]
 
 
+def asked(text: str, max_tokens: int) -> GenerationRequest:
+    return GenerationRequest((Message("user", text),), max_tokens)
+
+
 async def test_the_base_answers_with_the_weights_that_training_starts_from(
     openvino: OpenVinoBackend, base_cache: Path
 ) -> None:
@@ -31,13 +35,15 @@ async def test_the_base_answers_with_the_weights_that_training_starts_from(
     from transformers import LlamaForCausalLM
 
     torch.set_num_threads(1)  # more would spin, and the engine wants the cores too
-    prompts = [openvino.chat_prompt([("user", question)]) for question in QUESTIONS]
-    completions = await openvino.generate([GenerationRequest(prompt, 12) for prompt in prompts])
+    requests = [asked(question, 12) for question in QUESTIONS]
+    prompts = [openvino.template.render(request.messages) for request in requests]
+    completions = await openvino.generate(requests)
     folder = base_model_dir(base_cache, find_weights("smollm2-135m-instruct").path)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     differences, agreed = [], []
     for prompt, completion in zip(prompts, completions, strict=True):
+        assert completion.token_ids is not None and completion.logprobs is not None
         written = torch.tensor(completion.token_ids)
         ids = torch.tensor([*tokenizer.encode(prompt).ids, *completion.token_ids])
         with torch.inference_mode():
@@ -68,9 +74,8 @@ async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
 
     torch.set_num_threads(1)
     assert trained.loss[-1] < trained.loss[0] / 4
-    prompts = [openvino.chat_prompt([("user", word)]) for word in NEW_WORDS]
-    prompts += [openvino.chat_prompt([("user", question)]) for question in QUESTIONS]
-    requests = [GenerationRequest(prompt, 16) for prompt in prompts]
+    requests = [asked(text, 16) for text in (*NEW_WORDS, *QUESTIONS)]
+    prompts = [openvino.template.render(request.messages) for request in requests]
     await openvino.deploy(Deployment("words", trained.artifacts))
     before, after = await openvino.generate(requests), await openvino.generate(requests, "words")
     await openvino.retire("words")
@@ -86,7 +91,8 @@ async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
     agreed = 0
     with torch.inference_mode():
         for prompt, completion in zip(prompts, after, strict=True):
-            ids = torch.tensor([tokenizer.encode(prompt).ids + list(completion.token_ids[:3])])
+            first = list((completion.token_ids or ())[:3])
+            ids = torch.tensor([tokenizer.encode(prompt).ids + first])
             greedy = model(input_ids=ids).logits[0, -4:-1].argmax(-1).tolist()
-            agreed += greedy == list(completion.token_ids[:3])
+            agreed += greedy == first
     assert agreed >= 0.9 * len(prompts)

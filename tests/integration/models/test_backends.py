@@ -8,6 +8,7 @@ import pytest
 from contract import QUESTION, SCHEMA, BackendContract, ask
 
 from agent0es.decisions.attempt import model_called
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend
@@ -16,10 +17,10 @@ from agent0es.models.scripted import ScriptedBackend
 from agent0es.models.weights import find_weights
 
 
-def script(prompt: str, seed: int, adapter: str | None) -> str:
-    if "JSON" in prompt:
+def script(request: GenerationRequest, adapter: str | None) -> str:
+    if "JSON" in request.messages[-1].content:
         return '{"n": 4}'
-    return ", ".join(random.Random(seed).sample(["one", "two", "three", "four", "five", "six", "seven"], 7))
+    return ", ".join(random.Random(request.seed).sample(["one", "two", "three", "four", "five", "six", "seven"], 7))
 
 
 class TestScripted(BackendContract):
@@ -39,14 +40,14 @@ class TestRecorded(BackendContract):
     def recording(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
         store = tmp_path_factory.mktemp("store")
         backend = ScriptedBackend(script)
-        [free] = asyncio.run(backend.generate([ask(backend)]))
+        [free] = asyncio.run(backend.generate([ask()]))
         stops = ((free.text.split()[2], "never written"), (free.text[:1],))
-        requests = [ask(backend, max_tokens=tokens) for tokens in (24, 3, 4, 4000)]
-        requests += [ask(backend, stop=stop) for stop in stops]
-        requests += [ask(backend, f"Say {n}.", 8, temperature=0.8, seed=n) for n in range(40)]
-        requests += [ask(backend, f"Say {n}.", 6, seed=n) for n in range(40)]
-        requests += [ask(backend, temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
-        requests += [ask(backend, "Give a number as JSON.", 60, json_schema=SCHEMA)]
+        requests = [ask(max_tokens=tokens) for tokens in (24, 3, 4, 4000)]
+        requests += [ask(stop=stop) for stop in stops]
+        requests += [ask(f"Say {n}.", 8, temperature=0.8, seed=n) for n in range(40)]
+        requests += [ask(f"Say {n}.", 6, seed=n) for n in range(40)]
+        requests += [ask(temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
+        requests += [ask("Give a number as JSON.", 60, json_schema=SCHEMA), ask(prefill="One, two, three, four,")]
         asyncio.run(record(backend, store, requests))
         return store
 
@@ -59,22 +60,25 @@ class TestRecorded(BackendContract):
         return Deployment("student-1", Path("adapter"))
 
 
+def prompt_of(request: GenerationRequest) -> Prompt:
+    turns = tuple(Part(role=message.role, text=message.content) for message in request.messages)
+    return Prompt(turns=turns, prefill=(Part(text=request.prefill),))
+
+
 async def record(backend: ScriptedBackend, store: Path, requests: list[GenerationRequest]) -> None:
     """A log with the answers to the requests, and one of an adapter."""
     await backend.deploy(Deployment("student-1", Path("adapter")))
-    asked = [(request, None) for request in requests] + [(ask(backend, QUESTION), "student-1")]
+    asked = [(request, None) for request in requests] + [(ask(QUESTION), "student-1")]
     with EventLog.open(store / "log.db") as log:
         for request, adapter in asked:
             [completion] = await backend.generate([request], adapter)
             event = model_called(
                 request,
                 completion,
-                (request.prompt,),
+                prompt_of(request),
                 role="student",
                 task=1,
                 attempt="1/0",
-                model=backend.name,
-                adapter=adapter,
             )
             log.append([NewEvent("attempt/r/1/0", event)], handler="solve")
 

@@ -21,11 +21,12 @@ from agent0es.models.base import (
     Deployment,
     GenerationFailed,
     GenerationRequest,
+    Message,
     RequestRefused,
     Weights,
     WrongWeights,
 )
-from agent0es.models.engine import Engine, EngineSettings
+from agent0es.models.engine import Engine, EngineRequest, EngineSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
 from tests.support.engines import tiny_weights
@@ -57,8 +58,8 @@ def names(folder: Path) -> list[str]:
 
 
 async def test_the_loop_runs_on_while_the_model_writes(openvino: OpenVinoBackend) -> None:
-    await openvino.generate([ask(openvino, max_tokens=1)])
-    task = asyncio.create_task(openvino.generate([ask(openvino, max_tokens=24, temperature=1.0)] * 32))
+    await openvino.generate([ask(max_tokens=1)])
+    task = asyncio.create_task(openvino.generate([ask(max_tokens=24, temperature=1.0)] * 32))
     delays = []
     while not task.done():
         begin = time.perf_counter()
@@ -73,8 +74,8 @@ async def test_requests_that_share_a_beginning_do_not_write_over_one_another(bas
     requests = []
     for number in range(8):
         shown = domain.mixed_demonstrations(16)
-        head, own = student.opening(backend, domain.system, shown, f"Multiply {37 + number} by {91 - number}.")
-        requests.append(GenerationRequest(prompt=head + own, shared=len(head), max_tokens=24, stop=("\n",)))
+        prompt = student.opening(domain.system, shown, f"Multiply {37 + number} by {91 - number}.")
+        requests.append(GenerationRequest(prompt.messages, 24, shared=len(prompt.opening), stop=("\n",)))
     try:
         first = await backend.generate(requests)  # reads the beginning into the cache, then all go on from there
         again = await backend.generate(requests)
@@ -85,13 +86,13 @@ async def test_requests_that_share_a_beginning_do_not_write_over_one_another(bas
 
 
 async def test_a_stream_ends_with_what_might_have_become_a_stop_string(openvino: OpenVinoBackend) -> None:
-    [free] = await openvino.generate([ask(openvino)])
+    [free] = await openvino.generate([ask()])
     begun = free.text[-2:] + " and never this"
-    assert "".join([piece async for piece in openvino.stream(ask(openvino, stop=(begun,)))]) == free.text
+    assert "".join([piece async for piece in openvino.stream(ask(stop=(begun,)))]) == free.text
 
 
 async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBackend) -> None:
-    long, short = ask(openvino, "word " * 9000), ask(openvino, max_tokens=4)
+    long, short = ask("word " * 9000), ask(max_tokens=4)
     with pytest.raises(RequestRefused, match="exceed the context of 8192"):
         await openvino.generate([long])
     answers = await asyncio.gather(openvino.generate([long]), openvino.generate([short]), return_exceptions=True)
@@ -102,14 +103,14 @@ async def test_a_prompt_without_room_in_the_cache_is_refused() -> None:
     backend = OpenVinoBackend.create("smollm2-135m-instruct", cache_tokens=128)
     try:
         with pytest.raises(RequestRefused, match="raise the option cache_tokens"):
-            await backend.generate([ask(backend, "word " * 300)])
-        assert await backend.generate([ask(backend, max_tokens=2)])
+            await backend.generate([ask("word " * 300)])
+        assert await backend.generate([ask(max_tokens=2)])
     finally:
         await backend.close()
 
 
 async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino: OpenVinoBackend) -> None:
-    endless = GenerationRequest("1, 2, 3, 4, 5, 6, 7, 8,", max_tokens=4000, temperature=2.0)
+    endless = ask("1, 2, 3, 4, 5, 6, 7, 8,", 4000, temperature=2.0)
     task = asyncio.create_task(openvino.generate([endless] * 3))
     await asyncio.sleep(0.3)
     [engine] = engines(os.getpid())
@@ -117,7 +118,7 @@ async def test_an_engine_that_dies_fails_those_who_wait_and_is_replaced(openvino
     os.kill(engine, signal.SIGSEGV)
     with pytest.raises(GenerationFailed, match="ended with -11"):
         await task
-    [completion] = await openvino.generate([ask(openvino, max_tokens=3)])
+    [completion] = await openvino.generate([ask(max_tokens=3)])
     assert completion.text
 
 
@@ -129,18 +130,18 @@ async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, mo
     engine = Engine(tiny.path, TINY)
     try:
         for _ in range(2):
-            task = asyncio.ensure_future(engine.submit(GenerationRequest("1, 2, 3,", max_tokens=400)))
+            task = asyncio.ensure_future(engine.submit(EngineRequest("1, 2, 3,", max_tokens=400)))
             await asyncio.sleep(0.1)
             [process] = set(engines(os.getpid())) - before
             os.kill(process, signal.SIGSTOP)
             with pytest.raises(GenerationFailed, match="made no progress for 2 s and was ended"):
                 await task
-            await engine.submit(GenerationRequest("x", 2))
+            await engine.submit(EngineRequest("x", 2))
         [process] = set(engines(os.getpid())) - before
         os.kill(process, signal.SIGSTOP)
         await asyncio.sleep(3)
         os.kill(process, signal.SIGCONT)
-        await engine.submit(GenerationRequest("x", 2))
+        await engine.submit(EngineRequest("x", 2))
         assert set(engines(os.getpid())) - before == {process}, "nobody waited for it"
     finally:
         engine.close()
@@ -152,7 +153,8 @@ async def test_an_engine_that_dies_while_it_reads_what_is_shared_warns_nobody(ti
     before = set(engines(os.getpid()))
     backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096, context=1024)
     shared = "Numbers: " + ", ".join(map(str, range(70)))
-    requests = [GenerationRequest(f"{shared}. {n}", shared=len(shared), max_tokens=2) for n in range(3)]
+    system = Message("system", shared)
+    requests = [GenerationRequest((system, Message("user", str(n))), 2, shared=1) for n in range(3)]
     try:
         task = asyncio.create_task(backend.generate(requests))
         await asyncio.sleep(0.1)
@@ -184,7 +186,7 @@ async def test_a_copy_that_was_cut_short_is_made_anew(tiny: Weights, tmp_path: P
     (tmp_path / f".{copy.name}-left").mkdir()
     engine = Engine(tiny.path, TINY, copy, tiny.sha256)
     try:
-        assert (await engine.submit(GenerationRequest("x", 2))).token_ids
+        assert (await engine.submit(EngineRequest("x", 2))).token_ids
     finally:
         engine.close()
     assert names(tmp_path) == [copy.name, f"{copy.name}.sha256"]
@@ -202,8 +204,8 @@ async def test_an_engine_without_memory_may_be_started_again(
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", str(limited))
             with pytest.raises(GenerationFailed, match="out of memory"):
-                await engine.submit(GenerationRequest("x", 2))
-        assert (await engine.submit(GenerationRequest("x", 2))).token_ids
+                await engine.submit(EngineRequest("x", 2))
+        assert (await engine.submit(EngineRequest("x", 2))).token_ids
     finally:
         engine.close()
 
@@ -212,9 +214,9 @@ async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(o
     engine = Engine(openvino.weights.path, EngineSettings(step_seconds=0.001))
     try:
         with pytest.raises(GenerationFailed, match="Timeout"):
-            await engine.submit(GenerationRequest("word " * 300, 2))
+            await engine.submit(EngineRequest("word " * 300, 2))
         with pytest.raises(GenerationFailed, match="Timeout"):
-            await engine.submit(GenerationRequest("word " * 300, 2))  # by another process
+            await engine.submit(EngineRequest("word " * 300, 2))  # by another process
     finally:
         engine.close()
 
@@ -232,10 +234,10 @@ async def test_weights_that_are_none_are_refused(openvino: OpenVinoBackend, tmp_
 
 async def test_a_closed_backend_answers_no_more() -> None:
     backend = OpenVinoBackend.create("smollm2-135m-instruct")
-    task = asyncio.create_task(backend.generate([GenerationRequest("x", 10)]))
+    task = asyncio.create_task(backend.generate([ask("x", 10)]))
     await asyncio.sleep(0.1)
     await backend.close()
-    for answer in (task, backend.generate([GenerationRequest("x", 10)])):
+    for answer in (task, backend.generate([ask("x", 10)])):
         with pytest.raises(GenerationFailed, match="was closed"):
             await answer
 
@@ -244,11 +246,11 @@ async def test_a_closed_backend_answers_no_more() -> None:
 def test_no_engine_outlives_its_parent(ending: str) -> None:
     code = f"""
     import asyncio, os
-    from agent0es.models.base import GenerationRequest
+    from agent0es.models.base import GenerationRequest, Message
     from agent0es.models.openvino import OpenVinoBackend
     async def main():
         backend = OpenVinoBackend.create("smollm2-135m-instruct")
-        task = asyncio.create_task(backend.generate([GenerationRequest("x", 10)]))
+        task = asyncio.create_task(backend.generate([GenerationRequest((Message("user", "x"),), 10)]))
         await asyncio.sleep(0.5)
         print(os.getpid(), flush=True)
         {ending}

@@ -202,7 +202,7 @@ def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(
         world.begin(log, RUN, *SETTINGS, "execution.retries=0")
         with pytest.raises(HandlerError, match=r"train failed on event [0-9]+: TrainerLost: the trainer was ended by"):
             finish(log, tmp_path, UnderEngine(world.respond, weights), [kill])
-        dying = UnderEngine(world.respond, weights, lambda prompt, adapter: kill if adapter else None)
+        dying = UnderEngine(world.respond, weights, lambda request, adapter: kill if adapter else None)
         with pytest.raises(HandlerError, match=r"evaluate failed on event [0-9]+: GenerationFailed"):
             finish(log, tmp_path, dying)
         folder = tmp_path / "adapters" / RUN / "student-1"

@@ -73,7 +73,7 @@ def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) ->
     model = ScriptedBackend(lambda *_: "", weights=Weights("tiny", tiny_gguf, "-"))
     trainer = PackedTrainer(tmp_path)
     assert why_not_trained(trainer, model, SETTINGS) is None
-    model.capabilities = Capabilities(logprobs=True, structured_output=True, adapters=frozenset(), batching=True)
+    model.capabilities = Capabilities(adapters=frozenset())
     assert why_not_trained(trainer, model, SETTINGS) == (
         "scripted can't serve what packed makes of it (serves: none; is made: merged, peft)"
     )

@@ -1,4 +1,4 @@
-"""A llama of two layers with random weights, as GGUF: everything but its words is like the real one."""
+"""A model of two layers with random weights, as GGUF: everything but its words is like the real one."""
 
 from pathlib import Path
 
@@ -10,12 +10,21 @@ HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS = 64, 96, 2, 4, 2
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
-def write_tiny_gguf(path: Path) -> Path:
-    """F32 matrices and a byte-level tokenizer without merges."""
+TEMPLATES = {
+    "llama": "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + "
+    "'<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "qwen2": "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|im_end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+}
+"""A chat format for each architecture, so that one can be told from the other."""
+
+
+def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
+    """F32 matrices, a byte-level tokenizer without merges, a chat template."""
     random = np.random.default_rng(0)
     tokens = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokens += ["in", *(f"<unused{n}>" for n in range(287 - len(tokens)))]
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_file_type(0)
     writer.add_block_count(LAYERS)
     writer.add_context_length(512)
@@ -26,13 +35,14 @@ def write_tiny_gguf(path: Path) -> Path:
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
+    writer.add_tokenizer_pre("smollm" if architecture == "llama" else architecture)
     writer.add_token_list(tokens)
     writer.add_token_types([3] * len(SPECIAL) + [1] * (len(tokens) - len(SPECIAL)))
     writer.add_token_merges(["i n"])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(2)
+    writer.add_chat_template(TEMPLATES[architecture])
 
     def matrix(name: str, rows: int, columns: int) -> None:
         writer.add_tensor(name, random.normal(0, 0.1, (rows, columns)).astype(np.float32))
@@ -51,6 +61,8 @@ def write_tiny_gguf(path: Path) -> Path:
             ("ffn_down", HIDDEN, FEED_FORWARD),
         ):
             matrix(f"blk.{layer}.{name}.weight", rows, columns)
+            if architecture == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
+                writer.add_tensor(f"blk.{layer}.{name}.bias", random.normal(0, 0.1, rows).astype(np.float32))
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{layer}.{name}.weight", random.uniform(0.5, 1.5, HIDDEN).astype(np.float32))
     writer.write_header_to_file()

@@ -366,6 +366,9 @@ STEPS_AND_LONE_TAGS = [
     ("Action: <python>\n17*25\nAnswer: 425", ["17*25"], "425"),
     ("Action: <python>\na = 17\n\nThe b = 25\n</python>", ["a = 17\n\nThe b = 25"], None),
     ("Action: <python>17*25</python>", ["17*25"], None),
+    ("Action: <python>[17*25]\nObservation: 425", ["17*25"], None),
+    ("Action: <python>[17, 25][0]</python>", ["[17, 25][0]"], None),
+    ("Action: <python>[17,\n25][0]</python>", ["[17,\n25][0]"], None),
 ]
 
 

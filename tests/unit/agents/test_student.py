@@ -1,14 +1,17 @@
 """The student's turn: given what the model wrote, what it means and what it is asked next."""
 
 from agent0es.agents.student import Transcript
-from agent0es.models.base import Completion
+from agent0es.domain.prompt import Part
+from agent0es.models.base import Completion, Usage
 from agent0es.tools.base import ToolResult
 
 
 def wrote(text: str, logprob: float = -0.1) -> Completion:
-    return Completion(
-        text=text, token_ids=(1, 2), logprobs=(logprob, logprob), finish_reason="stop", prompt_tokens=5, seconds=0.1
-    )
+    return Completion(text, "stop", Usage(5, 2), "m", None, 0.1, token_ids=(1, 2), logprobs=(logprob, logprob))
+
+
+def said(transcript: Transcript) -> list[str]:
+    return [part.text for part in transcript.prefill]
 
 
 def printed(output: str, status: str = "ok") -> ToolResult:
@@ -28,9 +31,9 @@ def printed(output: str, status: str = "ok") -> ToolResult:
 def test_an_action_is_run_and_its_result_is_put_before_the_model() -> None:
     transcript, action = Transcript().read(wrote("Action: python[17*25]\n"))
     assert action is not None and (action.tool, action.input) == ("python", "17*25")
-    assert transcript.observe(printed("425"), last_call=False).prompt == (
-        "Action: python[17*25]\n",
-        "Observation: 425\n",
+    assert transcript.observe(printed("425"), last_call=False).prefill == (
+        Part(text="Action: python[17*25]\n", author="model", trainable=True),
+        Part(text="Observation: 425\n", author="tool"),
     )
 
 
@@ -46,20 +49,20 @@ def test_the_answer_after_it_ends_the_attempt() -> None:
 def test_words_put_into_the_students_mouth_become_part_of_its_turn() -> None:
     transcript, action = Transcript(lead="Action: python[").read(wrote("17*25]\n"))
     assert action is not None and action.input == "17*25"
-    assert transcript.prompt == ("Action: python[17*25]\n",)
+    assert said(transcript) == ["Action: python[17*25]\n"]
 
 
 def test_an_answer_written_before_the_observation_is_a_guess_and_is_dropped() -> None:
     transcript, action = Transcript().read(wrote("Action: python[17*25]\nAnswer: 400"))
     assert action is not None
     assert transcript.answer is None
-    assert transcript.prompt == ("Action: python[17*25]\n",)
+    assert said(transcript) == ["Action: python[17*25]\n"]
 
 
 def test_after_the_last_allowed_call_the_student_is_led_to_its_answer() -> None:
     transcript, _ = Transcript().read(wrote("Action: python[1]\n"))
     led = transcript.observe(printed("1"), last_call=True)
-    assert led.prompt[-1] == "Answer:"
+    assert led.prefill[-1] == Part(text="Answer:", trainable=True)
     answered, action = led.read(wrote(" 1"))
     assert action is None and answered.answer == "1"
 

@@ -16,7 +16,7 @@ from agent0es.domain.calibration import (
     logit,
     reliability,
 )
-from agent0es.domain.uncertainty import combined, critique_confidence, token_entropy
+from agent0es.domain.uncertainty import combined, critique_confidence
 
 SAMPLES = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
@@ -107,11 +107,6 @@ def test_signals_are_combined_in_log_odds_and_missing_ones_left_out() -> None:
     assert combined([None]) == combined([]) == 0.5
     assert logit(combined([0.9, 0.5])) == pytest.approx(logit(0.9) / 2)
     assert 0.0 < combined([0.0]) < combined([1.0]) < 1.0
-
-
-def test_token_entropy_weighs_generations_by_their_length() -> None:
-    assert token_entropy([-1.0, -4.0], [3, 1]) == pytest.approx(1.75)
-    assert token_entropy([], []) == token_entropy([0.0], [0]) == 0.0
 
 
 def test_a_critique_is_as_sure_as_its_first_word_was_likely() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agent0es.domain import rewards
 from agent0es.domain.rewards import RewardInputs
-from agent0es.domain.uncertainty import answer_entropy, confidence, majority_share
+from agent0es.domain.uncertainty import confidence, majority_share
 
 SHARES = st.floats(min_value=0, max_value=1)
 INPUTS = st.builds(RewardInputs, majority_share=SHARES, tool_calls=st.floats(0, 50), novelty=SHARES, score=SHARES)
@@ -41,11 +41,10 @@ def test_majority_share_counts_missing_answers_as_disagreement() -> None:
 
 
 @given(ANSWERS)
-def test_entropy_and_share_are_bounded_and_agree_at_the_ends(answers: list[str | None]) -> None:
-    assert 0.0 <= majority_share(answers) <= 1.0
-    assert 0.0 <= answer_entropy(answers) <= 1.0
-    if len(answers) > 1 and majority_share(answers) == 1.0:
-        assert answer_entropy(answers) == 0.0
+def test_the_majority_is_a_share_and_is_all_where_all_agree(answers: list[str | None]) -> None:
+    share = majority_share(answers)
+    assert 0.0 <= share <= 1.0
+    assert (share == 1.0) == (len(set(answers)) == 1 and None not in answers)
 
 
 def test_confidence_is_the_geometric_mean_probability() -> None:

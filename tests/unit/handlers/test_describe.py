@@ -14,7 +14,6 @@ from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
-from agent0es.models.scripted import ScriptedBackend
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.tools.math import MathTool
@@ -22,7 +21,7 @@ from agent0es.tools.plan import PlanTool
 from agent0es.tools.python import PythonTool
 from tests.support import world
 
-PLAIN = "<|im_start|>system\nSolve the task. Use a tool, then give the answer.<|im_end|>\n"
+PLAIN = "Solve the task. Use a tool, then give the answer."
 TOLD = (
     "Solve the task. Use a tool, then give the answer.\n"
     "Tools:\n"
@@ -56,10 +55,7 @@ def test_the_prompt_of_the_default_configuration_is_as_ever() -> None:
         " Then give the answer.",
     }
     math = practised_domains(Configuration())["math"]
-    assert opening(ScriptedBackend.template, math.system, (), "Multiply 2 by 3.") == (
-        PLAIN,
-        "<|im_start|>user\nMultiply 2 by 3.<|im_end|>\n<|im_start|>assistant\n",
-    )
+    assert opening(math.system, (), "Multiply 2 by 3.").messages == (("system", PLAIN), ("user", "Multiply 2 by 3."))
 
 
 def test_the_tools_are_those_that_are_enabled_else_the_domains() -> None:
@@ -90,12 +86,13 @@ def test_practice_evaluation_and_dataset_have_the_same_system_turn(
         rules = dataclasses.replace(world.rules(log, "run"), domains=domains)
         assert asyncio.run(verify_decisions(log, "run", rules)).difference is None
 
-    head = f"<|im_start|>system\n{TOLD}<|im_end|>\n" if describe else PLAIN
+    head = TOLD if describe else PLAIN
     student = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "student"]
     arms = {event.attempt.split("/")[0] for event in student if event.attempt}
     assert "eval" in arms and len(arms) > 1
-    assert all("".join(event.prompt).startswith(head) for event in student)
+    assert all(event.prompt.messages[0] == ("system", head) for event in student)
     [dataset] = tmp_path.glob("datasets/**/*.jsonl")
-    assert all(json.loads(line)["prompt"].startswith(head) for line in dataset.read_text().splitlines())
+    first = {"role": "system", "content": head}
+    assert all(json.loads(line)["messages"][0] == first for line in dataset.read_text().splitlines())
     teacher = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "teacher"]
-    assert teacher and not any("Tools:" in "".join(event.prompt) for event in teacher)
+    assert teacher and not any("Tools:" in event.prompt.plain() for event in teacher)

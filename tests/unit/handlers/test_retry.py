@@ -29,7 +29,7 @@ from tests.support.crashes import decided
 
 RUN = "r"
 Kills = Callable[[str, int], bool]
-"""(prompt, how many there were) to whether the engine dies of it."""
+"""(last message, how many there were) to whether the engine dies of it."""
 
 
 class Mortal(ScriptedBackend):
@@ -44,7 +44,7 @@ class Mortal(ScriptedBackend):
         life = self.died
         self.asked += 1
         await asyncio.sleep(0)
-        if life == self.died and self._kills(requests[0].prompt, self.asked):
+        if life == self.died and self._kills(requests[0].messages[-1].content, self.asked):
             self.died += 1
         await asyncio.sleep(0)
         if life != self.died:
@@ -101,7 +101,7 @@ def test_a_run_whose_engine_dies_again_and_again_decides_the_same(tmp_path: Path
         world.begin(whole, RUN, *settings)
         world.complete(whole, RUN, tmp_path)
         world.begin(log, RUN, *settings)
-        model = Mortal(lambda prompt, count: count % 5 == 1)
+        model = Mortal(lambda said, count: count % 5 == 1)
         assert finish(log, tmp_path, **both(model)).status == "completed"
         assert model.died > 5
         abandoned = events_of(log, ev.AttemptAbandoned)
@@ -118,7 +118,7 @@ class OneRefusal(ScriptedBackend):
     failed = False
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        if "Families:" not in requests[0].prompt and not self.failed:
+        if "Families:" not in requests[0].messages[-1].content and not self.failed:
             self.failed = True
             raise GenerationFailed("503")
         return await super().generate(requests, adapter)
@@ -141,7 +141,7 @@ def test_an_engine_that_stays_broken_stops_the_run_with_its_own_words(tmp_path: 
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN)
         with pytest.raises(HandlerError, match=f"solve failed on event [0-9]+: {said}"):
-            finish(log, tmp_path, **both(Mortal(lambda prompt, count: "Families:" not in prompt)))
+            finish(log, tmp_path, **both(Mortal(lambda said, count: "Families:" not in said)))
         failures = events_of(log, ev.HandlerFailed)  # of one task, or of two that failed at the same time
         assert {(failed.handler, failed.error) for failed in failures} == {("solve", said)}
         assert all("in generate" in failed.traceback for failed in failures)
@@ -154,7 +154,7 @@ def test_an_engine_that_stays_broken_stops_the_run_with_its_own_words(tmp_path: 
 def test_an_engine_that_stays_broken_costs_a_task_where_that_is_asked_for(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, "execution.on_error=continue", "training.minimum_examples=1000")
-        model = Mortal(lambda prompt, count: "Families:" not in prompt)
+        model = Mortal(lambda said, count: "Families:" not in said)
         assert finish(log, tmp_path, **both(model)).status == "completed"
         assert {event.handler for event in events_of(log, ev.HandlerFailed)} == {"solve"}
         assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
@@ -164,7 +164,7 @@ def test_what_the_user_can_put_right_is_told_as_it_is(tmp_path: Path) -> None:
     for number, error in enumerate((NotRecorded, StoreError)):
         with EventLog.open(tmp_path / f"{number}.db") as log:
             world.begin(log, RUN)
-            model = Mortal(lambda prompt, count: "Families:" not in prompt, error)
+            model = Mortal(lambda said, count: "Families:" not in said, error)
             with pytest.raises(error, match=r"^the engine ended"):
                 finish(log, tmp_path, **both(model))
             assert not events_of(log, ev.HandlerFailed)

@@ -22,8 +22,8 @@ class Counting(ScriptedBackend):
     """Remembers what was deployed, and how many adapters there were at once."""
 
     def __init__(self, promotes: bool) -> None:
-        knows = (lambda prompt, seed, adapter: world.respond(prompt, seed, adapter)) if promotes else None
-        super().__init__(knows or (lambda prompt, seed, _: world.respond(prompt, seed, None)))
+        knows = world.respond if promotes else None
+        super().__init__(knows or (lambda request, _: world.respond(request, None)))
         self.weights = Weights("scripted", Path("base.gguf"), "b" * 64)
         self.deployed: set[str] = set()
         self.most = 0

@@ -75,7 +75,7 @@ def test_its_questions_and_what_they_came_to_are_verified(store: Path, events: l
         ("Reflected", lambda c: c.update(confidence=0.123), "reflections"),
         ("ModelCalled", lambda c: c.update(seed=7), "questions"),
         ("ModelCalled", lambda c: c.update(temperature=1.0), "questions"),
-        ("ModelCalled", lambda c: c.update(prompt=["Say Yes."]), "questions"),
+        ("ModelCalled", lambda c: c.update(prompt={"turns": [{"role": "user", "text": "Say Yes."}]}), "questions"),
         ("ModelCalled", lambda c: c.update(question="confidence"), "questions"),
     ],
 )

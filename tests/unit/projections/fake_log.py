@@ -42,7 +42,7 @@ class FakeLog:
         position = len(self.rows) + 1
         version = self._versions[new.stream] = self._versions.get(new.stream, 0) + 1
         content = json.dumps(
-            self._refer(new.event.model_dump(mode="json")), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+            self._refer(new.event.model_dump()), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
         meta = {"time": 1_700_000_000 + position / 8, "handler": "test", "measured": dict(new.measured)}
         chain = self.rows[-1].chain_hash if self.rows else ""

@@ -1,15 +1,18 @@
 """Histories that a run could have: every kind of event, tasks side by side, now and then a crash or a refusal."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log.records import NewEvent
 
 FAMILIES = ("gcd", "percent", "word_count")
 LONG = "A long text. " * 40
 """Over 200 bytes, so the log keeps it by reference."""
+
+PROMPT = Prompt(opening=(Part(role="system", text=LONG),), turns=(Part(role="user", text="short"),))
 
 
 def history(rng: random.Random, run: str, *, iterations: int = 1, tasks: int = 3, attempts: int = 2) -> list[NewEvent]:
@@ -145,7 +148,7 @@ def called(
     attempt: str | None,
     adapter: str | None,
     text: str,
-    prompt: Iterable[str] = (LONG, "short"),
+    prompt: Prompt = PROMPT,
 ) -> ev.ModelCalled:
     return ev.ModelCalled.model_validate(
         {
@@ -154,7 +157,7 @@ def called(
             "attempt": attempt,
             "model": "tiny",
             "adapter": adapter,
-            "prompt": tuple(prompt),
+            "prompt": prompt,
             "text": text,
             "prompt_tokens": 100,
             "completion_tokens": 20,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, History, NewEvent, Recorded
@@ -46,7 +47,14 @@ def practised(
         attempt=name,
         model="m",
         adapter=None,
-        prompt=("shared", "own", f"Action: python[{code}]\n", "Observation: 425\n", "Answer:"),
+        prompt=Prompt(
+            turns=(Part(role="user", text="own"),),
+            prefill=(
+                Part(text=f"Action: python[{code}]\n", author="model", trainable=True),
+                Part(text="Observation: 425\n", author="tool"),
+                Part(text="Answer:", trainable=True),
+            ),
+        ),
         text=" 425\n",
         prompt_tokens=1,
         completion_tokens=1,
@@ -86,15 +94,14 @@ def recorded(tmp_path: Path, *tasks: list[NewEvent]) -> list[Recorded]:
 
 def test_a_verified_solution_becomes_a_row_in_which_observations_are_not_trained_on(tmp_path: Path) -> None:
     [example] = student_examples(recorded(tmp_path, practised(1)))
-    dataset = build([example], lambda one: f"<{one.request}>", "<end>")
+    dataset = build([example], lambda one: Prompt(turns=(Part(role="user", text=one.request),)))
     assert json.loads(dataset.jsonl) == {
-        "prompt": "<Multiply, 1.>",
+        "messages": [{"role": "user", "content": "Multiply, 1."}],
         "segments": [
             ["Action: python[17 * 25]\n", True],
             ["Observation: 425\n", False],
             ["Answer:", True],
             [" 425", True],
-            ["<end>", True],
         ],
     }
     assert dataset.per_family == {"product": 1}
@@ -168,7 +175,7 @@ def test_a_teacher_learns_nothing_from_a_retracted_task_but_from_one_with_a_retr
             attempt=None,
             model="m",
             adapter=None,
-            prompt=("p",),
+            prompt=Prompt(turns=(Part(role="user", text="p"),)),
             text="{}",
             prompt_tokens=1,
             completion_tokens=1,

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent0es.projections import NoveltyIndex
-from agent0es.taskdomains.literals import signature
 
 
 def test_an_empty_index_knows_no_neighbour() -> None:
@@ -88,17 +87,6 @@ def test_an_index_rebuilt_at_any_position_answers_as_the_one_that_grew(batches: 
             grown.add(grown.size, rows[grown.size])
         rebuilt = NoveltyIndex.rebuild(range(grown.size), rows[: grown.size])
         assert grown.neighbours(query, 50) == rebuilt.neighbours(query, 50)
-
-
-def test_the_same_expression_with_other_numbers_is_the_same_task() -> None:
-    index = NoveltyIndex.rebuild([7, 4], [[1.0, 0.0], [0.0, 1.0]], [signature("2 + 3"), signature("10 + 11")])
-    index.add(9, [1.0, 1.0], signature("2 * 3"))
-
-    assert index.same_signature(signature("44 + 5")) == 4, "the first of them"
-    assert index.same_signature(signature("7 * 7")) == 9
-    assert index.same_signature(signature("7 - 7")) is None
-    index.add(11, [1.0, 2.0])
-    assert index.same_signature("") is None, "a task without an expression is like no other"
 
 
 @pytest.mark.parametrize("tasks", [[1], [1, 2, 3]])

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import EventLog, Recorded
 from agent0es.projections import NoveltyIndex
 from agent0es.projections.datasets import build, choose, student_examples, teacher_examples
@@ -34,7 +35,7 @@ def neighbours(index: NoveltyIndex) -> list[object]:
 
 def dataset(recorded: Sequence[Recorded]) -> str:
     examples = [*choose(student_examples(recorded), 3, seed=1), *choose(teacher_examples(recorded), 3, seed=1)]
-    return build(examples, lambda one: f"<{one.request}>", "<end>").sha256
+    return build(examples, lambda one: Prompt(turns=(Part(role="user", text=one.request),))).sha256
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,5 +1,6 @@
 """What each table says, given these events."""
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -250,17 +251,17 @@ def test_a_fork_uses_and_is_warned_of_what_its_past_trained() -> None:
 
 
 def test_long_texts_are_shown_in_full_but_prompts_stay_references() -> None:
-    call = make.called("student", 1, "1/1", None, make.LONG, prompt=(make.LONG, "short"))
+    call = make.called("student", 1, "1/1", None, make.LONG, prompt=make.PROMPT)
     [(text, prompt)] = ask(on(f"attempt/{RUN}/1/1", call), "SELECT text, prompt FROM model_calls")
     assert text == make.LONG
-    assert prompt[0].startswith('{"$text":"')
-    assert prompt[1] == '"short"'
+    assert json.loads(prompt)["opening"][0].keys() == {"$text"}
+    assert json.loads(prompt)["turns"] == [["short", "user"]]
 
 
 def test_a_text_that_looks_like_a_reference_stays_what_it_is() -> None:
     secret = make.called("student", 1, "1/1", None, make.LONG)
     log = FakeLog(on(f"attempt/{RUN}/1/1", secret))
-    [sha256] = log._texts
+    [sha256] = [name for name, text in log._texts.items() if text == make.LONG]
     forged = f'{{"$text":"{sha256}"}}'
     log.append(on(f"attempt/{RUN}/1/2", make.called("student", 1, "1/2", None, forged)))
     with Projections.open(log) as tables:

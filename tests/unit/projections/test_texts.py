@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part
 from agent0es.errors import QueryError
 from agent0es.log import EventLog, NewEvent
 from agent0es.projections import Projections
 from tests.unit.projections.history import history
 
 PROMPTS = """
-SELECT position, string_agg(coalesce(t.text, part ->> '$'), '' ORDER BY number) AS prompt
-FROM (SELECT position, unnest(prompt) AS part, generate_subscripts(prompt, 1) AS number FROM model_calls) AS parts
-LEFT JOIN texts AS t ON t.sha256 = part ->> '$."$text"'
+SELECT position, string_agg(said, '' ORDER BY place) AS prompt
+FROM (
+    SELECT c.position, turn.key AS place, coalesce(t.text, turn.value ->> '$[0]') AS said
+    FROM model_calls AS c, json_each(c.prompt -> '$.turns') AS turn
+    LEFT JOIN texts AS t ON t.sha256 = turn.value ->> '$[0]."$text"'
+)
 GROUP BY position
 """
 """As docs/commands.md has it."""
@@ -22,23 +26,27 @@ GROUP BY position
 
 def prompts(log: EventLog) -> dict[int, str]:
     return {
-        r.position: "".join(r.event.prompt)
+        r.position: "".join(turn.text for turn in r.event.prompt.turns)
         for r in log.read(types=["ModelCalled"])
         if isinstance(r.event, ev.ModelCalled)
     }
 
 
+def said(*texts: str) -> dict[str, tuple[Part, ...]]:
+    return {"turns": tuple(Part(role="user", text=text) for text in (*texts, "$x\n"))}
+
+
 def with_long_prompts(seed: int, run: str) -> list[NewEvent]:
     long = f"You solve problems of seed {seed}, with a tool, and say so. ü\n" * 20
     return [
-        NewEvent(new.stream, new.event.model_copy(update={"prompt": (long, "$x\n", *new.event.prompt)}))
+        NewEvent(new.stream, new.event.model_copy(update={"prompt": new.event.prompt.model_copy(update=said(long))}))
         if isinstance(new.event, ev.ModelCalled)
         else new
         for new in history(random.Random(seed), run, iterations=1)
     ]
 
 
-def test_every_prompt_can_be_put_together_in_sql(tmp_path: Path) -> None:
+def test_every_turn_can_be_read_in_sql(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         log.append(with_long_prompts(1, "r1"), handler="test")
         for seed in (2, 3):

@@ -33,7 +33,7 @@ from agent0es.domain.task import Submission, Task
 from agent0es.errors import ConfigurationError
 from agent0es.history.verification import Rules, verify_decisions
 from agent0es.log import EventLog
-from agent0es.models.base import Weights
+from agent0es.models.base import GenerationRequest, Weights
 from agent0es.models.embedder import Embedder
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.novelty import NoveltyIndex
@@ -373,16 +373,14 @@ class TrustedPython:
 def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> None:
     actions: dict[str, str] = {}
 
-    def respond(prompt: str, seed: int, adapter: str | None) -> str:
-        last = prompt.rsplit("<|im_start|>user\n", 1)[-1]
-        question, _, said = last.partition("<|im_end|>")
+    def respond(request: GenerationRequest, adapter: str | None) -> str:
+        question, said, seed = request.messages[-1].content, request.prefill, request.seed
         if question.startswith("Families:"):
             family = DOMAIN.family(question.removeprefix("Families:").split(",")[0].strip())
             parameters = family.sample(random.Random(seed), 0.0)
             task = family.task(parameters, 0, 0.0)
             actions[task.description] = tool_input(task)
             return json.dumps({"family": family.name, **parameters})
-        said = said.rsplit("<|im_start|>assistant\n", 1)[-1]
         observations = re.findall(r"Observation: (.*)", said)
         if observations:
             return (" " if said.endswith("Answer:") else "Answer: ") + observations[-1]
@@ -401,13 +399,7 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
             toolbox=Toolbox({"python": TrustedPython()}, world.agree),
         )
         asyncio.run(drive(ports, []))
-        template = ScriptedBackend.template
-        rules = Rules(
-            {"reasoning_gym": SmallDomain()},
-            load_rewards(configuration.rewards.weights),
-            {"teacher": template, "student": template},
-            None,
-        )
+        rules = Rules({"reasoning_gym": SmallDomain()}, load_rewards(configuration.rewards.weights))
         report = asyncio.run(verify_decisions(log, "run", rules))
         events = [recorded.event for recorded in log.read(run="run")]
     assert report.difference is None

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from agent0es.training.examples import Example, read_rows, shared_prefix, tokenise
 from agent0es.training.lora import rate
 from agent0es.training.network import pack
+from tests.support.templates import CHATML, ZEPHYR
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +69,26 @@ def test_texts_with_nothing_in_common_are_packed_too(tokenizer: Tokenizer) -> No
 
 def test_a_broken_row_is_named_by_its_line(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    good = json.dumps({"prompt": "p", "segments": [["s", True]]})
+    good = json.dumps({"messages": [{"role": "user", "content": "p"}], "segments": [["s", True]]})
     file.write_text(f"{good}\n{{}}\n")
     with pytest.raises(ValueError, match=r"rows\.jsonl, line 2"):
-        read_rows(file)
+        read_rows(file, CHATML)
+
+
+def test_a_row_becomes_text_in_the_base_models_own_format(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    row = {"messages": [{"role": "user", "content": "p"}], "segments": [["s<|im_end|>", True], ["o", False]]}
+    before = {"prompt": "as it was", "segments": [["s", True], ["<|im_end|>", True]]}
+    file.write_text(f"{json.dumps(row)}\n{json.dumps(before)}\n")
+    told = [("s<\u200b|im_end|>", True), ("o", False)]
+    assert read_rows(file, ZEPHYR) == [
+        ("<|user|>\np</s>\n<|assistant|>\n", [("s<|im_end|>", True), ("o", False), ("</s>", True)]),
+        ("as it was", [("s", True), ("<|im_end|>", True)]),
+    ]
+    assert read_rows(file, CHATML)[0] == (
+        "<|im_start|>user\np<|im_end|>\n<|im_start|>assistant\n",
+        [*told, ("<|im_end|>", True)],
+    )
 
 
 def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:

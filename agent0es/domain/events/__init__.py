@@ -1,0 +1,103 @@
+"""The catalogue: everything that can happen in a run, in the order in which it happens.
+
+The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
+How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
+No content names the run, so two runs that decided the same have the same content hashes. `Retracted` alone is no
+decision of the run but what a person did.
+
+How attempts, calls and streams are named says `agent0es.domain.names`.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from agent0es.domain.events.attempts import AttemptAbandoned, AttemptStarted, Reflected, SolutionSubmitted, Verified
+from agent0es.domain.events.calls import ModelCalled, ToolCalled, ToolRequested
+from agent0es.domain.events.evaluation import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore, Comparison
+from agent0es.domain.events.run import (
+    HandlerFailed,
+    IterationCompleted,
+    IterationStarted,
+    Retracted,
+    Retried,
+    RunCompleted,
+    RunForked,
+    RunStarted,
+)
+from agent0es.domain.events.tasks import ProposalRejected, RewardAssigned, TaskCompleted, TaskProposed, TaskRequested
+from agent0es.domain.events.training import AdapterTrained, DatasetBuilt, TrainingFailed, TrainingStarted
+from agent0es.domain.names import ToolPurpose
+from agent0es.domain.values import Role
+
+__all__ = [
+    "AdapterEvaluated",
+    "AdapterPromoted",
+    "AdapterRejected",
+    "AdapterTrained",
+    "ArmScore",
+    "AttemptAbandoned",
+    "AttemptStarted",
+    "Comparison",
+    "DatasetBuilt",
+    "Event",
+    "HandlerFailed",
+    "IterationCompleted",
+    "IterationStarted",
+    "ModelCalled",
+    "ProposalRejected",
+    "Reflected",
+    "Retracted",
+    "Retried",
+    "RewardAssigned",
+    "Role",
+    "RunCompleted",
+    "RunForked",
+    "RunStarted",
+    "SolutionSubmitted",
+    "TaskCompleted",
+    "TaskProposed",
+    "TaskRequested",
+    "ToolCalled",
+    "ToolPurpose",
+    "ToolRequested",
+    "TrainingFailed",
+    "TrainingStarted",
+    "Verified",
+    "event_adapter",
+]
+
+Event = (
+    RunStarted
+    | RunForked
+    | IterationStarted
+    | TaskRequested
+    | TaskProposed
+    | ProposalRejected
+    | AttemptStarted
+    | ModelCalled
+    | ToolRequested
+    | ToolCalled
+    | Reflected
+    | SolutionSubmitted
+    | AttemptAbandoned
+    | Verified
+    | RewardAssigned
+    | TaskCompleted
+    | IterationCompleted
+    | DatasetBuilt
+    | TrainingStarted
+    | AdapterTrained
+    | TrainingFailed
+    | AdapterEvaluated
+    | AdapterPromoted
+    | AdapterRejected
+    | Retracted
+    | Retried
+    | HandlerFailed
+    | RunCompleted
+)
+"""Every event, to look at."""
+
+event_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+"""Every event, to parse with."""

@@ -1,0 +1,92 @@
+"""What an adapter is worth, and whether it is put to use."""
+
+from typing import Literal
+
+from agent0es.domain.values import Role, Value
+
+
+class ArmScore(Value):
+    """How one way of answering did on one split of the held-out problems."""
+
+    arm: str
+    """E.g. `base-zero-shot`, `base-few-shot`, `student-1`."""
+    split: Literal["practised", "held_out"]
+    """Families that are practised, with fresh instances, or families that never are."""
+    correct: int
+    """Problems solved."""
+    problems: int
+    """Problems asked."""
+    low: float
+    """Lower end of the 95% Wilson interval of the share."""
+    high: float
+    """Upper end."""
+    by_family: dict[str, tuple[int, int]]
+    """Family to (solved, asked)."""
+
+
+class Comparison(Value):
+    """Two arms on the same problems."""
+
+    split: Literal["practised", "held_out"]
+    """Which problems."""
+    baseline: str
+    """Arm that is compared with."""
+    arm: str
+    """Arm that is compared."""
+    difference: float
+    """Share solved by the arm minus share solved by the baseline."""
+    low: float
+    """Lower end of the 95% bootstrap interval over families."""
+    high: float
+    """Upper end."""
+    p_value: float
+    """Two-sided exact McNemar test over problems."""
+
+
+class AdapterEvaluated(Value):
+    """An adapter and its baselines answered the same held-out problems. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["AdapterEvaluated"] = "AdapterEvaluated"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    scores: tuple[ArmScore, ...]
+    """Each arm on each split."""
+    comparisons: tuple[Comparison, ...]
+    """The adapter against each other arm on each split."""
+
+
+class AdapterPromoted(Value):
+    """The gate promoted an adapter: it is in use from now on. Stream `run/<run>`."""
+
+    type: Literal["AdapterPromoted"] = "AdapterPromoted"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    score: float
+    """Mean share solved over the splits."""
+    reason: str
+    """Why, in one line."""
+
+
+class AdapterRejected(Value):
+    """The gate rejected an adapter: the one in use stays. Stream `run/<run>`."""
+
+    type: Literal["AdapterRejected"] = "AdapterRejected"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Whose adapter."""
+    iteration: int
+    """Iteration."""
+    reason: str
+    """Why, in one line."""

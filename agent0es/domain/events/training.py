@@ -1,0 +1,85 @@
+"""How an adapter comes to be. Stream `adapter/<run>/<adapter>`."""
+
+from typing import Literal
+
+from agent0es.domain.task import Scalar
+from agent0es.domain.values import Role, Value
+
+
+class DatasetBuilt(Value):
+    """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["DatasetBuilt"] = "DatasetBuilt"
+    version: Literal[2] = 2
+    adapter: str
+    """Adapter that is to be trained, e.g. `student-1`."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration after which it was built."""
+    examples: int
+    """Number of rows."""
+    sha256: str
+    """Hash of the JSONL file's bytes."""
+    rows: Literal["messages", "text"] = "messages"
+    """What a row has of its prompt: the messages, or, before version 2, the text that SmolLM2's template makes of them.
+    """
+    per_family: dict[str, int]
+    """Rows by family."""
+    sources: tuple[str, ...]
+    """Attempts (student) or task numbers (teacher) that the rows were made of, in order."""
+
+
+class TrainingStarted(Value):
+    """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingStarted"] = "TrainingStarted"
+    version: Literal[2] = 2
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration."""
+    dataset_sha256: str
+    """Hash of the dataset."""
+    base_sha256: str
+    """Hash of the base model's weights."""
+    settings: dict[str, Scalar | list[str]]
+    """Hyper-parameters."""
+
+
+class AdapterTrained(Value):
+    """An adapter was trained, merged and written. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["AdapterTrained"] = "AdapterTrained"
+    version: Literal[2] = 2
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who was trained."""
+    iteration: int
+    """Iteration."""
+    path: str
+    """Folder of the adapter, relative to the store."""
+    files: dict[str, str]
+    """What lies in the folder: path to sha256. Of those before version 2 the adapter's matrices and the merged GGUF."""
+    steps: int
+    """Optimizer steps."""
+    loss: tuple[float, ...]
+    """Mean loss per step, rounded to 4 places."""
+
+
+class TrainingFailed(Value):
+    """Training ended without an adapter. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingFailed"] = "TrainingFailed"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who was to be trained."""
+    iteration: int
+    """Iteration."""
+    reason: str
+    """What went wrong."""

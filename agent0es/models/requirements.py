@@ -1,0 +1,55 @@
+"""What a run asks of its models, compared with what they can do: once, when the run is configured."""
+
+from collections.abc import Iterator, Mapping
+
+from agent0es.configuration import Configuration
+from agent0es.domain.events import Role
+from agent0es.models.base import ModelBackend
+
+Models = Mapping[Role, ModelBackend]
+
+
+def why_not(configuration: Configuration, models: Models) -> str | None:
+    """Why these models can't do this run, in one line with what to set; None where they can. Pure."""
+    return next(_refusals(configuration, models), None)
+
+
+def weakened(configuration: Configuration, models: Models) -> list[str]:
+    """What the run goes without because a model can't give it, a line each. Pure."""
+    return list(_warnings(configuration, models))
+
+
+def _refusals(configuration: Configuration, models: Models) -> Iterator[str]:
+    for role, model in models.items():
+        able, asked = model.capabilities, getattr(configuration.models, role)
+        here = f"models.{role}: {model.name}"
+        if able.context is not None and asked.max_tokens >= able.context:
+            yield (
+                f"{here} reads and writes {able.context} tokens in all, and models.{role}.max_tokens is "
+                f"{asked.max_tokens}; set it lower"
+            )
+        if configuration.execution.deterministic and not able.seeds:
+            yield f"{here} takes no seed, so a run can't be made again; set execution.deterministic to false"
+        if role in configuration.training.roles and not able.adapters:
+            others = [other for other in configuration.training.roles if other != role]
+            yield f"{here} can't answer with a trained adapter; set training.roles to [{', '.join(others)}]"
+    student, teacher = models["student"], models["teacher"]
+    if not student.capabilities.prefill:
+        yield (
+            f"models.student: {student.name} can't continue a turn that has begun, which a student does after each "
+            "tool call; choose another model"
+        )
+    if not teacher.capabilities.structured_output:
+        yield (
+            f"models.teacher: {teacher.name} can't be kept to a JSON schema, which a teacher's proposals need; choose "
+            "another model"
+        )
+
+
+def _warnings(configuration: Configuration, models: Models) -> Iterator[str]:
+    student = models["student"]
+    if not student.capabilities.logprobs:
+        yield f"{student.name} gives no log-probabilities, so nobody knows how sure of its words the student is"
+    for role, model in models.items():
+        if not model.capabilities.sampling and getattr(configuration.models, role).temperature > 0:
+            yield f"{model.name} takes no temperature, so how much the {role} varies its words is not yours to set"

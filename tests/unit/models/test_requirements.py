@@ -1,0 +1,76 @@
+"""What a run asks of its models is asked before it begins."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent0es.models.base import Capabilities, ModelBackend
+from agent0es.models.requirements import Models, weakened, why_not
+from agent0es.models.scripted import ScriptedBackend
+from tests.support import world
+
+ABLE = ScriptedBackend.capabilities
+
+
+def models(role: str = "", **lacks: object) -> Models:
+    """A teacher and a student, of which one lacks something."""
+
+    def model(name: str) -> ModelBackend:
+        made = ScriptedBackend(lambda request, adapter: "", name=name)
+        made.capabilities = replace(ABLE, **lacks) if name == role else ABLE  # type: ignore[arg-type]
+        return made
+
+    return {"teacher": model("teacher"), "student": model("student")}
+
+
+@pytest.mark.parametrize(
+    ("role", "lacks", "settings", "why"),
+    [
+        ("student", {"context": 64}, (), "models.student: student reads and writes 64 tokens in all, and "
+         "models.student.max_tokens is 64; set it lower"),
+        ("teacher", {"seeds": False}, ("execution.deterministic=true",), "models.teacher: teacher takes no seed, so a "
+         "run can't be made again; set execution.deterministic to false"),
+        ("student", {"adapters": frozenset()}, ("training.roles=[teacher,student]",), "models.student: student can't answer "
+         "with a trained adapter; set training.roles to [teacher]"),
+        ("student", {"adapters": frozenset()}, (), "set training.roles to []"),
+        ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun"),
+        ("teacher", {"structured_output": False}, (), "models.teacher: teacher can't be kept to a JSON schema"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_done_is_refused_in_one_line(
+    role: str, lacks: dict[str, object], settings: tuple[str, ...], why: str
+) -> None:
+    reason = why_not(world.configured("training.roles=[student]", *settings), models(role, **lacks))
+    assert reason is not None and why in reason and "\n" not in reason
+    assert why_not(world.configured(*settings), models()) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "lacks", "settings"),
+    [
+        ("teacher", {"adapters": frozenset()}, ("training.roles=[student]",)),
+        ("student", {"adapters": frozenset()}, ("training.roles=[]",)),
+        ("student", {"seeds": False}, ()),
+        ("student", {"structured_output": False}, ()),
+        ("teacher", {"prefill": False}, ()),
+        ("student", {"context": 65}, ()),
+    ],
+)
+def test_what_a_run_does_not_need_may_lack(role: str, lacks: dict[str, object], settings: tuple[str, ...]) -> None:
+    assert why_not(world.configured("models.student.max_tokens=64", *settings), models(role, **lacks)) is None
+
+
+def test_what_only_weakens_a_signal_is_a_warning() -> None:
+    assert weakened(world.configured(), models()) == []
+    [line] = weakened(world.configured(), models("student", logprobs=False))
+    assert line.startswith("student gives no log-probabilities")
+    assert weakened(world.configured(), models("teacher", logprobs=False)) == []
+    greedy = world.configured("models.student.temperature=0")
+    assert weakened(greedy, models("student", sampling=False)) == []
+    [line] = weakened(world.configured(), models("student", sampling=False))
+    assert line.startswith("student takes no temperature")
+
+
+def test_every_capability_is_asked_for() -> None:
+    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context"}
+    assert set(Capabilities.__slots__) == asked  # type: ignore[attr-defined]
