@@ -30,8 +30,8 @@ def models(role: str = "", **lacks: object) -> Models:
          "models.student.max_tokens is 64; set it lower"),
         ("teacher", {"seeds": False}, ("execution.deterministic=true",), "models.teacher: teacher takes no seed, so a "
          "run can't be made again; set execution.deterministic to false"),
-        ("student", {"adapters": frozenset()}, ("training.roles=[teacher,student]",), "models.student: student can't answer "
-         "with a trained adapter; set training.roles to [teacher]"),
+        ("student", {"adapters": frozenset()}, ("training.roles=[teacher,student]",), "models.student: student can't "
+         "answer with a trained adapter; set training.roles to [teacher]"),
         ("student", {"adapters": frozenset()}, (), "set training.roles to []"),
         ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun"),
         ("teacher", {"structured_output": False}, (), "models.teacher: teacher can't be kept to a JSON schema"),
