@@ -119,8 +119,8 @@ def measure_embedder(count: int) -> None:
 
 
 def measure_run(store: Path, run: str, similarity: float) -> None:
+    from agent0es.bootstrap import open_tables
     from agent0es.cli.output import write_table
-    from agent0es.cli.tables import open_tables
 
     with open_tables(store) as (_, tables):
         answer = tables.query(NEAR_DUPLICATES, {"run": run, "similarity": similarity})

@@ -1,19 +1,16 @@
 """`agent0es audit`: every sandbox call. Code and output were written by a model and are shown escaped."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from agent0es.cli.arguments import run_argument, run_option
 from agent0es.cli.listing import write_fields, write_listing
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
-
-if TYPE_CHECKING:
-    from agent0es.projections import Projections
+from agent0es.domain.text import counted
 
 
 class AuditGroup(click.Group):
@@ -49,9 +46,12 @@ def list_command(
     RUN is a run's name, a prefix of it, or `latest`, the default. A call that a crash cut off, or that is still
     running, has the status `unknown`.
     """
+    from agent0es.bootstrap import open_tables
     from agent0es.provenance.audit import calls
+    from agent0es.runs.finding import find_run
 
-    with _tables(store, run) as (name, tables):
+    with open_tables(store) as (log, tables):
+        name = find_run(log, run)
         status = "denied" if denied else None
         found = calls(tables, name, status=status, tool=tool, attempt=attempt, limit=limit)
         if as_json:
@@ -73,28 +73,16 @@ def list_command(
 @json_option
 def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
     """Show one call in full, named as in the list (12/0#1)."""
+    from agent0es.bootstrap import open_tables
     from agent0es.provenance.audit import one_call
+    from agent0es.runs.finding import find_run
 
-    with _tables(store, run) as (name, tables):
-        found = one_call(tables, name, call)
+    with open_tables(store) as (log, tables):
+        found = one_call(tables, find_run(log, run), call)
     if as_json:
         write_lines([json_line(found)])
     else:
         _write_call(found)
-
-
-@contextmanager
-def _tables(store: Path, run: str) -> "Iterator[tuple[str, Projections]]":
-    """The run's full name, and tables that hold all of the store's log."""
-    from agent0es.bootstrap import open_store
-    from agent0es.projections import PROJECTIONS_FILE, Projections
-    from agent0es.runs.finding import find_run
-
-    with open_store(store) as log:
-        name = find_run(log, run)
-        with Projections.open(log, store / PROJECTIONS_FILE) as tables:
-            tables.catch_up()
-            yield name, tables
 
 
 def _row(call: Mapping[str, Any]) -> list[str | None]:
@@ -138,7 +126,7 @@ def _write_call(call: Mapping[str, Any]) -> None:
     }
     write_lines([f"Call {printable(call['call'])}"])
     write_fields(list(fields.items()))
-    touched = [f"{file['path']}  {file['bytes']} bytes, sha256 {file['sha256']}" for file in call["written"]]
+    touched = [f"{file['path']}  {counted(file['bytes'], 'byte')}, sha256 {file['sha256']}" for file in call["written"]]
     touched += [f"{path}  deleted" for path in call["deleted"]]
     if touched:
         write_lines(["", "Files touched", *(f"    {printable(line)}" for line in touched)])

@@ -9,13 +9,13 @@ import click
 from agent0es.cli.arguments import run_argument
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
     from agent0es.projections.calibration import Calibration, Measured
 
 WIDTH = 28
 """Columns of a bar, so that a line fits in 80."""
-KINDS = {False: "in practice", True: "at held-out problems"}
 
 
 @click.command("calibrate")
@@ -33,47 +33,37 @@ def calibrate_command(run: str, held_out: bool, who: str | None, store: Path, as
     expected calibration error, Brier score, reliability diagram. The base model, each adapter and, at held-out
     problems, each arm are measured separately. Nothing is written.
     """
-    from agent0es.cli.tables import open_tables
-    from agent0es.errors import QueryError, UnknownName, nearest
-    from agent0es.projections import calibration
+    from agent0es.bootstrap import open_tables
+    from agent0es.projections.calibration import as_json as as_values
+    from agent0es.runs.calibrating import calibrations
     from agent0es.runs.finding import find_run
 
     with open_tables(store) as (log, tables):
         name = find_run(log, run)
-        judged = calibration.judged_attempts(tables, name, held_out=held_out)
-    if not judged:
-        raise QueryError(f"run {name} has no judged attempts {KINDS[held_out]}")
-    if who is not None and who not in judged:
-        raise UnknownName(f"run {name} has no answers of {who!r} {KINDS[held_out]}; {nearest(who, list(judged))}")
-    chosen = judged if who is None else {who: judged[who]}
-    found = {one: calibration.calibrate(attempts) for one, attempts in chosen.items() if calibration.enough(attempts)}
-    if not found:
-        count = sum(map(len, chosen.values()))
-        raise QueryError(
-            f"{count} judged attempts are too few to fit on some tasks and measure on others; run more tasks"
-        )
-    for place, (one, measured) in enumerate(found.items()):
+        found = calibrations(tables, name, held_out=held_out, who=who)
+    for place, (one, measured) in enumerate(found.measured.items()):
         if as_json:
-            write_lines([json_line({"run": name, "who": one, **calibration.as_json(measured)})])
+            write_lines([json_line({"run": name, "who": one, **as_values(measured)})])
         else:
             write_lines([""] if place else [])
-            _write(name, one, held_out, measured, drawn=len(found) == 1)
+            _write(name, one, held_out, measured, drawn=len(found.measured) == 1)
     if not as_json:
-        if len(found) > 1:
-            words = ("calibrate", name, *(["--held-out"] if held_out else []), "--of", list(found)[-1])
+        if len(found.measured) > 1:
+            words = ("calibrate", name, *(["--held-out"] if held_out else []), "--of", list(found.measured)[-1])
             write_lines(["", printable(f"With reliability diagrams: {command(store, *words)}")])
         write_lines(
-            f"{printable(one)}: {len(attempts)} judged attempts are too few to measure"
-            for one, attempts in chosen.items()
-            if one not in found
+            f"{printable(one)}: {counted(count, 'judged attempt')} {'is' if count == 1 else 'are'} too few to measure"
+            for one, count in found.too_few.items()
         )
 
 
 def _write(run: str, who: str, held_out: bool, found: "Calibration", drawn: bool) -> None:
+    from agent0es.runs.calibrating import KINDS
+
     write_lines(
         [
-            printable(f"Run {run}, {who}: {found.attempts} judged attempts {KINDS[held_out]}"),
-            f"{found.right / found.attempts:.0%} right; fitted on {found.fitted_on} attempts, "
+            printable(f"Run {run}, {who}: {counted(found.attempts, 'judged attempt')} {KINDS[held_out]}"),
+            f"{found.right / found.attempts:.0%} right; fitted on {counted(found.fitted_on, 'attempt')}, "
             f"measured on {found.tested_on} at other tasks",
             "",
         ]
@@ -98,4 +88,4 @@ def diagram(measured: "Measured") -> Iterator[str]:
         cells = ["█" if place < round(WIDTH * one.accuracy) else "·" for place in range(WIDTH)]
         cells[min(WIDTH - 1, round(WIDTH * one.confidence))] = "│"
         said, right = f"said {one.confidence:.2f}", f"right {one.accuracy:.2f}"
-        yield f"  {one.low:.1f} to {one.high:.1f}  {''.join(cells)}  {said}, {right}, {one.count} answers"
+        yield f"  {one.low:.1f} to {one.high:.1f}  {''.join(cells)}  {said}, {right}, {counted(one.count, 'answer')}"

@@ -8,6 +8,7 @@ import click
 
 from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+from agent0es.domain.text import counted
 
 MOST_MOVED = 10
 """Tasks with changed rewards that `whatif` shows; --json has all."""
@@ -31,12 +32,10 @@ def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
     default. Without B, A must be a fork and is compared with its parent.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.history.comparison import compare, parent_of
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.comparing import diff
 
     with open_store(store) as log:
-        one = find_run(log, a)
-        found = compare(log, one, find_run(log, b)) if b else compare(log, parent_of(log, one), one)
+        found = diff(log, a, b)
     if as_json:
         write_lines([json_line(found)])
     else:
@@ -55,17 +54,13 @@ def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: b
     curriculum.novelty_bar, training.examples_per_family, training.minimum_examples, training.roles and
     evaluation.margin; for other settings use agent0es fork.
     """
-    from agent0es.bootstrap import load_rewards, open_store
-    from agent0es.history.whatif import other_settings, whatif
-    from agent0es.log import History
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.comparing import whatif
     from agent0es.runs.finding import find_run
-    from agent0es.runs.settings import configuration_of
 
     with open_store(store) as log:
         name = find_run(log, run)
-        before = configuration_of(log, name)
-        after = other_settings(before, overrides)
-        found = whatif(History.of(log, name), before, after, load_rewards(after.rewards.weights))
+        found = whatif(log, name, overrides)
     if as_json:
         write_lines([json_line({"run": name, "settings": list(overrides), **found})])
     else:
@@ -141,7 +136,8 @@ def _write_whatif(run: str, found: Mapping[str, Any]) -> None:
         notes = {(True, False): "; too few to train on", (False, True): "; enough to train on"}
         note = ", the same in another order" if dataset["reordered"] else ""
         note += notes.get(tuple(dataset["trains"]), "")
-        write_lines(["", f"Dataset of {dataset['role']}-{dataset['iteration']}: {before} examples, then {after}{note}"])
+        name, had = f"{dataset['role']}-{dataset['iteration']}", counted(before, "example")
+        write_lines(["", f"Dataset of {name}: {had}, then {after}{note}"])
         for key, words in (("comes_in", "come in"), ("drops_out", "drop out")):
             if dataset[key]:
                 write_lines([f"  {len(dataset[key])} {words}: {_names(dataset[key])}"])

@@ -1,9 +1,8 @@
 """`agent0es config`: the settings in effect and where each comes from, their schema, and the reference page."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +10,6 @@ from agent0es.cli.output import json_line, printable, store_option, write_lines
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
-
-KeyPath = tuple[str, ...]
 
 
 @click.group("config")
@@ -39,6 +36,7 @@ def show_command(
     from agent0es.configuration import loaded
     from agent0es.configuration.reference import as_yaml
     from agent0es.errors import ConfigurationError
+    from agent0es.runs.settings import not_default
 
     if run is None:
         configuration, given = loaded(config_file, overrides)
@@ -47,7 +45,7 @@ def show_command(
         if config_file is not None or overrides:
             raise ConfigurationError("config show RUN shows what the run was started with; remove --config and --set")
         name, configuration = _of_run(store, run)
-        notes = dict.fromkeys(_changed(configuration), f"run {name}")
+        notes = dict.fromkeys(not_default(configuration), f"run {name}")
     data = configuration.model_dump(mode="json")
     if as_json:
         sources = {".".join(path): note for path, note in notes.items()}
@@ -80,19 +78,3 @@ def _of_run(store: Path, wanted: str) -> "tuple[str, Configuration]":
     with open_store(store) as log:
         run = find_run(log, wanted)
         return run, configuration_of(log, run)
-
-
-def _changed(configuration: "Configuration") -> list[KeyPath]:
-    """The keys whose values are not the defaults."""
-    from agent0es.configuration import Configuration
-
-    plain = dict(_leaves(Configuration().model_dump(mode="json")))
-    return [path for path, value in _leaves(configuration.model_dump(mode="json")) if plain.get(path, ...) != value]
-
-
-def _leaves(data: Mapping[str, Any], path: KeyPath = ()) -> list[tuple[KeyPath, Any]]:
-    found: list[tuple[KeyPath, Any]] = []
-    for name, value in data.items():
-        here = (*path, name)
-        found += _leaves(value, here) if isinstance(value, dict) and value else [(here, value)]
-    return found

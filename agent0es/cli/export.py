@@ -6,6 +6,7 @@ import click
 
 from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, printable, store_option, write_lines
+from agent0es.domain.text import counted
 from agent0es.files import replacing
 
 
@@ -44,4 +45,4 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
             for line in lines:
                 file.write(line.encode() + b"\n")
                 count += 1
-        click.echo(printable(f"{count} trajectories in {output}"), err=True)
+        click.echo(printable(f"{counted(count, 'trajectory', 'trajectories')} in {output}"), err=True)

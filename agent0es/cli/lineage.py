@@ -8,16 +8,15 @@ from typing import Any
 import click
 
 from agent0es.cli.hints import command
-from agent0es.cli.listing import write_fields
-from agent0es.cli.output import json_line, json_option, printable, shorten, store_option, write_lines, write_table
+from agent0es.cli.listing import first_line, room, write_fields
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.domain.text import counted
 
 SHOWN = 20
 """Attempts that are shown where --limit does not say how many; JSON has all."""
 
 JUDGED = {True: "right", False: "wrong", None: "undecided"}
 
-SHORT_INPUT = 60
-"""Characters that are shown of a call's input."""
 
 USED = {"now": "in use now", "earlier": "in use earlier", "never": "never in use"}
 
@@ -37,28 +36,28 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
     are compared with the hashes in the log; the exit code is 1 when one of them differs.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.tracing import is_sound, lineage, place
 
-    named_run, slash, name = what.rpartition("/")
-    if slash and run is not None:
+    named = place(what)
+    if named.run is not None and run is not None:
         raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
+    if run is not None:
+        named = named._replace(run=run)
     with open_store(store) as log:
-        run = find_run(log, named_run or run or "latest")
-        is_task = name.isdecimal()
-        found = lineage_of_task(log, run, name) if is_task else lineage_of_adapter(log, store, run, name)
+        found = lineage(log, store, named)
     if as_json:
         write_lines([json_line({**found, "attempts": found["attempts"][:limit]})])
-    elif is_task:
+    elif named.is_task:
         _write_task(found, limit or SHOWN, store)
     else:
         _write_adapter(found, limit or SHOWN, store)
-    if any(check["verdict"] in ("different", "unreadable") for check in found.get("files", ())):
+    if not is_sound(found):
         sys.exit(1)
 
 
 def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
     dataset, training = found["dataset"], found["training"]
+    examples = counted(dataset["examples"], "example")
     settings = None if training is None else " ".join(f"{key}={value}" for key, value in training["settings"].items())
     tainted = f"trained on what was retracted since: {', '.join(found['tainted_by'])}" if found["tainted_by"] else None
     write_lines(
@@ -68,7 +67,7 @@ def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
         [
             ("TAINTED", tainted),
             ("because", found["reason"] or None),
-            ("dataset", f"{dataset['examples']} examples of {len(dataset['per_family'])} families"),
+            ("dataset", f"{examples} of {counted(len(dataset['per_family']), 'family', 'families')}"),
             ("sha256", dataset["sha256"]),
             ("built", f"after iteration {found['iteration']}, event {dataset['position']}"),
             ("code", f"agent0es {found['code_version']}, seed {found['seed']}"),
@@ -131,9 +130,8 @@ def _attempts(
         verdict = JUDGED[attempt["correct"]] + (", retracted" if attempt["retracted"] else "")
         yield printable(f"  {attempt['attempt']}  {families.get(attempt['task'], '')}, {who}: {verdict}")
         for call in attempt["calls"]:
-            text = shorten(printable(call["input"]), SHORT_INPUT)
             yield f"    {printable(call['call'])}  {call['tool']}, {call['purpose']}: {call['status']}"
-            yield f"      {text}"
+            yield f"      {first_line(call['input'], room(6))}"
     if len(attempts) > limit:
         more = command(store, *all_of_it, "--limit", str(len(attempts)))
         yield printable(f"  and {len(attempts) - limit} more: {more}")

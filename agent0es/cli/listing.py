@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from agent0es.cli.output import printable, shorten, terminal_width, write_lines
 
 SHORT_TEXT = 60
-"""Characters that are shown of a text beside its row."""
+"""Characters that are shown of a text where no terminal says how many fit."""
+FEWEST = 40
+"""A longer text with less room than that beside its row goes below it."""
 INDENT = 4
 
 
@@ -19,19 +21,26 @@ def write_listing(
     """
     cells = [[printable(cell or "") for cell in row] for row in rows]
     lines = _aligned([list(columns), *cells])
-    shown = [_first_line(text) for text in texts]
-    width = terminal_width()
-    if width is None or len(lines[0]) + 2 + max(map(len, shown), default=0) <= width:
+    beside = room(len(lines[0]) + 2)
+    if beside >= max(min(FEWEST, len(printable(text))) for text in texts or [""]):
+        shown = [first_line(text, beside) for text in texts]
         write_lines(f"{line}  {text}".rstrip() for line, text in zip(lines, [name, *shown], strict=True))
         return
     write_lines([lines[0].rstrip()])
-    for line, text in zip(lines[1:], shown, strict=True):
-        write_lines([line.rstrip(), *([" " * INDENT + shorten(text, width - INDENT)] if text else [])])
+    for line, text in zip(lines[1:], texts, strict=True):
+        write_lines([line.rstrip(), *([" " * INDENT + first_line(text, room(INDENT))] if text else [])])
 
 
-def _first_line(text: str) -> str:
+def room(used: int) -> int:
+    """Characters that a terminal's line has beside `used` ones; `SHORT_TEXT` without a terminal."""
+    width = terminal_width()
+    return SHORT_TEXT if width is None else max(0, width - used)
+
+
+def first_line(text: str, most: int) -> str:
+    """At most so many characters of a hostile text's first line, with a mark where there is more."""
     first, _, rest = text.partition("\n")
-    return shorten(printable(first + (" …" if rest else "")), SHORT_TEXT)
+    return shorten(printable(first + (" …" if rest else "")), most)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

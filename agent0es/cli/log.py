@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
     from agent0es.log import ChainReport
-    from agent0es.log.checkpoint import Checkpoint, Key
 
 FOUND = 1
 """Exit code when the log has been altered."""
@@ -47,8 +47,9 @@ def verify_command(checkpoint: Path | None, key: Path | None, export: Path | Non
     """
     from agent0es.bootstrap import open_store
     from agent0es.log.transfer import verify_export
+    from agent0es.runs.checkpoints import known_checkpoint
 
-    known = None if checkpoint is None else _known(checkpoint, key, store)
+    known = None if checkpoint is None else known_checkpoint(checkpoint, key, store)
     if export is not None:
         report = verify_export(export, known)
     else:
@@ -74,26 +75,28 @@ def checkpoint_command(sign: bool, key: Path | None, output: Path | None, store:
     where those who can change the log can't change them.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.log import checkpoint as notes
+    from agent0es.log.checkpoint import public_file, write_file
+    from agent0es.runs.checkpoints import note_of, signing_key
 
     with open_store(store) as log:
         report = log.verify()
     if not report.ok:
         _tell(report, as_json)
         sys.exit(FOUND)
-    note = report.checkpoint.text
-    signer = _signing_key(key, store) if sign or key is not None else None
-    if signer is not None:
-        note = notes.sign(note, signer)
+    signer = signing_key(key, store) if sign or key is not None else None
+    if signer is not None and signer.made is not None:
+        made = f"Created the key {signer.made}; keep a copy of {public_file(signer.made)} elsewhere"
+        click.echo(printable(made), err=True)
+    note = note_of(report, signer)
     if output is not None:
-        notes.write_file(output, note)
+        write_file(output, note)
     if as_json:
         values = {"origin": report.checkpoint.origin, "size": report.events, "root": report.chain_hash}
-        write_lines([json_line({**values, "public_key": signer.public_text if signer else None, "note": note})])
+        write_lines([json_line({**values, "public_key": signer.key.public_text if signer else None, "note": note})])
     elif output is None:
         write_lines(note.splitlines())
     else:
-        click.echo(printable(f"Checkpoint of {report.events} events in {output}"), err=True)
+        click.echo(printable(f"Checkpoint of {counted(report.events, 'event')} in {output}"), err=True)
 
 
 @log_group.command("export")
@@ -119,12 +122,9 @@ def import_command(file: Path, store: Path, as_json: bool) -> None:
     It is verified first, and its hashes stay the same.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.errors import StoreError
-    from agent0es.log.transfer import verify_export
+    from agent0es.runs.checkpoints import verified_export
 
-    report = verify_export(file)
-    if not report.ok:  # said before a store is made
-        raise StoreError(f"{file}: {report.finding}; nothing was imported. Export the log again")
+    report = verified_export(file)  # before a store is made
     with open_store(store, create=True) as log:
         log.load(file, report)
     _tell(report, as_json)
@@ -135,32 +135,7 @@ def _tell(report: "ChainReport", as_json: bool) -> None:
         values = {"ok": report.ok, "events": report.events, "texts": report.texts, "head": report.chain_hash}
         write_lines([json_line({**values, "first_bad": report.first_bad, "problem": report.problem or None})])
     elif report.ok:
-        write_lines([f"ok: {report.events} events and {report.texts} texts, last hash {report.chain_hash}"])
+        holds = f"{counted(report.events, 'event')} and {counted(report.texts, 'text')}"
+        write_lines([f"ok: {holds}, last hash {report.chain_hash}"])
     else:
         write_lines([printable(f"The log has been altered: {report.finding}")])
-
-
-def _known(file: Path, key: Path | None, store: Path) -> "Checkpoint":
-    """An earlier checkpoint, its signature checked when it has one or when a key is given."""
-    from agent0es.log import checkpoint as notes
-
-    note = notes.read_note(file)
-    if key is not None or notes.is_signed(note):
-        notes.verify_signature(note, notes.read_key(key or notes.public_file(store / notes.KEY_FILE)), file)
-    return notes.parse_checkpoint(note, file)
-
-
-def _signing_key(file: Path | None, store: Path) -> "Key":
-    from agent0es.errors import StoreError
-    from agent0es.log import checkpoint as notes
-
-    default = store / notes.KEY_FILE
-    if file is None and not default.exists():
-        key = notes.make_key(default)
-        made = f"Created the key {default}; keep a copy of {notes.public_file(default)} elsewhere"
-        click.echo(printable(made), err=True)
-        return key
-    key = notes.read_key(file or default)
-    if key.private is None:
-        raise StoreError(f"{file}: is a public key, which can't sign; name the private one with --key")
-    return key

@@ -14,15 +14,16 @@ from agent0es.cli.listing import folded
 from agent0es.cli.meters import meter_for
 from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
-from agent0es.cli.tally import Tally
 from agent0es.configuration import Configuration
-from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
-from agent0es.evaluation.suite import HeldOut, count_by_split
+from agent0es.domain.text import counted
+from agent0es.evaluation.suite import HeldOut
 from agent0es.log import Recorded
 from agent0es.provenance.retraction import Rebuild
+from agent0es.runs.finding import files_of
+from agent0es.runs.tally import Problems, Tally
 
 UNSAFE = (
     "Warning: no sandbox works here, and sandbox.allow_unsafe is set: what the models write runs with your rights. "
@@ -56,8 +57,7 @@ class Reporter:
         self._reason: str | None = None
         self._more = 0
         """Why attempts are retried just now, and how many besides the one that was named."""
-        self._problems: dict[str, int] = {}
-        self._domain_of: dict[str, str] = {}
+        self._problems = Problems()
         self._shown: ev.AdapterEvaluated | None = None
         """Whose scores were shown last."""
         self._stop = stop
@@ -74,8 +74,7 @@ class Reporter:
             click.echo(UNSAFE, err=True)
         for line in weakened:
             click.echo(printable(f"Warning: {line}."), err=True)
-        self._problems = count_by_split(problems)
-        self._domain_of = {problem.task.family: problem.task.domain for problem in problems}
+        self._problems = Problems.of(problems)
         self.say(f"Run {self._run} in {self._store}")
 
     def rebuilding(self, plan: Rebuild | None) -> None:
@@ -147,7 +146,7 @@ class Reporter:
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
             case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:
-                self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._total(arm), self._speed())
+                self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._problems.asked(arm), self._speed())
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
@@ -173,7 +172,7 @@ class Reporter:
 
     def _say_more(self) -> None:
         if self._more:
-            self.say(f"{self._more} more attempts are retried for the same reason")
+            self.say(f"{counted(self._more, 'more attempt is', 'more attempts are')} retried for the same reason")
         self._reason, self._more = None, 0
 
     def training(self, progress: Mapping[str, Any]) -> None:
@@ -190,11 +189,7 @@ class Reporter:
         run, store = self._run, self._store
         evaluated = [t.evaluated for t in self._tally.iterations if t.evaluated is not None]
         in_use = state.serving["student"]
-        where = {
-            "log": str(store / "log.db"),
-            "adapters": str(store / "adapters" / run),
-            "datasets": str(store / "datasets" / run),
-        }
+        where = {name: str(path) for name, path in files_of(store, run).items()}
         if self._json:
             found = {"run": run, "status": state.status, "serving": dict(state.serving), "files": where}
             write_lines([json_line(found)])
@@ -216,14 +211,14 @@ class Reporter:
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
         least = self._configuration.training.minimum_examples
-        what = "verified solutions" if event.role == "student" else "accepted proposals"
+        what = counted(event.examples, "verified solution" if event.role == "student" else "accepted proposal")
         if event.examples < least:
             self.say(
-                f"{event.adapter} is not trained: {event.examples} {what}, "
-                f"and training.minimum_examples is {least}. Use more --tasks."
+                f"{event.adapter} is not trained: {what}, and training.minimum_examples is {least}. Use more --tasks."
             )
             return
-        self.say(f"Training {event.adapter} on {event.examples} {what} from {len(event.per_family)} families")
+        families = counted(len(event.per_family), "family", "families")
+        self.say(f"Training {event.adapter} on {what} from {families}")
         self._show("training", 0, None, "starting the trainer")
 
     def _why_not_trained(self) -> str:
@@ -256,10 +251,6 @@ class Reporter:
         """What the models write, in this piece of work."""
         return f"{self._tokens / max(1.0, time.monotonic() - self._since):.0f} tokens/s"
 
-    def _total(self, arm: str) -> int:
-        """Problems that an arm is asked."""
-        return sum(self._problems[split] for split in splits_of(arm))
-
     def _iteration_tables(
         self, ended: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed | None = None
     ) -> None:
@@ -273,7 +264,7 @@ class Reporter:
             return
         self._table(iteration_table(current))
         if len(current.domains) > 1:
-            self._table(domain_table(current.domains, current.evaluated, self._domain_of))
+            self._table(domain_table(current.domains, current.evaluated, self._problems.domain_of))
         if current.evaluated is not None:
             self._show_scores(current.evaluated)
         if ended is not None:

@@ -1,7 +1,6 @@
 """`agent0es runs` and `show`: they read the log and never write to it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from agent0es.cli.output import (
     write_lines,
     write_table,
 )
-from agent0es.cli.tables import objects, open_tables
 from agent0es.cli.warnings import next_step, taint
 
 
@@ -28,11 +26,11 @@ def runs_command(store: Path, as_json: bool) -> None:
     A run is running (a process drives it now), completed, interrupted, failed (an error stopped it), or not started
     (a fork that was only created).
     """
-    from agent0es.provenance.standing import standing
+    from agent0es.bootstrap import open_tables
+    from agent0es.runs import looking
 
     with open_tables(store) as (log, tables):
-        now = standing(log, tables)
-        runs = [{**row, "status": now[row["run"]]} for row in objects(tables.query("FROM runs ORDER BY position"))]
+        runs = looking.all_runs(log, tables)
     if as_json:
         write_lines(map(json_line, runs))
     elif runs:
@@ -86,20 +84,12 @@ def show_command(
 
 
 def _show_run(run: str, store: Path, as_json: bool) -> None:
-    from agent0es.cli.show import details, write_details
-    from agent0es.errors import RunNotFound
-    from agent0es.provenance.standing import standing
-    from agent0es.runs.finding import find_run
+    from agent0es.bootstrap import open_tables
+    from agent0es.cli.show import write_details
+    from agent0es.runs import looking
 
     with open_tables(store) as (log, tables):
-        try:
-            name = find_run(log, run)
-        except RunNotFound as error:
-            if run.isdecimal() and not any(name.startswith(run) for name in log.runs()):
-                error.see = ("show", "--task", run)
-                error.args = (f"there is no run {run!r} in this store; for the task of that number use",)
-            raise
-        found = {**details(tables, name, store), "status": standing(log, tables)[name]}
+        found = looking.one_run(log, tables, store, run)
     if as_json:
         write_lines([json_line(found)])
     else:
@@ -129,28 +119,14 @@ def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as
 
 
 def _show_state(run: str, store: Path, position: int | None, moment: str | None, as_json: bool) -> None:
-    """The state at a position or time, folded from the nearest snapshot."""
+    """The state at a position or time."""
     from agent0es.bootstrap import open_store
     from agent0es.cli.show import write_view
-    from agent0es.errors import QueryError
-    from agent0es.history.positions import check_position, position_at
-    from agent0es.history.view import view
-    from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+    from agent0es.runs import looking
     from agent0es.runs.finding import find_run
 
-    if position is not None and moment is not None:
-        raise QueryError("--at and --time both name a point of the log; leave one out")
-    with open_store(store) as log, Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
-        name = find_run(log, run)
-        if moment is not None:
-            try:
-                wanted = datetime.fromisoformat(moment)
-            except ValueError:
-                raise QueryError(f"--time {moment}: write it as in 2026-01-31T12:30:00") from None
-            position = position_at(log, name, wanted)
-        assert position is not None
-        check_position(log, name, position)
-        found = view(log, name, snapshots.state_at(name, position), position)
+    with open_store(store) as log:
+        found = looking.state(log, store, find_run(log, run), position=position, time=moment)
     if as_json:
         write_lines([json_line(found)])
     else:
@@ -171,7 +147,7 @@ def _write_runs(runs: Sequence[Mapping[str, Any]], store: Path) -> None:
     ]
     write_table(["run", "status", "iteration", "tasks", "solved", "student"], rows)
     for row in runs:
-        write_lines(taint(row, row["status"], store))
+        write_lines(taint(row["run"], row["tainted"], row["status"], store))
     for row in reversed(runs):
         if steps := list(next_step(row["run"], row["status"], store)):
             write_lines(steps)

@@ -18,11 +18,9 @@ from agent0es.cli.output import (
     write_lines,
     write_table,
 )
-from agent0es.cli.tables import objects, open_tables
 from agent0es.cli.warnings import taint
 
 if TYPE_CHECKING:
-    from agent0es.projections import Projections
     from agent0es.projections.reports import SavedQuery
 
 BAR_WIDTHS = (24, 12, 6)
@@ -50,34 +48,26 @@ def report_command(run: str, store: Path, queries: Path | None, save: Path | Non
     RUN is a run's name, a prefix of it, or `latest`, the default. Each table is a saved query. `--save DIR` copies the
     queries; edit them, add your own, and show them with `--queries DIR`. In a query, $run is the run.
     """
-    from agent0es.projections.reports import saved_queries
-    from agent0es.provenance.standing import standing
+    from agent0es.bootstrap import open_tables
+    from agent0es.projections import reports
+    from agent0es.runs import looking
     from agent0es.runs.finding import find_run
 
     if save is not None:
-        _save(save)
+        reports.save(save)
+        write_lines([f"Saved queries are in {save}; show them with --queries {save}"])
         return
-    chosen = saved_queries(queries)
+    chosen = reports.saved_queries(queries)
     with open_tables(store) as (log, tables):
         name = find_run(log, run)
-        now = standing(log, tables)[name]
-        [row] = objects(tables.query("SELECT run, tainted FROM runs WHERE run = $run", {"run": name}))
-        found = [(query, _ask(tables, query, name)) for query in chosen]
+        status, tainted = looking.standing_of(log, tables, name)
+        found = [(query, reports.ask(tables, query, name)) for query in chosen]
     if as_json:
         write_lines(json_line({"name": q.name, "title": q.title, "rows": rows}) for q, rows in found)
     else:
-        write_lines(taint(row, now, store))
+        write_lines(taint(name, tainted, status, store))
         for query, rows in found:
             _write(query, rows)
-
-
-def _ask(tables: "Projections", query: "SavedQuery", run: str) -> list[dict[str, Any]]:
-    from agent0es.errors import QueryError
-
-    try:
-        return list(objects(tables.query(query.sql, {"run": run} if "$run" in query.sql else ())))
-    except QueryError as error:
-        raise QueryError(f"{query.name}.sql: {error}") from error
 
 
 def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:
@@ -90,7 +80,7 @@ def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:
     columns = list(rows[0])
     body = [[_drawn(value) for value in row.values()] for row in rows]
     names = [name.replace("_", " ") for name in columns]
-    if query.bars in columns and width is not None:
+    if query.bars in columns and width is not None and len([row for row in rows if row[query.bars]]) > 1:
         for longest in BAR_WIDTHS:  # the longest bars that leave the figures in a table
             drawn = bars([row[query.bars] for row in rows], longest)
             wider = [[*cells, bar] for cells, bar in zip(body, drawn, strict=True)]
@@ -122,19 +112,3 @@ def sparkline(values: Sequence[float]) -> str:
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, span = min(means), max(means) - min(means)
     return "".join(HEIGHTS[round((mean - low) / span * 7) if span else 0] for mean in means)
-
-
-def _save(folder: Path) -> None:
-    from agent0es.errors import StoreError
-    from agent0es.projections.reports import sources
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in sources():
-            with (folder / name).open("x", encoding="utf-8") as file:
-                file.write(text)
-    except FileExistsError as error:
-        raise StoreError(f"{error.filename}: already exists; name another folder with --save") from None
-    except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror or error}; name another folder with --save") from None
-    write_lines([f"Saved queries are in {folder}; show them with --queries {folder}"])

@@ -8,7 +8,6 @@ import click
 from agent0es.cli.arguments import run_option
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
-from agent0es.domain.names import stream
 
 
 @click.command("retract")
@@ -24,20 +23,15 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
     later datasets leave out what was retracted.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.log import NewEvent
-    from agent0es.provenance import adapters
-    from agent0es.provenance.lineage import tainted
-    from agent0es.provenance.retraction import TYPES, retract
     from agent0es.runs.finding import find_run
+    from agent0es.runs.retracting import retract
 
     with open_store(store) as log:
         run = find_run(log, run)
-    with open_store(store, create=True) as log, log.lease(run):
-        event = retract(what, reason, _account(), run, log.read(run=run, types=TYPES))
-        [recorded] = log.append([NewEvent(stream("run", run), event)], handler="cli")
-        found = tainted(adapters.tell(log.read(run=run, types=adapters.TYPES)), what)
+    with open_store(store, create=True) as log:
+        event, position, found = retract(log, run, what, reason, _account())
     if as_json:
-        write_lines([json_line({"run": run, **event.model_dump(), "position": recorded.position, "tainted": found})])
+        write_lines([json_line({"run": run, **event.model_dump(), "position": position, "tainted": found})])
         return
     kind = "Attempt" if "/" in what else "Task"
     write_lines([f"{kind} {what} of run {printable(run)} is retracted; datasets built from now on leave it out."])

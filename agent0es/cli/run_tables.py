@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent0es.cli.tally import DomainTally, IterationTally
 from agent0es.domain import events as ev
+from agent0es.runs.tally import DomainTally, IterationTally
 
 ARM_NAMES = {
     "base-zero-shot": "base model, zero-shot",

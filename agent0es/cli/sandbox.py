@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.output import json_line, json_option, write_lines, write_table
+from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
     from agent0es.sandbox.trial import Outcome
@@ -62,7 +63,7 @@ def test_command(tier: str | None, wanted: tuple[str, ...], as_json: bool) -> No
         write_table(columns[:-1], [row[:-1] for row in rows])
         failed = [row for row in rows if row[3] != "denied"]
         write_lines(f"{row[3]}: {row[0]}: {row[5]}" for row in failed)
-        write_lines([f"{len(rows) - len(failed)} of {len(rows)} attacks were denied"])
+        write_lines([f"{len(rows) - len(failed)} of {counted(len(rows), 'attack')} denied"])
     sys.exit(1 if any(outcome.verdict != "denied" for outcome in outcomes) else 0)
 
 

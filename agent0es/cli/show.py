@@ -1,61 +1,20 @@
 """What `agent0es show` says about a run."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, write_lines, write_table
 from agent0es.cli.warnings import next_step, taint
-
-if TYPE_CHECKING:
-    from agent0es.projections import Projections
-
-
-def details(tables: "Projections", run: str, store: Path) -> dict[str, Any]:
-    """Everything that is shown: the run's row, its rows in other tables, and where its files are."""
-
-    def rows(sql: str) -> list[dict[str, Any]]:
-        answer = tables.query(sql, [run])
-        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-
-    [summary] = rows("SELECT * EXCLUDE (configuration, weights, position) FROM runs WHERE run = ?")
-    [[roles]] = tables.query("SELECT configuration -> '$.training.roles' FROM runs WHERE run = ?", [run]).rows
-    return {
-        **summary,
-        "trains": json.loads(roles or "[]"),
-        "iterations": rows("SELECT * EXCLUDE (run, position) FROM iterations WHERE run = ? ORDER BY iteration"),
-        "curriculum": rows("SELECT * EXCLUDE (run) FROM curriculum WHERE run = ? ORDER BY iteration, family"),
-        "adapters": rows(
-            "SELECT adapter, role, iteration, status, serving, share, mean_share, score, reason, examples, steps,"
-            " final_loss, seconds, path, tainted_by FROM adapters WHERE run = ? ORDER BY position"
-        ),
-        "evaluations": rows(
-            "SELECT * EXCLUDE (run, position, time, role) FROM evaluations WHERE run = ?"
-            " ORDER BY iteration, split DESC, adapter, arm = adapter, arm"
-        ),
-        "rejections": rows(
-            "SELECT reason, count(*) AS proposals FROM proposals_rejected WHERE run = ? GROUP BY ALL ORDER BY ALL"
-        ),
-        "last_failures": rows(
-            "SELECT time, kind, coalesce(handler, adapter) AS who, task, error FROM failures WHERE run = ?"
-            " ORDER BY position DESC LIMIT 5"
-        ),
-        "files": {
-            "log": str(store / "log.db"),
-            "projections": str(store / "projections.duckdb"),
-            "adapters": str(store / "adapters" / run),
-            "datasets": str(store / "datasets" / run),
-        },
-    }
+from agent0es.domain.text import counted
 
 
 def write_details(found: Mapping[str, Any], store: Path) -> None:
     """The same for a person, no wider than 80 columns where the names allow it."""
-    write_lines(taint(found, found["status"], store))
+    write_lines(taint(found["run"], found["tainted"], found["status"], store))
     _write_summary(found)
     write_lines(next_step(found["run"], found["status"], store))
     _write(
@@ -88,10 +47,11 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
 def write_view(found: Mapping[str, Any]) -> None:
     """The state at a position, for a person."""
     practice = found["practice"]
-    solved = f", {practice['solved']} of {practice['attempts']} attempts solved" if practice["attempts"] else ""
+    attempts = counted(practice["attempts"], "attempt")
+    solved = f", {practice['solved']} of {attempts} solved" if practice["attempts"] else ""
     serving = {role: name or "base model" for role, name in found["serving"].items()}
     counts = (
-        f"{practice['requested']} tasks requested, {practice['completed']} completed, "
+        f"{counted(practice['requested'], 'task')} requested, {practice['completed']} completed, "
         f"{practice['given_up']} dropped{solved}"
     )
     write_lines([f"Run {printable(found['run'])} at event {found['position']}{_when(found)}"])
@@ -100,7 +60,7 @@ def write_view(found: Mapping[str, Any]) -> None:
             ("status", f"{found['status']}, iteration {found['iteration']}, {found['phase'] or 'not started'}"),
             ("practice", counts),
             ("in use", f"student: {serving['student']}, teacher: {serving['teacher']}"),
-            ("novelty", f"{found['novelty_index_size']} tasks in the index"),
+            ("novelty", f"{counted(found['novelty_index_size'], 'task')} in the index"),
             ("failures", f"{found['failures']}, seed {found['seed']}"),
         ]
     )
@@ -135,9 +95,8 @@ def _when(found: Mapping[str, Any]) -> str:
 
 
 def _write_summary(found: Mapping[str, Any]) -> None:
-    solved = (
-        "" if found["solve_rate"] is None else f", {found['solve_rate']:.1%} of {found['attempts']} attempts solved"
-    )
+    rate, attempts = found["solve_rate"], counted(found["attempts"], "attempt")
+    solved = "" if rate is None else f", {rate:.1%} of {attempts} solved"
     given_up = f", {found['given_up']} dropped (no usable proposal, or an error)" if found["given_up"] else ""
     ended = f", ended {found['ended']:%Y-%m-%d %H:%M:%S}" if found["ended"] else ""
     last = f", last event {found['last_event']:%Y-%m-%d %H:%M:%S}" if not found["ended"] else ""
@@ -201,7 +160,7 @@ def _write_adapters(rows: Sequence[Mapping[str, Any]], evaluations: Sequence[Map
         write_lines(["", "Adapters"])
     for row in rows:
         in_use = ", in use" if row["serving"] else ""
-        trained = f"{row['examples']} examples, {row['steps']} steps"
+        trained = f"{counted(row['examples'], 'example')}, {counted(row['steps'] or 0, 'step')}"
         trained += "" if row["final_loss"] is None else f", final loss {row['final_loss']:.4g}"
         trained += "" if row["seconds"] is None else f", {row['seconds']:g} s"
         tainted = f"trained on what was retracted since: {', '.join(row['tainted_by'])}"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.output import json_line, store_option, write_csv, write_lines, write_table
-from agent0es.cli.tables import objects, open_tables, unique
 from agent0es.files import read_text, replacing
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ def sql_command(
 
 def _answer(store: Path, script: list[str], form: str, seconds: float | None) -> None:
     """Ask one after the other and write what comes back."""
+    from agent0es.bootstrap import open_tables
+
     write = {"json": _write_json, "csv": _write_csv, "table": _write_table}[form]
     with open_tables(store) as (_, tables):
         for number, statement in enumerate(script):
@@ -97,6 +98,8 @@ def _answer(store: Path, script: list[str], form: str, seconds: float | None) ->
 
 
 def _write_json(answer: "Answer") -> None:
+    from agent0es.projections.answers import objects
+
     write_lines(map(json_line, objects(answer)))
 
 
@@ -109,28 +112,15 @@ def _write_table(answer: "Answer") -> None:
 
 
 def _write_parquet(store: Path, script: list[str], output: Path, seconds: float | None) -> None:
-    """The rows of the one query, as Arrow and so with their types."""
-    import pyarrow
-    from pyarrow import parquet
-
+    """The rows of the one query."""
+    from agent0es.bootstrap import open_tables
     from agent0es.errors import QueryError
+    from agent0es.projections.answers import write_parquet
 
     if len(script) != 1:
         raise QueryError(f"a parquet file holds the rows of one query; these are {len(script)}")
     with open_tables(store) as (_, tables), replacing(output) as file:
-        try:
-            batches = tables.arrow(script[0], seconds=seconds)
-            schema = pyarrow.schema(
-                [
-                    field.with_name(name)
-                    for field, name in zip(batches.schema, unique(batches.schema.names), strict=True)
-                ]
-            )
-            with parquet.ParquetWriter(file, schema) as writer:
-                for batch in batches:
-                    writer.write_batch(pyarrow.RecordBatch.from_arrays(batch.columns, schema=schema))
-        except pyarrow.ArrowException as error:
-            raise QueryError(f"parquet can't hold this: {' '.join(str(error).split())}; CAST it") from error
+        write_parquet(tables, script[0], file, seconds)
 
 
 def _write_schema(form: str) -> None:

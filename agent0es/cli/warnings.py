@@ -1,8 +1,8 @@
 """Lines that commands about a run show first: an adapter in use that was trained on something bad."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent0es.cli.hints import command
 from agent0es.cli.listing import folded
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from agent0es.provenance.standing import Status
 
 
-def taint(row: Mapping[str, Any], status: "Status", store: Path) -> Iterator[str]:
-    """What to say of each tainted adapter in use; `row` is the run's of the table `runs`. Commands are not folded."""
-    rebuild = command(store, "train", row["run"], "--without-retracted")
+def taint(run: str, tainted: Iterable[str], status: "Status", store: Path) -> Iterator[str]:
+    """What to say of each tainted adapter in use. Commands are not folded."""
+    rebuild = command(store, "train", run, "--without-retracted")
     wait = "" if status == "completed" else " when the run is completed"
-    for adapter in row["tainted"]:
+    for adapter in tainted:
         yield from folded(
             printable(
-                f"WARNING: run {row['run']} uses {adapter}, which was trained on what was retracted since. "
+                f"WARNING: run {run} uses {adapter}, which was trained on what was retracted since. "
                 f"Rebuild it{wait} with:"
             ),
             2,

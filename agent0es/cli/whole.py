@@ -8,6 +8,7 @@ from typing import Any
 from agent0es.cli.hints import command
 from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, terminal_width, write_lines, write_table
+from agent0es.domain.text import counted
 from agent0es.provenance.whole import new_text
 
 FULL_LINE = 114
@@ -17,9 +18,10 @@ FULL_LINE = 114
 def write_attempt(found: Mapping[str, Any], store: Path) -> None:
     """An attempt from its prompt to its reward."""
     verdict = found["verdict"] or found["status"]
+    shown = counted(found["demonstrations"], "worked example")
     fields = {
         "problem": _problem(found),
-        "answered by": f"{found['adapter'] or 'base model'}, {found['demonstrations']} worked examples in the prompt",
+        "answered by": f"{found['adapter'] or 'base model'}, {shown} in the prompt",
         "seed": found["seed"],
         "answer": found["answer"] if found["answer"] is not None else "none" if found["solution"] else None,
         "confidence": _solution(found["solution"]),
@@ -139,23 +141,23 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
             case "reply":
                 asked = f", asked for its {step['question']}" if step["question"] else ""
                 _text(
-                    f"Prompt of the {step['role']}{asked} ({step['prompt_tokens']} tokens)"
+                    f"Prompt of the {step['role']}{asked} ({counted(step['prompt_tokens'], 'token')})"
                     if first
-                    else f"Prompt continues{asked} ({step['prompt_tokens']} tokens in all)",
+                    else f"Prompt continues{asked} ({counted(step['prompt_tokens'], 'token')} in all)",
                     next(added),
                 )
                 first = False
                 who = step["adapter"] or step["model"]
                 seconds = f", {step['measured']['seconds']:.2f} s" if "seconds" in step["measured"] else ""
                 _text(
-                    f"Reply of {who} ({step['completion_tokens']} tokens, ended by {step['finish_reason']}, "
+                    f"Reply of {who} ({counted(step['completion_tokens'], 'token')}, ended by {step['finish_reason']}, "
                     f"temperature {step['temperature']:g}{seconds})",
                     step["text"],
                 )
             case "call":
                 _call(step)
             case "refusal":
-                _text(f"Refused: {step['reason']}, {step['tries_left']} tries left", step["detail"])
+                _text(f"Refused: {step['reason']}, {counted(step['tries_left'], 'try', 'tries')} left", step["detail"])
             case "reflection":
                 said = "unreadable" if step["confidence"] is None else f"{step['confidence']:.3f}"
                 write_lines(["", printable(f"Its own {step['question']}: {said}")])

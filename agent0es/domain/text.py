@@ -1,4 +1,4 @@
-"""Text from a model: made such that a log and an embedder can take it, and shown in one line."""
+"""Text from a model, made such that a log and an embedder can take it, and shown in one line; counts in words."""
 
 import re
 
@@ -15,3 +15,8 @@ def one_line(text: str, most: int = 200) -> str:
     """Hostile text as one printable line of at most `most` characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 task`, `2 tasks`; `many` is the plural where that is not `one` with an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

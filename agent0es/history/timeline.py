@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent0es.domain import events as ev
+from agent0es.domain.text import counted
 from agent0es.history.positions import check_position
 from agent0es.log import EventLog, History, Recorded
 
@@ -43,21 +44,24 @@ def words(event: ev.Event) -> str:
             wanted = ", ".join(f"{name} at {difficulty:g}" for name, difficulty in event.families.items())
             return f"task {event.task} is asked for: {wanted}"
         case ev.TaskProposed():
-            shown = f", {event.demonstrations} worked examples" if event.demonstrations else ""
+            shown = f", {counted(event.demonstrations, 'worked example')}" if event.demonstrations else ""
             return (
-                f"task {event.task} is {event.proposal.family}, novelty {event.novelty:g}, {event.attempts} attempts"
-                f"{shown}: {event.proposal.description}"
+                f"task {event.task} is {event.proposal.family}, novelty {event.novelty:g}, "
+                f"{counted(event.attempts, 'attempt')}{shown}: {event.proposal.description}"
             )
         case ev.ProposalRejected():
             return (
-                f"proposal for task {event.task} refused, {event.reason}: {event.detail}; {event.tries_left} tries left"
+                f"proposal for task {event.task} refused, {event.reason}: {event.detail}; "
+                f"{counted(event.tries_left, 'try', 'tries')} left"
             )
         case ev.AttemptStarted():
             return f"attempt {event.attempt} begins{_by(event.adapter)}"
         case ev.ModelCalled(question=str() as question):
             return f"the student{_by(event.adapter)} says, asked for {question}: {event.text}"
         case ev.ModelCalled():
-            return f"the {event.role}{_by(event.adapter)} writes {event.completion_tokens} tokens: {event.text}"
+            return (
+                f"the {event.role}{_by(event.adapter)} writes {counted(event.completion_tokens, 'token')}: {event.text}"
+            )
         case ev.ToolRequested():
             called = event.tool if event.program is None else event.program.name
             return f"call {event.call} of {called} ({event.purpose}): {event.input}"
@@ -82,7 +86,7 @@ def words(event: ev.Event) -> str:
             parts = ", ".join(f"{name} {value:g}" for name, value in event.components.items())
             return f"reward {event.total:g} for {whom} ({parts})"
         case ev.TaskCompleted():
-            return f"task {event.task} is done: {event.solved} of {event.attempts} attempts right"
+            return f"task {event.task} is done: {event.solved} of {counted(event.attempts, 'attempt')} right"
         case _:
             return _after_practice(event)
 
@@ -91,16 +95,18 @@ def _after_practice(event: ev.Event) -> str:
     match event:
         case ev.IterationCompleted():
             return (
-                f"practice of iteration {event.iteration} is over: {event.tasks} tasks done, "
-                f"{event.given_up} without a usable proposal, {event.solved} of {event.attempts} attempts right"
+                f"practice of iteration {event.iteration} is over: {counted(event.tasks, 'task')} done, "
+                f"{event.given_up} without a usable proposal, "
+                f"{event.solved} of {counted(event.attempts, 'attempt')} right"
             )
         case ev.DatasetBuilt():
-            return f"{event.examples} examples from {len(event.per_family)} families chosen for {event.adapter}"
+            examples = counted(event.examples, "example")
+            return f"{examples} from {counted(len(event.per_family), 'family', 'families')} chosen for {event.adapter}"
         case ev.TrainingStarted():
             return f"training of {event.adapter} begins"
         case ev.AdapterTrained():
             loss = f", last loss {event.loss[-1]:g}" if event.loss else ""
-            return f"{event.adapter} is trained in {event.steps} steps{loss}"
+            return f"{event.adapter} is trained in {counted(event.steps, 'step')}{loss}"
         case ev.TrainingFailed():
             return f"{event.adapter} is not trained: {event.reason}"
         case ev.AdapterEvaluated():
@@ -116,7 +122,7 @@ def _after_practice(event: ev.Event) -> str:
         case ev.HandlerFailed():
             return f"{event.handler} failed on event {event.cause}: {event.error}"
         case ev.RunCompleted():
-            return f"the run is completed after {event.iterations} iterations"
+            return f"the run is completed after {counted(event.iterations, 'iteration')}"
         case _:
             return event.type
 

@@ -1,7 +1,10 @@
 """Which run is meant, what a new one is called, and where the files of one are."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
+from agent0es.bootstrap import LOG_FILE
 from agent0es.errors import RunNotFound, nearest
 from agent0es.log import EventLog
 
@@ -37,3 +40,8 @@ def new_run_name(log: EventLog) -> str:
         count += 1
         name = f"{plain}-{count}"
     return name
+
+
+def files_of(store: Path, run: str) -> Mapping[str, Path]:
+    """What a run leaves in its store: the log, which all runs share, and folders that are its own."""
+    return {"log": store / LOG_FILE, "adapters": store / "adapters" / run, "datasets": store / "datasets" / run}

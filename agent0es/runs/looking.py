@@ -1,15 +1,81 @@
-"""Look at a run: what the log and the tables have of it, its attempts and its tasks."""
+"""Look at runs: a list of all, one at a glance, its state at a position or a time, one attempt, one task."""
 
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
 from agent0es.domain.names import problem_of
-from agent0es.errors import UnknownName, UserError
+from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError
 from agent0es.log import EventLog, History
+from agent0es.runs.finding import files_of, find_run
 from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
     from agent0es.domain.task import Task
+    from agent0es.projections import Projections
+    from agent0es.provenance.standing import Status
+
+
+def all_runs(log: EventLog, tables: "Projections") -> list[dict[str, Any]]:
+    """The row of each run in the table `runs`, the oldest first; the status is what it is now."""
+    from agent0es.projections import overview
+    from agent0es.provenance.standing import standing
+
+    now = standing(log, tables)
+    return [{**row, "status": now[row["run"]]} for row in overview.all_runs(tables)]
+
+
+def one_run(log: EventLog, tables: "Projections", store: Path, wanted: str) -> dict[str, Any]:
+    """A run at a glance: its row, its rows in the tables that say more, and where its files are. Raises RunNotFound."""
+    from agent0es.projections import PROJECTIONS_FILE
+    from agent0es.projections.overview import overview
+    from agent0es.provenance.standing import standing
+
+    try:
+        run = find_run(log, wanted)
+    except RunNotFound as error:
+        if wanted.isdecimal() and not any(name.startswith(wanted) for name in log.runs()):
+            error.see = ("show", "--task", wanted)
+            error.args = (f"there is no run {wanted!r} in this store; for the task of that number use",)
+        raise
+    now = standing(log, tables)[run]
+    files = {name: str(path) for name, path in files_of(store, run).items()}
+    places = {"log": files.pop("log"), "projections": str(store / PROJECTIONS_FILE), **files}
+    return {**overview(tables, run), "status": now, "files": places}
+
+
+def standing_of(log: EventLog, tables: "Projections", run: str) -> "tuple[Status, list[str]]":
+    """How a run stands, and the adapters in use that learnt from what was retracted since."""
+    from agent0es.projections.overview import tainted
+    from agent0es.provenance.standing import standing
+
+    return standing(log, tables)[run], tainted(tables, run)
+
+
+def state(
+    log: EventLog, store: Path, run: str, *, position: int | None = None, time: str | None = None
+) -> dict[str, Any]:
+    """The state after the event at a position, or at a time: ISO 8601, UTC where it names no zone.
+
+    Raises QueryError for a time that is none, or when both are given; PositionNotFound.
+    """
+    from agent0es.history.positions import check_position, position_at
+    from agent0es.history.view import view
+    from agent0es.projections.snapshots import SNAPSHOTS_FILE, Snapshots
+
+    if (position is None) == (time is None):
+        raise QueryError("--at and --time both name a point of the log; leave one out")
+    if time is not None:
+        try:
+            wanted = datetime.fromisoformat(time)
+        except ValueError:
+            raise QueryError(f"--time {time}: write it as in 2026-01-31T12:30:00") from None
+        position = position_at(log, run, wanted)
+    assert position is not None
+    check_position(log, run, position)
+    with Snapshots(log, store / SNAPSHOTS_FILE) as snapshots:
+        return view(log, run, snapshots.state_at(run, position), position)
 
 
 def attempt(log: EventLog, run: str, name: str) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The settings that a run was started or forked with."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
+
+KeyPath = tuple[str, ...]
 
 
 def configuration_of(log: EventLog, run: str) -> "Configuration":
@@ -13,3 +16,20 @@ def configuration_of(log: EventLog, run: str) -> "Configuration":
     from agent0es.configuration import parse_configuration
 
     return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
+
+
+def not_default(configuration: "Configuration") -> list[KeyPath]:
+    """The keys whose values are not the defaults."""
+    from agent0es.configuration import Configuration
+
+    plain = dict(_leaves(Configuration().model_dump(mode="json")))
+    return [path for path, value in _leaves(configuration.model_dump(mode="json")) if plain.get(path, ...) != value]
+
+
+def _leaves(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    for name, value in data.items():
+        here = (*path, name)
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, here)
+        else:
+            yield here, value

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from agent0es.errors import QueryError
+from agent0es.errors import QueryError, StoreError
 from agent0es.files import read_text
+from agent0es.projections.answers import objects
+from agent0es.projections.tables import Projections
 
 BARS = re.compile(r"bars:\s*(\w+)")
 
@@ -38,6 +41,27 @@ def saved_queries(folder: Path | None = None) -> list[SavedQuery]:
     if not queries:
         raise QueryError(f"--queries {folder}: there is no .sql file; agent0es report --save DIR writes some to change")
     return queries
+
+
+def ask(tables: Projections, query: SavedQuery, run: str) -> list[dict[str, Any]]:
+    """The rows of a saved query for a run. Raises QueryError that names its file."""
+    try:
+        return list(objects(tables.query(query.sql, {"run": run} if "$run" in query.sql else ())))
+    except QueryError as error:
+        raise QueryError(f"{query.name}.sql: {error}") from error
+
+
+def save(folder: Path) -> None:
+    """Copy the queries of agent0es into a folder, to be changed. Raises StoreError, also where a file is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in sources():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                file.write(text)
+    except FileExistsError as error:
+        raise StoreError(f"{error.filename}: already exists; name another folder with --save") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror or error}; name another folder with --save") from None
 
 
 def sources(folder: Path | None = None) -> list[tuple[str, str]]:

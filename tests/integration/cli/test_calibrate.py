@@ -109,7 +109,7 @@ def test_each_who_answers_is_measured_alone(store: Path) -> None:
     base, student = (next(m for m in one["measured"] if m["method"] == "as it is") for one in found)
     assert base["ece"] > 0.5 and student["ece"] < 0.15, "the base model's answers would drown what the student says"
     text = calibrate(store, "run", "--held-out").output
-    assert "few: 1 judged attempts are too few" in text and f"--held-out --of student-1 --store {store}" in text
+    assert "few: 1 judged attempt is too few" in text and f"--held-out --of student-1 --store {store}" in text
     error = calibrate(store, "run", "--held-out", "--of", "studnet-1").exception
     assert isinstance(error, UnknownName) and "nearest is student-1" in str(error)
 

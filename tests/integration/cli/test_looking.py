@@ -271,7 +271,7 @@ def test_following_a_run_that_nobody_drives_says_so(store: Path, monkeypatch: py
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("agent0es.cli.events.time.sleep", interrupt)
+    monkeypatch.setattr("agent0es.runs.following.time.sleep", interrupt)
     result = invoke(store, "events", "cut-off", "--follow")
     assert (result.exit_code, result.stdout) == (130, "")
     assert "Run cut-off is not running now" in result.stderr

@@ -97,6 +97,8 @@ def test_bars_and_lines() -> None:
     assert len(sparkline([float(n) for n in range(1000)])) == 32
 
 
-def test_on_a_terminal_bars_are_drawn(store: Path) -> None:
+def test_on_a_terminal_bars_are_drawn_where_there_is_something_to_compare(store: Path, tmp_path: Path) -> None:
     assert "█" in on_a_terminal("agent0es", "report", "r", "--store", str(store))
+    (tmp_path / "one.sql").write_text("-- One\n-- bars: n\nSELECT 1 AS n")
+    assert "█" not in on_a_terminal("agent0es", "report", "r", "--queries", str(tmp_path), "--store", str(store))
     assert "█" not in report(store, "r").output.replace("█▅▁", "")

@@ -180,9 +180,21 @@ class Terminal:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
+    def interrupt(self) -> None:
+        """Ctrl-C once the shell waits. One between the prompt and the wait for a key is seen with the next key only."""
+        deadline = time.monotonic() + 60
+        while self._stat()[0] != "S":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        self.process.send_signal(signal.SIGINT)
+
     def _cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _stat(self) -> list[str]:
+        """The state of the main thread, and what else Linux says of the process."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
 
     def type(self, line: str) -> str:
         os.write(self._ours, f"{line}\n".encode())
@@ -215,10 +227,10 @@ def test_the_shell_outlives_mistakes_and_interruptions(terminal: Terminal) -> No
     assert "not UTF-8" in terminal.read_until("> ")
     os.write(terminal._ours, b"SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b;\n")
     terminal.work(seconds=1.0)
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt()
     terminal.read_until("agent0es> ")
     terminal.type("SELECT")
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.interrupt()
     terminal.read_until("agent0es> ")
     assert '{"x": 42}' in terminal.type("SELECT 42 AS x;")
     terminal.type("SELECT 1 AS never")

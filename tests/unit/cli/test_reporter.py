@@ -74,7 +74,7 @@ def report(folder: Path, capsys: pytest.CaptureFixture[str], *last: ev.Event, co
         recorded = [*log.read(run="r")]
     reporter = Reporter("r", folder, configuration, as_json=False)
     reporter._began = 0  # what is read here happens now
-    reporter.opened([], "full")
+    reporter.opened([], "full", [])
     state = RunState()
     for one in recorded:
         state = evolve(state, one.event)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent0es.agents.teacher import Proposal, read_proposal
 from agent0es.decisions.freeform import read_draft
-from agent0es.domain.text import storable
+from agent0es.domain.text import counted, storable
 from agent0es.models.base import Completion
 from agent0es.taskdomains.base import Draft
 from agent0es.taskdomains.math import MathDomain
@@ -52,3 +52,9 @@ def test_a_completion_a_proposal_a_draft_and_a_plan_are_storable() -> None:
 
     plan = parse(json.dumps([{"tool": "python", "input": f"print('{HALF}')"}]))
     assert plan.steps[0].input == "print('\ufffd')"
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 tries"), (1, "1 try"), (2, "2 tries")])
+def test_one_is_counted_in_the_singular(count: int, words: str) -> None:
+    assert counted(count, "try", "tries") == words
+    assert counted(count, "task") == ("1 task" if count == 1 else f"{count} tasks")

@@ -1,6 +1,7 @@
 """Looking back: the state anywhere, the timeline, two runs side by side, one run under other settings."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from agent0es.bootstrap import load_rewards
 from agent0es.cli.main import cli
 from agent0es.domain.events import DatasetBuilt, Retracted
 from agent0es.errors import ConfigurationError, PositionNotFound, QueryError, RunNotFound
-from agent0es.handlers import train
+from agent0es.handlers.datasets import Datasets
 from agent0es.history.comparison import compare, parting
 from agent0es.history.positions import position_at
 from agent0es.history.timeline import timeline
@@ -168,6 +169,8 @@ def test_every_event_is_told_in_words(log: EventLog) -> None:
         assert [m.recorded.position for m in moments] == [r.position for r in History.of(log, run).read()]
         assert all(m.words and m.words != m.recorded.event.type for m in moments)
         assert moments[0].offset == 0.0
+        plurals = r"(?<![\d.])1 (?:tries|tasks|attempts|tokens|examples|families|steps|iterations|worked examples)\b"
+        assert not any(re.search(plurals, m.words) for m in moments)
     some = list(timeline(log, "run", 5, 9))
     assert [m.recorded.position for m in some] == [5, 6, 7, 8, 9]
 
@@ -183,7 +186,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.openvino.OpenVinoBackend.__init__",
         "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
-        "agent0es.training.jobs.train_adapter",
+        "agent0es.training.packed.PackedTrainer.train",
         "asyncio.create_subprocess_exec",
         "subprocess.Popen.__init__",
         "socket.socket.connect",
@@ -191,7 +194,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         monkeypatch.setattr(port, refuse)
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     for run in ("run", "fork"):
-        assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iterations")
+        assert answer(store, "replay", run).splitlines()[-1].endswith("the run is completed after 1 iteration")
         assert "match the log" in answer(store, "replay", run, "--verify")
         report = json.loads(answer(store, "replay", run, "--verify", "--json"))
         assert report["difference"] is None and report["checked"]["rewards"] > 3
@@ -289,7 +292,7 @@ def test_what_was_retracted_before_a_dataset_was_built_is_in_neither(
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, "run")
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(train, "build_dataset", dies)
+            patch.setattr(Datasets, "choose", dies)
             world.complete(log, "run", tmp_path)
         [ended] = log.read(types=["IterationCompleted"])
         assert ended.position == log.head(), "the practice is over and nothing is built"

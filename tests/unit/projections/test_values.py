@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from agent0es.cli.output import json_line, write_table
-from agent0es.cli.tables import objects
 from agent0es.log import EventLog
 from agent0es.projections import Projections
+from agent0es.projections.answers import objects
 
 BIG = 170141183460469231731687303715884105727
 

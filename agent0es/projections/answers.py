@@ -1,38 +1,39 @@
-"""What commands that query the tables share."""
+"""Answers of the tables in other forms: as JSON objects, and as a parquet file."""
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 from agent0es.errors import QueryError
-
-if TYPE_CHECKING:
-    from agent0es.log import EventLog
-    from agent0es.projections import Answer, Projections
+from agent0es.projections.queries import Answer
+from agent0es.projections.tables import Projections
 
 SURELY_EXACT = 4000
 """Digits of a whole number that Python reads by default."""
 
 
-@contextmanager
-def open_tables(store: Path) -> "Iterator[tuple[EventLog, Projections]]":
-    """The store's log, and tables that hold all of it."""
-    from agent0es.bootstrap import open_store
-    from agent0es.projections import PROJECTIONS_FILE, Projections
-
-    with open_store(store) as log, Projections.open(log, store / PROJECTIONS_FILE) as tables:
-        tables.catch_up()
-        yield log, tables
-
-
-def objects(answer: "Answer") -> Iterator[dict[str, Any]]:
+def objects(answer: Answer) -> Iterator[dict[str, Any]]:
     """Rows as objects: JSON columns parsed, and columns of the same name made distinct."""
     names = unique(answer.columns)
     for row in answer.rows:
         yield {name: _parsed(value, kind) for name, value, kind in zip(names, row, answer.types, strict=True)}
+
+
+def write_parquet(tables: Projections, query: str, file: IO[bytes], seconds: float | None = None) -> None:
+    """Write the rows of a query, as Arrow and so with their types. Raises QueryError."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        batches = tables.arrow(query, seconds=seconds)
+        names = unique(batches.schema.names)
+        schema = pyarrow.schema([field.with_name(n) for field, n in zip(batches.schema, names, strict=True)])
+        with parquet.ParquetWriter(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(pyarrow.RecordBatch.from_arrays(batch.columns, schema=schema))
+    except pyarrow.ArrowException as error:
+        raise QueryError(f"parquet can't hold this: {' '.join(str(error).split())}; CAST it") from error
 
 
 def unique(columns: list[str]) -> list[str]:

@@ -1,10 +1,31 @@
 """A run's figures, counted from its events as they arrive: the numbers behind progress and tables."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import arm_of
+from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.log import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """What a run's evaluations ask."""
+
+    by_split: Mapping[str, int] = field(default_factory=dict)
+    """Split to the number of its problems."""
+    domain_of: Mapping[str, str] = field(default_factory=dict)
+    """Family to its domain."""
+
+    @classmethod
+    def of(cls, problems: Sequence[HeldOut]) -> "Problems":
+        return cls(count_by_split(problems), {problem.task.family: problem.task.domain for problem in problems})
+
+    def asked(self, arm: str) -> int:
+        """How many problems an arm is asked."""
+        return sum(self.by_split[split] for split in splits_of(arm))
 
 
 @dataclass(slots=True)
