@@ -9,6 +9,7 @@ from agent0es.domain import events as ev
 from agent0es.log import EventLog
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.openvino import ARCHITECTURES
 from tests.integration.training.tiny_model import SPECIAL
 from tests.support.commands import answer
 from tests.support.engines import tiny_weights
@@ -32,7 +33,7 @@ def tokens_of(text: str) -> int:
 
 
 @needs_sandbox
-@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_model_practises_in_its_own_chat_format(tmp_path: Path, architecture: str) -> None:
     weights = tiny_weights(tmp_path, architecture, context=8192)
     settings = {**SETTINGS, "models.student.name": str(weights.path)}
@@ -46,6 +47,6 @@ def test_a_model_practises_in_its_own_chat_format(tmp_path: Path, architecture: 
     template = ChatTemplate.of(GgufFile.open(weights.path))
     for call in calls:
         prompt = template.render(call.prompt.messages, call.prompt.begun)
-        assert ("<|assistant|>" in prompt) == (architecture == "qwen2")
+        assert ("<|assistant|>" in prompt) == (architecture != "llama")
         assert (call.model, call.prompt_tokens) == ("tiny:Q8_0", tokens_of(prompt))
         assert call.tokens is not None and len(call.tokens.ids or ()) == call.completion_tokens
