@@ -36,7 +36,8 @@ class Transcript:
     """The turn so far: the student's own words, to be learnt, and what tools gave, which never is."""
     lead: str = ""
     """Words that the harness puts into the student's mouth before its next turn."""
-    logprobs: tuple[float, ...] = ()
+    logprobs: tuple[float, ...] | None = ()
+    """Of all tokens that the student wrote; None where nobody knows."""
     calls: int = 0
     errors: int = 0
     observation: str | None = None
@@ -68,9 +69,7 @@ class Transcript:
         """
         words = self.lead + completion.text
         turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
-        mean = completion.mean_logprob
-        logprobs = completion.logprobs or (() if mean is None else (mean,) * completion.usage.written)
-        after = replace(self, lead="", logprobs=self.logprobs + logprobs, ignored=self.ignored + turn.ignored)
+        after = replace(self, lead="", logprobs=joined(self.logprobs, completion), ignored=self.ignored + turn.ignored)
         if turn.actions and not self.answering:
             action = turn.actions[0]
             clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored
@@ -95,12 +94,21 @@ class Transcript:
         seen = self.observation is not None and self.answer == self.observation.strip()
         return Solution(
             answer=self.answer,
-            confidence=round(confidence(self.logprobs), 4),
+            confidence=None if self.logprobs is None else round(confidence(self.logprobs), 4),
             tool_calls=self.calls,
             tool_errors=self.errors,
             observed=self.answer is not None and seen,
             ignored=self.ignored,
         )
+
+
+def joined(before: tuple[float, ...] | None, completion: Completion) -> tuple[float, ...] | None:
+    """The log-probabilities so far with a completion's; where only their mean is known, each token has it."""
+    written, mean = completion.usage.written, completion.mean_logprob
+    own = completion.logprobs if completion.logprobs is not None or mean is None else (mean,) * written
+    if own is None and not written:
+        own = ()
+    return None if before is None or own is None else before + own
 
 
 def own_words(text: str) -> Part:

@@ -106,7 +106,8 @@ def _solution(solution: Mapping[str, Any] | None) -> str | None:
         return None
     calls = f"tool calls: {solution['tool_calls']}, with an error: {solution['tool_errors']}"
     observed = "; the answer is what the last call printed" if solution["observed"] else ""
-    return f"{solution['confidence']:.3f} in the tokens; {calls}{observed}"
+    sure = "unknown" if solution["confidence"] is None else f"{solution['confidence']:.3f} in the tokens"
+    return f"{sure}; {calls}{observed}"
 
 
 def _verdict(found: Mapping[str, Any]) -> str | None:

@@ -42,8 +42,8 @@ class Solution(Value):
 
     answer: str | None
     """Final answer as written; None when the student gave none."""
-    confidence: float = Field(ge=0.0, le=1.0)
-    """exp of the mean token log-probability of what the model wrote."""
+    confidence: float | None = Field(ge=0.0, le=1.0)
+    """exp of the mean token log-probability of what the model wrote; None from a model that gives none."""
     tool_calls: int = Field(ge=0)
     """How many tool calls were made."""
     tool_errors: int = Field(ge=0)

@@ -155,8 +155,9 @@ class Attempt:
         if self.transcript is None or self.action is not None or self.next_question(questions) is not None:
             return None
         solution = self.transcript.solution()
-        near = abs(solution.confidence - recorded.solution.confidence) <= 10**-CONFIDENCE_DIGITS
-        confidence = recorded.solution.confidence if near else solution.confidence
+        confidence, written = solution.confidence, recorded.solution.confidence
+        if confidence is not None and written is not None and abs(confidence - written) <= 10**-CONFIDENCE_DIGITS:
+            confidence = written
         return ev.SolutionSubmitted(
             attempt=self.started.attempt,
             task=self.started.task,

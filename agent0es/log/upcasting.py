@@ -134,6 +134,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ProposalRejected", 2): _proposal_rejected_2,
     ("ModelCalled", 1): lambda old: {**old, "version": 2, "question": None},
     ("ModelCalled", 2): _model_called_2,
+    ("SolutionSubmitted", 1): lambda old: {**old, "version": 2},  # may be without a confidence since
     ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,

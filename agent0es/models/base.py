@@ -117,6 +117,18 @@ class Capabilities:
     context: int | None = None
     """Most tokens that a request may read and write together; None where nobody knows."""
 
+    def left_out(self, request: GenerationRequest) -> tuple[str, ...]:
+        """The settings that a request makes use of and this model can't take, by the names of their fields."""
+        sampled = request.temperature > 0
+        cannot = {
+            "prefill": request.prefill != "" and not self.prefill,
+            "temperature": sampled and not self.sampling,
+            "top_p": sampled and request.top_p < 1 and not self.sampling,
+            "seed": sampled and not self.seeds,
+            "json_schema": request.json_schema is not None and not self.structured_output,
+        }
+        return tuple(name for name, missing in cannot.items() if missing)
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -192,7 +192,7 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
             case ev.ModelCalled():
                 calls.append(event)
             case ev.SolutionSubmitted():
-                confidence[event.attempt] = event.solution.confidence
+                confidence[event.attempt] = event.solution.confidence or 0.0
             case ev.AttemptAbandoned():
                 cut_off.add(event.attempt)
             case _:

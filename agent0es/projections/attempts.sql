@@ -25,7 +25,7 @@ CREATE TABLE facts.solution_submitted (
     time TIMESTAMP NOT NULL,
     attempt VARCHAR NOT NULL,
     answer VARCHAR,
-    confidence DOUBLE NOT NULL,
+    confidence DOUBLE,
     tool_calls INTEGER NOT NULL,
     tool_errors INTEGER NOT NULL,
     observed BOOLEAN NOT NULL,
@@ -120,7 +120,7 @@ COMMENT ON COLUMN attempts.adapter IS 'Adapter that answers; NULL is the base mo
 COMMENT ON COLUMN attempts.demonstrations IS 'Worked examples in the prompt.';
 COMMENT ON COLUMN attempts.seed IS 'Seed of the sampling.';
 COMMENT ON COLUMN attempts.answer IS 'Final answer as written. Hostile.';
-COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability.';
+COMMENT ON COLUMN attempts.confidence IS 'exp of the mean token log-probability; NULL from a model that gives none.';
 COMMENT ON COLUMN attempts.stated_confidence IS 'How sure the student says it is; NULL when it was not asked or said nothing readable.';
 COMMENT ON COLUMN attempts.critique_confidence IS 'P(True): whether it stands by its answer on a second look, over 0.5 for Yes; NULL as stated_confidence.';
 COMMENT ON COLUMN attempts.tool_calls IS 'Tool calls that the student made.';

@@ -37,7 +37,7 @@ SELECT
     arm AS who, problem, correct, confidence, observed, stated_confidence, critique_confidence,
     NULL::DOUBLE AS agreement
 FROM attempts
-WHERE run = $run AND task IS NULL AND status = 'verified' AND confidence IS NOT NULL
+WHERE run = $run AND task IS NULL AND status = 'verified' AND observed IS NOT NULL
 ORDER BY arm, problem, attempt
 """
 UNKNOWN = 0.5
@@ -52,8 +52,8 @@ class Judged:
 
     problem: int
     correct: bool
-    confidence: float
-    """exp of the mean log-probability of what the student wrote."""
+    confidence: float | None
+    """exp of the mean log-probability of what the student wrote; None from a model that gives none."""
     agreement: float | None
     """p̂ of this answer: the share of the attempts at the same task that gave it; None at a held-out problem."""
     observed: bool

@@ -16,9 +16,7 @@ from tests.unit.tools.sandboxes import needs_sandbox
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 LONGEST_SNIPPET = 30
-STAND_IN = r"""
-import re
-
+STAND_IN = """
 from agent0es.taskdomains import load_task_domains
 from tests.support import scripted
 
@@ -28,11 +26,9 @@ def families():
 
 scripted.families = families
 
-def respond(*asked):
-    written = scripted.respond(*asked)
-    times = re.findall(r"45 minutes after (\d+:\d\d)\?", str(asked[0]))
-    return re.sub(r"python\[.*\]", f"clock[{times[-1]} + 45]", written) if times else written
+respond = scripted.respond
 """
+"""The teacher."""
 
 
 def blocks(language: str) -> list[str]:
@@ -67,11 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def agent0es(folder: Path, *arguments: str, installed: bool = True) -> "subprocess.CompletedProcess[str]":
-    models = {
-        f"AGENT0ES_MODELS__{role}__{key}": value
-        for role in ("TEACHER", "STUDENT")
-        for key, value in (("BACKEND", "scripted"), ("NAME", "stand_in:respond"))
-    }
+    models = {"AGENT0ES_MODELS__TEACHER__BACKEND": "scripted", "AGENT0ES_MODELS__TEACHER__NAME": "stand_in:respond"}
     path = [folder / "site", ROOT] if installed else [ROOT]
     return python(folder, path, "agent0es", *arguments, AGENT0ES_TRAINING__MINIMUM_EXAMPLES="999", **models)
 
@@ -113,7 +105,7 @@ def test_no_part_is_longer_than_promised() -> None:
 def test_all_parts_are_listed_with_their_package_and_sound(folder: Path) -> None:
     rows = [json.loads(line) for line in output(folder, "plugins", "list", "--json").splitlines()]
     own = {row["name"]: row["package"] for row in rows if not row["built_in"]}
-    assert own == dict.fromkeys(("clock", "clock_times", "digit_spread", "thrift"), "clockwork 1.0")
+    assert own == dict.fromkeys(("clock", "clock_times", "digit_spread", "thrift", "watchmaker"), "clockwork 1.0")
     assert "broken" not in output(folder, "plugins", "check")
 
 
@@ -137,6 +129,7 @@ def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
         "reward.py": ("return inputs.score", "return 2 * inputs.score"),
         "family.py": ("min(map(int, str(n)))", "int(str(n)[0])"),
         "domain.py": ("judge_value(plain(submission.answer)", "judge_value(task.reference"),
+        "model.py": ("text[:end]", "text"),
     }
     for name, (right, wrong) in broken.items():
         path = folder / "site" / "clockwork" / name
@@ -154,7 +147,16 @@ def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
         "TestDigitSpread::test_the_reference_action_gives_a_right_answer",
         "TestClockTimes::test_no_answer_and_nonsense_are_never_right",
         "TestClockTimes::test_the_answers_to_other_tasks_of_the_family_are_not_all_right",
+        "TestWatchmaker::test_the_text_ends_before_a_stop_string",
+        "TestWatchmaker::test_a_stop_string_at_the_very_start_leaves_nothing",
     }
+
+
+def test_what_the_model_can_not_do_is_refused_before_the_run(folder: Path) -> None:
+    refused = agent0es(folder, "run", "--config", "clockwork.yaml", "--set", "training.roles=[student]")
+    assert refused.returncode == 2
+    why = "agent0es: models.student: tick can't answer with a trained adapter; set training.roles to []"
+    assert refused.stderr.splitlines()[-1] == why
 
 
 @needs_sandbox
@@ -168,6 +170,7 @@ def test_a_run_practises_all_of_it_and_verifies_while_it_is_installed(folder: Pa
         "agent0es.rewards:thrift",
         "agent0es.families:digit_spread",
         "agent0es.task_domains:clock_times",
+        "agent0es.models:watchmaker",
     }
     assert "clock" in {call["tool"] for call in of_type(events, "ToolRequested")}
     right = {found["task"] for found in of_type(events, "Verified") if found["verification"]["correct"]}
@@ -180,7 +183,8 @@ def test_a_run_practises_all_of_it_and_verifies_while_it_is_installed(folder: Pa
 
     gone = agent0es(folder, "replay", "latest", "--verify", installed=False)
     assert gone.returncode == 2
-    for part in ("task domain 'clock_times'", "task family 'digit_spread'", "reward component 'thrift'"):
+    parts = ("task domain 'clock_times'", "task family 'digit_spread'", "reward component 'thrift'")
+    for part in (*parts, "model backend 'watchmaker'"):
         assert f"the {part} of clockwork 1.0" in gone.stderr
     for words in (("show",), ("report", "latest"), ("runs",)):
         assert agent0es(folder, *words, installed=False).returncode == 0

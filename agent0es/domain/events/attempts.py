@@ -42,7 +42,7 @@ class SolutionSubmitted(Value):
     """An attempt ended. Stream of the attempt."""
 
     type: Literal["SolutionSubmitted"] = "SolutionSubmitted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     attempt: str
     """Name of the attempt."""
     task: int | None

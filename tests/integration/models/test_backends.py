@@ -1,20 +1,23 @@
-"""The contract, kept by the scripted backend, by a recording of it, and by the embedded model."""
+"""The contract that ships, kept by the scripted backend, by a recording of it, and by the embedded model."""
 
 import asyncio
 import random
 from pathlib import Path
 
 import pytest
-from contract import QUESTION, SCHEMA, BackendContract, ask
 
 from agent0es.decisions.attempt import model_called
 from agent0es.domain.prompt import Part, Prompt
+from agent0es.domain.text import storable
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.models.weights import find_weights
+from agent0es.testing import BackendContract
+from agent0es.testing.hostile import HOSTILE
+from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SCHEMA, TURNS, ask
 
 
 def script(request: GenerationRequest, adapter: str | None) -> str:
@@ -28,9 +31,7 @@ class TestScripted(BackendContract):
     def backend(self) -> ScriptedBackend:
         return ScriptedBackend(script)
 
-    @pytest.fixture
-    def deployment(self) -> Deployment:
-        return Deployment("student-1", Path("adapter"))
+    deployment = Deployment("student-1", Path("adapter"))
 
 
 class TestRecorded(BackendContract):
@@ -47,7 +48,10 @@ class TestRecorded(BackendContract):
         requests += [ask(f"Say {n}.", 8, temperature=0.8, seed=n) for n in range(40)]
         requests += [ask(f"Say {n}.", 6, seed=n) for n in range(40)]
         requests += [ask(temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
-        requests += [ask("Give a number as JSON.", 60, json_schema=SCHEMA), ask(prefill="One, two, three, four,")]
+        requests += [ask(AS_JSON, 60, json_schema=SCHEMA), ask(prefill=BEGUN)]
+        requests += [ask(prefill=BEGUN, temperature=0.8, top_p=0.9, seed=7)]
+        hostile = map(storable, (*HOSTILE, *TURNS))
+        requests += [ask(text, 2, prefill=text[:20]) for text in hostile]
         asyncio.run(record(backend, store, requests))
         return store
 
@@ -55,9 +59,7 @@ class TestRecorded(BackendContract):
     def backend(self, recording: Path) -> RecordedBackend:
         return RecordedBackend.create(f"{recording}:r")
 
-    @pytest.fixture
-    def deployment(self) -> Deployment:
-        return Deployment("student-1", Path("adapter"))
+    deployment = Deployment("student-1", Path("adapter"))
 
 
 def prompt_of(request: GenerationRequest) -> Prompt:
@@ -84,10 +86,16 @@ async def record(backend: ScriptedBackend, store: Path, requests: list[Generatio
 
 
 class TestOpenVino(BackendContract):
+    closes = False
+
     @pytest.fixture
     def backend(self, openvino: OpenVinoBackend) -> OpenVinoBackend:
         return openvino
 
-    @pytest.fixture
-    def deployment(self) -> Deployment:
-        return Deployment("student-1", Path("adapter"), find_weights("smollm2-135m-instruct").path)
+    deployment = Deployment("student-1", Path("adapter"), find_weights("smollm2-135m-instruct").path)
+
+    async def test_what_a_stop_string_cuts_off_is_not_counted(self, backend: OpenVinoBackend) -> None:
+        [free] = await backend.generate([ask()])
+        [cut] = await backend.generate([ask(stop=(free.text.split()[2],))])
+        [nothing] = await backend.generate([ask(stop=(free.text[:1],))])
+        assert nothing.usage.written == 0 < cut.usage.written < free.usage.written

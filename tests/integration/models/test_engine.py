@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from contract import ask
 
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
@@ -29,6 +28,7 @@ from agent0es.models.base import (
 from agent0es.models.engine import Engine, EngineRequest, EngineSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
+from agent0es.testing.models import ask
 from tests.support.engines import tiny_weights
 
 TINY = EngineSettings(cache_tokens=4096, context=512)

@@ -1,5 +1,6 @@
 """Logs that an earlier version wrote, `tests/data/before`: read, verified, resumed, forked and audited as they are."""
 
+import json
 import lzma
 import shutil
 import sqlite3
@@ -11,6 +12,9 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.log import EventLog
 from agent0es.log.mapper import encode_content
+from agent0es.models.chat_template import ChatTemplate
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.weights import find_weights
 from tests.support.commands import answer, json_answer, json_answers
 
 DATA = Path(__file__).parents[2] / "data" / "before"
@@ -63,6 +67,25 @@ def test_its_chain_holds_and_every_decision_follows(here: Path, store: str, run:
     verified = json_answer(here / store, "replay", run, "--verify")
     assert verified["difference"] is None and len(verified["checked"]) >= kinds
     assert rows(here / store) == before
+
+
+def test_every_prompt_is_written_as_it_was(here: Path) -> None:
+    """Byte for byte: the pieces that the log holds, against the messages that they are read as, in SmolLM2's format."""
+    template = ChatTemplate.of(GgufFile.open(find_weights("smollm2-135m-instruct").path))
+    with sqlite3.connect(here / "recording" / "log.db") as connection:
+        texts = dict(connection.execute("SELECT sha256, text FROM texts"))
+        states = connection.execute("SELECT seq, state FROM events WHERE topic = 'ModelCalled@2'").fetchall()
+    before = {
+        seq: "".join(texts[piece["$text"]] if isinstance(piece, dict) else piece for piece in pieces)
+        for seq, pieces in ((seq, json.loads(state)["content"]["prompt"]) for seq, state in states)
+    }
+    with EventLog.open(here / "recording" / "log.db", read_only=True) as log:
+        calls = {r.position: r.event for r in log.read(types=["ModelCalled"]) if isinstance(r.event, ev.ModelCalled)}
+    assert len(before) > 800
+    for seq, prompt in before.items():
+        read = calls[seq].prompt
+        assert template.render(read.messages, read.begun) == prompt
+        assert all(part.role != "user" or "<|im_" not in part.text for part in (*read.opening, *read.turns))
 
 
 def test_an_interrupted_run_is_resumed_to_the_end_that_it_had(here: Path) -> None:

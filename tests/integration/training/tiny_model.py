@@ -10,16 +10,20 @@ HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS = 64, 96, 2, 4, 2
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
+OWN = (
+    "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|im_end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
 TEMPLATES = {
     "llama": "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + "
     "'<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
-    "qwen2": "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|im_end|>' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+    "qwen2": OWN,
+    "qwen3": OWN,
 }
-"""A chat format for each architecture, so that one can be told from the other."""
+"""Two chat formats, so that one can be told from the other."""
 
 
-def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
+def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512) -> Path:
     """F32 matrices, a byte-level tokenizer without merges, a chat template."""
     random = np.random.default_rng(0)
     tokens = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
@@ -27,15 +31,18 @@ def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_file_type(0)
     writer.add_block_count(LAYERS)
-    writer.add_context_length(512)
+    writer.add_context_length(context)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
     writer.add_rope_freq_base(10000.0)
+    if architecture == "qwen3":
+        writer.add_key_length(HIDDEN // HEADS)
+        writer.add_value_length(HIDDEN // HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm" if architecture == "llama" else architecture)
+    writer.add_tokenizer_pre("smollm" if architecture == "llama" else "qwen2")
     writer.add_token_list(tokens)
     writer.add_token_types([3] * len(SPECIAL) + [1] * (len(tokens) - len(SPECIAL)))
     writer.add_token_merges(["i n"])
@@ -63,6 +70,10 @@ def write_tiny_gguf(path: Path, architecture: str = "llama") -> Path:
             matrix(f"blk.{layer}.{name}.weight", rows, columns)
             if architecture == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
                 writer.add_tensor(f"blk.{layer}.{name}.bias", random.normal(0, 0.1, rows).astype(np.float32))
+        for name in ("attn_q_norm", "attn_k_norm") if architecture == "qwen3" else ():
+            writer.add_tensor(
+                f"blk.{layer}.{name}.weight", random.uniform(0.5, 1.5, HIDDEN // HEADS).astype(np.float32)
+            )
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{layer}.{name}.weight", random.uniform(0.5, 1.5, HIDDEN).astype(np.float32))
     writer.write_header_to_file()

@@ -1,5 +1,7 @@
 """The student's turn: given what the model wrote, what it means and what it is asked next."""
 
+import math
+
 from agent0es.agents.student import Transcript
 from agent0es.domain.prompt import Part
 from agent0es.models.base import Completion, Usage
@@ -82,3 +84,19 @@ def test_a_failed_call_is_counted() -> None:
 def test_nothing_at_all_is_an_attempt_without_an_answer() -> None:
     transcript, action = Transcript().read(wrote(""))
     assert action is None and transcript.solution().answer is None
+
+
+def test_how_sure_it_was_follows_from_the_tokens_or_their_mean_and_is_unknown_without() -> None:
+    def sure(*completions: Completion) -> float | None:
+        transcript = Transcript()
+        for completion in completions:
+            transcript, _ = transcript.read(completion)
+        return transcript.solution().confidence
+
+    def without(written: int, mean: float | None) -> Completion:
+        return Completion("2", "stop", Usage(5, written), "m", None, 0.1, mean_logprob=mean)
+
+    assert sure(wrote("2", -0.1), wrote("2", -0.3)) == round(math.exp(-0.2), 4)
+    assert sure(without(3, -0.1), without(1, -0.5)) == round(math.exp(-0.2), 4), "each token has the mean"
+    assert sure(without(2, None)) is sure(wrote("2"), without(2, None), wrote("2")) is None
+    assert sure(without(0, None)) == 0.0, "nothing was written"
