@@ -132,7 +132,7 @@ async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, mo
         for _ in range(2):
             task = asyncio.ensure_future(engine.submit(EngineRequest("1, 2, 3,", max_tokens=400)))
             await asyncio.sleep(0.01)
-            while not (started := set(engines(os.getpid())) - before):
+            while not (started := set(engines(os.getpid())) - before):  # noqa: ASYNC110 - processes wake nobody
                 await asyncio.sleep(0.01)
             [process] = started
             os.kill(process, signal.SIGSTOP)
