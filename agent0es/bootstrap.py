@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.projections import Projections
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
-    from agent0es.training.jobs import ProgressCallback
+    from agent0es.training.base import ProgressCallback
 
 LOG_FILE = "log.db"
 LOG_URL = "AGENT0ES_LOG__URL"
@@ -126,6 +126,7 @@ async def open_ports(
     from agent0es.models.requirements import why_not
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
+    from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -173,19 +174,20 @@ async def open_ports(
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
+            trainer=PackedTrainer(store / "base"),
             on_training_progress=on_training_progress,
         )
 
 
 def handlers(ports: "Ports") -> "list[Handler]":
     """The reactions that make up the loop, in the order in which they react to the same event."""
-    from agent0es.handlers import serving
     from agent0es.handlers.evaluate import Evaluate
     from agent0es.handlers.evaluate_teacher import EvaluateTeacher
     from agent0es.handlers.promote import Promote
     from agent0es.handlers.propose import Propose
     from agent0es.handlers.reward import Reward
     from agent0es.handlers.schedule import Schedule
+    from agent0es.handlers.serving import Serving
     from agent0es.handlers.solve import Solve
     from agent0es.handlers.train import Train
     from agent0es.handlers.verify import Verify
@@ -198,15 +200,25 @@ def handlers(ports: "Ports") -> "list[Handler]":
     attempts = Attempts(run, history, retries)
     executor = InProcess(ports.models["student"], ports.toolbox)
     calls = VerifierCalls(run, history, ports.toolbox, retries)
-    serve, retire = partial(serving.serve, ports), partial(serving.retire, ports)
+    serving = Serving(run, ports.deployments)
+    train = Train(
+        run,
+        ports.store,
+        history,
+        configuration,
+        ports.models,
+        ports.datasets,
+        ports.trainer,
+        ports.on_training_progress,
+    )
     return [
         Schedule(run, configuration, domains),
         Propose(run, history, configuration, domains, teacher, ports.embedder, calls),
         Solve(run, configuration, domains, attempts, executor),
         Verify(run, configuration, domains, calls),
         Reward(run, configuration, ports.rewards),
-        Train(ports),
-        Evaluate(run, history, configuration, domains, retries, executor, calls, serve),
-        EvaluateTeacher(run, history, configuration, domains, teacher, retries, serve),
-        Promote(run, configuration, retire),
+        train,
+        Evaluate(run, history, configuration, domains, retries, executor, calls, serving),
+        EvaluateTeacher(run, history, configuration, domains, teacher, retries, serving),
+        Promote(run, configuration, serving),
     ]

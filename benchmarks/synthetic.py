@@ -278,8 +278,7 @@ def trained(rng: random.Random, run: str, adapter: str, iteration: int) -> Itera
     yield NewEvent(stream, ev.TrainingStarted.model_validate({**own, **begun}))
     done = {
         "path": f"adapters/{run}/{adapter}",
-        "adapter_sha256": "a" * 64,
-        "merged_sha256": "e" * 64,
+        "files": {"adapter/adapter_model.safetensors": "a" * 64, "merged.gguf": "e" * 64},
         "steps": 130,
         "loss": tuple(round(2.0 * 0.96**step, 4) for step in range(130)),
     }

@@ -222,8 +222,6 @@ class TrainingSettings(Section):
 
     roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
-    peft_method: Literal["lora"] = "lora"
-    """What is trained: low-rank adapters."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
@@ -247,6 +245,8 @@ class TrainingSettings(Section):
     """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
     """Steps over which the learning rate rises."""
+    max_tokens: int = Field(default=1024, ge=2)
+    """Longer examples are left out."""
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)

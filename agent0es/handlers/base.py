@@ -1,22 +1,23 @@
 """What a handler is, and what it may touch."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from agent0es.configuration import Configuration
 from agent0es.domain.events import Event, Role
-from agent0es.domain.names import stream
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
+from agent0es.handlers.datasets import Datasets
 from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend
+from agent0es.models.deployments import Deployments
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.retry import Retries
 from agent0es.rollouts.toolbox import Toolbox
 from agent0es.taskdomains import Domains
-from agent0es.training.jobs import ProgressCallback
+from agent0es.training.base import ProgressCallback, Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Ports:
     toolbox: Toolbox
     rewards: Mapping[str, RewardComponent]
     embedder: Embedder
+    trainer: Trainer
     on_training_progress: ProgressCallback
 
     @property
@@ -41,9 +43,15 @@ class Ports:
         """Retries what may succeed next time."""
         return Retries(self.configuration.execution.retries)
 
-    def stream(self, kind: str, name: str | int = "") -> str:
-        """Name of a stream of this run, e.g. `task/<run>/12`, `run/<run>`."""
-        return stream(kind, self.run, name)
+    @property
+    def deployments(self) -> Mapping[Role, Deployments]:
+        """What is served of each role's model."""
+        return {role: Deployments(model, self.store, self.trainer.remake) for role, model in self.models.items()}
+
+    @property
+    def datasets(self) -> Datasets:
+        """What adapters learn from."""
+        return Datasets(self.run, self.store, self.history, self.configuration, self.domains)
 
 
 class Record(Protocol):
@@ -53,18 +61,6 @@ class Record(Protocol):
     """
 
     async def __call__(self, events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]: ...
-
-
-class Serve(Protocol):
-    """Deploys adapters, so that they can be asked."""
-
-    async def __call__(self, state: RunState, adapters: Iterable[str], record: Record) -> None: ...
-
-
-class Retire(Protocol):
-    """Unloads a role's adapters that nobody will ask again."""
-
-    async def __call__(self, state: RunState, role: Role) -> None: ...
 
 
 class Handler(Protocol):

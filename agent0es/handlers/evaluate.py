@@ -26,7 +26,8 @@ from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Submission
 from agent0es.evaluation.suite import HeldOut, suite
-from agent0es.handlers.base import Record, Serve
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
 from agent0es.log import History, NewEvent, Recorded
 from agent0es.rollouts.attempts import Attempts
 from agent0es.rollouts.executor import Executor
@@ -53,14 +54,14 @@ class Evaluate:
         retries: Retries,
         executor: Executor,
         calls: VerifierCalls,
-        serve: Serve,
+        serving: Serving,
     ) -> None:
         self._run = run
         self._configuration = configuration
         self._domains = domains
         self._executor = executor
         self._calls = calls
-        self._serve = serve
+        self._serving = serving
         self._suite = suite(domains, configuration.evaluation, configuration.seed)
         execution = configuration.execution
         at_once = 1 if execution.deterministic else execution.tasks_in_flight * execution.attempts
@@ -76,7 +77,7 @@ class Evaluate:
         arms = arms_of(adapter_arms(state, trained))
         known = known_outcomes(self._asked, "eval")
         asked = [arm.adapter for arm in arms if arm.adapter and self._missing(arm, known.get(arm.name, {}))]
-        await self._serve(state, [trained.adapter, *asked], record)
+        await self._serving.serve(state, [trained.adapter, *asked], record)
         outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
         reach("evaluation.answered")
         seed = derive_seed(self._configuration.seed, "bootstrap")

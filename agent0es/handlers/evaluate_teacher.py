@@ -17,7 +17,8 @@ from agent0es.domain.names import Examined, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.errors import TransientError
-from agent0es.handlers.base import Record, Serve
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
 from agent0es.log import History, NewEvent, Recorded
 from agent0es.models.base import GenerationRequest, ModelBackend
 from agent0es.rollouts.retry import Retries, described
@@ -39,14 +40,14 @@ class EvaluateTeacher:
         domains: Domains,
         teacher: ModelBackend,
         retries: Retries,
-        serve: Serve,
+        serving: Serving,
     ) -> None:
         self._run = run
         self._configuration = configuration
         self._domains = domains
         self._teacher = teacher
         self._retries = retries
-        self._serve = serve
+        self._serving = serving
         self._requests = probes(domains, configuration.seed)
         self._asked = comparable(history, configuration)
 
@@ -59,7 +60,7 @@ class EvaluateTeacher:
         known = known_outcomes(self._asked, KIND)
         to_ask = {arm: [number for number in range(PROBES) if number not in known.get(arm, {})] for arm in arms}
         asked_adapters = [arm for arm, missing in to_ask.items() if missing and arm not in BASE_ARMS]
-        await self._serve(state, [trained.adapter, *asked_adapters], record)
+        await self._serving.serve(state, [trained.adapter, *asked_adapters], record)
         outcomes = {}
         for arm, missing in to_ask.items():
             done = known.get(arm, {})

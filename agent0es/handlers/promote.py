@@ -10,7 +10,8 @@ from agent0es.decisions import promote
 from agent0es.domain import events as ev
 from agent0es.domain.names import stream
 from agent0es.domain.run import RunState, evolve
-from agent0es.handlers.base import Record, Retire
+from agent0es.handlers.base import Record
+from agent0es.handlers.serving import Serving
 from agent0es.log import NewEvent, Recorded
 
 
@@ -21,14 +22,14 @@ class Promote:
     causes = frozenset({ev.AdapterEvaluated})
     concurrency = 1
 
-    def __init__(self, run: str, configuration: Configuration, retire: Retire) -> None:
+    def __init__(self, run: str, configuration: Configuration, serving: Serving) -> None:
         self._run = run
         self._margin = configuration.evaluation.margin
-        self._retire = retire
+        self._serving = serving
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         evaluated = cause.event
         assert isinstance(evaluated, ev.AdapterEvaluated)
         decision = promote.decide(evaluated, state, self._margin)
-        await self._retire(evolve(state, decision), evaluated.role)
+        await self._serving.retire(evolve(state, decision), evaluated.role)
         return [NewEvent(stream("run", self._run), decision)]

@@ -4,23 +4,21 @@ First the examples are chosen, for all roles at once; a dataset in the log is wh
 was built for another reason, without what has been retracted, is trained on in the same way.
 """
 
-import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
-from agent0es.decisions.train import built, dataset_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name, in_store
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
-from agent0es.errors import StoreError
-from agent0es.handlers.base import Ports, Record
-from agent0es.log import NewEvent, Recorded
-from agent0es.log.sqlite import explain_os_error
-from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
-from agent0es.training.jobs import TrainingError, TrainingJob, train_adapter
+from agent0es.handlers.base import Record
+from agent0es.handlers.datasets import Datasets
+from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.base import ModelBackend
+from agent0es.training.base import ProgressCallback, Trainer, TrainingError, TrainingJob, why_not_trained
 
 
 class Train:
@@ -30,56 +28,70 @@ class Train:
     causes: frozenset[type[ev.Event]] = frozenset({ev.IterationCompleted, ev.DatasetBuilt})
     concurrency = 1
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(
+        self,
+        run: str,
+        store: Path,
+        history: History,
+        configuration: Configuration,
+        models: Mapping[ev.Role, ModelBackend],
+        datasets: Datasets,
+        trainer: Trainer,
+        on_progress: ProgressCallback,
+    ) -> None:
+        self._run, self._store, self._history = run, store, history
+        self._settings = configuration.training
+        self._deterministic = configuration.execution.deterministic
+        self._models, self._datasets = models, datasets
+        self._trainer, self._on_progress = trainer, on_progress
 
     async def handle(self, cause: Recorded, state: RunState, record: Record) -> Sequence[NewEvent]:
         event = cause.event
         if isinstance(event, ev.IterationCompleted):
             return [
-                build_dataset(self._ports, role, event.iteration, adapter_name(role, event.iteration))
-                for role in self._ports.configuration.training.roles
+                self._datasets.choose(role, event.iteration, adapter_name(role, event.iteration))
+                for role in self._settings.roles
             ]
         assert isinstance(event, ev.DatasetBuilt)
-        if cause.run != self._ports.run:
-            return self._anew(event)
-        await self._train(event, cause, state, record)
+        known = list(self._history.read(stream=("adapter", event.adapter)))
+        if any(isinstance(one.event, ev.AdapterTrained | ev.TrainingFailed) for one in known):
+            return []
+        if cause.run != self._run:
+            # The fork restarts what its parent began: its dataset and settings may be others.
+            return [self._datasets.choose(event.role, event.iteration, event.adapter)]
+        begun = any(one.run == self._run and isinstance(one.event, ev.TrainingStarted) for one in known)
+        await self._train(event, cause, begun, state.seed, record)
         return []
 
-    def _anew(self, built: ev.DatasetBuilt) -> Sequence[NewEvent]:
-        """The fork restarts what its parent began: its dataset and settings may be others."""
-        ended = self._ports.history.read(stream=("adapter", built.adapter), types=["AdapterTrained", "TrainingFailed"])
-        return [] if any(ended) else [build_dataset(self._ports, built.role, built.iteration, built.adapter)]
-
-    async def _train(self, built: ev.DatasetBuilt, cause: Recorded, state: RunState, record: Record) -> None:
-        """Train one adapter, resumed where the log says that it stopped."""
-        ports, settings = self._ports, self._ports.configuration.training
+    async def _train(self, built: ev.DatasetBuilt, cause: Recorded, begun: bool, seed: int, record: Record) -> None:
+        """Train one adapter. `begun`: the log has its TrainingStarted already. `seed` is the run's."""
         adapter, role, iteration = built.adapter, built.role, built.iteration
-        known = {type(r.event) for r in ports.log.read(stream=cause.stream)}
-        if known & {ev.AdapterTrained, ev.TrainingFailed}:
-            return
+
+        async def append(event: ev.Event, **measured: str | float) -> None:
+            await record([NewEvent(cause.stream, event, measured)])
 
         async def fail(reason: str) -> None:
-            failed = ev.TrainingFailed(adapter=adapter, role=role, iteration=iteration, reason=reason)
-            await record([NewEvent(cause.stream, failed)])
+            await append(ev.TrainingFailed(adapter=adapter, role=role, iteration=iteration, reason=reason))
 
-        weights = ports.models[role].weights
+        model, settings = self._models[role], self._settings
+        weights = model.weights
         if weights is None:
-            await fail(f"{ports.models[role].name} has no weights to train from")
+            await fail(f"{model.name} has no weights to train from")
+            return
+        if why := why_not_trained(self._trainer, model, settings):
+            await fail(why)
             return
         if built.examples < settings.minimum_examples:
             await fail(
                 f"examples to learn from: {built.examples}; training.minimum_examples is {settings.minimum_examples}"
             )
             return
-        path = dataset_file(ports.store, ports.run, adapter)
-        if _sha256(path) != built.sha256:
-            made = _dataset(ports, role, iteration, cause.position, built.rows)
-            if made.sha256 != built.sha256:
-                await fail(f"the log gives other examples now ({made.sha256}) than when they were chosen")
-                return
-            _write(path, made)
-        if ev.TrainingStarted not in known:
+        try:
+            dataset = self._datasets.file(built, cause.position)
+        except ValueError as error:
+            await fail(str(error))
+            return
+        if not begun:
             started = ev.TrainingStarted(
                 adapter=adapter,
                 role=role,
@@ -88,86 +100,31 @@ class Train:
                 base_sha256=weights.sha256,
                 settings=settings.model_dump(mode="json"),
             )
-            await record([NewEvent(cause.stream, started)])
-        folder = in_store(ports.store, "adapters", ports.run, adapter)
-        deterministic = ports.configuration.execution.deterministic
+            await append(started)
+        folder = in_store(self._store, "adapters", self._run, adapter)
         job = TrainingJob(
-            base=weights.path,
-            cache=ports.store / "base",
-            dataset=path,
+            base=weights,
+            dataset=dataset,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
-            seed=derive_seed(state.seed, "training", adapter_name(role, iteration)),
-            rank=settings.rank,
-            alpha=settings.alpha,
-            dropout=settings.dropout,
-            target_modules=settings.target_modules,
-            frozen_share=settings.frozen_share,
-            learning_rate=settings.learning_rate,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            gradient_accumulation=settings.gradient_accumulation,
-            warmup_steps=settings.warmup_steps,
-            # Several threads may add up in another order when the machine is busy, which moves an adapter's last bits.
-            threads=1 if deterministic else 0,
-            precision="fp32" if deterministic and settings.precision == "auto" else settings.precision,
+            seed=derive_seed(seed, "training", adapter_name(role, iteration)),
+            settings=settings,
+            deterministic=self._deterministic,
         )
         begin = time.perf_counter()
         try:
-            trained = await train_adapter(job, ports.on_training_progress)
+            trained = await self._trainer.train(job, self._on_progress)
         except TrainingError as error:
             await fail(str(error))
             return
         reach("adapter.trained")
-        event = ev.AdapterTrained(
+        done = ev.AdapterTrained(
             adapter=adapter,
             role=role,
             iteration=iteration,
-            path=str(folder.relative_to(ports.store)),
-            adapter_sha256=trained.adapter_sha256,
-            merged_sha256=trained.merged_sha256,
+            path=str(folder.relative_to(self._store)),
+            files=dict(trained.artifacts.files),
             steps=trained.steps,
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
-        await record(
-            [
-                NewEvent(
-                    cause.stream,
-                    event,
-                    {"seconds": round(time.perf_counter() - begin, 1), "precision": trained.precision},
-                )
-            ]
-        )
-
-
-def build_dataset(ports: Ports, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
-    """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-    dataset = _dataset(ports, role, iteration, None)
-    _write(dataset_file(ports.store, ports.run, adapter), dataset)
-    reach("dataset.written")
-    return NewEvent(ports.stream("adapter", adapter), built(role, iteration, adapter, dataset))
-
-
-def _dataset(ports: Ports, role: ev.Role, iteration: int, position: int | None, rows: Rows = "messages") -> Dataset:
-    """The examples of the practice up to the end of an iteration, without what was retracted up to `position`."""
-    return dataset_of(
-        role,
-        events_of_dataset(ports.history, iteration, position),
-        ports.domains,
-        ports.configuration.training.examples_per_family,
-        ports.configuration.seed,
-        rows,
-    )
-
-
-def _sha256(path: Path) -> str | None:
-    """Hash of a file; None when there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _write(path: Path, dataset: Dataset) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(dataset.jsonl)
-    except OSError as error:
-        raise StoreError(explain_os_error(error, path)) from None
+        await append(done, seconds=round(time.perf_counter() - begin, 1), precision=trained.precision)

@@ -10,6 +10,7 @@ from agent0es.domain.adapter import Adapter, Adapters, follow, in_use
 from agent0es.errors import RunNotFound
 from agent0es.history.positions import bounds
 from agent0es.log import EventLog, History, Recorded
+from agent0es.models.artifacts import WEIGHTS
 
 
 def compare(log: EventLog, a: str, b: str) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _adapter(name: str, adapter: Adapter) -> dict[str, Any]:
     if adapter.dataset is not None:
         found["examples"] = adapter.dataset.examples
     if adapter.trained is not None:
-        found["sha256"] = adapter.trained.adapter_sha256
+        found["sha256"] = adapter.trained.files.get(WEIGHTS)
     if adapter.evaluated is not None:
         found["scores"] = [score.model_dump(mode="json", exclude={"by_family"}) for score in adapter.scores]
     return found

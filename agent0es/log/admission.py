@@ -95,5 +95,6 @@ def _paths(event: Event) -> Iterator[tuple[str, str]]:
     written: tuple[FileWritten, ...] = getattr(event, "written", ())
     yield from (("written.path", file.path) for file in written)
     yield from (("deleted", path) for path in getattr(event, "deleted", ()))
+    yield from (("files", path) for path in getattr(event, "files", ()))
     if (proposal := getattr(event, "proposal", None)) is not None:
         yield from (("proposal.files", path) for path in proposal.files)

@@ -31,6 +31,28 @@ def _configured_2(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 3, "plugins": {}}  # nobody knows any more
 
 
+def _configured_3(old: dict[str, Any]) -> dict[str, Any]:
+    configuration = dict(old["configuration"])
+    if "training" in configuration:
+        configuration["training"] = _training(configuration["training"])
+    return {**old, "version": 4, "configuration": configuration}
+
+
+def _training(old: dict[str, Any]) -> dict[str, Any]:
+    """`peft_method` had one value, and how long an example may be could not be set."""
+    return {**{key: value for key, value in old.items() if key != "peft_method"}, "max_tokens": 1024}
+
+
+def _training_started_1(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "version": 2, "settings": _training(old["settings"])}
+
+
+def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in old.items() if key not in ("adapter_sha256", "merged_sha256")}
+    files = {"adapter/adapter_model.safetensors": old["adapter_sha256"], "merged.gguf": old["merged_sha256"]}
+    return {**kept, "version": 2, "files": files}
+
+
 def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "proposal": {**old["proposal"], "files": {}}}
 
@@ -100,8 +122,12 @@ def _model_called_2(old: dict[str, Any]) -> dict[str, Any]:
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 1): _configured_1,
     ("RunStarted", 2): _configured_2,
+    ("RunStarted", 3): _configured_3,
     ("RunForked", 1): _configured_1,
     ("RunForked", 2): _configured_2,
+    ("RunForked", 3): _configured_3,
+    ("TrainingStarted", 1): _training_started_1,
+    ("AdapterTrained", 1): _adapter_trained_1,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from agent0es.domain.prompt import Message
 from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, ModelNotFound, TransientError
+from agent0es.models.artifacts import Artifacts, Form
 
 
 class GenerationFailed(TransientError):
@@ -105,8 +106,8 @@ class Capabilities:
     """It gives each written token's log-probability."""
     structured_output: bool = False
     """It keeps to a JSON schema."""
-    adapters: bool = False
-    """It serves a trained adapter."""
+    adapters: frozenset[Form] = frozenset()
+    """Forms of a trained adapter that it serves; empty: none."""
     prefill: bool = True
     """It continues a turn that has begun."""
     sampling: bool = True
@@ -119,16 +120,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A trained adapter in the form that a backend loads."""
+    """A trained adapter under the name by which it is asked."""
 
     name: str
     """Adapter name, e.g. `student-1`."""
-    adapter_dir: Path
-    """PEFT folder: adapter_config.json and adapter_model.safetensors."""
-    merged_gguf: Path | None = None
-    """Base and adapter merged, GGUF Q8_0, for backends that need merged weights."""
-    merged_sha256: str | None = None
-    """sha256 that the merged file must have; None where it is not known."""
+    artifacts: Artifacts
+    """Its files, and the hashes that they must have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.engine import Engine, EngineRequest, EngineSettings, Generated
@@ -44,7 +45,7 @@ class OpenVinoBackend:
         trained_for = file.metadata.get(f"{architecture}.context_length", settings.context)
         self._settings = replace(settings, context=min(settings.context, trained_for))
         self.capabilities = Capabilities(
-            logprobs=True, structured_output=True, adapters=True, context=self._settings.context
+            logprobs=True, structured_output=True, adapters=frozenset({"merged"}), context=self._settings.context
         )
         served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
         self._base = Engine(weights.path, self._settings, served, weights.sha256)
@@ -129,9 +130,10 @@ class OpenVinoBackend:
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
-            if deployment.merged_gguf is None:
+            artifacts = deployment.artifacts
+            if "merged" not in artifacts.forms:
                 raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
-            engine = Engine(deployment.merged_gguf, self._settings, sha256=deployment.merged_sha256)
+            engine = Engine(artifacts.merged, self._settings, sha256=artifacts.files[MERGED])
             try:
                 await engine.open()
             except BaseException:

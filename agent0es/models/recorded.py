@@ -22,6 +22,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.prompt import Message
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
+from agent0es.models.artifacts import FORMS
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.weights import find_weights
 
@@ -81,7 +82,7 @@ class RecordedBackend:
     """Answers with the completions of a recorded run."""
 
     # All is as good as the recorded model's.
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True)
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:
         """`store` is a folder, or the URL of a log. Adapters are trained on `weights`, if there are any.

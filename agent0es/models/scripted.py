@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.models.artifacts import FORMS
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.weights import find_weights
 
@@ -27,7 +28,7 @@ _VOCABULARY = 50_000
 class ScriptedBackend:
     """Answers with a script's text."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=True)
+    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
 
     def __init__(
         self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None

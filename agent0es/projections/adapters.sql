@@ -20,8 +20,7 @@ CREATE TABLE facts.adapter_trained (
     time TIMESTAMP NOT NULL,
     adapter VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
-    adapter_sha256 VARCHAR NOT NULL,
-    merged_sha256 VARCHAR NOT NULL,
+    files JSON NOT NULL,
     steps INTEGER NOT NULL,
     loss DOUBLE[] NOT NULL,
     seconds DOUBLE
@@ -29,11 +28,10 @@ CREATE TABLE facts.adapter_trained (
 
 INSERT INTO facts.adapter_trained BY NAME
 SELECT
-    run, time, c.adapter, c.path, c.adapter_sha256, c.merged_sha256, c.steps, c.loss, seconds
+    run, time, c.adapter, c.path, c.files, c.steps, c.loss, seconds
 FROM (
     SELECT run, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
-        "adapter": "VARCHAR", "path": "VARCHAR", "adapter_sha256": "VARCHAR", "merged_sha256": "VARCHAR",
-        "steps": "INTEGER", "loss": ["DOUBLE"]}') AS c
+        "adapter": "VARCHAR", "path": "VARCHAR", "files": "JSON", "steps": "INTEGER", "loss": ["DOUBLE"]}') AS c
     FROM batch WHERE type = 'AdapterTrained'
 );
 
@@ -104,7 +102,7 @@ SELECT
         ELSE 'training'
     END AS status,
     coalesce(g.serving, false) AS serving, e.share, e.mean_share, g.score, coalesce(g.reason, f.reason) AS reason, d.examples,
-    d.sha256 AS dataset_sha256, s.base_sha256, s.settings, t.path, t.adapter_sha256, t.merged_sha256, t.steps,
+    d.sha256 AS dataset_sha256, s.base_sha256, s.settings, t.path, t.files, t.steps,
     t.loss, t.loss[-1] AS final_loss, t.seconds, d.time AS started, t.time AS trained, g.time AS decided,
     coalesce(x.tainted_by, []) AS tainted_by, d.position
 FROM datasets d
@@ -130,8 +128,7 @@ COMMENT ON COLUMN adapters.dataset_sha256 IS 'Hash of its dataset.';
 COMMENT ON COLUMN adapters.base_sha256 IS 'Hash of the base model''s weights.';
 COMMENT ON COLUMN adapters.settings IS 'Hyper-parameters.';
 COMMENT ON COLUMN adapters.path IS 'Its folder, relative to the store.';
-COMMENT ON COLUMN adapters.adapter_sha256 IS 'Hash of adapter_model.safetensors.';
-COMMENT ON COLUMN adapters.merged_sha256 IS 'Hash of the merged GGUF.';
+COMMENT ON COLUMN adapters.files IS 'Its files: path in its folder to sha256.';
 COMMENT ON COLUMN adapters.steps IS 'Optimizer steps.';
 COMMENT ON COLUMN adapters.loss IS 'Mean loss per step.';
 COMMENT ON COLUMN adapters.final_loss IS 'Loss of the last step.';

@@ -73,7 +73,7 @@ async def drive_run(
 async def drive(ports: "Ports", observers: "Sequence[Observer]") -> RunState:
     """Run the loop until the run is completed, with everything open."""
     from agent0es.handlers.dispatcher import Dispatcher
-    from agent0es.handlers.serving import serve
+    from agent0es.handlers.serving import Serving
     from agent0es.projections.state import state_at
 
     async def record(events: Sequence[NewEvent], *, last: bool = False) -> list[Recorded]:
@@ -83,7 +83,8 @@ async def drive(ports: "Ports", observers: "Sequence[Observer]") -> RunState:
     if state.status != "completed":
         # An evaluated adapter may be promoted next, and nothing else would deploy it.
         evaluated = [name for name, adapter in state.adapters.items() if adapter.outcome == "evaluated"]
-        await serve(ports, state, [*filter(None, state.serving.values()), *evaluated], record)
+        asked = [*filter(None, state.serving.values()), *evaluated]
+        await Serving(ports.run, ports.deployments).serve(state, asked, record)
     handlers = bootstrap.handlers(ports)
     return await Dispatcher(ports.log, ports.run, handlers, ports.configuration.execution, observers).run()
 

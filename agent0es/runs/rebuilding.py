@@ -39,7 +39,6 @@ def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
 
     None when an earlier one that was cut off is to be resumed.
     """
-    from agent0es.handlers.train import build_dataset
     from agent0es.projections.state import state_at
     from agent0es.provenance.retraction import plan_rebuild, unfinished
 
@@ -47,5 +46,5 @@ def start_rebuild(ports: "Ports", name: str | None) -> "Rebuild | None":
     if unfinished(state):
         return None
     plan = plan_rebuild(state, ports.run, name)
-    ports.log.append([build_dataset(ports, plan.role, plan.iteration, plan.adapter)], handler="cli")
+    ports.log.append([ports.datasets.choose(plan.role, plan.iteration, plan.adapter)], handler="cli")
     return plan

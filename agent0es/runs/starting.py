@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent0es import __version__, bootstrap, plugins
 from agent0es.domain import events as ev
 from agent0es.domain.names import stream
+from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
 
@@ -33,10 +34,17 @@ NO_PARTS = Parts({}, {})
 async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
     """Open everything that a run needs and close it again, so that errors are reported before the run begins.
 
-    Raises ConfigurationError, ModelNotFound or SandboxUnavailable.
+    Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
     """
+    from agent0es.training.base import why_not_trained
+
     models = configuration.models
     async with bootstrap.open_ports(store, log, "", configuration, lambda progress: None) as ports:
+        for role in configuration.training.roles:
+            if why := why_not_trained(ports.trainer, ports.models[role], configuration.training):
+                raise ConfigurationError(
+                    f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
+                )
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.toolbox.tools),

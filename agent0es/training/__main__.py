@@ -1,4 +1,4 @@
-"""The trainer's process: `python -m agent0es.training PARENT JOB.json`, started by `jobs.train_adapter`."""
+"""The trainer's process: `python -m agent0es.training PARENT JOB.json`, started by `packed.PackedTrainer`."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The trainer: what happens in the process that `jobs.train_adapter` starts.
+"""The trainer: what happens in the process that `packed.PackedTrainer` starts.
 
 Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
-`adapter/adapter_config.json`, `adapter/adapter_model.safetensors` (PEFT's format) and `merged.gguf`.
+an adapter in PEFT's format and the merged GGUF, as `models/artifacts.py` names them.
 """
 
 import json
@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from agent0es.crash_points import reach
+from agent0es.models.artifacts import CONFIG, MERGED, PEFT, WEIGHTS, Artifacts
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.made_once import sha256_of
 from agent0es.models.weights import base_model_dir
 from agent0es.training.examples import Example, read_rows, tokenise
 from agent0es.training.merge import write_merged
@@ -48,7 +48,7 @@ class Phases:
 
 
 def main(file: Path) -> None:
-    """Train, save, merge, report: the job of a JSON file, whose keys are the fields of TrainingJob."""
+    """Train, save, merge, report: the job of a JSON file, as `packed.described` makes it."""
     job = json.loads(file.read_text())
     phases = Phases()
     torch.manual_seed(job["seed"])
@@ -74,18 +74,17 @@ def main(file: Path) -> None:
     if output.exists():
         shutil.rmtree(output)  # what a trainer that was killed left, half-written files too
     output.mkdir(parents=True)
-    adapter_sha256 = _save_adapter(network, output / "adapter", base_gguf, job)
+    _save_adapter(network, output, base_gguf, job)
     reach("adapter.written", with_parent=True)
-    write_merged(GgufFile.open(base_gguf), output / "merged.gguf", network.merged)
-    merged_sha256 = sha256_of(output / "merged.gguf")
+    write_merged(GgufFile.open(base_gguf), output / MERGED, network.merged)
+    files = dict(Artifacts.measure(output).files)
     phases.end("merge")
     done = {
         "steps": len(losses),
         "loss": losses,
         "examples": len(examples),
         "tokens": tokens,
-        "adapter_sha256": adapter_sha256,
-        "merged_sha256": merged_sha256,
+        "files": files,
         "phases": phases.seconds,
         "precision": precision,
     }
@@ -111,7 +110,7 @@ def train(network: Network, examples: list[Example], job: dict[str, Any]) -> tup
             total += loss.item()
             tokens += batch.whole
         for group in optimizer.param_groups:
-            group["lr"] = job["learning_rate"] * rate(len(losses), steps, job["warmup_steps"], job["schedule"])
+            group["lr"] = job["learning_rate"] * rate(len(losses), steps, job["warmup_steps"])
         norm = torch.nn.utils.clip_grad_norm_(network.parameters, MAX_GRADIENT_NORM)
         if not (math.isfinite(total) and torch.isfinite(norm)):
             raise SystemExit(
@@ -152,14 +151,9 @@ def faster_precision() -> str:
     return "bf16" if seconds["fp32"] > WORTH_IT * seconds["bf16"] else "fp32"
 
 
-def rate(step: int, steps: int, warmup: int, schedule: str) -> float:
-    """Share of the learning rate at a step: up over the warm-up, then down to zero, straight or as a cosine."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    if schedule == "constant":
-        return 1.0
-    gone = (step - warmup) / max(1, steps - warmup)
-    return 1 - gone if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
+def rate(step: int, steps: int, warmup: int) -> float:
+    """Share of the learning rate at a step: straight up over the warm-up, then straight down to zero."""
+    return (step + 1) / (warmup + 1) if step < warmup else 1 - (step - warmup) / max(1, steps - warmup)
 
 
 def _batches(examples: list[Example], size: int, epochs: int, seed: int) -> Iterator[list[Example]]:
@@ -180,8 +174,8 @@ def _examples(tokenizer: Tokenizer, template: ChatTemplate, job: dict[str, Any])
     return fit
 
 
-def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str, Any]) -> str:
-    """Write PEFT's files, in full or not at all, and return the hash of the tensors."""
+def _save_adapter(network: Network, output: Path, base_gguf: Path, job: dict[str, Any]) -> None:
+    """Write PEFT's files, in full or not at all."""
     tensors = {}
     for path, (a, b) in network.adapters.items():
         tensors[f"base_model.model.{path}.lora_A.weight"] = a.detach()
@@ -199,18 +193,18 @@ def _save_adapter(network: Network, folder: Path, base_gguf: Path, job: dict[str
         "fan_in_fan_out": False,
         "inference_mode": True,
     }
-    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".adapter-"))
+    beside = Path(tempfile.mkdtemp(dir=output, prefix=".adapter-"))
+    unfinished = beside / PEFT
     try:
-        save_file(tensors, unfinished / "adapter_model.safetensors", metadata={"format": "pt"})
-        (unfinished / "adapter_config.json").write_text(json.dumps(config, indent=1))
+        unfinished.mkdir()
+        save_file(tensors, beside / WEIGHTS, metadata={"format": "pt"})
+        (beside / CONFIG).write_text(json.dumps(config, indent=1))
         for file in unfinished.iterdir():
             with file.open("rb") as written:
                 os.fsync(written.fileno())
-        unfinished.chmod(0o755)
-        unfinished.rename(folder)
+        unfinished.rename(output / PEFT)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return sha256_of(folder / "adapter_model.safetensors")
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _say(message: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from agent0es.crash_points import reach
+from agent0es.models.artifacts import CONFIG, MERGED, PEFT, WEIGHTS, Artifacts
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import write_gguf
 from agent0es.models.weights import heads_of, hugging_face_name, in_hugging_face_order
@@ -37,8 +38,8 @@ def write_merged(base: GgufFile, path: Path, merged: Callable[[str], Tensor | No
     write_gguf(base, path, replaced)
 
 
-def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
-    """Write the merged file of an adapter in PEFT's format again, as the trainer did (`Network.merged`).
+def merge_again(base_gguf: Path, artifacts: Artifacts) -> None:
+    """Write an adapter's merged file again, as the trainer did (`Network.merged`).
 
     Raises OSError, and ValueError when the folder holds no such adapter.
     """
@@ -48,11 +49,11 @@ def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
     base = GgufFile.open(base_gguf)
     names = {hugging_face_name(name).removesuffix(".weight"): name for name in base.tensors}
     try:
-        config = json.loads((adapter / "adapter_config.json").read_text())
+        config = json.loads((artifacts.folder / CONFIG).read_text())
         scale = float(config["lora_alpha"]) / int(config["r"])
-        tensors = load_file(adapter / "adapter_model.safetensors")
+        tensors = load_file(artifacts.folder / WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, SafetensorError) as error:
-        raise ValueError(f"{adapter}: not a readable adapter: {error!r}") from None
+        raise ValueError(f"{artifacts.folder / PEFT}: not a readable adapter: {error!r}") from None
 
     def merged(module: str) -> Tensor | None:
         a, b = (tensors.get(f"base_model.model.{module}.lora_{part}.weight") for part in "AB")
@@ -61,4 +62,4 @@ def merge_again(base_gguf: Path, adapter: Path, path: Path) -> None:
         weight = torch.from_numpy(in_hugging_face_order(base, names[module]).copy())
         return torch.addmm(weight, b, a, alpha=scale)
 
-    write_merged(base, path, merged)
+    write_merged(base, artifacts.folder / MERGED, merged)

@@ -10,25 +10,23 @@ import json
 import math
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from agent0es.bootstrap import load_rewards
-from agent0es.configuration import Configuration, load_configuration
+from agent0es.configuration import Configuration, TrainingSettings, load_configuration
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
-from agent0es.handlers import train
 from agent0es.handlers.base import Ports
 from agent0es.history.forking import fork_configuration
 from agent0es.history.novelties import Novelties
 from agent0es.history.verification import Rules
 from agent0es.log import EventLog, History
-from agent0es.models.base import GenerationRequest, Weights
+from agent0es.models.artifacts import MERGED, WEIGHTS, Artifacts
+from agent0es.models.base import GenerationRequest, ModelBackend, Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.projections.snapshots import Snapshots
 from agent0es.rollouts.toolbox import Toolbox
@@ -39,7 +37,8 @@ from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
-from agent0es.training.jobs import TrainedAdapter, TrainingJob
+from agent0es.training.base import Trained, Trainer, TrainingJob
+from agent0es.training.packed import PackedTrainer
 from tests.support.questions import reply
 
 FAMILIES = {"practised": ("product", "gcd", "expansion"), "held_out": ("quotient",), "validation": ()}
@@ -132,9 +131,17 @@ def configured(*overrides: str) -> Configuration:
     return load_configuration(overrides=[*SETTINGS, *overrides], environment={})
 
 
-def ports(store: Path, log: EventLog, run: str, configuration: Configuration) -> Ports:
-    """Everything that the handlers call."""
-    model = ScriptedBackend(respond, weights=Weights("scripted", store / "base.gguf", "b" * 64))
+def ports(
+    store: Path,
+    log: EventLog,
+    run: str,
+    configuration: Configuration,
+    model: ModelBackend | None = None,
+    trainer: Trainer | None = None,
+) -> Ports:
+    """Everything that the handlers call; both agents have the same model."""
+    model = model or ScriptedBackend(respond, weights=Weights("scripted", store / "base.gguf", "b" * 64))
+    trainer = trainer or NoTrainer(store / "base")
     return Ports(
         run=run,
         store=store,
@@ -146,6 +153,7 @@ def ports(store: Path, log: EventLog, run: str, configuration: Configuration) ->
         toolbox=Toolbox({name: MemoryTool(name) for name in ("python", "math")}, agree),
         rewards=load_rewards(configuration.rewards.weights),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
+        trainer=trainer,
         on_training_progress=lambda progress: None,
     )
 
@@ -161,18 +169,15 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
     return Rules({"math": SmallDomain()}, load_rewards(weights), novelties)
 
 
-async def no_training(job: TrainingJob, on_progress: Any) -> TrainedAdapter:
-    """An adapter that is the hash of its dataset."""
-    sha256 = hashlib.sha256(job.dataset.read_bytes()).hexdigest()
-    return TrainedAdapter(job.output, job.output, sha256, sha256, 1, (0.5,), 1, 1, 0.1, {}, "fp32")
+class NoTrainer(PackedTrainer):
+    """Takes no time: an adapter is the hash of its dataset."""
 
+    def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
+        return None
 
-@contextmanager
-def world() -> Iterator[None]:
-    """Training takes no time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "train_adapter", no_training)
-        yield
+    async def train(self, job: TrainingJob, on_progress: Any) -> Trained:
+        sha256 = hashlib.sha256(job.dataset.read_bytes()).hexdigest()
+        return Trained(Artifacts(job.output, {WEIGHTS: sha256, MERGED: sha256}), 1, (0.5,), 1, 1, 0.1, {}, "fp32")
 
 
 def begin(log: EventLog, run: str, *overrides: str) -> None:
@@ -186,8 +191,7 @@ def fork(log: EventLog, child: str, parent: str, position: int, *overrides: str)
 
 def complete(log: EventLog, run: str, store: Path) -> RunState:
     """Drive the run to its end."""
-    with world():
-        return asyncio.run(drive(ports(store, log, run, configuration_of(log, run)), []))
+    return asyncio.run(drive(ports(store, log, run, configuration_of(log, run)), []))
 
 
 def contents(log: EventLog, run: str) -> Mapping[str, int]:

@@ -34,7 +34,7 @@ class TrainingStarted(Value):
     """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["TrainingStarted"] = "TrainingStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -53,7 +53,7 @@ class AdapterTrained(Value):
     """An adapter was trained, merged and written. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["AdapterTrained"] = "AdapterTrained"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -62,10 +62,8 @@ class AdapterTrained(Value):
     """Iteration."""
     path: str
     """Folder of the adapter, relative to the store."""
-    adapter_sha256: str
-    """Hash of adapter_model.safetensors."""
-    merged_sha256: str
-    """Hash of the merged GGUF."""
+    files: dict[str, str]
+    """What lies in the folder: path to sha256. Of those before version 2 the adapter's matrices and the merged GGUF."""
     steps: int
     """Optimizer steps."""
     loss: tuple[float, ...]

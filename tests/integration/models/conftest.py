@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from agent0es.configuration import TrainingSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import find_weights
-from agent0es.training.jobs import TrainedAdapter, TrainingJob, train_adapter
+from agent0es.training.base import Trained, TrainingJob
+from agent0es.training.packed import PackedTrainer
 
 WORDS = (
     "apple river stone cloud tiger piano lemon castle window garden rocket silver mirror forest candle button".split()
@@ -30,7 +32,7 @@ def base_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> TrainedAdapter:
+def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Trained:
     """An adapter that has seen 16 words, each answered by `Word: <word>!`."""
     folder = tmp_path_factory.mktemp("adapter")
     dataset = folder / "rows.jsonl"
@@ -42,11 +44,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Train
             }
             file.write(json.dumps(row) + "\n")
     job = TrainingJob(
-        base=find_weights("smollm2-135m-instruct").path,
-        cache=base_cache,
+        base=find_weights("smollm2-135m-instruct"),
         dataset=dataset,
         output=folder / "out",
         seed=1,
-        epochs=8,
+        settings=TrainingSettings(rank=16, alpha=32.0, frozen_share=0.0, epochs=8),
     )
-    return asyncio.run(train_adapter(job, lambda progress: None))
+    return asyncio.run(PackedTrainer(base_cache).train(job, lambda progress: None))

@@ -1,12 +1,13 @@
 """From training to serving, on the embedded model."""
 
+import shutil
 from pathlib import Path
 
+from agent0es.models.artifacts import Artifacts
 from agent0es.models.base import Deployment, GenerationRequest, Message
-from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import base_model_dir, find_weights
-from agent0es.training.jobs import TrainedAdapter
+from agent0es.training.base import Trained
 from agent0es.training.merge import merge_again
 
 NEW_WORDS = (
@@ -53,14 +54,17 @@ async def test_the_base_answers_with_the_weights_that_training_starts_from(
     assert sum(differences) / len(differences) < 0.15
 
 
-def test_the_merged_file_can_be_made_again(trained: TrainedAdapter, tmp_path: Path) -> None:
+def test_the_merged_file_can_be_made_again(trained: Trained, tmp_path: Path) -> None:
     """By another process than the trainer, to the last bit."""
-    merge_again(find_weights("smollm2-135m-instruct").path, trained.adapter_dir, tmp_path / "merged.gguf")
-    assert sha256_of(tmp_path / "merged.gguf") == trained.merged_sha256
+    files = trained.artifacts.files
+    again = Artifacts(tmp_path, {})
+    shutil.copytree(trained.artifacts.peft, again.peft)
+    merge_again(find_weights("smollm2-135m-instruct").path, again)
+    assert Artifacts.measure(tmp_path).files == files
 
 
 async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
-    openvino: OpenVinoBackend, trained: TrainedAdapter, base_cache: Path
+    openvino: OpenVinoBackend, trained: Trained, base_cache: Path
 ) -> None:
     """New words are answered in the pattern, and the first tokens are those of the adapter under PEFT in fp32."""
     import torch
@@ -72,7 +76,7 @@ async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
     assert trained.loss[-1] < trained.loss[0] / 4
     requests = [asked(text, 16) for text in (*NEW_WORDS, *QUESTIONS)]
     prompts = [openvino.template.render(request.messages) for request in requests]
-    await openvino.deploy(Deployment("words", trained.adapter_dir, trained.merged_gguf))
+    await openvino.deploy(Deployment("words", trained.artifacts))
     before, after = await openvino.generate(requests), await openvino.generate(requests, "words")
     await openvino.retire("words")
     pattern = [f"Word: {word}!" for word in NEW_WORDS]
@@ -83,7 +87,7 @@ async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
     folder = base_model_dir(base_cache, find_weights("smollm2-135m-instruct").path)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     base = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model = PeftModel.from_pretrained(base, trained.adapter_dir)
+    model = PeftModel.from_pretrained(base, trained.artifacts.peft)
     agreed = 0
     with torch.inference_mode():
         for prompt, completion in zip(prompts, after, strict=True):

@@ -16,6 +16,7 @@ from contract import ask
 from agent0es.agents import student
 from agent0es.errors import ModelNotFound
 from agent0es.models import child_process
+from agent0es.models.artifacts import MERGED, Artifacts
 from agent0es.models.base import (
     Deployment,
     GenerationFailed,
@@ -26,7 +27,6 @@ from agent0es.models.base import (
     WrongWeights,
 )
 from agent0es.models.engine import Engine, EngineRequest, EngineSettings
-from agent0es.models.made_once import sha256_of
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.taskdomains.math import MathDomain
 from tests.support.engines import tiny_weights
@@ -131,8 +131,10 @@ async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, mo
     try:
         for _ in range(2):
             task = asyncio.ensure_future(engine.submit(EngineRequest("1, 2, 3,", max_tokens=400)))
-            await asyncio.sleep(0.1)
-            [process] = set(engines(os.getpid())) - before
+            await asyncio.sleep(0.01)
+            while not (started := set(engines(os.getpid())) - before):  # noqa: ASYNC110 - processes wake nobody
+                await asyncio.sleep(0.01)
+            [process] = started
             os.kill(process, signal.SIGSTOP)
             with pytest.raises(GenerationFailed, match="made no progress for 2 s and was ended"):
                 await task
@@ -173,8 +175,8 @@ async def test_no_other_file_is_served_than_the_one_that_was_meant(tiny: Weights
     backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096)
     try:
         with pytest.raises(WrongWeights, match=rf"merged.gguf: its sha256 is .* but should be {tiny.sha256}"):
-            await backend.deploy(Deployment("changed", tmp_path, merged, tiny.sha256))
-        await backend.deploy(Deployment("changed", tmp_path, merged, sha256_of(merged)))
+            await backend.deploy(Deployment("changed", Artifacts(tmp_path, {MERGED: tiny.sha256})))
+        await backend.deploy(Deployment("changed", Artifacts.measure(tmp_path)))
         await backend.retire("changed")
     finally:
         await backend.close()

@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 
 from agent0es.domain import events as ev
-from agent0es.domain.events import Role
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
-from agent0es.models.base import ModelBackend, Weights
+from agent0es.models.base import Weights
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
+from agent0es.training.packed import PackedTrainer
 from tests.support import world
 from tests.support.completed import check_completed, events_of
 from tests.support.engines import (
@@ -92,10 +92,9 @@ def finish(log: EventLog, store: Path, model: UnderEngine, training: Iterable[Bl
                 blow(trainer)
 
     async def driven() -> RunState:
-        made = world.ports(store, log, RUN, configuration_of(log, RUN))
-        models: dict[Role, ModelBackend] = {"teacher": model, "student": model}
+        made = world.ports(store, log, RUN, configuration_of(log, RUN), model, PackedTrainer(store / "base"))
         try:
-            return await drive(replace(made, models=models, on_training_progress=strike), [])
+            return await drive(replace(made, on_training_progress=strike), [])
         finally:
             await model.close()
 

@@ -87,12 +87,10 @@ def test_sandbox_workers_that_are_killed_and_stopped_cost_what_was_in_flight(tmp
         model = ScriptedBackend(slow, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
         async with open_sandbox(places=4) as sandbox:
             made = replace(
-                world.ports(tmp_path, log, RUN, configuration_of(log, RUN)),
-                models={"teacher": model, "student": model},
+                world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model),
                 toolbox=Toolbox(load_tools(["python", "math"], sandbox), partial(run_program, sandbox), sandbox.tier),
             )
-            with world.world():
-                return await drive(made, [strikes])
+            return await drive(made, [strikes])
 
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, *SETTINGS)

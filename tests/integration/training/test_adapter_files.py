@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
+from agent0es.configuration import TrainingSettings
 from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapter
 from agent0es.domain.run import RunState
 from agent0es.errors import StoreError
-from agent0es.handlers.base import Ports
-from agent0es.handlers.serving import serve
+from agent0es.handlers.serving import Serving
 from agent0es.log import EventLog
+from agent0es.models.artifacts import compare
 from agent0es.models.base import Deployment, Weights, WrongWeights
 from agent0es.models.made_once import sha256_of
 from agent0es.models.scripted import ScriptedBackend
-from agent0es.training.jobs import TrainingJob, train_adapter
+from agent0es.training.base import TrainingJob
+from agent0es.training.packed import PackedTrainer
 from tests.support import world
 
 
@@ -28,11 +30,10 @@ class Careful(ScriptedBackend):
     served: str | None = None
 
     async def deploy(self, deployment: Deployment) -> None:
-        path = deployment.merged_gguf
-        assert path is not None
-        self.served = sha256_of(path) if path.is_file() else None
-        if self.served != deployment.merged_sha256:
-            raise WrongWeights(f"{path}: its sha256 is {self.served}, but should be {deployment.merged_sha256}")
+        path, wanted = deployment.artifacts.merged, deployment.artifacts.files["merged.gguf"]
+        verdict, self.served = compare(path, wanted)
+        if verdict != "same":
+            raise WrongWeights(f"{path}: its sha256 is {self.served}, but should be {wanted}")
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +44,13 @@ def trained(
     folder = tmp_path_factory.mktemp("trained")
     rows = [{"prompt": f"Q{n}? ", "segments": [["yes", True], ["<|im_end|>", True]]} for n in range(8)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    job = TrainingJob(
-        tiny_gguf, cache, folder / "rows.jsonl", folder / "out", 7, rank=4, learning_rate=0.02, frozen_share=0.5
-    )
-    made = asyncio.run(train_adapter(job, lambda progress: None))
+    settings = TrainingSettings(rank=4, learning_rate=0.02, frozen_share=0.5)
+    base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
+    job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, settings)
+    made = asyncio.run(PackedTrainer(cache).train(job, lambda progress: None))
     event = ev.AdapterTrained(
         adapter="student-1", role="student", iteration=1, path="out", steps=made.steps, loss=made.loss,
-        adapter_sha256=made.adapter_sha256, merged_sha256=made.merged_sha256,
+        files=dict(made.artifacts.files),
     )  # fmt: skip
     files = {str(path.relative_to(folder)): path.read_bytes() for path in job.output.rglob("*") if path.is_file()}
     return event, files
@@ -88,10 +89,8 @@ def deploy(store: Path, base: Path, trained: tuple[ev.AdapterTrained, Mapping[st
 
     with EventLog.open(":memory:") as log:
         world.begin(log, "r")
-        made = world.ports(store, log, "r", world.configured())
-        models = {"models": {"teacher": model, "student": model}}
-        ports = Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **models})
-        asyncio.run(serve(ports, state, ["student-1"], record))
+        ports = world.ports(store, log, "r", world.configured(), model)
+        asyncio.run(Serving("r", ports.deployments).serve(state, ["student-1"], record))
     return model.served, said
 
 
@@ -100,15 +99,15 @@ def test_a_merged_file_is_made_again_and_the_log_says_so(
     tmp_path: Path, tiny_gguf: Path, trained: Any, harm: Any
 ) -> None:
     served, said = deploy(tmp_path, tiny_gguf, trained, harm)
-    assert served == trained[0].merged_sha256
+    assert served == trained[0].files["merged.gguf"]
     [retried] = said
     assert retried.name == "student-1" and "but should be" in retried.error
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "merged.gguf"]
 
 
 def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: Path, trained: Any) -> None:
-    assert deploy(tmp_path, tiny_gguf, trained) == (trained[0].merged_sha256, [])
-    assert deploy(tmp_path, tiny_gguf, trained, remove(ADAPTER)) == (trained[0].merged_sha256, [])
+    assert deploy(tmp_path, tiny_gguf, trained) == (trained[0].files["merged.gguf"], [])
+    assert deploy(tmp_path, tiny_gguf, trained, remove(ADAPTER)) == (trained[0].files["merged.gguf"], [])
 
 
 @pytest.mark.parametrize(
@@ -117,12 +116,8 @@ def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: P
         ((remove(MERGED), remove(ADAPTER)), "can't be made again, because .*safetensors is missing"),
         ((cut(MERGED), cut(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
         ((remove(MERGED), replace(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
-        ((remove(MERGED), remove(CONFIG)), "not a readable adapter: FileNotFoundError"),
-        ((remove(MERGED), cut(CONFIG), replace(CONFIG)), "not a readable adapter"),
-        (
-            (remove(MERGED), lambda store: (store / CONFIG).write_text('{"r": 4, "lora_alpha": 1}')),
-            "was made again from the adapter, but is not what was trained",
-        ),
+        ((remove(MERGED), remove(CONFIG)), "can't be made again, because .*config.json is missing"),
+        ((remove(MERGED), replace(CONFIG)), "config.json has sha256 [0-9a-f]+, but should"),
     ],
 )
 def test_what_can_not_be_made_again_as_it_was_is_not_served(
@@ -131,3 +126,26 @@ def test_what_can_not_be_made_again_as_it_was_is_not_served(
     with pytest.raises(StoreError, match=said) as caught:
         deploy(tmp_path, tiny_gguf, trained, *harm)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (remove(CONFIG), "not a readable adapter: FileNotFoundError"),
+        (replace(CONFIG), "not a readable adapter"),
+        (
+            lambda store: (store / CONFIG).write_text('{"r": 4, "lora_alpha": 1}'),
+            "was made again, but is not what was trained",
+        ),
+    ],
+)
+def test_nor_is_one_whose_configuration_has_no_hash_in_the_log(
+    tmp_path: Path, tiny_gguf: Path, trained: Any, harm: Any, said: str
+) -> None:
+    """As those of before AdapterTrained@2."""
+    event, files = trained
+    hashes = {name: sha256 for name, sha256 in event.files.items() if f"out/{name}" != CONFIG}
+    old = event.model_copy(update={"files": hashes}), files
+    assert deploy(tmp_path, tiny_gguf, old, remove(MERGED))[0] == hashes["merged.gguf"]
+    with pytest.raises(StoreError, match=said):
+        deploy(tmp_path, tiny_gguf, old, remove(MERGED), harm)

@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
+from agent0es.configuration import TrainingSettings
 from agent0es.training.examples import Example
-from agent0es.training.jobs import ALL_LINEAR
 from agent0es.training.network import Network, pack
+
+ALL_LINEAR = TrainingSettings().target_modules
 
 
 @pytest.fixture(scope="module")

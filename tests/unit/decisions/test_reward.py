@@ -101,7 +101,7 @@ def test_a_number_from_0_to_1_is_a_reward_of_whatever_type(given: Any) -> None:
 
 
 def test_such_a_component_ends_the_run_with_its_name_in_the_log(tmp_path: Path) -> None:
-    with EventLog.open(":memory:") as log, world.world():
+    with EventLog.open(":memory:") as log:
         world.begin(log, "r")
         ports = world.ports(tmp_path, log, "r", configuration_of(log, "r"))
         broken = replace(ports, rewards={**ports.rewards, "novelty": lambda inputs: float("nan")})

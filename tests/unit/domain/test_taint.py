@@ -24,7 +24,7 @@ def built(name: str, *sources: str) -> ev.DatasetBuilt:
 
 def trained(name: str) -> ev.AdapterTrained:
     own = {"adapter": name, "role": "student", "iteration": 1, "path": "p", "steps": 1, "loss": (1.0,)}
-    return ev.AdapterTrained.model_validate({**own, "adapter_sha256": "a", "merged_sha256": "m"})
+    return ev.AdapterTrained.model_validate({**own, "files": {"merged.gguf": "m"}})
 
 
 def promoted(name: str) -> ev.AdapterPromoted:

@@ -76,7 +76,7 @@ def test_practice_evaluation_and_dataset_have_the_same_system_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, describe: bool
 ) -> None:
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
-    with EventLog.open(tmp_path / "log.db") as log, world.world():
+    with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, "run", f"tools.describe={str(describe).lower()}", "tools.enabled=[python]")
         configuration = configuration_of(log, "run")
         domains = practised_domains(configuration)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from agent0es.domain import events as ev
 from agent0es.domain.program import Program
 from agent0es.domain.run import RunState
 from agent0es.errors import NotRecorded, StoreError, TransientError
-from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog, Recorded
@@ -74,9 +74,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(log: EventLog, store: Path, **changed: Any) -> RunState:
     """Drive the run with some ports of another kind."""
     made = world.ports(store, log, RUN, configuration_of(log, RUN))
-    ports = Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **changed})
-    with world.world():
-        return asyncio.run(drive(ports, []))
+    return asyncio.run(drive(replace(made, **changed), []))
 
 
 def both(model: ScriptedBackend) -> dict[str, Any]:

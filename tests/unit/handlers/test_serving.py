@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from agent0es.domain import events as ev
-from agent0es.handlers.base import Ports
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.base import Deployment, Weights
@@ -30,7 +29,7 @@ class Counting(ScriptedBackend):
         self.most = 0
 
     async def deploy(self, deployment: Deployment) -> None:
-        assert deployment.merged_sha256, "what is served is known by its hash"
+        assert deployment.artifacts.files, "what is served is known by its hash"
         self.deployed.add(deployment.name)
         self.most = max(self.most, len(self.deployed))
         await super().deploy(deployment)
@@ -41,11 +40,7 @@ class Counting(ScriptedBackend):
 
 
 def finish(log: EventLog, store: Path, model: ScriptedBackend) -> Any:
-    made = world.ports(store, log, RUN, configuration_of(log, RUN))
-    models = {"models": {"teacher": model, "student": model}}
-    ports = Ports(**{**{name: getattr(made, name) for name in Ports.__slots__}, **models})
-    with world.world():
-        return asyncio.run(drive(ports, []))
+    return asyncio.run(drive(world.ports(store, log, RUN, configuration_of(log, RUN), model), []))
 
 
 @pytest.mark.parametrize("promotes", [True, False])

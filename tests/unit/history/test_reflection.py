@@ -103,8 +103,7 @@ def test_its_recording_gives_the_same_run_again(store: Path, events: list[Record
         world.begin(log, "run", ONE_BY_ONE, REFLECTION)
         ports = world.ports(tmp_path, log, "run", configuration_of(log, "run"))
         recording = RecordedBackend(str(store), "run", ports.models["student"].weights)
-        with world.world():
-            asyncio.run(drive(replace(ports, models={"teacher": recording, "student": recording}), []))
+        asyncio.run(drive(replace(ports, models={"teacher": recording, "student": recording}), []))
         again = list(log.read(run="run"))
     assert [(r.stream, r.content_hash) for r in again] == [(r.stream, r.content_hash) for r in events]
 

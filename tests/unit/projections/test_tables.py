@@ -117,7 +117,7 @@ def test_rewards_keep_their_components() -> None:
 def adapter(name: str, *then: str, role: str = "student") -> list[NewEvent]:
     own = {"adapter": name, "role": role, "iteration": int(name[-1])}
     built = {**own, "examples": 2, "sha256": "d", "per_family": {"gcd": 2}, "sources": ("1/1", "2/1")}
-    trained = {**own, "path": f"adapters/{RUN}/{name}", "adapter_sha256": "a", "merged_sha256": "e"}
+    trained = {**own, "path": f"adapters/{RUN}/{name}", "files": {"merged.gguf": "e"}}
     kinds = {
         "fail": ev.TrainingFailed(**own, reason="too few"),
         "train": ev.AdapterTrained(**trained, steps=2, loss=(2.0, 1.0)),

@@ -125,8 +125,7 @@ def an_adapter(iteration: int, *, tainted: bool = False, outcome: Outcome = "rej
         role="student",
         iteration=iteration,
         path="p",
-        adapter_sha256="a",
-        merged_sha256="m",
+        files={"adapter/adapter_model.safetensors": "a", "merged.gguf": "m"},
         steps=1,
         loss=(1.0,),
     )

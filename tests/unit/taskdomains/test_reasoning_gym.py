@@ -387,7 +387,7 @@ def test_a_run_of_the_domain_verifies_to_its_last_decision(tmp_path: Path) -> No
         call = f"python[{actions.get(question, '0') if seed % 4 else '1'}]"
         return f" {call}\n" if said.endswith("Action:") else f"Action: {call}\n"
 
-    with EventLog.open(tmp_path / "log.db") as log, world.world():
+    with EventLog.open(tmp_path / "log.db") as log:
         settings = ("curriculum.domains=[reasoning_gym]", "curriculum.novelty_bar=0", "execution.tasks_per_iteration=8")
         world.begin(log, "run", *settings)
         configuration = configuration_of(log, "run")

@@ -91,9 +91,8 @@ def test_a_row_becomes_text_in_the_base_models_own_format(tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
-def test_the_learning_rate_warms_up_and_never_reaches_zero_early(schedule: str) -> None:
-    rates = [rate(step, 20, 5, schedule) for step in range(20)]
+def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:
+    rates = [rate(step, 20, 5) for step in range(20)]
     assert rates[0] > 0 and rates[5] == 1 == max(rates) and rates[-1] > 0
     assert rates[:5] == sorted(rates[:5])
     assert rates[5:] == sorted(rates[5:], reverse=True)

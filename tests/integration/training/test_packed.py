@@ -8,14 +8,20 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent0es.configuration import TrainingSettings
 from agent0es.errors import StoreError
 from agent0es.models import child_process
-from agent0es.training.jobs import TrainedAdapter, TrainerLost, TrainingError, TrainingJob, train_adapter
+from agent0es.models.artifacts import CONFIG, MERGED, WEIGHTS
+from agent0es.models.base import Weights
+from agent0es.models.made_once import sha256_of
+from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
+from agent0es.training.packed import PackedTrainer
 from tests.support.small_disk import small_disk
 
 
@@ -30,7 +36,7 @@ def rows(path: Path, count: int, text: str = "yes") -> Path:
 @pytest.fixture
 def job(tiny_gguf: Path, cache: Path, tmp_path: Path) -> dict[str, Any]:
     return {
-        "base": tiny_gguf,
+        "base": Weights("tiny", tiny_gguf, sha256_of(tiny_gguf)),
         "cache": cache,
         "dataset": rows(tmp_path / "rows.jsonl", 32),
         "output": tmp_path / "out",
@@ -41,10 +47,16 @@ def job(tiny_gguf: Path, cache: Path, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-async def run(job: dict[str, Any], **changes: Any) -> tuple[TrainedAdapter, list[dict[str, Any]]]:
+def train(job: dict[str, Any], on_progress: ProgressCallback, **changes: Any) -> Coroutine[Any, Any, Trained]:
+    given = {**job, **changes}
+    settings = {key: given.pop(key) for key in TrainingSettings.model_fields.keys() & given.keys()}
+    trainer = PackedTrainer(given.pop("cache"))
+    return trainer.train(TrainingJob(settings=TrainingSettings(**settings), **given), on_progress)
+
+
+async def run(job: dict[str, Any], **changes: Any) -> tuple[Trained, list[dict[str, Any]]]:
     progress: list[dict[str, Any]] = []
-    trained = await train_adapter(TrainingJob(**{**job, **changes}), lambda message: progress.append(dict(message)))
-    return trained, progress
+    return await train(job, lambda message: progress.append(dict(message)), **changes), progress
 
 
 async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
@@ -61,9 +73,9 @@ async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
     assert trained.loss[-1] < trained.loss[0] / 2
     assert trained.examples == 32
     assert set(trained.phases) == {"import", "load", "train", "merge"}
-    assert sorted(p.name for p in trained.adapter_dir.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(trained.artifacts.files) == [CONFIG, WEIGHTS, MERGED]
     base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
-    loaded = PeftModel.from_pretrained(base, trained.adapter_dir)
+    loaded = PeftModel.from_pretrained(base, trained.artifacts.peft)
     assert any(bool(p.abs().sum() > 0) for name, p in loaded.named_parameters() if "lora_B" in name)
 
 
@@ -74,22 +86,23 @@ async def test_frozen_layers_are_in_neither_the_adapter_nor_changed_in_the_merge
     from safetensors.torch import load_file
 
     trained, _ = await run(job, frozen_share=0.5)
-    tensors = load_file(trained.adapter_dir / "adapter_model.safetensors")
+    tensors = load_file(trained.artifacts.folder / WEIGHTS)
     assert {name.split(".")[4] for name in tensors} == {"1"}
-    assert json.loads((trained.adapter_dir / "adapter_config.json").read_text())["layers_to_transform"] == [1]
+    assert json.loads((trained.artifacts.folder / CONFIG).read_text())["layers_to_transform"] == [1]
     base, merged = (
         {tensor.name: tensor.data.tobytes() for tensor in GGUFReader(file).tensors}
-        for file in (tiny_gguf, trained.merged_gguf)
+        for file in (tiny_gguf, trained.artifacts.merged)
     )
     assert {name.split(".")[1] for name in base if base[name] != merged[name]} == {"1"}
 
 
 async def test_the_same_job_gives_the_same_adapter(job: dict[str, Any], tmp_path: Path) -> None:
-    first, _ = await run(job, epochs=1, threads=1)
-    again, _ = await run(job, epochs=1, threads=1, output=tmp_path / "again")
-    other, _ = await run(job, epochs=1, threads=1, output=tmp_path / "other", seed=8)
-    assert (first.adapter_sha256, first.merged_sha256) == (again.adapter_sha256, again.merged_sha256)
-    assert other.adapter_sha256 != first.adapter_sha256
+    first, _ = await run(job, epochs=1, deterministic=True)
+    again, _ = await run(job, epochs=1, deterministic=True, output=tmp_path / "again")
+    other, _ = await run(job, epochs=1, deterministic=True, output=tmp_path / "other", seed=8)
+    assert first.artifacts.files == again.artifacts.files
+    moved = {name for name, sha256 in other.artifacts.files.items() if first.artifacts.files[name] != sha256}
+    assert moved == {WEIGHTS, MERGED}
 
 
 async def test_a_failure_says_why(job: dict[str, Any], tmp_path: Path) -> None:
@@ -109,9 +122,9 @@ async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(jo
     (job["output"] / "adapter").mkdir(parents=True)
     (job["output"] / ".merged.gguf-1234").touch()
     with pytest.raises(TrainerLost, match="ended by SIGKILL, which the system sends when memory runs out"):
-        await train_adapter(TrainingJob(**job), kill)
+        await train(job, kill)
     trained, _ = await run(job, epochs=1)
-    assert names(trained.adapter_dir.parent) == ["adapter", "merged.gguf"]
+    assert names(trained.artifacts.folder) == ["adapter", "merged.gguf"]
 
 
 async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +135,7 @@ async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypat
         os.kill(int(trainer), signal.SIGSTOP)
 
     with pytest.raises(TrainerLost, match="made no progress for 2 s and was ended"):
-        await train_adapter(TrainingJob(**{**job, "epochs": 100_000}), stop)
+        await train(job, stop, epochs=100_000)
     assert not trainers(job["output"])
     assert names(job["output"].parent) == ["rows.jsonl"], "nothing is left beside it either"
 
@@ -154,7 +167,7 @@ async def test_a_full_disk_is_no_fault_of_the_job(job: dict[str, Any], tmp_path:
 
 async def test_cancelling_kills_the_trainer(job: dict[str, Any]) -> None:
     started = asyncio.Event()
-    task = asyncio.create_task(train_adapter(TrainingJob(**{**job, "epochs": 100_000}), lambda _: started.set()))
+    task = asyncio.create_task(train(job, lambda _: started.set(), epochs=100_000))
     await asyncio.wait_for(started.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -167,10 +180,15 @@ def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
     code = f"""
     import asyncio, os, signal
     from pathlib import Path
-    from agent0es.training.jobs import TrainingJob, train_adapter
-    job = TrainingJob(base=Path({str(job["base"])!r}), cache=Path({str(job["cache"])!r}), seed=1, epochs=100_000,
+    from agent0es.configuration import TrainingSettings
+    from agent0es.models.base import Weights
+    from agent0es.training.base import TrainingJob
+    from agent0es.training.packed import PackedTrainer
+    job = TrainingJob(base=Weights("tiny", Path({str(job["base"].path)!r}), "-"), seed=1,
+                      settings=TrainingSettings(epochs=100_000),
                       dataset=Path({str(job["dataset"])!r}), output=Path({str(job["output"])!r}))
-    asyncio.run(train_adapter(job, lambda message: os.kill(os.getpid(), signal.SIGKILL)))
+    trainer = PackedTrainer(Path({str(job["cache"])!r}))
+    asyncio.run(trainer.train(job, lambda message: os.kill(os.getpid(), signal.SIGKILL)))
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == -9
     deadline = time.monotonic() + 5

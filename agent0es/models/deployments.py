@@ -1,0 +1,81 @@
+"""What of a model's adapters is served: deployed when one must answer, retired when nobody will ask it again.
+
+Files are compared with the log's hashes before they are loaded. A merged file that is missing or changed is made again
+from the adapter and the base, and is used when its hash is the log's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+from agent0es.domain.events import AdapterTrained
+from agent0es.domain.names import in_store
+from agent0es.errors import StoreError
+from agent0es.log.sqlite import explain_os_error
+from agent0es.models.artifacts import MERGED, PEFT, Artifacts, compare
+from agent0es.models.base import Deployment, ModelBackend, Weights, WrongWeights
+
+Remake = Callable[[Weights, Artifacts], None]
+"""Writes the merged file of an adapter again (`Trainer.remake`)."""
+Mended = Callable[[str, WrongWeights], Awaitable[object]]
+"""Is told which adapter's file was made again, and what had been wrong with it."""
+
+
+class Deployments:
+    """The adapters of one model."""
+
+    def __init__(self, model: ModelBackend, store: Path, remake: Remake) -> None:
+        self._model, self._store, self._remake = model, store, remake
+
+    async def serve(self, trained: AdapterTrained, mended: Mended) -> None:
+        """Have an adapter answer under its name. Raises StoreError, and what the backend raises."""
+        deployment = Deployment(trained.adapter, artifacts_of(self._store, trained))
+        try:
+            await self._model.deploy(deployment)
+        except WrongWeights as error:
+            await asyncio.to_thread(self._mend, deployment, error)
+            await mended(trained.adapter, error)
+            await self._model.deploy(deployment)
+
+    async def retire(self, names: Iterable[str]) -> None:
+        """Unload adapters, where they are loaded."""
+        for name in names:
+            await self._model.retire(name)
+
+    def _mend(self, deployment: Deployment, error: WrongWeights) -> None:
+        """Write the merged file again, if the adapter is what was trained. Raises StoreError."""
+        artifacts, weights = deployment.artifacts, self._model.weights
+        advice = (
+            f"restore the folder {artifacts.folder} from a copy, or retrain in a fork: "
+            f"agent0es fork RUN --at POSITION, with the position of {deployment.name}'s DatasetBuilt"
+        )
+        if weights is None or MERGED not in artifacts.files:
+            raise StoreError(f"{error}; it can't be made again without the base model's weights; {advice}")
+        for name, recorded in artifacts.files.items():
+            if not name.startswith(f"{PEFT}/"):
+                continue
+            verdict, found = compare(artifacts.folder / name, recorded)
+            if verdict != "same":
+                what = f"is {verdict}" if found is None else f"has sha256 {found}, but should have {recorded}"
+                path = artifacts.folder / name
+                raise StoreError(f"{error}; it can't be made again, because {path} {what}; {advice}")
+        try:
+            self._remake(weights, artifacts)
+        except OSError as failed:
+            raise StoreError(explain_os_error(failed, artifacts.merged)) from None
+        except ValueError as failed:
+            raise StoreError(f"{error}; it can't be made again: {failed}; {advice}") from None
+        verdict, made = compare(artifacts.merged, artifacts.files[MERGED])
+        if verdict != "same":
+            raise StoreError(
+                f"{artifacts.merged} was made again, but is not what was trained: its sha256 is {made}, "
+                f"the log has {artifacts.files[MERGED]}; was the base model, {weights.path}, changed? {advice}"
+            )
+
+
+def artifacts_of(store: Path, trained: AdapterTrained) -> Artifacts:
+    """The files that the log says an adapter has. Raises StoreError for a path that leads out of the store."""
+    folder = in_store(store, trained.path)
+    for name in trained.files:
+        in_store(folder, name)
+    return Artifacts(folder, trained.files)

@@ -1,0 +1,101 @@
+"""What every trainer offers: from a dataset, a base model and settings to an adapter, in a process of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent0es.configuration import TrainingSettings
+from agent0es.errors import Agent0Error, TransientError
+from agent0es.models.artifacts import Artifacts, Form
+from agent0es.models.base import ModelBackend, Weights
+
+ProgressCallback = Callable[[Mapping[str, Any]], None]
+"""Is given `step`, `steps`, `loss`, `tokens_per_second`, `eta_seconds`."""
+
+
+class TrainingError(Agent0Error):
+    """The trainer ended without an adapter, and a retry would too. The message carries its last words."""
+
+
+class TrainerLost(TransientError):
+    """The trainer was killed, or made no progress and was ended. A retry may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """What to train, and where to put it."""
+
+    base: Weights
+    """The model that the adapter is for."""
+    dataset: Path
+    """JSON lines: `messages`, a list of {role, content}, and `segments`, the assistant's turn after them as a list of
+    [text, trainable]. The base's chat template makes one text of them."""
+    output: Path
+    """Folder for the adapter; what is there is replaced."""
+    seed: int
+    settings: TrainingSettings
+    deterministic: bool = False
+    """The same adapter, to the last bit, on every machine and however busy: one thread, full precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a job gave."""
+
+    artifacts: Artifacts
+    steps: int
+    loss: tuple[float, ...]
+    """Mean over the labels, per step."""
+    examples: int
+    tokens: int
+    """Read in training, every epoch counted."""
+    seconds: float
+    """From start to end of the process."""
+    phases: Mapping[str, float]
+    """Seconds: import, load, train, merge."""
+    precision: str
+    """fp32 or bf16, as it was trained."""
+
+
+class Trainer(Protocol):
+    """Makes adapters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def forms(self) -> frozenset[Form]:
+        """In which its adapters can be loaded."""
+        ...
+
+    def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
+        """Why this model can't be trained with these settings; None where it can. Reads no more than the beginning of
+        the file. Raises ModelNotFound when it is no file of weights."""
+        ...
+
+    async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
+        """Run a job; cancelling the task ends it. A job that was cut off may be run again.
+
+        Raises TrainingError, TrainerLost, and StoreError when the disk is full.
+        """
+        ...
+
+    def remake(self, base: Weights, artifacts: Artifacts) -> None:
+        """Write what follows from the adapter and its base, the merged file, again.
+
+        Raises OSError, and ValueError when the folder holds no such adapter.
+        """
+        ...
+
+
+def why_not_trained(trainer: Trainer, model: ModelBackend, settings: TrainingSettings) -> str | None:
+    """Why no adapter of this model can be trained and then answer; None where it can, as far as is known beforehand.
+
+    A model without weights says so when its training is due: the scripted and the recorded one need none before.
+    """
+    if not model.capabilities.adapters & trainer.forms:
+        served = ", ".join(sorted(model.capabilities.adapters)) or "none"
+        made = ", ".join(sorted(trainer.forms))
+        return f"{model.name} can't serve what {trainer.name} makes of it (serves: {served}; is made: {made})"
+    return None if model.weights is None else trainer.why_not(model.weights, settings)

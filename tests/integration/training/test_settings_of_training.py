@@ -1,0 +1,84 @@
+"""Every setting of a training has an effect on the adapter: none is there for show."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from agent0es.configuration import TrainingSettings
+from agent0es.models.base import Weights
+from agent0es.models.made_once import sha256_of
+from agent0es.training.base import TrainingJob
+from agent0es.training.lora import main
+from agent0es.training.packed import described
+
+PRACTICE = {"roles", "examples_per_family", "minimum_examples"}
+"""What is trained and on what; tests/unit/handlers/test_settings_of_runs.py changes these."""
+
+CHANGED: Mapping[str, Any] = {
+    "precision": "bf16",
+    "rank": 3,
+    "alpha": 16.0,
+    "dropout": 0.5,
+    "target_modules": ("q_proj",),
+    "frozen_share": 0.5,
+    "learning_rate": 0.01,
+    "epochs": 2,
+    "batch_size": 3,
+    "gradient_accumulation": 2,
+    "warmup_steps": 1,
+    "max_tokens": 12,
+}
+
+Train = Callable[[TrainingSettings], Mapping[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def train(tiny_gguf: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Runs what the trainer's process runs, in this one. Gives the adapter's files."""
+    folder = tmp_path_factory.mktemp("settings")
+    rows = [{"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(12)]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
+
+    def trained(settings: TrainingSettings) -> Mapping[str, str]:
+        job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, settings, deterministic=True)
+        (folder / "job.json").write_text(json.dumps(described(job, cache)))
+        main(folder / "job.json")
+        files = (path for path in (folder / "out").rglob("*") if path.is_file())
+        return {path.name: sha256_of(path) for path in files}
+
+    return trained
+
+
+BEFORE = TrainingSettings(rank=2, epochs=1, batch_size=4, warmup_steps=0, frozen_share=0.0)
+
+
+@pytest.fixture(scope="module")
+def before(train: Train) -> Mapping[str, str]:
+    return train(BEFORE)
+
+
+def test_no_setting_is_forgotten_here() -> None:
+    assert CHANGED.keys() | PRACTICE == TrainingSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_a_setting_changes_the_adapter(train: Train, before: Mapping[str, str], key: str) -> None:
+    after = train(BEFORE.model_copy(update={key: CHANGED[key]}))
+    assert after["adapter_model.safetensors"] != before["adapter_model.safetensors"]
+    assert after["merged.gguf"] != before["merged.gguf"]
+
+
+def test_without_a_change_it_is_the_same(train: Train, before: Mapping[str, str]) -> None:
+    assert train(BEFORE) == before

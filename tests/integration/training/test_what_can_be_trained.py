@@ -1,0 +1,92 @@
+"""What can't be trained, or served when it is, is refused before a run begins."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+
+from agent0es.configuration import TrainingSettings
+from agent0es.errors import ConfigurationError
+from agent0es.log import EventLog
+from agent0es.models.base import Capabilities, Weights
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.scripted import ScriptedBackend
+from agent0es.models.weights import why_not_exported
+from agent0es.training.base import why_not_trained
+from agent0es.training.network import GROUPS
+from agent0es.training.packed import LAYERS, PackedTrainer
+from tests.support.commands import invoke
+
+SETTINGS = TrainingSettings()
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> Path:
+    """The beginning of a file of another architecture."""
+    writer = gguf.GGUFWriter(tmp_path / "qwen.gguf", "qwen2")
+    writer.add_tokenizer_model("gpt2")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tmp_path / "qwen.gguf"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"general.architecture": "gemma"}, "needs a GGUF of the llama architecture, this is gemma"),
+        ({"tokenizer.ggml.pre": "llama-bpe"}, r"only the tokenizer of SmolLM2 .*, not \('gpt2', 'llama-bpe'\)"),
+        ({"tokenizer.ggml.merges": None}, "does not say tokenizer.ggml.merges"),
+        ({"llama.rope.scaling.factor": 8.0}, r"no scaled positions \(llama.rope.scaling.factor\)"),
+        ({"llama.attention.key_length": 256}, "heads whose sizes"),
+    ],
+)
+def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any], said: str) -> None:
+    file = GgufFile.open(tiny_gguf)
+    assert why_not_exported(file) is None
+    metadata = {key: value for key, value in (file.metadata | changes).items() if value is not None}
+    assert re.search(said, why_not_exported(dataclasses.replace(file, metadata=metadata)) or "")
+
+
+def test_a_file_with_a_tensor_of_another_kind_can_not_be_trained(tiny_gguf: Path) -> None:
+    file = GgufFile.open(tiny_gguf)
+    router = {"blk.0.ffn_gate_inp.weight": next(iter(file.tensors.values()))}
+    assert "does not know the tensor blk.0.ffn_gate_inp.weight" in (
+        why_not_exported(dataclasses.replace(file, tensors=file.tensors | router)) or ""
+    )
+
+
+def test_the_trainer_knows_the_layers_that_it_trains(tiny_gguf: Path, tmp_path: Path) -> None:
+    assert tuple(name for _, names in GROUPS for name in names) == LAYERS
+    trainer, base = PackedTrainer(tmp_path), Weights("tiny", tiny_gguf, "-")
+    assert trainer.why_not(base, SETTINGS) is None
+    assert trainer.why_not(base, SETTINGS.model_copy(update={"target_modules": ("c_attn",)})) == (
+        f"training.target_modules: c_attn; choose from {', '.join(LAYERS)}"
+    )
+
+
+def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) -> None:
+    model = ScriptedBackend(lambda *_: "", weights=Weights("tiny", tiny_gguf, "-"))
+    trainer = PackedTrainer(tmp_path)
+    assert why_not_trained(trainer, model, SETTINGS) is None
+    model.capabilities = Capabilities(adapters=frozenset())
+    assert why_not_trained(trainer, model, SETTINGS) == (
+        "scripted can't serve what packed makes of it (serves: none; is made: merged, peft)"
+    )
+
+
+def test_a_run_does_not_begin_with_what_can_not_be_trained(tmp_path: Path, qwen: Path) -> None:
+    model = f"{{backend: scripted, name: 'tests.support.scripted:respond', options: {{weights: {qwen}}}}}"
+    given = [word for role in ("student", "teacher") for word in ("--set", f"models.{role}={model}")]
+    refused = invoke(tmp_path / "store", "run", *given).exception
+    assert isinstance(refused, ConfigurationError)
+    assert str(refused) == (
+        "models.student: qwen.gguf: training needs a GGUF of the llama architecture, this is qwen2; choose another "
+        "model, or leave student out of training.roles"
+    )
+    with EventLog.open(tmp_path / "store" / "log.db", read_only=True) as log:
+        assert not log.runs()
