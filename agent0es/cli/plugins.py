@@ -38,25 +38,16 @@ def check_command(as_json: bool) -> None:
     The exit code is 2 when one is broken. One that needs an extra of agent0es which is not installed is named, and not
     counted as broken.
     """
-    from agent0es.bootstrap import load_plugin
-    from agent0es.errors import ConfigurationError, NotInstalled
+    from agent0es.runs.machine import plugins_checked
 
-    found: list[dict[str, Any]] = []
-    for group in plugins.KINDS:
-        for name in plugins.installed(group):
-            status, reason = "ok", None
-            try:
-                load_plugin(group, name)
-            except ConfigurationError as error:
-                status, reason = "not installed" if isinstance(error, NotInstalled) else "broken", str(error)
-            found.append({"group": group, "name": name, "status": status, "reason": reason})
+    found = list(plugins_checked())
     if as_json:
-        write_lines(map(json_line, found))
+        write_lines(json_line(one._asdict()) for one in found)
     else:
-        faults = [row for row in found if row["status"] != "ok"]
-        write_lines(f"{row['status']}: {row['reason']}" for row in faults)
+        faults = [one for one in found if one.status != "ok"]
+        write_lines(f"{one.status}: {one.reason}" for one in faults)
         write_lines([f"{len(found) - len(faults)} of {len(found)} plug-ins can be used"])
-    sys.exit(2 if any(row["status"] == "broken" for row in found) else 0)
+    sys.exit(2 if any(one.status == "broken" for one in found) else 0)
 
 
 def _row(group: plugins.Group, point: EntryPoint) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from agent0es.cli.output import json_line, json_option, write_lines, write_table
 from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
-    from agent0es.sandbox.trial import Outcome
+    from agent0es.sandbox import TierName
 
 
 @click.group("sandbox")
@@ -48,13 +48,15 @@ def doctor_command(as_json: bool) -> None:
 )
 @click.option("--attack", "wanted", multiple=True, metavar="TEXT", help="Only attacks with TEXT in their name.")
 @json_option
-def test_command(tier: str | None, wanted: tuple[str, ...], as_json: bool) -> None:
+def test_command(tier: "TierName | None", wanted: tuple[str, ...], as_json: bool) -> None:
     """Run the known attacks against the sandbox.
 
     The exit code is 1 when an attack escaped or proved nothing. In the unsafe tier, which only limits resources, nearly
     all escape; there they attack targets made for the test.
     """
-    outcomes = asyncio.run(_outcomes(tier, wanted))
+    from agent0es.runs.machine import attacked
+
+    outcomes = asyncio.run(attacked(tier, wanted))
     columns = ("attack", "row", "tier", "outcome", "denied", "detail")
     rows = [(o.attack.name, o.attack.row, o.tier, o.verdict, ", ".join(o.denied), o.detail) for o in outcomes]
     if as_json:
@@ -65,14 +67,3 @@ def test_command(tier: str | None, wanted: tuple[str, ...], as_json: bool) -> No
         write_lines(f"{row[3]}: {row[0]}: {row[5]}" for row in failed)
         write_lines([f"{len(rows) - len(failed)} of {counted(len(rows), 'attack')} denied"])
     sys.exit(1 if any(outcome.verdict != "denied" for outcome in outcomes) else 0)
-
-
-async def _outcomes(tier: str | None, wanted: tuple[str, ...]) -> "list[Outcome]":
-    from agent0es.errors import ConfigurationError
-    from agent0es.sandbox.attacks import ATTACKS
-    from agent0es.sandbox.trial import run_attacks
-
-    chosen = [attack for attack in ATTACKS if not wanted or any(text in attack.name for text in wanted)]
-    if not chosen:
-        raise ConfigurationError("no attack has that in its name; leave out --attack to run all")
-    return [outcome async for outcome in run_attacks(tier, chosen)]  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def test_an_adapter_leads_back_to_its_dataset_attempts_calls_configuration_and_c
 
 def test_the_files_of_an_adapter_are_compared_with_the_log(store: Path) -> None:
     found = json_answer(store, "lineage", "student-1")
-    [dataset, _, weights, merged] = found["files"]
+    [dataset, _settings, weights, merged] = found["files"]
     assert [check["verdict"] for check in found["files"]] == ["same"] * 4
     with (store / merged["file"]).open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == merged["found"] == merged["recorded"]

@@ -20,7 +20,7 @@ from agent0es.errors import StoreError
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog, Recorded
 from agent0es.models import child_process
-from agent0es.models.base import Weights
+from agent0es.models.base import GenerationRequest, Weights
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
@@ -73,7 +73,8 @@ class Plan:
         self.left = dict(wanted)
         self.asked: Counter[str] = Counter()
 
-    def __call__(self, prompt: str, adapter: str | None) -> Blow | None:
+    def __call__(self, request: GenerationRequest, adapter: str | None) -> Blow | None:
+        prompt = "\n".join(message.content for message in request.messages)
         held_out = "uotient" in prompt or "ivide" in prompt
         kind = "teacher" if "Families:" in prompt else adapter or ("held-out" if held_out else "student")
         self.asked[kind] += 1

@@ -18,7 +18,7 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.log import EventLog, Recorded
-from agent0es.models.base import Weights
+from agent0es.models.base import GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.rollouts import retry
 from agent0es.rollouts.toolbox import Toolbox
@@ -47,9 +47,9 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0.05)
 
 
-def slow(prompt: str, seed: int, adapter: str | None) -> str:
+def slow(request: GenerationRequest, adapter: str | None) -> str:
     """The world's script; its calls of Python take so long that one can be struck."""
-    return world.respond(prompt, seed, adapter).replace("python[", "python[__import__('time').sleep(0.2) or ")
+    return world.respond(request, adapter).replace("python[", "python[__import__('time').sleep(0.2) or ")
 
 
 class Strikes:
