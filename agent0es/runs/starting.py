@@ -10,7 +10,6 @@ from agent0es import __version__, bootstrap, plugins
 from agent0es.domain import events as ev
 from agent0es.domain.names import stream
 from agent0es.errors import ConfigurationError
-from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
 
