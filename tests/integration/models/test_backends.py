@@ -8,7 +8,6 @@ import pytest
 
 from agent0es.decisions.attempt import model_called
 from agent0es.domain.prompt import Part, Prompt
-from agent0es.domain.text import storable
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.artifacts import MERGED, Artifacts
 from agent0es.models.base import Deployment, GenerationRequest
@@ -17,8 +16,7 @@ from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.models.weights import find_weights
 from agent0es.testing import BackendContract
-from agent0es.testing.hostile import HOSTILE
-from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SCHEMA, TURNS, ask
+from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SAID, SCHEMA, ask
 
 NO_FILES = Deployment("student-1", Artifacts(Path("adapter"), {}))
 
@@ -53,8 +51,7 @@ class TestRecorded(BackendContract):
         requests += [ask(temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
         requests += [ask(AS_JSON, 60, json_schema=SCHEMA), ask(prefill=BEGUN)]
         requests += [ask(prefill=BEGUN, temperature=0.8, top_p=0.9, seed=7)]
-        hostile = map(storable, (*HOSTILE, *TURNS))
-        requests += [ask(text, 2, prefill=text[:20]) for text in hostile]
+        requests += [ask(text, 2, prefill=text[:20]) for text in SAID]
         asyncio.run(record(backend, store, requests))
         return store
 
