@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -73,10 +74,10 @@ def pytest_in(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str
 
 
 def python(
-    folder: Path, path: list[Path], module: str, *arguments: str, **environment: str
+    folder: Path, path: list[Path], module: str | None, *arguments: str, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-B", "-m", module, *arguments],
+        [sys.executable, "-B", *(["-m", module] if module else ["-c"]), *arguments],
         cwd=folder,
         env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
@@ -107,6 +108,15 @@ def test_all_parts_are_listed_with_their_package_and_sound(folder: Path) -> None
     own = {row["name"]: row["package"] for row in rows if not row["built_in"]}
     assert own == dict.fromkeys(("clock", "clock_times", "digit_spread", "thrift", "watchmaker"), "clockwork 1.0")
     assert "broken" not in output(folder, "plugins", "check")
+
+
+def test_a_judge_and_a_family_are_tried_by_hand(folder: Path) -> None:
+    lines = [shlex.split(line) for block in blocks("console") for line in block.splitlines()]
+    [judge] = [words for words in lines if words[1] == "verify"]
+    assert output(folder, *judge[1:]).startswith("correct: ")
+    [code] = [words[2] for words in lines if words[0] == "python"]
+    shown = python(folder, [folder / "site", ROOT], None, code).stdout.splitlines()
+    assert len(shown) == 3 and all(" digit of " in line and "action='python[int(max(" in line for line in shown)
 
 
 @needs_sandbox
