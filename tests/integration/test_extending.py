@@ -147,7 +147,9 @@ def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
         assert right in text
         path.write_text(text.replace(right, wrong))
         path.with_suffix(".right").write_text(text)
-    failed = set(re.findall(r"FAILED test_wrong.py::(\w+::\w+)", pytest_in(folder, "test_wrong.py").stdout))
+    shown = pytest_in(folder, "test_wrong.py").stdout
+    failed = set(re.findall(r"FAILED test_wrong.py::(\w+::\w+)", shown))
+    assert "assert ('ok', '0:15') == ('ok', '1:15')" in shown, "what fails shows its values"
     for name in broken:
         path = folder / "site" / "clockwork" / name
         path.with_suffix(".right").replace(path)
