@@ -33,6 +33,11 @@ SPECIAL_TOKENS = ("bos", "eos", "unknown", "padding")
 _NAMES = {"unknown": "unk_token", "padding": "pad_token"}
 _PROBE = "wsdlkfj"
 """A word that no template has a use for."""
+_MARK = re.compile(r"<{1,2}[^<>\s]+>{1,2}|\[/?[A-Z_]+\]|^[ \t]*((?:#+ ?)?\w[\w ]{0,30}:)", re.MULTILINE)
+"""What looks like the mark of a turn in the words of a template: `<|user|>`, `[/INST]`, `### Response:`, `USER:`."""
+TODAY = datetime(2024, 7, 26)
+"""The day that templates are told, the one that llama's have where they are told none: with the real one the same
+request would be another prompt tomorrow, so that no run could be made again."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,17 @@ class ChatTemplate:
         return self._render(messages, begin_turn=True) + self.neutralise(prefill)
 
     def beginning(self, messages: Sequence[Message]) -> str:
-        """What prompts have in common whose first messages are these; empty where nobody can tell."""
+        """What prompts have in common whose first messages are these; empty where nobody can tell.
+
+        Some templates refuse messages among which there is no user's, or none at all.
+        """
         if not messages:
             return ""
-        alone = self._render(messages, begin_turn=False)
-        longer = self._render([*messages, Message("user", _PROBE)], begin_turn=True)
+        try:
+            alone = self._render(messages, begin_turn=False)
+            longer = self._render([*messages, Message("user", _PROBE)], begin_turn=True)
+        except RequestRefused:
+            return ""
         return alone if longer.startswith(alone) else ""
 
     @cached_property
@@ -102,13 +113,26 @@ class ChatTemplate:
         return after[: min(ends)] if ends else dict(self.special_tokens).get("eos_token", "")
 
     def neutralise(self, text: str) -> str:
-        """The text with control tokens broken by a zero-width space."""
+        """The text with control tokens, and other marks of turns, broken by a zero-width space."""
         return self._control.sub(r"\1" + ZERO_WIDTH_SPACE, text) if self._control is not None else text
 
     @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """What opens or ends a turn, but is ordinary text to the tokenizer: `[/INST]` of llama 2, `<|user|>` of
+        TinyLlama. They are found in what the template writes around the messages."""
+        turns = [{"role": role, "content": _PROBE} for role in ("system", "user", "assistant", "user")]
+        try:
+            written = self._filled(turns if self._takes_system else turns[1:], begin_turn=True)
+        except RequestRefused:
+            return ()
+        for token in (_PROBE, *sorted(self.control_tokens, key=len, reverse=True)):
+            written = written.replace(token, "\n")
+        return tuple(sorted({mark[1] or mark[0] for mark in _MARK.finditer(written)}))
+
+    @cached_property
     def _control(self) -> re.Pattern[str] | None:
-        """The first character of a control token, before the rest of it."""
-        breakable = [token for token in self.control_tokens if len(token) > 1]
+        """The first character of a control token or a mark, before the rest of it."""
+        breakable = [token for token in (*self.control_tokens, *self.marks) if len(token) > 1]
         rests = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in breakable)
         return re.compile(f"({rests})") if rests else None
 
@@ -147,7 +171,7 @@ def _compiled(source: str) -> Callable[..., str]:
     environment.filters["tojson"] = _to_json
     environment.globals |= {
         "raise_exception": _raise,
-        "strftime_now": lambda form: datetime.now().strftime(form),
+        "strftime_now": TODAY.strftime,
         "dict": _Dict(),
         "namespace": _Namespace,
     }
