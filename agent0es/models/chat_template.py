@@ -72,7 +72,7 @@ class ChatTemplate:
         special = tuple(
             (_NAMES.get(name, f"{name}_token"), tokens[place])
             for name, place in places.items()
-            if place is not None and place < len(tokens)
+            if place is not None and 0 <= place < len(tokens)
         )
         template = cls(source, control, special)
         try:
