@@ -39,6 +39,6 @@ ODD = {
 def test_a_file_that_is_not_what_it_says_is_refused_in_one_line(written: bytes, tmp_path: Path) -> None:
     path = tmp_path / "odd.gguf"
     path.write_bytes(HEADER.pack(MAGIC, 3, 0, 1) + written)
-    with pytest.raises(ModelNotFound, match="odd.gguf: not a readable GGUF file: ") as refused:
+    with pytest.raises(ModelNotFound, match=r"odd\.gguf: not a readable GGUF file: ") as refused:
         GgufFile.open(path)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < len(str(path)) + 200
