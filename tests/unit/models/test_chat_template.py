@@ -51,6 +51,12 @@ FEATURES = {
     "namespace": "{% set n = namespace(self=1, a=2) %}{% set n.a = 3 %}{{ n.a }}",
     "dict": "{{ dict(b=1) }}{{ dict.fromkeys('c') }}",
     "time": "{{ strftime_now('%%') }}",
+    "arithmetic": "{{ 2 ** 10 * 3 % 7 }}{{ '-' * 40 }}{{ '%5.1f%s' % (1.5, 'a') }}{{ [1] * 3 }}",
+    "loops": "{% for m in messages if m.role == 'user' %}{{ loop.length }}{{ loop.last }}{{ loop.previtem }}"
+    "{% else %}none{% endfor %}{% for m in nothing %}{% else %}empty{% endfor %}"
+    "{% for i in [[1], []] recursive %}{{ loop(i) if i is iterable else i }}{{ loop.depth }}{% endfor %}",
+    "macros": "{% macro f(a, b=2) %}{{ a }}{{ b }}{{ caller() if caller }}{% endmacro %}{{ f(1) }}"
+    "{% call f(3) %}in{% endcall %}",
     "nothing given": "{{ tools is none }}{{ documents }}{{ add_generation_prompt }}",
 }
 
@@ -73,6 +79,13 @@ def test_what_templates_may_use_is_there_as_in_transformers(source: str) -> None
         "{% set n = namespace(__class__=1) %}{{ n }}",
         "{% set _ = messages.append(1) %}",
         "{% for i in range(10 ** 9) %}{% endfor %}",
+        "{% for i in range(9 ** 5) %}{% for j in range(9 ** 5) %}{% endfor %}{% endfor %}",
+        "{% for i in range(9 ** 5) %}{% for j in range(9 ** 5) if false %}{% endfor %}{% endfor %}",
+        "{% for i in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{{ 10 ** 10 ** 9 }}",
+        "{{ 'a' * 10 ** 12 }}",
+        "{{ '%0999999999d' % 1 }}",
         "{{ raise_exception('no') }}",
         "{% if %}",
         "{{ nothing.at.all }}",
