@@ -1,6 +1,8 @@
-"""What a model can't read ends one attempt, not the run; and a run does not go on with another model's weights."""
+"""What a model can't read ends one attempt, not the run; what it says that is no number, or a secret, is not stored;
+and a run does not go on with another model's weights."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,15 @@ from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
-from agent0es.models.base import Completion, GenerationRequest, RequestRefused, Weights
+from agent0es.models.base import (
+    LEAST_LOGPROB,
+    Completion,
+    GenerationFailed,
+    GenerationRequest,
+    RequestRefused,
+    Usage,
+    Weights,
+)
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.provenance.whole import attempt
 from agent0es.runs.driving import drive, drive_run
@@ -61,6 +71,33 @@ def test_a_first_prompt_that_is_too_long_stops_the_run(tmp_path: Path) -> None:
         ports = world.ports(tmp_path, log, RUN, configuration_of(log, RUN), Small(tmp_path, 0))
         with pytest.raises(HandlerError, match="exceed the context of 64"):
             asyncio.run(drive(ports, []))
+
+
+class Leaky(ScriptedBackend):
+    """Fails with the address that it asked, in words as HTTP libraries have them."""
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        raise GenerationFailed("Client error for url 'https://me:pw-hidden@host/v1?key=sk-hidden&n=1'")
+
+
+def test_the_key_in_an_address_that_an_error_quotes_is_not_stored(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "execution.retries=1")
+        ports = world.ports(tmp_path, log, RUN, configuration_of(log, RUN), Leaky(world.respond))
+        with pytest.raises(HandlerError) as failed:
+            asyncio.run(drive(ports, []))
+        held = "\n".join(repr(one.event) for one in log.read(types=["HandlerFailed", "Retried"]))
+    for text in (held, str(failed.value)):
+        assert "https://me:***@host/v1?key=***&n=1" in text and "hidden" not in text
+
+
+def test_a_probability_of_nothing_is_kept_as_a_number() -> None:
+    def completion(**known: Any) -> Completion:
+        return Completion("a", "stop", Usage(1, 2), "m", None, 0.0, **known)
+
+    assert completion(logprobs=(-math.inf, math.nan, -0.5)).logprobs == (LEAST_LOGPROB, LEAST_LOGPROB, -0.5)
+    assert completion(mean_logprob=-math.inf).mean_logprob == LEAST_LOGPROB
+    assert completion().mean_logprob is None
 
 
 def test_a_run_is_not_driven_on_with_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
