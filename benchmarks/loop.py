@@ -29,7 +29,7 @@ from agent0es.domain.run import RunState
 from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import Dispatcher
 from agent0es.log import Recorded
-from agent0es.models.base import GenerationRequest, Message
+from agent0es.models import GenerationRequest, Message
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedding_cache import EMBEDDINGS_FILE
 from agent0es.models.engine import EngineSettings
@@ -63,7 +63,8 @@ async def practise(folder: Path, overrides: Sequence[str], *, fake_tool: bool = 
         start_run(log, run, configuration, NO_PARTS)
         async with open_ports(folder, log, run, configuration, lambda progress: None) as ports:
             if fake_tool:
-                ports = replace(ports, tools={"python": NoTool(), "math": NoTool()})
+                no_tools = {"python": NoTool(), "math": NoTool()}
+                ports = replace(ports, toolbox=replace(ports.toolbox, tools=no_tools))
             await warm_up(ports)
 
             def stop_after_practice(recorded: Recorded, state: RunState) -> None:

@@ -123,6 +123,12 @@ class ChatTemplate:
         ends = [at + len(token) for token in self.control_tokens if (at := after.find(token)) >= 0]
         return after[: min(ends)] if ends else dict(self.special_tokens).get("eos_token", "")
 
+    @property
+    def other_ends(self) -> tuple[str, ...]:
+        """The end of a turn where it is another token than the one at which every engine stops."""
+        eos = dict(self.special_tokens).get("eos_token", "")
+        return () if not self.end_of_turn or (eos and self.end_of_turn.endswith(eos)) else (self.end_of_turn,)
+
     def neutralise(self, text: str) -> str:
         """The text with control tokens, and other marks of turns, broken by a zero-width space."""
         return self._control.sub(r"\1" + ZERO_WIDTH_SPACE, text) if self._control is not None else text

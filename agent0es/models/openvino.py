@@ -161,7 +161,7 @@ class OpenVinoBackend:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            stop=request.stop,
+            stop=(*request.stop, *self.template.other_ends),
             seed=request.seed,
             json_schema=request.json_schema,
         )

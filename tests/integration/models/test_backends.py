@@ -8,16 +8,17 @@ import pytest
 
 from agent0es.decisions.attempt import model_called
 from agent0es.domain.prompt import Part, Prompt
-from agent0es.domain.text import storable
 from agent0es.log import EventLog, NewEvent
+from agent0es.models.artifacts import MERGED, Artifacts
 from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.models.weights import find_weights
 from agent0es.testing import BackendContract
-from agent0es.testing.hostile import HOSTILE
-from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SCHEMA, TURNS, ask
+from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SAID, SCHEMA, ask
+
+NO_FILES = Deployment("student-1", Artifacts(Path("adapter"), {}))
 
 
 def script(request: GenerationRequest, adapter: str | None) -> str:
@@ -31,7 +32,7 @@ class TestScripted(BackendContract):
     def backend(self) -> ScriptedBackend:
         return ScriptedBackend(script)
 
-    deployment = Deployment("student-1", Path("adapter"))
+    deployment = NO_FILES
 
 
 class TestRecorded(BackendContract):
@@ -50,8 +51,7 @@ class TestRecorded(BackendContract):
         requests += [ask(temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
         requests += [ask(AS_JSON, 60, json_schema=SCHEMA), ask(prefill=BEGUN)]
         requests += [ask(prefill=BEGUN, temperature=0.8, top_p=0.9, seed=7)]
-        hostile = map(storable, (*HOSTILE, *TURNS))
-        requests += [ask(text, 2, prefill=text[:20]) for text in hostile]
+        requests += [ask(text, 2, prefill=text[:20]) for text in SAID]
         asyncio.run(record(backend, store, requests))
         return store
 
@@ -59,7 +59,7 @@ class TestRecorded(BackendContract):
     def backend(self, recording: Path) -> RecordedBackend:
         return RecordedBackend.create(f"{recording}:r")
 
-    deployment = Deployment("student-1", Path("adapter"))
+    deployment = NO_FILES
 
 
 def prompt_of(request: GenerationRequest) -> Prompt:
@@ -69,7 +69,7 @@ def prompt_of(request: GenerationRequest) -> Prompt:
 
 async def record(backend: ScriptedBackend, store: Path, requests: list[GenerationRequest]) -> None:
     """A log with the answers to the requests, and one of an adapter."""
-    await backend.deploy(Deployment("student-1", Path("adapter")))
+    await backend.deploy(NO_FILES)
     asked = [(request, None) for request in requests] + [(ask(QUESTION), "student-1")]
     with EventLog.open(store / "log.db") as log:
         for request, adapter in asked:
@@ -92,7 +92,11 @@ class TestOpenVino(BackendContract):
     def backend(self, openvino: OpenVinoBackend) -> OpenVinoBackend:
         return openvino
 
-    deployment = Deployment("student-1", Path("adapter"), find_weights("smollm2-135m-instruct").path)
+    @pytest.fixture(autouse=True)
+    def _merged(self, tmp_path: Path) -> None:
+        base = find_weights("smollm2-135m-instruct")
+        (tmp_path / MERGED).symlink_to(base.path)
+        self.deployment = Deployment("student-1", Artifacts(tmp_path, {MERGED: base.sha256}))
 
     async def test_what_a_stop_string_cuts_off_is_not_counted(self, backend: OpenVinoBackend) -> None:
         [free] = await backend.generate([ask()])

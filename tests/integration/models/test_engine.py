@@ -224,14 +224,13 @@ async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(o
 
 
 async def test_weights_that_are_none_are_refused(openvino: OpenVinoBackend, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.gguf"
-    broken.write_bytes(b"GGUF" + bytes(1000))
+    (tmp_path / MERGED).write_bytes(b"GGUF" + bytes(1000))
     with pytest.raises(ModelNotFound, match="OpenVINO can't load it"):
-        await openvino.deploy(Deployment("broken", tmp_path, broken))
+        await openvino.deploy(Deployment("broken", Artifacts.measure(tmp_path)))
     with pytest.raises(ModelNotFound, match="no such file"):
-        await openvino.deploy(Deployment("missing", tmp_path, tmp_path / "missing.gguf"))
+        await openvino.deploy(Deployment("missing", Artifacts(tmp_path / "nowhere", {MERGED: "0" * 64})))
     with pytest.raises(ModelNotFound, match="there are none"):
-        await openvino.deploy(Deployment("none", tmp_path))
+        await openvino.deploy(Deployment("none", Artifacts(tmp_path, {})))
 
 
 async def test_a_closed_backend_answers_no_more() -> None:

@@ -1,5 +1,6 @@
 """Chat templates: rendered as transformers does, and texts that try to forge a turn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from agent0es.models.base import RequestRefused
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import find_weights
-from tests.support.templates import ALL, MISTRAL
+from tests.support.templates import ALL, LLAMA_3, MISTRAL
 
 SMOLLM2 = ChatTemplate.of(GgufFile.open(find_weights("smollm2-135m-instruct").path))
 TEMPLATES = {**ALL, "smollm2": SMOLLM2}
@@ -113,6 +114,12 @@ def test_a_template_that_breaks_out_or_breaks_down_is_refused_in_one_line(source
 )
 def test_the_end_of_a_turn_follows_from_the_template(name: str, end: str) -> None:
     assert TEMPLATES[name].end_of_turn == end
+
+
+def test_a_turn_ends_too_where_its_mark_is_not_the_end_of_the_text() -> None:
+    assert [TEMPLATES[name].other_ends for name in ("smollm2", "zephyr", "qwen2.5", "llama 3")] == [()] * 4
+    older = replace(LLAMA_3, special_tokens=(("bos_token", "<|begin_of_text|>"), ("eos_token", "<|end_of_text|>")))
+    assert older.other_ends == ("<|eot_id|>",)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -13,6 +13,7 @@ from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound, StoreError
 from agent0es.log import EventLog, NewEvent
+from agent0es.models.artifacts import Artifacts
 from agent0es.models.base import Deployment, GenerationRequest, Usage
 from agent0es.models.factory import create_backend
 from agent0es.models.recorded import RecordedBackend, read_recording
@@ -60,7 +61,7 @@ REQUEST = GenerationRequest(PROMPT.messages, 8, "Well, ", temperature=0.6, stop=
 async def test_a_request_is_answered_as_it_was(store: Path) -> None:
     backend = create_backend("recorded", f"{store}:r")
     assert isinstance(backend, RecordedBackend) and backend.name == "m"
-    await backend.deploy(Deployment("student-1", store))
+    await backend.deploy(Deployment("student-1", Artifacts(store, {})))
     [base], [adapted] = await backend.generate([REQUEST]), await backend.generate([REQUEST], "student-1")
     assert (base.text, adapted.text) == ("Answer: 4", "Answer: 5")
     assert (base.usage, base.finish_reason) == (Usage(7, 3), "stop")
@@ -89,7 +90,7 @@ async def test_what_was_not_recorded_is_named(store: Path, changes: dict[str, ob
 async def test_only_adapters_that_answered_can_be_deployed(store: Path) -> None:
     backend = RecordedBackend(f"sqlite:///{store}/log.db", "r")
     with pytest.raises(ModelNotFound, match=r"adapter student-2 answered nothing in run r .*there are: student-1"):
-        await backend.deploy(Deployment("student-2", store))
+        await backend.deploy(Deployment("student-2", Artifacts(store, {})))
 
 
 def test_a_recording_that_is_not_there_is_refused_at_once(store: Path, tmp_path: Path) -> None:
