@@ -24,6 +24,7 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
         "answered by": f"{found['adapter'] or 'base model'}, {shown} in the prompt",
         "seed": found["seed"],
         "answer": found["answer"] if found["answer"] is not None else "none" if found["solution"] else None,
+        "ended early": found["refused"],
         "confidence": _solution(found["solution"]),
         "verdict": _verdict(found),
         "other numbers": {

@@ -31,6 +31,7 @@ _SECRET_PARTS = ("password", "passwd", "apikey")
 """Parts of a word that make a secret of it: `sslpassword`."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL_IN_TEXT = re.compile(_URL.pattern + r"[^\s'\"<>`]+")
 
 
 def is_secret(key: str) -> bool:
@@ -87,6 +88,11 @@ def url_without_secrets(text: str, mask: str = MASK) -> str:
     pairs = [(pair, is_secret(unquote_plus(pair.partition("=")[0]))) for pair in query.split("&")]
     kept = [f"{pair.partition('=')[0]}={mask}" if secret else pair for pair, secret in pairs if mask or not secret]
     return begin + where + (question if kept else "") + "&".join(kept) + sharp + fragment
+
+
+def text_without_secrets(text: str) -> str:
+    """A text of any kind, such as an error's message, with `***` for the secrets of each URL in it."""
+    return _URL_IN_TEXT.sub(lambda url: url_without_secrets(url[0]), text)
 
 
 def with_secrets(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from agent0es.configuration import ExecutionSettings
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.crash_points import reach
 from agent0es.domain.events import HandlerFailed, Retried
 from agent0es.domain.names import stream
@@ -175,7 +176,7 @@ class Dispatcher:
             cause=cause.position,
             task=number if give_up else None,
             error=storable(described(error)),
-            traceback=storable("".join(traceback.format_exception(raised))),
+            traceback=storable(text_without_secrets("".join(traceback.format_exception(raised)))),
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
         appended = await self._log.append_async(

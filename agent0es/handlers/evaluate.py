@@ -110,7 +110,7 @@ class Evaluate:
             call = self._calls.of(name, rollout.limits, record)
             verified = await held_out(name, submission, problem.task, domain, call)
             submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
-            events = [NewEvent(rollout.stream, submitted), NewEvent(rollout.stream, verified)]
+            events = [NewEvent(rollout.stream, submitted, attempted.measured), NewEvent(rollout.stream, verified)]
             await record([*attempted.pending, *events])
             return verified.verification.correct is True
 

@@ -90,7 +90,11 @@ class EvaluateTeacher:
         turns = teacher.few_shot(domain, self._configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
         prompt = teacher.asking(turns, teacher.request_text(request.families))
         generation = GenerationRequest(
-            messages=prompt.messages, max_tokens=settings.max_tokens, temperature=0.0, seed=request.seed
+            messages=prompt.messages,
+            max_tokens=settings.max_tokens,
+            temperature=0.0,
+            stop=settings.stop,
+            seed=request.seed,
         )
         [completion] = await model.generate([generation], adapter=adapter)
         called = model_called(generation, completion, prompt, role="teacher", task=None, attempt=name)

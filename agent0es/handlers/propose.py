@@ -109,6 +109,7 @@ class Propose:
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,
+            stop=settings.stop,
             seed=derive_seed(requested.seed, "proposal", attempt),
             json_schema=schema,
         )

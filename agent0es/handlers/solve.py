@@ -58,7 +58,7 @@ class Solve:
             rollout = self._rollout(name, k, proposed, adapter)
             attempted = await self._executor.run(rollout, record)
             submitted = ev.SolutionSubmitted(attempt=name, task=proposed.task, solution=attempted.solution)
-            await record([*attempted.pending, NewEvent(rollout.stream, submitted)])
+            await record([*attempted.pending, NewEvent(rollout.stream, submitted, attempted.measured)])
 
         name = str(Practised(proposed.task, k))
         await self._attempts.to_its_end(name, proposed.task, ev.SolutionSubmitted, record, make)

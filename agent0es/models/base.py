@@ -10,6 +10,9 @@ from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, ModelNotFound, TransientError
 from agent0es.models.artifacts import Artifacts, Form
 
+LEAST_LOGPROB = -9999.0
+"""What stands for the logarithm of 0, and for what is no number: the log keeps finite numbers."""
+
 
 class GenerationFailed(TransientError):
     """The engine broke while it answered. It is restarted for the next request, so a retry makes sense."""
@@ -93,9 +96,13 @@ class Completion:
             object.__setattr__(self, "thinking", storable(self.thinking))
         if self.logprobs is not None:
             # + 0.0 makes 0.0 of -0.0
-            object.__setattr__(self, "logprobs", tuple(round(logprob, 4) + 0.0 for logprob in self.logprobs))
+            object.__setattr__(
+                self, "logprobs", tuple(round(max(LEAST_LOGPROB, one), 4) + 0.0 for one in self.logprobs)
+            )
         if self.logprobs:
             object.__setattr__(self, "mean_logprob", sum(self.logprobs) / len(self.logprobs))
+        elif self.mean_logprob is not None:
+            object.__setattr__(self, "mean_logprob", max(LEAST_LOGPROB, self.mean_logprob))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,19 @@ functions and settings, so that a model reads what it was trained on.
 """
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import Template, TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
@@ -33,6 +35,20 @@ SPECIAL_TOKENS = ("bos", "eos", "unknown", "padding")
 _NAMES = {"unknown": "unk_token", "padding": "pad_token"}
 _PROBE = "wsdlkfj"
 """A word that no template has a use for."""
+_MARK = re.compile(r"<{1,2}[^<>\s]+>{1,2}|\[/?[A-Z_]+\]|^[ \t]*((?:#+ ?)?\w[\w ]{0,30}:)", re.MULTILINE)
+"""What looks like the mark of a turn in the words of a template: `<|user|>`, `[/INST]`, `### Response:`, `USER:`."""
+MOST_TURNS = 100_000
+"""Of a template's loops and macros in one rendering: a second or two, and more than the longest chat needs."""
+LARGEST = 10_000_000
+"""Characters or items that a product may have, or its value."""
+MOST_BITS = 64
+"""Largest base and exponent."""
+_WIDTH = re.compile(r"%[^%a-zA-Z]*(?:\d{5}|\*)")
+"""A width in a format that makes a text of megabytes."""
+_SIZED = (int, str, list, tuple)
+TODAY = datetime(2024, 7, 26)
+"""The day that templates are told, the one that llama's have where they are told none: with the real one the same
+request would be another prompt tomorrow, so that no run could be made again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class ChatTemplate:
         special = tuple(
             (_NAMES.get(name, f"{name}_token"), tokens[place])
             for name, place in places.items()
-            if place is not None and place < len(tokens)
+            if place is not None and 0 <= place < len(tokens)
         )
         template = cls(source, control, special)
         try:
@@ -84,11 +100,17 @@ class ChatTemplate:
         return self._render(messages, begin_turn=True) + self.neutralise(prefill)
 
     def beginning(self, messages: Sequence[Message]) -> str:
-        """What prompts have in common whose first messages are these; empty where nobody can tell."""
+        """What prompts have in common whose first messages are these; empty where nobody can tell.
+
+        Some templates refuse messages among which there is no user's, or none at all.
+        """
         if not messages:
             return ""
-        alone = self._render(messages, begin_turn=False)
-        longer = self._render([*messages, Message("user", _PROBE)], begin_turn=True)
+        try:
+            alone = self._render(messages, begin_turn=False)
+            longer = self._render([*messages, Message("user", _PROBE)], begin_turn=True)
+        except RequestRefused:
+            return ""
         return alone if longer.startswith(alone) else ""
 
     @cached_property
@@ -108,13 +130,26 @@ class ChatTemplate:
         return () if not self.end_of_turn or (eos and self.end_of_turn.endswith(eos)) else (self.end_of_turn,)
 
     def neutralise(self, text: str) -> str:
-        """The text with control tokens broken by a zero-width space."""
+        """The text with control tokens, and other marks of turns, broken by a zero-width space."""
         return self._control.sub(r"\1" + ZERO_WIDTH_SPACE, text) if self._control is not None else text
 
     @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """What opens or ends a turn, but is ordinary text to the tokenizer: `[/INST]` of llama 2, `<|user|>` of
+        TinyLlama. They are found in what the template writes around the messages."""
+        turns = [{"role": role, "content": _PROBE} for role in ("system", "user", "assistant", "user")]
+        try:
+            written = self._filled(turns if self._takes_system else turns[1:], begin_turn=True)
+        except RequestRefused:
+            return ()
+        for token in (_PROBE, *sorted(self.control_tokens, key=len, reverse=True)):
+            written = written.replace(token, "\n")
+        return tuple(sorted({mark[1] or mark[0] for mark in _MARK.finditer(written)}))
+
+    @cached_property
     def _control(self) -> re.Pattern[str] | None:
-        """The first character of a control token, before the rest of it."""
-        breakable = [token for token in self.control_tokens if len(token) > 1]
+        """The first character of a control token or a mark, before the rest of it."""
+        breakable = [token for token in (*self.control_tokens, *self.marks) if len(token) > 1]
         rests = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in breakable)
         return re.compile(f"({rests})") if rests else None
 
@@ -138,26 +173,74 @@ class ChatTemplate:
     def _filled(self, turns: Sequence[Mapping[str, str]], *, begin_turn: bool) -> str:
         values = {"tools": None, "documents": None, **dict(self.special_tokens)}
         try:
-            return _compiled(self.source)(messages=turns, add_generation_prompt=begin_turn, **values)
+            template = _compiled(self.source)
+            template.environment.left = MOST_TURNS  # type: ignore[attr-defined]
+            return template.render(messages=turns, add_generation_prompt=begin_turn, **values)
         except Exception as error:  # noqa: BLE001 - a template is a stranger's program
             words = " ".join(str(error).split())[:200]
             raise RequestRefused(f"its chat template can't be used: {type(error).__name__}: {words}") from None
 
 
 @lru_cache(maxsize=8)
-def _compiled(source: str) -> Callable[..., str]:
-    """The template's function. Raises TemplateError."""
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-    )
+def _compiled(source: str) -> Template:
+    """The template as a program. Raises TemplateError."""
+    environment = _Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
     environment.filters["tojson"] = _to_json
     environment.globals |= {
         "raise_exception": _raise,
-        "strftime_now": lambda form: datetime.now().strftime(form),
+        "strftime_now": TODAY.strftime,
         "dict": _Dict(),
         "namespace": _Namespace,
     }
-    return environment.from_string(source).render
+    return environment.from_string(source)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, in which nothing goes on for ever either: a template has so many turns of loops and calls of macros,
+    and computes with small numbers."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+    left = 0
+    """Turns that the rendering may still take."""
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        sizes = [abs(one) if isinstance(one, int) else len(one) for one in (left, right) if isinstance(one, _SIZED)]
+        widths = _WIDTH.findall(left) if isinstance(left, str) else ()
+        if (
+            (operator == "*" and math.prod(sizes) > LARGEST)
+            or (operator == "**" and max(sizes, default=0) > MOST_BITS)
+            or (operator == "%" and widths)
+        ):
+            raise SecurityError(f"a chat template may not compute so large a thing with {operator}")
+        return super().call_binop(context, operator, left, right)
+
+    def turn(self) -> str:
+        """Count one turn."""
+        self.left -= 1
+        if self.left < 0:
+            raise SecurityError(f"a chat template may take {MOST_TURNS} turns of its loops and macros")
+        return ""
+
+    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items of a loop, each of which is a turn, also one that the loop's condition leaves out."""
+        for item in items:
+            self.turn()
+            yield item
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """The program, with its turns counted. A name in it can't stand for what counts."""
+        tree = super()._parse(source, name, filename)
+        loops = list(tree.find_all(nodes.For))
+        blocks: list[nodes.For | nodes.Macro | nodes.CallBlock] = [*loops, *tree.find_all(nodes.Macro)]
+        blocks += tree.find_all(nodes.CallBlock)
+        for loop in loops:
+            loop.iter = nodes.Call(nodes.EnvironmentAttribute("counted"), [loop.iter], [], None, None)
+        for block in blocks:
+            count = nodes.Call(nodes.EnvironmentAttribute("turn"), [], [], None, None)
+            block.body.insert(0, nodes.ExprStmt(count))
+        tree.set_lineno(1)  # of the new nodes: the others have one
+        tree.set_environment(self)
+        return tree
 
 
 class _Generation(Extension):

@@ -5,6 +5,7 @@ keeps them, so that a merged model can carry the very same metadata.
 """
 
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,11 @@ HEADER = struct.Struct("<4sIQQ")
 """Magic, version, number of tensors, number of metadata entries."""
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
+_WHOLE_NUMBERS = re.compile(
+    r"general\.alignment|tokenizer\.ggml\.\w+_token_id|\w+\.(context_length|embedding_length|attention\.head_count)"
+)
+_LISTS = {"tokenizer.ggml.tokens": str, "tokenizer.ggml.token_type": int}
+"""Metadata that is read here and elsewhere as what it should be, and the kinds of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class GgufFile:
         try:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _parse(path, data)
-        except (OSError, ValueError, struct.error, UnicodeDecodeError, KeyError) as error:
+        except (OSError, ValueError, struct.error, KeyError, RecursionError) as error:
             raise ModelNotFound(f"{path}: not a readable GGUF file: {error}") from None
 
     @cached_property
@@ -95,6 +101,7 @@ def _parse(path: Path, data: mmap.mmap) -> GgufFile:
         (kind,) = struct.unpack_from("<I", data, at)
         value_at[key] = at + 4 - start
         metadata[key], at = _value(data, at + 4, kind)
+        _check(key, metadata[key])
     end = at
     tensors = {}
     for _ in range(tensor_count):
@@ -105,8 +112,17 @@ def _parse(path: Path, data: mmap.mmap) -> GgufFile:
         kind, offset = struct.unpack_from("<IQ", data, at)
         at += 12
         tensors[name] = TensorInfo(name, shape, kind, offset)
-    alignment = int(metadata.get("general.alignment", 32))
+    alignment = metadata.get("general.alignment", 32)
     return GgufFile(path, metadata, data[start:end], value_at, tensors, -(-at // alignment) * alignment)
+
+
+def _check(key: str, value: Any) -> None:
+    """Raises ValueError for a value of another kind than it should be."""
+    if _WHOLE_NUMBERS.fullmatch(key):
+        if not isinstance(value, int) or isinstance(value, bool) or (value < 1 and not key.endswith("_token_id")):
+            raise ValueError(f"its {key} can't be {str(value)[:40]!r}")
+    elif (kind := _LISTS.get(key)) and not (isinstance(value, list) and all(isinstance(one, kind) for one in value)):
+        raise ValueError(f"its {key} must be a list of {'texts' if kind is str else 'whole numbers'}")
 
 
 def _string(data: mmap.mmap, at: int) -> tuple[str, int]:

@@ -19,6 +19,26 @@ def weakened(configuration: Configuration, models: Models) -> list[str]:
     return list(_warnings(configuration, models))
 
 
+def weights_of(models: Models) -> dict[str, str]:
+    """Model name to sha256 of its weights, of those that have any."""
+    return {model.weights.name: model.weights.sha256 for model in models.values() if model.weights}
+
+
+def changed_weights(begun: Mapping[str, str], models: Models) -> str | None:
+    """Why these models can't go on with a run that was begun with other weights, of which it knows names and hashes;
+    None where they are the same. Pure."""
+    for model in models.values():
+        if model.weights is None:
+            continue
+        name, found = model.weights.name, weights_of(models)[model.weights.name]
+        if begun.get(name, found) != found:
+            return (
+                f"{model.weights.path}: its sha256 is {found}, but the run was begun with {name} of {begun[name]}; put "
+                "that file back, or start another run"
+            )
+    return None
+
+
 def _refusals(configuration: Configuration, models: Models) -> Iterator[str]:
     for role, model in models.items():
         able, asked = model.capabilities, getattr(configuration.models, role)
@@ -48,6 +68,9 @@ def _refusals(configuration: Configuration, models: Models) -> Iterator[str]:
 
 def _warnings(configuration: Configuration, models: Models) -> Iterator[str]:
     student = models["student"]
+    for role in configuration.training.roles:
+        if models[role].weights is None:
+            yield f"{models[role].name} has no weights to train from, so the {role}'s training will fail"
     if not student.capabilities.logprobs:
         yield f"{student.name} gives no log-probabilities, so nobody knows how sure of its words the student is"
     for role, model in models.items():

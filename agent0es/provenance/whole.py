@@ -68,6 +68,7 @@ def whole_attempt(
         "steps": [],
         "answer": None,
         "solution": None,
+        "refused": None,
         "verdict": None,
         "verification": None,
         "second_instance": None,
@@ -158,6 +159,7 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
         case ev.SolutionSubmitted():
             found.update(status="submitted", answer=event.solution.answer)
             found["solution"] = event.solution.model_dump(mode="json", exclude={"answer"})
+            found["refused"] = one.meta.measured.get("refused")
         case ev.AttemptAbandoned():
             gone = event.model_dump(mode="json", exclude={"type", "version", "attempt", "task"})
             found.update(status="abandoned", abandoned=gone)

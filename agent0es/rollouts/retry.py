@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.errors import Agent0Error, TransientError, UserError
 
 BACKOFF_SECONDS = 0.5
@@ -67,5 +68,5 @@ def root_of(error: Exception) -> Exception:
 
 
 def described(error: Exception) -> str:
-    """Type and message, as events hold them."""
-    return f"{type(error).__name__}: {error}"
+    """Type and message, as events hold them: without the secrets of a URL that it quotes."""
+    return text_without_secrets(f"{type(error).__name__}: {error}")

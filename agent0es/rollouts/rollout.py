@@ -13,8 +13,9 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import CallName
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question, Solution
+from agent0es.domain.text import storable
 from agent0es.log import NewEvent
-from agent0es.models.base import GenerationRequest, ModelBackend
+from agent0es.models.base import GenerationRequest, ModelBackend, RequestRefused
 from agent0es.rollouts.toolbox import Limits, Toolbox
 from agent0es.taskdomains.base import Demonstration, NeedsCall
 
@@ -76,10 +77,16 @@ class Attempted:
     """What lies in the working directory at the end."""
     pending: list[NewEvent]
     """Events that are not written yet; the caller writes them with what follows from them."""
+    measured: Mapping[str, str] = field(default_factory=dict)
+    """How it went, for the event of its end: `refused`, why the student could not be asked on."""
 
 
 async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, record: Recorder) -> Attempted:
-    """Let the student solve a problem, writing every step as it happens."""
+    """Let the student solve a problem, writing every step as it happens.
+
+    An attempt that its calls made longer than the model can read ends without an answer. Raises RequestRefused where
+    already the first request is too long, and TransientError where another try may succeed.
+    """
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
     head = opening(problem.system, problem.demonstrations, problem.description)
     settings = rollout.limits.settings
@@ -106,7 +113,12 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
             stop=(*STOP, *student.settings.stop),
             seed=derive_seed(problem.seed, transcript.calls),
         )
-        [completion] = await model.generate([request], adapter=student.adapter)
+        try:
+            [completion] = await model.generate([request], adapter=student.adapter)
+        except RequestRefused as error:
+            if not transcript.calls:
+                raise
+            return Attempted(transcript.solution(), files, [], {"refused": storable(str(error))})
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
         transcript, action = transcript.read(completion)

@@ -36,6 +36,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
 
     Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
     """
+    from agent0es.models.requirements import weights_of
     from agent0es.training.base import why_not_trained
 
     models = configuration.models
@@ -52,8 +53,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
         }
-        weights = {model.weights.name: model.weights.sha256 for model in ports.models.values() if model.weights}
-        return Parts(weights, plugins.packages_of(used))
+        return Parts(weights_of(ports.models), plugins.packages_of(used))
 
 
 @contextmanager

@@ -60,4 +60,40 @@ QWEN_2_5 = ChatTemplate(
 )
 """As it stands in the GGUF of Qwen2.5-Coder-1.5B-Instruct (Apache-2.0). Without a system turn it writes one."""
 
-ALL = {"chatml": CHATML, "zephyr": ZEPHYR, "llama 3": LLAMA_3, "mistral": MISTRAL, "qwen2.5": QWEN_2_5}
+LLAMA_2 = ChatTemplate(
+    "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
+    "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}"
+    "{% set system_message = false %}{% endif %}{% for message in loop_messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if loop.index0 == 0 and system_message != false %}"
+    "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
+    "{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}"
+    "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+    "{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+    ("<s>", "</s>"),
+    (("bos_token", "<s>"), ("eos_token", "</s>")),
+)
+"""Its marks of turns are ordinary text to the tokenizer."""
+
+GEMMA = ChatTemplate(
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}"
+    "{% endif %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}",
+    ("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"),
+    (("bos_token", "<bos>"), ("eos_token", "<eos>")),
+)
+"""It takes no system turn, and no list without a turn."""
+
+ALL = {
+    "chatml": CHATML,
+    "zephyr": ZEPHYR,
+    "llama 2": LLAMA_2,
+    "llama 3": LLAMA_3,
+    "mistral": MISTRAL,
+    "gemma": GEMMA,
+    "qwen2.5": QWEN_2_5,
+}

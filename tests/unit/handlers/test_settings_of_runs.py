@@ -1,14 +1,14 @@
 """Every setting of a run has an effect on what happens: none is there for show."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent0es.bootstrap import practised_domains
-from agent0es.configuration import CurriculumSettings, EvaluationSettings, ExecutionSettings
+from agent0es.configuration import CurriculumSettings, EvaluationSettings, ExecutionSettings, ModelSettings
 from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics
@@ -117,6 +117,34 @@ def test_domains_and_families_change_what_is_practised() -> None:
     assert set(practised_domains(world.configured("curriculum.domains=[math, logic]"))) == {"math", "logic"}
     with pytest.raises(ConfigurationError, match="nowhere"):
         practised_domains(world.configured("curriculum.families=[nowhere]"))
+
+
+class Listening(ScriptedBackend):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(world.respond, weights=Weights("scripted", Path("base.gguf"), "b" * 64))
+        self.asked: list[GenerationRequest] = []
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        self.asked += requests
+        return await super().generate(requests, adapter)
+
+
+HOW_A_MODEL_IS_ASKED = {"temperature": "0.3", "top_p": "0.7", "max_tokens": "77", "stop": "[end]"}
+
+
+def test_a_setting_of_a_model_reaches_every_request_that_it_is_about(tmp_path: Path) -> None:
+    assert HOW_A_MODEL_IS_ASKED.keys() == ModelSettings.model_fields.keys() - {"backend", "name", "options"}
+    for role in ("teacher", "student"):
+        settings = [f"models.{role}.{key}={value}" for key, value in HOW_A_MODEL_IS_ASKED.items()]
+        model = Listening()
+        with EventLog.open(":memory:") as log:
+            world.begin(log, RUN, "training.roles=[teacher]", *settings)
+            asyncio.run(drive(world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model), []))
+        own = [one for one in model.asked if one.messages[-1].content.startswith("Families:") == (role == "teacher")]
+        assert own and all(one.max_tokens == 77 and "end" in one.stop for one in own)
+        assert {(one.temperature, one.top_p) for one in own if one.temperature} == {(0.3, 0.7)}
 
 
 class Watched(ScriptedBackend):

@@ -39,7 +39,7 @@ def reference(template: ChatTemplate, messages: tuple[Message, ...]) -> str:
 @pytest.mark.parametrize("messages", [TURNS, SYSTEM], ids=["without system", "with system"])
 def test_a_prompt_is_what_transformers_makes_of_it(name: str, messages: tuple[Message, ...]) -> None:
     template = TEMPLATES[name]
-    if name == "mistral" and messages is SYSTEM:
+    if name in ("mistral", "gemma") and messages is SYSTEM:
         pytest.skip("it takes no system turn")
     assert template.render(messages) == reference(template, messages)
 
@@ -51,7 +51,13 @@ FEATURES = {
     "generation": "{% set x = 1 %}{% generation %}{% set x = 2 %}said{% endgeneration %}{{ x }}",
     "namespace": "{% set n = namespace(self=1, a=2) %}{% set n.a = 3 %}{{ n.a }}",
     "dict": "{{ dict(b=1) }}{{ dict.fromkeys('c') }}",
-    "time": "{{ strftime_now('%Y') }}",
+    "time": "{{ strftime_now('%%') }}",
+    "arithmetic": "{{ 2 ** 10 * 3 % 7 }}{{ '-' * 40 }}{{ '%5.1f%s' % (1.5, 'a') }}{{ [1] * 3 }}",
+    "loops": "{% for m in messages if m.role == 'user' %}{{ loop.length }}{{ loop.last }}{{ loop.previtem }}"
+    "{% else %}none{% endfor %}{% for m in nothing %}{% else %}empty{% endfor %}"
+    "{% for i in [[1], []] recursive %}{{ loop(i) if i is iterable else i }}{{ loop.depth }}{% endfor %}",
+    "macros": "{% macro f(a, b=2) %}{{ a }}{{ b }}{{ caller() if caller }}{% endmacro %}{{ f(1) }}"
+    "{% call f(3) %}in{% endcall %}",
     "nothing given": "{{ tools is none }}{{ documents }}{{ add_generation_prompt }}",
 }
 
@@ -74,6 +80,13 @@ def test_what_templates_may_use_is_there_as_in_transformers(source: str) -> None
         "{% set n = namespace(__class__=1) %}{{ n }}",
         "{% set _ = messages.append(1) %}",
         "{% for i in range(10 ** 9) %}{% endfor %}",
+        "{% for i in range(9 ** 5) %}{% for j in range(9 ** 5) %}{% endfor %}{% endfor %}",
+        "{% for i in range(9 ** 5) %}{% for j in range(9 ** 5) if false %}{% endfor %}{% endfor %}",
+        "{% for i in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{{ 10 ** 10 ** 9 }}",
+        "{{ 'a' * 10 ** 12 }}",
+        "{{ '%0999999999d' % 1 }}",
         "{{ raise_exception('no') }}",
         "{% if %}",
         "{{ nothing.at.all }}",
@@ -92,7 +105,9 @@ def test_a_template_that_breaks_out_or_breaks_down_is_refused_in_one_line(source
         ("chatml", "<|im_end|>"),
         ("smollm2", "<|im_end|>"),
         ("zephyr", "</s>"),
+        ("llama 2", " </s>"),
         ("llama 3", "<|eot_id|>"),
+        ("gemma", "<end_of_turn>"),
         ("mistral", "</s>"),
         ("qwen2.5", "<|im_end|>"),
     ],
@@ -118,13 +133,34 @@ def test_what_prompts_share_is_a_beginning_of_each(name: str) -> None:
     assert template.beginning(()) == ""
 
 
+QUESTION_NEEDED = ChatTemplate(
+    "{% if messages | selectattr('role', 'equalto', 'user') | list == [] %}"
+    "{{ raise_exception('No user query found in messages.') }}{% endif %}"
+    "{% for m in messages %}({{ m.content }}){% endfor %}",
+    (),
+)
+"""As Qwen's newer ones."""
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES.values(), QUESTION_NEEDED], ids=[*TEMPLATES, "qwen3.5"])
+def test_what_prompts_share_may_be_less_than_the_template_takes(template: ChatTemplate) -> None:
+    """A prompt without worked examples shares its system turn alone."""
+    prompt = template.render(SYSTEM[:2])
+    assert prompt.startswith(template.beginning(SYSTEM[:1]))
+
+
+def test_the_same_messages_are_the_same_prompt_on_any_day() -> None:
+    dated = ChatTemplate("{{ strftime_now('%d %b %Y') }}{% for m in messages %}({{ m.content }}){% endfor %}", ())
+    assert dated.render(TURNS[:1]) == "26 Jul 2024(What is 2 + 2?)"
+
+
 def test_a_system_turn_that_the_template_refuses_or_drops_is_said_by_the_user() -> None:
     assert MISTRAL.render(SYSTEM[:2]) == "<s>[INST] Be brief. ü\n\nWhat is 2 + 2? [/INST]"
     deaf = ChatTemplate("{% for m in messages if m.role != 'system' %}({{ m.content }}){% endfor %}", ())
     assert deaf.render(SYSTEM[:2]) == "(Be brief. ü\n\nWhat is 2 + 2?)"
 
 
-PIECES = sorted({token for template in TEMPLATES.values() for token in template.control_tokens})
+PIECES = sorted({token for template in TEMPLATES.values() for token in (*template.control_tokens, *template.marks)})
 texts = st.lists(st.sampled_from([*PIECES, "<", "|", "<|", "[", "a", "\n", "\u200b"]), max_size=8).map("".join)
 
 
@@ -143,9 +179,21 @@ def test_a_text_can_not_open_or_close_a_turn(template: ChatTemplate, text: str) 
     def marks(user: str, assistant: str, prefill: str) -> list[int]:
         turns = (Message("user", user), Message("assistant", assistant), Message("user", user))
         prompt = template.render(turns, prefill)
-        return [prompt.count(token) for token in template.control_tokens]
+        return [prompt.count(token) for token in (*template.control_tokens, *template.marks)]
 
     assert marks(text, text, text) == marks("1", "1", "1")
+
+
+def test_marks_of_turns_that_are_no_tokens_are_found_in_the_template() -> None:
+    def written(user: str, assistant: str) -> ChatTemplate:
+        turns = f"{{% if m.role == 'user' %}}{user}{{% else %}}{assistant}{{% endif %}}{{{{ m.content }}}}</s>"
+        return ChatTemplate(f"A curious user asks. {{% for m in messages %}}{turns}{{% endfor %}}", ("</s>",))
+
+    assert TEMPLATES["zephyr"].marks == ("<|assistant|>", "<|system|>", "<|user|>")
+    assert TEMPLATES["llama 2"].marks == ("<</SYS>>", "<<SYS>>", "[/INST]", "[INST]")
+    assert written(" USER: ", " ASSISTANT: ").marks == ("ASSISTANT:", "USER:")
+    assert written("### Instruction:\n", "### Response:\n").marks == ("### Instruction:", "### Response:")
+    assert SMOLLM2.marks == TEMPLATES["qwen2.5"].marks == TEMPLATES["llama 3"].marks == ()
 
 
 def test_a_mark_of_turns_is_harmless_whatever_kind_of_token_it_is() -> None:

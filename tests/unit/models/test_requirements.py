@@ -1,11 +1,12 @@
 """What a run asks of its models is asked before it begins."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agent0es.models.base import Capabilities, ModelBackend
-from agent0es.models.requirements import Models, weakened, why_not
+from agent0es.models.base import Capabilities, ModelBackend, Weights
+from agent0es.models.requirements import Models, changed_weights, weakened, why_not
 from agent0es.models.scripted import ScriptedBackend
 from tests.support import world
 
@@ -16,7 +17,7 @@ def models(role: str = "", **lacks: object) -> Models:
     """A teacher and a student, of which one lacks something."""
 
     def model(name: str) -> ModelBackend:
-        made = ScriptedBackend(lambda request, adapter: "", name=name)
+        made = ScriptedBackend(lambda request, adapter: "", name=name, weights=Weights("base", Path("base.gguf"), "b"))
         made.capabilities = replace(ABLE, **lacks) if name == role else ABLE  # type: ignore[arg-type]
         return made
 
@@ -69,6 +70,24 @@ def test_what_only_weakens_a_signal_is_a_warning() -> None:
     assert weakened(greedy, models("student", sampling=False)) == []
     [line] = weakened(world.configured(), models("student", sampling=False))
     assert line.startswith("student takes no temperature")
+
+
+def test_a_model_without_weights_is_named_before_the_practice_that_it_can_not_learn_from() -> None:
+    unable = models()
+    for model in unable.values():
+        model.weights = None  # type: ignore[misc]
+    [line] = weakened(world.configured("training.roles=[student]"), unable)
+    assert line == "student has no weights to train from, so the student's training will fail"
+    assert weakened(world.configured("training.roles=[]"), unable) == []
+
+
+def test_a_run_goes_on_with_the_weights_that_it_was_begun_with() -> None:
+    assert changed_weights({"base": "b"}, models()) is None
+    assert changed_weights({}, models()) is None, "the log does not say"
+    why = changed_weights({"base": "a"}, models())
+    assert why == (
+        "base.gguf: its sha256 is b, but the run was begun with base of a; put that file back, or start another run"
+    )
 
 
 def test_every_capability_is_asked_for() -> None:
