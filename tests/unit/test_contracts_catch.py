@@ -8,10 +8,11 @@ from typing import ClassVar
 import pytest
 
 from agent0es.models import Capabilities, Completion, GenerationRequest, SimpleBackend, Usage
-from agent0es.taskdomains import Choice, Family, Int
+from agent0es.taskdomains import Choice, Family, FamilyDomain, Int, TaskDomain
 from agent0es.testing import BackendContract, FamilyContract, ToolContract
 from agent0es.tools import ToolLimits, ToolResult
 from agent0es.tools.base import refused
+from tests.unit.tools.sandboxes import needs_sandbox
 
 MEASURES = Family(
     name="measures",
@@ -94,3 +95,24 @@ def test_a_tool_that_takes_no_limits_and_one_that_says_why() -> None:
     status, said = "error", "ModuleNotFoundError: No module named 'ruler'"
     with pytest.raises(AssertionError, match=r"'1 \+ 2' gives error: ModuleNotFoundError: No module named 'ruler'"):
         Three().test_the_examples_hold_alone_and_one_after_the_other()
+
+
+@needs_sandbox
+def test_a_normal_form_that_contradicts_the_judge() -> None:
+    class Blind(FamilyDomain):
+        name = "math"
+        own = (replace(MEASURES, answer_of=lambda n, by, unit: str(n * by)),)
+
+        def normal_form(self, answer: str | None) -> str | None:
+            return answer and "a number"
+
+    class Measures(FamilyContract):
+        def domain(self) -> TaskDomain:
+            return domain
+
+        def families(self) -> Sequence[Family]:
+            return Blind.own
+
+    domain: TaskDomain = Blind()
+    with pytest.raises(AssertionError, match=r"measures: normal_form takes '.*' for '.*', and judge says it is wrong"):
+        Measures().test_the_answers_to_other_tasks_of_the_family_are_not_all_right()
