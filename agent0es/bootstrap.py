@@ -126,6 +126,7 @@ async def open_ports(
     from agent0es.models.requirements import why_not
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
+    from agent0es.tools.policy import why_not_allowed
     from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
@@ -143,6 +144,8 @@ async def open_ports(
         stack.push_async_callback(sandbox.close)
         enabled = configuration.tools.enabled or [tool for domain in domains.values() for tool in domain.tools]
         tools = load_tools(dict.fromkeys((*enabled, *VERIFIER_TOOLS)), sandbox)
+        if why := why_not_allowed(configuration.tools, tools):
+            raise ConfigurationError(why)
 
         def backend(role: str, settings: "ModelSettings") -> "ModelBackend":
             options = with_secrets(settings.options, f"models.{role}.options", os.environ)

@@ -15,6 +15,7 @@ Agent0Error
 │   ├── UnknownName          the run has no task, attempt, adapter or call of that name
 │   └── RetractionError      there is nothing to retract, or nothing to rebuild
 ├── RewardError            a reward component gave an invalid value
+├── PluginFailed           a plug-in's own code raised
 ├── LogError               the log refused an append
 │   └── ConcurrencyError     somebody else appended to the stream first
 └── TransientError         worth another try: the attempt, or what else failed, is retried
@@ -97,6 +98,10 @@ class RetractionError(UserError):
 
 class RewardError(Agent0Error):
     """A reward component gave something other than a number from 0 to 1."""
+
+
+class PluginFailed(Agent0Error):
+    """The code of a plug-in raised what it should not."""
 
 
 class LogError(Agent0Error):

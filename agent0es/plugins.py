@@ -5,12 +5,14 @@ does, so that a broken plug-in stops only what needs it.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
+from traceback import walk_tb
 from typing import Any, Literal
 
 from agent0es.domain.names import NAME_RULE, is_name
-from agent0es.errors import ConfigurationError
+from agent0es.errors import Agent0Error, ConfigurationError, PluginFailed
 
 Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.families", "agent0es.rewards"]
 
@@ -119,6 +121,25 @@ def broken(group: Group, name: str, reason: str, available: Iterable[EntryPoint]
     point = find(group, name, available)
     package = package_of(point) or "an unknown package"
     return ConfigurationError(f"{KINDS[group]} {point.name!r} ({point.value} of {package}) {reason}")
+
+
+@contextmanager
+def answering(group: Group, name: str) -> Iterator[None]:
+    """A plug-in at work. What its code raises is raised as PluginFailed, in one line with its package; what is meant
+    for a user is raised as it is."""
+    try:
+        yield
+    except Agent0Error:
+        raise
+    except Exception as error:  # a stranger's code may raise anything
+        point = find(group, name)
+        own = [
+            f" ({frame.f_globals['__name__']}, line {line})"
+            for frame, line in walk_tb(error.__traceback__)
+            if frame.f_globals.get("__name__", "").partition(".")[0] == point.module.partition(".")[0]
+        ]
+        where = own[-1] if own else ""
+        raise PluginFailed(str(broken(group, name, f"raised {_reason(error)}{where}"))) from error
 
 
 def package_of(point: EntryPoint) -> str:

@@ -33,7 +33,7 @@ def list_command(as_json: bool) -> None:
 @plugins_group.command("check")
 @json_option
 def check_command(as_json: bool) -> None:
-    """Import every plug-in and say which can't be used, and why.
+    """Import and try every plug-in and say which can't be used, and why.
 
     The exit code is 2 when one is broken. One that needs an extra of agent0es which is not installed is named, and not
     counted as broken.

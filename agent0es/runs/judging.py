@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent0es import bootstrap
+from agent0es import bootstrap, plugins
 from agent0es.domain.events import ToolPurpose
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import UserError
@@ -103,8 +103,13 @@ def read_json(text: str, where: object) -> Any:
 
 
 async def judge(questions: Sequence[Question]) -> AsyncIterator[Verification]:
-    """The verdicts in the order of the questions, which are judged side by side. Raises SandboxUnavailable."""
+    """The verdicts in the order of the questions, which are judged side by side. Raises SandboxUnavailable, and
+    PluginFailed where a verifier or a tool of it raises."""
     from agent0es.decisions.verify import judged
+
+    async def verdict(asked: Question, call: "Call") -> Verification:
+        with plugins.answering(plugins.TASK_DOMAINS, asked.domain.name):
+            return await judged(asked.domain, asked.submission, asked.task, call)
 
     async with _tools() as call:
         waiting = deque(questions)
@@ -112,7 +117,7 @@ async def judge(questions: Sequence[Question]) -> AsyncIterator[Verification]:
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 asked = waiting.popleft()
-                running.append(asyncio.create_task(judged(asked.domain, asked.submission, asked.task, call)))
+                running.append(asyncio.create_task(verdict(asked, call)))
             yield await running.popleft()
 
 
@@ -135,7 +140,8 @@ async def _tools() -> "AsyncIterator[Call]":
             return await run_program(opened[0], needed.program, needed.input, policy.limits)
         if needed.tool not in tools:
             tools.update(load_tools([needed.tool], opened[0]))
-        return await tools[needed.tool].run(needed.input, policy.limits, needed.files)
+        with plugins.answering(plugins.TOOLS, needed.tool):
+            return await tools[needed.tool].run(needed.input, policy.limits, needed.files)
 
     try:
         yield call

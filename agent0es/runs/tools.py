@@ -45,15 +45,19 @@ async def call_by_hand(
 ) -> "tuple[Policy, ToolResult]":
     """One call of a tool, enabled or not, under the policy that holds in a task domain, and that policy.
 
-    Raises ConfigurationError or SandboxUnavailable.
+    Raises ConfigurationError, SandboxUnavailable, or PluginFailed where the tool itself raises.
     """
     from agent0es.tools import load_tools
-    from agent0es.tools.policy import policy_of
+    from agent0es.tools.policy import policy_of, why_not_allowed
 
     policy = policy_of(configuration.tools, name, _domain(configuration, domain))
     async with bootstrap.sandbox_of(configuration) as sandbox:
-        [tool] = load_tools([name], sandbox).values()
-        return policy, await tool.run(text, policy.limits, files)
+        tools = load_tools([name], sandbox)
+        if why := why_not_allowed(configuration.tools, tools):
+            raise ConfigurationError(why)
+        [tool] = tools.values()
+        with plugins.answering(plugins.TOOLS, name):
+            return policy, await tool.run(text, policy.limits, files)
 
 
 def described(policy: "Policy", result: "ToolResult") -> dict[str, Any]:

@@ -13,15 +13,22 @@ from pathlib import Path
 
 from agent0es.domain.program import Program
 
+MAIN = "main"
+
 
 @cache
 def program_of(name: str) -> Program:
     """The program that begins with the module of this name (`package.module`), and all that it imports of its package.
 
-    Raises ValueError where there is no such module, or where modules import each other in a circle.
+    Raises ValueError where there is no such module, where it has no function `main`, or where modules import each other
+    in a circle.
     """
     texts: dict[str, str] = {}
     _collect(name, texts, ())
+    if not any(
+        MAIN in (getattr(node, "name", ""), getattr(node, "asname", "")) for node in ast.walk(ast.parse(texts[name]))
+    ):
+        raise ValueError(f"{name} has no function {MAIN}, with which a program for the sandbox begins")
     return Program(name=name, source=json.dumps(texts, ensure_ascii=False))
 
 

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from agent0es import plugins
 from agent0es.domain.names import NAME_RULE, is_name
+from agent0es.domain.task import Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import (
     FEWEST_PRACTISED,
@@ -26,7 +27,7 @@ from agent0es.taskdomains.base import (
     TaskDomain,
 )
 from agent0es.taskdomains.family import FamilyDomain
-from agent0es.taskdomains.judging import judge_value, value_key
+from agent0es.taskdomains.judging import judge_value, judged, value_key
 
 __all__ = [
     "Choice",
@@ -39,7 +40,9 @@ __all__ = [
     "NeedsCall",
     "Phrase",
     "TaskDomain",
+    "Verification",
     "judge_value",
+    "judged",
     "load_family",
     "load_task_domain",
     "load_task_domains",
@@ -117,6 +120,8 @@ def _fault_of_family(family: Any, name: str) -> str | None:
         return f"is not a Family: {type(family).__name__}"
     if family.name != name:
         return f"calls itself {family.name!r}; name and entry point must be the same"
+    if not family.domain:
+        return "names no domain; give it domain=, e.g. domain='math'"
     if not family.wordings:
         return "has no wordings"
     for difficulty in (0.0, 1.0):

@@ -4,10 +4,11 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from agent0es.domain.program import Program
 from agent0es.domain.task import Scalar, Submission, Task, Verification
+from agent0es.errors import ConfigurationError
 from agent0es.sandbox.programs import program_of
 from agent0es.taskdomains.literals import signature, transplant
 from agent0es.taskdomains.parameters import Choice, Day, Int, IntList, Parameter, Phrase
@@ -133,11 +134,18 @@ class Family:
     """The task's reference from the parameters as keywords, computed by other means than the reference action."""
     constraint: Callable[..., str | None] | None = None
     """Why parameters that are in range don't make a task together, in one line; None where they do."""
-    domain: str = "math"
+    domain: str = ""
+    """Left out, it is the domain that has the family among its own."""
     facts_of: Callable[..., Mapping[str, str]] | None = None
     """More values for the templates, made from the parameters: a formula, a table, a program."""
     files_of: Callable[..., Mapping[str, str]] | None = None
     """What lies in the working directory at the start, made from the parameters."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for a split that is none."""
+        if self.split not in get_args(Split):
+            splits = ", ".join(get_args(Split))
+            raise ConfigurationError(f"family {self.name}: there is no split {self.split!r}; there are: {splits}")
 
     def sample(self, rng: random.Random, difficulty: float) -> dict[str, Scalar]:
         """Parameters that make a task. Raises ValueError for a family whose constraint next to nothing meets."""

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,9 @@ class FamilyDomain:
     mixture_seed: int = 2024
 
     def __init__(self) -> None:
-        self._families: dict[str, Family] = {family.name: family for family in self.own}
+        self._families: dict[str, Family] = {
+            family.name: family if family.domain else replace(family, domain=self.name) for family in self.own
+        }
 
     def with_family(self, family: Family) -> Self:
         """This domain with a family more, after its own. Raises ConfigurationError where its name is taken."""

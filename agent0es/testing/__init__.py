@@ -3,6 +3,12 @@
 A test class of yours inherits one, names the entry point, and gives examples; pytest does the rest. Our own parts are
 tested with them too.
 """
+# ruff: noqa: E402
+
+import pytest
+
+# Before they are imported, so that what fails shows its values.
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("families", "models", "rewards", "tools")))
 
 from agent0es.testing.families import DomainContract, FamilyContract
 from agent0es.testing.models import BackendContract

@@ -74,7 +74,7 @@ class Tool(Protocol):
     schema: Mapping[str, Any]
     """JSON schema of the input as a structured call gives it, e.g. {"type": "string", "description": …}."""
     allowed: tuple[str, ...]
-    """The tool's own list of what may be used of it; empty where there is nothing to choose."""
+    """All that `tools.of.NAME.allow` may choose from; empty where there is nothing to choose, or no list of it."""
 
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         """Run one call in a working directory with these files. Never raises for what the model wrote; the failure is

@@ -4,12 +4,12 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agent0es.configuration import ToolSettings, ToolsSettings
-from agent0es.tools.base import ToolLimits
+from agent0es.tools.base import Tool, ToolLimits
 
 MINUTE = 60.0
 
@@ -76,6 +76,20 @@ def policy_of(settings: ToolsSettings, tool: str, domain: str) -> Policy:
         steps=steps,
     )
     return Policy(tool, limits, values["calls_per_attempt"], values["calls_per_minute"])
+
+
+def why_not_allowed(settings: ToolsSettings, tools: Mapping[str, Tool | type[Tool]]) -> str | None:
+    """Why something that the settings allow of one of these tools is none of it, in one line; None where all is."""
+    given = [("tools.commands", "shell", settings.commands)]
+    given += [(f"tools.of.{tool}.allow", tool, own.allow or ()) for tool, own in settings.of.items()]
+    for domain, of in settings.domains.items():
+        given += [(f"tools.domains.{domain}.{tool}.allow", tool, own.allow or ()) for tool, own in of.items()]
+    for key, tool, allow in given:
+        there = tools[tool].allowed if tool in tools else ()
+        for word in allow:
+            if there and word not in there:
+                return f"{key}: {tool} has no {word[:60]!r}; there are: {', '.join(there)}"
+    return None
 
 
 class Rates:

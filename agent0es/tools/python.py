@@ -22,7 +22,8 @@ class PythonTool:
     name = "python"
     description = "runs Python code and shows what it prints, or the value of its last expression"
     schema: Mapping[str, Any] = {"type": "string", "description": "an expression or a program"}
-    allowed: tuple[str, ...] = PYTHON_MODULES
+    allowed: tuple[str, ...] = ()
+    """Whatever the sandbox can import may be allowed; by default it is `PYTHON_MODULES`."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -30,7 +31,7 @@ class PythonTool:
     async def run(self, text: str, limits: ToolLimits, files: Mapping[str, str] = NO_FILES) -> ToolResult:
         """Errors of the code are one line of output with status `error`, e.g. `NameError: name 'f' is not defined`; an
         import of a module that is not on the list is `denied`."""
-        allowed = self.allowed if limits.allow is None else limits.allow
+        allowed = PYTHON_MODULES if limits.allow is None else limits.allow
         code = textwrap.dedent(text).strip()
         preload = ("sympy",) if SYMPY.search(code) else ()
         program = inside("evaluate_python")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -73,10 +74,10 @@ def pytest_in(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str
 
 
 def python(
-    folder: Path, path: list[Path], module: str, *arguments: str, **environment: str
+    folder: Path, path: list[Path], module: str | None, *arguments: str, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-B", "-m", module, *arguments],
+        [sys.executable, "-B", *(["-m", module] if module else ["-c"]), *arguments],
         cwd=folder,
         env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
@@ -109,6 +110,15 @@ def test_all_parts_are_listed_with_their_package_and_sound(folder: Path) -> None
     assert "broken" not in output(folder, "plugins", "check")
 
 
+def test_a_judge_and_a_family_are_tried_by_hand(folder: Path) -> None:
+    lines = [shlex.split(line) for block in blocks("console") for line in block.splitlines()]
+    [judge] = [words for words in lines if words[1] == "verify"]
+    assert output(folder, *judge[1:]).startswith("correct: ")
+    [code] = [words[2] for words in lines if words[0] == "python"]
+    shown = python(folder, [folder / "site", ROOT], None, code).stdout.splitlines()
+    assert len(shown) == 3 and all(" digit of " in line and "action='python[int(max(" in line for line in shown)
+
+
 @needs_sandbox
 def test_the_tool_works_in_the_sandbox(folder: Path) -> None:
     [command] = [line for block in blocks("console") for line in block.splitlines() if " tools run " in line]
@@ -137,7 +147,9 @@ def test_the_contract_tests_hold_and_can_fail(folder: Path) -> None:
         assert right in text
         path.write_text(text.replace(right, wrong))
         path.with_suffix(".right").write_text(text)
-    failed = set(re.findall(r"FAILED test_wrong.py::(\w+::\w+)", pytest_in(folder, "test_wrong.py").stdout))
+    shown = pytest_in(folder, "test_wrong.py").stdout
+    failed = set(re.findall(r"FAILED test_wrong.py::(\w+::\w+)", shown))
+    assert "assert ('ok', '0:15') == ('ok', '1:15')" in shown, "what fails shows its values"
     for name in broken:
         path = folder / "site" / "clockwork" / name
         path.with_suffix(".right").replace(path)

@@ -1,6 +1,7 @@
 """A domain, and a family that joins one, as another package writes them."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ DOMAIN = """
 from agent0es.taskdomains.base import Family, Int
 from agent0es.taskdomains.family import FamilyDomain
 
-def times(name, factor, split="practised", domain="factors", **changes):
+def times(name, factor, split="practised", domain="", **changes):
     return Family(
         name=name, group="factors", split=split, domain=domain, parameters={"n": Int((1, 9), (100, 999))},
         wordings=("What is {n} times %d?" % factor,), reference_action="python[{n} * %d]" % factor,
@@ -27,16 +28,17 @@ class Factors(FamilyDomain):
 
 tenfold = times("tenfold", 10, domain="math")
 gcd = times("gcd", 1, domain="math")
+homeless = times("homeless", 10)
 elsewhere = times("elsewhere", 7, domain="logic")
 misnamed = times("another", 7)
-unanswered = times("unanswered", 7, constraint=lambda n: 1 / 0)
+unanswered = times("unanswered", 7, domain="math", constraint=lambda n: 1 / 0)
 word = "tenfold"
 """
 
 
 @pytest.fixture(autouse=True)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    families = "tenfold gcd elsewhere misnamed unanswered word".split()
+    families = "tenfold gcd homeless elsewhere misnamed unanswered word".split()
     parts = {
         "agent0es.task_domains": {"factors": "Factors"},
         "agent0es.families": {name: name for name in families},
@@ -50,6 +52,7 @@ def test_a_small_domain_is_its_families() -> None:
     shown = domain.mixed_demonstrations(16)
     assert len(shown) == 3 and shown == load_task_domain("factors").mixed_demonstrations(3)
     task = domain.family("doubled").task({"n": 7}, 0, 0.0)
+    assert task.domain == "factors", "which its family need not name"
     for answer, correct in (
         ("14", True),
         ("**14.0**", True),
@@ -83,6 +86,7 @@ def test_a_family_joins_a_domain_after_its_own_and_leaves_others_as_they_are() -
     [
         ("gcd", "the domain math has a family 'gcd' of its own"),
         ("elsewhere", "the task family elsewhere belongs to the domain logic: add that to curriculum.domains"),
+        ("homeless", r"task family 'homeless' \(.*\) names no domain; give it domain=, e.g. domain='math'"),
         ("misnamed", r"task family 'misnamed' \(factors:misnamed of factors 1.2\) calls itself 'another'"),
         ("unanswered", r"task family 'unanswered' \(.*\) can't be used: ZeroDivisionError: division by zero"),
         ("word", r"task family 'word' \(.*\) is not a Family: str"),
@@ -94,6 +98,13 @@ def test_a_family_that_would_fail_in_a_run_is_refused_before(name: str, message:
     with pytest.raises(ConfigurationError, match=message) as raised:
         load_task_domains(["math"], [name])
     assert "\n" not in str(raised.value)
+
+
+def test_a_family_of_an_unknown_split_is_not_made() -> None:
+    made = load_family("tenfold")
+    message = "family tenfold: there is no split 'practiced'; there are: practised, held_out, validation"
+    with pytest.raises(ConfigurationError, match=message):
+        replace(made, split="practiced")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from agent0es.configuration import (
     parse_configuration,
 )
 from agent0es.errors import ConfigurationError
-from agent0es.tools.policy import Rates, policy_of
+from agent0es.tools.policy import Rates, policy_of, why_not_allowed
+from agent0es.tools.python import PythonTool
+from agent0es.tools.shell import ShellTool
 
 SETTINGS = ToolsSettings.model_validate(
     {
@@ -108,3 +110,12 @@ def test_names_are_looked_up_without_importing_what_they_stand_for() -> None:
 def test_a_configuration_with_limits_reads_back_from_the_log() -> None:
     configuration = Configuration(tools=SETTINGS)
     assert Configuration.model_validate(configuration.model_dump(mode="json")) == configuration
+
+
+def test_a_run_is_refused_what_a_tool_does_not_have() -> None:
+    settings = ToolsSettings.model_validate(
+        {"of": {"python": {"allow": ["mailbox"]}, "shell": {"allow": ["ls", "rm"]}}}
+    )
+    assert why_not_allowed(settings, {"python": PythonTool}) is None
+    said = why_not_allowed(settings, {"python": PythonTool, "shell": ShellTool})
+    assert said is not None and said.startswith("tools.of.shell.allow: shell has no 'rm'; there are: cat, cut, ")
