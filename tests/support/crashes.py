@@ -111,8 +111,9 @@ class Killed:
         return "".join(self.store.with_suffix(suffix).read_text()[-2000:] for suffix in (".out", ".err"))
 
     def refusal(self) -> str:
-        """The one line that the last process wrote to standard error."""
-        [line] = self.store.with_suffix(".err").read_text().splitlines()
+        """The one line that the last process wrote to standard error, but for warnings when it began."""
+        *warnings, line = self.store.with_suffix(".err").read_text().splitlines()
+        assert all(warning.startswith("Warning: ") for warning in warnings)
         assert line.startswith("agent0es: ")
         return line
 
