@@ -173,8 +173,8 @@ class ChatTemplate:
     def _filled(self, turns: Sequence[Mapping[str, str]], *, begin_turn: bool) -> str:
         values = {"tools": None, "documents": None, **dict(self.special_tokens)}
         try:
-            template = _compiled(self.source)
-            template.environment.left = MOST_TURNS  # type: ignore[attr-defined]
+            environment, template = _compiled(self.source)
+            environment.left = MOST_TURNS
             return template.render(messages=turns, add_generation_prompt=begin_turn, **values)
         except Exception as error:  # noqa: BLE001 - a template is a stranger's program
             words = " ".join(str(error).split())[:200]
@@ -182,8 +182,8 @@ class ChatTemplate:
 
 
 @lru_cache(maxsize=8)
-def _compiled(source: str) -> Template:
-    """The template as a program. Raises TemplateError."""
+def _compiled(source: str) -> "tuple[_Environment, Template]":
+    """The template as a program, and what counts its turns. Raises TemplateError."""
     environment = _Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
     environment.filters["tojson"] = _to_json
     environment.globals |= {
@@ -192,7 +192,7 @@ def _compiled(source: str) -> Template:
         "dict": _Dict(),
         "namespace": _Namespace,
     }
-    return environment.from_string(source)
+    return environment, environment.from_string(source)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
