@@ -10,13 +10,10 @@ import click
 from agent0es.cli.hints import command
 from agent0es.cli.listing import first_line, room, write_fields
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
-from agent0es.domain.text import counted
+from agent0es.domain.text import JUDGED, counted
 
 SHOWN = 20
 """Attempts that are shown where --limit does not say how many; JSON has all."""
-
-JUDGED = {True: "right", False: "wrong", None: "undecided"}
-
 
 USED = {"now": "in use now", "earlier": "in use earlier", "never": "never in use"}
 

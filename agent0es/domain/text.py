@@ -5,6 +5,9 @@ import re
 UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 """Halves of a pair that stand alone have no UTF-8 form, and some databases hold no NUL."""
 
+JUDGED = {True: "right", False: "wrong", None: "undecided"}
+"""What a verdict is called: `correct` of a verification, None where it could not be judged."""
+
 
 def storable(text: str) -> str:
     """The text with U+FFFD in place of each character that can't be stored. JSON such as `"\\ud83d"` holds those."""

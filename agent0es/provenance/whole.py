@@ -6,10 +6,9 @@ from typing import Any
 from agent0es.domain import events as ev
 from agent0es.domain.names import Practised, read_attempt, task_of
 from agent0es.domain.retraction import covers
+from agent0es.domain.text import JUDGED
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import History, Recorded
-
-JUDGED = {True: "right", False: "wrong", None: "undecided"}
 
 
 def attempt(history: History, run: str, name: str) -> dict[str, Any]:
