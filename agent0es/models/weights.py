@@ -13,12 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Weights
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.gguf_layout import hugging_face_name, in_hugging_face_order, is_known
 from agent0es.models.made_once import made_once, sha256_of
 
 
@@ -58,19 +56,6 @@ PUBLISHED = {
 """By the name that a configuration gives them."""
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_MODULES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-"""Names inside a block, GGUF to Hugging Face."""
-_OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 _NEEDED = (
     *(f"llama.{key}" for key in ("block_count", "context_length", "embedding_length", "feed_forward_length")),
     *(f"llama.{key}" for key in ("attention.head_count", "attention.head_count_kv", "rope.freq_base")),
@@ -136,49 +121,12 @@ def why_not_exported(file: GgufFile) -> str | None:
         return f"{file.path.name}: training knows no scaled positions ({scaling[0]})"
     if data.get("llama.attention.key_length", _head_size(data)) != _head_size(data):
         return f"{file.path.name}: training knows only heads whose sizes add up to that of the embedding"
-    unknown = [name for name in file.tensors if not _is_known(name)]
+    unknown = [name for name in file.tensors if not is_known(file, name)]
     return f"{file.path.name}: training does not know the tensor {unknown[0]}" if unknown else None
-
-
-def hugging_face_name(name: str) -> str:
-    """`blk.3.attn_q.weight` as `model.layers.3.self_attn.q_proj.weight`."""
-    match name.split("."):
-        case ["blk", layer, module, kind]:
-            return f"model.layers.{layer}.{_MODULES[module]}.{kind}"
-        case [module, kind]:
-            return f"{_OUTSIDE[module]}.{kind}"
-    raise KeyError(name)
-
-
-def heads_of(file: GgufFile, name: str) -> int | None:
-    """Attention heads of a tensor whose rows GGUF keeps in rotary order (q and k), else None."""
-    if ".attn_q." in name:
-        return int(file.metadata["llama.attention.head_count"])
-    if ".attn_k." in name:
-        return int(file.metadata["llama.attention.head_count_kv"])
-    return None
-
-
-def in_hugging_face_order(file: GgufFile, name: str) -> npt.NDArray[np.float32]:
-    """A tensor's values, the rows of q and k as Hugging Face has them."""
-    values = file.values(name)
-    heads = heads_of(file, name)
-    if heads is None:
-        return values
-    rows, columns = values.shape
-    # Undo llama.cpp's interleaving of the two halves that a rotation mixes.
-    return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
 def _head_size(metadata: Mapping[str, Any]) -> int:
     return int(metadata["llama.embedding_length"]) // int(metadata["llama.attention.head_count"])
-
-
-def _is_known(name: str) -> bool:
-    try:
-        return hugging_face_name(name).endswith(".weight")
-    except KeyError:
-        return False
 
 
 def _packaged(package: str, file: str, remedy: str) -> Path:

@@ -85,9 +85,9 @@ class PackedTrainer:
 
     def remake(self, base: Weights, artifacts: Artifacts) -> None:
         """As the port says."""
-        from agent0es.training.merge import merge_again
+        from agent0es.training.export.gguf import derive
 
-        merge_again(base.path, artifacts)
+        derive(GgufFile.open(base.path), artifacts)
 
 
 def described(job: TrainingJob, cache: Path) -> dict[str, Any]:

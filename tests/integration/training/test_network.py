@@ -67,13 +67,9 @@ def test_loss_and_gradients_are_those_of_peft(
     for path, (a, b) in network.adapters.items():
         torch.testing.assert_close(a.grad, theirs[path].lora_A["default"].weight.grad, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(b.grad, theirs[path].lora_B["default"].weight.grad, rtol=1e-3, atol=1e-4)
-        base_weight = theirs[path].base_layer.weight
-        merged = network.merged(path)
-        assert merged is not None
-        torch.testing.assert_close(merged, base_weight + 2.0 * b.detach() @ a.detach())
 
 
-def test_in_bf16_the_loss_is_nearly_the_same_and_the_merge_exactly(tiny_dir: Path, examples: list[Example]) -> None:
+def test_in_bf16_the_loss_is_nearly_the_same(tiny_dir: Path, examples: list[Example]) -> None:
     def built(precision: torch.dtype) -> Network:
         torch.manual_seed(0)
         network = Network(tiny_dir, ALL_LINEAR, rank=4, alpha=8.0, dropout=0.0, precision=precision)
@@ -85,8 +81,6 @@ def test_in_bf16_the_loss_is_nearly_the_same_and_the_merge_exactly(tiny_dir: Pat
     losses = [network.loss(pack(examples)) for network in (exact, rounded)]
     assert losses[0].item() != losses[1].item(), "otherwise nothing was computed in bf16"
     torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0.0)
-    for path in exact.adapters:
-        assert torch.equal(exact.merged(path), rounded.merged(path))
 
 
 def test_dropout_acts_on_the_adapter_alone(tiny_dir: Path, examples: list[Example]) -> None:

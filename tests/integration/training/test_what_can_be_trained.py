@@ -75,7 +75,7 @@ def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) ->
     assert why_not_trained(trainer, model, SETTINGS) is None
     model.capabilities = Capabilities(adapters=frozenset())
     assert why_not_trained(trainer, model, SETTINGS) == (
-        "scripted can't serve what packed makes of it (serves: none; is made: merged, peft)"
+        "scripted can't serve what packed makes of it (serves: none; is made: lora-gguf, merged, peft)"
     )
 
 
