@@ -1,6 +1,6 @@
-"""A llama-architecture network in fp32 whose linear layers carry LoRA adapters, made for training on few cores.
+"""A network of the llama or qwen2 architecture whose linear layers carry LoRA adapters, made for training on few cores.
 
-The same function as transformers' LlamaForCausalLM under PEFT (a test compares them), in less time:
+The same function as transformers' own model under PEFT (a test compares them), in less time:
 
 - sequences of a batch lie one behind the other, so nothing is computed for padding;
 - the prompt's beginning that all of them share is computed once per batch; only attention pads the rests;
@@ -142,8 +142,10 @@ class Network:
         self._theta: float = config["rope_theta"]
         self.scale = alpha / rank
         self._dropout = dropout
-        weights = load_file(base_dir / "model.safetensors")
-        self._embedding = weights["model.embed_tokens.weight"]
+        weights = {
+            name: tensor for file in sorted(base_dir.glob("*.safetensors")) for name, tensor in load_file(file).items()
+        }
+        self._embedding = weights["model.embed_tokens.weight"].float()
         self._output = weights.get("lm_head.weight", self._embedding).to(precision)
         self._norm = weights["model.norm.weight"]
         self._norms = [
@@ -152,6 +154,8 @@ class Network:
         ]
         self._weights: dict[tuple[int, int], Tensor] = {}
         """In the precision of the multiplications."""
+        self._biases: dict[tuple[int, int], Tensor] = {}
+        """Of q, k and v in qwen2."""
         self._members: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self.adapters: dict[str, tuple[Tensor, Tensor]] = {}
         """`model.layers.0.self_attn.q_proj` to A (rank, in) and B (out, rank)."""
@@ -160,6 +164,8 @@ class Network:
                 paths = [f"model.layers.{layer}.{parent}.{name}" for name in names]
                 parts = [weights.pop(f"{path}.weight") for path in paths]
                 self._weights[layer, group] = (parts[0] if len(parts) == 1 else torch.cat(parts)).to(precision)
+                if f"{paths[0]}.bias" in weights:
+                    self._biases[layer, group] = torch.cat([weights[f"{path}.bias"] for path in paths])
                 members = list(zip(paths, (len(part) for part in parts), strict=True))
                 self._members[layer, group] = members
                 for name, path, part in zip(names, paths, parts, strict=True):
@@ -191,7 +197,10 @@ class Network:
 
     def _attention(self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, causal: Tensor, batch: Packed) -> Tensor:
         heads, kv_heads, shared = self._heads, self._kv_heads, batch.shared
-        mixed = self._linear(layer, 0, x).view(len(x), heads + 2 * kv_heads, self._head)
+        mixed = self._linear(layer, 0, x)
+        if (bias := self._biases.get((layer, 0))) is not None:
+            mixed = mixed + bias
+        mixed = mixed.view(len(x), heads + 2 * kv_heads, self._head)
         q, k, v = mixed.split([heads, kv_heads, kv_heads], 1)
         q, k = (part * cos + _rotate_half(part) * sin for part in (q, k))
         # Every query head gets a key head of its own.

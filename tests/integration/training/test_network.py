@@ -26,25 +26,33 @@ def examples() -> list[Example]:
 
 
 @pytest.mark.parametrize(
-    ("targets", "frozen_share", "adapted"),
+    ("base", "targets", "frozen_share", "adapted"),
     [
-        (ALL_LINEAR, 0.0, [0, 1]),
-        (("q_proj", "v_proj"), 0.0, [0, 1]),
-        (("up_proj", "k_proj"), 0.0, [0, 1]),
-        (ALL_LINEAR, 0.5, [1]),
+        ("tiny_dir", ALL_LINEAR, 0.0, [0, 1]),
+        ("tiny_dir", ("q_proj", "v_proj"), 0.0, [0, 1]),
+        ("tiny_dir", ("up_proj", "k_proj"), 0.0, [0, 1]),
+        ("tiny_dir", ALL_LINEAR, 0.5, [1]),
+        ("tiny_qwen2_dir", ALL_LINEAR, 0.0, [0, 1]),
+        ("tiny_qwen2_dir", ("v_proj", "down_proj"), 0.5, [1]),
     ],
 )
 def test_loss_and_gradients_are_those_of_peft(
-    tiny_dir: Path, examples: list[Example], targets: tuple[str, ...], frozen_share: float, adapted: list[int]
+    request: pytest.FixtureRequest,
+    examples: list[Example],
+    base: str,
+    targets: tuple[str, ...],
+    frozen_share: float,
+    adapted: list[int],
 ) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
+    folder: Path = request.getfixturevalue(base)
     torch.manual_seed(0)
-    network = Network(tiny_dir, targets, rank=4, alpha=8.0, dropout=0.0, frozen_share=frozen_share)
-    base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
+    network = Network(folder, targets, rank=4, alpha=8.0, dropout=0.0, frozen_share=frozen_share)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=list(targets), layers_to_transform=adapted)
-    peft = get_peft_model(base, config)
+    peft = get_peft_model(model, config)
     layers = dict(peft.named_modules())
     theirs = {path: layers[f"base_model.model.{path}"] for path in network.adapters}
     for path, (a, b) in network.adapters.items():
