@@ -3,12 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent0es.domain.prompt import Message
 from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, ModelNotFound, TransientError
 from agent0es.models.artifacts import Artifacts, Form
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LEAST_LOGPROB = -9999.0
 """What stands for the logarithm of 0, and for what is no number: the log keeps finite numbers."""
@@ -123,6 +127,8 @@ class Capabilities:
     """The same seed, alone, gives the same text."""
     context: int | None = None
     """Most tokens that a request may read and write together; None where nobody knows."""
+    embeddings: bool = False
+    """It is an `Embeds`: it makes vectors of texts."""
 
     def left_out(self, request: GenerationRequest) -> tuple[str, ...]:
         """The settings that a request makes use of and this model can't take, by the names of their fields."""
@@ -210,3 +216,25 @@ class ModelBackend(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Embeds(Protocol):
+    """A backend with the capability `embeddings`."""
+
+    async def embed(self, texts: Sequence[str]) -> "list[npt.NDArray[np.float32]]":
+        """A vector for each text, all of the same length. Raises GenerationFailed, RequestRefused."""
+        ...
+
+
+async def get_logprobs(
+    model: ModelBackend, request: GenerationRequest, adapter: str | None = None
+) -> tuple[float, ...]:
+    """Natural logarithm of the probability of each token that the model writes to this request.
+
+    Raises RequestRefused where the model gives none, and what `generate` raises.
+    """
+    if model.capabilities.logprobs:
+        [completion] = await model.generate([request], adapter)
+        if completion.logprobs is not None:
+            return completion.logprobs
+    raise RequestRefused(f"{model.name} gives no log-probabilities")
