@@ -37,6 +37,7 @@ class Answer(BaseModel):
     thinking: str | None = None
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
+    cost_usd: float | None = Field(default=None, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _bounded(asked: Asked, answer: Answer, text: str, seconds: float) -> Complet
         logprobs=None if logprobs is None else tuple(min(0.0, one) for one in logprobs),
         thinking=answer.thinking or None,
         left_out=asked.left_out,
+        cost_usd=answer.cost_usd,
     )
 
 
