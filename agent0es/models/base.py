@@ -108,13 +108,16 @@ class Completion:
     """What the model thought before the text, where the backend tells the two apart."""
     left_out: tuple[str, ...] = ()
     """Settings of the request that the model can't take, by the names of their fields."""
+    cost_usd: float | None = None
+    """What the answer cost, in US dollars, by published prices; None where it has no price, or nobody knows it."""
     tries: tuple[Try, ...] = ()
     """Those that failed before this answer came; how it went, and no part of what was said."""
 
     @property
     def measured(self) -> dict[str, Scalar]:
         """How it went, for the meta of the event that tells of it."""
-        return {"seconds": round(self.seconds, 4), **as_measured(self.tries)}
+        cost = {} if self.cost_usd is None else {"cost_usd": self.cost_usd}
+        return {"seconds": round(self.seconds, 4), **cost, **as_measured(self.tries)}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", storable(self.text))
@@ -149,6 +152,8 @@ class Capabilities:
     """The same seed, alone, gives the same text."""
     context: int | None = None
     """Most tokens that a request may read and write together; None where nobody knows."""
+    priced: bool = True
+    """It says what an answer cost, or its answers have no price."""
     embeddings: bool = False
     """It is an `Embeds`: it makes vectors of texts."""
 

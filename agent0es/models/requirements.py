@@ -74,5 +74,7 @@ def _warnings(configuration: Configuration, models: Models) -> Iterator[str]:
     if not student.capabilities.logprobs:
         yield f"{student.name} gives no log-probabilities, so nobody knows how sure of its words the student is"
     for role, model in models.items():
+        if not model.capabilities.priced:
+            yield f"{model.name} has a price that nobody here knows, so the log can't say what the {role}'s calls cost"
         if not model.capabilities.sampling and getattr(configuration.models, role).temperature > 0:
             yield f"{model.name} takes no temperature, so how much the {role} varies its words is not yours to set"
