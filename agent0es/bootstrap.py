@@ -140,7 +140,7 @@ def _options_of(role: "Role", settings: "ModelSettings") -> dict[str, Any]:
     from agent0es.configuration.secrets import with_secrets
 
     for key in settings.options:
-        if key in type(settings).model_fields:
+        if key in type(settings).model_fields and key != "api_key_env":  # which plug-ins may take as an option
             raise ConfigurationError(f"models.{role}.options.{key}: set models.{role}.{key} instead")
         if key == "cache":
             raise ConfigurationError(f"models.{role}.options.cache: that is a folder in the store; leave it out")
