@@ -70,7 +70,7 @@ class OpenVinoBackend:
             lowest = 0 if option == "threads" else 1
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
-        return cls(find_weights(name), EngineSettings(**options), cache)  # type: ignore[arg-type]
+        return cls(find_weights(name, cache), EngineSettings(**options), cache)  # type: ignore[arg-type]
 
     @property
     def name(self) -> str:
