@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.projections import Projections
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
-    from agent0es.training.base import ProgressCallback
+    from agent0es.training.base import ProgressCallback, Trainer
 
 LOG_FILE = "log.db"
 WHICH_MODEL = ("backend", "name", "base_url", "api_key_env", "options")
@@ -152,6 +152,13 @@ def is_same_model(one: "ModelSettings", two: "ModelSettings") -> bool:
     return all(getattr(one, key) == getattr(two, key) for key in WHICH_MODEL)
 
 
+def trainer_of(store: Path) -> "Trainer":
+    """What trains adapters."""
+    from agent0es.training.packed import PackedTrainer
+
+    return PackedTrainer(store / "base")
+
+
 @asynccontextmanager
 async def open_ports(
     store: Path, log: EventLog, run: str, configuration: "Configuration", on_training_progress: "ProgressCallback"
@@ -167,7 +174,6 @@ async def open_ports(
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.tools.policy import why_not_allowed
-    from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -210,7 +216,7 @@ async def open_ports(
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
-            trainer=PackedTrainer(store / "base"),
+            trainer=trainer_of(store),
             on_training_progress=on_training_progress,
         )
 
