@@ -153,9 +153,10 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
                 _tries(step["tries"])
                 who = step["adapter"] or step["model"]
                 seconds = f", {step['measured']['seconds']:.2f} s" if "seconds" in step["measured"] else ""
+                cost = f", ${step['measured']['cost_usd']:.6f}" if "cost_usd" in step["measured"] else ""
                 _text(
                     f"Reply of {who} ({counted(step['completion_tokens'], 'token')}, ended by {step['finish_reason']}, "
-                    f"temperature {step['temperature']:g}{seconds})",
+                    f"temperature {step['temperature']:g}{seconds}{cost})",
                     step["text"],
                 )
             case "call":

@@ -66,6 +66,8 @@ def test_what_only_weakens_a_signal_is_a_warning() -> None:
     [line] = weakened(world.configured(), models("student", logprobs=False))
     assert line.startswith("student gives no log-probabilities")
     assert weakened(world.configured(), models("teacher", logprobs=False)) == []
+    [line] = weakened(world.configured(), models("teacher", priced=False))
+    assert line.startswith("teacher has a price that nobody here knows")
     greedy = world.configured("models.student.temperature=0")
     assert weakened(greedy, models("student", sampling=False)) == []
     [line] = weakened(world.configured(), models("student", sampling=False))
@@ -91,5 +93,6 @@ def test_a_run_goes_on_with_the_weights_that_it_was_begun_with() -> None:
 
 
 def test_every_capability_is_asked_for() -> None:
-    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context"}
-    assert set(Capabilities.__slots__) == asked  # type: ignore[attr-defined]
+    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context", "priced"}
+    beside_a_run = {"embeddings"}
+    assert set(Capabilities.__slots__) == asked | beside_a_run  # type: ignore[attr-defined]
