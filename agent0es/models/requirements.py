@@ -52,6 +52,8 @@ def warnings(configuration: Configuration, role: Role, model: ModelBackend) -> I
             f"{model.name} can't be kept to a JSON schema, so it reads what a proposal must be, and some of the "
             "teacher's will be none"
         )
+    if not model.capabilities.priced:
+        yield f"{model.name} has a price that nobody here knows, so the log can't say what the {role}'s calls cost"
     if not model.capabilities.sampling and getattr(configuration.models, role).temperature > 0:
         yield f"{model.name} takes no temperature, so how much the {role} varies its words is not yours to set"
 

@@ -69,6 +69,8 @@ def test_what_only_weakens_a_signal_is_a_warning() -> None:
     assert weakened(world.configured(), models("student", structured_output=False)) == []
     [line] = weakened(world.configured(), models("teacher", structured_output=False))
     assert line.startswith("teacher can't be kept to a JSON schema")
+    [line] = weakened(world.configured(), models("teacher", priced=False))
+    assert line.startswith("teacher has a price that nobody here knows")
     greedy = world.configured("models.student.temperature=0")
     assert weakened(greedy, models("student", sampling=False)) == []
     [line] = weakened(world.configured(), models("student", sampling=False))
@@ -94,6 +96,6 @@ def test_a_run_goes_on_with_the_weights_that_it_was_begun_with() -> None:
 
 
 def test_every_capability_is_asked_for() -> None:
-    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context"}
+    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context", "priced"}
     beside_a_run = {"embeddings"}
     assert set(Capabilities.__slots__) == asked | beside_a_run  # type: ignore[attr-defined]
