@@ -103,6 +103,8 @@ class Propose:
             families = offer(requested)
             turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
             words, schema = teacher.request_text(families), teacher.schema(domain, families)
+        if not model.capabilities.structured_output:
+            words += teacher.in_words(schema)
         prompt = teacher.asking(turns, words)
         request = GenerationRequest(
             messages=prompt.messages,

@@ -39,8 +39,6 @@ def refusals(configuration: Configuration, role: Role, model: ModelBackend) -> I
             f"{here} can't continue a turn that has begun, which a student does after each tool call; choose another "
             "model"
         )
-    if role == "teacher" and not able.structured_output:
-        yield f"{here} can't be kept to a JSON schema, which a teacher's proposals need; choose another model"
 
 
 def warnings(configuration: Configuration, role: Role, model: ModelBackend) -> Iterator[str]:
@@ -49,6 +47,11 @@ def warnings(configuration: Configuration, role: Role, model: ModelBackend) -> I
         yield f"{model.name} has no weights to train from, so the {role}'s training will fail"
     if role == "student" and not model.capabilities.logprobs:
         yield f"{model.name} gives no log-probabilities, so nobody knows how sure of its words the student is"
+    if role == "teacher" and not model.capabilities.structured_output:
+        yield (
+            f"{model.name} can't be kept to a JSON schema, so it reads what a proposal must be, and some of the "
+            "teacher's will be none"
+        )
     if not model.capabilities.priced:
         yield f"{model.name} has a price that nobody here knows, so the log can't say what the {role}'s calls cost"
     if not model.capabilities.sampling and getattr(configuration.models, role).temperature > 0:

@@ -103,31 +103,37 @@ async def _check(configuration: "Configuration", model: ConfiguredModel, store: 
         seconds = time.perf_counter() - begin
         on_step(f"measuring {model.place}")
         speed = await measure(model, backend, 1, MORE_TOKENS)
+        trainer = bootstrap.trainer_of(store)
+        return Checked(
+            model,
+            answered,
+            seconds,
+            backend.capabilities,
+            speed.tokens_per_second,
+            tuple(line for role in model.roles for line in problems(configuration, role, backend, trainer)),
+            tuple(line for role in model.roles for line in warnings(configuration, role, backend)),
+        )
     except Agent0Error as error:
         return Checked(model, problems=(str(error),))
     finally:
         await backend.close()
-    trainer = bootstrap.trainer_of(store)
-    return Checked(
-        model,
-        answered,
-        seconds,
-        backend.capabilities,
-        speed.tokens_per_second,
-        tuple(line for role in model.roles for line in problems(configuration, role, backend, trainer)),
-        tuple(line for role in model.roles for line in warnings(configuration, role, backend)),
-    )
 
 
 def problems(configuration: "Configuration", role: Role, model: "ModelBackend", trainer: "Trainer") -> Iterator[str]:
     """Why a run can't start with this model in this role, a line each with what to set."""
+    from agent0es.models.factory import is_elsewhere
     from agent0es.models.requirements import refusals
     from agent0es.training.base import why_not_trained
 
     yield from refusals(configuration, role, model)
     if role not in configuration.training.roles or not model.capabilities.adapters:
         return
-    if why := why_not_trained(trainer, model, configuration.training):
+    if model.weights is None and is_elsewhere(getattr(configuration.models, role).backend):
+        yield (
+            f"models.{role}: the weights of {model.name} are the server's own, so nothing can be trained from them; "
+            f"set models.{role}.options.weights to a GGUF file of the same model, or leave {role} out of training.roles"
+        )
+    elif why := why_not_trained(trainer, model, configuration.training):
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
 
 
@@ -145,7 +151,11 @@ async def see_that_servers_answer(configuration: "Configuration", models: "Mappi
 
 
 async def first_answer(model: ConfiguredModel, backend: "ModelBackend") -> "Completion":
-    """A short answer. Raises ModelDoesNotAnswer in one line."""
+    """A short answer. Raises ModelDoesNotAnswer in one line: at once where nobody is there, without the tries that a
+    request is worth in a run."""
+    health = await backend.health()
+    if not health.ok:
+        raise ModelDoesNotAnswer(f"models.{model.roles[0]}: {health.detail}")
     [completion] = await _answers(model, backend, [_request(model, 0, FIRST_TOKENS)])
     return completion
 

@@ -29,8 +29,9 @@ SERVER = '''
 from collections import Counter
 
 from agent0es.models import Capabilities, Completion, GenerationFailed, SimpleBackend, Usage
+from agent0es.models.base import Health
 
-asked, fault, able = Counter(), [], {}
+asked, away, fault, able = Counter(), [], [], {}
 
 
 class Served(SimpleBackend):
@@ -42,6 +43,9 @@ class Served(SimpleBackend):
         made.name, made.place = name, (base_url, api_key_env)
         made.capabilities = Capabilities(**{"logprobs": True, "structured_output": True, **able})
         return made
+
+    async def health(self):
+        return Health(ok=not away, detail=away[0] if away else self.name)
 
     async def complete(self, request):
         asked[self.place] += 1
@@ -60,6 +64,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(served_models, "able", {})
     monkeypatch.setattr(served_models, "fault", [])
+    monkeypatch.setattr(served_models, "away", [])
     served_models.asked.clear()
     return served_models
 
@@ -124,8 +129,11 @@ def test_each_of_two_models_is_asked_where_it_is(tmp_path: Path, server: Any) ->
     assert server.asked == {(None, None): 2, ("http://one:1", "ONE"): 2}
 
 
-def test_what_stops_a_run_is_told_by_check_and_by_run_and_nothing_is_written(tmp_path: Path, server: Any) -> None:
-    server.fault.append("nobody answers at http://localhost:1: start the server")
+@pytest.mark.parametrize("what", ["away", "fault"])
+def test_what_stops_a_run_is_told_by_check_and_by_run_and_nothing_is_written(
+    tmp_path: Path, server: Any, what: str
+) -> None:
+    getattr(server, what).append("nobody answers at http://localhost:1: start the server")
     code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]")
     why = "models.teacher: nobody answers at http://localhost:1: start the server"
     assert (code, found["answers"], found["problems"]) == (2, False, [why])
@@ -133,9 +141,13 @@ def test_what_stops_a_run_is_told_by_check_and_by_run_and_nothing_is_written(tmp
     assert isinstance(run.exception, ModelDoesNotAnswer) and str(run.exception) == why
     with EventLog.open(tmp_path / "log.db") as log:
         assert log.runs() == []
-    server.fault.clear()
+    getattr(server, what).clear()
     code, [found] = check(tmp_path, *SERVED)
     assert code == 2 and "set training.roles to []" in found["problems"][0]
+    server.able["adapters"] = frozenset({"merged"})
+    code, [found] = check(tmp_path, *SERVED)
+    assert code == 2 and "set models.student.options.weights to a GGUF file of the same model" in found["problems"][0]
+    assert isinstance(invoke(tmp_path, "run", *SERVED).exception, ConfigurationError)
 
 
 @pytest.mark.parametrize(
