@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.projections import Projections
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
-    from agent0es.training.base import ProgressCallback
+    from agent0es.training.base import ProgressCallback, Trainer
 
 LOG_FILE = "log.db"
 WHICH_MODEL = ("backend", "name", "base_url", "api_key_env", "options")
@@ -140,7 +140,7 @@ def _options_of(role: "Role", settings: "ModelSettings") -> dict[str, Any]:
     from agent0es.configuration.secrets import with_secrets
 
     for key in settings.options:
-        if key in type(settings).model_fields:
+        if key in type(settings).model_fields and key != "api_key_env":  # which plug-ins may take as an option
             raise ConfigurationError(f"models.{role}.options.{key}: set models.{role}.{key} instead")
         if key == "cache":
             raise ConfigurationError(f"models.{role}.options.cache: that is a folder in the store; leave it out")
@@ -150,6 +150,13 @@ def _options_of(role: "Role", settings: "ModelSettings") -> dict[str, Any]:
 def is_same_model(one: "ModelSettings", two: "ModelSettings") -> bool:
     """Whether one engine, or one server, answers both."""
     return all(getattr(one, key) == getattr(two, key) for key in WHICH_MODEL)
+
+
+def trainer_of(store: Path) -> "Trainer":
+    """What trains adapters."""
+    from agent0es.training.packed import PackedTrainer
+
+    return PackedTrainer(store / "base")
 
 
 @asynccontextmanager
@@ -167,7 +174,6 @@ async def open_ports(
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.tools.policy import why_not_allowed
-    from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -210,7 +216,7 @@ async def open_ports(
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
-            trainer=PackedTrainer(store / "base"),
+            trainer=trainer_of(store),
             on_training_progress=on_training_progress,
         )
 

@@ -25,8 +25,8 @@ from jinja2.utils import Namespace
 from agent0es.domain.prompt import Message
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import RequestRefused
+from agent0es.models.folder_template import hugging_face_template
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.hugging_face_folder import hugging_face_template
 
 ZERO_WIDTH_SPACE = "\u200b"
 CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4

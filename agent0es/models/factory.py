@@ -48,6 +48,11 @@ def library_of(
     return made
 
 
+def is_elsewhere(backend: str) -> bool:
+    """Whether this backend's models run in a server, which is to be seen before a run begins."""
+    return "base_url" in inspect.signature(backend_class(backend).create).parameters
+
+
 def backend_class(backend: str) -> Any:
     """The class of this name. Raises ConfigurationError for an unknown one, and for one that can't be used."""
     kind = plugins.load(plugins.MODELS, backend)

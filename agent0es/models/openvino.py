@@ -14,11 +14,13 @@ from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.chat_template import ChatTemplate
+from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, EngineSettings, Seat
 from agent0es.models.engine_messages import EngineRequest
 from agent0es.models.engine_terms import completion, in_its_terms
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import is_approximated
+from agent0es.models.library import ModelLibrary
 from agent0es.models.weights import find_weights
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
@@ -74,6 +76,11 @@ class OpenVinoBackend:
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
         return cls(find_weights(name, cache), EngineSettings(**options), cache)  # type: ignore[arg-type]
+
+    @classmethod
+    def library(cls, *, cache: Path | None = None, **options: object) -> ModelLibrary:
+        """The models whose weights come with packages."""
+        return EmbeddedLibrary(cache)
 
     @property
     def name(self) -> str:

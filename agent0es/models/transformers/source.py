@@ -9,10 +9,11 @@ from pathlib import Path
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Weights
 from agent0es.models.chat_template import ChatTemplate
+from agent0es.models.folder_template import read_json
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.hugging_face_folder import read_json
+from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.made_once import sha256_of
-from agent0es.models.weights import PUBLISHED, find_weights, why_not_exported
+from agent0es.models.weights import PUBLISHED, find_weights
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 """`organisation/model`, perhaps with `@revision`."""
