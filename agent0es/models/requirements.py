@@ -54,10 +54,10 @@ def _refusals(configuration: Configuration, models: Models) -> Iterator[str]:
             others = [other for other in configuration.training.roles if other != role]
             yield f"{here} can't answer with a trained adapter; set training.roles to [{', '.join(others)}]"
     student, teacher = models["student"], models["teacher"]
-    if not student.capabilities.prefill:
+    if not student.capabilities.prefill and configuration.models.student.observations == "continued":
         yield (
             f"models.student: {student.name} can't continue a turn that has begun, which a student does after each "
-            "tool call; choose another model"
+            "tool call; set models.student.observations to turns"
         )
     if not teacher.capabilities.structured_output:
         yield (
