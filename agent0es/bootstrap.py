@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent0es import plugins
 from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError
@@ -17,12 +17,15 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.domain.rewards import RewardComponent
     from agent0es.handlers.base import Handler, Ports
     from agent0es.models.base import ModelBackend
+    from agent0es.models.library import ModelLibrary
     from agent0es.projections import Projections
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
-    from agent0es.training.base import ProgressCallback
+    from agent0es.training.base import ProgressCallback, Trainer
 
 LOG_FILE = "log.db"
+WHICH_MODEL = ("backend", "name", "base_url", "api_key_env", "options")
+"""Keys of `models.<role>` that say which model it is; the others, how it is asked."""
 LOG_URL = "AGENT0ES_LOG__URL"
 """The environment's name for the setting `log.url`: commands that only read a store know no other configuration."""
 
@@ -115,6 +118,52 @@ def sandbox_of(configuration: "Configuration") -> "IsolatedSandbox":
         raise
 
 
+def model_of(role: "Role", settings: "ModelSettings", store: Path, deterministic: bool = False) -> "ModelBackend":
+    """The model of a role. Nothing is loaded, and no server is asked. Raises ConfigurationError, ModelNotFound."""
+    from agent0es.configuration.secrets import text_with_secrets
+    from agent0es.models.factory import create_backend
+
+    options = _options_of(role, settings)
+    if deterministic and settings.backend == "openvino":
+        # The cache depends on what was asked before, and changes the last bits of what is written next.
+        options.setdefault("prefix_cache", False)
+    name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)
+    server = {"base_url": settings.base_url, "api_key_env": settings.api_key_env}
+    return create_backend(settings.backend, name, cache=store / "base", **server, **options)
+
+
+def library_of(role: "Role", settings: "ModelSettings", store: Path) -> "ModelLibrary | None":
+    """The models among which that of a role is; None where its backend can't tell. Raises as `model_of` does."""
+    from agent0es.models import factory
+
+    server = {"base_url": settings.base_url, "api_key_env": settings.api_key_env}
+    return factory.library_of(settings.backend, cache=store / "base", **server, **_options_of(role, settings))
+
+
+def _options_of(role: "Role", settings: "ModelSettings") -> dict[str, Any]:
+    """What is the backend's own, with its secrets."""
+    from agent0es.configuration.secrets import with_secrets
+
+    for key in settings.options:
+        if key in type(settings).model_fields and key != "api_key_env":  # which plug-ins may take as an option
+            raise ConfigurationError(f"models.{role}.options.{key}: set models.{role}.{key} instead")
+        if key == "cache":
+            raise ConfigurationError(f"models.{role}.options.cache: that is a folder in the store; leave it out")
+    return with_secrets(settings.options, f"models.{role}.options", os.environ)
+
+
+def is_same_model(one: "ModelSettings", two: "ModelSettings") -> bool:
+    """Whether one engine, or one server, answers both."""
+    return all(getattr(one, key) == getattr(two, key) for key in WHICH_MODEL)
+
+
+def trainer_of(store: Path) -> "Trainer":
+    """What trains adapters."""
+    from agent0es.training.packed import PackedTrainer
+
+    return PackedTrainer(store / "base")
+
+
 @asynccontextmanager
 async def open_ports(
     store: Path, log: EventLog, run: str, configuration: "Configuration", on_training_progress: "ProgressCallback"
@@ -123,16 +172,13 @@ async def open_ports(
 
     Raises ConfigurationError, ModelNotFound or SandboxUnavailable before anything has been written to the log.
     """
-    from agent0es.configuration.secrets import text_with_secrets, with_secrets
     from agent0es.handlers.base import Ports
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
-    from agent0es.models.factory import create_backend
     from agent0es.models.requirements import why_not
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
     from agent0es.tools.policy import why_not_allowed
-    from agent0es.training.packed import PackedTrainer
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -152,18 +198,11 @@ async def open_ports(
         if why := why_not_allowed(configuration.tools, tools):
             raise ConfigurationError(why)
 
-        def backend(role: str, settings: "ModelSettings") -> "ModelBackend":
-            options = with_secrets(settings.options, f"models.{role}.options", os.environ)
-            name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)
-            if configuration.execution.deterministic and settings.backend == "openvino":
-                # The cache depends on what was asked before, and changes the last bits of what is written next.
-                options.setdefault("prefix_cache", False)
-            return create_backend(settings.backend, name, cache=store / "base", **options)
-
-        student_model = backend("student", student)
+        deterministic = configuration.execution.deterministic
+        student_model = model_of("student", student, store, deterministic)
         stack.push_async_callback(student_model.close)
-        same = (teacher.backend, teacher.name, teacher.options) == (student.backend, student.name, student.options)
-        teacher_model = student_model if same else backend("teacher", teacher)
+        same = is_same_model(teacher, student)
+        teacher_model = student_model if same else model_of("teacher", teacher, store, deterministic)
         if not same:
             stack.push_async_callback(teacher_model.close)
         models: dict[Role, ModelBackend] = {"teacher": teacher_model, "student": student_model}
@@ -182,7 +221,7 @@ async def open_ports(
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
-            trainer=PackedTrainer(store / "base"),
+            trainer=trainer_of(store),
             on_training_progress=on_training_progress,
         )
 

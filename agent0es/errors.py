@@ -9,6 +9,7 @@ Agent0Error
 │   │   ├── PositionNotFound  the run has no such position or time
 │   │   └── RunInUse         another process drives this run
 │   ├── ModelNotFound        weights are missing or are not what they should be
+│   ├── models.ModelUnavailable  a model's server answers nobody: wrong key, no budget, gone
 │   ├── NotRecorded          a recorded run has no answer to what a model is asked
 │   ├── SandboxUnavailable   tools can't be isolated on this machine
 │   ├── QueryError           the SQL that was given does not run
@@ -23,7 +24,8 @@ Agent0Error
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 LONGEST_NAME = 200
 """Characters of a name that others are compared with: a complete file that was pasted in is like none."""
@@ -34,6 +36,9 @@ class Agent0Error(Exception):
 
     `see` are the words of a command that helps, e.g. ("runs",); the command line adds the store in use to them.
     """
+
+    measured: Mapping[str, int | float | str | bool] = MappingProxyType({})
+    """How it went, for the meta of the event that tells of it."""
 
     def __init__(self, message: str = "", *, see: Sequence[str] = ()) -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
+MOST_BEGINS = 20
+"""Places in a text at which an object may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,28 @@ def freeform_few_shot(domain: TaskDomain, seed: int) -> list[Part]:
         if len(turns) > 2 * EXAMPLES:
             break
     return turns
+
+
+def in_words(schema: Mapping[str, Any]) -> str:
+    """What a request ends with for a model that can't be kept to a schema: that schema, to be read."""
+    return f"\nWrite one JSON object that this JSON schema takes, and nothing else: {json.dumps(schema)}"
+
+
+def object_in(text: str) -> str:
+    """The JSON object that the text is or holds, in a fenced block or among words; the text itself where there is none.
+
+    What begins as an object is one, or was cut off: nothing inside it is taken for the whole.
+    """
+    begins = [match.start() for match in re.finditer(r"\{", text)][:MOST_BEGINS]
+    if text.lstrip().startswith("{"):
+        begins = begins[:1]
+    for begin in begins:
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            continue
+        return text[begin:end]
+    return text
 
 
 def read_proposal(text: str) -> Proposal | str:

@@ -18,6 +18,7 @@ from agent0es.cli.fork import fork_command
 from agent0es.cli.hints import store_in_use, store_words
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
+from agent0es.cli.models import models_group
 from agent0es.cli.plugins import plugins_group
 from agent0es.cli.query import runs_command, show_command
 from agent0es.cli.replay import replay_command
@@ -61,6 +62,7 @@ cli.add_command(config_group)
 cli.add_command(export_group)
 cli.add_command(audit_group)
 cli.add_command(tools_group)
+cli.add_command(models_group)
 cli.add_command(plugins_group)
 cli.add_command(sandbox_group)
 cli.add_command(lineage_command)

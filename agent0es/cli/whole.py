@@ -43,6 +43,8 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
         for path, text in found["problem"]["files"].items():
             _text(f"File {path} at the start", text)
     _steps(found["steps"])
+    if found["abandoned"]:
+        _tries(found["abandoned"]["tries"])
     _events(found["events"])
     write_lines([""])
     if found["task"] is not None:
@@ -148,11 +150,13 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
                     next(added),
                 )
                 first = False
+                _tries(step["tries"])
                 who = step["adapter"] or step["model"]
                 seconds = f", {step['measured']['seconds']:.2f} s" if "seconds" in step["measured"] else ""
+                cost = f", ${step['measured']['cost_usd']:.6f}" if "cost_usd" in step["measured"] else ""
                 _text(
                     f"Reply of {who} ({counted(step['completion_tokens'], 'token')}, ended by {step['finish_reason']}, "
-                    f"temperature {step['temperature']:g}{seconds})",
+                    f"temperature {step['temperature']:g}{seconds}{cost})",
                     step["text"],
                 )
             case "call":
@@ -162,6 +166,17 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> None:
             case "reflection":
                 said = "unreadable" if step["confidence"] is None else f"{step['confidence']:.3f}"
                 write_lines(["", printable(f"Its own {step['question']}: {said}")])
+
+
+def _tries(tries: Sequence[Mapping[str, Any]]) -> None:
+    """The times that a server was asked in vain, a line each."""
+    if tries:
+        write_lines(["", "  Asked in vain"])
+    for one in tries:
+        time = f"{datetime.fromtimestamp(one['ended'], UTC):%H:%M:%S}"
+        status = f" {one['status']}" if one["status"] else ""
+        waited = f"; then waited {one['waited']:.3g} s" if one["waited"] else ""
+        write_lines(folded(printable(f"    {time} {one['what']}:{status} {one['fault']}{waited}"), 6))
 
 
 def _call(step: Mapping[str, Any]) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent0es import crash_points, plugins
-from agent0es.configuration.messages import dotted, explain, section_at
+from agent0es.configuration.keys import keys_in
+from agent0es.configuration.messages import NEVER_SHOWN, dotted, explain, section_at
+from agent0es.configuration.secrets import variable_of
 from agent0es.configuration.settings import Configuration
 from agent0es.configuration.sources import Given, KeyPath, Option, Source
 from agent0es.errors import ConfigurationError
@@ -40,6 +42,7 @@ def loaded(
     chosen = os.environ if environment is None else environment
     variables = {name: text for name, text in chosen.items() if name not in NOT_SETTINGS}
     given = Given.collect(file, variables, overrides, options, _is_section)
+    _refuse_keys(given)
     return _with_known_names(given, "configuration"), given
 
 
@@ -47,6 +50,7 @@ def changed_configuration(configuration: Configuration, overrides: Iterable[str]
     """The configuration with single keys set, each as `key=value`. Raises ConfigurationError."""
     given = Given(configuration.model_dump(mode="json"))
     given.override(overrides, _is_section)
+    _refuse_keys(given)
     return _with_known_names(given, "--set")
 
 
@@ -94,6 +98,22 @@ def _with_known_names(given: Given, otherwise: str) -> Configuration:
             if name not in known[group]:
                 raise ConfigurationError(f"{_said(source, path)}: {plugins.unknown(group, name, known[group])}")
     return configuration
+
+
+def _refuse_keys(given: Given) -> None:
+    """Raises ConfigurationError for the key of a service in a file or an option, which others may read, and for one
+    that the log would keep, wherever it comes from. It names the variable to use."""
+    for path, variable, masked in keys_in(given.data):
+        source = given.source_of(path)
+        if source is None or path[:2] == NEVER_SHOWN or (masked and (source.is_variable or path[2:] == ("base_url",))):
+            continue  # from the log, where a mask stands for it; from the environment; or what is refused as it is
+        role = path[1] if path[0] == "models" and len(path) > 2 else None
+        if masked and variable is None and role is not None and path[2] in ("options", "name"):
+            use = f"set the environment variable {variable_of('.'.join(path))} instead"
+        else:
+            variable = variable or "MY_API_KEY"
+            use = f"export it as {variable}" + (f", and set models.{role}.api_key_env to {variable}" if role else "")
+        raise ConfigurationError(f"{_said(source, path)} holds what looks like a key, which a log would keep: {use}")
 
 
 def _said(source: Source, path: KeyPath) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from agent0es.configuration.secrets import is_secret, variable_of
+from agent0es.configuration.keys import looks_like_a_key
+from agent0es.configuration.secrets import MASK, is_secret, variable_of
 from agent0es.configuration.sources import KeyPath, Source, short
 
 NEVER_SHOWN = ("log", "url")
@@ -124,6 +125,8 @@ def _shown(value: Any) -> str:
             return "empty"
         case bool():
             return str(value).lower()
+        case str() if looks_like_a_key(value):
+            return MASK
         case _:
             return short(repr(value))
 

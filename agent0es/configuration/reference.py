@@ -40,21 +40,31 @@ agent0es config show latest
 
 ## Secrets
 
-Keys of `models.*.options` whose names say so (`api_key`, `token`, `password`, `secret`, `Authorization`, `key`, …, at
-any depth), the password in a URL, and such parameters of its query never reach the log: it has `***` instead.
-Give the name of an environment variable instead of the secret, with `_env` at the end of the key:
+The key of a server is in an environment variable, and `models.<role>.api_key_env` says in which one. A variable
+`NAME_FILE` with the path of a file that holds the key does as well.
+
+```yaml
+models:
+  student:
+    api_key_env: MY_API_KEY
+```
+
+A configuration that holds a key itself is refused, with the variable to use: what stands under a name that says so
+(`api_key`, `token`, `password`, `secret`, `Authorization`, `key`, …, at any depth of `models.*.options`), a password
+in a URL, and whatever looks like a key (`sk-…`, `Bearer …`, a long random word). What a backend's own option needs
+comes from the environment, too:
 
 ```yaml
 models:
   student:
     options:
-      api_key_env: MY_API_KEY  # the backend gets api_key, with what is in $MY_API_KEY
+      password_env: MY_PASSWORD  # the backend gets password, with what is in $MY_PASSWORD
 ```
 
-A secret that was given directly must be in the environment when the run is resumed or forked, under the name of its
-key: `{variable_of("models.student.options.api_key")}`. The message says which variable is missing. `log.url` is kept
-without its password; commands that read a log take it from `{variable_of("log.url")}`. What an older version wrote into
-a log stays there: change such a password.
+or from the variable that sets the key, such as `{variable_of("models.student.options.password")}`.
+The log has `***` instead of such a value, so it must be in the environment again when the run is resumed or forked;
+the message says which variable is missing. `log.url` is kept without its password; commands that read a log take it
+from `{variable_of("log.url")}`. What an older version wrote into a log stays there: change such a password.
 """
 
 

@@ -1,9 +1,10 @@
 """Secrets among the settings: how names tell them, how they are kept out of what is written, and found again.
 
 A secret is a text under a key that names one (`api_key`, `password`, `auth_token`, `Authorization`, …), at any depth
-of `models.*.options`; so is the password in a URL, and a parameter of its query with such a name. The log and
-the screen get `***` instead. A run that is resumed or forked takes it from the environment: from
-the variable that `<key>_env` names, or from the one that sets the key (`AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY`).
+of `models.*.options`; so is the password in a URL, and a parameter of its query with such a name. It comes from the
+environment: from the variable that `<key>_env` names, or from the one that sets the key
+(`AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY`). In a file or an option of the command line it is refused, and so is
+what looks like a key under any other name (`configuration/keys.py`). The log and the screen get `***` instead.
 """
 
 import re

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from agent0es.configuration.keys import checked_url, checked_variable
 from agent0es.configuration.secrets import url_without_secrets, without_secrets
 from agent0es.configuration.sources import short
 from agent0es.domain.task import Question
@@ -80,6 +81,11 @@ class ModelSettings(Section):
     """Entry point in the group `agent0es.models`."""
     name: str = Field(default="smollm2-135m-instruct", min_length=1)
     """Name or path of the weights, as the backend understands it."""
+    base_url: str | None = None
+    """Where the model's server is, e.g. `http://localhost:8000/v1`; `null` for the backend's usual place."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key of the server, or of `<name>_FILE` with the path of a file
+    that holds it; `null` for the backend's usual one. The key itself is never in a configuration."""
     temperature: float = Field(default=0.6, ge=0.0, le=2.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
@@ -89,8 +95,18 @@ class ModelSettings(Section):
     stop: tuple[str, ...] = ()
     """Additional strings that end a turn, e.g. a line break for a model that writes one line per turn."""
     options: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """Passed to the backend, e.g. `threads`, `max_batch`. Secrets (`api_key`, `password`, …) never reach the log: name
-    an environment variable instead, as in `api_key_env: NAME`."""
+    """What else the backend takes, e.g. `threads`, `max_batch`. A secret (`api_key`, `password`, …) is refused here:
+    name the environment variable that holds it, as in `password_env: NAME`."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        return None if url is None else checked_url(url)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, name: str | None) -> str | None:
+        return None if name is None else checked_variable(name)
 
     @field_validator("options")
     @classmethod

@@ -4,6 +4,7 @@ verifier takes its answer and no other."""
 import json
 from typing import NamedTuple
 
+from agent0es.agents.teacher import object_in
 from agent0es.decisions.verify import Call, judged
 from agent0es.domain import events as ev
 from agent0es.domain.task import Submission, Task
@@ -53,7 +54,7 @@ async def read_freeform(domain: TaskDomain, requested: ev.TaskRequested, text: s
 def read_draft(freeform: Freeform, text: str) -> Draft | Refusal:
     """The draft in the teacher's words."""
     try:
-        fields = json.loads(text)
+        fields = json.loads(object_in(text))
     except (ValueError, RecursionError):
         return Refusal("unreadable", "not JSON")
     if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in freeform.fields):

@@ -22,7 +22,7 @@ DUPLICATE = Refusal("duplicate", "the same family and parameters were asked befo
 
 def read_task(domain: TaskDomain, requested: ev.TaskRequested, text: str, attempt: int) -> Task | Refusal:
     """The task that the teacher described, or why there is none."""
-    proposal = teacher.read_proposal(text)
+    proposal = teacher.read_proposal(teacher.object_in(text))
     if isinstance(proposal, str):
         return Refusal("unreadable", proposal)
     if proposal.family not in requested.families:

@@ -22,6 +22,7 @@ from agent0es.domain.text import storable
 from agent0es.errors import Agent0Error, LogError, TransientError, UserError
 from agent0es.handlers.base import Handler, Observer
 from agent0es.log import EventLog, History, NewEvent, Recorded
+from agent0es.models.base import ModelUnavailable
 from agent0es.rollouts.retry import Retries, Sleep, described, root_of
 
 Work = tuple[int, int, Handler, Recorded, RunState]
@@ -148,7 +149,7 @@ class Dispatcher:
             retried = Retried(
                 handler=handler.name, task=getattr(event, "task", None), name=name, retry=retry, error=described(error)
             )
-            await record([NewEvent(stream("run", self._run), retried)])
+            await record([NewEvent(stream("run", self._run), retried, error.measured)])
 
         try:
             events = await self._retries(lambda: handler.handle(cause, state, record), failed)
@@ -159,7 +160,7 @@ class Dispatcher:
                 await record(events, last=True)
         except Exception as raised:  # noqa: BLE001 — written into the log and raised again as HandlerError
             error = root_of(raised)
-            if isinstance(error, UserError):
+            if isinstance(error, UserError) and not isinstance(error, ModelUnavailable):
                 raise error from None
             await self._fail(handler, cause, state, raised)
         finally:
@@ -167,10 +168,14 @@ class Dispatcher:
             self._busy[handler.name] -= 1
 
     async def _fail(self, handler: Handler, cause: Recorded, state: RunState, raised: Exception) -> None:
-        """Write the failure into the log; drop the task and continue, or stop the run, as configured."""
+        """Write the failure into the log; drop the task and continue, or stop the run, as configured.
+
+        A model's server that answers nobody stops it in any case: the next task would fare no better.
+        """
         error = root_of(raised)
         number = getattr(cause.event, "task", None)
-        give_up = self._settings.on_error == "continue" and number in state.in_flight
+        unavailable = isinstance(error, ModelUnavailable)
+        give_up = self._settings.on_error == "continue" and number in state.in_flight and not unavailable
         failed = HandlerFailed(
             handler=handler.name,
             cause=cause.position,
@@ -179,12 +184,19 @@ class Dispatcher:
             traceback=storable(text_without_secrets("".join(traceback.format_exception(raised)))),
         )
         name = handler.name if give_up else f"{handler.name}.{self._state.failures}"
+        measured = error.measured if isinstance(error, Agent0Error) else {}
         appended = await self._log.append_async(
-            [NewEvent(stream("run", self._run), failed)], handler=name, cause=cause, handled=give_up, run=self._run
+            [NewEvent(stream("run", self._run), failed, measured)],
+            handler=name,
+            cause=cause,
+            handled=give_up,
+            run=self._run,
         )
         for recorded in appended:
             self._take(recorded, frozenset())
         self._wake.set()
+        if unavailable:
+            raise error from None
         if not give_up:
             raise HandlerError(
                 f"{handler.name} failed on event {cause.position}: {failed.error}; the traceback is in the log",

@@ -78,7 +78,7 @@ class EvaluateTeacher:
 
         async def failed(retry: int, error: TransientError) -> None:
             retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
-            await record([NewEvent(stream("run", self._run), retried)])
+            await record([NewEvent(stream("run", self._run), retried, error.measured)])
 
         return await self._retries(lambda: self._propose(arm, number, record), failed)
 
@@ -100,5 +100,5 @@ class EvaluateTeacher:
         called = model_called(generation, completion, prompt, role="teacher", task=None, attempt=name)
         verified = judged(domain, request, completion.text, name)
         own = stream("attempt", self._run, name)
-        await record([NewEvent(own, called), NewEvent(own, verified)])
+        await record([NewEvent(own, called, completion.measured), NewEvent(own, verified)])
         return verified.verification.correct is True

@@ -20,7 +20,7 @@ from agent0es.domain.task import Task
 from agent0es.evaluation.suite import suite
 from agent0es.handlers.base import Record
 from agent0es.log import History, NewEvent, Recorded
-from agent0es.models.base import GenerationRequest, ModelBackend
+from agent0es.models.base import Completion, GenerationRequest, ModelBackend
 from agent0es.models.embedder import Embedder
 from agent0es.projections.novelty import NoveltyIndex
 from agent0es.rollouts.toolbox import Limits
@@ -67,8 +67,9 @@ class Propose:
         begun = sum(1 for _ in self._history.read(stream=("task", requested.task), types=["ProposalRejected"]))
         tries = max(tries, begun + 1)  # a fork may allow fewer than its parent made
         for attempt in range(begun, tries):
-            called, text, seconds = await self._ask(requested, state, attempt)
-            events = [NewEvent(own, called, {"seconds": seconds})]
+            called, completion = await self._ask(requested, state, attempt)
+            text = completion.text
+            events = [NewEvent(own, called, completion.measured)]
             domain = self._domains[requested.domain]
             if requested.source == "freeform":
                 await record(events)
@@ -89,8 +90,8 @@ class Propose:
 
     async def _ask(
         self, requested: ev.TaskRequested, state: RunState, attempt: int
-    ) -> tuple[ev.ModelCalled, str, float]:
-        """One proposal of the model, as text."""
+    ) -> tuple[ev.ModelCalled, Completion]:
+        """One proposal of the model."""
         settings, model, adapter = self._configuration.models.teacher, self._model, state.serving["teacher"]
         domain = self._domains[requested.domain]
         if requested.source == "freeform" and domain.freeform is not None:
@@ -102,6 +103,8 @@ class Propose:
             families = offer(requested)
             turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
             words, schema = teacher.request_text(families), teacher.schema(domain, families)
+        if not model.capabilities.structured_output:
+            words += teacher.in_words(schema)
         prompt = teacher.asking(turns, words)
         request = GenerationRequest(
             messages=prompt.messages,
@@ -115,7 +118,7 @@ class Propose:
         )
         [completion] = await model.generate([request], adapter=adapter)
         called = model_called(request, completion, prompt, role="teacher", task=requested.task, attempt=None)
-        return called, completion.text, round(completion.seconds, 4)
+        return called, completion
 
     async def _accept(
         self, task: Task, requested: ev.TaskRequested, state: RunState, record: Record, events: list[NewEvent]

@@ -5,6 +5,7 @@ is named here.
 """
 
 from agent0es.domain.prompt import Message
+from agent0es.domain.tries import Try
 from agent0es.models.base import (
     Capabilities,
     Completion,
@@ -12,6 +13,7 @@ from agent0es.models.base import (
     GenerationFailed,
     GenerationRequest,
     ModelBackend,
+    ModelUnavailable,
     RequestRefused,
     Usage,
 )
@@ -25,7 +27,9 @@ __all__ = [
     "GenerationRequest",
     "Message",
     "ModelBackend",
+    "ModelUnavailable",
     "RequestRefused",
     "SimpleBackend",
+    "Try",
     "Usage",
 ]

@@ -10,9 +10,9 @@ from typing import Literal
 
 from agent0es.models.made_once import sha256_of
 
-Form = Literal["peft", "merged"]
-"""How an adapter is loaded: as matrices beside its base (PEFT's format), or merged into it as one GGUF file."""
-FORMS: frozenset[Form] = frozenset({"peft", "merged"})
+Form = Literal["peft", "merged", "lora-gguf"]
+"""How an adapter is loaded: as matrices beside its base, in PEFT's format or as GGUF, or merged into it as one GGUF."""
+FORMS: frozenset[Form] = frozenset({"peft", "merged", "lora-gguf"})
 
 PEFT = "adapter"
 """PEFT's folder."""
@@ -20,6 +20,10 @@ CONFIG = f"{PEFT}/adapter_config.json"
 WEIGHTS = f"{PEFT}/adapter_model.safetensors"
 MERGED = "merged.gguf"
 """Base and adapter in one file."""
+LORA_GGUF = "lora.gguf"
+"""The adapter's matrices as llama.cpp takes them."""
+DERIVED = frozenset({MERGED, LORA_GGUF})
+"""What can be made again from PEFT's folder and the base. An adapter of an older log may lack one."""
 
 Verdict = Literal["same", "different", "missing", "unreadable"]
 
@@ -41,7 +45,7 @@ class Artifacts:
     @property
     def forms(self) -> frozenset[Form]:
         """In which it can be loaded."""
-        forms: dict[Form, str] = {"peft": WEIGHTS, "merged": MERGED}
+        forms: dict[Form, str] = {"peft": WEIGHTS, "merged": MERGED, "lora-gguf": LORA_GGUF}
         return frozenset(form for form, file in forms.items() if file in self.files)
 
     @property
@@ -53,6 +57,11 @@ class Artifacts:
     def merged(self) -> Path:
         """The merged GGUF."""
         return self.folder / MERGED
+
+    @property
+    def lora_gguf(self) -> Path:
+        """The matrices as GGUF."""
+        return self.folder / LORA_GGUF
 
 
 def compare(path: Path, recorded: str) -> tuple[Verdict, str | None]:

@@ -3,19 +3,38 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent0es.domain.prompt import Message
+from agent0es.domain.task import Scalar
 from agent0es.domain.text import storable
-from agent0es.errors import Agent0Error, ModelNotFound, TransientError
+from agent0es.domain.tries import Try, as_measured
+from agent0es.errors import Agent0Error, ModelNotFound, TransientError, UserError
 from agent0es.models.artifacts import Artifacts, Form
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LEAST_LOGPROB = -9999.0
 """What stands for the logarithm of 0, and for what is no number: the log keeps finite numbers."""
 
 
 class GenerationFailed(TransientError):
-    """The engine broke while it answered. It is restarted for the next request, so a retry makes sense."""
+    """The engine or the server broke while it answered; it may answer the next request. `tries` were made."""
+
+    def __init__(self, message: str, tries: Sequence[Try] = ()) -> None:
+        super().__init__(message)
+        self.measured = as_measured(tries)
+
+
+class ModelUnavailable(UserError):
+    """A server that answers nobody until the user has put something right: the key, the budget, the model's name, or
+    the server itself. The run stops, and its log has the message. `tries` were made of the request."""
+
+    def __init__(self, message: str, tries: Sequence[Try] = ()) -> None:
+        super().__init__(message)
+        self.measured = as_measured(tries)
 
 
 class WrongWeights(ModelNotFound):
@@ -89,6 +108,16 @@ class Completion:
     """What the model thought before the text, where the backend tells the two apart."""
     left_out: tuple[str, ...] = ()
     """Settings of the request that the model can't take, by the names of their fields."""
+    cost_usd: float | None = None
+    """What the answer cost, in US dollars, by published prices; None where it has no price, or nobody knows it."""
+    tries: tuple[Try, ...] = ()
+    """Those that failed before this answer came; how it went, and no part of what was said."""
+
+    @property
+    def measured(self) -> dict[str, Scalar]:
+        """How it went, for the meta of the event that tells of it."""
+        cost = {} if self.cost_usd is None else {"cost_usd": self.cost_usd}
+        return {"seconds": round(self.seconds, 4), **cost, **as_measured(self.tries)}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", storable(self.text))
@@ -123,6 +152,10 @@ class Capabilities:
     """The same seed, alone, gives the same text."""
     context: int | None = None
     """Most tokens that a request may read and write together; None where nobody knows."""
+    priced: bool = True
+    """It says what an answer cost, or its answers have no price."""
+    embeddings: bool = False
+    """It is an `Embeds`: it makes vectors of texts."""
 
     def left_out(self, request: GenerationRequest) -> tuple[str, ...]:
         """The settings that a request makes use of and this model can't take, by the names of their fields."""
@@ -187,8 +220,8 @@ class ModelBackend(Protocol):
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         """Completions in the order of the requests. `adapter` names a deployment; None is the base model.
 
-        Cancelling the task frees what its requests hold. Raises GenerationFailed, RequestRefused, and ModelNotFound
-        for an adapter that is not deployed.
+        Cancelling the task frees what its requests hold. Raises GenerationFailed, RequestRefused,
+        ModelUnavailable, and ModelNotFound for an adapter that is not deployed.
         """
         ...
 
@@ -210,3 +243,25 @@ class ModelBackend(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Embeds(Protocol):
+    """A backend with the capability `embeddings`."""
+
+    async def embed(self, texts: Sequence[str]) -> "list[npt.NDArray[np.float32]]":
+        """A vector for each text, all of the same length. Raises GenerationFailed, RequestRefused."""
+        ...
+
+
+async def get_logprobs(
+    model: ModelBackend, request: GenerationRequest, adapter: str | None = None
+) -> tuple[float, ...]:
+    """Natural logarithm of the probability of each token that the model writes to this request.
+
+    Raises RequestRefused where the model gives none, and what `generate` raises.
+    """
+    if model.capabilities.logprobs:
+        [completion] = await model.generate([request], adapter)
+        if completion.logprobs is not None:
+            return completion.logprobs
+    raise RequestRefused(f"{model.name} gives no log-probabilities")

@@ -1,7 +1,7 @@
 """What of a model's adapters is served: deployed when one must answer, retired when nobody will ask it again.
 
-Files are compared with the log's hashes before they are loaded. A merged file that is missing or changed is made again
-from the adapter and the base, and is used when its hash is the log's.
+Files are compared with the log's hashes before they are loaded. What follows from the adapter and its base, such as the
+merged file, is made again when it is missing or changed, and is used when its hash is the log's.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from agent0es.domain.events import AdapterTrained
 from agent0es.domain.names import in_store
 from agent0es.errors import StoreError
 from agent0es.log.sqlite import explain_os_error
-from agent0es.models.artifacts import MERGED, PEFT, Artifacts, compare
+from agent0es.models.artifacts import DERIVED, PEFT, Artifacts, compare
 from agent0es.models.base import Deployment, ModelBackend, Weights, WrongWeights
 
 Remake = Callable[[Weights, Artifacts], None]
-"""Writes the merged file of an adapter again (`Trainer.remake`)."""
+"""Writes the files that follow from an adapter and its base again (`Trainer.remake`)."""
 Mended = Callable[[str, WrongWeights], Awaitable[object]]
 """Is told which adapter's file was made again, and what had been wrong with it."""
 
@@ -43,13 +43,14 @@ class Deployments:
             await self._model.retire(name)
 
     def _mend(self, deployment: Deployment, error: WrongWeights) -> None:
-        """Write the merged file again, if the adapter is what was trained. Raises StoreError."""
+        """Write what follows from the adapter again, if the adapter is what was trained. Raises StoreError."""
         artifacts, weights = deployment.artifacts, self._model.weights
+        derived = sorted(DERIVED & artifacts.files.keys())
         advice = (
             f"restore the folder {artifacts.folder} from a copy, or retrain in a fork: "
             f"agent0es fork RUN --at POSITION, with the position of {deployment.name}'s DatasetBuilt"
         )
-        if weights is None or MERGED not in artifacts.files:
+        if weights is None or not derived:
             raise StoreError(f"{error}; it can't be made again without the base model's weights; {advice}")
         for name, recorded in artifacts.files.items():
             if not name.startswith(f"{PEFT}/"):
@@ -62,15 +63,16 @@ class Deployments:
         try:
             self._remake(weights, artifacts)
         except OSError as failed:
-            raise StoreError(explain_os_error(failed, artifacts.merged)) from None
+            raise StoreError(explain_os_error(failed, artifacts.folder / derived[-1])) from None
         except ValueError as failed:
             raise StoreError(f"{error}; it can't be made again: {failed}; {advice}") from None
-        verdict, made = compare(artifacts.merged, artifacts.files[MERGED])
-        if verdict != "same":
-            raise StoreError(
-                f"{artifacts.merged} was made again, but is not what was trained: its sha256 is {made}, "
-                f"the log has {artifacts.files[MERGED]}; was the base model, {weights.path}, changed? {advice}"
-            )
+        for name in derived:
+            verdict, made = compare(artifacts.folder / name, artifacts.files[name])
+            if verdict != "same":
+                raise StoreError(
+                    f"{artifacts.folder / name} was made again, but is not what was trained: its sha256 is {made}, "
+                    f"the log has {artifacts.files[name]}; was the base model, {weights.path}, changed? {advice}"
+                )
 
 
 def artifacts_of(store: Path, trained: AdapterTrained) -> Artifacts:

@@ -7,7 +7,6 @@ request starts another process.
 
 import asyncio
 import atexit
-import json
 import os
 import queue
 import subprocess
@@ -16,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,16 +23,49 @@ from typing import IO, Any
 
 from agent0es.errors import Agent0Error, ModelNotFound
 from agent0es.models import child_process
+from agent0es.models.artifacts import Artifacts
 from agent0es.models.base import GenerationFailed, RequestRefused, WrongWeights
 from agent0es.models.child_process import clean_environment
+from agent0es.models.engine_messages import (
+    Answered,
+    Ask,
+    Broken,
+    Cancel,
+    Deploy,
+    EngineRequest,
+    FromEngine,
+    Generated,
+    Load,
+    Loaded,
+    Missing,
+    Refused,
+    Retire,
+    Text,
+    ToEngine,
+)
 
 _TAIL_BYTES = 2000
 """Characters that a message quotes of a broken engine's last words."""
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """The process that an engine runs."""
+
+    name: str
+    """As messages call it, e.g. the name of the weights' file."""
+    module: str
+    """Is run as `python -m MODULE ARGUMENTS… FD PARENT`: the pipe to the parent, and the parent's process id."""
+    arguments: tuple[str, ...]
+    weights: Path
+    """Without this file or folder no process is started."""
+    made: tuple[Path, str] | None = None
+    """A file or folder that the process makes first where it isn't there, and what that is called in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How a pipeline is built and fed."""
+    """How a pipeline of OpenVINO is built and fed."""
 
     threads: int = 0
     """Threads of inference; 0 takes every core that the process may use."""
@@ -50,103 +82,6 @@ class EngineSettings:
     """Prompt and generated tokens of one request."""
     step_seconds: float = 120
     """After a step that takes longer the pipeline is taken to hang, and the engine is restarted. Two are usual."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineRequest:
-    """A request in the engine's terms: the prompt is one text, in the model's own chat format."""
-
-    prompt: str
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-    json_schema: dict[str, Any] | None = None
-    prefix: bool = False
-    """Only the beginning of other prompts, to be read into the cache. It is cut to whole blocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """What an engine answers."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    """Same length as token_ids."""
-    finish_reason: str
-    prompt_tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """To the engine: generate."""
-
-    number: int
-    request: EngineRequest
-    stream: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """To the engine: nobody waits for this request now."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """To the engine: say when the weights are loaded."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """From the engine: the answer to Load."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """From the engine: more text of a streamed request."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """From the engine: a finished request. The time it took is measured here, not there."""
-
-    number: int
-    generated: Generated
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """From the engine: a request that can't be answered as it is."""
-
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """From the engine, its last words."""
-
-    reason: str
-    unusable: bool
-    """A retry would fail as well: OpenVINO does not take the weights."""
-    wrong: bool = False
-    """The file does not have the hash that was asked for."""
-
-
-ToEngine = Ask | Cancel | Load
-FromEngine = Loaded | Text | Answered | Refused | Broken
 
 
 @dataclass(eq=False, slots=True)
@@ -176,19 +111,12 @@ class Pending:
 class Engine:
     """Answers requests with one set of weights. Starts its process at the first request, or when told to."""
 
-    def __init__(
-        self, gguf: Path, settings: EngineSettings, served: Path | None = None, sha256: str | None = None
-    ) -> None:
-        """`served`: where the same values lie, or are to be written, in a quantization that OpenVINO computes with.
-
-        With `sha256` only a file of that hash is loaded, whenever a process loads it.
-        """
-        self.gguf = gguf
+    def __init__(self, seat: Seat) -> None:
         self.prefixes: dict[str, asyncio.Future[Generated]] = {}
         """Beginnings of prompts that the running process has read, or is reading, into its cache."""
-        self._sha256 = sha256
-        self._settings = settings
-        self._served = served or gguf
+        self.adapters: dict[str, Artifacts] = {}
+        """What is deployed in this engine. Every process that it starts loads them again."""
+        self._seat = seat
         self._lock = threading.Lock()
         self._process: EngineProcess | None = None
         self._closed = False
@@ -203,7 +131,8 @@ class Engine:
         """What the process does before it can answer; empty when it is not started, or can."""
         if self._process is None or self.loaded:
             return ""
-        return "loading the weights" if self._served.is_file() else "writing a copy of the weights in Q8_0"
+        made = self._seat.made
+        return made[1] if made is not None and not made[0].exists() else "loading the weights"
 
     @property
     def in_flight(self) -> int:
@@ -217,8 +146,18 @@ class Engine:
         return self._send(lambda number: Ask(number, request, on_text is not None), on_text)
 
     async def open(self) -> None:
-        """Load the weights now. Raises WrongWeights, and ModelNotFound when the pipeline does not take the file."""
+        """Load the weights now. Raises WrongWeights, and ModelNotFound when the library does not take the file."""
         await self._send(Load, None)
+
+    async def deploy(self, name: str, artifacts: Artifacts) -> None:
+        """Load an adapter beside the base. Raises WrongWeights, and ModelNotFound where it does not fit the base."""
+        await self._send(lambda number: Deploy(number, name, artifacts), None)
+        self.adapters[name] = artifacts
+
+    def retire(self, name: str) -> None:
+        """Forget an adapter; what it was asked and has not answered fails."""
+        if self.adapters.pop(name, None) is not None and self._process is not None:
+            self._process.post(Retire(name))
 
     def close(self) -> None:
         """Fail what is in flight and end the process. Takes milliseconds."""
@@ -234,18 +173,20 @@ class Engine:
         pending = Pending(loop.create_future(), loop, on_text, time.perf_counter())
         with self._lock:
             if self._closed:
-                pending.fail(GenerationFailed(f"{self.gguf.name}: the engine was closed"))
+                pending.fail(GenerationFailed(f"{self._seat.name}: the engine was closed"))
                 return pending.future
             if self._process is None or not self._process.alive:
-                if not self.gguf.is_file():
-                    pending.fail(WrongWeights(f"{self.gguf}: no such file"))
+                if not self._seat.weights.exists():
+                    pending.fail(WrongWeights(f"{self._seat.weights}: no such file"))
                     return pending.future
                 self.prefixes = {}
                 try:
-                    self._process = EngineProcess(self.gguf, self._served, self._sha256, self._settings)
+                    self._process = EngineProcess(self._seat)
                 except OSError as error:  # the machine has no memory or no process left, for now
-                    pending.fail(GenerationFailed(f"{self.gguf.name}: the engine can't be started: {error}"))
+                    pending.fail(GenerationFailed(f"{self._seat.name}: the engine can't be started: {error}"))
                     return pending.future
+                for name, artifacts in self.adapters.items():
+                    self._process.post(Deploy(0, name, artifacts))
                 atexit.unregister(self.close)
                 atexit.register(self.close)
             self._process.send(message, pending)
@@ -255,8 +196,8 @@ class Engine:
 class EngineProcess:
     """A running process, with threads that write to it, read from it and check that it makes progress."""
 
-    def __init__(self, gguf: Path, served: Path, sha256: str | None, settings: EngineSettings) -> None:
-        self._name = gguf.name
+    def __init__(self, seat: Seat) -> None:
+        self._name = seat.name
         self.alive = True
         self.loaded = False
         self.pending: dict[int, Pending] = {}
@@ -268,9 +209,8 @@ class EngineProcess:
         with theirs:
             self._process = subprocess.Popen(
                 [
-                    sys.executable,
-                    *("-m", "agent0es.models.engine_process", str(gguf), str(served), sha256 or ""),
-                    *(json.dumps(asdict(settings)), str(theirs.fileno()), str(os.getpid())),
+                    *(sys.executable, "-m", seat.module, *seat.arguments),
+                    *(str(theirs.fileno()), str(os.getpid())),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -295,6 +235,10 @@ class EngineProcess:
                 pending.future.add_done_callback(lambda future: self._cancel(number) if future.cancelled() else None)
                 return
         pending.fail(GenerationFailed(f"{self._name}: the engine ended"))
+
+    def post(self, message: ToEngine) -> None:
+        """Say something that nobody waits for."""
+        self._outbox.put(message)
 
     def end(self) -> None:
         """Nothing is lost with the process, so it is killed rather than asked."""
@@ -353,6 +297,8 @@ class EngineProcess:
                     pending.answer(replace(generated, seconds=time.perf_counter() - pending.submitted))
                 case Refused(_, reason):
                     pending.fail(RequestRefused(f"{self._name}: {reason}"))
+                case Missing(_, reason, wrong):
+                    pending.fail((WrongWeights if wrong else ModelNotFound)(reason))
         return None
 
     def _tail(self) -> str:

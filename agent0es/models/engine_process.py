@@ -1,4 +1,4 @@
-"""The process that holds an OpenVINO pipeline, started by `engine.Engine`, which also says what the messages mean.
+"""The process that holds an OpenVINO pipeline, started by `engine.Engine`.
 
     python -m agent0es.models.engine_process GGUF SERVED SHA256 SETTINGS FD PARENT
 
@@ -6,35 +6,20 @@ A process and not a thread, because `step()` keeps Python's global lock: 70 ms a
 loop of the same process can move.
 """
 
-import faulthandler
 import json
-import os
 import sys
-import traceback
 from collections import deque
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
+from agent0es.models import engine_child
 from agent0es.models.base import RequestRefused, WrongWeights
-from agent0es.models.child_process import end_with_parent, out_of_memory
-from agent0es.models.engine import (
-    Answered,
-    Ask,
-    Broken,
-    Cancel,
-    EngineRequest,
-    EngineSettings,
-    FromEngine,
-    Generated,
-    Load,
-    Loaded,
-    Refused,
-    Text,
-    ToEngine,
-)
+from agent0es.models.child_process import out_of_memory
+from agent0es.models.engine import EngineSettings
+from agent0es.models.engine_child import before_stop, last_line, run, surely_before_stop
+from agent0es.models.engine_messages import Answered, Ask, EngineRequest, FromEngine, Generated, Refused, Text
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import as_q8_0
 from agent0es.models.made_once import made_once, sha256_of
@@ -43,8 +28,6 @@ KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
 _SEED_SPACE = 2**32
 """The pipeline's sampler takes 32 bits of seed."""
-_IDLE_SECONDS = 1.0
-"""How often an idle engine looks whether its parent is alive."""
 
 
 @dataclass(slots=True)
@@ -75,7 +58,7 @@ class Running:
             self.tail = self.tail[-max(len(stop.encode()) for stop in self.stop) :]
 
 
-class Batch:
+class Batch(engine_child.Batch):
     """A pipeline and the requests that it works on, advanced step by step."""
 
     def __init__(self, gguf: Path, settings: EngineSettings) -> None:
@@ -85,6 +68,7 @@ class Batch:
 
         self._openvino, self._genai = openvino, openvino_genai
         self._settings = settings
+        self.step_seconds = settings.step_seconds
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.max_num_seqs = settings.max_batch
         scheduler.max_num_batched_tokens = settings.max_batched_tokens
@@ -248,17 +232,6 @@ def tell(running: Running, text: str, told: list[FromEngine]) -> None:
         running.told = text
 
 
-def before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """What of a text is before the first stop string."""
-    return text[: min((at for one in stop if (at := text.find(one)) >= 0), default=len(text))]
-
-
-def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """The part of an unfinished text that can't become part of a stop string."""
-    begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
-    return text[: len(text) - max(begun, default=0)]
-
-
 def prepare(gguf: Path, served: Path, sha256: str) -> None:
     """Check that the file has this hash, if one is given, and write the copy that is loaded, once, where that is
     another file. Raises WrongWeights and ModelNotFound."""
@@ -274,54 +247,15 @@ def prepare(gguf: Path, served: Path, sha256: str) -> None:
             raise ModelNotFound(f"{served}: can't be written: {error.strerror or error}") from error
 
 
-def serve(connection: Connection, gguf: Path, settings: EngineSettings, parent: int) -> None:
-    """Load, then answer until the parent is gone."""
-    batch = Batch(gguf, settings)
-    while os.getppid() == parent:
-        wait = 0.0 if batch.busy else _IDLE_SECONDS
-        while connection.poll(wait):
-            message: ToEngine = connection.recv()
-            match message:
-                case Ask():
-                    batch.add(message)
-                case Cancel(number):
-                    batch.cancel(number)
-                case Load(number):
-                    connection.send([Loaded(number)])
-            wait = 0.0
-        if batch.busy:
-            faulthandler.dump_traceback_later(settings.step_seconds, exit=True)
-            told = batch.step()
-            faulthandler.cancel_dump_traceback_later()
-            if told:
-                connection.send(told)
-
-
 def main() -> None:
     """Run the engine that the arguments describe."""
-    gguf, served, sha256, settings, descriptor, parent = sys.argv[1:]
-    end_with_parent(int(parent))  # loading takes seconds, in which nobody looks for the parent
-    with Connection(int(descriptor)) as connection:
-        try:
-            prepare(Path(gguf), Path(served), sha256)
-            serve(connection, Path(served), EngineSettings(**json.loads(settings)), int(parent))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            pass
-        except ModelNotFound as error:
-            connection.send([Broken(str(error), unusable=True, wrong=isinstance(error, WrongWeights))])
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            traceback.print_exc()
-            connection.send([Broken(last_line(error), unusable=False)])
-    # Not through the pipeline's destructor: it complains of requests that are still in the batch.
-    sys.stderr.flush()
-    os._exit(0)
+    gguf, served, sha256, options, descriptor, parent = sys.argv[1:]
 
+    def load() -> Batch:
+        prepare(Path(gguf), Path(served), sha256)
+        return Batch(Path(served), EngineSettings(**json.loads(options)))
 
-def last_line(error: Exception) -> str:
-    """OpenVINO puts the places in its source first, and what is wrong at the end."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else type(error).__name__
-    return f"out of memory ({last})" if out_of_memory(last) else last
+    run(descriptor, parent, load)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,21 @@ the base and written as GGUF. They answer side by side.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
 from agent0es.models.chat_template import ChatTemplate
-from agent0es.models.engine import Engine, EngineRequest, EngineSettings, Generated
+from agent0es.models.embedded import EmbeddedLibrary
+from agent0es.models.engine import Engine, EngineSettings, Seat
+from agent0es.models.engine_messages import EngineRequest, Generated
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import is_approximated
+from agent0es.models.library import ModelLibrary
 from agent0es.models.weights import find_weights
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
@@ -48,7 +52,7 @@ class OpenVinoBackend:
             logprobs=True, structured_output=True, adapters=frozenset({"merged"}), context=self._settings.context
         )
         served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
-        self._base = Engine(weights.path, self._settings, served, weights.sha256)
+        self._base = Engine(seat(weights.path, self._settings, served, weights.sha256))
         self._deployed: dict[str, Engine] = {}
         self._deploying = asyncio.Lock()
         self._name = f"{weights.name}:{'Q8_0' if served else _quantization(file)}"
@@ -70,7 +74,12 @@ class OpenVinoBackend:
             lowest = 0 if option == "threads" else 1
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ConfigurationError(f"openvino: {option} must be a whole number from {lowest} up, not {value!r}")
-        return cls(find_weights(name), EngineSettings(**options), cache)  # type: ignore[arg-type]
+        return cls(find_weights(name, cache), EngineSettings(**options), cache)  # type: ignore[arg-type]
+
+    @classmethod
+    def library(cls, *, cache: Path | None = None, **options: object) -> ModelLibrary:
+        """The models whose weights come with packages."""
+        return EmbeddedLibrary(cache)
 
     @property
     def name(self) -> str:
@@ -133,7 +142,7 @@ class OpenVinoBackend:
             artifacts = deployment.artifacts
             if "merged" not in artifacts.forms:
                 raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
-            engine = Engine(artifacts.merged, self._settings, sha256=artifacts.files[MERGED])
+            engine = Engine(seat(artifacts.merged, self._settings, sha256=artifacts.files[MERGED]))
             try:
                 await engine.open()
             except BaseException:
@@ -185,6 +194,18 @@ class OpenVinoBackend:
             deployed = ", ".join(self._deployed) or "none"
             raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
         return self._deployed[adapter]
+
+
+def seat(gguf: Path, settings: EngineSettings, served: Path | None = None, sha256: str = "") -> Seat:
+    """The process that serves a file. `served`: where the same values lie, or are to be written, in a quantization that
+    OpenVINO computes with. With `sha256` only a file of that hash is loaded, whenever a process loads it."""
+    return Seat(
+        name=gguf.name,
+        module="agent0es.models.engine_process",
+        arguments=(str(gguf), str(served or gguf), sha256, json.dumps(asdict(settings))),
+        weights=gguf,
+        made=(served, "writing a copy of the weights in Q8_0") if served is not None else None,
+    )
 
 
 def _quantization(file: GgufFile) -> str:

@@ -111,7 +111,7 @@ class RecordedBackend:
         if not (store and run):
             shown = url_without_secrets(name)
             raise ConfigurationError(f"recorded: {shown!r} must be STORE:RUN, e.g. store:20261124-041215")
-        return cls(store, run, find_weights(weights) if weights else None)
+        return cls(store, run, find_weights(weights, cache) if weights else None)
 
     @property
     def name(self) -> str:

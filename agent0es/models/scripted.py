@@ -54,7 +54,7 @@ class ScriptedBackend:
             script = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(f"scripted: {name!r} must be module:function of an importable module") from error
-        return cls(script, f"scripted:{name}", delay_seconds, find_weights(weights) if weights else None)
+        return cls(script, f"scripted:{name}", delay_seconds, find_weights(weights, cache) if weights else None)
 
     @property
     def name(self) -> str:

@@ -19,7 +19,9 @@ CREATE TABLE model_calls (
     seed BIGINT NOT NULL,
     mean_logprob DOUBLE,
     question VARCHAR,
-    seconds DOUBLE
+    seconds DOUBLE,
+    cost_usd DOUBLE,
+    tries JSON
 );
 COMMENT ON TABLE model_calls IS 'Every generation of a model.';
 COMMENT ON COLUMN model_calls.run IS 'Name of the run.';
@@ -41,14 +43,18 @@ COMMENT ON COLUMN model_calls.seed IS 'Seed of this call.';
 COMMENT ON COLUMN model_calls.mean_logprob IS 'Mean natural-log probability of the written tokens; NULL without any.';
 COMMENT ON COLUMN model_calls.question IS 'What the student was asked about its own answer: confidence or critique; NULL while it worked.';
 COMMENT ON COLUMN model_calls.seconds IS 'Wall-clock time of the generation, measured; others ran at the same time.';
+COMMENT ON COLUMN model_calls.cost_usd IS 'What it cost in US dollars, by published prices; NULL where it has no price, or nobody knew it.';
+COMMENT ON COLUMN model_calls.tries IS 'Times before that its server was asked in vain: a list of what, ended (Unix time in s), status, fault, waited (s); NULL without any.';
 
 INSERT INTO model_calls BY NAME
 SELECT
     run, position, time, c.role, c.task, c.attempt, c.model, c.adapter, c.prompt, c.text,
     c.prompt_tokens, c.cached_tokens, c.completion_tokens, c.finish_reason, c.temperature, c.seed, c.mean_logprob,
-    c.question, seconds
+    c.question, seconds, cost_usd, tries
 FROM (
-    SELECT run, position, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
+    SELECT run, position, time, (measured ->> '$.seconds')::DOUBLE AS seconds,
+        TRY_CAST(measured ->> '$.cost_usd' AS DOUBLE) AS cost_usd,
+        TRY_CAST(measured ->> '$.tries' AS JSON) AS tries, from_json(content, '{
         "role": "VARCHAR", "task": "INTEGER", "attempt": "VARCHAR", "model": "VARCHAR", "adapter": "VARCHAR",
         "prompt": "JSON", "text": "VARCHAR", "prompt_tokens": "INTEGER", "cached_tokens": "INTEGER", "completion_tokens": "INTEGER",
         "finish_reason": "VARCHAR", "temperature": "DOUBLE", "seed": "BIGINT", "mean_logprob": "DOUBLE",

@@ -7,6 +7,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import Practised, read_attempt, task_of
 from agent0es.domain.retraction import covers
 from agent0es.domain.text import JUDGED
+from agent0es.domain.tries import read_measured
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import History, Recorded
 
@@ -161,7 +162,7 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
             found["refused"] = one.meta.measured.get("refused")
         case ev.AttemptAbandoned():
             gone = event.model_dump(mode="json", exclude={"type", "version", "attempt", "task"})
-            found.update(status="abandoned", abandoned=gone)
+            found.update(status="abandoned", abandoned={**gone, "tries": read_measured(one.meta.measured)})
         case ev.Verified():
             found.update(status="verified", verdict=JUDGED[event.verification.correct])
             found["verification"] = event.verification.model_dump(mode="json")
@@ -181,7 +182,9 @@ def _problem(about: Iterable[Recorded]) -> dict[str, Any] | None:
 def _reply(one: Recorded, event: ev.ModelCalled) -> dict[str, Any]:
     """What a model read and wrote, the prompt in one piece."""
     called = event.model_dump(mode="json", exclude={"type", "version", "prompt", "tokens", "task", "attempt"})
-    return {"kind": "reply", "prompt": event.prompt.plain(), **called, "measured": dict(one.meta.measured)}
+    measured = {name: value for name, value in one.meta.measured.items() if name != "tries"}
+    tries = read_measured(one.meta.measured)
+    return {"kind": "reply", "prompt": event.prompt.plain(), **called, "measured": measured, "tries": tries}
 
 
 def _hashes(one: Recorded) -> dict[str, Any]:

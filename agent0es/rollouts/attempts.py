@@ -1,12 +1,13 @@
 """The attempt is the unit of retry: one that was cut off is made again in a stream of its own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agent0es.domain import events as ev
 from agent0es.domain.names import again, stream
-from agent0es.errors import TransientError
+from agent0es.domain.task import Scalar
+from agent0es.errors import Agent0Error, TransientError
 from agent0es.log import History, NewEvent
 from agent0es.rollouts.retry import Retries, described
 from agent0es.rollouts.rollout import Recorder
@@ -38,24 +39,30 @@ class Attempts:
 
         One that fails in passing is abandoned and made again under another name, while those beside it go on.
         """
-        reason = INTERRUPTED
+        reason, measured = INTERRUPTED, Agent0Error.measured
 
         async def once() -> T | None:
-            own = await self._take_up(name, task, done, record, reason)
+            own = await self._take_up(name, task, done, record, reason, measured)
             return None if own is None else await make(own)
 
         async def failed(retry: int, error: TransientError) -> None:
-            nonlocal reason
-            reason = described(error)
+            nonlocal reason, measured
+            reason, measured = described(error), error.measured
 
         return await self.retries(once, failed)
 
     async def _take_up(
-        self, name: str, task: int | None, done: type[ev.Event], record: Recorder, reason: str
+        self,
+        name: str,
+        task: int | None,
+        done: type[ev.Event],
+        record: Recorder,
+        reason: str,
+        measured: Mapping[str, Scalar],
     ) -> str | None:
         """The name under which to make an attempt now; None when the history already has its end.
 
-        What was cut off, for this `reason`, is abandoned: it keeps its audit trail.
+        What was cut off, for this `reason` and `measured` so, is abandoned: it keeps its audit trail.
         """
         plain, retry = name, 0
         while True:
@@ -68,5 +75,5 @@ class Attempts:
             next_name = again(plain, retry)
             if ev.AttemptAbandoned not in known:
                 abandoned = ev.AttemptAbandoned(attempt=name, task=task, retried_as=next_name, reason=reason)
-                await record([NewEvent(stream("attempt", self.run, name), abandoned)])
+                await record([NewEvent(stream("attempt", self.run, name), abandoned, measured)])
             name = next_name

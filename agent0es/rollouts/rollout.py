@@ -130,7 +130,7 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
                 raise
             return Attempted(transcript.solution(), files, [], {"refused": storable(str(error))})
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
-        pending = [NewEvent(stream, called, {"seconds": round(completion.seconds, 4)})]
+        pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
         if action is None and transcript.reminded:
             await record(pending)
@@ -174,5 +174,7 @@ async def ask(question: Question, rollout: Rollout, transcript: Transcript, mode
         attempt=problem.attempt,
         question=question,
     )
-    measured = {"seconds": round(completion.seconds, 4)}
-    return [NewEvent(stream, called, measured), NewEvent(stream, reflected(problem.attempt, called, question))]
+    return [
+        NewEvent(stream, called, completion.measured),
+        NewEvent(stream, reflected(problem.attempt, called, question)),
+    ]

@@ -12,6 +12,7 @@ from agent0es import bootstrap
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import ModelNotFound
 from agent0es.log import EventLog, History, NewEvent, Recorded
+from agent0es.runs.models import see_that_servers_answer
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -54,8 +55,8 @@ async def drive_run(
     """Open what the run needs, do `begin`, and drive the run to its end. The caller holds the lease on the run.
 
     `configuration` is the run's own; secrets that the log does not hold may be in it. Raises ConfigurationError,
-    ModelNotFound (also for weights that are others than those it was begun with) or SandboxUnavailable before anything
-    is written, and HandlerError when a handler fails for good.
+    ModelNotFound (also for weights that are others than those it was begun with), ModelDoesNotAnswer or
+    SandboxUnavailable before anything is written, and HandlerError when a handler fails for good.
     """
     from agent0es.evaluation.suite import suite
     from agent0es.models.requirements import changed_weights, weakened
@@ -63,6 +64,7 @@ async def drive_run(
     async with bootstrap.open_ports(store, log, run, configuration, watcher.training) as ports:
         if why := changed_weights(ports.history.started.weights, ports.models):
             raise ModelNotFound(why)
+        await see_that_servers_answer(configuration, ports.models)
         if begin is not None:
             begin(ports)
         problems = suite(ports.domains, configuration.evaluation, configuration.seed)

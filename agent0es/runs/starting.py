@@ -12,6 +12,7 @@ from agent0es.domain.names import stream
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
+from agent0es.runs.models import problems, see_that_servers_answer
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -34,18 +35,17 @@ NO_PARTS = Parts({}, {})
 async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
     """Open everything that a run needs and close it again, so that errors are reported before the run begins.
 
-    Raises what `open_ports` raises, and ConfigurationError for a model that can't be trained, or served when it is.
+    Raises what `open_ports` raises, ConfigurationError for a model that can't be trained, or served when it is, and
+    ModelDoesNotAnswer.
     """
     from agent0es.models.requirements import weights_of
-    from agent0es.training.base import why_not_trained
 
     models = configuration.models
     async with bootstrap.open_ports(store, log, "", configuration, lambda progress: None) as ports:
         for role in configuration.training.roles:
-            if why := why_not_trained(ports.trainer, ports.models[role], configuration.training):
-                raise ConfigurationError(
-                    f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
-                )
+            for why in problems(configuration, role, ports.models[role], ports.trainer):
+                raise ConfigurationError(why)
+        await see_that_servers_answer(configuration, ports.models)
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.toolbox.tools),

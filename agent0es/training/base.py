@@ -83,7 +83,7 @@ class Trainer(Protocol):
         ...
 
     def remake(self, base: Weights, artifacts: Artifacts) -> None:
-        """Write what follows from the adapter and its base, the merged file, again.
+        """Write what follows from the adapter and its base again: those of `artifacts.DERIVED` that the artifacts name.
 
         Raises OSError, and ValueError when the folder holds no such adapter.
         """

@@ -1,7 +1,7 @@
 """The trainer: what happens in the process that `packed.PackedTrainer` starts.
 
 Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
-an adapter in PEFT's format and the merged GGUF, as `models/artifacts.py` names them.
+an adapter in PEFT's format, and the same as GGUF, merged and beside its base, as `models/artifacts.py` names them.
 """
 
 import json
@@ -20,12 +20,12 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from agent0es.crash_points import reach
-from agent0es.models.artifacts import CONFIG, MERGED, PEFT, WEIGHTS, Artifacts
+from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir
 from agent0es.training.examples import Example, read_rows, tokenise
-from agent0es.training.merge import write_merged
+from agent0es.training.export.gguf import derive
 from agent0es.training.network import Network, pack
 
 MAX_GRADIENT_NORM = 1.0
@@ -76,7 +76,7 @@ def main(file: Path) -> None:
     output.mkdir(parents=True)
     _save_adapter(network, output, base_gguf, job)
     reach("adapter.written", with_parent=True)
-    write_merged(GgufFile.open(base_gguf), output / MERGED, network.merged)
+    derive(GgufFile.open(base_gguf), Artifacts(output, {}))
     files = dict(Artifacts.measure(output).files)
     phases.end("merge")
     done = {

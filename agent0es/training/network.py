@@ -1,6 +1,6 @@
-"""A llama-architecture network in fp32 whose linear layers carry LoRA adapters, made for training on few cores.
+"""A network of the llama or qwen2 architecture whose linear layers carry LoRA adapters, made for training on few cores.
 
-The same function as transformers' LlamaForCausalLM under PEFT (a test compares them), in less time:
+The same function as transformers' own model under PEFT (a test compares them), in less time:
 
 - sequences of a batch lie one behind the other, so nothing is computed for padding;
 - the prompt's beginning that all of them share is computed once per batch; only attention pads the rests;
@@ -142,8 +142,10 @@ class Network:
         self._theta: float = config["rope_theta"]
         self.scale = alpha / rank
         self._dropout = dropout
-        weights = load_file(base_dir / "model.safetensors")
-        self._embedding = weights["model.embed_tokens.weight"]
+        weights = {
+            name: tensor for file in sorted(base_dir.glob("*.safetensors")) for name, tensor in load_file(file).items()
+        }
+        self._embedding = weights["model.embed_tokens.weight"].float()
         self._output = weights.get("lm_head.weight", self._embedding).to(precision)
         self._norm = weights["model.norm.weight"]
         self._norms = [
@@ -151,9 +153,9 @@ class Network:
             for n in range(self.layers)
         ]
         self._weights: dict[tuple[int, int], Tensor] = {}
-        """In fp32, for merging."""
-        self._factors: dict[tuple[int, int], Tensor] = {}
-        """The same in the precision of the multiplications."""
+        """In the precision of the multiplications."""
+        self._biases: dict[tuple[int, int], Tensor] = {}
+        """Of q, k and v in qwen2."""
         self._members: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self.adapters: dict[str, tuple[Tensor, Tensor]] = {}
         """`model.layers.0.self_attn.q_proj` to A (rank, in) and B (out, rank)."""
@@ -161,8 +163,9 @@ class Network:
             for group, (parent, names) in enumerate(GROUPS):
                 paths = [f"model.layers.{layer}.{parent}.{name}" for name in names]
                 parts = [weights.pop(f"{path}.weight") for path in paths]
-                self._weights[layer, group] = parts[0] if len(parts) == 1 else torch.cat(parts)
-                self._factors[layer, group] = self._weights[layer, group].to(precision)
+                self._weights[layer, group] = (parts[0] if len(parts) == 1 else torch.cat(parts)).to(precision)
+                if f"{paths[0]}.bias" in weights:
+                    self._biases[layer, group] = torch.cat([weights[f"{path}.bias"] for path in paths])
                 members = list(zip(paths, (len(part) for part in parts), strict=True))
                 self._members[layer, group] = members
                 for name, path, part in zip(names, paths, parts, strict=True):
@@ -192,22 +195,12 @@ class Network:
         x = self._normalise(x[batch.predicts], self._norm)
         return F.cross_entropy(product(x, self._output.T), batch.labels, reduction="sum")
 
-    def merged(self, path: str) -> Tensor | None:
-        """W + s B A of an adapted layer, shape (out, in); None when it has no adapter."""
-        if path not in self.adapters:
-            return None
-        a, b = (tensor.detach() for tensor in self.adapters[path])
-        for key, members in self._members.items():
-            rows = 0
-            for member, count in members:
-                if member == path:
-                    return torch.addmm(self._weights[key][rows : rows + count], b, a, alpha=self.scale)
-                rows += count
-        raise KeyError(path)
-
     def _attention(self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, causal: Tensor, batch: Packed) -> Tensor:
         heads, kv_heads, shared = self._heads, self._kv_heads, batch.shared
-        mixed = self._linear(layer, 0, x).view(len(x), heads + 2 * kv_heads, self._head)
+        mixed = self._linear(layer, 0, x)
+        if (bias := self._biases.get((layer, 0))) is not None:
+            mixed = mixed + bias
+        mixed = mixed.view(len(x), heads + 2 * kv_heads, self._head)
         q, k, v = mixed.split([heads, kv_heads, kv_heads], 1)
         q, k = (part * cos + _rotate_half(part) * sin for part in (q, k))
         # Every query head gets a key head of its own.
@@ -226,7 +219,7 @@ class Network:
         return self._linear(layer, 1, torch.cat([first, rests]).flatten(1))
 
     def _linear(self, layer: int, group: int, x: Tensor) -> Tensor:
-        weight, members = self._factors[layer, group], self._members[layer, group]
+        weight, members = self._weights[layer, group], self._members[layer, group]
         pairs = [self.adapters.get(path) for path, _ in members]
         present = [pair for pair in pairs if pair is not None]
         if not present:

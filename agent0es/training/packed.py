@@ -22,7 +22,7 @@ from agent0es.models.base import Weights
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.child_process import clean_environment, out_of_memory
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.weights import why_not_exported
+from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -35,7 +35,7 @@ _LINE_BYTES = 2**24
 
 @dataclass(frozen=True, slots=True)
 class PackedTrainer:
-    """Trains llama-architecture GGUFs on a CPU: a batch is packed, nothing is computed for padding (`network.py`)."""
+    """Trains GGUFs of the llama and qwen2 architectures on a CPU: packed batches, no padding (`network.py`)."""
 
     cache: Path
     """Folder for base models in the form that training needs, made once (540 MB for the embedded one)."""
@@ -85,9 +85,9 @@ class PackedTrainer:
 
     def remake(self, base: Weights, artifacts: Artifacts) -> None:
         """As the port says."""
-        from agent0es.training.merge import merge_again
+        from agent0es.training.export.gguf import derive
 
-        merge_again(base.path, artifacts)
+        derive(GgufFile.open(base.path), artifacts)
 
 
 def described(job: TrainingJob, cache: Path) -> dict[str, Any]:

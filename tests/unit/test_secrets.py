@@ -109,14 +109,18 @@ def test_secrets_are_found_again_in_the_environment() -> None:
 def test_a_secret_is_taken_as_it_stands(text: str) -> None:
     variable = {"AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY": text}
     assert load_configuration(environment=variable).models.student.options == {"api_key": text}
-    override = [f"models.student.options.api_key={text}"]
-    assert load_configuration(overrides=override, environment={}).models.student.options == {"api_key": text}
+    whole = {"AGENT0ES_MODELS__STUDENT__OPTIONS": json.dumps({"api_key": text})}
+    assert load_configuration(environment=whole).models.student.options == {"api_key": text}
 
 
 def test_a_message_does_not_show_a_secret() -> None:
     for wrong in (
         f"log.url=host:{SECRET}/x",
         f"log.url=postgresql://u:{SECRET}@h:port/d",
+        f"models.student.temperature={SECRET}",
+        f"models.student.api_key_env={SECRET}",
+        f"models.student.api_key={SECRET}",
+        f"models.student.base_url=http://u:{SECRET}@h",
         f"models.student.options.api_key.x={{{SECRET}",
         f"models.student.options.headers={{password: {SECRET}, password: {SECRET}}}",
     ):
@@ -139,7 +143,7 @@ class Keyed(ScriptedBackend):
 OPTIONS = {
     "api_key": SECRET,
     "headers": {"Authorization": f"Bearer {SECRET}", "Accept": "text"},
-    "base_url": f"https://u:{SECRET}@host/v1?token={SECRET}",
+    "proxy": f"https://u:{SECRET}@host/v1?token={SECRET}",
     "list": [{"password": SECRET}],
 }
 
@@ -150,10 +154,10 @@ def test_a_secret_is_in_no_file_of_a_store_and_a_resumed_run_asks_for_it(
 ) -> None:
     (tmp_path / "site").mkdir()
     install(monkeypatch, tmp_path / "site", "keyed_models", BACKEND, {"agent0es.models": {"keyed": "Keyed"}})
-    file, store = tmp_path / "my.yaml", tmp_path / "store"
+    store = tmp_path / "store"
     model = {"backend": "keyed", "name": f"https://u:{SECRET}@host/m", "options": OPTIONS}
-    file.write_text(json.dumps({"models": {"teacher": model, "student": model}}))
-    configuration = load_configuration(file, [f"log.url=sqlite:///{store}/log.db?password={SECRET}"], {})
+    variables = {f"AGENT0ES_MODELS__{role}": json.dumps(model) for role in ("TEACHER", "STUDENT")}
+    configuration = load_configuration(None, [f"log.url=sqlite:///{store}/log.db?password={SECRET}"], variables)
     assert configuration.models.student.options == OPTIONS
 
     async def opened(of: Configuration) -> Any:
@@ -177,7 +181,7 @@ def test_a_secret_is_in_no_file_of_a_store_and_a_resumed_run_asks_for_it(
             monkeypatch.setenv(f"{prefix}NAME", str(model["name"]))
             monkeypatch.setenv(f"{prefix}OPTIONS__API_KEY", SECRET)
             monkeypatch.setenv(f"{prefix}OPTIONS__HEADERS__AUTHORIZATION", f"Bearer {SECRET}")
-            monkeypatch.setenv(f"{prefix}OPTIONS__BASE_URL", str(OPTIONS["base_url"]))
+            monkeypatch.setenv(f"{prefix}OPTIONS__PROXY", str(OPTIONS["proxy"]))
             monkeypatch.setenv(f"{prefix}OPTIONS__LIST__0__PASSWORD", SECRET)
         keyed_models.Keyed.seen.clear()
         asyncio.run(opened(kept))

@@ -67,12 +67,11 @@ def test_every_setting_and_section_says_what_it_is() -> None:
 def test_what_holds_is_shown_with_its_sources_and_reads_back(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text(
-        "models:\n  student:\n    options: {api_key: sk-1, yes: 1, 'a b': [x]}\nexecution:\n  attempts: 3\n".replace(
-            "yes", "'yes'"
-        )
+        "models:\n  student:\n    options: {yes: 1, 'a b': [x]}\nexecution:\n  attempts: 3\n".replace("yes", "'yes'")
     )
     given = ["--config", str(file), "--set", "rewards.weights={novelty: 1}", "--set", "tools.of.python.allow=[re]"]
-    shown = config("show", *given, AGENT0ES_SEED="7")
+    key = {"AGENT0ES_MODELS__STUDENT__OPTIONS__API_KEY": "sk-1"}
+    shown = config("show", *given, AGENT0ES_SEED="7", **key)
     lines = {line.strip() for line in shown.splitlines()}
     assert f"attempts: 3  # {file}, line 5" in lines
     assert "seed: 7  # AGENT0ES_SEED" in lines
@@ -82,10 +81,10 @@ def test_what_holds_is_shown_with_its_sources_and_reads_back(tmp_path: Path) -> 
     assert "sk-1" not in shown and all(len(line) <= 100 or "#" in line for line in lines)
     (tmp_path / "again.yaml").write_text(shown)
     again = load_configuration(tmp_path / "again.yaml", environment={})
-    first = load_configuration(file, [*given[3::2]], {"AGENT0ES_SEED": "7"})
+    first = load_configuration(file, [*given[3::2]], {"AGENT0ES_SEED": "7", **key})
     assert again == first.without_secrets() and again.models.student.options["api_key"] == MASK
     assert again != first
-    found = json.loads(config("show", *given, "--json", AGENT0ES_SEED="7"))
+    found = json.loads(config("show", *given, "--json", AGENT0ES_SEED="7", **key))
     assert found["configuration"] == first.model_dump(mode="json")
     assert found["sources"]["seed"] == "AGENT0ES_SEED"
     assert found["sources"]["execution.attempts"] == f"{file}, line 5"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from agent0es.models.artifacts import Artifacts
 from agent0es.models.base import Deployment, GenerationRequest, Message
+from agent0es.models.gguf_file import GgufFile
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.training.base import Trained
-from agent0es.training.merge import merge_again
+from agent0es.training.export.gguf import derive
 
 NEW_WORDS = (
     "orange bridge pencil monkey ladder winter basket dragon hammer island jacket kitten marble needle oyster".split()
@@ -54,12 +55,12 @@ async def test_the_base_answers_with_the_weights_that_training_starts_from(
     assert sum(differences) / len(differences) < 0.15
 
 
-def test_the_merged_file_can_be_made_again(trained: Trained, tmp_path: Path) -> None:
+def test_what_follows_from_an_adapter_can_be_made_again(trained: Trained, tmp_path: Path) -> None:
     """By another process than the trainer, to the last bit."""
     files = trained.artifacts.files
     again = Artifacts(tmp_path, {})
     shutil.copytree(trained.artifacts.peft, again.peft)
-    merge_again(find_weights("smollm2-135m-instruct").path, again)
+    derive(GgufFile.open(find_weights("smollm2-135m-instruct").path), again)
     assert Artifacts.measure(tmp_path).files == files
 
 

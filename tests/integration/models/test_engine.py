@@ -25,8 +25,9 @@ from agent0es.models.base import (
     Weights,
     WrongWeights,
 )
-from agent0es.models.engine import Engine, EngineRequest, EngineSettings
-from agent0es.models.openvino import OpenVinoBackend
+from agent0es.models.engine import Engine, EngineSettings
+from agent0es.models.engine_messages import EngineRequest
+from agent0es.models.openvino import OpenVinoBackend, seat
 from agent0es.taskdomains.math import MathDomain
 from agent0es.testing.models import ask
 from tests.support.engines import tiny_weights
@@ -127,7 +128,7 @@ async def test_an_engine_that_is_stopped_is_ended_and_replaced(tiny: Weights, mo
     monkeypatch.setattr(child_process, "LOOK_SECONDS", 0.25)
     monkeypatch.setattr(child_process, "STALLED_SECONDS", 2)
     before = set(engines(os.getpid()))
-    engine = Engine(tiny.path, TINY)
+    engine = Engine(seat(tiny.path, TINY))
     try:
         for _ in range(2):
             task = asyncio.ensure_future(engine.submit(EngineRequest("1, 2, 3,", max_tokens=400)))
@@ -186,7 +187,7 @@ async def test_a_copy_that_was_cut_short_is_made_anew(tiny: Weights, tmp_path: P
     copy = tmp_path / "copy-q8_0.gguf"
     copy.write_bytes(tiny.path.read_bytes()[:1000])
     (tmp_path / f".{copy.name}-left").mkdir()
-    engine = Engine(tiny.path, TINY, copy, tiny.sha256)
+    engine = Engine(seat(tiny.path, TINY, copy, tiny.sha256))
     try:
         assert (await engine.submit(EngineRequest("x", 2))).token_ids
     finally:
@@ -201,7 +202,7 @@ async def test_an_engine_without_memory_may_be_started_again(
     limited = tmp_path / "python"
     limited.write_text(f'#!/bin/sh\nexec prlimit --as=500000000 {sys.executable} "$@"\n')
     limited.chmod(0o755)
-    engine = Engine(tiny.path, TINY)
+    engine = Engine(seat(tiny.path, TINY))
     try:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", str(limited))
@@ -213,7 +214,7 @@ async def test_an_engine_without_memory_may_be_started_again(
 
 
 async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(openvino: OpenVinoBackend) -> None:
-    engine = Engine(openvino.weights.path, EngineSettings(step_seconds=0.001))
+    engine = Engine(seat(openvino.weights.path, EngineSettings(step_seconds=0.001)))
     try:
         with pytest.raises(GenerationFailed, match="Timeout"):
             await engine.submit(EngineRequest("word " * 300, 2))
@@ -248,7 +249,7 @@ def test_no_engine_outlives_its_parent(ending: str) -> None:
     code = f"""
     import asyncio, os
     from agent0es.models.base import GenerationRequest, Message
-    from agent0es.models.openvino import OpenVinoBackend
+    from agent0es.models.openvino import OpenVinoBackend, seat
     async def main():
         backend = OpenVinoBackend.create("smollm2-135m-instruct")
         task = asyncio.create_task(backend.generate([GenerationRequest((Message("user", "x"),), 10)]))

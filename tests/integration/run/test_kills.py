@@ -108,7 +108,7 @@ def check(log: EventLog, store: Path, others: set[int]) -> list[Recorded]:
     assert not set(engines()) - others and not processes("agent0es.training", os.getpid())
     adapters = store / "adapters" / RUN
     assert sorted(path.name for path in adapters.rglob("*")) == [
-        *("adapter", "adapter_config.json", "adapter_model.safetensors", "merged.gguf", "student-1")
+        *("adapter", "adapter_config.json", "adapter_model.safetensors", "lora.gguf", "merged.gguf", "student-1")
     ]
     return recorded
 

@@ -14,6 +14,11 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_qwen2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "qwen2.gguf", "qwen2")
+
+
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
@@ -21,3 +26,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_dir(tiny_gguf: Path, cache: Path) -> Path:
     return base_model_dir(cache, tiny_gguf)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen2_dir(tiny_qwen2_gguf: Path, cache: Path) -> Path:
+    return base_model_dir(cache, tiny_qwen2_gguf)

@@ -102,7 +102,7 @@ def test_a_merged_file_is_made_again_and_the_log_says_so(
     assert served == trained[0].files["merged.gguf"]
     [retried] = said
     assert retried.name == "student-1" and "but should be" in retried.error
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "merged.gguf"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "lora.gguf", "merged.gguf"]
 
 
 def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: Path, trained: Any) -> None:
@@ -134,7 +134,7 @@ def test_what_can_not_be_made_again_as_it_was_is_not_served(
         (remove(CONFIG), "not a readable adapter: FileNotFoundError"),
         (replace(CONFIG), "not a readable adapter"),
         (
-            lambda store: (store / CONFIG).write_text('{"r": 4, "lora_alpha": 1}'),
+            lambda store: (store / CONFIG).write_text('{"peft_type": "LORA", "r": 4, "lora_alpha": 1}'),
             "was made again, but is not what was trained",
         ),
     ],

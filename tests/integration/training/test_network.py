@@ -26,25 +26,33 @@ def examples() -> list[Example]:
 
 
 @pytest.mark.parametrize(
-    ("targets", "frozen_share", "adapted"),
+    ("base", "targets", "frozen_share", "adapted"),
     [
-        (ALL_LINEAR, 0.0, [0, 1]),
-        (("q_proj", "v_proj"), 0.0, [0, 1]),
-        (("up_proj", "k_proj"), 0.0, [0, 1]),
-        (ALL_LINEAR, 0.5, [1]),
+        ("tiny_dir", ALL_LINEAR, 0.0, [0, 1]),
+        ("tiny_dir", ("q_proj", "v_proj"), 0.0, [0, 1]),
+        ("tiny_dir", ("up_proj", "k_proj"), 0.0, [0, 1]),
+        ("tiny_dir", ALL_LINEAR, 0.5, [1]),
+        ("tiny_qwen2_dir", ALL_LINEAR, 0.0, [0, 1]),
+        ("tiny_qwen2_dir", ("v_proj", "down_proj"), 0.5, [1]),
     ],
 )
 def test_loss_and_gradients_are_those_of_peft(
-    tiny_dir: Path, examples: list[Example], targets: tuple[str, ...], frozen_share: float, adapted: list[int]
+    request: pytest.FixtureRequest,
+    examples: list[Example],
+    base: str,
+    targets: tuple[str, ...],
+    frozen_share: float,
+    adapted: list[int],
 ) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
+    folder: Path = request.getfixturevalue(base)
     torch.manual_seed(0)
-    network = Network(tiny_dir, targets, rank=4, alpha=8.0, dropout=0.0, frozen_share=frozen_share)
-    base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
+    network = Network(folder, targets, rank=4, alpha=8.0, dropout=0.0, frozen_share=frozen_share)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=list(targets), layers_to_transform=adapted)
-    peft = get_peft_model(base, config)
+    peft = get_peft_model(model, config)
     layers = dict(peft.named_modules())
     theirs = {path: layers[f"base_model.model.{path}"] for path in network.adapters}
     for path, (a, b) in network.adapters.items():
@@ -67,13 +75,9 @@ def test_loss_and_gradients_are_those_of_peft(
     for path, (a, b) in network.adapters.items():
         torch.testing.assert_close(a.grad, theirs[path].lora_A["default"].weight.grad, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(b.grad, theirs[path].lora_B["default"].weight.grad, rtol=1e-3, atol=1e-4)
-        base_weight = theirs[path].base_layer.weight
-        merged = network.merged(path)
-        assert merged is not None
-        torch.testing.assert_close(merged, base_weight + 2.0 * b.detach() @ a.detach())
 
 
-def test_in_bf16_the_loss_is_nearly_the_same_and_the_merge_exactly(tiny_dir: Path, examples: list[Example]) -> None:
+def test_in_bf16_the_loss_is_nearly_the_same(tiny_dir: Path, examples: list[Example]) -> None:
     def built(precision: torch.dtype) -> Network:
         torch.manual_seed(0)
         network = Network(tiny_dir, ALL_LINEAR, rank=4, alpha=8.0, dropout=0.0, precision=precision)
@@ -85,8 +89,6 @@ def test_in_bf16_the_loss_is_nearly_the_same_and_the_merge_exactly(tiny_dir: Pat
     losses = [network.loss(pack(examples)) for network in (exact, rounded)]
     assert losses[0].item() != losses[1].item(), "otherwise nothing was computed in bf16"
     torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0.0)
-    for path in exact.adapters:
-        assert torch.equal(exact.merged(path), rounded.merged(path))
 
 
 def test_dropout_acts_on_the_adapter_alone(tiny_dir: Path, examples: list[Example]) -> None:

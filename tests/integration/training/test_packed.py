@@ -17,7 +17,7 @@ import pytest
 from agent0es.configuration import TrainingSettings
 from agent0es.errors import StoreError
 from agent0es.models import child_process
-from agent0es.models.artifacts import CONFIG, MERGED, WEIGHTS
+from agent0es.models.artifacts import CONFIG, LORA_GGUF, MERGED, WEIGHTS
 from agent0es.models.base import Weights
 from agent0es.models.made_once import sha256_of
 from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
@@ -73,7 +73,7 @@ async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
     assert trained.loss[-1] < trained.loss[0] / 2
     assert trained.examples == 32
     assert set(trained.phases) == {"import", "load", "train", "merge"}
-    assert sorted(trained.artifacts.files) == [CONFIG, WEIGHTS, MERGED]
+    assert sorted(trained.artifacts.files) == [CONFIG, WEIGHTS, LORA_GGUF, MERGED]
     base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
     loaded = PeftModel.from_pretrained(base, trained.artifacts.peft)
     assert any(bool(p.abs().sum() > 0) for name, p in loaded.named_parameters() if "lora_B" in name)
@@ -102,7 +102,7 @@ async def test_the_same_job_gives_the_same_adapter(job: dict[str, Any], tmp_path
     other, _ = await run(job, epochs=1, deterministic=True, output=tmp_path / "other", seed=8)
     assert first.artifacts.files == again.artifacts.files
     moved = {name for name, sha256 in other.artifacts.files.items() if first.artifacts.files[name] != sha256}
-    assert moved == {WEIGHTS, MERGED}
+    assert moved == {WEIGHTS, LORA_GGUF, MERGED}
 
 
 async def test_a_failure_says_why(job: dict[str, Any], tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(jo
     with pytest.raises(TrainerLost, match="ended by SIGKILL, which the system sends when memory runs out"):
         await train(job, kill)
     trained, _ = await run(job, epochs=1)
-    assert names(trained.artifacts.folder) == ["adapter", "merged.gguf"]
+    assert names(trained.artifacts.folder) == ["adapter", "lora.gguf", "merged.gguf"]
 
 
 async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

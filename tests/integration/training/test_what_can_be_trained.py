@@ -13,8 +13,8 @@ from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog
 from agent0es.models.base import Capabilities, Weights
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.scripted import ScriptedBackend
-from agent0es.models.weights import why_not_exported
 from agent0es.training.base import why_not_trained
 from agent0es.training.network import GROUPS
 from agent0es.training.packed import LAYERS, PackedTrainer
@@ -26,7 +26,7 @@ SETTINGS = TrainingSettings()
 @pytest.fixture
 def qwen(tmp_path: Path) -> Path:
     """The beginning of a file of another architecture."""
-    writer = gguf.GGUFWriter(tmp_path / "qwen.gguf", "qwen2")
+    writer = gguf.GGUFWriter(tmp_path / "qwen.gguf", "qwen3")
     writer.add_tokenizer_model("gpt2")
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -38,11 +38,14 @@ def qwen(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"general.architecture": "gemma"}, "needs a GGUF of the llama architecture, this is gemma"),
-        ({"tokenizer.ggml.pre": "llama-bpe"}, r"only the tokenizer of SmolLM2 .*, not \('gpt2', 'llama-bpe'\)"),
+        ({"general.architecture": "gemma"}, "needs a GGUF of the architecture llama or qwen2, this is gemma"),
+        ({"tokenizer.ggml.pre": "llama-bpe"}, r"the tokenizers smollm, qwen2 \(gpt2\), not llama-bpe \(gpt2\)"),
         ({"tokenizer.ggml.merges": None}, "does not say tokenizer.ggml.merges"),
         ({"llama.rope.scaling.factor": 8.0}, r"no scaled positions \(llama.rope.scaling.factor\)"),
         ({"llama.attention.key_length": 256}, "heads whose sizes"),
+        ({"llama.rope.dimension_count": 8}, "rotates them whole"),
+        ({"llama.attention.sliding_window": 4096}, "no sliding window"),
+        ({"tokenizer.ggml.add_bos_token": True}, "begins every text with a token"),
     ],
 )
 def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any], said: str) -> None:
@@ -50,6 +53,14 @@ def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any],
     assert why_not_exported(file) is None
     metadata = {key: value for key, value in (file.metadata | changes).items() if value is not None}
     assert re.search(said, why_not_exported(dataclasses.replace(file, metadata=metadata)) or "")
+
+
+def test_biases_belong_to_qwen2(tiny_gguf: Path, tiny_qwen2_gguf: Path) -> None:
+    qwen2, llama = GgufFile.open(tiny_qwen2_gguf), GgufFile.open(tiny_gguf)
+    assert why_not_exported(qwen2) is None
+    assert "does not know the tensor blk.0.attn_q.bias" in (
+        why_not_exported(dataclasses.replace(llama, tensors=qwen2.tensors)) or ""
+    )
 
 
 def test_a_file_with_a_tensor_of_another_kind_can_not_be_trained(tiny_gguf: Path) -> None:
@@ -75,7 +86,7 @@ def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) ->
     assert why_not_trained(trainer, model, SETTINGS) is None
     model.capabilities = Capabilities(adapters=frozenset())
     assert why_not_trained(trainer, model, SETTINGS) == (
-        "scripted can't serve what packed makes of it (serves: none; is made: merged, peft)"
+        "scripted can't serve what packed makes of it (serves: none; is made: lora-gguf, merged, peft)"
     )
 
 
@@ -85,8 +96,8 @@ def test_a_run_does_not_begin_with_what_can_not_be_trained(tmp_path: Path, qwen:
     refused = invoke(tmp_path / "store", "run", *given).exception
     assert isinstance(refused, ConfigurationError)
     assert str(refused) == (
-        "models.student: qwen.gguf: training needs a GGUF of the llama architecture, this is qwen2; choose another "
-        "model, or leave student out of training.roles"
+        "models.student: qwen.gguf: training needs a GGUF of the architecture llama or qwen2, this is qwen3; choose "
+        "another model, or leave student out of training.roles"
     )
     with EventLog.open(tmp_path / "store" / "log.db", read_only=True) as log:
         assert not log.runs()

@@ -36,7 +36,6 @@ def models(role: str = "", **lacks: object) -> Models:
         ("student", {"adapters": frozenset()}, (), "set training.roles to []"),
         ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun, "
          "which a student does after each tool call; set models.student.observations to turns"),
-        ("teacher", {"structured_output": False}, (), "models.teacher: teacher can't be kept to a JSON schema"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_done_is_refused_in_one_line(
@@ -54,6 +53,7 @@ def test_what_can_not_be_done_is_refused_in_one_line(
         ("student", {"adapters": frozenset()}, ("training.roles=[]",)),
         ("student", {"seeds": False}, ()),
         ("student", {"structured_output": False}, ()),
+        ("teacher", {"structured_output": False}, ()),
         ("teacher", {"prefill": False}, ()),
         ("student", {"prefill": False}, ("models.student.observations=turns",)),
         ("student", {"context": 65}, ()),
@@ -68,6 +68,11 @@ def test_what_only_weakens_a_signal_is_a_warning() -> None:
     [line] = weakened(world.configured(), models("student", logprobs=False))
     assert line.startswith("student gives no log-probabilities")
     assert weakened(world.configured(), models("teacher", logprobs=False)) == []
+    assert weakened(world.configured(), models("student", structured_output=False)) == []
+    [line] = weakened(world.configured(), models("teacher", structured_output=False))
+    assert line.startswith("teacher can't be kept to a JSON schema")
+    [line] = weakened(world.configured(), models("teacher", priced=False))
+    assert line.startswith("teacher has a price that nobody here knows")
     greedy = world.configured("models.student.temperature=0")
     assert weakened(greedy, models("student", sampling=False)) == []
     [line] = weakened(world.configured(), models("student", sampling=False))
@@ -93,5 +98,6 @@ def test_a_run_goes_on_with_the_weights_that_it_was_begun_with() -> None:
 
 
 def test_every_capability_is_asked_for() -> None:
-    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context"}
-    assert set(Capabilities.__slots__) == asked  # type: ignore[attr-defined]
+    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context", "priced"}
+    beside_a_run = {"embeddings"}
+    assert set(Capabilities.__slots__) == asked | beside_a_run  # type: ignore[attr-defined]

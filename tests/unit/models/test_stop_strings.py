@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent0es.models.engine_process import Running, before_stop, surely_before_stop
+from agent0es.models.engine_child import before_stop, surely_before_stop
+from agent0es.models.engine_process import Running
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
-from agent0es.domain.task import Solution, Task, Verification
+from agent0es.domain.task import Scalar, Solution, Task, Verification
+from agent0es.domain.tries import Try, as_measured
 from agent0es.log.records import NewEvent
 
 FAMILIES = ("gcd", "percent", "word_count")
 LONG = "A long text. " * 40
 """Over 200 bytes, so the log keeps it by reference."""
 
+TRY = Try("POST /v1/chat/completions", 1_700_000_000.5, 503, "busy", 0.5)
 PROMPT = Prompt(opening=(Part(role="system", text=LONG),), turns=(Part(role="user", text="short"),))
 
 
@@ -218,8 +220,8 @@ def attempt(
             majority_key=answer,
         ),
     ]
-    measured: dict[type, dict[str, float]] = {
-        ev.ModelCalled: {"seconds": 0.125},
+    measured: dict[type, dict[str, Scalar]] = {
+        ev.ModelCalled: {"seconds": 0.125, **as_measured((TRY,) if name.endswith("/2") else ())},
         ev.ToolCalled: {
             "wall_seconds": 0.125,
             "cpu_seconds": 0.0625,

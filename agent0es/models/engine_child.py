@@ -1,0 +1,135 @@
+"""What the processes that hold an engine have in common: hearing the parent, working step by step, and telling it.
+
+The parent's side is `engine.Engine`; `engine_messages.py` says what the messages mean.
+"""
+
+import faulthandler
+import os
+import sys
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from agent0es.errors import ModelNotFound
+from agent0es.models.artifacts import Artifacts
+from agent0es.models.base import WrongWeights
+from agent0es.models.child_process import end_with_parent, out_of_memory
+from agent0es.models.engine_messages import (
+    Ask,
+    Broken,
+    Cancel,
+    Deploy,
+    FromEngine,
+    Load,
+    Loaded,
+    Missing,
+    Retire,
+    ToEngine,
+)
+
+_IDLE_SECONDS = 1.0
+"""How often an idle engine looks whether its parent is alive."""
+
+
+class Batch(ABC):
+    """A library with its weights loaded, and the requests that it works on."""
+
+    step_seconds: float
+    """After a step that takes longer it is taken to hang, and the process ends."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether a step has anything to do."""
+
+    @abstractmethod
+    def add(self, ask: Ask) -> None:
+        """Take a request in, before the next step."""
+
+    @abstractmethod
+    def cancel(self, number: int) -> None:
+        """Forget a request."""
+
+    @abstractmethod
+    def step(self) -> list[FromEngine]:
+        """One token more for every running request; what there is to tell the parent."""
+
+    def deploy(self, name: str, artifacts: Artifacts) -> None:
+        """Load an adapter beside the base. Raises WrongWeights and ModelNotFound."""
+        raise ModelNotFound(f"adapter {name}: this engine serves none beside its weights")
+
+    def retire(self, name: str) -> list[FromEngine]:
+        """Forget an adapter; what there is to tell those whom it was answering."""
+        return []
+
+
+def run(descriptor: str, parent: str, load: Callable[[], Batch]) -> None:
+    """Load, then answer until the parent is gone. Does not return."""
+    end_with_parent(int(parent))  # loading takes seconds, in which nobody looks for the parent
+    with Connection(int(descriptor)) as connection:
+        try:
+            _serve(connection, load(), int(parent))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass
+        except ModelNotFound as error:
+            connection.send([Broken(str(error), unusable=True, wrong=isinstance(error, WrongWeights))])
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            traceback.print_exc()
+            connection.send([Broken(last_line(error), unusable=False)])
+    # Not through the destructors of libraries, which may complain of requests that are still in the batch.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _serve(connection: Connection, batch: Batch, parent: int) -> None:
+    while os.getppid() == parent:
+        wait = 0.0 if batch.busy else _IDLE_SECONDS
+        while connection.poll(wait):
+            message: ToEngine = connection.recv()
+            if told := _take(batch, message):
+                connection.send(told)
+            wait = 0.0
+        if batch.busy:
+            faulthandler.dump_traceback_later(batch.step_seconds, exit=True)
+            told = batch.step()
+            faulthandler.cancel_dump_traceback_later()
+            if told:
+                connection.send(told)
+
+
+def _take(batch: Batch, message: ToEngine) -> list[FromEngine]:
+    match message:
+        case Ask():
+            batch.add(message)
+        case Cancel(number):
+            batch.cancel(number)
+        case Load(number):
+            return [Loaded(number)]
+        case Deploy(number, name, artifacts):
+            try:
+                batch.deploy(name, artifacts)
+            except ModelNotFound as error:
+                return [Missing(number, str(error), isinstance(error, WrongWeights))]
+            return [Loaded(number)]
+        case Retire(name):
+            return batch.retire(name)
+    return []
+
+
+def before_stop(text: str, stop: tuple[str, ...]) -> str:
+    """What of a text is before the first stop string."""
+    return text[: min((at for one in stop if (at := text.find(one)) >= 0), default=len(text))]
+
+
+def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
+    """The part of an unfinished text that can't become part of a stop string."""
+    begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
+    return text[: len(text) - max(begun, default=0)]
+
+
+def last_line(error: Exception) -> str:
+    """Libraries put the places in their source first, and what is wrong at the end."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else type(error).__name__
+    return f"out of memory ({last})" if out_of_memory(last) else last

@@ -1,0 +1,208 @@
+"""The models of a configuration, asked: does each answer, can it do what the run needs, how fast is it."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from agent0es import bootstrap
+from agent0es.domain.values import Role
+from agent0es.errors import Agent0Error, UserError
+
+if TYPE_CHECKING:
+    from agent0es.configuration import Configuration, ModelSettings
+    from agent0es.models.base import Capabilities, Completion, GenerationRequest, ModelBackend
+    from agent0es.training.base import Trainer
+
+__all__ = ["Capabilities", "Checked", "ConfiguredModel", "ModelDoesNotAnswer", "Speed", "bench", "check", "models_of"]
+
+QUESTION = "Count from one to twenty in words, separated by commas."
+FIRST_TOKENS, MORE_TOKENS = 16, 48
+"""Asked for at most: to see that a model answers, and to see how fast it is."""
+
+OnStep = Callable[[str], None]
+"""Is told what is being done, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredModel:
+    """A model that a configuration names, for one role or for both."""
+
+    roles: tuple[Role, ...]
+    settings: "ModelSettings"
+
+    @property
+    def place(self) -> str:
+        """Backend, name and address."""
+        where = f" at {self.settings.base_url}" if self.settings.base_url else ""
+        return f"{self.settings.backend}, {self.settings.name}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of asking a model."""
+
+    model: ConfiguredModel
+    answered: "Completion | None" = None
+    """Its first answer; None where there is none."""
+    first_seconds: float | None = None
+    """To the end of that answer, what had to be loaded for it included."""
+    capabilities: "Capabilities | None" = None
+    tokens_per_second: float | None = None
+    """Of one request alone, once it is loaded."""
+    problems: tuple[str, ...] = ()
+    """Why a run can't start with it, a line each with what to do; empty where it can."""
+    warnings: tuple[str, ...] = ()
+    """What a run goes without, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a model wrote in one round of a measurement."""
+
+    at_once: int
+    """Requests side by side."""
+    tokens: int
+    seconds: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(1e-6, self.seconds)
+
+
+class ModelDoesNotAnswer(UserError):
+    """A configured model gave no answer to a short question, so no run is started with it."""
+
+
+def models_of(configuration: "Configuration") -> list[ConfiguredModel]:
+    """The models of a configuration, each once."""
+    teacher, student = configuration.models.teacher, configuration.models.student
+    if bootstrap.is_same_model(teacher, student):
+        return [ConfiguredModel(get_args(Role), student)]
+    return [ConfiguredModel(("teacher",), teacher), ConfiguredModel(("student",), student)]
+
+
+async def check(configuration: "Configuration", store: Path, on_step: OnStep) -> list[Checked]:
+    """Ask each model of a configuration a short question, one model after the other."""
+    return [await _check(configuration, model, store, on_step) for model in models_of(configuration)]
+
+
+async def _check(configuration: "Configuration", model: ConfiguredModel, store: Path, on_step: OnStep) -> Checked:
+    from agent0es.models.requirements import warnings
+
+    deterministic = configuration.execution.deterministic
+    try:
+        backend = bootstrap.model_of(model.roles[0], model.settings, store, deterministic)
+    except Agent0Error as error:
+        return Checked(model, problems=(f"models.{model.roles[0]}: {error}",))
+    try:
+        on_step(f"asking {model.place}")
+        begin = time.perf_counter()
+        answered = await first_answer(model, backend)
+        seconds = time.perf_counter() - begin
+        on_step(f"measuring {model.place}")
+        speed = await measure(model, backend, 1, MORE_TOKENS)
+        trainer = bootstrap.trainer_of(store)
+        return Checked(
+            model,
+            answered,
+            seconds,
+            backend.capabilities,
+            speed.tokens_per_second,
+            tuple(line for role in model.roles for line in problems(configuration, role, backend, trainer)),
+            tuple(line for role in model.roles for line in warnings(configuration, role, backend)),
+        )
+    except Agent0Error as error:
+        return Checked(model, problems=(str(error),))
+    finally:
+        await backend.close()
+
+
+def problems(configuration: "Configuration", role: Role, model: "ModelBackend", trainer: "Trainer") -> Iterator[str]:
+    """Why a run can't start with this model in this role, a line each with what to set."""
+    from agent0es.models.factory import is_elsewhere
+    from agent0es.models.requirements import refusals
+    from agent0es.training.base import why_not_trained
+
+    yield from refusals(configuration, role, model)
+    if role not in configuration.training.roles or not model.capabilities.adapters:
+        return
+    if model.weights is None and is_elsewhere(getattr(configuration.models, role).backend):
+        yield (
+            f"models.{role}: the weights of {model.name} are the server's own, so nothing can be trained from them; "
+            f"set models.{role}.options.weights to a GGUF file of the same model, or leave {role} out of training.roles"
+        )
+    elif why := why_not_trained(trainer, model, configuration.training):
+        yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
+
+
+async def see_that_servers_answer(configuration: "Configuration", models: "Mapping[Role, ModelBackend]") -> None:
+    """Ask each model that is elsewhere a short question, so that what is wrong with a server is said before a run
+    begins. Models in this process have been looked at when they were opened; loading them twice would take long.
+
+    Raises ModelDoesNotAnswer.
+    """
+    from agent0es.models.factory import is_elsewhere
+
+    for model in models_of(configuration):
+        if is_elsewhere(model.settings.backend):
+            await first_answer(model, models[model.roles[0]])
+
+
+async def first_answer(model: ConfiguredModel, backend: "ModelBackend") -> "Completion":
+    """A short answer. Raises ModelDoesNotAnswer in one line: at once where nobody is there, without the tries that a
+    request is worth in a run."""
+    health = await backend.health()
+    if not health.ok:
+        raise ModelDoesNotAnswer(f"models.{model.roles[0]}: {health.detail}")
+    [completion] = await _answers(model, backend, [_request(model, 0, FIRST_TOKENS)])
+    return completion
+
+
+async def bench(
+    model: ConfiguredModel, store: Path, numbers: tuple[int, ...], tokens: int, on_step: OnStep
+) -> AsyncIterator[Speed]:
+    """How much a model writes with these numbers of requests at once. Each writes at most so many tokens.
+
+    Raises ModelDoesNotAnswer, and what opening a model raises.
+    """
+    backend = bootstrap.model_of(model.roles[0], model.settings, store)
+    try:
+        on_step(f"asking {model.place}")
+        await first_answer(model, backend)
+        for at_once in numbers:
+            on_step(f"measuring {model.place}, {at_once} at once")
+            yield await measure(model, backend, at_once, tokens)
+    finally:
+        await backend.close()
+
+
+async def measure(model: ConfiguredModel, backend: "ModelBackend", at_once: int, tokens: int) -> Speed:
+    """One round. Raises ModelDoesNotAnswer in one line."""
+    requests = [_request(model, number, tokens) for number in range(1, at_once + 1)]
+    begin = time.perf_counter()
+    completions = await _answers(model, backend, requests)
+    return Speed(at_once, sum(one.usage.written for one in completions), time.perf_counter() - begin)
+
+
+async def _answers(
+    model: ConfiguredModel, backend: "ModelBackend", requests: "list[GenerationRequest]"
+) -> "list[Completion]":
+    try:
+        return await backend.generate(requests)
+    except Agent0Error as error:
+        raise ModelDoesNotAnswer(f"models.{model.roles[0]}: {error}") from error
+
+
+def _request(model: ConfiguredModel, number: int, tokens: int) -> "GenerationRequest":
+    """A question of its own for each number, so that no cache knows it."""
+    from agent0es.models import GenerationRequest, Message
+
+    return GenerationRequest(
+        (Message("user", f"{QUESTION} Begin with {number + 1}." if number else QUESTION),),
+        max_tokens=tokens,
+        temperature=model.settings.temperature,
+        top_p=model.settings.top_p,
+        seed=number,
+    )

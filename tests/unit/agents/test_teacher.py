@@ -1,0 +1,39 @@
+"""What a teacher wrote, read: one JSON object, as it is or among words."""
+
+import json
+
+import pytest
+
+from agent0es.agents.teacher import in_words, object_in, schema
+from agent0es.taskdomains.math import MathDomain
+
+PROPOSAL = '{"family": "gcd", "a": 12, "b": 18}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROPOSAL,
+        f"```json\n{PROPOSAL}\n```",
+        f"Here is one:\n{PROPOSAL}\nIt asks for a divisor.",
+        f"{PROPOSAL}\n{PROPOSAL}",
+        f"{PROPOSAL} {{",
+        f"I chose {{gcd}}: {PROPOSAL}",
+    ],
+)
+def test_an_object_is_found_among_words(text: str) -> None:
+    assert json.loads(object_in(text)) == json.loads(PROPOSAL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "I would rather not.", PROPOSAL[:-1], '{"task": "the set {1, 2}', '{"task": "an empty dict, {}, has',
+     "{" * 5000, '{"a": ' * 5000, "x{" * 5000],
+)  # fmt: skip
+def test_what_is_no_object_or_was_cut_off_stays_as_it_is(text: str) -> None:
+    assert object_in(text) == text
+
+
+def test_a_model_that_is_not_kept_to_a_schema_reads_it() -> None:
+    wanted = schema(MathDomain(), {"gcd": 0.2})
+    assert json.dumps(wanted) in in_words(wanted)
