@@ -1,0 +1,295 @@
+"""The backend: a model on an Ollama server, and adapters as models beside it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound
+from agent0es.models.artifacts import MERGED, compare
+from agent0es.models.base import (
+    Capabilities,
+    Completion,
+    Deployment,
+    GenerationFailed,
+    GenerationRequest,
+    Health,
+    RequestRefused,
+    Weights,
+    WrongWeights,
+)
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.ollama.api import OllamaApi
+from agent0es.models.ollama.faults import address_of
+from agent0es.models.ollama.library import OllamaLibrary
+from agent0es.models.ollama.settings import DEFAULT_CONTEXT, OllamaSettings
+from agent0es.models.ollama.shown import ModelFacts, facts_of, gives_logprobs, served_name, why_other_model
+from agent0es.models.ollama.wire import Chunk, chat_body, completion_of, rendering_body
+from agent0es.models.weights import find_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+BEGUN = "One,\n two,\n"
+"""A turn that is begun, to see whether the server has the model continue it to the letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the server said of the model when it was first asked."""
+
+    facts: ModelFacts
+    capabilities: Capabilities
+    context: int
+    rendered: str | None
+    """The prompt of a question, as this model reads it."""
+
+
+class OllamaBackend:
+    """Streaming, log-probabilities, structured output, thinking, embeddings; adapters as merged weights."""
+
+    def __init__(self, model: str, address: str, settings: OllamaSettings, weights: Weights | None = None) -> None:
+        """Nothing is asked before the first question. `weights` are those that training starts from."""
+        self.weights = weights
+        self._model, self._settings = model, settings
+        self._api = OllamaApi(address)
+        self._known: _Known | None = None
+        self._deployed: dict[str, Deployment] = {}
+        self._deploying = asyncio.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        weights: str | None = None,
+        **options: Any,
+    ) -> "OllamaBackend":
+        """`name` is a model of the server, as `ollama list` shows it; options are those of `OllamaSettings.of`.
+
+        The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
+        model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
+        """
+        settings = OllamaSettings.of(options)
+        return cls(name, address_of(base_url), settings, None if weights is None else find_weights(weights))
+
+    @classmethod
+    def library(cls, *, cache: Path | None = None, base_url: str | None = None, **options: Any) -> OllamaLibrary:
+        """The models of the server."""
+        return OllamaLibrary(address_of(base_url))
+
+    @property
+    def name(self) -> str:
+        return self._now_known().facts.label
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the server says when it is first asked; the model is loaded for it. Raises as `generate` does."""
+        return self._now_known().capabilities
+
+    def _now_known(self) -> _Known:
+        """The first question may be asked where nobody can wait for an answer: it is asked in a thread then."""
+        if self._known is None:
+
+            async def look() -> _Known:
+                api = OllamaApi(self._api.address)  # connections belong to a loop
+                try:
+                    return await self._look(api)
+                finally:
+                    await api.close()
+
+            with ThreadPoolExecutor(1) as pool:
+                self._known = pool.submit(asyncio.run, look()).result()
+        return self._known
+
+    async def _what(self) -> _Known:
+        if self._known is None:
+            self._known = await self._look(self._api)
+        return self._known
+
+    async def _look(self, api: OllamaApi) -> _Known:
+        version = await api.version()
+        facts = facts_of(self._model, await api.show(self._model))
+        if self.weights is not None and (why := why_other_model(facts, GgufFile.open(self.weights.path).metadata)):
+            raise ConfigurationError(f"ollama: {self.weights.path} is not the model {self._model}: {why}")
+        writes, settings = "completion" in facts.capabilities, self._settings
+        if settings.think and "thinking" not in facts.capabilities:
+            raise ConfigurationError(
+                f"ollama: {self._model} doesn't think; set think to false, or choose another model"
+            )
+        context = min(settings.num_ctx or DEFAULT_CONTEXT, facts.context or settings.num_ctx or DEFAULT_CONTEXT)
+        begun = rendered = None
+        if writes and not facts.remote:
+            rendered = await api.rendered(self._model, rendering_body(self._model, settings, context, ""))
+            begun = await self._begun(api, context)
+        capabilities = Capabilities(
+            logprobs=writes and not facts.remote and gives_logprobs(version),
+            structured_output=writes and not facts.remote,
+            adapters=frozenset() if facts.remote or not writes else frozenset({"merged"}),
+            prefill=begun is not None and begun.endswith(BEGUN),
+            seeds=not facts.remote,
+            context=context,
+            embeddings="embedding" in facts.capabilities,
+        )
+        return _Known(facts, capabilities, context, rendered)
+
+    async def _begun(self, api: OllamaApi, context: int) -> str | None:
+        """The prompt with a turn that has begun; None where such a turn is refused."""
+        try:
+            return await api.rendered(self._model, rendering_body(self._model, self._settings, context, BEGUN))
+        except (RequestRefused, GenerationFailed):
+            return None
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        self._target(adapter)
+        answers = [asyncio.create_task(self._complete(request, adapter)) for request in requests]
+        try:
+            return list(await asyncio.gather(*answers))
+        finally:
+            for answer in answers:
+                answer.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)  # so that the server stops, too
+
+    async def _complete(self, request: GenerationRequest, adapter: str | None) -> Completion:
+        begin = time.perf_counter()
+        chunks = [chunk async for chunk in self._chunks(request, adapter)]
+        known = await self._what()
+        completion = completion_of(
+            chunks,
+            model=known.facts.label,
+            adapter=adapter,
+            seconds=time.perf_counter() - begin,
+            left_out=known.capabilities.left_out(request),
+        )
+        if completion.usage.prompt >= known.context:
+            raise RequestRefused(
+                f"Ollama cut the prompt of {self._model} to {known.context} tokens: set "
+                "models.<role>.options.num_ctx higher"
+            )
+        return completion
+
+    async def _chunks(self, request: GenerationRequest, adapter: str | None) -> AsyncIterator[Chunk]:
+        known = await self._what()
+        able = known.capabilities
+        if "completion" not in known.facts.capabilities:
+            raise RequestRefused(f"{self._model} makes vectors of texts and writes none; choose another model")
+        left_out = able.left_out(request)
+        taken = replace(
+            request,
+            prefill="" if "prefill" in left_out else request.prefill,
+            json_schema=None if "json_schema" in left_out else request.json_schema,
+        )
+        model = self._target(adapter)
+        body = chat_body(taken, model, self._settings, known.context, known.facts.stop, able.logprobs)
+        try:
+            async for chunk in self._api.chat(model, body, known.context):
+                yield chunk
+        except ModelNotFound:
+            if adapter is None:
+                raise
+            await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
+            async for chunk in self._api.chat(model, body, known.context):
+                yield chunk
+
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        async for chunk in self._chunks(request, adapter):
+            if chunk.message.content:
+                yield chunk.message.content
+
+    async def embed(self, texts: Sequence[str]) -> "list[npt.NDArray[np.float32]]":
+        """A vector for each text, of length 1. Raises RequestRefused for a text that is too long, or a model that makes
+        none."""
+        import numpy as np
+
+        known = await self._what()
+        if not texts:
+            return []
+        if not known.capabilities.embeddings:
+            raise RequestRefused(f"{self._model} makes no vectors of texts; choose one that does, such as all-minilm")
+        body = {"model": self._model, "input": list(texts), "truncate": False, "options": {"num_ctx": known.context}}
+        embedded = await self._api.embed(self._model, body, known.context)
+        if len(embedded.embeddings) != len(texts) or len(set(map(len, embedded.embeddings))) != 1:
+            raise GenerationFailed(f"Ollama gave {len(embedded.embeddings)} vectors of {len(texts)} texts")
+        return [np.asarray(vector, dtype=np.float32) for vector in embedded.embeddings]
+
+    async def health(self) -> Health:
+        """Whether the server answers and has the model. Nothing is loaded."""
+        try:
+            version = await self._api.version()
+            facts = facts_of(self._model, await self._api.show(self._model))
+        except Agent0Error as error:
+            return Health(ok=False, detail=str(error))
+        extra = {"version": version, "address": self._api.address, "capabilities": sorted(facts.capabilities)}
+        return Health(ok=True, detail=f"{facts.label} on Ollama {version}", extra=extra)
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Have the merged weights on the server as a model of their own, asked as the base is.
+
+        Raises WrongWeights, and ConfigurationError where the server would give it other prompts than the base.
+        """
+        async with self._deploying:
+            if deployment.name in self._deployed:
+                return
+            artifacts = deployment.artifacts
+            if "merged" not in artifacts.forms:
+                raise ModelNotFound(f"adapter {deployment.name}: ollama needs merged weights, and there are none")
+            recorded = artifacts.files[MERGED]
+            verdict, found = await asyncio.to_thread(compare, artifacts.merged, recorded)
+            if verdict != "same":
+                what = f"is {verdict}" if found is None else f"has sha256 {found}, but should have {recorded}"
+                raise WrongWeights(f"{artifacts.merged} {what}")
+            await self._serve(deployment)
+            self._deployed[deployment.name] = deployment
+
+    async def _serve(self, deployment: Deployment) -> None:
+        """Nothing is done for a model that is there: its name has the hash of its weights."""
+        known, name = await self._what(), _served(deployment)
+        try:
+            await self._api.show(name)
+            return
+        except ModelNotFound:
+            pass
+        artifacts = deployment.artifacts
+        sha256 = artifacts.files[MERGED]
+        await self._api.upload(artifacts.merged, sha256, name)
+        await self._api.create(name, {**known.facts.made_with, "files": {MERGED: f"sha256:{sha256}"}})
+        if await self._api.rendered(name, rendering_body(name, self._settings, known.context, "")) != known.rendered:
+            await self._api.delete(name)
+            raise ConfigurationError(
+                f"adapter {deployment.name}: Ollama would give it other prompts than {self._model} reads, because it "
+                "chose another template; make the base anew from its own GGUF (`ollama create`), and use that"
+            )
+
+    async def retire(self, name: str) -> None:
+        async with self._deploying:
+            deployment = self._deployed.pop(name, None)
+            if deployment is None:
+                return
+            try:
+                await self._api.unload(_served(deployment))
+                await self._api.delete(_served(deployment))
+            except ModelNotFound:
+                pass  # it is gone
+
+    async def close(self) -> None:
+        """What is deployed stays on the server for the next run, which finds it by its name."""
+        await self._api.close()
+
+    def _target(self, adapter: str | None) -> str:
+        """The model that answers. Raises ModelNotFound."""
+        if adapter is None:
+            return self._model
+        if adapter not in self._deployed:
+            deployed = ", ".join(self._deployed) or "none"
+            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+        return _served(self._deployed[adapter])
+
+
+def _served(deployment: Deployment) -> str:
+    return served_name(deployment.name, deployment.artifacts.files[MERGED])
