@@ -24,7 +24,7 @@ from agent0es.models.base import (
     Weights,
 )
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
-from agent0es.models.http.client import Reply
+from agent0es.models.http.asking import Reply
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
 from agent0es.models.openai_compatible.options import OpenAiOptions
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
