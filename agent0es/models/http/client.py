@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -36,15 +37,17 @@ from agent0es.models.http.reading import (
     JsonLines,
     TooLong,
     parse,
+    pieces_of,
 )
 
-Form = Literal["json", "sse", "ndjson"]
+Form = Literal["json", "sse", "ndjson", "none"]
 TYPES: Mapping[Form, tuple[str, ...]] = {
     "json": ("application/json",),
     "sse": ("text/event-stream",),
     "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"),
+    "none": (),
 }
-"""Content types of each form."""
+"""Content types of each form; `none` is an answer without words."""
 END = "[DONE]"
 """The data of a stream's last event."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -85,10 +88,11 @@ class HttpClient:
         options: HttpOptions,
         *,
         headers: Callable[[str], Mapping[str, str]] = lambda key: {"authorization": f"Bearer {key}"},
+        remedies: Callable[[Fault], str | None] = lambda fault: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`headers` are those that show the key. Raises ConfigurationError for a URL that is none, and for a key that
-        is not there."""
+        """`headers` are those that show the key, `remedies` what users of this kind of server do about a fault. Raises
+        ConfigurationError for a URL that is none, and for a key that is not there."""
         try:
             parts = urlsplit(base_url)
             port = parts.port
@@ -103,7 +107,7 @@ class HttpClient:
         self.where = f"{backend} at {parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"
         """Backend and server, for messages."""
         self._base, self._key, self._options, self._headers, self._sleep = parts, key, options, headers, sleep
-        self._local = parts.hostname in LOCAL
+        self._local, self._remedies = parts.hostname in LOCAL, remedies
         self._hidden = tuple(
             value
             for value in (parts.password, *(value for name, value in parse_qsl(parts.query) if is_secret(name)))
@@ -134,6 +138,7 @@ class HttpClient:
         used: Callable[[T], float] | None = None,
     ) -> Reply[T]:
         """What `read` makes of the answer, whose values come in this form; tried again from the start where it fails.
+        A `body` is a value of JSON, or the path of a file.
 
         `tokens` is how many it will take at most, for the limit on them; `used` says how many it took in the end.
         Raises GenerationFailed where all tries failed, RequestRefused where the server can't answer this request, and
@@ -195,10 +200,15 @@ class HttpClient:
         loop, options = asyncio.get_running_loop(), self._options
         begin = loop.time()
         streamed = form != "json"
-        headers = {"content-type": "application/json"} if body is not None else {}
+        kind = "application/octet-stream" if isinstance(body, Path) else "application/json"
+        headers = {"content-type": kind} if body is not None else {}
         if (key := self._key.read()) is not None:
             headers.update(self._headers(key))
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content: bytes | AsyncIterator[bytes] | None = None
+        if isinstance(body, Path):
+            content = pieces_of(body)
+        elif body is not None:
+            content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with (
                 asyncio.timeout(options.first_token_seconds if streamed else options.whole_seconds) as deadline,
@@ -245,10 +255,11 @@ class HttpClient:
         tries.append(self._tried(what, fault, 0.0))
         status = f"HTTP {fault.status}: " if fault.status else ""
         line = f"{self.where}: {status}{self._shown(fault.words)}"
-        remedy = advice(fault, self._key.variable)
+        own = self._remedies(fault)
+        remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            return RequestRefused(line)
+            return RequestRefused(f"{line}; {own}" if own else line)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":
@@ -257,7 +268,7 @@ class HttpClient:
         if breaker.gave_up(f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"):
             return ServerRefused(breaker.why() or line, fault, tries)
         times = "once" if len(tries) == 1 else f"{len(tries)} times"
-        return GenerationFailed(f"{line} (tried {times})", tries)
+        return GenerationFailed(f"{line} (tried {times}){f'; {own}' if own else ''}", tries)
 
     def _tried(self, what: str, fault: Fault, waited: float) -> Try:
         return Try(what, round(time.time(), 3), fault.status, self._shown(fault.words), round(waited, 3))
@@ -319,13 +330,15 @@ async def _values(response: httpx.Response, form: Form) -> AsyncIterator[Any]:
             read += len(chunk)
             if read > LONGEST_ANSWER:
                 raise TooLong(f"an answer of more than {LONGEST_ANSWER} bytes")
-            if form == "json":
+            if form in ("json", "none"):
                 whole.append(chunk)
                 continue
             for text in reader.feed(chunk):
                 if text == END:
                     return
                 yield parse(text)
+        if form == "none":
+            return
         if form == "json":
             yield parse(b"".join(whole))
             return
@@ -352,6 +365,8 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _check_type(response: httpx.Response, form: Form) -> None:
+    if form == "none":
+        return
     said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if said not in TYPES[form]:
         words = f"{one_line(said, 60) or 'no content type'} came where {TYPES[form][0]} was asked for"
