@@ -86,16 +86,21 @@ def load_plugin(group: plugins.Group, name: str) -> None:
 
 
 def practised_domains(configuration: "Configuration") -> "Domains":
-    """A run's task domains; with `tools.describe` the student is told of the tools. Raises ConfigurationError."""
-    from agent0es.agents.student import with_tools
+    """A run's task domains, with what their students are told: of the tools with `tools.describe`, the domain's guide
+    with `models.student.prompt: guide`. Raises ConfigurationError."""
+    from agent0es.agents.student_prompt import CALLING, CALLING_WITH_PROGRAMS, with_tools
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
     domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
-    if configuration.tools.describe:
-        for domain in domains.values():
-            names = configuration.tools.enabled or domain.tools
-            domain.system = with_tools(domain.system, tool_classes(names).values())
+    guided = configuration.models.student.prompt == "guide"
+    for domain in domains.values():
+        if guided:
+            domain.system = next((turn.content for turn in domain.guide if turn.role == "system"), domain.system)
+            domain.shown = tuple(turn for turn in domain.guide if turn.role != "system")
+        if guided or configuration.tools.describe:
+            tools = tool_classes(configuration.tools.enabled or domain.tools).values()
+            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if guided else CALLING)
     return domains
 
 

@@ -7,6 +7,7 @@ Whether such words mean anything is for `agent0es.domain.calibration` to find ou
 import re
 from collections.abc import Mapping
 
+from agent0es.agents.student import Transcript
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Question
 from agent0es.domain.uncertainty import critique_confidence
@@ -66,15 +67,14 @@ VERDICT = re.compile(
 )
 
 
-def reflection(system: str, description: str, said: str, question: Question) -> Prompt:
+def reflection(system: str, description: str, transcript: Transcript, question: Question) -> Prompt:
     """The prompt that asks a student about what it said to a task; its questions share all turns but the last."""
-    opening = (
-        Part(role="system", text=system),
-        Part(role="user", text=description),
-        Part(text=said, author="model"),
-    )
+    task = (Part(role="system", text=system), Part(role="user", text=description))
     asked = Part(role="user", text=QUESTIONS[question])
-    return Prompt(opening=opening, turns=(asked,), prefill=(Part(text=LEADS[question]),))
+    if transcript.in_turns:
+        return Prompt(opening=(*task, *transcript.turns), turns=(asked,))
+    said = Part(text="".join(step.text for step in transcript.steps), author="model")
+    return Prompt(opening=(*task, said), turns=(asked,), prefill=(Part(text=LEADS[question]),))
 
 
 def stated(question: Question, text: str, mean_logprob: float | None) -> float | None:

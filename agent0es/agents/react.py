@@ -45,6 +45,9 @@ class Turn:
     there is none or it is empty."""
     ignored: tuple[str, ...]
     """What could not be read, each shortened to one line of at most 80 characters."""
+    first_call_end: int | None = None
+    """Where the first call ends in the text, a fence or tag around it included; None without calls. Counted with `\\n`
+    for `\\r\\n`."""
 
 
 def parse(text: str, tools: tuple[str, ...] = ("python", "math")) -> Turn:
@@ -65,4 +68,5 @@ def parse(text: str, tools: tuple[str, ...] = ("python", "math")) -> Turn:
         tuple(Action(tool, text) for tool, text in reader.actions),
         reader.answer,
         tuple(reader.ignored),
+        len(thought) + reader.ends[0] if reader.actions else None,
     )

@@ -25,6 +25,8 @@ class Reader(Cursor):
         super().__init__(text, tools)
         self.thoughts: list[str] = []
         self.actions: list[Call] = []
+        self.ends: list[int] = []
+        """Where each call ends, with what closes around it."""
         self.answer: str | None = None
         self.ignored: list[str] = []
         self._thinking = True
@@ -38,14 +40,21 @@ class Reader(Cursor):
         position = 0
         while position < len(self.text) and self.answer is None and len(self.actions) < MAX_ACTIONS:
             position = self._line(position)
+            if len(self.ends) < len(self.actions):
+                around = patterns.CLOSED_AROUND.match(self.text, position)
+                end = position if around is None else around.end()
+                self.ends += [end] * (len(self.actions) - len(self.ends))
         if self._pending and self.answer is None:
             self.ignore(f"Action: {self._pending}")
         if self.answer is not None:  # what was called and does not exist was no call
-            calls = [call for call in self.actions if call[0] in self.tools and call[1].lower() not in NO_TOOL]
-            for tool, text in self.actions:
-                if (tool, text) not in calls:
-                    self.ignore(f"Action: {tool}[{text}]")
-            self.actions = calls
+            called = list(zip(self.actions, self.ends, strict=True))
+            self.actions, self.ends = [], []
+            for call, end in called:
+                if call[0] in self.tools and call[1].lower() not in NO_TOOL:
+                    self.actions.append(call)
+                    self.ends.append(end)
+                else:
+                    self.ignore(f"Action: {call[0]}[{call[1]}]")
         elif not self.actions:
             self.answer = said_in_passing("\n".join(self.thoughts))
         self.ignore(self.text[position : position + 2 * SHORTENED])

@@ -37,6 +37,8 @@ MIDDLE_OF_LINE = re.compile(
     r"(?<=[\s.!?;,)`:])(?:(?:Final Answer|Answer|Action|Observation)[ \t]{0,3}:|(?:python|math)\["
     r"|<(?:tool_call|function=|answer>|python>)|\{[ ]{0,2}\"(?:tool|name|action|function)\"[ ]{0,2}:)"
 )
+CLOSED_AROUND = re.compile(r"(?:\s{0,4}(?:</[\w:.-]{1,32}>|`(?!`)|\]))+")
+"""What may stand directly behind a call because it was opened before it."""
 ANGLES = re.compile(r"<(?P<tool>[A-Za-z_][\w-]{0,31})>(?=\[)")
 """`<python>[17*25]`: the name stands as in a template, unless the tag is closed further on."""
 FINAL_NAME = re.compile(r"(?:final[ _]answer|finish|answer)(?![\w-])", re.IGNORECASE)

@@ -1,31 +1,31 @@
-"""The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`."""
+"""The student: reasons in ReAct steps, `Action: tool[input]`, `Observation: …`, `Answer: …`.
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+What a tool gave stands where `models.student.observations` says: in the student's own turn, which it continues, or in
+turns of the user between its turns, as in a chat.
+"""
+
 from dataclasses import dataclass, replace
-from typing import Any
 
-from agent0es.agents.react import Action, parse
-from agent0es.domain.prompt import Part, Prompt
+from agent0es.agents.react import Action, Turn, parse
+from agent0es.domain.prompt import Part
 from agent0es.domain.task import Solution
 from agent0es.domain.uncertainty import confidence
 from agent0es.models.base import Completion
-from agent0es.taskdomains.base import Demonstration
-from agent0es.tools.base import Tool, ToolResult
+from agent0es.tools.base import ToolResult
 
 ALWAYS_READ = ("python", "math")
 """Tools whose calls are read as such even where they are not enabled: the student is then told so."""
-STOP = ("Observation:",)
+OBSERVATION = "Observation:"
+STOP = (OBSERVATION,)
 """The harness writes observations, so the model must not."""
 
 ACTION_LEAD = "Action:"
 CALL_LEAD = "Action: python["
 ANSWER_LEAD = "Answer:"
 
-CALLING = (
-    "To call a tool, write a line `Action: tool[input]` and stop; its result follows as `Observation: …`. "
-    "End with a line `Answer: …`."
-)
+NO_CALLS_LEFT = "No calls are left. End with a line `Answer: …`."
+"""What a chat is told in place of the words that lead to an answer."""
+UNREADABLE = "Neither a call nor an answer could be read. Call a tool as shown, or end with a line `Answer: …`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,19 @@ class Transcript:
     """An attempt so far. A value: each step gives a new one."""
 
     steps: tuple[Part, ...] = ()
-    """The turn so far: the student's own words, to be learnt, and what tools gave, which never is."""
+    """All that was said: the student's own words, to be learnt, and what tools gave and the harness said, which never
+    is. Pieces of one turn, or turns."""
+    in_turns: bool = False
+    """Whether what tools gave stands in turns of its own."""
     lead: str = ""
     """Words that the harness puts into the student's mouth before its next turn."""
     logprobs: tuple[float, ...] | None = ()
     """Of all tokens that the student wrote; None where nobody knows."""
     calls: int = 0
     errors: int = 0
+    no_calls_left: bool = False
+    reminders: int = 0
+    """How often it may still be asked for a call or an answer."""
     observation: str | None = None
     """What the last call printed."""
     answer: str | None = None
@@ -48,42 +54,52 @@ class Transcript:
     """Tools that may be called."""
 
     @property
-    def answering(self) -> bool:
-        """True when all that is left is to give the answer."""
-        return self.lead == ANSWER_LEAD
-
-    @property
     def prefill(self) -> tuple[Part, ...]:
         """The turn as the student is to continue it."""
+        if self.in_turns:
+            return ()
         return (*self.steps, *([Part(text=self.lead, trainable=True)] if self.lead else []))
 
     @property
-    def said(self) -> str:
-        """The student's turn so far, observations included."""
-        return "".join(step.text for step in self.steps)
+    def turns(self) -> tuple[Part, ...]:
+        """The turns after the task's own."""
+        return self.steps if self.in_turns else ()
+
+    @property
+    def reminded(self) -> bool:
+        """Whether the harness has just asked for a call or an answer: then it is the student's turn again."""
+        return bool(self.steps) and self.steps[-1].author == "harness"
 
     def read(self, completion: Completion) -> tuple["Transcript", Action | None]:
-        """What the student's words mean: the tool call to make, or None when the attempt is over.
+        """What the student's words mean: the tool call to make; None when the attempt is over, or `reminded`.
 
-        Only the first action counts, and nothing after it: an answer written before the observation is a guess.
+        Only the first action counts, and nothing after it: what was written before the observation, an answer or
+        another call, was a guess at it.
         """
-        words = self.lead + completion.text
+        words = self.lead + (completion.text.replace("\r\n", "\n") if self.in_turns else completion.text)
         turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
         after = replace(self, lead="", logprobs=joined(self.logprobs, completion), ignored=self.ignored + turn.ignored)
-        if turn.actions and not self.answering:
-            action = turn.actions[0]
-            clean = len(turn.actions) == 1 and turn.answer is None and not turn.ignored
-            thought = f"Thought: {turn.thought}\n" if turn.thought else ""
-            said = words.rstrip() + "\n" if clean else f"{thought}Action: {action.tool}[{action.input}]\n"
-            return replace(after, steps=(*self.steps, own_words(said))), action
-        return replace(after, steps=(*self.steps, own_words(words.rstrip())), answer=turn.answer), None
+        if turn.actions and not self.no_calls_left:
+            said = up_to_call(words, turn) if self.in_turns else as_line(words, turn)
+            return replace(after, steps=(*self.steps, own_words(said))), turn.actions[0]
+        said = words.strip() if self.in_turns else words.rstrip()
+        after = replace(after, steps=(*self.steps, own_words(said)), answer=turn.answer)
+        if turn.answer is None and said and self.reminders:
+            asked = Part(role="user", text=NO_CALLS_LEFT if self.no_calls_left else UNREADABLE)
+            after = replace(after, steps=(*after.steps, asked), reminders=self.reminders - 1)
+        return after, None
 
     def observe(self, result: ToolResult, last_call: bool) -> "Transcript":
-        """The transcript with a tool's result; after the last allowed call the student is led to its answer."""
+        """The transcript with a tool's result; after the last allowed call the student is asked for its answer."""
+        text = f"{OBSERVATION} {result.output}\n"
+        if self.in_turns:
+            text = text + NO_CALLS_LEFT if last_call else text.rstrip()
+        seen = Part(role="user" if self.in_turns else "assistant", text=text, author="tool")
         return replace(
             self,
-            steps=(*self.steps, Part(text=f"Observation: {result.output}\n", author="tool")),
-            lead=ANSWER_LEAD if last_call else "",
+            steps=(*self.steps, seen),
+            lead=ANSWER_LEAD if last_call and not self.in_turns else "",
+            no_calls_left=last_call,
             calls=self.calls + 1,
             errors=self.errors + (result.status != "ok"),
             observation=result.output,
@@ -102,6 +118,20 @@ class Transcript:
         )
 
 
+def as_line(words: str, turn: Turn) -> str:
+    """A turn with a call as the student's own turn has it: as written where that is all, else the call in one form."""
+    action = turn.actions[0]
+    if len(turn.actions) == 1 and turn.answer is None and not turn.ignored:
+        return words.rstrip() + "\n"
+    thought = f"Thought: {turn.thought}\n" if turn.thought else ""
+    return f"{thought}Action: {action.tool}[{action.input}]\n"
+
+
+def up_to_call(words: str, turn: Turn) -> str:
+    """A turn with a call as a chat has it: what the student wrote, to the letter, up to the end of its first call."""
+    return words[: turn.first_call_end].strip()
+
+
 def joined(before: tuple[float, ...] | None, completion: Completion) -> tuple[float, ...] | None:
     """The log-probabilities so far with a completion's; where only their mean is known, each token has it."""
     written, mean = completion.usage.written, completion.mean_logprob
@@ -114,38 +144,3 @@ def joined(before: tuple[float, ...] | None, completion: Completion) -> tuple[fl
 def own_words(text: str) -> Part:
     """What the student wrote."""
     return Part(text=text, author="model", trainable=True)
-
-
-def render(demonstration: Demonstration) -> str:
-    """A worked example as the student's turn."""
-    calls = (*demonstration.steps, (demonstration.action, demonstration.observation))
-    seen = "".join(f"Action: {action}\nObservation: {observation}\n" for action, observation in calls)
-    return f"{seen}Answer: {demonstration.answer}"
-
-
-def lead(demonstrations: Sequence[Demonstration]) -> str:
-    """Words that put an untrained model on the right track; without them it often opens with an observation.
-
-    They end before the bracket, because `["` and `[[` are tokens of their own: after a lone `[` the model leaves quotes
-    and inner brackets out. Nothing without worked examples: a trained model needs no help.
-    """
-    return ACTION_LEAD if demonstrations else ""
-
-
-def with_tools(system: str, tools: Iterable[type[Tool]]) -> str:
-    """A system turn that also says what each tool does, what its input is, and how tools are called."""
-    lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
-    return "\n".join([system, "Tools:", *lines, CALLING])
-
-
-def _input(schema: Mapping[str, Any]) -> str:
-    """The schema's own words; without any, JSON of this schema."""
-    return schema.get("description") or f"JSON, {json.dumps(schema, separators=(',', ':'))}"
-
-
-def opening(system: str, demonstrations: Sequence[Demonstration], description: str) -> Prompt:
-    """The prompt before the student's first word: what tasks share, and the task's own turn."""
-    turns = [Part(role="system", text=system)]
-    for demonstration in demonstrations:
-        turns += [Part(role="user", text=demonstration.description), Part(text=render(demonstration))]
-    return Prompt(opening=tuple(turns), turns=(Part(role="user", text=description),))

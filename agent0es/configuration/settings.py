@@ -133,12 +133,32 @@ class ModelSettings(Section):
         return url_without_secrets(name)
 
 
+class StudentSettings(ModelSettings):
+    """The student's model, how it is asked, and in what shape it solves a task."""
+
+    prompt: Literal["short", "guide"] = "short"
+    """What the student is told: `short` for one that was trained on these tools; `guide` names the tools, says how they
+    are called and shows a worked example."""
+    observations: Literal["continued", "turns"] = "continued"
+    """Where a tool's result stands: in the student's own turn, which it continues, or in a turn of the user, as in a
+    chat; a model that can't continue a turn needs `turns`."""
+    reminders: int = Field(default=0, ge=0, le=8)
+    """How often in an attempt a student in whose words there is neither a call nor an answer is asked for one of them;
+    with `observations: turns`."""
+
+    @model_validator(mode="after")
+    def _only_in_a_chat(self) -> "StudentSettings":
+        if self.reminders and self.observations != "turns":
+            raise ValueError("reminders are turns of a chat: set observations to turns, or reminders to 0")
+        return self
+
+
 class ModelsSettings(Section):
     """The models of the two agents."""
 
     teacher: ModelSettings = ModelSettings(temperature=1.0, max_tokens=96)
     """Proposes the tasks."""
-    student: ModelSettings = ModelSettings(stop=("\n",))
+    student: StudentSettings = StudentSettings(stop=("\n",))
     """Solves them, and is trained."""
 
 
@@ -238,6 +258,9 @@ class TrainingSettings(Section):
 
     roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
+    learn_from: Literal["observed", "correct"] = "observed"
+    """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
+    those of any number of calls, mended mistakes included. None that is right by luck."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from agent0es.agents.student import ACTION_LEAD, CALL_LEAD
-from agent0es.configuration import Configuration, parse_configuration
+from agent0es.configuration import Configuration, StudentSettings, parse_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import Examination, Examined, read_attempt
 from agent0es.domain.run import RunState
@@ -58,9 +58,14 @@ def adapter_arms(state: RunState, trained: ev.AdapterTrained) -> list[str]:
     return [name for name in dict.fromkeys((state.serving[role], state.rival(role), trained.adapter)) if name]
 
 
-def arms_of(adapters: Sequence[str]) -> list[Arm]:
-    """Who answers when a student's adapter is evaluated: the baselines and the adapters."""
-    return [*BASE_ARMS, *(Arm(name, name, "zero-shot") for name in adapters)]
+def arms_of(adapters: Sequence[str], student: StudentSettings) -> list[Arm]:
+    """Who answers when a student's adapter is evaluated: the baselines and the adapters.
+
+    Nothing is put into the mouth of a student in a chat, so there the arm that is led says what another one says.
+    """
+    led = student.observations == "continued"
+    base = [arm for arm in BASE_ARMS if led or arm.lead != CALL_LEAD]
+    return [*base, *(Arm(name, name, "zero-shot") for name in adapters)]
 
 
 def demonstrations(arm: Arm, family: str, domain: TaskDomain, mixed: int, seed: int) -> tuple[Demonstration, ...]:

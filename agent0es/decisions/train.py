@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from agent0es.agents import student, teacher
+from agent0es.agents import student_prompt, teacher
+from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Prompt
 from agent0es.log import Recorded
@@ -28,17 +29,17 @@ def dataset_of(
     role: ev.Role,
     recorded: Iterable[Recorded],
     domains: Domains,
-    per_family: int,
-    seed: int,
+    configuration: Configuration,
     rows: Rows = "messages",
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`)."""
+    training, in_turns = configuration.training, configuration.models.student.observations == "turns"
 
     def prompt(example: Example) -> Prompt:
         domain = domains[example.domain]
         if role == "student":
-            return student.opening(domain.system, (), example.request)
+            return student_prompt.opening(domain.system, (), example.request, guide=domain.shown, in_turns=in_turns)
         return teacher.asking(teacher.zero_shot(domain), example.request)
 
-    examples = student_examples(recorded) if role == "student" else teacher_examples(recorded)
-    return build(choose(examples, per_family, seed), prompt, rows)
+    examples = student_examples(recorded, training.learn_from) if role == "student" else teacher_examples(recorded)
+    return build(choose(examples, training.examples_per_family, configuration.seed), prompt, rows)

@@ -52,8 +52,7 @@ class Datasets:
             role,
             events_of_dataset(self._history, iteration, position),
             self._domains,
-            self._configuration.training.examples_per_family,
-            self._configuration.seed,
+            self._configuration,
             rows,
         )
 

@@ -74,7 +74,7 @@ class Evaluate:
         assert isinstance(trained, ev.AdapterTrained)
         if trained.role != "student":
             return []
-        arms = arms_of(adapter_arms(state, trained))
+        arms = arms_of(adapter_arms(state, trained), self._configuration.models.student)
         known = known_outcomes(self._asked, "eval")
         asked = [arm.adapter for arm in arms if arm.adapter and self._missing(arm, known.get(arm.name, {}))]
         await self._serving.serve(state, [trained.adapter, *asked], record)
@@ -128,6 +128,7 @@ class Evaluate:
                 attempt=name,
                 task=None,
                 system=domain.system,
+                guide=domain.shown,
                 description=problem.task.description,
                 seed=derive_seed(settings.seed, "evaluation", problem.number),
                 files=problem.task.files,

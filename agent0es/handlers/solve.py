@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from agent0es.agents.student import lead
+from agent0es.agents.student_prompt import lead
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import Practised, stream
@@ -73,6 +73,7 @@ class Solve:
                 attempt=name,
                 task=proposed.task,
                 system=domain.system,
+                guide=domain.shown,
                 description=proposed.proposal.description,
                 seed=derive_seed(proposed.seed, "attempt", k),
                 files=proposed.proposal.files,

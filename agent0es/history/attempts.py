@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from agent0es.agents.confidence import reflection
 from agent0es.agents.react import Action
 from agent0es.agents.student import Transcript
-from agent0es.configuration import ToolsSettings
+from agent0es.configuration import StudentSettings, ToolsSettings
 from agent0es.decisions.attempt import reflected, requested_under
 from agent0es.domain import events as ev
-from agent0es.domain.prompt import Part
+from agent0es.domain.prompt import Prompt
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Question
 from agent0es.domain.workdir import changed, files_sha256
@@ -65,18 +65,23 @@ class Attempt:
     """What lies in the working directory."""
     verifier: RecordedCalls = field(default_factory=RecordedCalls)
 
-    def expected_prefill(self, called: ev.ModelCalled, settings: ToolsSettings) -> tuple[Part, ...]:
-        """How the student's turn should have begun, at a generation that comes next."""
-        begun = called.prompt.prefill
+    def expected_prompt(self, called: ev.ModelCalled, settings: ToolsSettings, student: StudentSettings) -> Prompt:
+        """How the attempt should have gone until here, at a generation that comes next: the turns after the task's own,
+        or how the student's turn begins."""
+        prompt, in_turns = called.prompt, student.observations == "turns"
         if self.transcript is None:
             self.transcript = Transcript(
-                lead=begun[0].text if begun else "", tools=settings.enabled or ()
-            )  # what it is led by is no decision
-        return self.transcript.prefill
+                in_turns=in_turns,
+                lead=prompt.prefill[0].text if prompt.prefill else "",  # what it is led by is no decision
+                reminders=student.reminders,
+                tools=settings.enabled or (),
+            )
+        turns = (prompt.turns[0], *self.transcript.turns) if in_turns else prompt.turns
+        return prompt.model_copy(update={"turns": turns, "prefill": self.transcript.prefill})
 
     def read(self, called: ev.ModelCalled) -> None:
         """Continue with what the student wrote."""
-        assert self.transcript is not None, "expected_prefill makes one"
+        assert self.transcript is not None, "expected_prompt makes one"
         completion = Completion(
             text=called.text,
             finish_reason=called.finish_reason,
@@ -109,7 +114,7 @@ class Attempt:
         return called.model_copy(
             update={
                 "question": question,
-                "prompt": reflection(system, description, self.transcript.said, question),
+                "prompt": reflection(system, description, self.transcript, question),
                 "temperature": 0.0,
                 "seed": derive_seed(self.started.seed, question),
             }

@@ -42,7 +42,7 @@ class Examinations:
         asked = evaluate.comparable(self._history, self._configuration)
         if event.role == "student":
             outcomes = evaluate.known_outcomes(asked, "eval", until=position)
-            arms = evaluate.arms_of(adapters)
+            arms = evaluate.arms_of(adapters, self._configuration.models.student)
             if any(arm.name not in outcomes for arm in arms):
                 return None
             problems, answers = evaluate.by_split(self.suite, arms, outcomes)

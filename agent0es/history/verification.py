@@ -15,7 +15,7 @@ from agent0es.configuration import Configuration, ToolsSettings, parse_configura
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.names import Draft, read_attempt, task_of
-from agent0es.domain.prompt import Part
+from agent0es.domain.prompt import Prompt
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Submission, Task
@@ -152,9 +152,8 @@ class _Check:
                 expected_reflection = self._attempt(recorded, event.attempt).expected_reflection()
                 self._compare("reflections", recorded, expected_reflection)
             case ev.ModelCalled(role="student", attempt=str() as name):
-                expected = self._prefill(self._attempt(recorded, name), event)
-                if expected != event.prompt.prefill:
-                    prompt = event.prompt.model_copy(update={"prefill": expected})
+                prompt = self._prompt(self._attempt(recorded, name), event)
+                if prompt != event.prompt:
                     self._differ("student's turns", recorded, event.model_copy(update={"prompt": prompt}))
                 self._count("student's turns")
             case ev.ToolRequested(purpose="solution"):
@@ -201,7 +200,7 @@ class _Check:
             case ev.ModelCalled(attempt=str() as name):
                 attempt = self._attempt(recorded, name)
                 if attempt.transcript is None:
-                    self._prefill(attempt, event)
+                    self._prompt(attempt, event)
                 attempt.read(event)
             case ev.ToolRequested() if event.purpose != "solution":
                 self._calls(recorded, event.attempt).asked[event.call] = event
@@ -274,8 +273,7 @@ class _Check:
             event.role,
             events_of_dataset(self._history, event.iteration, recorded.position),
             self._rules.domains,
-            self._configuration.training.examples_per_family,
-            self._configuration.seed,
+            self._configuration,
             event.rows,
         )
         return train.built(event.role, event.iteration, event.adapter, dataset, event.rows)
@@ -288,8 +286,9 @@ class _Check:
         task = self._state.in_flight.get(started.task)
         return {} if task is None else task.attempts[started.attempt].files
 
-    def _prefill(self, attempt: Attempt, event: ev.ModelCalled) -> tuple[Part, ...]:
-        return attempt.expected_prefill(event, self._tools(attempt.started.attempt))
+    def _prompt(self, attempt: Attempt, event: ev.ModelCalled) -> Prompt:
+        student = self._configuration.models.student
+        return attempt.expected_prompt(event, self._tools(attempt.started.attempt), student)
 
     def _asking(self, attempt: Attempt, event: ev.ModelCalled) -> ev.ModelCalled | None:
         task = self._task(attempt.started.attempt)

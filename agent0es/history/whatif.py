@@ -119,9 +119,12 @@ def _datasets(
     """
     found = []
     for role in sorted({*before.training.roles, *after.training.roles}):
-        events = events_of_dataset(history, iteration, built.get(adapter_name(role, iteration)))
-        examples = student_examples(events) if role == "student" else teacher_examples(events)
-        kept = [example for example in examples if tasks[example.task].novelty >= after.curriculum.novelty_bar]
+        events = list(events_of_dataset(history, iteration, built.get(adapter_name(role, iteration))))
+        examples, others = (
+            student_examples(events, settings.training.learn_from) if role == "student" else teacher_examples(events)
+            for settings in (before, after)
+        )
+        kept = [example for example in others if tasks[example.task].novelty >= after.curriculum.novelty_bar]
         if role == "teacher":
             kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
         old = _chosen(examples, before, role)

@@ -47,6 +47,11 @@ def _training_started_1(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 2, "settings": _training(old["settings"])}
 
 
+def _training_started_2(old: dict[str, Any]) -> dict[str, Any]:
+    """There was one rule for which attempts are learnt from."""
+    return {**old, "version": 3, "settings": {**old["settings"], "learn_from": "observed"}}
+
+
 def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in old.items() if key not in ("adapter_sha256", "merged_sha256")}
     files = {"adapter/adapter_model.safetensors": old["adapter_sha256"], "merged.gguf": old["merged_sha256"]}
@@ -127,6 +132,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunForked", 2): _configured_2,
     ("RunForked", 3): _configured_3,
     ("TrainingStarted", 1): _training_started_1,
+    ("TrainingStarted", 2): _training_started_2,
     ("AdapterTrained", 1): _adapter_trained_1,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,

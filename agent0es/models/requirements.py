@@ -34,10 +34,10 @@ def refusals(configuration: Configuration, role: Role, model: ModelBackend) -> I
     if role in configuration.training.roles and not able.adapters:
         others = [other for other in configuration.training.roles if other != role]
         yield f"{here} can't answer with a trained adapter; set training.roles to [{', '.join(others)}]"
-    if role == "student" and not able.prefill:
+    if role == "student" and not able.prefill and configuration.models.student.observations == "continued":
         yield (
-            f"{here} can't continue a turn that has begun, which a student does after each tool call; choose another "
-            "model"
+            f"{here} can't continue a turn that has begun, which a student does after each tool call; set "
+            "models.student.observations to turns"
         )
 
 

@@ -18,7 +18,7 @@ from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
 from agent0es.domain.names import begun_as, in_store
-from agent0es.domain.prompt import Message, Prompt
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Task
@@ -28,6 +28,8 @@ from agent0es.taskdomains.base import signature
 
 Rows = Literal["messages", "text"]
 """What a row has of its prompt, as DatasetBuilt says it."""
+LearnFrom = Literal["observed", "correct"]
+"""As `training.learn_from`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Example:
     reward: float
     """The teacher's reward for the task; 0 for the student, whose rows are all correct."""
     segments: tuple[tuple[str, bool], ...]
-    """(text, trainable) in order; observations are not trainable."""
+    """The agent's last turn: (text, trainable) in order; observations are not trainable."""
+    turns: tuple[Part, ...] = ()
+    """The turns between the request and that one, in a chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Dataset:
 
     examples: tuple[Example, ...]
     jsonl: bytes
-    """One object a line: messages, segments."""
+    """One object a line: messages, of which a `trainable` one is to be learnt, and the segments of the turn after."""
 
     @property
     def sha256(self) -> str:
@@ -82,12 +86,13 @@ def events_of_dataset(history: History, iteration: int, position: int | None = N
     return chain(history.read(until=end), history.read(after=end, until=position, types=["Retracted"]))
 
 
-def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
+def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "observed") -> list[Example]:
     """Every attempt of practice that may be learnt from, in log order."""
     tasks: dict[int, Task] = {}
     retracted: list[str] = []
     last_call: dict[str, ev.ModelCalled] = {}
     tool_input: dict[str, str] = {}
+    last_ended: dict[str, str] = {}
     solutions: dict[str, Solution] = {}
     found = []
     for event in (r.event for r in recorded):
@@ -98,13 +103,16 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                 last_call[attempt] = event
             case ev.ToolRequested(purpose="solution"):
                 tool_input[event.attempt] = event.input
+            case ev.ToolCalled() if event.attempt in tool_input and event.attempt not in solutions:
+                last_ended[event.attempt] = event.status
             case ev.SolutionSubmitted(task=int()):
                 solutions[event.attempt] = event.solution
             case ev.Retracted():
                 retracted.append(event.what)
             case ev.Verified(task=int() as number) if event.verification.correct is True:
                 task = tasks[number]
-                if learnable(solutions[event.attempt], event, task):
+                ended = last_ended.get(event.attempt, "ok")
+                if learnable(solutions[event.attempt], event, task, learn_from, ended):
                     found.append(
                         Example(
                             source=event.attempt,
@@ -115,6 +123,7 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
                             idiom=signature(tool_input[event.attempt]),
                             reward=0.0,
                             segments=segments(last_call[event.attempt]),
+                            turns=last_call[event.attempt].prompt.turns[1:],
                         )
                     )
             case _:
@@ -122,12 +131,20 @@ def student_examples(recorded: Iterable[Recorded]) -> list[Example]:
     return _without(retracted, found)
 
 
-def learnable(solution: Solution, verified: ev.Verified, task: Task) -> bool:
-    """Whether a correct attempt is worth learning from: without a tool's error, and not right by luck.
+def learnable(
+    solution: Solution, verified: ev.Verified, task: Task, learn_from: LearnFrom = "observed", last_ended: str = "ok"
+) -> bool:
+    """Whether a correct attempt is worth learning from: with a call, and not right by luck.
 
-    One call whose output is the answer must be right on a second instance too; a freely written task has none. Hidden
-    tests and milestones are many instances in themselves, and their answer need not be what a call printed.
+    `observed`: without a tool's error. One call whose output is the answer must be right on a second instance too; a
+    freely written task has none. Hidden tests and milestones are many instances in themselves, and their answer need
+    not be what a call printed.
+
+    `correct`: of any number of calls, and with errors that were mended: the last call ended with `ok`, and none is
+    known to be wrong on a second instance.
     """
+    if learn_from == "correct":
+        return solution.tool_calls > 0 and last_ended == "ok" and verified.second_instance is not False
     if solution.tool_errors:
         return False
     if verified.verification.method in ("tests", "milestones"):
@@ -137,7 +154,7 @@ def learnable(solution: Solution, verified: ev.Verified, task: Task) -> bool:
 
 
 def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
-    """The student's whole turn, from its last request: what it wrote is trainable, what tools gave is not."""
+    """The student's last turn, from its last request: what it wrote is trainable, what tools gave is not."""
     begun = ((part.text, part.trainable) for part in called.prompt.prefill)
     return (*begun, (called.text.rstrip(), True))
 
@@ -212,16 +229,20 @@ def build(chosen: Sequence[Example], prompt: Callable[[Example], Prompt], rows: 
     No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
     """
     row = _row if rows == "messages" else _row_before
-    lines = [json.dumps(row(prompt(example).messages, example), ensure_ascii=False) for example in chosen]
+    lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in chosen]
     return Dataset(tuple(chosen), "".join(line + "\n" for line in lines).encode())
 
 
-def _row(messages: Sequence[Message], example: Example) -> dict[str, Any]:
-    return {"messages": [message._asdict() for message in messages], "segments": example.segments}
+def _row(prompt: Prompt, example: Example) -> dict[str, Any]:
+    turns = (*prompt.opening, *prompt.turns, *example.turns)
+    messages = [
+        {"role": turn.role, "content": turn.text, **({"trainable": True} if turn.trainable else {})} for turn in turns
+    ]
+    return {"messages": messages, "segments": example.segments}
 
 
-def _row_before(messages: Sequence[Message], example: Example) -> dict[str, Any]:
+def _row_before(prompt: Prompt, example: Example) -> dict[str, Any]:
     """As it was before version 2 of DatasetBuilt."""
     *begun, last = example.segments
     segments = [*((broken(text), learn) for text, learn in begun), last, (END_OF_TURN, True)]
-    return {"prompt": as_before(messages), "segments": segments}
+    return {"prompt": as_before(prompt.messages), "segments": segments}

@@ -7,6 +7,7 @@ CREATE TABLE facts.task_requested (
     task INTEGER NOT NULL,
     iteration INTEGER NOT NULL,
     domain VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
     families MAP(VARCHAR, DOUBLE) NOT NULL,
     novelty_bar DOUBLE NOT NULL,
     seed BIGINT NOT NULL
@@ -16,8 +17,8 @@ INSERT INTO facts.task_requested BY NAME
 SELECT run, position, time, unnest(c)
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "task": "INTEGER", "iteration": "INTEGER", "domain": "VARCHAR", "families": "MAP(VARCHAR, DOUBLE)",
-        "novelty_bar": "DOUBLE", "seed": "BIGINT"}') AS c
+        "task": "INTEGER", "iteration": "INTEGER", "domain": "VARCHAR", "source": "VARCHAR",
+        "families": "MAP(VARCHAR, DOUBLE)", "novelty_bar": "DOUBLE", "seed": "BIGINT"}') AS c
     FROM batch WHERE type = 'TaskRequested'
 );
 
@@ -82,7 +83,7 @@ SELECT
         WHEN p.task IS NOT NULL THEN 'proposed'
         ELSE 'requested'
     END AS status,
-    r.domain, p.family, p.parameters, p.wording, p.description, p.reference, p.reference_action, p.difficulty,
+    r.domain, r.source, p.family, p.parameters, p.wording, p.description, p.reference, p.reference_action, p.difficulty,
     p.novelty, p.nearest, p.demonstrations, p.attempts AS attempts_wanted, c.attempts, c.solved,
     c.solved / c.attempts AS solve_rate, coalesce(x.rejected, 0) AS rejected, r.families AS families_offered,
     r.novelty_bar, r.seed, r.time AS requested, p.time AS proposed, c.time AS completed, r.position
@@ -97,6 +98,7 @@ COMMENT ON COLUMN tasks.task IS 'Number of the task in the run, from 1.';
 COMMENT ON COLUMN tasks.iteration IS 'Iteration that the task belongs to.';
 COMMENT ON COLUMN tasks.status IS 'requested, proposed, completed or given_up.';
 COMMENT ON COLUMN tasks.domain IS 'Task domain, e.g. math.';
+COMMENT ON COLUMN tasks.source IS 'families, or freeform: the teacher was to write it itself.';
 COMMENT ON COLUMN tasks.family IS 'The parametrised generator that the task belongs to; NULL until proposed, like all of the proposal.';
 COMMENT ON COLUMN tasks.parameters IS 'The values that make this instance of the family.';
 COMMENT ON COLUMN tasks.wording IS 'Index of the family''s wording.';

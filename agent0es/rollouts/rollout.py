@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent0es.agents.confidence import MAX_TOKENS, reflection
-from agent0es.agents.student import STOP, Transcript, opening
-from agent0es.configuration import ModelSettings
+from agent0es.agents.student import STOP, Transcript
+from agent0es.agents.student_prompt import opening
+from agent0es.configuration import StudentSettings
 from agent0es.decisions.attempt import model_called, reflected
 from agent0es.domain import events as ev
 from agent0es.domain.names import CallName
@@ -17,7 +18,7 @@ from agent0es.domain.text import storable
 from agent0es.log import NewEvent
 from agent0es.models.base import GenerationRequest, ModelBackend, RequestRefused
 from agent0es.rollouts.toolbox import Limits, Toolbox
-from agent0es.taskdomains.base import Demonstration, NeedsCall
+from agent0es.taskdomains.base import Demonstration, Guide, NeedsCall
 
 
 class Recorder(Protocol):
@@ -40,6 +41,8 @@ class Problem:
     seed: int
     files: Mapping[str, str] = field(default_factory=dict)
     """What lies in the working directory at the start."""
+    guide: Guide = ()
+    """A worked example that every problem of the domain is put with."""
     demonstrations: tuple[Demonstration, ...] = ()
     lead: str = ""
     """Words put into the student's mouth at the start."""
@@ -51,7 +54,7 @@ class Student:
 
     adapter: str | None
     """None is the base model."""
-    settings: ModelSettings
+    settings: StudentSettings
     temperature: float
 
 
@@ -88,9 +91,15 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
     already the first request is too long, and TransientError where another try may succeed.
     """
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
-    head = opening(problem.system, problem.demonstrations, problem.description)
-    settings = rollout.limits.settings
-    transcript = Transcript(lead=problem.lead, tools=settings.enabled or ())
+    settings, asked = rollout.limits.settings, student.settings
+    in_turns = asked.observations == "turns"
+    head = opening(problem.system, problem.demonstrations, problem.description, guide=problem.guide, in_turns=in_turns)
+    transcript = Transcript(
+        in_turns=in_turns,
+        lead="" if in_turns else problem.lead,
+        reminders=asked.reminders,
+        tools=settings.enabled or (),
+    )
     files = problem.files
     made: Counter[str] = Counter()
     started = ev.AttemptStarted(
@@ -102,31 +111,35 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
     )
     await record([NewEvent(stream, started)])
     while True:
-        prompt = head.model_copy(update={"prefill": transcript.prefill})
+        turns = (*head.turns, *transcript.turns)
+        prompt = head.model_copy(update={"turns": turns, "prefill": transcript.prefill})
         request = GenerationRequest(
             messages=prompt.messages,
             prefill=prompt.begun,
             shared=len(prompt.opening),
-            max_tokens=student.settings.max_tokens,
-            temperature=0.0 if transcript.answering else student.temperature,  # reporting does not explore
-            top_p=student.settings.top_p,
-            stop=(*STOP, *student.settings.stop),
-            seed=derive_seed(problem.seed, transcript.calls),
+            max_tokens=asked.max_tokens,
+            temperature=0.0 if transcript.no_calls_left else student.temperature,  # reporting does not explore
+            top_p=asked.top_p,
+            stop=(*STOP, *asked.stop),
+            seed=derive_seed(problem.seed, transcript.calls + asked.reminders - transcript.reminders),
         )
         try:
             [completion] = await model.generate([request], adapter=student.adapter)
         except RequestRefused as error:
-            if not transcript.calls:
+            if not transcript.steps:
                 raise
             return Attempted(transcript.solution(), files, [], {"refused": storable(str(error))})
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
+        if action is None and transcript.reminded:
+            await record(pending)
+            continue
         if action is None:
             if transcript.answer is not None:
                 for question in rollout.questions:
                     await record(pending)
-                    pending = await ask(question, rollout, transcript.said, model)
+                    pending = await ask(question, rollout, transcript, model)
             return Attempted(transcript.solution(), files, pending)
         call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
         needed = NeedsCall(action.tool, action.input, files)
@@ -140,10 +153,10 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         transcript = transcript.observe(result, last_call=transcript.calls + 1 >= (settings.calls_per_attempt or 0))
 
 
-async def ask(question: Question, rollout: Rollout, said: str, model: ModelBackend) -> list[NewEvent]:
-    """Ask the student about the answer that it has given in `said`. Returns the events, which nobody has written."""
+async def ask(question: Question, rollout: Rollout, transcript: Transcript, model: ModelBackend) -> list[NewEvent]:
+    """Ask the student about the answer that it has given. Returns the events, which nobody has written."""
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
-    prompt = reflection(problem.system, problem.description, said, question)
+    prompt = reflection(problem.system, problem.description, transcript, question)
     request = GenerationRequest(
         messages=prompt.messages,
         prefill=prompt.begun,

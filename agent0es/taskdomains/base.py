@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from agent0es.domain.program import Program
+from agent0es.domain.prompt import Message
 from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.sandbox.programs import program_of
@@ -21,6 +22,7 @@ __all__ = [
     "Draft",
     "Family",
     "Freeform",
+    "Guide",
     "Int",
     "IntList",
     "NeedsCall",
@@ -38,6 +40,9 @@ Split = Literal["practised", "held_out", "validation"]
 
 FEWEST_PRACTISED = 3
 """Families that a domain must practise: the teacher's worked examples, and its probes, offer so many at once."""
+Guide = tuple[Message, ...]
+"""A system turn and a worked example as turns of a chat, in which what a tool gave is a turn of the user."""
+
 SAMPLE_TRIES = 5000
 OTHER_ANSWER_TRIES = 20
 OTHER_PARAMETERS_TRIES = 200
@@ -255,6 +260,10 @@ class TaskDomain(Protocol):
     """How the teacher writes tasks of its own; None where it can't."""
     system: str
     """The student's system prompt."""
+    guide: Guide
+    """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
+    shown: Guide
+    """The worked example that a run's students are shown: none, or the guide's."""
     teacher_system: str
     """The teacher's system prompt."""
 

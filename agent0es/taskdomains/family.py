@@ -1,6 +1,7 @@
 """What task domains share: `FamilyDomain`, a domain that is its families and a way to judge their answers."""
 
 import random
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -9,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from agent0es.domain.prompt import Message, Speaker
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import Demonstration, Family, Freeform, NeedsCall, Split
+from agent0es.taskdomains.base import Demonstration, Family, Freeform, Guide, NeedsCall, Split
 from agent0es.taskdomains.judging import judge_value, value_key
 
 MOST_MIXED = 16
@@ -33,6 +35,10 @@ class FamilyDomain:
     """How many calls an attempt may take, where the configuration doesn't say."""
     system: str = "Solve the task. Use a tool, then give the answer."
     """The student's system prompt."""
+    guide: Guide = ()
+    """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
+    shown: Guide = ()
+    """The worked example that a run's students are shown: none, or the guide's."""
     teacher_system: str = "Write one task as JSON: one of the families, and its parameters."
     """The teacher's system prompt."""
     freeform: Freeform | None = None
@@ -106,3 +112,10 @@ class FamilyDomain:
 def prompt(module: str, name: str) -> str:
     """The prompt `prompts/NAME.txt` beside a module's file, without the line break at its end."""
     return Path(module).with_name("prompts").joinpath(f"{name}.txt").read_text(encoding="utf-8").strip()
+
+
+def guide(module: str) -> Guide:
+    """The turns of `prompts/guide.txt` beside a module's file, each under a line `[role]`."""
+    pieces = re.split(r"^\[(system|user|assistant)\]\n", prompt(module, "guide"), flags=re.MULTILINE)[1:]
+    roles: list[Speaker] = pieces[::2]  # type: ignore[assignment]  # the pattern has no other
+    return tuple(Message(role, text.strip()) for role, text in zip(roles, pieces[1::2], strict=True))

@@ -1,5 +1,6 @@
 """Tasks that a teacher writes itself: a text, and a reference that can be run. All of it is checked first."""
 
+import ast
 import re
 from collections.abc import Mapping
 
@@ -37,7 +38,7 @@ def expression_freeform(domain: str, system: str) -> Freeform:
 
     def task(draft: Draft, output: str, difficulty: float) -> Task | str:
         answer = output.strip()
-        if not answer or answer == "(no output)" or "\n" in answer or len(answer) > LONGEST_ANSWER:
+        if answer in ("", "None", "(no output)") or "\n" in answer or len(answer) > LONGEST_ANSWER:
             return f"the expression prints {answer[:40]!r}, which is no answer"
         if answer.strip("'\"") == draft.reference.input.strip("'\""):
             return "the expression is its own answer"
@@ -71,5 +72,14 @@ def mutants(answer: str) -> tuple[str, ...]:
         return str(int(answer) + 1), str(int(answer) * 10 + 7), str(-int(answer) - 1)
     if re.fullmatch(r"[+-]?[0-9]+\.[0-9]+", answer):
         return f"{answer}7" if answer.endswith("5") else f"{answer}5", str(float(answer) + 1)
-    longer = f"{answer[:-1]}, 7]" if answer.endswith("]") else f"{answer}x"
+    try:
+        value = ast.literal_eval(answer)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = None
+    if isinstance(value, list | tuple):
+        turned = value[::-1]
+        return repr(type(value)([*value, 7])), *([repr(turned)] if turned != value else [])
+    if isinstance(value, set | dict):
+        return (repr(value | ({7} if isinstance(value, set) else {7: 7})),)
+    longer = f"{answer}x"
     return (longer, answer[::-1]) if answer[::-1] != answer else (longer,)

@@ -29,8 +29,9 @@ class TrainingJob:
     base: Weights
     """The model that the adapter is for."""
     dataset: Path
-    """JSON lines: `messages`, a list of {role, content}, and `segments`, the assistant's turn after them as a list of
-    [text, trainable]. The base's chat template makes one text of them."""
+    """JSON lines: `messages`, a list of {role, content}, with `trainable: true` where the assistant's are to be learnt,
+    and `segments`, the assistant's turn after them as a list of [text, trainable]. The base's chat template
+    makes one text of them."""
     output: Path
     """Folder for the adapter; what is there is replaced."""
     seed: int

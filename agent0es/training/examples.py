@@ -22,7 +22,8 @@ class Example:
 def read_rows(dataset: Path, template: ChatTemplate) -> list[tuple[str, list[tuple[str, bool]]]]:
     """(prompt, segments) of each line, in the chat format of the model that is trained.
 
-    A dataset of before version 2 of DatasetBuilt has the prompt as text. Raises ValueError with the line's number.
+    Of a chat, the segments begin with the first turn that is to be learnt. A dataset of before version 2 of
+    DatasetBuilt has the prompt as text. Raises ValueError with the line's number.
     """
     rows = []
     for number, line in enumerate(dataset.read_text(encoding="utf-8").splitlines(), start=1):
@@ -33,11 +34,32 @@ def read_rows(dataset: Path, template: ChatTemplate) -> list[tuple[str, list[tup
                 rows.append((str(row["prompt"]), segments))
             else:
                 messages = [Message(message["role"], message["content"]) for message in row["messages"]]
+                learnt = [at for at, message in enumerate(row["messages"]) if message.get("trainable", False)]
                 said = [(template.neutralise(text), learn) for text, learn in segments]
-                rows.append((template.render(messages), [*said, (template.end_of_turn, True)]))
+                prompt, *between = spans(messages, learnt, template)
+                rows.append((prompt[0], [*between, *said, (template.end_of_turn, True)]))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{dataset}, line {number}: not a row of messages and segments: {error!r}") from None
     return rows
+
+
+def spans(messages: Sequence[Message], learnt: Sequence[int], template: ChatTemplate) -> list[tuple[str, bool]]:
+    """The prompt in pieces: what is read, and in between the assistant's turns of these numbers, each with its end.
+
+    Raises ValueError for a template that writes a turn differently when others follow: then what the model reads in a
+    later turn is not what it wrote, and nobody could say which of its words to learn.
+    """
+    whole = template.render(messages)
+    pieces: list[tuple[str, bool]] = []
+    done = 0
+    for at in learnt:
+        before = template.render(messages[:at])
+        said = template.neutralise(messages[at].content) + template.end_of_turn
+        if not whole.startswith(before + said, 0) or len(before) < done:
+            raise ValueError(f"the model's chat template changes turn {at + 1} when another follows")
+        pieces += [(whole[done : len(before)], False), (said, True)]
+        done = len(before) + len(said)
+    return [*pieces, (whole[done:], False)]
 
 
 def tokenise(tokenizer: Any, prompt: str, segments: Sequence[tuple[str, bool]]) -> Example:

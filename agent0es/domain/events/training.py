@@ -34,7 +34,7 @@ class TrainingStarted(Value):
     """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["TrainingStarted"] = "TrainingStarted"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     adapter: str
     """Name of the adapter."""
     role: Role

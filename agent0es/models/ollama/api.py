@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import GenerationFailed
 from agent0es.models.http import Fault, HttpClient, Key, ServerFault, ServerRefused
-from agent0es.models.http.client import Reply
+from agent0es.models.http.asking import Reply
 from agent0es.models.http.faults import error_in_stream
 from agent0es.models.ollama.faults import remedy
 from agent0es.models.ollama.options import OllamaOptions
@@ -84,7 +84,7 @@ class OllamaApi:
 
     async def delete(self, model: str) -> None:
         with _named(model):
-            await self._client.ask("DELETE", "/api/delete", {"model": model}, _nothing, form="none")
+            await self._client.ask("DELETE", "/api/delete", {"model": model}, _nothing, form="text")
 
     async def pull(self, model: str, on_progress: Callable[[Progress], None]) -> None:
         """Fetch a model. A pull that broke off is taken up again where it was: the server keeps the parts."""
@@ -97,11 +97,11 @@ class OllamaApi:
         """Have a file on the server. Nothing is sent twice."""
         blob = f"/api/blobs/sha256:{sha256}"
         try:
-            await self._client.ask("HEAD", blob, None, _nothing, form="none")
+            await self._client.ask("HEAD", blob, None, _nothing, form="text")
         except ServerRefused as refused:
             if refused.fault.status != 404:
                 raise
-            await self._client.ask("POST", blob, path, _nothing, form="none")
+            await self._client.ask("POST", blob, path, _nothing, form="text")
 
     async def close(self) -> None:
         await self._client.close()

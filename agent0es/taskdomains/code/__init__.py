@@ -5,7 +5,7 @@ from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.code import verifier
 from agent0es.taskdomains.code.families import FAMILIES
 from agent0es.taskdomains.code.freeform import code_freeform
-from agent0es.taskdomains.family import FamilyDomain, prompt
+from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 
 __all__ = ["CodeDomain"]
 
@@ -17,6 +17,7 @@ class CodeDomain(FamilyDomain):
     own = FAMILIES
     tools = ("tests", "python")
     system = prompt(__file__, "system")
+    guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
     freeform = code_freeform(prompt(__file__, "freeform"))
     mixture = (

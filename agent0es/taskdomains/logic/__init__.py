@@ -2,7 +2,7 @@
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.base import NeedsCall
-from agent0es.taskdomains.family import FamilyDomain, prompt
+from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.logic import verifier
 from agent0es.taskdomains.logic.families import FAMILIES
@@ -16,6 +16,7 @@ class LogicDomain(FamilyDomain):
     name = "logic"
     own = FAMILIES
     system = prompt(__file__, "system")
+    guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
     freeform = expression_freeform("logic", prompt(__file__, "freeform"))
     mixture = (

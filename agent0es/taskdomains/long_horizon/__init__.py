@@ -1,7 +1,7 @@
 """The long-horizon domain: tasks of several stages in one working directory, with milestones checked one by one."""
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.taskdomains.family import FamilyDomain, prompt
+from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.long_horizon import verifier
 from agent0es.taskdomains.long_horizon.families import FAMILIES
 
@@ -17,6 +17,7 @@ class LongHorizonDomain(FamilyDomain):
     tools = ("python", "shell")
     calls_per_attempt = 4
     system = prompt(__file__, "system")
+    guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
     mixture = (
         "file_total",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.base import NeedsCall
-from agent0es.taskdomains.family import FamilyDomain, prompt
+from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
 from agent0es.taskdomains.math.families import CORE, EXTENDED
@@ -19,6 +19,7 @@ class MathDomain(FamilyDomain):
     own = CORE
     tools = ("python", "math")
     system = prompt(__file__, "system")
+    guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
     freeform = expression_freeform("math", prompt(__file__, "freeform"))
     mixture: tuple[str, ...] = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent0es.agents import student
+from agent0es.agents import student_prompt
 from agent0es.errors import ModelNotFound
 from agent0es.models import child_process
 from agent0es.models.artifacts import MERGED, Artifacts
@@ -75,7 +75,7 @@ async def test_requests_that_share_a_beginning_do_not_write_over_one_another(bas
     requests = []
     for number in range(8):
         shown = domain.mixed_demonstrations(16)
-        prompt = student.opening(domain.system, shown, f"Multiply {37 + number} by {91 - number}.")
+        prompt = student_prompt.opening(domain.system, shown, f"Multiply {37 + number} by {91 - number}.")
         requests.append(GenerationRequest(prompt.messages, 24, shared=len(prompt.opening), stop=("\n",)))
     try:
         first = await backend.generate(requests)  # reads the beginning into the cache, then all go on from there

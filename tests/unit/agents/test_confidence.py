@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent0es.agents.confidence import LEADS, QUESTIONS, parse_confidence, parse_critique, reflection, stated
+from agent0es.agents.student import Transcript, own_words
+from agent0es.domain.prompt import Part
 from agent0es.domain.task import Question
 
 
@@ -74,11 +76,20 @@ def test_never_raises(text: str) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_question_comes_after_what_the_student_said(question: Question) -> None:
-    prompt = reflection("You solve tasks.", "17 * 25?", "Answer: 425", question)
+    answered = Transcript(steps=(own_words("Answer: 425"),))
+    prompt = reflection("You solve tasks.", "17 * 25?", answered, question)
     said = [message.content for message in prompt.messages]
     assert said == ["You solve tasks.", "17 * 25?", "Answer: 425", QUESTIONS[question]]
     assert prompt.begun == LEADS[question]
     assert [part.author for part in prompt.opening] == ["harness", "harness", "model"]
+
+
+def test_in_a_chat_the_question_follows_all_turns_and_begins_no_reply() -> None:
+    steps = (own_words("Action: python[17*25]"), Part(role="user", text="Observation: 425", author="tool"))
+    answered = Transcript(steps=(*steps, own_words("Answer: 425")), in_turns=True)
+    prompt = reflection("You solve tasks.", "17 * 25?", answered, "confidence")
+    assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert prompt.begun == ""
 
 
 @pytest.mark.parametrize(

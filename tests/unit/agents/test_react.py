@@ -458,7 +458,7 @@ def test_a_fenced_answer_comes_whole(lines: list[str], lead: str) -> None:
 def test_keeps_thoughts_apart_from_calls() -> None:
     turn = parse("First I multiply.\nThought: then I add.\nAction: python[17*25]\n")
 
-    assert turn == Turn("First I multiply.\nthen I add.", (Action("python", ONE),), None, ())
+    assert turn == Turn("First I multiply.\nthen I add.", (Action("python", ONE),), None, (), 60)
 
 
 def test_says_what_it_ignored_in_one_short_line_each() -> None:

@@ -2,7 +2,9 @@
 
 import math
 
-from agent0es.agents.student import Transcript
+import pytest
+
+from agent0es.agents.student import NO_CALLS_LEFT, UNREADABLE, Transcript
 from agent0es.domain.prompt import Part
 from agent0es.models.base import Completion, Usage
 from agent0es.tools.base import ToolResult
@@ -100,3 +102,67 @@ def test_how_sure_it_was_follows_from_the_tokens_or_their_mean_and_is_unknown_wi
     assert sure(without(3, -0.1), without(1, -0.5)) == round(math.exp(-0.2), 4), "each token has the mean"
     assert sure(without(2, None)) is sure(wrote("2"), without(2, None), wrote("2")) is None
     assert sure(without(0, None)) == 0.0, "nothing was written"
+
+
+PROGRAM = "Thought: I add.\nAction: python\n```python\na = 17\nprint(a * 25)\n```"
+CHAT = Transcript(in_turns=True, reminders=1)
+
+
+def test_in_a_chat_a_call_is_a_turn_of_the_model_and_its_result_one_of_the_user() -> None:
+    transcript, action = CHAT.read(wrote(PROGRAM + "\n"))
+    assert action is not None and (action.tool, action.input) == ("python", "a = 17\nprint(a * 25)")
+    seen = transcript.observe(printed("425"), last_call=False)
+    assert seen.turns == (
+        Part(text=PROGRAM, author="model", trainable=True),
+        Part(role="user", text="Observation: 425", author="tool"),
+    )
+    assert seen.prefill == ()
+    done, action = seen.read(wrote("Answer: 425"))
+    assert action is None and not done.reminded
+    assert done.answer == "425" and done.turns[-1].text == "Answer: 425"
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (f"{PROGRAM}\nObservation: 425\nAnswer: 400", PROGRAM),
+        (f"{PROGRAM}\nAnswer: 400", PROGRAM),
+        (f"{PROGRAM}\n\nAction: math\n```\n1 + 1\n```", PROGRAM),
+        ("Action: python[1]\r\nAction: python[2]\r\n", "Action: python[1]"),
+        (
+            '<tool_call>\n{"name": "python", "arguments": {"code": "1"}}\n</tool_call>\n'
+            '<tool_call>\n{"name": "python", "arguments": {"code": "2"}}\n</tool_call>',
+            '<tool_call>\n{"name": "python", "arguments": {"code": "1"}}\n</tool_call>',
+        ),
+        (
+            "<think>Easy: Action?</think>\n```python\n1\n```\nSo it is 1.",
+            "<think>Easy: Action?</think>\n```python\n1\n```",
+        ),
+        ("done</think>\npython[1]\nAnswer: 1", "done</think>\npython[1]"),
+    ],
+)
+def test_what_was_written_after_the_first_call_was_a_guess_and_is_cut_off(words: str, kept: str) -> None:
+    transcript, action = CHAT.read(wrote(words))
+    assert action is not None
+    assert transcript.turns[-1].text == kept
+
+
+def test_after_the_last_call_a_chat_is_told_in_words() -> None:
+    transcript, _ = CHAT.read(wrote(PROGRAM))
+    last = transcript.observe(printed("425"), last_call=True)
+    assert last.turns[-1].text == f"Observation: 425\n{NO_CALLS_LEFT}"
+    more, action = last.read(wrote(PROGRAM))
+    assert action is None and more.reminded and more.turns[-1].text == NO_CALLS_LEFT
+    done, action = more.read(wrote(PROGRAM))
+    assert action is None and not done.reminded and done.answer is None
+
+
+def test_words_without_call_and_answer_are_asked_for_one_of_them_as_often_as_is_set() -> None:
+    asked, action = CHAT.read(wrote("I would multiply."))
+    assert action is None and asked.reminded
+    assert [(turn.role, turn.text, turn.trainable) for turn in asked.turns] == [
+        ("assistant", "I would multiply.", True),
+        ("user", UNREADABLE, False),
+    ]
+    assert not asked.read(wrote("I really would."))[0].reminded
+    assert not CHAT.read(wrote(""))[0].reminded, "an empty turn is none"

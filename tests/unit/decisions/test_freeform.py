@@ -61,6 +61,7 @@ def test_a_task_whose_reference_runs_is_taken_with_what_it_printed() -> None:
         (proposal("A number up to 40?", "random.randint(1, 40)"), ["7", "31"], "ok", "not_deterministic"),
         (proposal("What is 3 times 4?", "print(3, 4)"), ["(no output)"], "ok", "inconsistent"),
         (proposal("Write the number 12 down.", "12"), ["12"], "ok", "inconsistent"),
+        (proposal("Print 12 and no more.", "print(12)"), ["None"], "ok", "inconsistent"),
         (proposal("List the numbers up to 400.", "range(400)"), ["7, " * 99], "ok", "inconsistent"),
     ],
 )
@@ -93,10 +94,17 @@ def test_a_task_is_refused_when_its_verifier_takes_wrong_answers_or_not_the_righ
     assert isinstance(refusal, tuple) and refusal[0] == reason
 
 
-@pytest.mark.parametrize("answer", ["0", "12", "-3", "3.5", "0.25", "True", "False", "[1, 2]", "[]", "level", "x", "Ä"])
+@pytest.mark.parametrize(
+    "answer", ["0", "12", "-3", "3.5", "0.25", "True", "False", "[1, 2]", "[]", "level", "x", "Ä", "(2, 1)", "{1, 2}"]
+)
 def test_mutants_differ_from_the_answer(answer: str) -> None:
     assert mutants(answer)
     assert answer not in mutants(answer)
+
+
+def test_a_wrong_list_is_a_list_too_so_that_a_verifier_can_say_that_it_is_wrong() -> None:
+    assert mutants("[4, 5]") == ("[4, 5, 7]", "[5, 4]")
+    assert mutants("[[1, 2], [1, 2]]") == ("[[1, 2], [1, 2], 7]",)
 
 
 def test_examples_for_the_prompt_are_drafts_themselves() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent0es.agents.student import opening, with_tools
+from agent0es.agents.student_prompt import opening, with_tools
 from agent0es.bootstrap import practised_domains
 from agent0es.configuration import Configuration, load_configuration
 from agent0es.domain import events as ev

@@ -34,7 +34,8 @@ def models(role: str = "", **lacks: object) -> Models:
         ("student", {"adapters": frozenset()}, ("training.roles=[teacher,student]",), "models.student: student can't "
          "answer with a trained adapter; set training.roles to [teacher]"),
         ("student", {"adapters": frozenset()}, (), "set training.roles to []"),
-        ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun"),
+        ("student", {"prefill": False}, (), "models.student: student can't continue a turn that has begun, "
+         "which a student does after each tool call; set models.student.observations to turns"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_done_is_refused_in_one_line(
@@ -54,6 +55,7 @@ def test_what_can_not_be_done_is_refused_in_one_line(
         ("student", {"structured_output": False}, ()),
         ("teacher", {"structured_output": False}, ()),
         ("teacher", {"prefill": False}, ()),
+        ("student", {"prefill": False}, ("models.student.observations=turns",)),
         ("student", {"context": 65}, ()),
     ],
 )

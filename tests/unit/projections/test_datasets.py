@@ -12,6 +12,7 @@ from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, History, NewEvent, Recorded
 from agent0es.projections.datasets import Example, build, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.tools.base import ToolStatus
 from tests.unit.projections.fake_log import FakeLog
 
 
@@ -25,6 +26,8 @@ def practised(
     calls: int = 1,
     errors: int = 0,
     observed: bool = True,
+    ended: ToolStatus = "ok",
+    turns: tuple[Part, ...] = (),
 ) -> list[NewEvent]:
     """The events of one task with one attempt."""
     task = Task(
@@ -48,8 +51,10 @@ def practised(
         model="m",
         adapter=None,
         prompt=Prompt(
-            turns=(Part(role="user", text="own"),),
-            prefill=(
+            turns=(Part(role="user", text="own"), *turns),
+            prefill=()
+            if turns
+            else (
                 Part(text=f"Action: python[{code}]\n", author="model", trainable=True),
                 Part(text="Observation: 425\n", author="tool"),
                 Part(text="Answer:", trainable=True),
@@ -72,6 +77,10 @@ def practised(
         timeout_seconds=5.0,
         memory_limit_mb=512,
     )
+    gave = ev.ToolCalled(
+        call=f"{name}#1", attempt=name, tool="python", status=ended, output="425", exit_code=0, tier="test", denied=(),
+        stdout=None, stdout_sha256=None, stderr=None, stderr_sha256=None, written=(), deleted=(),
+    )  # fmt: skip
     solution = Solution(answer="425", confidence=0.9, tool_calls=calls, tool_errors=errors, observed=observed)
     verification = Verification(
         correct=correct, score=float(correct is True), confidence=1.0, method="exact", explanation=""
@@ -82,7 +91,7 @@ def practised(
     submitted = ev.SolutionSubmitted(attempt=name, task=number, solution=solution)
     return [
         NewEvent(f"task/r/{number}", proposed),
-        *(NewEvent(f"attempt/r/{name}", event) for event in (requested, called, submitted, verified)),
+        *(NewEvent(f"attempt/r/{name}", event) for event in (requested, gave, called, submitted, verified)),
     ]
 
 
@@ -119,6 +128,35 @@ def test_nothing_is_learnt_from_what_is_wrong_undecided_lucky_clumsy_or_unobserv
         practised(8),
     ]
     assert [example.task for example in student_examples(recorded(tmp_path, *tasks))] == [8]
+
+
+def test_where_all_that_is_correct_is_learnt_from_calls_may_be_many_and_mistakes_mended(tmp_path: Path) -> None:
+    tasks = [
+        practised(1, correct=False, second=None),
+        practised(2, second=False),
+        practised(3, second=None, calls=3, errors=1, observed=False),
+        practised(4, calls=0, observed=False),
+        practised(5, second=None, calls=2, errors=1, ended="error"),
+        practised(6),
+    ]
+    assert [example.task for example in student_examples(recorded(tmp_path, *tasks), "correct")] == [3, 6]
+
+
+def test_an_attempt_in_a_chat_is_a_row_of_turns(tmp_path: Path) -> None:
+    turns = (
+        Part(text="Action: python[17 * 25]", author="model", trainable=True),
+        Part(role="user", text="Observation: 425", author="tool"),
+    )
+    [example] = student_examples(recorded(tmp_path, practised(1, turns=turns)))
+    dataset = build([example], lambda one: Prompt(turns=(Part(role="user", text=one.request),)))
+    assert json.loads(dataset.jsonl) == {
+        "messages": [
+            {"role": "user", "content": "Multiply, 1."},
+            {"role": "assistant", "content": "Action: python[17 * 25]", "trainable": True},
+            {"role": "user", "content": "Observation: 425"},
+        ],
+        "segments": [[" 425", True]],
+    }
 
 
 def test_a_family_gets_no_more_than_its_share_and_the_common_idiom_comes_first(tmp_path: Path) -> None:

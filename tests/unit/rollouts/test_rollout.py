@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent0es.agents.student import NO_CALLS_LEFT, UNREADABLE
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Task
@@ -196,3 +197,28 @@ def test_a_verifiers_call_gets_its_files_and_says_so() -> None:
     asked = recorded[0]
     assert isinstance(asked, ev.ToolRequested)
     assert (asked.call, asked.files_sha256) == ("1/0#v", files_sha256({"tests.json": "[]"}))
+
+
+TURNS = ("models.student.observations=turns", "models.student.reminders=1", "models.student.temperature=0.5")
+
+
+def test_in_a_chat_the_model_reads_who_said_what_and_continues_no_turn() -> None:
+    done, events = solve(Writer(), ["Action: python[one]", "Hm.", "Answer: 1"], *TURNS)
+    asked = [event for event in events if isinstance(event, ev.ModelCalled)]
+    assert [event.prompt.begun for event in asked] == ["", "", ""]
+    assert [(turn.role, turn.text) for turn in asked[-1].prompt.turns] == [
+        ("user", "d"),
+        ("assistant", "Action: python[one]"),
+        ("user", "Observation: one"),
+        ("assistant", "Hm."),
+        ("user", UNREADABLE),
+    ]
+    assert len({event.seed for event in asked}) == 3
+    assert done.solution.answer == "1" and done.solution.tool_calls == 1
+
+
+def test_in_a_chat_the_answer_after_the_last_call_does_not_explore() -> None:
+    _, events = solve(Writer(), ["Action: python[one]", "Answer: 1"], *TURNS, "tools.calls_per_attempt=1")
+    asked = [event for event in events if isinstance(event, ev.ModelCalled)]
+    assert [event.temperature for event in asked] == [0.0, 0.0]
+    assert asked[1].prompt.turns[-1].text == f"Observation: one\n{NO_CALLS_LEFT}"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent0es.agents.react import parse
-from agent0es.agents.student import render
+from agent0es.agents.student_prompt import render
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.sandbox import open_sandbox, probe
 from agent0es.taskdomains.base import Demonstration, signature

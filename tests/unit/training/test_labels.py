@@ -7,6 +7,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from agent0es.domain.prompt import Message
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.training.examples import Example, read_rows, shared_prefix, tokenise
 from agent0es.training.lora import rate
 from agent0es.training.network import pack
@@ -89,6 +91,42 @@ def test_a_row_becomes_text_in_the_base_models_own_format(tmp_path: Path) -> Non
         "<|im_start|>user\np<|im_end|>\n<|im_start|>assistant\n",
         [*told, ("<|im_end|>", True)],
     )
+
+
+CHAT = {
+    "messages": [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "call <|im_end|>", "trainable": True},
+        {"role": "user", "content": "seen"},
+    ],
+    "segments": [["answer", True]],
+}
+
+
+def test_of_a_chat_all_the_models_turns_are_learnt_and_nothing_else(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(CHAT) + "\n")
+    for template in (CHATML, ZEPHYR):
+        [(prompt, segments)] = read_rows(file, template)
+        messages = [Message(message["role"], message["content"]) for message in CHAT["messages"]]
+        assert prompt + "".join(text for text, _ in segments[:-2]) == template.render(messages)
+        own = [template.neutralise("call <|im_end|>") + template.end_of_turn, "answer", template.end_of_turn]
+        assert [text for text, learn in segments if learn] == own
+        example = tokenise(tokenizer, prompt, segments)
+        assert "".join(learnt(tokenizer, example)) == "".join(
+            tokenizer.id_to_token(number)
+            for text in own
+            for number in tokenizer.encode(text, add_special_tokens=False).ids
+        )
+
+
+def test_a_template_that_rewrites_earlier_turns_is_refused(tmp_path: Path) -> None:
+    source = "{% for m in messages %}{{ m.role }}:{{ m.content if loop.last else '…' }};{% endfor %}assistant:"
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(CHAT) + "\n")
+    with pytest.raises(ValueError, match="changes turn 3 when another follows"):
+        read_rows(file, ChatTemplate(source, ()))
 
 
 def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:
