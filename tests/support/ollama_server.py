@@ -7,7 +7,7 @@ as they do there. `tests/integration/models/test_ollama_client.py` has the real 
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.support.http_server import Answer, HttpServer, Request, json_answer
 from tests.support.ollama_models import CHATML, Library, Manifest, Refused, now
 
 VERSION = "0.34.2"
-Lines = AsyncIterator[dict[str, Any]]
+Lines = AsyncGenerator[dict[str, Any], None]
 PIECE = 64 * 1024
 """Bytes of a pull between two lines of progress."""
 
@@ -32,7 +32,8 @@ class OllamaServer(HttpServer):
         self.max_queue = 512
         self.cut_pull_after: int | None = None
         """Bytes after which a pull breaks off, once."""
-        self._waiting = 0
+        self.waiting = 0
+        """Requests that a model answers now."""
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -128,9 +129,9 @@ class OllamaServer(HttpServer):
         self, head: dict[str, Any], runner: str, path: str, asked: dict[str, Any], logprobs: bool, generate: bool
     ) -> Lines:
         begun = time.perf_counter_ns()
-        if self._waiting >= self.max_queue:
+        if self.waiting >= self.max_queue:
             raise Refused(503, "server busy, please try again.  maximum pending requests exceeded")
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with (
                 _client() as client,
@@ -171,7 +172,7 @@ class OllamaServer(HttpServer):
                     elif text or thinking or ("logprobs" in line_out and path != "/completion"):
                         yield line_out
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def _runner(self, manifest: Manifest, options: Mapping[str, Any], shift: bool = True) -> str:
         return self.library.runner(manifest, options.get("num_ctx", 4096), shift)
@@ -269,6 +270,8 @@ async def _streamed(lines: Lines) -> Answer:
                 yield json.dumps(line).encode() + b"\n"
         except Refused as refused:
             yield json.dumps({"error": refused.message}).encode() + b"\n"
+        finally:
+            await lines.aclose()  # a client that went away cancels the request
 
     return Answer(pieces(), headers={"content-type": "application/x-ndjson"})
 

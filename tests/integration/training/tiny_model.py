@@ -24,8 +24,11 @@ TEMPLATES = {
 """Two chat formats, so that one can be told from the other."""
 
 
-def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512, words: bool = False) -> Path:
-    """F32 matrices, a byte-level tokenizer without merges, a chat template. One with `words` says mostly such."""
+def write_tiny_gguf(
+    path: Path, architecture: str = "llama", context: int = 512, words: bool = False, pooled: bool = False
+) -> Path:
+    """F32 matrices, a byte-level tokenizer without merges, a chat template. One with `words` says mostly such; one that
+    is `pooled` makes vectors of texts."""
     random = np.random.default_rng(0)
     tokens = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokens += ["in", *(f"Ġ{WORD}{n}" if words else f"<unused{n}>" for n in range(287 - len(tokens)))]
@@ -51,6 +54,8 @@ def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512,
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(2)
     writer.add_chat_template(TEMPLATES[architecture])
+    if pooled:
+        writer.add_pooling_type(gguf.PoolingType.MEAN)
 
     def matrix(name: str, rows: int, columns: int) -> None:
         writer.add_tensor(name, random.normal(0, 0.1, (rows, columns)).astype(np.float32))
