@@ -1,7 +1,7 @@
 """The routes of an Ollama server that are used here, each as one method."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.wire import Chunk, Embedded, Progress, Show, Tags, Version, Wire
 
 T = TypeVar("T", bound=Wire)
+BROKE_OFF = "the answer broke off before its end"
 
 
 class OllamaApi:
@@ -52,7 +53,7 @@ class OllamaApi:
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
             chunks = [_line(Chunk, value) async for value in values]
             if not chunks or not chunks[-1].done:
-                raise ServerFault(Fault("cut off", "the answer broke off before its end"))
+                raise ServerFault(Fault("cut off", BROKE_OFF))
             return chunks
 
         def used(chunks: list[Chunk]) -> float:
@@ -65,15 +66,13 @@ class OllamaApi:
         """An answer as it is written. Raises GenerationFailed where it ends before its end."""
         done = False
         with _named(model):
-            async for value in self._client.stream("/api/chat", body, "ndjson"):
-                try:
-                    chunk = _line(Chunk, value)
-                except ServerFault as failed:
-                    raise GenerationFailed(f"{self._client.where}: {failed.fault.words}") from None
-                yield chunk
-                done = done or chunk.done
+            lines = self._client.stream("/api/chat", body, lambda value: _line(Chunk, value), form="ndjson")
+            async with aclosing(lines):
+                async for chunk in lines:
+                    yield chunk
+                    done = done or chunk.done
         if not done:
-            raise GenerationFailed(f"{self._client.where}: the answer of {model} broke off before its end")
+            raise GenerationFailed(f"{self._client.where}: {BROKE_OFF}")
 
     async def embed(self, model: str, body: dict[str, Any]) -> Embedded:
         return await self._one(Embedded, "POST", "/api/embed", body, model)

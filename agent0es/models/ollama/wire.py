@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent0es.domain.tries import Try
 from agent0es.models.base import Completion, GenerationRequest, Usage
 from agent0es.models.ollama.options import OllamaOptions
+from agent0es.models.thinking import split_thinking
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 SEEDS = 2**31 - 1
@@ -207,6 +208,9 @@ def completion_of(
         text.extend(f"\n{tool_call_text(call)}\n" for call in last.message.tool_calls)
         tokens.extend(last.logprobs or ())
     said, thought = "".join(text), "".join(thinking)
+    if not thought:
+        left, said = split_thinking(said)
+        thought = left or ""
     logprobs = tuple(min(0.0, token.logprob) for token in tokens)
     covered = bool(tokens) and _covers(tokens, said, thought)
     return Completion(

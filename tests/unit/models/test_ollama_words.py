@@ -107,6 +107,11 @@ def test_thoughts_are_no_part_of_the_text() -> None:
     assert (told.text, told.thinking, told.usage.written, len(told.logprobs)) == ("Yes", "Hm.", 4, 4)
 
 
+def test_thoughts_that_the_server_left_in_the_text_are_taken_out() -> None:
+    told = completion(chunk("<think>\nHm.\n</think>\n\nYes"), chunk(**END))
+    assert (told.text, told.thinking) == ("Yes", "Hm.")
+
+
 def test_a_native_call_of_a_tool_is_text() -> None:
     call = {"function": {"index": 0, "name": "python", "arguments": {"code": "print(1)"}}}
     said = {"message": {"role": "assistant", "content": "I see.", "tool_calls": [call, call]}}
