@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Template, TemplateError, nodes
@@ -24,6 +25,7 @@ from jinja2.utils import Namespace
 from agent0es.domain.prompt import Message
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import RequestRefused
+from agent0es.models.folder_template import hugging_face_template
 from agent0es.models.gguf_file import GgufFile
 
 ZERO_WIDTH_SPACE = "\u200b"
@@ -85,12 +87,20 @@ class ChatTemplate:
             for name, place in places.items()
             if place is not None and 0 <= place < len(tokens)
         )
-        template = cls(source, control, special)
+        return cls(source, control, special)._usable(file.path)
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "ChatTemplate":
+        """The template in a Hugging Face folder. Raises ModelNotFound when there is none, or none that can be used."""
+        return cls(*hugging_face_template(folder))._usable(folder)
+
+    def _usable(self, path: Path) -> "ChatTemplate":
+        """Itself. Raises ModelNotFound for a template that can't render two turns."""
         try:
-            template.end_of_turn  # noqa: B018 - a template that can't render two turns is of no use
+            self.end_of_turn  # noqa: B018
         except RequestRefused as error:
-            raise ModelNotFound(f"{file.path}: {error}") from None
-        return template
+            raise ModelNotFound(f"{path}: {error}") from None
+        return self
 
     def render(self, messages: Sequence[Message], prefill: str = "") -> str:
         """The prompt, which ends where the assistant continues after `prefill`. No text in it can open or end a turn.

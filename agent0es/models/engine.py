@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -144,6 +144,18 @@ class Engine:
     ) -> "asyncio.Future[Generated]":
         """Hand in a request from a running event loop. Cancelling the future takes it out of the batch."""
         return self._send(lambda number: Ask(number, request, on_text is not None), on_text)
+
+    async def stream(self, request: EngineRequest) -> AsyncIterator[str]:
+        """The text of one request as it is written."""
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        future = self.submit(request, pieces.put_nowait)
+        future.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await future
+        finally:
+            future.cancel()
 
     async def open(self) -> None:
         """Load the weights now. Raises WrongWeights, and ModelNotFound when the library does not take the file."""

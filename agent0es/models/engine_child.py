@@ -10,6 +10,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import Artifacts
@@ -25,6 +26,7 @@ from agent0es.models.engine_messages import (
     Loaded,
     Missing,
     Retire,
+    Text,
     ToEngine,
 )
 
@@ -117,6 +119,21 @@ def _take(batch: Batch, message: ToEngine) -> list[FromEngine]:
     return []
 
 
+class Told(Protocol):
+    """A streamed request."""
+
+    number: int
+    told: str
+    """Text that the parent has been told of."""
+
+
+def tell(request: Told, text: str, told: list[FromEngine]) -> None:
+    """Tell the parent what it does not have of a streamed text."""
+    if len(text) > len(request.told):
+        told.append(Text(request.number, text[len(request.told) :]))
+        request.told = text
+
+
 def before_stop(text: str, stop: tuple[str, ...]) -> str:
     """What of a text is before the first stop string."""
     return text[: min((at for one in stop if (at := text.find(one)) >= 0), default=len(text))]
@@ -126,6 +143,14 @@ def surely_before_stop(text: str, stop: tuple[str, ...]) -> str:
     """The part of an unfinished text that can't become part of a stop string."""
     begun = (length for one in stop for length in range(1, len(one)) if text.endswith(one[:length]))
     return text[: len(text) - max(begun, default=0)]
+
+
+def without_cut_off(
+    token_ids: list[int], logprobs: list[float], length: int, text_of: Callable[[list[int]], str]
+) -> None:
+    """Take away the tokens that a text of this length can do without."""
+    while token_ids and len(text_of(token_ids[:-1])) >= length:
+        del token_ids[-1], logprobs[-1]
 
 
 def last_line(error: Exception) -> str:

@@ -19,6 +19,8 @@ class EngineRequest:
     json_schema: dict[str, Any] | None = None
     prefix: bool = False
     """Only the beginning of other prompts, to be read into the cache. It is cut to whole blocks."""
+    shared: str = ""
+    """What of the prompt's beginning other requests have too, for an engine that reads it once by itself."""
     adapter: str | None = None
     """Of the adapters that this engine serves, by its name; None is the base. Engines of merged weights have none."""
 

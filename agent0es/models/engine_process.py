@@ -18,8 +18,8 @@ from agent0es.models import engine_child
 from agent0es.models.base import RequestRefused, WrongWeights
 from agent0es.models.child_process import out_of_memory
 from agent0es.models.engine import EngineSettings
-from agent0es.models.engine_child import before_stop, last_line, run, surely_before_stop
-from agent0es.models.engine_messages import Answered, Ask, EngineRequest, FromEngine, Generated, Refused, Text
+from agent0es.models.engine_child import before_stop, last_line, run, surely_before_stop, tell, without_cut_off
+from agent0es.models.engine_messages import Answered, Ask, EngineRequest, FromEngine, Generated, Refused
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import as_q8_0
 from agent0es.models.made_once import made_once, sha256_of
@@ -211,8 +211,7 @@ class Batch(engine_child.Batch):
         text = self._text(running.token_ids)
         if running.stopped:
             text, reason = before_stop(text, running.stop), "STOP"
-            while running.token_ids and len(self._text(running.token_ids[:-1])) >= len(text):
-                del running.token_ids[-1], running.logprobs[-1]
+            without_cut_off(running.token_ids, running.logprobs, len(text), self._text)
         if running.stream:
             tell(running, text, told)
         return Generated(
@@ -223,13 +222,6 @@ class Batch(engine_child.Batch):
             prompt_tokens=running.prompt_tokens,
             seconds=0.0,
         )
-
-
-def tell(running: Running, text: str, told: list[FromEngine]) -> None:
-    """Tell the parent what it does not have of a streamed text."""
-    if len(text) > len(running.told):
-        told.append(Text(running.number, text[len(running.told) :]))
-        running.told = text
 
 
 def prepare(gguf: Path, served: Path, sha256: str) -> None:

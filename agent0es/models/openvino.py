@@ -12,11 +12,12 @@ from pathlib import Path
 
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models.artifacts import MERGED
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
+from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, EngineSettings, Seat
-from agent0es.models.engine_messages import EngineRequest, Generated
+from agent0es.models.engine_messages import EngineRequest
+from agent0es.models.engine_terms import completion, in_its_terms
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import is_approximated
 from agent0es.models.library import ModelLibrary
@@ -87,12 +88,12 @@ class OpenVinoBackend:
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         engine = self._engine(adapter)
-        asked = [self._in_its_terms(request) for request in requests]
+        asked = [in_its_terms(request, self.template) for request in requests]
         beginnings = {request.messages[: request.shared] for request in requests}
         await asyncio.gather(*(self._read_once(engine, self.template.beginning(shared)) for shared in beginnings))
         futures = [engine.submit(request) for request in asked]
         try:
-            return [self._completion(generated, adapter) for generated in await asyncio.gather(*futures)]
+            return [completion(generated, self._name, adapter) for generated in await asyncio.gather(*futures)]
         finally:
             for future in futures:
                 future.cancel()
@@ -116,15 +117,8 @@ class OpenVinoBackend:
             del engine.prefixes[prefix]  # the request itself meets what went wrong
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
-        pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        future = self._engine(adapter).submit(self._in_its_terms(request), pieces.put_nowait)
-        future.add_done_callback(lambda _: pieces.put_nowait(None))
-        try:
-            while (piece := await pieces.get()) is not None:
-                yield piece
-            await future
-        finally:
-            future.cancel()
+        async for piece in self._engine(adapter).stream(in_its_terms(request, self.template)):
+            yield piece
 
     async def health(self) -> Health:
         engines = {"base": self._base, **self._deployed}
@@ -162,30 +156,6 @@ class OpenVinoBackend:
         self._deployed = {}
         for engine in engines:
             await asyncio.to_thread(engine.close)
-
-    def _in_its_terms(self, request: GenerationRequest) -> EngineRequest:
-        """Raises RequestRefused where the chat template refuses the messages."""
-        return EngineRequest(
-            prompt=self.template.render(request.messages, request.prefill),
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            stop=(*request.stop, *self.template.other_ends),
-            seed=request.seed,
-            json_schema=request.json_schema,
-        )
-
-    def _completion(self, generated: Generated, adapter: str | None) -> Completion:
-        return Completion(
-            text=generated.text,
-            finish_reason=generated.finish_reason,
-            usage=Usage(generated.prompt_tokens, len(generated.token_ids)),
-            model=self._name,
-            adapter=adapter,
-            seconds=generated.seconds,
-            token_ids=generated.token_ids,
-            logprobs=generated.logprobs,
-        )
 
     def _engine(self, adapter: str | None) -> Engine:
         if adapter is None:

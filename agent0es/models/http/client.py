@@ -1,34 +1,27 @@
 """Asking a server over HTTP: JSON goes there, JSON or a stream of it comes back.
 
-A request is tried again after a fault that may pass, with growing pauses or the one that the server asks for. What
-stays wrong is raised as one of the port's errors, in one line: GenerationFailed, RequestRefused or ModelUnavailable.
-Cancelling closes the connection.
+What goes wrong becomes a fault, and `asking.py` does what follows from it. Cancelling closes the connection.
 """
 
 import asyncio
 import json
 import logging
 import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
-import tenacity
 
 import agent0es
 from agent0es.configuration.secrets import is_secret, url_without_secrets
 from agent0es.domain.text import one_line
-from agent0es.domain.tries import Try
 from agent0es.errors import ConfigurationError
-from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
-from agent0es.models.http.faults import Fault, ServerFault, advice, decide, fault_of
-from agent0es.models.http.keys import Key, without
+from agent0es.models.http.asking import Asking, Reply, Sleep
+from agent0es.models.http.faults import Fault, ServerFault, fault_of
+from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
-from agent0es.models.http.pacing import server_of
 from agent0es.models.http.reading import (
     LONGEST_ANSWER,
     LONGEST_ERROR,
@@ -51,27 +44,9 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 T = TypeVar("T")
 Read = Callable[[AsyncIterator[Any]], Awaitable[T]]
 """Makes an answer of the values of a stream. Raises ServerFault where they say that something went wrong."""
-Sleep = Callable[[float], Awaitable[None]]
 
 for _chatty in ("httpx", "httpcore"):  # they log whole URLs and headers
     logging.getLogger(_chatty).setLevel(logging.WARNING)
-
-
-class ServerRefused(ModelUnavailable):
-    """A fault that the user has to put right, as the server told it."""
-
-    def __init__(self, message: str, fault: Fault, tries: Sequence[Try] = ()) -> None:
-        super().__init__(message, tries)
-        self.fault = fault
-
-
-@dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
-    """What came of a request in the end."""
-
-    value: T
-    tries: tuple[Try, ...]
-    """Those before it that failed."""
 
 
 class HttpClient:
@@ -102,16 +77,13 @@ class HttpClient:
         key.read()
         self.where = f"{backend} at {parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"
         """Backend and server, for messages."""
-        self._base, self._key, self._options, self._headers, self._sleep = parts, key, options, headers, sleep
+        self._base, self._key, self._options, self._headers = parts, key, options, headers
         self._local = parts.hostname in LOCAL
-        self._hidden = tuple(
-            value
-            for value in (parts.password, *(value for name, value in parse_qsl(parts.query) if is_secret(name)))
-            if value
-        )
-        self._server = server_of(base_url, key.variable, options.requests_per_minute, options.tokens_per_minute)
+        hidden = [value for name, value in parse_qsl(parts.query) if is_secret(name)]
+        if parts.password:
+            hidden.append(parts.password)
+        self._asking = Asking(self.where, base_url, key, options, hidden=hidden, sleep=sleep)
         self._session: httpx.AsyncClient | None = None
-        self._slots = asyncio.Semaphore(options.at_once)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, path: str) -> Any:
@@ -139,44 +111,15 @@ class HttpClient:
         Raises GenerationFailed where all tries failed, RequestRefused where the server can't answer this request, and
         ModelUnavailable where it answers none.
         """
-        tries: list[Try] = []
-
-        def note(state: tenacity.RetryCallState) -> None:
-            waited = state.next_action.sleep if state.next_action else 0.0
-            tries.append(self._tried(f"{method} {path}", _fault_of(state), waited))
-
-        again = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._options.tries),
-            wait=_pause,
-            retry=tenacity.retry_if_exception(_may_pass),
-            before_sleep=note,
-            sleep=self._sleep,
-            reraise=True,
+        return await self._asking.ask(
+            f"{method} {path}", lambda: self._once(method, path, body, read, form), tokens=tokens, used=used
         )
-        async with self._place():
-            try:
-                async for attempt in again:
-                    with attempt:
-                        if wait := self._server.turn(tokens):
-                            await self._sleep(wait)
-                        value = await self._once(method, path, body, read, form)
-            except ServerFault as failed:
-                raise self._gave_up(f"{method} {path}", failed.fault, tries) from None
-        self._server.breaker.answered()
-        if used is not None and self._server.tokens:
-            self._server.tokens.give_back(tokens - used(value))
-        return Reply(value, tuple(tries))
 
     async def stream(self, path: str, body: Any, form: Form) -> AsyncIterator[Any]:
         """The values of an answer as they come, asked for once: what has been read can't be taken back."""
-        async with self._place():
-            try:
-                async with self._answer("POST", path, body, form) as values:
-                    async for value in values:
-                        yield value
-            except ServerFault as failed:
-                raise self._gave_up(f"POST {path}", failed.fault, []) from None
-        self._server.breaker.answered()
+        async with self._asking.at_once(f"POST {path}"), self._answer("POST", path, body, form) as values:
+            async for value in values:
+                yield value
 
     async def close(self) -> None:
         """Close the connections that wait for a next request."""
@@ -222,7 +165,7 @@ class HttpClient:
 
     def _transport_fault(self, error: httpx.HTTPError) -> Fault:
         """What a connection met."""
-        said = self._shown(str(error)) or type(error).__name__
+        said = self._asking.shown(str(error)) or type(error).__name__
         match error:
             case httpx.ConnectTimeout():
                 return Fault("unreachable", f"no connection within {self._options.connect_seconds:g} s")
@@ -236,39 +179,6 @@ class HttpClient:
                 return Fault("unreadable", f"no HTTP ({said})")
             case _:
                 return Fault("cut off", f"the connection ended within the answer ({said})")
-
-    def _gave_up(
-        self, what: str, fault: Fault, tries: list[Try]
-    ) -> GenerationFailed | RequestRefused | ModelUnavailable:
-        """The error for a fault that is not tried again. It stands among the tries, as the last one."""
-        verdict, breaker = decide(fault), self._server.breaker
-        tries.append(self._tried(what, fault, 0.0))
-        status = f"HTTP {fault.status}: " if fault.status else ""
-        line = f"{self.where}: {status}{self._shown(fault.words)}"
-        remedy = advice(fault, self._key.variable)
-        if verdict == "refuse":
-            breaker.answered()
-            return RequestRefused(line)
-        if verdict == "stop":
-            return ServerRefused(f"{line}; {remedy}", fault, tries)
-        if verdict == "break":
-            breaker.open(f"{line}; {remedy}")
-            return ServerRefused(f"{line}; {remedy}", fault, tries)
-        if breaker.gave_up(f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"):
-            return ServerRefused(breaker.why() or line, fault, tries)
-        times = "once" if len(tries) == 1 else f"{len(tries)} times"
-        return GenerationFailed(f"{line} (tried {times})", tries)
-
-    def _tried(self, what: str, fault: Fault, waited: float) -> Try:
-        return Try(what, round(time.time(), 3), fault.status, self._shown(fault.words), round(waited, 3))
-
-    def _shown(self, text: str) -> str:
-        """What a server or a library said, in one line without secrets."""
-        try:
-            key = self._key.read()
-        except ConfigurationError:  # it was there when the request began, and is gone
-            key = None
-        return one_line(without(text, [*self._hidden, *([key] if key else [])]))
 
     def _url(self, path: str) -> str:
         """Where a path of the server is. What the base URL asks for in its query, each request does."""
@@ -289,17 +199,6 @@ class HttpClient:
                 verify=ssl.create_default_context() if self._base.scheme == "https" else False,
             )
         return self._session
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """One of the places of those that are with the server at the same time. Raises ModelUnavailable."""
-        if self._loop is not asyncio.get_running_loop():
-            self._slots = asyncio.Semaphore(self._options.at_once)
-            self._open()
-        async with self._slots:
-            if why := self._server.breaker.why():
-                raise ModelUnavailable(why)
-            yield
 
 
 async def _only(values: AsyncIterator[Any]) -> Any:
@@ -358,23 +257,3 @@ def _check_type(response: httpx.Response, form: Form) -> None:
         raise ServerFault(Fault("unreadable", f"{words}; is that the right address?", response.status_code))
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
         raise ServerFault(Fault("unreadable", "a compressed answer, which was not asked for", response.status_code))
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, ServerFault) and decide(error.fault) == "retry"
-
-
-def _fault_of(state: tenacity.RetryCallState) -> Fault:
-    """The fault of the try that has just failed."""
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, ServerFault), "nothing else is tried again"
-    return error.fault
-
-
-_GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
-
-
-def _pause(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: the pause that the server asks for, or one that doubles each time."""
-    asked, own = _fault_of(state).retry_after, _GROWING(state)
-    return own if asked is None else max(asked, own)

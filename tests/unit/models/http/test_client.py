@@ -14,7 +14,7 @@ import pytest
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
 from agent0es.models.http import HttpClient, HttpOptions, Key, options_of
-from agent0es.models.http.client import Reply
+from agent0es.models.http.asking import Reply
 from tests.support import http_server as raw
 from tests.support.http_server import Answer, Fault, HttpServer, Request, events, json_answer
 

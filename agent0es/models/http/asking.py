@@ -1,0 +1,182 @@
+"""Asking until there is an answer: tries and their pauses, limits a minute, the breaker, and errors in one line.
+
+It is the same whatever sends the request: our own client, or a provider's library. A request is tried again after a
+fault that may pass, with growing pauses or the one that the server asks for. What stays wrong is raised as one of the
+port's errors: GenerationFailed, RequestRefused or ModelUnavailable.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import tenacity
+
+from agent0es.domain.text import one_line
+from agent0es.domain.tries import Try
+from agent0es.errors import ConfigurationError
+from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
+from agent0es.models.http.faults import Fault, ServerFault, advice, decide
+from agent0es.models.http.keys import Key, without
+from agent0es.models.http.options import HttpOptions
+from agent0es.models.http.pacing import server_of
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class ServerRefused(ModelUnavailable):
+    """A fault that the user has to put right, as the server told it."""
+
+    def __init__(self, message: str, fault: Fault, tries: Sequence[Try] = ()) -> None:
+        super().__init__(message, tries)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """What came of a request in the end."""
+
+    value: T
+    tries: tuple[Try, ...]
+    """Those before it that failed."""
+
+
+class Asking:
+    """How one server is asked by one backend. It may be used in one event loop after another."""
+
+    def __init__(
+        self,
+        where: str,
+        server: str,
+        key: Key,
+        options: HttpOptions,
+        *,
+        hidden: Sequence[str] = (),
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`where` is backend and server, for messages; `server` what tells it from others; `hidden` are secrets beside
+        the key that no message may show."""
+        self.where = where
+        self._key, self._options, self._hidden, self._sleep = key, options, tuple(hidden), sleep
+        self._server = server_of(server, key.variable, options.requests_per_minute, options.tokens_per_minute)
+        self._slots = asyncio.Semaphore(options.at_once)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def ask(
+        self,
+        what: str,
+        once: Callable[[], Awaitable[T]],
+        *,
+        tokens: float = 0,
+        used: Callable[[T], float] | None = None,
+    ) -> Reply[T]:
+        """What `once` gives, which is called again from the start where it raises a ServerFault that may pass.
+
+        `what` is what is asked for, in the log of tries; `tokens` is how many it will take at most, for the limit on
+        them; `used` says how many it took in the end. Raises GenerationFailed where all tries failed, RequestRefused
+        where the server can't answer this request, and ModelUnavailable where it answers none.
+        """
+        tries: list[Try] = []
+
+        def note(state: tenacity.RetryCallState) -> None:
+            waited = state.next_action.sleep if state.next_action else 0.0
+            tries.append(self._tried(what, _fault_of(state), waited))
+
+        again = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self._options.tries),
+            wait=_pause,
+            retry=tenacity.retry_if_exception(_may_pass),
+            before_sleep=note,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        async with self._place():
+            try:
+                async for attempt in again:
+                    with attempt:
+                        if wait := self._server.turn(tokens):
+                            await self._sleep(wait)
+                        value = await once()
+            except ServerFault as failed:
+                raise self._gave_up(what, failed.fault, tries) from None
+        self._server.breaker.answered()
+        if used is not None and self._server.tokens:
+            self._server.tokens.give_back(tokens - used(value))
+        return Reply(value, tuple(tries))
+
+    @asynccontextmanager
+    async def at_once(self, what: str) -> AsyncIterator[None]:
+        """Around something that is asked for once, such as a stream: what has been read can't be taken back."""
+        async with self._place():
+            try:
+                yield
+            except ServerFault as failed:
+                raise self._gave_up(what, failed.fault, []) from None
+        self._server.breaker.answered()
+
+    def shown(self, text: str) -> str:
+        """What a server or a library said, in one line without secrets."""
+        try:
+            key = self._key.read()
+        except ConfigurationError:  # it was there when the request began, and is gone
+            key = None
+        return one_line(without(text, [*self._hidden, *([key] if key else [])]))
+
+    def _gave_up(
+        self, what: str, fault: Fault, tries: list[Try]
+    ) -> GenerationFailed | RequestRefused | ModelUnavailable:
+        """The error for a fault that is not tried again. It stands among the tries, as the last one."""
+        verdict, breaker = decide(fault), self._server.breaker
+        tries.append(self._tried(what, fault, 0.0))
+        status = f"HTTP {fault.status}: " if fault.status else ""
+        line = f"{self.where}: {status}{self.shown(fault.words)}"
+        remedy = advice(fault, self._key.variable)
+        if verdict == "refuse":
+            breaker.answered()
+            return RequestRefused(line)
+        if verdict == "stop":
+            return ServerRefused(f"{line}; {remedy}", fault, tries)
+        if verdict == "break":
+            breaker.open(f"{line}; {remedy}")
+            return ServerRefused(f"{line}; {remedy}", fault, tries)
+        if breaker.gave_up(f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"):
+            return ServerRefused(breaker.why() or line, fault, tries)
+        times = "once" if len(tries) == 1 else f"{len(tries)} times"
+        return GenerationFailed(f"{line} (tried {times})", tries)
+
+    def _tried(self, what: str, fault: Fault, waited: float) -> Try:
+        return Try(what, round(time.time(), 3), fault.status, self.shown(fault.words), round(waited, 3))
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the places of those that are with the server at the same time. Raises ModelUnavailable."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._slots = loop, asyncio.Semaphore(self._options.at_once)
+        async with self._slots:
+            if why := self._server.breaker.why():
+                raise ModelUnavailable(why)
+            yield
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ServerFault) and decide(error.fault) == "retry"
+
+
+def _fault_of(state: tenacity.RetryCallState) -> Fault:
+    """The fault of the try that has just failed."""
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ServerFault), "nothing else is tried again"
+    return error.fault
+
+
+_GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next try: the pause that the server asks for, or one that doubles each time."""
+    asked, own = _fault_of(state).retry_after, _GROWING(state)
+    return own if asked is None else max(asked, own)
