@@ -59,7 +59,7 @@ def lines(checked: "Checked", width: int | None) -> Iterator[str]:
     """What came of a check, for a terminal of that width or for none."""
     yield f"{' and '.join(checked.model.roles)}: {checked.model.place}"
     if checked.answered is not None and checked.capabilities is not None:
-        speed = f"{checked.first_seconds:.1f} s to the first answer, then {checked.tokens_per_second:.0f} tokens/s"
+        speed = f"{checked.first_seconds:.1f} s to the first answer, then {checked.tokens_per_second:.3g} tokens/s"
         yield from _told("answers", f"{checked.answered.model}: {speed}", width)
         context = checked.capabilities.context
         yield from _told("context", "not known" if context is None else counted(context, "token"), width)

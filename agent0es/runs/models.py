@@ -95,7 +95,7 @@ async def _check(configuration: "Configuration", model: ConfiguredModel, store: 
     try:
         backend = bootstrap.model_of(model.roles[0], model.settings, store, deterministic)
     except Agent0Error as error:
-        return Checked(model, problems=(f"models.{model.roles[0]}: {error}",))
+        return Checked(model, problems=(_said_of(model, str(error)),))
     try:
         on_step(f"asking {model.place}")
         begin = time.perf_counter()
@@ -113,7 +113,7 @@ async def _check(configuration: "Configuration", model: ConfiguredModel, store: 
             tuple(line for role in model.roles for line in problems(configuration, role, backend, trainer)),
             tuple(line for role in model.roles for line in warnings(configuration, role, backend)),
         )
-    except Agent0Error as error:
+    except ModelDoesNotAnswer as error:
         return Checked(model, problems=(str(error),))
     finally:
         await backend.close()
@@ -155,7 +155,7 @@ async def first_answer(model: ConfiguredModel, backend: "ModelBackend") -> "Comp
     request is worth in a run."""
     health = await backend.health()
     if not health.ok:
-        raise ModelDoesNotAnswer(f"models.{model.roles[0]}: {health.detail}")
+        raise ModelDoesNotAnswer(_said_of(model, health.detail))
     [completion] = await _answers(model, backend, [_request(model, 0, FIRST_TOKENS)])
     return completion
 
@@ -192,7 +192,13 @@ async def _answers(
     try:
         return await backend.generate(requests)
     except Agent0Error as error:
-        raise ModelDoesNotAnswer(f"models.{model.roles[0]}: {error}") from error
+        raise ModelDoesNotAnswer(_said_of(model, str(error))) from error
+
+
+def _said_of(model: ConfiguredModel, message: str) -> str:
+    """A backend's message with the role that it is about."""
+    role = f"models.{model.roles[0]}"
+    return f"{role}: {message.removeprefix(f'{role}: ').replace('models.<role>', role)}"
 
 
 def _request(model: ConfiguredModel, number: int, tokens: int) -> "GenerationRequest":
