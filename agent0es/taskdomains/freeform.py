@@ -79,7 +79,9 @@ def mutants(answer: str) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         turned = value[::-1]
         return repr(type(value)([*value, 7])), *([repr(turned)] if turned != value else [])
-    if isinstance(value, set | dict):
-        return (repr(value | ({7} if isinstance(value, set) else {7: 7})),)
+    if isinstance(value, set):
+        return (repr(value | {7}),)
+    if isinstance(value, dict):
+        return (repr(value | {7: 7}),)
     longer = f"{answer}x"
     return (longer, answer[::-1]) if answer[::-1] != answer else (longer,)
