@@ -240,18 +240,18 @@ def _metered(as_json: bool) -> "Iterator[Meter]":
 
 def _shown_by(meter: "Meter", name: str) -> "Callable[[PullProgress], None]":
     """A bar in MB for each part of a pull, with its rate."""
-    what, began, base = "", 0.0, 0
+    what, began, base, last = "", 0.0, 0, -1
 
     def show(progress: "PullProgress") -> None:
-        nonlocal what, began, base
+        nonlocal what, began, base, last
         now = time.monotonic()
         if progress.what != what:
-            what, began, base = progress.what, now, progress.done
-        rate = (progress.done - base) / max(1e-3, now - began) / MB
-        total = None if progress.total is None else round(progress.total / MB)
-        note = f"{rate:.1f} MB/s" if progress.done > base else ""
-        meter.show(
-            printable(f"{name}: {what}, MB" if total else f"{name}: {what}"), round(progress.done / MB), total, note
-        )
+            what, began, base, last = progress.what, now, progress.done, -1
+        done, total = round(progress.done / MB), None if progress.total is None else round(progress.total / MB)
+        if done == last:
+            return
+        last = done
+        note = f"{(progress.done - base) / max(1e-3, now - began) / MB:.1f} MB/s" if progress.done > base else ""
+        meter.show(printable(f"{name}: {what}, MB" if total else f"{name}: {what}"), done, total, note)
 
     return show
