@@ -25,6 +25,8 @@ from agent0es.models.http.pacing import server_of
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
+Remedies = Callable[[Fault], str | None]
+"""What users of one kind of server do about a fault; None where there is nothing to say that others don't."""
 
 
 class ServerRefused(ModelUnavailable):
@@ -55,12 +57,14 @@ class Asking:
         options: HttpOptions,
         *,
         hidden: Sequence[str] = (),
+        remedies: Remedies = lambda fault: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`where` is backend and server, for messages; `server` what tells it from others; `hidden` are secrets beside
         the key that no message may show."""
         self.where = where
         self._key, self._options, self._hidden, self._sleep = key, options, tuple(hidden), sleep
+        self._remedies = remedies
         self._server = server_of(server, key.variable, options.requests_per_minute, options.tokens_per_minute)
         self._slots = asyncio.Semaphore(options.at_once)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,10 +139,11 @@ class Asking:
         tries.append(self._tried(what, fault, 0.0))
         status = f"HTTP {fault.status}: " if fault.status else ""
         line = f"{self.where}: {status}{self.shown(fault.words)}"
-        remedy = advice(fault, self._key.variable)
+        own = self._remedies(fault)
+        remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            return RequestRefused(line)
+            return RequestRefused(f"{line}; {own}" if own else line)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":
@@ -149,7 +154,7 @@ class Asking:
         ):
             return ServerRefused(breaker.why() or line, fault, tries)
         times = "once" if len(tries) == 1 else f"{len(tries)} times"
-        return GenerationFailed(f"{line} (tried {times})", tries)
+        return GenerationFailed(f"{line} (tried {times}){f'; {own}' if own else ''}", tries)
 
     def _tried(self, what: str, fault: Fault, waited: float) -> Try:
         return Try(what, round(time.time(), 3), fault.status, self.shown(fault.words), round(waited, 3))

@@ -9,6 +9,7 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -18,7 +19,7 @@ import agent0es
 from agent0es.configuration.secrets import is_secret, url_without_secrets
 from agent0es.domain.text import one_line
 from agent0es.errors import ConfigurationError
-from agent0es.models.http.asking import Asking, Reply, Sleep
+from agent0es.models.http.asking import Asking, Remedies, Reply, Sleep
 from agent0es.models.http.faults import Fault, ServerFault, fault_of
 from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
@@ -29,6 +30,7 @@ from agent0es.models.http.reading import (
     JsonLines,
     TooLong,
     parse,
+    pieces_of,
 )
 
 Form = Literal["json", "text", "sse", "ndjson"]
@@ -63,6 +65,7 @@ class HttpClient:
         options: HttpOptions,
         *,
         headers: Callable[[str], Mapping[str, str]] = lambda key: {"authorization": f"Bearer {key}"},
+        remedies: Remedies = lambda fault: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`headers` are those that show the key. Raises ConfigurationError for a URL that is none, and for a key that
@@ -85,7 +88,7 @@ class HttpClient:
         hidden = [value for name, value in parse_qsl(parts.query) if is_secret(name)]
         if parts.password:
             hidden.append(parts.password)
-        self._asking = Asking(self.where, base_url, key, options, hidden=hidden, sleep=sleep)
+        self._asking = Asking(self.where, base_url, key, options, hidden=hidden, remedies=remedies, sleep=sleep)
         self._session: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -110,6 +113,7 @@ class HttpClient:
         tries: int | None = None,
     ) -> Reply[T]:
         """What `read` makes of the answer, whose values come in this form; tried again from the start where it fails.
+        A `body` is a value of JSON, or the path of a file.
 
         `tokens` is how many it will take at most, for the limit on them; `used` says how many it took in the end;
         `tries` stands in place of the option.
@@ -150,10 +154,15 @@ class HttpClient:
         loop, options = asyncio.get_running_loop(), self._options
         begin = loop.time()
         streamed = form in ("sse", "ndjson")
-        headers = {"content-type": "application/json"} if body is not None else {}
+        kind = "application/octet-stream" if isinstance(body, Path) else "application/json"
+        headers = {"content-type": kind} if body is not None else {}
         if (key := self._key.read()) is not None:
             headers.update(self._headers(key))
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content: bytes | AsyncIterator[bytes] | None = None
+        if isinstance(body, Path):
+            content = pieces_of(body)
+        elif body is not None:
+            content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with (
                 asyncio.timeout(options.first_token_seconds if streamed else options.whole_seconds) as deadline,
