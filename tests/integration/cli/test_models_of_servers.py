@@ -84,7 +84,7 @@ def test_what_is_missing_is_named(
     ("arguments", "said"),
     [
         (settings(NOBODY), "no connection"),
-        (["--config", str(CONFIGS / "3070ti.yaml")], f"no Ollama answers at {NOBODY}: start it with `ollama serve`"),
+        (["--config", str(CONFIGS / "3070ti.yaml")], "tart it with `ollama serve` (its port is 11434)"),
     ],
 )
 def test_a_server_that_is_not_there_is_told_with_how_to_start_it(
