@@ -92,7 +92,7 @@ def test_a_server_that_is_not_there_is_told_with_how_to_start_it(
 ) -> None:
     monkeypatch.setenv("A_KEY", KEY)
     line = problem(tmp_path, *arguments)
-    assert said in line and "start" in line and "models.teacher.base_url" in line
+    assert said in line and "tart" in line and "models.teacher.base_url" in line
 
 
 def test_a_wrong_port_is_told_from_a_wrong_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
