@@ -132,7 +132,7 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
-        if action is None and transcript.reminded:
+        if action is None and transcript.again:
             await record(pending)
             continue
         if action is None:
