@@ -3,14 +3,15 @@
 import json
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Scalar
 from agent0es.domain.text import storable
-from agent0es.taskdomains.base import FEWEST_PRACTISED, TaskDomain
+from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
@@ -74,15 +75,25 @@ def freeform_request(topic: str, difficulty: float) -> str:
 
 
 def topic_of(domain: TaskDomain, seed: int) -> str:
-    """What a freeform task is to be about, drawn from what the domain's families are about."""
-    return random.Random(seed).choice(sorted({family.group for family in domain.families("practised")}))
+    """What a freeform task is to be about, drawn from what the families are about that can be written as one."""
+    return random.Random(seed).choice(sorted({family.group for family, _, _ in _as_freeform(domain, 0)}))
 
 
 def freeform_few_shot(domain: TaskDomain, seed: int) -> list[Part]:
     """What comes before a freeform request: families' tasks as the teacher would have written them."""
-    freeform, rng = domain.freeform, random.Random(seed)
+    freeform = domain.freeform
     assert freeform is not None, "the schedule asks only for what the domain has"
     turns = [Part(role="system", text=freeform.system)]
+    for family, difficulty, example in islice(_as_freeform(domain, seed), EXAMPLES):
+        words = json.dumps(example, ensure_ascii=False)
+        turns += [Part(role="user", text=freeform_request(family.group, difficulty)), Part(text=words)]
+    return turns
+
+
+def _as_freeform(domain: TaskDomain, seed: int) -> Iterator[tuple[Family, float, Mapping[str, str]]]:
+    """A task of each family that can be written as a proposal of the teacher's own, with its difficulty."""
+    freeform, rng = domain.freeform, random.Random(seed)
+    assert freeform is not None, "the schedule asks only for what the domain has"
     families = list(domain.families("practised"))
     rng.shuffle(families)
     for family in families:
@@ -90,11 +101,7 @@ def freeform_few_shot(domain: TaskDomain, seed: int) -> list[Part]:
         task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
         example = freeform.example(task)
         if example is not None:
-            words = json.dumps(example, ensure_ascii=False)
-            turns += [Part(role="user", text=freeform_request(family.group, difficulty)), Part(text=words)]
-        if len(turns) > 2 * EXAMPLES:
-            break
-    return turns
+            yield family, difficulty, example
 
 
 def in_words(schema: Mapping[str, Any]) -> str:

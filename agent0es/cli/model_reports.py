@@ -48,6 +48,7 @@ def report(checked: "Checked") -> dict[str, Any]:
         "model": None if checked.answered is None else checked.answered.model,
         "first_seconds": None if checked.first_seconds is None else round(checked.first_seconds, 3),
         "tokens_per_second": None if checked.tokens_per_second is None else round(checked.tokens_per_second, 1),
+        "prompt_tokens": checked.prompt_tokens,
         "context": None if able is None else able.context,
         "capabilities": None if able is None else {**asdict(able), "adapters": sorted(able.adapters)},
         "problems": list(checked.problems),
@@ -62,7 +63,8 @@ def lines(checked: "Checked", width: int | None) -> Iterator[str]:
         speed = f"{checked.first_seconds:.1f} s to the first answer, then {checked.tokens_per_second:.3g} tokens/s"
         yield from _told("answers", f"{checked.answered.model}: {speed}", width)
         context = checked.capabilities.context
-        yield from _told("context", "not known" if context is None else counted(context, "token"), width)
+        known = "not known" if context is None else counted(context, "token")
+        yield from _told("context", f"{known}; the longest prompt has {checked.prompt_tokens}", width)
         can, lacks = _abilities(checked.capabilities)
         yield from _told("can", ", ".join(can), width) if can else ()
         yield from _told("lacks", ", ".join(lacks), width) if lacks else ()

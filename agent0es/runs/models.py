@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from agent0es import bootstrap
+from agent0es.domain.text import counted
 from agent0es.domain.values import Role
 from agent0es.errors import Agent0Error, UserError
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration, ModelSettings
+    from agent0es.domain.prompt import Prompt
     from agent0es.models.base import Capabilities, Completion, GenerationRequest, ModelBackend
     from agent0es.training.base import Trainer
 
@@ -51,6 +53,8 @@ class Checked:
     capabilities: "Capabilities | None" = None
     tokens_per_second: float | None = None
     """Of one request alone, once it is loaded."""
+    prompt_tokens: int | None = None
+    """Of the longest prompt that the run begins an attempt or a proposal with."""
     problems: tuple[str, ...] = ()
     """Why a run can't start with it, a line each with what to do; empty where it can."""
     warnings: tuple[str, ...] = ()
@@ -84,11 +88,24 @@ def models_of(configuration: "Configuration") -> list[ConfiguredModel]:
 
 
 async def check(configuration: "Configuration", store: Path, on_step: OnStep) -> list[Checked]:
-    """Ask each model of a configuration a short question, one model after the other."""
-    return [await _check(configuration, model, store, on_step) for model in models_of(configuration)]
+    """Ask each model of a configuration a short question, one model after the other; then one as long as the run's.
+
+    Raises ConfigurationError for task domains that can't be used.
+    """
+    from agent0es.decisions.longest import longest_prompts
+
+    on_step("making the longest prompts")
+    prompts = longest_prompts(configuration, bootstrap.practised_domains(configuration))
+    return [await _check(configuration, model, prompts, store, on_step) for model in models_of(configuration)]
 
 
-async def _check(configuration: "Configuration", model: ConfiguredModel, store: Path, on_step: OnStep) -> Checked:
+async def _check(
+    configuration: "Configuration",
+    model: ConfiguredModel,
+    prompts: "Mapping[Role, Prompt]",
+    store: Path,
+    on_step: OnStep,
+) -> Checked:
     from agent0es.models.requirements import warnings
 
     deterministic = configuration.execution.deterministic
@@ -103,16 +120,18 @@ async def _check(configuration: "Configuration", model: ConfiguredModel, store: 
         seconds = time.perf_counter() - begin
         on_step(f"measuring {model.place}")
         speed = await measure(model, backend, 1, MORE_TOKENS)
-        trainer = bootstrap.trainer_of(store)
-        return Checked(
-            model,
-            answered,
-            seconds,
-            backend.capabilities,
-            speed.tokens_per_second,
-            tuple(line for role in model.roles for line in problems(configuration, role, backend, trainer)),
-            tuple(line for role in model.roles for line in warnings(configuration, role, backend)),
-        )
+        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=prompts[role].messages) for role in model.roles]
+        longest = max(one.usage.prompt for one in await _answers(model, backend, asked))
+        able, trainer = backend.capabilities, bootstrap.trainer_of(store)
+        found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
+        if able.context is not None and longest + model.settings.max_tokens > able.context and not found:
+            found.append(
+                f"models.{model.roles[-1]}: its longest prompt has {counted(longest, 'token')}, which with max_tokens "
+                f"{model.settings.max_tokens} is more than its context of {able.context}; set max_tokens or "
+                "curriculum.demonstrations lower, or its context higher"
+            )
+        weaker = tuple(line for role in model.roles for line in warnings(configuration, role, backend))
+        return Checked(model, answered, seconds, able, speed.tokens_per_second, longest, tuple(found), weaker)
     except ModelDoesNotAnswer as error:
         return Checked(model, problems=(str(error),))
     finally:

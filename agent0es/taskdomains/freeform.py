@@ -73,15 +73,13 @@ def mutants(answer: str) -> tuple[str, ...]:
     if re.fullmatch(r"[+-]?[0-9]+\.[0-9]+", answer):
         return f"{answer}7" if answer.endswith("5") else f"{answer}5", str(float(answer) + 1)
     try:
-        value = ast.literal_eval(answer)
+        value: object = ast.literal_eval(answer)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = None
     if isinstance(value, list | tuple):
         turned = value[::-1]
         return repr(type(value)([*value, 7])), *([repr(turned)] if turned != value else [])
-    if isinstance(value, set):
-        return (repr(value | {7}),)
-    if isinstance(value, dict):
-        return (repr(value | {7: 7}),)
+    if isinstance(value, set | dict) and value:  # as text: the order of a set is not the same in every process
+        return (f"{answer.rstrip()[:-1]}, {'7' if isinstance(value, set) else '7: 7'}}}",)
     longer = f"{answer}x"
     return (longer, answer[::-1]) if answer[::-1] != answer else (longer,)

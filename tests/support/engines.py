@@ -40,9 +40,9 @@ def give_no_more_memory(process: int) -> None:
         resource.prlimit(process, limit, (1 << 20, 1 << 20))
 
 
-def tiny_weights(folder: Path, architecture: str = "llama", context: int = 512) -> Weights:
+def tiny_weights(folder: Path, architecture: str = "llama", context: int = 512, words: bool = False) -> Weights:
     """The tiny model in a quantization that OpenVINO takes."""
-    tiny = GgufFile.open(write_tiny_gguf(folder / "f32.gguf", architecture, context))
+    tiny = GgufFile.open(write_tiny_gguf(folder / "f32.gguf", architecture, context, words))
     path = folder / "tiny.gguf"
     write_gguf(tiny, path, lambda name: tiny.values(name) if len(tiny.tensors[name].shape) > 1 else None)
     return Weights("tiny", path, sha256_of(path))

@@ -9,7 +9,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -323,11 +323,12 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
         return
     writer.write("\r\n".join([*lines, "transfer-encoding: chunked", "", ""]).encode())
     await writer.drain()
-    async for piece in answer.body:
-        if writer.transport.is_closing():
-            raise ConnectionResetError
-        writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-        await writer.drain()
+    async with aclosing(answer.body) as pieces:
+        async for piece in pieces:
+            if writer.transport.is_closing():
+                raise ConnectionResetError
+            writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            await writer.drain()
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 

@@ -6,63 +6,92 @@ as they do there. `tests/integration/models/test_ollama_client.py` has the real 
 """
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from agent0es.models.made_once import sha256_of
+from tests.support.http_server import Answer, HttpServer, Request, json_answer
 from tests.support.ollama_models import CHATML, Library, Manifest, Refused, now
 
 VERSION = "0.34.2"
-Lines = Iterator[dict[str, Any]]
+Lines = AsyncGenerator[dict[str, Any], None]
 PIECE = 64 * 1024
 """Bytes of a pull between two lines of progress."""
 
 
-class OllamaServer:
-    """Serves until it is closed. What was asked is in `asked`: (path, body)."""
+class OllamaServer(HttpServer):
+    """Serves while it is open; what was asked is in `requests`, and `fail` puts faults before the next answers."""
 
-    def __init__(self, folder: Path, registry: Mapping[str, Path] | None = None, port: int = 0) -> None:
+    def __init__(self, folder: Path, registry: Mapping[str, Path] | None = None) -> None:
+        super().__init__(self._reply)
         self.library = Library(folder, registry or {})
-        self.asked: list[tuple[str, dict[str, Any]]] = []
         self.max_queue = 512
         self.cut_pull_after: int | None = None
         """Bytes after which a pull breaks off, once."""
         self.waiting = 0
-        self._lock = threading.Lock()
-        server = self
-
-        class Handler(_Handler):
-            ollama = server
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self.library.close()
-
-    def __enter__(self) -> "OllamaServer":
-        return self
+        """Requests that a model answers now."""
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        super().__exit__(*error)
+        self.library.close()
+
+    async def _reply(self, request: Request) -> Answer:
+        """Routes, and how answers are written: one JSON value, or lines of them as they come."""
+        if (request.method, request.path) == ("GET", "/"):
+            return Answer(b"Ollama is running", headers={"content-type": "text/plain; charset=utf-8"})
+        try:
+            if request.path.startswith("/api/blobs/"):
+                return self._blob(request)
+            route = self._routes().get((request.method, request.path))
+            if route is None:
+                return Answer(b"404 page not found", 404, {"content-type": "text/plain"})
+            body = json.loads(request.body or b"{}")
+            value = route(body)
+            if isinstance(value, Awaitable):
+                value = await value
+            if not isinstance(value, AsyncIterator):
+                return Answer() if value is None else json_answer(value)
+            if body.get("stream", True):
+                return await _streamed(value)
+            return json_answer(_whole([line async for line in value]))
+        except Refused as refused:
+            return json_answer({"error": refused.message}, refused.status)
+
+    def _routes(self) -> dict[tuple[str, str], Callable[[dict[str, Any]], Any]]:
+        def named(body: Mapping[str, Any]) -> str:
+            return body.get("model") or body.get("name") or ""
+
+        return {
+            ("GET", "/api/version"): lambda body: {"version": VERSION},
+            ("GET", "/api/tags"): lambda body: {"models": self.library.tags()},
+            ("GET", "/api/ps"): lambda body: {"models": []},
+            ("POST", "/api/show"): lambda body: self.library.show(named(body)),
+            ("POST", "/api/chat"): self.chat,
+            ("POST", "/api/generate"): lambda body: self.chat(body, generate=True),
+            ("POST", "/api/embed"): self.embed,
+            ("POST", "/api/pull"): self.pull,
+            ("POST", "/api/create"): self.create,
+            ("DELETE", "/api/delete"): lambda body: self.library.remove(named(body)),
+        }
+
+    def _blob(self, request: Request) -> Answer:
+        digest = request.path.removeprefix("/api/blobs/")
+        path = self.library.path(digest)
+        if request.method == "HEAD":
+            return Answer(status=200 if path.exists() else 404)
+        path.write_bytes(request.body)
+        if (found := f"sha256:{sha256_of(path)}") != digest:
+            path.unlink()
+            raise Refused(400, f'digest mismatch, expected "{digest}", got "{found}"')
+        return Answer(status=201)
 
     # -- inference
 
-    def chat(self, body: dict[str, Any], generate: bool = False) -> dict[str, Any] | Lines:
+    async def chat(self, body: dict[str, Any], generate: bool = False) -> dict[str, Any] | Lines:
         if generate:
             system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
             prompt = [{"role": "user", "content": body["prompt"]}] if body.get("prompt") else []
@@ -91,25 +120,26 @@ class OllamaServer:
             messages.insert(0, {"role": "system", "content": manifest.system})
         path, asked = _for_llama_server(manifest, body, messages, options)
         if body.get("_debug_render_only"):
-            rendered = asked["prompt"] if path == "/completion" else _apply_template(runner, asked)
+            rendered = asked["prompt"] if path == "/completion" else await _apply_template(runner, asked)
             debug = {"rendered_template": rendered}
             return {**head, "message": {"role": "", "content": ""}, "done": False, "_debug_info": debug}
-        return self._answer(head, runner, path, asked, bool(body.get("logprobs")), generate)
+        return self._written(head, runner, path, asked, bool(body.get("logprobs")), generate)
 
-    def _answer(
+    async def _written(
         self, head: dict[str, Any], runner: str, path: str, asked: dict[str, Any], logprobs: bool, generate: bool
     ) -> Lines:
         begun = time.perf_counter_ns()
-        with self._lock:
-            self.waiting += 1
-            if self.waiting > self.max_queue:
-                self.waiting -= 1
-                raise Refused(503, "server busy, please try again.  maximum pending requests exceeded")
+        if self.waiting >= self.max_queue:
+            raise Refused(503, "server busy, please try again.  maximum pending requests exceeded")
+        self.waiting += 1
         try:
-            with httpx.stream("POST", runner + path, json=asked, timeout=120) as response:
+            async with (
+                _client() as client,
+                client.stream("POST", runner + path, json=asked) as response,
+            ):
                 if response.status_code >= 400:
-                    raise Refused(response.status_code, response.read().decode())
-                for line in response.iter_lines():
+                    raise Refused(response.status_code, (await response.aread()).decode())
+                async for line in response.aiter_lines():
                     data = line.removeprefix("data: ")
                     if not data or data == "[DONE]":
                         continue
@@ -142,13 +172,12 @@ class OllamaServer:
                     elif text or thinking or ("logprobs" in line_out and path != "/completion"):
                         yield line_out
         finally:
-            with self._lock:
-                self.waiting -= 1
+            self.waiting -= 1
 
     def _runner(self, manifest: Manifest, options: Mapping[str, Any], shift: bool = True) -> str:
         return self.library.runner(manifest, options.get("num_ctx", 4096), shift)
 
-    def embed(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def embed(self, body: dict[str, Any]) -> dict[str, Any]:
         texts = body.get("input")
         texts = [texts] if isinstance(texts, str) else texts or []
         if not all(isinstance(text, str) for text in texts):
@@ -158,7 +187,8 @@ class OllamaServer:
         runner = self._runner(manifest, options)
         vectors, tokens = [], 0
         for text in texts:
-            response = httpx.post(f"{runner}/v1/embeddings", json={"input": text}, timeout=120)
+            async with _client() as client:
+                response = await client.post(f"{runner}/v1/embeddings", json={"input": text})
             if response.status_code >= 400:
                 message = response.json()["error"]["message"]
                 too_long = any(word in message for word in ("too large", "context size", "physical batch size"))
@@ -176,7 +206,7 @@ class OllamaServer:
 
     # -- models
 
-    def pull(self, body: dict[str, Any]) -> Lines:
+    async def pull(self, body: dict[str, Any]) -> Lines:
         name = self.library.full(body.get("model") or body.get("name") or "")
         yield {"status": "pulling manifest"}
         source = self.library.registry.get(name) or self.library.registry.get(name.removesuffix(":latest"))
@@ -203,7 +233,7 @@ class OllamaServer:
         self.library.manifests[name] = Manifest(digest)
         yield {"status": "success"}
 
-    def create(self, body: dict[str, Any]) -> Lines:
+    async def create(self, body: dict[str, Any]) -> Lines:
         name = self.library.full(body.get("model") or body.get("name") or "")
         if body.get("adapters"):
             raise Refused(400, "LoRA adapters are no longer supported")
@@ -224,130 +254,26 @@ class OllamaServer:
         yield {"status": "success"}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Routes, and how answers are written: one JSON value, or lines of them as they come."""
+def _client() -> httpx.AsyncClient:
+    """For a llama-server of this machine: no certificates are read."""
+    return httpx.AsyncClient(timeout=300, verify=False, trust_env=False)
 
-    protocol_version = "HTTP/1.1"
-    ollama: OllamaServer
 
-    def log_message(self, *arguments: object) -> None:
-        pass
+async def _streamed(lines: Lines) -> Answer:
+    """Refused before the first line, it is the status; after it, the last line under status 200."""
+    first = await anext(lines)
 
-    def do_GET(self) -> None:
-        routes: dict[str, Callable[[], Any]] = {
-            "/api/version": lambda: {"version": VERSION},
-            "/api/tags": lambda: {"models": self.ollama.library.tags()},
-            "/api/ps": lambda: {"models": []},
-        }
-        if self.path == "/":
-            self._write(200, b"Ollama is running", "text/plain; charset=utf-8")
-        else:
-            self._route(routes.get(self.path))
-
-    def do_HEAD(self) -> None:
-        if self.path.startswith("/api/blobs/"):
-            try:
-                found = self.ollama.library.path(self.path.removeprefix("/api/blobs/")).exists()
-                self._write(200 if found else 404, b"")
-            except Refused as refused:
-                self._write(refused.status, b"")
-        else:
-            self._write(200, b"")
-
-    def do_POST(self) -> None:
-        if self.path.startswith("/api/blobs/"):
-            self._route(self._blob, 201)
-            return
-        server, body = self.ollama, self._json()
-        routes: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "/api/chat": server.chat,
-            "/api/generate": lambda body: server.chat(body, generate=True),
-            "/api/embed": server.embed,
-            "/api/show": lambda body: server.library.show(body.get("model") or body.get("name") or ""),
-            "/api/pull": server.pull,
-            "/api/create": server.create,
-        }
-        route = routes.get(self.path)
-        streams = self.path not in ("/api/embed", "/api/show")
-        self._route(None if route is None else lambda: route(body), 200, streams and body.get("stream", True))
-
-    def do_DELETE(self) -> None:
-        body = self._json()
-        known = self.path == "/api/delete"
-        self._route(
-            (lambda: self.ollama.library.remove(body.get("model") or body.get("name") or "")) if known else None
-        )
-
-    def _json(self) -> dict[str, Any]:
-        body = json.loads(self._body() or b"{}")
-        self.ollama.asked.append((self.path, body))
-        return body
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        pieces = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(pieces)
-
-    def _blob(self) -> None:
-        digest, data = self.path.removeprefix("/api/blobs/"), self._body()
-        self.ollama.asked.append((self.path, {"size": len(data)}))
-        path = self.ollama.library.path(digest)
-        path.write_bytes(data)
-        if (found := f"sha256:{sha256_of(path)}") != digest:
-            path.unlink()
-            raise Refused(400, f'digest mismatch, expected "{digest}", got "{found}"')
-
-    def _route(self, answer: Callable[[], Any] | None, status: int = 200, stream: bool = True) -> None:
-        if answer is None:
-            self._write(404, b"404 page not found", "text/plain")
-            return
+    async def pieces() -> AsyncIterator[bytes]:
+        yield json.dumps(first).encode() + b"\n"
         try:
-            value = answer()
-            if isinstance(value, Iterator):
-                if stream:
-                    self._stream(value)
-                    return
-                value = _whole(list(value))
-            self._write(status, b"" if value is None else json.dumps(value).encode())
+            async for line in lines:
+                yield json.dumps(line).encode() + b"\n"
         except Refused as refused:
-            self._write(refused.status, json.dumps({"error": refused.message}).encode())
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
-
-    def _stream(self, lines: Lines) -> None:
-        """Refused before the first line, it is the status; after it, the last line under status 200."""
-        first = next(lines, None)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-ndjson")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        try:
-            while first is not None:
-                self._chunk(first)
-                first = next(lines, None)
-        except Refused as refused:
-            self._chunk({"error": refused.message})
+            yield json.dumps({"error": refused.message}).encode() + b"\n"
         finally:
-            lines.close()  # type: ignore[attr-defined]  # a client that went away cancels the request
-        self.wfile.write(b"0\r\n\r\n")
+            await lines.aclose()  # a client that went away cancels the request
 
-    def _chunk(self, line: dict[str, Any]) -> None:
-        data = json.dumps(line).encode() + b"\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
-    def _write(self, status: int, data: bytes, kind: str = "application/json; charset=utf-8") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+    return Answer(pieces(), headers={"content-type": "application/x-ndjson"})
 
 
 def _check_think(think: Any) -> None:
@@ -403,8 +329,9 @@ def _chatml(messages: list[dict[str, Any]]) -> str:
     return f"{turns}<|im_start|>assistant\n"
 
 
-def _apply_template(runner: str, asked: Mapping[str, Any]) -> str:
-    response = httpx.post(f"{runner}/apply-template", json=asked, timeout=60)
+async def _apply_template(runner: str, asked: Mapping[str, Any]) -> str:
+    async with _client() as client:
+        response = await client.post(f"{runner}/apply-template", json=asked)
     if response.status_code >= 400:
         raise Refused(response.status_code, response.text)
     prompt: str = response.json()["prompt"]

@@ -14,8 +14,8 @@ from agent0es.taskdomains import load_task_domains
 
 FOLDER = Path(__file__).parents[2] / "configs"
 FILES = sorted(FOLDER.glob("*.yaml"))
-EVERYTHING = "default.yaml"
-"""Has every key, also those that are the defaults."""
+EXPLAINED = [file for file in FILES if file.name not in ("default.yaml", "qwen.yaml")]
+"""Each key of these has a comment."""
 KEY = re.compile(r"^( *)([\w-]+): *(.*)$")
 
 
@@ -35,7 +35,7 @@ def test_it_loads_and_names_what_there_is(file: Path) -> None:
     assert [*refusals(configuration, "teacher", model), *refusals(configuration, "student", model)] == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.name != EVERYTHING], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", EXPLAINED, ids=lambda file: file.name)
 def test_each_key_says_where_it_is_first_used_what_it_is_for(file: Path) -> None:
     said: set[str] = set()
     for line in file.read_text().splitlines():

@@ -25,6 +25,8 @@ from agent0es.models.http.pacing import server_of
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
+Remedies = Callable[[Fault], str | None]
+"""What users of one kind of server do about a fault; None where there is nothing to say that others don't."""
 
 
 class ServerRefused(ModelUnavailable):
@@ -55,12 +57,14 @@ class Asking:
         options: HttpOptions,
         *,
         hidden: Sequence[str] = (),
+        remedies: Remedies = lambda fault: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`where` is backend and server, for messages; `server` what tells it from others; `hidden` are secrets beside
         the key that no message may show."""
         self.where = where
         self._key, self._options, self._hidden, self._sleep = key, options, tuple(hidden), sleep
+        self._remedies = remedies
         self._server = server_of(server, key.variable, options.requests_per_minute, options.tokens_per_minute)
         self._slots = asyncio.Semaphore(options.at_once)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,21 +76,23 @@ class Asking:
         *,
         tokens: float = 0,
         used: Callable[[T], float] | None = None,
+        tries: int | None = None,
     ) -> Reply[T]:
         """What `once` gives, which is called again from the start where it raises a ServerFault that may pass.
 
         `what` is what is asked for, in the log of tries; `tokens` is how many it will take at most, for the limit on
-        them; `used` says how many it took in the end. Raises GenerationFailed where all tries failed, RequestRefused
-        where the server can't answer this request, and ModelUnavailable where it answers none.
+        them; `used` says how many it took in the end; `tries` stands in place of the option, for who only looks whether
+        somebody is there, which opens no breaker. Raises GenerationFailed where all tries failed, RequestRefused where
+        the server can't answer this request, and ModelUnavailable where it answers none.
         """
-        tries: list[Try] = []
+        failed_tries: list[Try] = []
 
         def note(state: tenacity.RetryCallState) -> None:
             waited = state.next_action.sleep if state.next_action else 0.0
-            tries.append(self._tried(what, _fault_of(state), waited))
+            failed_tries.append(self._tried(what, _fault_of(state), waited))
 
         again = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._options.tries),
+            stop=tenacity.stop_after_attempt(tries or self._options.tries),
             wait=_pause,
             retry=tenacity.retry_if_exception(_may_pass),
             before_sleep=note,
@@ -101,11 +107,11 @@ class Asking:
                             await self._sleep(wait)
                         value = await once()
             except ServerFault as failed:
-                raise self._gave_up(what, failed.fault, tries) from None
+                raise self._gave_up(what, failed.fault, failed_tries, looks=tries is not None) from None
         self._server.breaker.answered()
         if used is not None and self._server.tokens:
             self._server.tokens.give_back(tokens - used(value))
-        return Reply(value, tuple(tries))
+        return Reply(value, tuple(failed_tries))
 
     @asynccontextmanager
     async def at_once(self, what: str) -> AsyncIterator[None]:
@@ -126,26 +132,29 @@ class Asking:
         return one_line(without(text, [*self._hidden, *([key] if key else [])]))
 
     def _gave_up(
-        self, what: str, fault: Fault, tries: list[Try]
+        self, what: str, fault: Fault, tries: list[Try], *, looks: bool = False
     ) -> GenerationFailed | RequestRefused | ModelUnavailable:
         """The error for a fault that is not tried again. It stands among the tries, as the last one."""
         verdict, breaker = decide(fault), self._server.breaker
         tries.append(self._tried(what, fault, 0.0))
         status = f"HTTP {fault.status}: " if fault.status else ""
         line = f"{self.where}: {status}{self.shown(fault.words)}"
-        remedy = advice(fault, self._key.variable)
+        own = self._remedies(fault)
+        remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            return RequestRefused(line)
+            return RequestRefused(f"{line}; {own}" if own else line)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":
             breaker.open(f"{line}; {remedy}")
             return ServerRefused(f"{line}; {remedy}", fault, tries)
-        if breaker.gave_up(f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"):
+        if not looks and breaker.gave_up(
+            f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"
+        ):
             return ServerRefused(breaker.why() or line, fault, tries)
         times = "once" if len(tries) == 1 else f"{len(tries)} times"
-        return GenerationFailed(f"{line} (tried {times})", tries)
+        return GenerationFailed(f"{line} (tried {times}){f'; {own}' if own else ''}", tries)
 
     def _tried(self, what: str, fault: Fault, waited: float) -> Try:
         return Try(what, round(time.time(), 3), fault.status, self.shown(fault.words), round(waited, 3))

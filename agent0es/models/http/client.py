@@ -7,8 +7,9 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -18,7 +19,7 @@ import agent0es
 from agent0es.configuration.secrets import is_secret, url_without_secrets
 from agent0es.domain.text import one_line
 from agent0es.errors import ConfigurationError
-from agent0es.models.http.asking import Asking, Reply, Sleep
+from agent0es.models.http.asking import Asking, Remedies, Reply, Sleep
 from agent0es.models.http.faults import Fault, ServerFault, fault_of
 from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
@@ -29,17 +30,21 @@ from agent0es.models.http.reading import (
     JsonLines,
     TooLong,
     parse,
+    pieces_of,
 )
 
-Form = Literal["json", "sse", "ndjson"]
+Form = Literal["json", "text", "sse", "ndjson"]
 TYPES: Mapping[Form, tuple[str, ...]] = {
     "json": ("application/json",),
+    "text": ("text/plain", "application/json", ""),
     "sse": ("text/event-stream",),
     "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"),
 }
 """Content types of each form."""
 END = "[DONE]"
 """The data of a stream's last event."""
+IDLE_SECONDS = 2.0
+"""After which a connection is not used again: before servers close it, many after 5 s."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 T = TypeVar("T")
 Read = Callable[[AsyncIterator[Any]], Awaitable[T]]
@@ -60,6 +65,7 @@ class HttpClient:
         options: HttpOptions,
         *,
         headers: Callable[[str], Mapping[str, str]] = lambda key: {"authorization": f"Bearer {key}"},
+        remedies: Remedies = lambda fault: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """`headers` are those that show the key. Raises ConfigurationError for a URL that is none, and for a key that
@@ -82,17 +88,17 @@ class HttpClient:
         hidden = [value for name, value in parse_qsl(parts.query) if is_secret(name)]
         if parts.password:
             hidden.append(parts.password)
-        self._asking = Asking(self.where, base_url, key, options, hidden=hidden, sleep=sleep)
+        self._asking = Asking(self.where, base_url, key, options, hidden=hidden, remedies=remedies, sleep=sleep)
         self._session: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self, path: str) -> Any:
-        """A value of JSON."""
-        return (await self.ask("GET", path, None, _only, form="json")).value
+    async def get(self, path: str, *, tries: int | None = None) -> Any:
+        """A value of JSON. `tries` in place of the option."""
+        return (await self.ask("GET", path, None, _only, form="json", tries=tries)).value
 
-    async def post(self, path: str, body: Any) -> Any:
-        """A value of JSON in answer to one."""
-        return (await self.ask("POST", path, body, _only, form="json")).value
+    async def post(self, path: str, body: Any, *, form: Form = "json", tries: int | None = None) -> Any:
+        """A value of JSON in answer to one, or a text (`form`). `tries` in place of the option."""
+        return (await self.ask("POST", path, body, _only, form=form, tries=tries)).value
 
     async def ask(
         self,
@@ -104,22 +110,32 @@ class HttpClient:
         form: Form,
         tokens: float = 0,
         used: Callable[[T], float] | None = None,
+        tries: int | None = None,
     ) -> Reply[T]:
         """What `read` makes of the answer, whose values come in this form; tried again from the start where it fails.
+        A `body` is a value of JSON, or the path of a file.
 
-        `tokens` is how many it will take at most, for the limit on them; `used` says how many it took in the end.
+        `tokens` is how many it will take at most, for the limit on them; `used` says how many it took in the end;
+        `tries` stands in place of the option.
         Raises GenerationFailed where all tries failed, RequestRefused where the server can't answer this request, and
         ModelUnavailable where it answers none.
         """
         return await self._asking.ask(
-            f"{method} {path}", lambda: self._once(method, path, body, read, form), tokens=tokens, used=used
+            f"{method} {path}",
+            lambda: self._once(method, path, body, read, form),
+            tokens=tokens,
+            used=used,
+            tries=tries,
         )
 
-    async def stream(self, path: str, body: Any, form: Form) -> AsyncIterator[Any]:
-        """The values of an answer as they come, asked for once: what has been read can't be taken back."""
+    async def stream(self, path: str, body: Any, take: Callable[[Any], T], *, form: Form) -> AsyncGenerator[T]:
+        """What `take` makes of each value of an answer as it comes. Asked for once: what was read can't be taken back.
+
+        Raises as `ask` does; `take` may raise ServerFault.
+        """
         async with self._asking.at_once(f"POST {path}"), self._answer("POST", path, body, form) as values:
             async for value in values:
-                yield value
+                yield take(value)
 
     async def close(self) -> None:
         """Close the connections that wait for a next request."""
@@ -137,11 +153,16 @@ class HttpClient:
         """The values of an answer, while the connection is open. Raises ServerFault."""
         loop, options = asyncio.get_running_loop(), self._options
         begin = loop.time()
-        streamed = form != "json"
-        headers = {"content-type": "application/json"} if body is not None else {}
+        streamed = form in ("sse", "ndjson")
+        kind = "application/octet-stream" if isinstance(body, Path) else "application/json"
+        headers = {"content-type": kind} if body is not None else {}
         if (key := self._key.read()) is not None:
             headers.update(self._headers(key))
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content: bytes | AsyncIterator[bytes] | None = None
+        if isinstance(body, Path):
+            content = pieces_of(body)
+        elif body is not None:
+            content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with (
                 asyncio.timeout(options.first_token_seconds if streamed else options.whole_seconds) as deadline,
@@ -192,7 +213,13 @@ class HttpClient:
             self._loop = loop
             self._session = httpx.AsyncClient(
                 timeout=httpx.Timeout(options.first_token_seconds, connect=options.connect_seconds, pool=None),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=options.at_once),
+                # A server may close an idle connection just when the next request is on its way, and llama-server does;
+                # on one's own machine a new one costs nothing.
+                limits=httpx.Limits(
+                    max_connections=None,
+                    max_keepalive_connections=0 if self._local else options.at_once,
+                    keepalive_expiry=IDLE_SECONDS,
+                ),
                 # One's own machine is not behind a proxy, whatever the environment says.
                 trust_env=not self._local,
                 headers={"user-agent": f"agent0es/{agent0es.__version__}", "accept-encoding": "identity"},
@@ -218,15 +245,15 @@ async def _values(response: httpx.Response, form: Form) -> AsyncIterator[Any]:
             read += len(chunk)
             if read > LONGEST_ANSWER:
                 raise TooLong(f"an answer of more than {LONGEST_ANSWER} bytes")
-            if form == "json":
+            if form in ("json", "text"):
                 whole.append(chunk)
                 continue
             for text in reader.feed(chunk):
                 if text == END:
                     return
                 yield parse(text)
-        if form == "json":
-            yield parse(b"".join(whole))
+        if form in ("json", "text"):
+            yield parse(b"".join(whole)) if form == "json" else b"".join(whole).decode()
             return
         for text in reader.end():
             if text == END:

@@ -171,6 +171,11 @@ def _read(value: Any) -> tuple[str, str, int | None]:
     if not isinstance(value, dict):
         return one_line(str(value)) or "it does not say why", "", None
     inner = value.get("error", value)
+    if isinstance(inner, str) and inner.startswith('{"error"'):  # one server's error within another's
+        try:
+            return _read(parse(inner))
+        except ValueError:
+            pass
     if not isinstance(inner, dict):
         inner = {"message": inner}
     words = next((inner[key] for key in ("message", "detail", "error", "msg") if inner.get(key)), "it does not say why")

@@ -1,11 +1,13 @@
-"""Bytes as they arrive, cut into lines, events of a server-sent stream, and values of JSON. Pure.
+"""Bytes as they arrive, cut into lines, events of a server-sent stream, and values of JSON. Pure, but for files.
 
 All of it is hostile: a line and a whole answer have a bound, and what is not UTF-8 or JSON is an error.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 LONGEST_LINE = 8 * 2**20
@@ -17,6 +19,17 @@ LONGEST_ERROR = 64 * 2**10
 
 _END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+
+
+PIECE = 2**20
+"""Bytes of a file that are read at once."""
+
+
+async def pieces_of(path: Path) -> AsyncIterator[bytes]:
+    """A file as it is sent. Raises OSError."""
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
 
 
 class TooLong(ValueError):

@@ -1,139 +1,164 @@
 """The routes of an Ollama server that are used here, each as one method."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 from pydantic import ValidationError
 
-from agent0es.models.base import GenerationFailed, ModelUnavailable
-from agent0es.models.ollama.faults import fault_of, nobody_there
-from agent0es.models.ollama.wire import Chunk, Embedded, Failed, Progress, Show, Tags, Version, Wire
+from agent0es.errors import ModelNotFound
+from agent0es.models.base import GenerationFailed
+from agent0es.models.http import Fault, HttpClient, Key, ServerFault, ServerRefused
+from agent0es.models.http.asking import Reply
+from agent0es.models.http.faults import error_in_stream
+from agent0es.models.ollama.faults import remedy
+from agent0es.models.ollama.options import OllamaOptions
+from agent0es.models.ollama.wire import Chunk, Embedded, Progress, Show, Tags, Version, Wire
 
 T = TypeVar("T", bound=Wire)
-PIECE = 1 << 20
-"""Bytes of an upload that are read at once."""
+BROKE_OFF = "the answer broke off before its end"
 
 
 class OllamaApi:
-    """A server, by its address."""
+    """A server. Its errors are those of the port, and ModelNotFound for a model that it doesn't have."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._client: httpx.AsyncClient | None = None
+    def __init__(self, address: str, key: Key, options: OllamaOptions) -> None:
+        """Raises ConfigurationError for an address that is none, and for a key that is not there."""
+        self._made_with = (address, key)
+        self._options = options
+        self._client = HttpClient("ollama", address, key, options, remedies=remedy)
+
+    def changed(self, **options: Any) -> "OllamaApi":
+        """The same server, asked in another way."""
+        return OllamaApi(*self._made_with, self._options.model_copy(update=options))
 
     async def version(self) -> str:
-        return self._read(Version, await self._asked("GET", "/api/version")).version
+        return (await self._one(Version, "GET", "/api/version")).version
 
     async def tags(self) -> Tags:
-        return self._read(Tags, await self._asked("GET", "/api/tags"))
+        return await self._one(Tags, "GET", "/api/tags")
 
     async def show(self, model: str) -> Show:
-        return self._read(Show, await self._asked("POST", "/api/show", model, {"model": model}))
+        return await self._one(Show, "POST", "/api/show", {"model": model}, model)
 
     async def rendered(self, model: str, body: dict[str, Any]) -> str | None:
         """The prompt that the model would read; None where the server doesn't tell."""
-        chunk = self._read(Chunk, await self._asked("POST", "/api/chat", model, body))
+        chunk = await self._one(Chunk, "POST", "/api/chat", body, model)
         return None if chunk.debug_info is None else chunk.debug_info.rendered_template
 
-    async def chat(self, model: str, body: dict[str, Any], context: int | None = None) -> AsyncIterator[Chunk]:
-        """An answer as it is written; the last part is `done`. Raises GenerationFailed where there is no such part."""
-        done = False
-        async for chunk in self._lines(Chunk, "/api/chat", model, body, context):
-            yield chunk
-            done = done or chunk.done
-        if not done:
-            raise GenerationFailed(f"Ollama's answer of {model} broke off before its end")
+    async def chat(self, model: str, body: dict[str, Any], tokens: int) -> Reply[list[Chunk]]:
+        """A whole answer, read as a stream; it takes so many tokens at most."""
 
-    async def embed(self, model: str, body: dict[str, Any], context: int | None = None) -> Embedded:
-        return self._read(Embedded, await self._asked("POST", "/api/embed", model, body, context))
+        async def read(values: AsyncIterator[Any]) -> list[Chunk]:
+            chunks = [_line(Chunk, value) async for value in values]
+            if not chunks or not chunks[-1].done:
+                raise ServerFault(Fault("cut off", BROKE_OFF))
+            return chunks
+
+        def used(chunks: list[Chunk]) -> float:
+            return chunks[-1].prompt_eval_count + chunks[-1].eval_count
+
+        with _named(model):
+            return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=used)
+
+    async def stream(self, model: str, body: dict[str, Any]) -> AsyncIterator[Chunk]:
+        """An answer as it is written. Raises GenerationFailed where it ends before its end."""
+        done = False
+        with _named(model):
+            lines = self._client.stream("/api/chat", body, lambda value: _line(Chunk, value), form="ndjson")
+            async with aclosing(lines):
+                async for chunk in lines:
+                    yield chunk
+                    done = done or chunk.done
+        if not done:
+            raise GenerationFailed(f"{self._client.where}: {BROKE_OFF}")
+
+    async def embed(self, model: str, body: dict[str, Any]) -> Embedded:
+        return await self._one(Embedded, "POST", "/api/embed", body, model)
 
     async def unload(self, model: str) -> None:
-        await self._asked(
-            "POST", "/api/chat", model, {"model": model, "messages": [], "keep_alive": 0, "stream": False}
-        )
+        """Free the memory that a model takes."""
+        await self._one(Chunk, "POST", "/api/chat", {"model": model, "keep_alive": 0, "stream": False}, model)
 
     async def delete(self, model: str) -> None:
-        await self._asked("DELETE", "/api/delete", model, {"model": model})
+        with _named(model):
+            await self._client.ask("DELETE", "/api/delete", {"model": model}, _nothing, form="text")
 
-    async def pull(self, model: str) -> AsyncIterator[Progress]:
-        async for progress in self._lines(Progress, "/api/pull", model, {"model": model, "stream": True}):
-            yield progress
+    async def pull(self, model: str, on_progress: Callable[[Progress], None]) -> None:
+        """Fetch a model. A pull that broke off is taken up again where it was: the server keeps the parts."""
+        await self._make("/api/pull", {}, model, on_progress)
 
     async def create(self, model: str, body: dict[str, Any]) -> None:
-        """Raises GenerationFailed unless the server says that it succeeded."""
-        status = ""
-        async for progress in self._lines(Progress, "/api/create", model, {**body, "model": model, "stream": True}):
-            status = progress.status
-        if status != "success":
-            raise GenerationFailed(f"Ollama broke off while it made {model}: {status or 'no answer'}")
+        await self._make("/api/create", body, model, lambda progress: None)
 
-    async def upload(self, path: Path, sha256: str, model: str) -> None:
+    async def upload(self, path: Path, sha256: str) -> None:
         """Have a file on the server. Nothing is sent twice."""
-        async with self._response("HEAD", f"/api/blobs/sha256:{sha256}", model) as response:
-            if response.status_code == 200:
-                return
-        content = _pieces(path)
-        async with self._response("POST", f"/api/blobs/sha256:{sha256}", model, content=content) as response:
-            await self._checked(response, model)
+        blob = f"/api/blobs/sha256:{sha256}"
+        try:
+            await self._client.ask("HEAD", blob, None, _nothing, form="text")
+        except ServerRefused as refused:
+            if refused.fault.status != 404:
+                raise
+            await self._client.ask("POST", blob, path, _nothing, form="text")
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.close()
 
-    async def _asked(
-        self, method: str, path: str, model: str = "", body: dict[str, Any] | None = None, context: int | None = None
-    ) -> bytes:
-        async with self._response(method, path, model, json=body) as response:
-            await self._checked(response, model, context)
-            return await response.aread()
+    async def _make(self, path: str, body: dict[str, Any], model: str, on_progress: Callable[[Progress], None]) -> None:
+        """Follow what takes a while to its end."""
 
-    async def _lines(
-        self, kind: type[T], path: str, model: str, body: dict[str, Any], context: int | None = None
-    ) -> AsyncIterator[T]:
-        """Each line as it comes. An error may be a line, too: the status was sent long before."""
-        async with self._response("POST", path, model, json=body) as response:
-            await self._checked(response, model, context)
-            async for line in response.aiter_lines():
-                if not line:
-                    continue
-                failed = self._read(Failed, line).error
-                if failed is not None:
-                    raise fault_of(None, failed, model, context)
-                yield self._read(kind, line)
+        async def read(values: AsyncIterator[Any]) -> None:
+            status = ""
+            async for value in values:
+                progress = _line(Progress, value)
+                status = progress.status
+                on_progress(progress)
+            if status != "success":
+                raise ServerFault(Fault("cut off", f"it broke off while it was {status or 'beginning'}"))
 
-    @asynccontextmanager
-    async def _response(self, method: str, path: str, model: str, **content: Any) -> AsyncIterator[httpx.Response]:
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=httpx.Timeout(600, connect=10))
-        try:
-            async with self._client.stream(method, self.address + path, **content) as response:
-                yield response
-        except httpx.ConnectError:
-            raise ModelUnavailable(nobody_there(self.address)) from None
-        except httpx.HTTPError as error:
-            raise GenerationFailed(f"Ollama at {self.address} broke off: {type(error).__name__}") from None
+        with _named(model, "Ollama's library has no model {}; https://ollama.com/library lists them"):
+            await self._client.ask("POST", path, {**body, "model": model, "stream": True}, read, form="ndjson")
 
-    async def _checked(self, response: httpx.Response, model: str, context: int | None = None) -> None:
-        if response.status_code >= 400:
-            said = (await response.aread()).decode(errors="replace")
-            raise fault_of(response.status_code, said, model, context)
+    async def _one(
+        self, kind: type[T], method: str, path: str, body: dict[str, Any] | None = None, model: str = ""
+    ) -> T:
+        async def read(values: AsyncIterator[Any]) -> T:
+            async for value in values:
+                return _line(kind, value)
+            raise ServerFault(Fault("unreadable", "an empty answer"))
 
-    def _read(self, kind: type[T], data: bytes | str) -> T:
-        """A value that the server sent. Raises GenerationFailed for another."""
-        try:
-            return kind.model_validate_json(data)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "its JSON"
-            raise GenerationFailed(
-                f"what answers at {self.address} is no Ollama, or broken: {kind.__name__}, {where}"
-            ) from None
+        with _named(model):
+            return (await self._client.ask(method, path, body, read, form="json")).value
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+def _line(kind: type[T], value: Any) -> T:
+    """A value that the server sent. Raises ServerFault for another, and for an error, which may be any line's place:
+    the status was sent long before."""
+    if isinstance(value, dict) and value.get("error"):
+        fault = error_in_stream(value)
+        missing = fault.words.endswith("file does not exist")  # what a pull of an unknown name ends with
+        raise ServerFault(Fault("status", fault.words, 404) if missing else fault)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "a line"
+        raise ServerFault(Fault("unreadable", f"not what Ollama answers ({kind.__name__.lower()}: {where})")) from None
+
+
+@contextmanager
+def _named(model: str, missing: str = "Ollama has no model {0}: fetch it with `ollama pull {0}`") -> Iterator[None]:
+    """A model that is not there, said so."""
+    try:
+        yield
+    except ServerRefused as refused:
+        said = refused.fault.words
+        if refused.fault.status == 404 and ("not found" in said or "does not exist" in said) and "page" not in said:
+            raise ModelNotFound(missing.format(model)) from None
+        raise
+
+
+async def _nothing(values: AsyncIterator[Any]) -> None:
+    """An answer without words."""
+    async for _ in values:
+        pass

@@ -22,12 +22,13 @@ from agent0es.models.base import (
     WrongWeights,
 )
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.http import Key, options_of
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.faults import address_of
 from agent0es.models.ollama.library import OllamaLibrary
-from agent0es.models.ollama.settings import DEFAULT_CONTEXT, OllamaSettings
+from agent0es.models.ollama.options import DEFAULT_CONTEXT, OllamaOptions
 from agent0es.models.ollama.shown import ModelFacts, facts_of, gives_logprobs, served_name, why_other_model
-from agent0es.models.ollama.wire import Chunk, chat_body, completion_of, rendering_body
+from agent0es.models.ollama.wire import chat_body, completion_of, rendering_body
 from agent0es.models.weights import find_weights
 
 if TYPE_CHECKING:
@@ -52,11 +53,10 @@ class _Known:
 class OllamaBackend:
     """Streaming, log-probabilities, structured output, thinking, embeddings; adapters as merged weights."""
 
-    def __init__(self, model: str, address: str, settings: OllamaSettings, weights: Weights | None = None) -> None:
+    def __init__(self, model: str, api: OllamaApi, options: OllamaOptions, weights: Weights | None = None) -> None:
         """Nothing is asked before the first question. `weights` are those that training starts from."""
         self.weights = weights
-        self._model, self._settings = model, settings
-        self._api = OllamaApi(address)
+        self._model, self._api, self._options = model, api, options
         self._known: _Known | None = None
         self._deployed: dict[str, Deployment] = {}
         self._deploying = asyncio.Lock()
@@ -68,21 +68,32 @@ class OllamaBackend:
         *,
         cache: Path | None = None,
         base_url: str | None = None,
+        api_key_env: str | None = None,
         weights: str | None = None,
         **options: Any,
     ) -> "OllamaBackend":
-        """`name` is a model of the server, as `ollama list` shows it; options are those of `OllamaSettings.of`.
+        """`name` is a model of the server, as `ollama list` shows it; options are the fields of OllamaOptions.
 
         The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
         model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
         """
-        settings = OllamaSettings.of(options)
-        return cls(name, address_of(base_url), settings, None if weights is None else find_weights(weights))
+        asked = options_of(OllamaOptions, "ollama", options)
+        api = OllamaApi(address_of(base_url), Key(api_key_env), asked)
+        return cls(name, api, asked, None if weights is None else find_weights(weights))
 
     @classmethod
-    def library(cls, *, cache: Path | None = None, base_url: str | None = None, **options: Any) -> OllamaLibrary:
+    def library(
+        cls,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        weights: str | None = None,
+        **options: Any,
+    ) -> OllamaLibrary:
         """The models of the server."""
-        return OllamaLibrary(address_of(base_url))
+        asked = options_of(OllamaOptions, "ollama", options)
+        return OllamaLibrary(OllamaApi(address_of(base_url), Key(api_key_env), asked))
 
     @property
     def name(self) -> str:
@@ -96,37 +107,38 @@ class OllamaBackend:
     def _now_known(self) -> _Known:
         """The first question may be asked where nobody can wait for an answer: it is asked in a thread then."""
         if self._known is None:
-
-            async def look() -> _Known:
-                api = OllamaApi(self._api.address)  # connections belong to a loop
-                try:
-                    return await self._look(api)
-                finally:
-                    await api.close()
-
             with ThreadPoolExecutor(1) as pool:
-                self._known = pool.submit(asyncio.run, look()).result()
+                self._known = pool.submit(asyncio.run, self._look()).result()
         return self._known
 
     async def _what(self) -> _Known:
         if self._known is None:
-            self._known = await self._look(self._api)
+            self._known = await self._look()
         return self._known
 
-    async def _look(self, api: OllamaApi) -> _Known:
+    async def _look(self) -> _Known:
+        """Asked once only: where nobody is there, a user is to know at once."""
+        api = self._api.changed(tries=1)
+        try:
+            return await self._ask(api)
+        finally:
+            await api.close()
+
+    async def _ask(self, api: OllamaApi) -> _Known:
         version = await api.version()
         facts = facts_of(self._model, await api.show(self._model))
         if self.weights is not None and (why := why_other_model(facts, GgufFile.open(self.weights.path).metadata)):
             raise ConfigurationError(f"ollama: {self.weights.path} is not the model {self._model}: {why}")
-        writes, settings = "completion" in facts.capabilities, self._settings
-        if settings.think and "thinking" not in facts.capabilities:
+        writes, options = "completion" in facts.capabilities, self._options
+        if options.think and "thinking" not in facts.capabilities:
             raise ConfigurationError(
                 f"ollama: {self._model} doesn't think; set think to false, or choose another model"
             )
-        context = min(settings.num_ctx or DEFAULT_CONTEXT, facts.context or settings.num_ctx or DEFAULT_CONTEXT)
+        wanted = options.num_ctx or DEFAULT_CONTEXT
+        context = min(wanted, facts.context or wanted)
         begun = rendered = None
         if writes and not facts.remote:
-            rendered = await api.rendered(self._model, rendering_body(self._model, settings, context, ""))
+            rendered = await api.rendered(self._model, rendering_body(self._model, options, context, ""))
             begun = await self._begun(api, context)
         capabilities = Capabilities(
             logprobs=writes and not facts.remote and gives_logprobs(version),
@@ -142,7 +154,7 @@ class OllamaBackend:
     async def _begun(self, api: OllamaApi, context: int) -> str | None:
         """The prompt with a turn that has begun; None where such a turn is refused."""
         try:
-            return await api.rendered(self._model, rendering_body(self._model, self._settings, context, BEGUN))
+            return await api.rendered(self._model, rendering_body(self._model, self._options, context, BEGUN))
         except (RequestRefused, GenerationFailed):
             return None
 
@@ -158,14 +170,23 @@ class OllamaBackend:
 
     async def _complete(self, request: GenerationRequest, adapter: str | None) -> Completion:
         begin = time.perf_counter()
-        chunks = [chunk async for chunk in self._chunks(request, adapter)]
         known = await self._what()
+        body = self._body(known, request, adapter)
+        tokens = sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
+        try:
+            reply = await self._api.chat(body["model"], body, tokens)
+        except ModelNotFound:
+            if adapter is None:
+                raise
+            await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
+            reply = await self._api.chat(body["model"], body, tokens)
         completion = completion_of(
-            chunks,
+            reply.value,
             model=known.facts.label,
             adapter=adapter,
             seconds=time.perf_counter() - begin,
             left_out=known.capabilities.left_out(request),
+            tries=reply.tries,
         )
         if completion.usage.prompt >= known.context:
             raise RequestRefused(
@@ -174,33 +195,25 @@ class OllamaBackend:
             )
         return completion
 
-    async def _chunks(self, request: GenerationRequest, adapter: str | None) -> AsyncIterator[Chunk]:
-        known = await self._what()
-        able = known.capabilities
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        body = self._body(await self._what(), request, adapter)
+        async for chunk in self._api.stream(body["model"], body):
+            if chunk.message.content:
+                yield chunk.message.content
+
+    def _body(self, known: _Known, request: GenerationRequest, adapter: str | None) -> dict[str, Any]:
+        """The request in Ollama's terms, without what this model can't take. Raises ModelNotFound, RequestRefused."""
         if "completion" not in known.facts.capabilities:
             raise RequestRefused(f"{self._model} makes vectors of texts and writes none; choose another model")
-        left_out = able.left_out(request)
+        left_out = known.capabilities.left_out(request)
         taken = replace(
             request,
             prefill="" if "prefill" in left_out else request.prefill,
             json_schema=None if "json_schema" in left_out else request.json_schema,
         )
         model = self._target(adapter)
-        body = chat_body(taken, model, self._settings, known.context, known.facts.stop, able.logprobs)
-        try:
-            async for chunk in self._api.chat(model, body, known.context):
-                yield chunk
-        except ModelNotFound:
-            if adapter is None:
-                raise
-            await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
-            async for chunk in self._api.chat(model, body, known.context):
-                yield chunk
-
-    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
-        async for chunk in self._chunks(request, adapter):
-            if chunk.message.content:
-                yield chunk.message.content
+        logprobs = known.capabilities.logprobs
+        return chat_body(taken, model, self._options, known.context, known.facts.stop, logprobs)
 
     async def embed(self, texts: Sequence[str]) -> "list[npt.NDArray[np.float32]]":
         """A vector for each text, of length 1. Raises RequestRefused for a text that is too long, or a model that makes
@@ -213,19 +226,22 @@ class OllamaBackend:
         if not known.capabilities.embeddings:
             raise RequestRefused(f"{self._model} makes no vectors of texts; choose one that does, such as all-minilm")
         body = {"model": self._model, "input": list(texts), "truncate": False, "options": {"num_ctx": known.context}}
-        embedded = await self._api.embed(self._model, body, known.context)
+        embedded = await self._api.embed(self._model, body)
         if len(embedded.embeddings) != len(texts) or len(set(map(len, embedded.embeddings))) != 1:
             raise GenerationFailed(f"Ollama gave {len(embedded.embeddings)} vectors of {len(texts)} texts")
         return [np.asarray(vector, dtype=np.float32) for vector in embedded.embeddings]
 
     async def health(self) -> Health:
         """Whether the server answers and has the model. Nothing is loaded."""
+        api = self._api.changed(tries=1)
         try:
-            version = await self._api.version()
-            facts = facts_of(self._model, await self._api.show(self._model))
+            version = await api.version()
+            facts = facts_of(self._model, await api.show(self._model))
         except Agent0Error as error:
             return Health(ok=False, detail=str(error))
-        extra = {"version": version, "address": self._api.address, "capabilities": sorted(facts.capabilities)}
+        finally:
+            await api.close()
+        extra = {"version": version, "capabilities": sorted(facts.capabilities)}
         return Health(ok=True, detail=f"{facts.label} on Ollama {version}", extra=extra)
 
     async def deploy(self, deployment: Deployment) -> None:
@@ -257,9 +273,9 @@ class OllamaBackend:
             pass
         artifacts = deployment.artifacts
         sha256 = artifacts.files[MERGED]
-        await self._api.upload(artifacts.merged, sha256, name)
+        await self._api.upload(artifacts.merged, sha256)
         await self._api.create(name, {**known.facts.made_with, "files": {MERGED: f"sha256:{sha256}"}})
-        if await self._api.rendered(name, rendering_body(name, self._settings, known.context, "")) != known.rendered:
+        if await self._api.rendered(name, rendering_body(name, self._options, known.context, "")) != known.rendered:
             await self._api.delete(name)
             raise ConfigurationError(
                 f"adapter {deployment.name}: Ollama would give it other prompts than {self._model} reads, because it "

@@ -1,21 +1,14 @@
-"""What went wrong, in one line that says what to do. Pure.
+"""Where a server is, and what to do when something is wrong with it, in Ollama's own words. Pure."""
 
-What a server says is hostile: it is shown in one line, shortened.
-"""
-
-import json
 import os
 import re
 
-from agent0es.domain.text import one_line
-from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound
-from agent0es.models.base import GenerationFailed, RequestRefused
+from agent0es.errors import ConfigurationError
+from agent0es.models.http import Fault
 
 PORT = 11434
-TOO_LONG = re.compile(
-    r"exceed_context_size_error|exceeds the (available )?context|longer than the context|input after truncation exceeds"
-)
-NO_MEMORY = re.compile(r"more system memory|out of memory|resource limitations|failed to allocate", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context|input after truncation")
+_NO_MEMORY = re.compile(r"more system memory|out of memory|resource limitations|failed to allocate", re.IGNORECASE)
 
 
 def address_of(base_url: str | None) -> str:
@@ -36,47 +29,16 @@ def address_of(base_url: str | None) -> str:
     return f"{scheme or 'http'}://{name}{slash}{path}".rstrip("/")
 
 
-def nobody_there(address: str) -> str:
-    """Nothing listens."""
-    advice = f"start it with `ollama serve` (its port is {PORT}), or set models.<role>.base_url"
-    return f"no Ollama answers at {address}: {advice}"
-
-
-def message_of(body: str) -> str:
-    """What an error says: Ollama's `{"error": …}`, in which there may be one of llama.cpp's server."""
-    for _ in range(3):
-        try:
-            found = json.loads(body)
-        except ValueError:
-            break
-        error = found.get("error") if isinstance(found, dict) else None
-        if isinstance(error, dict):
-            error = error.get("message")
-        if not isinstance(error, str):
-            break
-        body = error
-    return body
-
-
-def fault_of(status: int | None, said: str, model: str, context: int | None = None) -> Agent0Error:
-    """What an error means that the server answered to a question to `model`; no status: it came in mid-stream."""
-    message = one_line(message_of(said)) or f"status {status}"
-    if status == 404 or (status is None and message.endswith("not found")):
-        if "model" in message:
-            return ModelNotFound(f"Ollama has no model {model}: fetch it with `ollama pull {model}`")
-        return ModelNotFound(f"what answers is no Ollama ({message}): set models.<role>.base_url to its address")
-    if TOO_LONG.search(said):
-        return RequestRefused(
-            f"the prompt is longer than the {context or 'few'} tokens of {model}'s context: set "
-            f"models.<role>.options.num_ctx higher ({message})"
-        )
-    if NO_MEMORY.search(message):
-        return GenerationFailed(
-            f"Ollama has too little memory for {model} ({message}): choose a smaller model or quantization, or set "
-            "models.<role>.options.num_ctx lower"
-        )
-    if status == 503:
-        return GenerationFailed(f"Ollama's queue is full ({message}): ask for less at once, or set OLLAMA_MAX_QUEUE")
-    if status is not None and 400 <= status < 500 and status not in (408, 429):
-        return RequestRefused(f"Ollama refuses what {model} is asked: {message}")
-    return GenerationFailed(f"Ollama failed while {model} answered: {message}")
+def remedy(fault: Fault) -> str | None:
+    """What to do about a fault, where Ollama has an answer of its own."""
+    if fault.kind == "unreachable":
+        return f"is Ollama running? Start it with `ollama serve` (its port is {PORT}), or set models.<role>.base_url"
+    if fault.status in (None, 400, 500) and _TOO_LONG.search(fault.words):
+        return "set models.<role>.options.num_ctx higher, as far as the model and the memory go"
+    if _NO_MEMORY.search(fault.words):
+        return "choose a smaller model or quantization, or set models.<role>.options.num_ctx lower"
+    if fault.status == 503:
+        return "let less be asked at once (execution.tasks_in_flight), or set OLLAMA_MAX_QUEUE for the server"
+    if fault.status in (404, 405):
+        return "what answers there may be no Ollama: see that models.<role>.base_url is its address"
+    return None

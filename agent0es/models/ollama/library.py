@@ -1,48 +1,55 @@
 """The models of an Ollama server: what `ollama list`, `show`, `pull` and `rm` do."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from agent0es.models.library import ListedModel, OnProgress, PullProgress, ShownModel
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.shown import facts_of
-from agent0es.models.ollama.wire import Details, Listed, Show
+from agent0es.models.ollama.wire import Details, Listed, Progress, Show
+
+PULL_TRIES = 8
+WEEK = 7 * 86400.0
+"""Seconds: a pull takes what it takes."""
 
 
 class OllamaLibrary:
     """Each method opens and closes a connection of its own."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, api: OllamaApi) -> None:
+        self._api = api
 
     async def list(self) -> Sequence[ListedModel]:
-        api = OllamaApi(self._address)
-        try:
+        async with self._asking() as api:
             return [_listed(model) for model in (await api.tags()).models]
-        finally:
-            await api.close()
 
     async def show(self, name: str) -> ShownModel:
-        api = OllamaApi(self._address)
-        try:
+        async with self._asking() as api:
             show = await api.show(name)
             sizes = {model.name: model.size for model in (await api.tags()).models}
-        finally:
-            await api.close()
         return _shown(name, show, sizes.get(name, sizes.get(f"{name}:latest")))
 
     async def pull(self, name: str, on_progress: OnProgress) -> None:
         """What was fetched before it broke off is not fetched again: the server keeps the parts."""
-        api = OllamaApi(self._address)
-        try:
-            async for progress in api.pull(name):
-                on_progress(PullProgress(progress.status, progress.completed, progress.total or None))
-        finally:
-            await api.close()
+
+        def tell(progress: Progress) -> None:
+            on_progress(PullProgress(progress.status, progress.completed, progress.total or None))
+
+        async with self._asking() as api:
+            await api.version()
+        async with self._asking(tries=PULL_TRIES, whole_seconds=WEEK) as api:
+            await api.pull(name, tell)
 
     async def remove(self, name: str) -> None:
-        api = OllamaApi(self._address)
-        try:
+        async with self._asking() as api:
             await api.delete(name)
+
+    @asynccontextmanager
+    async def _asking(self, tries: int = 1, **options: float) -> AsyncIterator[OllamaApi]:
+        """Asked once: a user waits, and is to know at once where nobody is there."""
+        api = self._api.changed(tries=tries, **options)
+        try:
+            yield api
         finally:
             await api.close()
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent0es.domain.tries import Try
 from agent0es.models.base import Completion, GenerationRequest, Usage
-from agent0es.models.ollama.settings import OllamaSettings
+from agent0es.models.ollama.options import OllamaOptions
+from agent0es.models.thinking import split_thinking
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 SEEDS = 2**31 - 1
@@ -72,12 +74,6 @@ class Version(Wire):
     version: str = ""
 
 
-class Failed(Wire):
-    """What may stand in the place of any line."""
-
-    error: str | None = None
-
-
 class Show(Wire):
     """The answer to `/api/show`."""
 
@@ -130,7 +126,7 @@ class Embedded(Wire):
 def chat_body(
     request: GenerationRequest,
     model: str,
-    settings: OllamaSettings,
+    options: OllamaOptions,
     context: int,
     stop: Iterable[str] = (),
     logprobs: bool = False,
@@ -143,8 +139,8 @@ def chat_body(
     messages = [{"role": message.role, "content": message.content} for message in request.messages]
     if request.prefill:
         messages.append({"role": "assistant", "content": request.prefill})
-    options: dict[str, Any] = {
-        **settings.options,
+    sampling: dict[str, Any] = {
+        **options.sent,
         "num_ctx": context,
         "num_predict": request.max_tokens,
         "temperature": request.temperature,
@@ -152,26 +148,26 @@ def chat_body(
         "seed": request.seed % SEEDS,
     }
     if request.stop:
-        options["stop"] = list(dict.fromkeys((*request.stop, *stop)))
+        sampling["stop"] = list(dict.fromkeys((*request.stop, *stop)))
     body: dict[str, Any] = {
         "model": model,
         "messages": messages,
         "stream": True,
-        "think": settings.think,
+        "think": options.think,
         "truncate": False,
         "shift": False,
-        "options": options,
+        "options": sampling,
     }
     if request.json_schema is not None:
         body["format"] = request.json_schema
     if logprobs:
         body["logprobs"] = True
-    if settings.keep_alive is not None:
-        body["keep_alive"] = settings.keep_alive
+    if options.keep_alive is not None:
+        body["keep_alive"] = options.keep_alive
     return body
 
 
-def rendering_body(model: str, settings: OllamaSettings, context: int, begun: str) -> dict[str, Any]:
+def rendering_body(model: str, options: OllamaOptions, context: int, begun: str) -> dict[str, Any]:
     """The body of an `/api/chat` that is not answered, but tells the prompt that the model would read: of a question,
     and of a turn that begins with `begun` where there is one. A server from before 2025-08 writes one token instead."""
     messages = [{"role": "user", "content": "Count."}, *([{"role": "assistant", "content": begun}] if begun else [])]
@@ -179,16 +175,22 @@ def rendering_body(model: str, settings: OllamaSettings, context: int, begun: st
         "model": model,
         "messages": messages,
         "stream": False,
-        "think": settings.think,
+        "think": options.think,
         "truncate": False,
         "shift": False,
-        "options": {**settings.options, "num_ctx": context, "num_predict": 1},
+        "options": {**options.sent, "num_ctx": context, "num_predict": 1},
         "_debug_render_only": True,
-    } | ({} if settings.keep_alive is None else {"keep_alive": settings.keep_alive})
+    } | ({} if options.keep_alive is None else {"keep_alive": options.keep_alive})
 
 
 def completion_of(
-    chunks: Iterable[Chunk], *, model: str, adapter: str | None, seconds: float, left_out: tuple[str, ...] = ()
+    chunks: Iterable[Chunk],
+    *,
+    model: str,
+    adapter: str | None,
+    seconds: float,
+    left_out: tuple[str, ...] = (),
+    tries: tuple[Try, ...] = (),
 ) -> Completion:
     """The answer that these lines are, of which the last is `done`.
 
@@ -206,6 +208,9 @@ def completion_of(
         text.extend(f"\n{tool_call_text(call)}\n" for call in last.message.tool_calls)
         tokens.extend(last.logprobs or ())
     said, thought = "".join(text), "".join(thinking)
+    if not thought:
+        left, said = split_thinking(said)
+        thought = left or ""
     logprobs = tuple(min(0.0, token.logprob) for token in tokens)
     covered = bool(tokens) and _covers(tokens, said, thought)
     return Completion(
@@ -219,6 +224,7 @@ def completion_of(
         mean_logprob=fmean(logprobs) if logprobs and not covered else None,
         thinking=thought or None,
         left_out=left_out,
+        tries=tries,
     )
 
 

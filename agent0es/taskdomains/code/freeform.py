@@ -16,10 +16,10 @@ MARK = "# the teacher's calls\n"
 
 
 def code_freeform(system: str) -> Freeform:
-    """`{"task": "Write f(n) that …", "function": "def f(n): return …", "calls": "f(1); f(7)"}`."""
+    """`{"task": "Write f(n) that …", "function": "def f(n):\\n    return …", "calls": "f(1); f(7)"}`."""
     return Freeform(
         system=system,
-        fields={"task": LONGEST, "function": 300, "calls": 300},
+        fields={"task": LONGEST, "function": 600, "calls": 300},
         example=_example,
         draft=_draft,
         task=_task,
@@ -41,7 +41,8 @@ def _example(task: Task) -> Mapping[str, str] | None:
     if isinstance(reference, str) or not reference.solution.startswith("def f("):
         return None
     calls = "; ".join(case.call for case in reference.tests[: FEWEST + 1])
-    return {"task": task.description, "function": reference.solution, "calls": calls}
+    lines = ast.unparse(ast.parse(reference.solution))  # a line each: a teacher that is shown one line writes one
+    return {"task": task.description, "function": lines, "calls": calls}
 
 
 def _draft(fields: Mapping[str, str]) -> Draft | str:

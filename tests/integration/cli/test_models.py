@@ -114,6 +114,7 @@ def test_backends_that_can_not_tell_say_so(tmp_path: Path) -> None:
 def test_a_model_that_answers_is_told_with_all_it_can(tmp_path: Path) -> None:
     code, [found] = check(tmp_path, *SCRIPTED)
     assert code == 0 and found["roles"] == ["teacher", "student"] and found["answers"]
+    assert found["prompt_tokens"] > 100, "a scripted model's tokens are words"
     assert found["model"] == "scripted:tests.support.scripted:respond"
     assert found["capabilities"]["logprobs"] and found["tokens_per_second"] > 0 and found["problems"] == []
     [warning] = found["warnings"]
@@ -126,7 +127,16 @@ def test_each_of_two_models_is_asked_where_it_is(tmp_path: Path, server: Any) ->
     place = ["--set", "models.student.base_url=http://one:1", "--set", "models.student.api_key_env=ONE"]
     code, found = check(tmp_path, *SERVED, *place, "--set", "training.roles=[]")
     assert code == 0 and [one["roles"] for one in found] == [["teacher"], ["student"]]
-    assert server.asked == {(None, None): 2, ("http://one:1", "ONE"): 2}
+    assert server.asked == {(None, None): 3, ("http://one:1", "ONE"): 3}
+
+
+def test_a_context_in_which_the_runs_prompts_have_no_room_is_a_problem(tmp_path: Path, server: Any) -> None:
+    server.able["context"] = 70
+    code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]", "--set", "models.teacher.max_tokens=64")
+    assert code == 2 and found["problems"] == [
+        "models.student: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
+        "max_tokens or curriculum.demonstrations lower, or its context higher"
+    ]
 
 
 @pytest.mark.parametrize("what", ["away", "fault"])
@@ -185,7 +195,7 @@ def test_a_check_fits_the_terminal(width: int) -> None:
     said = "one two three " * 20
     checked = Checked(
         ConfiguredModel(("student",), settings), Completion("one", "stop", Usage(9, 3), "qwen\x1b[2J", None, 1.0),
-        1.5, able, 40.0, (said,), (said,),
+        1.5, able, 40.0, 611, (said,), (said,),
     )  # fmt: skip
     shown = list(lines(checked, width))
     assert max(map(len, shown)) <= width and all(line.isprintable() for line in shown)

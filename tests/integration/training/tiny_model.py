@@ -7,6 +7,7 @@ import numpy as np
 from tokenizers import pre_tokenizers
 
 HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS = 64, 96, 2, 4, 2
+WORD, LOUDER = "word", 8
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -23,11 +24,14 @@ TEMPLATES = {
 """Two chat formats, so that one can be told from the other."""
 
 
-def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512) -> Path:
-    """F32 matrices, a byte-level tokenizer without merges, a chat template."""
+def write_tiny_gguf(
+    path: Path, architecture: str = "llama", context: int = 512, words: bool = False, pooled: bool = False
+) -> Path:
+    """F32 matrices, a byte-level tokenizer without merges, a chat template. One with `words` says mostly such; one that
+    is `pooled` makes vectors of texts."""
     random = np.random.default_rng(0)
     tokens = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokens += ["in", *(f"<unused{n}>" for n in range(287 - len(tokens)))]
+    tokens += ["in", *(f"Ġ{WORD}{n}" if words else f"<unused{n}>" for n in range(287 - len(tokens)))]
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_file_type(0)
     writer.add_block_count(LAYERS)
@@ -50,11 +54,16 @@ def write_tiny_gguf(path: Path, architecture: str = "llama", context: int = 512)
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(2)
     writer.add_chat_template(TEMPLATES[architecture])
+    if pooled:
+        writer.add_pooling_type(gguf.PoolingType.MEAN)
 
     def matrix(name: str, rows: int, columns: int) -> None:
         writer.add_tensor(name, random.normal(0, 0.1, (rows, columns)).astype(np.float32))
 
-    matrix("token_embd.weight", len(tokens), HIDDEN)
+    embedding = random.normal(0, 0.1, (len(tokens), HIDDEN)).astype(np.float32)
+    if words:
+        embedding[tokens.index("in") + 1 :] *= LOUDER
+    writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", random.uniform(0.5, 1.5, HIDDEN).astype(np.float32))
     key_rows = HIDDEN // HEADS * KV_HEADS
     for layer in range(LAYERS):

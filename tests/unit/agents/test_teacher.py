@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from agent0es.agents import teacher
 from agent0es.agents.teacher import in_words, object_in, schema
+from agent0es.taskdomains.code import CodeDomain
 from agent0es.taskdomains.math import MathDomain
 
 PROPOSAL = '{"family": "gcd", "a": 12, "b": 18}'
@@ -37,3 +39,12 @@ def test_what_is_no_object_or_was_cut_off_stays_as_it_is(text: str) -> None:
 def test_a_model_that_is_not_kept_to_a_schema_reads_it() -> None:
     wanted = schema(MathDomain(), {"gcd": 0.2})
     assert json.dumps(wanted) in in_words(wanted)
+
+
+def test_topics_of_its_own_tasks_are_those_that_such_tasks_can_be_about() -> None:
+    domain = CodeDomain()
+    topics = {teacher.topic_of(domain, seed) for seed in range(40)}
+    assert topics == {"fixing code", "refactoring", "writing code"}  # not what a program prints: there is no function
+    shown = [json.loads(turn.text) for turn in teacher.freeform_few_shot(domain, 0) if turn.role == "assistant"]
+    assert len(shown) == teacher.EXAMPLES
+    assert all("\n    " in example["function"] for example in shown), "a teacher that is shown one line writes one"

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models.base import GenerationFailed, RequestRefused
-from agent0es.models.ollama.faults import address_of, fault_of
-from agent0es.models.ollama.settings import OllamaSettings
+from agent0es.errors import ConfigurationError
+from agent0es.models.http import Fault, options_of
+from agent0es.models.http.faults import fault_of
+from agent0es.models.ollama.faults import address_of, remedy
+from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.shown import facts_of, gives_logprobs, parameters_of, served_name, why_other_model
 from agent0es.models.ollama.wire import SEEDS, Chunk, Show, chat_body, completion_of
 from agent0es.testing.models import SCHEMA, ask
 
 
 def body(request: Any = None, settings: Any = None, **options: Any) -> dict[str, Any]:
-    return chat_body(request or ask(), "m", settings or OllamaSettings(), 4096, **options)
+    return chat_body(request or ask(), "m", settings or OllamaOptions(), 4096, **options)
 
 
 def test_what_the_server_would_choose_itself_is_always_said() -> None:
@@ -45,7 +46,7 @@ def test_a_turn_that_has_begun_is_the_last_message() -> None:
 
 def test_what_was_not_asked_for_is_not_said() -> None:
     assert not {"format", "logprobs", "keep_alive"} & set(body())
-    settings = OllamaSettings.of({"keep_alive": -1, "think": "high", "top_k": 20, "num_gpu": 99})
+    settings = OllamaOptions(keep_alive=-1, think="high", top_k=20, num_gpu=99)
     said = body(ask(json_schema=SCHEMA), settings, logprobs=True)
     assert (said["format"], said["logprobs"], said["keep_alive"], said["think"]) == (SCHEMA, True, -1, "high")
     assert (said["options"]["top_k"], said["options"]["num_gpu"]) == (20, 99)
@@ -54,19 +55,18 @@ def test_what_was_not_asked_for_is_not_said() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_ctx": 0}, "ollama: num_ctx must be a whole number from 1 up, not 0"),
-        ({"num_ctx": True}, "num_ctx must be"),
-        ({"think": "a lot"}, "think must be true, false, low, medium, high or max, not 'a lot'"),
-        ({"think": 1}, "think must be"),
-        ({"keep_alive": ""}, "keep_alive must be a time such as 30m, or seconds"),
-        ({"top_k": 0.5}, "top_k must be a whole number"),
-        ({"min_p": "much"}, "min_p must be a number"),
-        ({"num_context": 4096}, "unknown option num_context; there are: num_ctx, think"),
+        ({"num_ctx": 0}, "ollama: num_ctx: Input should be greater than or equal to 1"),
+        ({"think": "a lot"}, "ollama: think"),
+        ({"think": 1}, "ollama: think"),
+        ({"keep_alive": ""}, "ollama: keep_alive"),
+        ({"top_k": 0.5}, "ollama: top_k: Input should be a valid integer"),
+        ({"min_p": "much"}, "ollama: min_p: Input should be a valid number"),
+        ({"num_context": 4096}, "ollama: unknown option num_context; there are: .*num_ctx, think"),
     ],
 )
 def test_a_wrong_option_is_refused_in_one_line(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        OllamaSettings.of(options)
+        options_of(OllamaOptions, "ollama", options)
 
 
 def chunk(content: str = "", **fields: Any) -> Chunk:
@@ -105,6 +105,11 @@ def test_thoughts_are_no_part_of_the_text() -> None:
     thinks = {"message": {"role": "assistant", "content": "", "thinking": "Hm."}, "logprobs": tokens("<think>", "Hm.")}
     told = completion(Chunk.model_validate(thinks), chunk("Yes", logprobs=tokens("</think>", "Yes")), chunk(**END))
     assert (told.text, told.thinking, told.usage.written, len(told.logprobs)) == ("Yes", "Hm.", 4, 4)
+
+
+def test_thoughts_that_the_server_left_in_the_text_are_taken_out() -> None:
+    told = completion(chunk("<think>\nHm.\n</think>\n\nYes"), chunk(**END))
+    assert (told.text, told.thinking) == ("Yes", "Hm.")
 
 
 def test_a_native_call_of_a_tool_is_text() -> None:
@@ -196,28 +201,31 @@ LLAMA_CPP = json.dumps(
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "kind", "message"),
+    ("status", "said", "what"),
     [
-        (404, "model 'm' not found", ModelNotFound, "Ollama has no model m: fetch it with `ollama pull m`"),
-        (404, "404 page not found", ModelNotFound, "what answers is no Ollama"),
-        (400, LLAMA_CPP, RequestRefused, "longer than the 256 tokens .* set models.<role>.options.num_ctx higher"),
-        (400, '"m" does not support chat', RequestRefused, 'refuses what m is asked: "m" does not support chat'),
-        (503, "server busy, please try again.", GenerationFailed, "queue is full .* OLLAMA_MAX_QUEUE"),
-        (
-            500,
-            "model requires more system memory (9.0 GiB) than is available (3.1 GiB)",
-            GenerationFailed,
-            "too little memory for m .* smaller model or quantization",
-        ),
-        (500, "boom\n\x1b[31m", GenerationFailed, r"failed while m answered: boom \[31m"),
-        (None, "an error was encountered", GenerationFailed, "failed while m answered: an error was encountered"),
+        (400, LLAMA_CPP, "set models.<role>.options.num_ctx higher"),
+        (400, "the input length exceeds the context length", "set models.<role>.options.num_ctx higher"),
+        (404, "404 page not found", "what answers there may be no Ollama"),
+        (503, "server busy, please try again.  maximum pending requests exceeded", "set OLLAMA_MAX_QUEUE"),
+        (500, "model requires more system memory (9.0 GiB) than is available (3.1 GiB)", "choose a smaller model"),
+        (500, "boom", None),
     ],
 )
-def test_each_fault_says_what_to_do(status: int | None, said: str, kind: type[Exception], message: str) -> None:
-    fault = fault_of(status, json.dumps({"error": said}), "m", 256)
-    assert type(fault) is kind
-    with pytest.raises(kind, match=message):
-        raise fault
+def test_what_to_do_is_said_where_ollama_has_an_answer(status: int, said: str, what: str | None) -> None:
+    fault = fault_of(status, {}, json.dumps({"error": said}).encode())
+    if what is None:
+        assert remedy(fault) is None
+    else:
+        assert what in str(remedy(fault))
+
+
+def test_an_error_of_llama_cpp_within_ollamas_is_unwrapped() -> None:
+    fault = fault_of(400, {}, json.dumps({"error": LLAMA_CPP}).encode())
+    assert fault.words.startswith("request (3031 tokens) exceeds the available context size (256 tokens)")
+
+
+def test_where_nobody_listens_it_is_said_how_to_start() -> None:
+    assert "Start it with `ollama serve` (its port is 11434)" in str(remedy(Fault("unreachable", "no connection")))
 
 
 @pytest.mark.parametrize(

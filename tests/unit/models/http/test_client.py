@@ -227,8 +227,8 @@ def test_a_stream_is_read_as_it_comes_and_not_asked_for_twice(server: HttpServer
     async def read() -> list[str]:
         made, got = client(server.url), []
         with pytest.raises(GenerationFailed, match="the connection ended"):
-            async for value in made.stream("/stream", {}, "sse"):
-                got.append(value["text"])
+            async for text in made.stream("/stream", {}, lambda value: value["text"], form="sse"):
+                got.append(text)
         await made.close()
         return got
 

@@ -1,0 +1,102 @@
+"""How a server is made to answer with a trained adapter. Each server has its own way; this is the seam.
+
+vLLM loads PEFT's folder while it runs, and answers with it where a request names it as its model.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent0es.errors import ModelNotFound
+from agent0es.models.artifacts import PEFT, WEIGHTS, compare
+from agent0es.models.base import Deployment, RequestRefused, WrongWeights
+from agent0es.models.http import HttpClient, ServerRefused
+from agent0es.models.openai_compatible.options import Kind
+
+Fields = Mapping[str, Any]
+"""What a request says so that an adapter answers."""
+
+
+class AdapterServer(Protocol):
+    """Has adapters answer on one server."""
+
+    async def deploy(self, deployment: Deployment) -> Fields:
+        """Make an adapter answer; once more after the server has lost it. Raises WrongWeights, ModelNotFound."""
+        ...
+
+    async def retire(self, deployment: Deployment) -> None:
+        """Unload it, if it is loaded."""
+        ...
+
+
+class VllmAdapters:
+    """By `/v1/load_lora_adapter`, under a name that tells its weights apart from others of that name: a server outlives
+    a run."""
+
+    def __init__(self, client: HttpClient, paths: Mapping[str, str]) -> None:
+        self._client, self._paths = client, paths
+
+    async def deploy(self, deployment: Deployment) -> Fields:
+        artifacts, name = deployment.artifacts, served_name(deployment)
+        if "peft" not in artifacts.forms:
+            raise ModelNotFound(f"adapter {deployment.name}: vLLM needs it in PEFT's format, and it is not there")
+        for file in (file for file in artifacts.files if file.startswith(f"{PEFT}/")):
+            verdict, _ = await asyncio.to_thread(compare, artifacts.folder / file, artifacts.files[file])
+            if verdict != "same":
+                raise WrongWeights(f"adapter {deployment.name}: {artifacts.folder / file} is {verdict}")
+        folder = there(artifacts.peft, self._paths)
+        try:
+            await self._client.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder}, form="text")
+        except RequestRefused as refused:
+            if "already" not in str(refused):
+                raise ModelNotFound(f"adapter {deployment.name} can't be served: {refused}") from None
+        except ServerRefused as refused:
+            if refused.fault.status != 404:
+                raise
+            raise ModelNotFound(
+                f"adapter {deployment.name} can't be served: {refused.fault.words}; where the server sees the folder "
+                f"{folder} by another name, say so in models.<role>.options.paths"
+            ) from None
+        return {"model": name}
+
+    async def retire(self, deployment: Deployment) -> None:
+        try:
+            await self._client.post("/v1/unload_lora_adapter", {"lora_name": served_name(deployment)}, form="text")
+        except (RequestRefused, ServerRefused):
+            return  # it was restarted, and knows nothing of it
+
+
+class NoAdapters:
+    """A server that loads none."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    async def deploy(self, deployment: Deployment) -> Fields:
+        raise ModelNotFound(
+            f"adapter {deployment.name}: {self._where} serves none; for vLLM, start it with --enable-lora and "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+        )
+
+    async def retire(self, deployment: Deployment) -> None:
+        return
+
+
+def adapters_of(kind: Kind, client: HttpClient, paths: Mapping[str, str]) -> AdapterServer:
+    """The way of this server."""
+    return VllmAdapters(client, paths) if kind == "vllm" else NoAdapters(client.where)
+
+
+def served_name(deployment: Deployment) -> str:
+    """`student-1-3f2a90bc11de`."""
+    return f"{deployment.name}-{deployment.artifacts.files[WEIGHTS][:12]}"
+
+
+def there(folder: Path, paths: Mapping[str, str]) -> str:
+    """A folder as the server sees it: the longest of the paths that holds it is put in place of its own."""
+    whole = folder.absolute()
+    for here in sorted(paths, key=len, reverse=True):
+        if whole.is_relative_to(here):
+            return str(Path(paths[here]) / whole.relative_to(here))
+    return str(whole)

@@ -1,0 +1,282 @@
+"""The backend: a model on a server that talks as OpenAI's does."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound
+from agent0es.models.base import (
+    Capabilities,
+    Completion,
+    Deployment,
+    GenerationFailed,
+    GenerationRequest,
+    Health,
+    ModelUnavailable,
+    RequestRefused,
+    Usage,
+    Weights,
+)
+from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
+from agent0es.models.http.asking import Reply
+from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
+from agent0es.models.openai_compatible.options import OpenAiOptions
+from agent0es.models.openai_compatible.server import Facts, list_cards, look
+from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, read, text_of, written
+from agent0es.models.thinking import split_thinking
+from agent0es.models.weights import find_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+NAME = "openai-compatible"
+LETTERS_A_TOKEN = 3
+"""By which tokens are guessed for the limit on them, before the server has counted."""
+FEWEST_WORDS = 200
+"""From this many words on it is seen whether the server has read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    deployment: Deployment
+    fields: Fields
+
+
+class OpenAiCompatibleBackend:
+    """Streaming, log-probabilities, token ids, structured output, thinking, native tool calls, adapters, embeddings:
+    as far as the server has them."""
+
+    def __init__(
+        self, model: str, base_url: str, key: Key, options: OpenAiOptions, weights: Weights | None = None
+    ) -> None:
+        """Nothing is asked before the first question. `weights` are those that training starts from."""
+        self.weights = weights
+        self._model, self._base_url, self._key, self._options = model, base_url, key, options
+        self._root, self._api = _split(base_url)
+        self._client = self._connected()
+        self._facts: Facts | None = None
+        self._adapters: AdapterServer | None = None
+        self._deployed: dict[str, _Deployed] = {}
+        self._deploying = asyncio.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        weights: str | None = None,
+        **options: Any,
+    ) -> "OpenAiCompatibleBackend":
+        """`name` is a model of the server's `/v1/models`; options are those of OpenAiOptions.
+
+        The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
+        model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
+        """
+        if base_url is None:
+            raise ConfigurationError(
+                f"{NAME}: set models.<role>.base_url to the server's address, e.g. http://127.0.0.1:8000 for vLLM, "
+                "http://127.0.0.1:8080 for llama-server, http://127.0.0.1:1234 for LM Studio"
+            )
+        found = None if weights is None else find_weights(weights)
+        return cls(name, base_url, Key(api_key_env), options_of(OpenAiOptions, NAME, options), found)
+
+    @property
+    def name(self) -> str:
+        """With its quantization, where the server says it. Raises as `capabilities` does."""
+        return self._known().label
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the server says when it is first asked. Raises ModelUnavailable and ModelNotFound."""
+        return self._known().capabilities
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        self._fields(adapter)
+        answers = [asyncio.create_task(self._complete(request, adapter)) for request in requests]
+        try:
+            return list(await asyncio.gather(*answers))
+        finally:
+            for answer in answers:
+                answer.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)  # so that the server stops, too
+
+    async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
+        facts = await self._what()
+        said, text, path = Said(), "", f"{self._api}/chat/completions"
+        body = self._body(request, adapter, facts)
+        async with aclosing(self._client.stream(path, body, said.take, form="sse")) as pieces:
+            async for piece in pieces:
+                before, _ = cut(text, request.stop)
+                text += piece
+                after, ended = cut(text, request.stop)
+                if len(after) > len(before):
+                    yield after[len(before) :]
+                if ended:
+                    break
+        if said.calls:
+            yield text_of(said).removeprefix("".join(said.text))
+
+    async def health(self) -> Health:
+        try:
+            facts = await self._what()
+            await list_cards(self._client, self._api)
+        except Agent0Error as error:
+            return Health(ok=False, detail=str(error))
+        extra = {"server": facts.kind, "deployed": sorted(self._deployed)}
+        return Health(ok=True, detail=f"{facts.label} at {self._client.where}", extra=extra)
+
+    async def deploy(self, deployment: Deployment) -> None:
+        async with self._deploying:
+            if deployment.name not in self._deployed:
+                await self._what()
+                await self._serve(deployment)
+
+    async def retire(self, name: str) -> None:
+        async with self._deploying:
+            gone = self._deployed.pop(name, None)
+            if gone is not None and self._adapters is not None:
+                await self._adapters.retire(gone.deployment)
+
+    async def embed(self, texts: Sequence[str]) -> "list[npt.NDArray[np.float32]]":
+        """As the protocol `Embeds` says."""
+        from agent0es.models.openai_compatible.embeddings import vectors_of
+
+        facts = await self._what()
+        if not facts.capabilities.embeddings:
+            raise RequestRefused(f"{self._client.where}: {facts.label} makes no vectors of texts")
+        answer = await self._client.post(f"{self._api}/embeddings", {"model": facts.model, "input": list(texts)})
+        return vectors_of(answer, len(texts))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _complete(self, request: GenerationRequest, adapter: str | None) -> Completion:
+        facts = await self._what()
+        begin = time.perf_counter()
+        try:
+            reply = await self._ask(request, adapter, facts)
+        except ServerRefused as refused:
+            if adapter is None or refused.fault.status not in (400, 404):
+                raise
+            async with self._deploying:  # the server was restarted since
+                await self._serve(self._deployed[adapter].deployment)
+            reply = await self._ask(request, adapter, facts)
+        return self._completion(request, reply, adapter, facts, time.perf_counter() - begin)
+
+    async def _ask(self, request: GenerationRequest, adapter: str | None, facts: Facts) -> Reply[Said]:
+        letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
+        return await self._client.ask(
+            "POST",
+            f"{self._api}/chat/completions",
+            self._body(request, adapter, facts),
+            read,
+            form="sse",
+            tokens=letters / LETTERS_A_TOKEN + request.max_tokens,
+            used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else 0.0,
+        )
+
+    def _completion(
+        self, request: GenerationRequest, reply: Reply[Said], adapter: str | None, facts: Facts, seconds: float
+    ) -> Completion:
+        """What was said, in the port's terms. Raises RequestRefused where the prompt was cut."""
+        said, able = reply.value, facts.capabilities
+        read_tokens = said.usage.prompt_tokens if said.usage else 0
+        words = sum(len(message.content.split()) for message in request.messages)
+        if words >= FEWEST_WORDS and 0 < read_tokens < words / 2:
+            raise RequestRefused(
+                f"{self._client.where}: it read {read_tokens} tokens of a prompt of {words} words, so it cut it; give "
+                "the server a longer context"
+            )
+        answered = self._fields(adapter).get("model", facts.model)
+        if adapter is not None and said.model not in (None, answered):
+            raise GenerationFailed(
+                f"{self._client.where}: {said.model[:100]!r} answered in place of {answered}", reply.tries
+            )
+        ids, logprobs, count = written(said, request.stop)
+        inline, text = split_thinking(text_of(said))
+        text, stopped = cut(text, request.stop)
+        cached = said.usage.prompt_tokens_details if said.usage else None
+        return Completion(
+            text=text,
+            finish_reason="stop" if stopped else ENDS[said.ended or "stop"],
+            usage=Usage(read_tokens, count, cached.cached_tokens if cached else None),
+            model=facts.label,
+            adapter=adapter,
+            seconds=seconds,
+            token_ids=ids,
+            logprobs=logprobs if able.logprobs else None,
+            thinking="".join(said.thinking) or inline,
+            left_out=able.left_out(request),
+            tries=reply.tries,
+        )
+
+    def _body(self, request: GenerationRequest, adapter: str | None, facts: Facts) -> dict[str, Any]:
+        fields = {"model": facts.model, **self._fields(adapter)}
+        return body_of(request, facts.kind, facts.capabilities, fields, self._options.extra_body)
+
+    def _fields(self, adapter: str | None) -> Fields:
+        """What a request says so that this adapter answers. Raises ModelNotFound for one that is not deployed."""
+        if adapter is None:
+            return {}
+        if adapter not in self._deployed:
+            deployed = ", ".join(self._deployed) or "none"
+            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+        return self._deployed[adapter].fields
+
+    async def _serve(self, deployment: Deployment) -> None:
+        assert self._adapters is not None
+        self._deployed[deployment.name] = _Deployed(deployment, await self._adapters.deploy(deployment))
+
+    async def _what(self) -> Facts:
+        if self._facts is None:
+            self._learn(await self._look(self._client))
+        assert self._facts is not None
+        return self._facts
+
+    def _known(self) -> Facts:
+        """The first question may be asked where nobody can wait for an answer: it is asked in a thread then."""
+
+        async def asked() -> Facts:
+            client = self._connected()  # connections belong to a loop
+            try:
+                return await self._look(client)
+            finally:
+                await client.close()
+
+        if self._facts is None:
+            with ThreadPoolExecutor(1) as pool:
+                self._learn(pool.submit(asyncio.run, asked()).result())
+        assert self._facts is not None
+        return self._facts
+
+    def _learn(self, facts: Facts) -> None:
+        self._facts = facts
+        self._adapters = adapters_of(facts.kind, self._client, self._options.paths)
+
+    async def _look(self, client: HttpClient) -> Facts:
+        try:
+            return await look(client, self._api, self._base_url, self._model, self._options)
+        except GenerationFailed as failed:  # whoever looks does not wait for a server that is not there
+            raise ModelUnavailable(f"{failed}; start the server, or mend models.<role>.base_url") from None
+
+    def _connected(self) -> HttpClient:
+        return HttpClient(NAME, self._root, self._key, self._options)
+
+
+def _split(base_url: str) -> tuple[str, str]:
+    """(root, path of the API below it): `http://host:8000` and `http://host:8000/v1` are the same server."""
+    url = base_url.rstrip("/")
+    if url.endswith("/v1"):
+        return url.removesuffix("/v1"), "/v1"
+    return url, "" if urlsplit(url).path else "/v1"

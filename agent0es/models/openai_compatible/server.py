@@ -1,0 +1,232 @@
+"""What a server is, and what it can do with a model: asked once, unless the user has said it."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+
+from agent0es.domain.text import one_line
+from agent0es.errors import ModelNotFound, nearest
+from agent0es.models.artifacts import Form
+from agent0es.models.base import Capabilities, ModelUnavailable, RequestRefused
+from agent0es.models.http import HttpClient, ServerRefused
+from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
+from agent0es.models.openai_compatible.wire import Wire
+
+OWNERS: dict[str, Kind] = {
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "llamacpp": "llama-server",
+    "organization_owner": "lm-studio",
+}
+"""What servers write as the owner of their models."""
+KNOWN: tuple[Kind, ...] = ("vllm", "llama-server")
+"""Servers of which it is known what they can do; others are tried."""
+T = TypeVar("T", bound=Wire)
+BEGUN = "One,\n two,\n"
+"""A turn that has begun, to see whether the model is to continue it to the letter."""
+
+
+class Meta(Wire):
+    n_ctx: int | None = None
+    ftype: str | None = None
+
+
+class Card(Wire):
+    """A model of `/v1/models`, with what some servers say more."""
+
+    id: str
+    owned_by: str | None = None
+    aliases: tuple[str, ...] = ()
+    max_model_len: int | None = None
+    context_length: int | None = None
+    meta: Meta | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether a user who says this name means this model: a file by its name, too."""
+        path = PurePosixPath(self.id)
+        return name in (self.id, *self.aliases, path.name, path.stem)
+
+
+class Cards(Wire):
+    data: tuple[Card, ...] = ()
+
+
+class LmStudioCard(Wire):
+    id: str
+    loaded_context_length: int | None = None
+    quantization: str | None = None
+
+
+class LmStudioCards(Wire):
+    data: tuple[LmStudioCard, ...] = ()
+
+
+class Slot(Wire):
+    n_ctx: int | None = None
+
+
+class Properties(Wire):
+    """llama-server's `/props`."""
+
+    default_generation_settings: Slot = Slot()
+    model_ftype: str | None = None
+
+
+class Rendered(Wire):
+    prompt: str = Field(max_length=1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a server and its model."""
+
+    kind: Kind
+    model: str
+    """As requests name it."""
+    label: str
+    """As the log names it: with its quantization, where that is known."""
+    capabilities: Capabilities
+
+
+async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
+    """The models of a server; None where it has no list. Raises as `HttpClient.ask` does, after one try."""
+    try:
+        return _read(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
+    except ServerRefused as refused:
+        if refused.fault.status in (404, 405):
+            return None
+        raise
+
+
+async def look(client: HttpClient, api: str, base_url: str, name: str, options: OpenAiOptions) -> Facts:
+    """All that must be known before the first question. Raises ModelNotFound for a model that is not there, and as
+    `HttpClient.ask` does, after one try."""
+    cards = await list_cards(client, api)
+    card = next((one for one in cards or () if one.is_called(name)), None)
+    if cards and card is None:
+        there = nearest(name, [one_line(one.id, 100) for one in cards])
+        raise ModelNotFound(f"{client.where}: it has no model {name!r}; {there}; mend models.<role>.name")
+    kind = options.server or _kind(card, base_url)
+    model, label, context = card.id if card else name, name, _context(card)
+    if kind == "llama-server":
+        found = _read(client.where, Properties, await client.get("/props", tries=1))
+        context = context or found.default_generation_settings.n_ctx
+        label = _labelled(name, found.model_ftype or (card.meta.ftype if card and card.meta else None))
+    elif kind == "lm-studio":
+        shown = await _lm_studio(client, model)
+        context, label = shown.loaded_context_length or context, _labelled(name, shown.quantization)
+    logprobs, sampling = await _tried(client, api, model, kind, options)
+    local = kind != "openai" and kind != "other"
+    capabilities = Capabilities(
+        logprobs=_said(options.logprobs, logprobs),
+        structured_output=_said(options.structured_output, local or kind == "openai"),
+        adapters=await _adapters(client, kind),
+        prefill=options.prefill if options.prefill is not None else await _continues(client, kind),
+        sampling=_said(options.sampling, sampling),
+        seeds=_said(options.seeds, kind in ("vllm", "llama-server", "lm-studio")),
+        context=min((one for one in (context, options.context) if one), default=None),
+        embeddings=options.embeddings if options.embeddings is not None else await _embeds(client, api, model, kind),
+        priced=local,
+    )
+    return Facts(kind, model, label, capabilities)
+
+
+def _said(option: bool | None, found: bool) -> bool:
+    return found if option is None else option
+
+
+def _read(where: str, kind: type[T], value: Any) -> T:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ModelUnavailable(
+            f"{where}: not what the protocol says ({first['msg']}); is that the right address?"
+        ) from None
+
+
+def _kind(card: Card | None, base_url: str) -> Kind:
+    if urlsplit(base_url).hostname == "api.openai.com":
+        return "openai"
+    return OWNERS.get((card.owned_by or "") if card else "", "other")
+
+
+def _context(card: Card | None) -> int | None:
+    if card is None:
+        return None
+    return card.max_model_len or (card.meta.n_ctx if card.meta else None) or card.context_length
+
+
+def _labelled(name: str, quantization: str | None) -> str:
+    """`qwen2.5-7b:Q4_K_M`, unless the name says it."""
+    stem = PurePosixPath(name).stem if name.endswith(".gguf") else name
+    return stem if not quantization or quantization.lower() in stem.lower() else f"{stem}:{one_line(quantization, 20)}"
+
+
+async def _lm_studio(client: HttpClient, model: str) -> LmStudioCard:
+    cards = _read(client.where, LmStudioCards, await client.get("/api/v0/models", tries=1)).data
+    return next((one for one in cards if one.id == model), LmStudioCard(id=model))
+
+
+async def _tried(client: HttpClient, api: str, model: str, kind: Kind, options: OpenAiOptions) -> tuple[bool, bool]:
+    """(whether it gives log-probabilities, whether it takes a temperature), by asking for a word."""
+    if kind in KNOWN:
+        return True, True
+    longest = "max_completion_tokens" if kind == "openai" else "max_tokens"
+    body = {
+        **options.extra_body,
+        "model": model,
+        "messages": [{"role": "user", "content": "Say yes."}],
+        longest: 16,
+    }
+    for more in ({"logprobs": True, "top_logprobs": 1, "temperature": 0.5}, {"temperature": 0.5}):
+        try:
+            answer = await client.post(f"{api}/chat/completions", {**body, **more}, tries=1)
+        except RequestRefused:
+            continue
+        return "logprobs" in more and _has_logprobs(answer), True
+    return False, False
+
+
+def _has_logprobs(answer: Any) -> bool:
+    try:
+        return bool(answer["choices"][0]["logprobs"]["content"])
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+async def _adapters(client: HttpClient, kind: Kind) -> frozenset[Form]:
+    """Which adapters it loads while it runs. vLLM does where it was started so; its route is there then."""
+    if kind != "vllm":
+        return frozenset()
+    try:
+        await client.get("/v1/load_lora_adapter", tries=1)
+    except ServerRefused as refused:
+        return frozenset({"peft"}) if refused.fault.status == 405 else frozenset()
+    return frozenset()
+
+
+async def _continues(client: HttpClient, kind: Kind) -> bool:
+    """Whether a turn that has begun is continued to the letter. llama-server shows the prompt that it would read."""
+    if kind != "llama-server":
+        return kind in ("vllm", "sglang")
+    turns = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": BEGUN}]
+    try:
+        shown = await client.post("/apply-template", {"messages": turns}, tries=1)
+        return _read(client.where, Rendered, shown).prompt.endswith(BEGUN)
+    except (RequestRefused, ServerRefused):
+        return False
+
+
+async def _embeds(client: HttpClient, api: str, model: str, kind: Kind) -> bool:
+    """Whether it makes vectors, where asking is free."""
+    if kind not in KNOWN:
+        return False
+    try:
+        await client.post(f"{api}/embeddings", {"model": model, "input": ["a"]}, tries=1)
+    except (RequestRefused, ServerRefused):
+        return False
+    return True
