@@ -1,5 +1,6 @@
 """The four providers: where their keys are, what their models can do, and how one is reached."""
 
+import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -114,11 +115,17 @@ def _open_google(name: str, key: str, at: Connection) -> "tuple[Model[Any], Clos
     return GoogleModel(name, provider=GoogleProvider(client=client)), http.aclose
 
 
+def _not_coheres(record: logging.LogRecord) -> bool:
+    """Its library writes what it can't read to the root logger, whole."""
+    return f"{os.sep}cohere{os.sep}" not in record.pathname
+
+
 def _open_cohere(name: str, key: str, at: Connection) -> "tuple[Model[Any], Close]":
     from cohere import AsyncClientV2
     from pydantic_ai.models.cohere import CohereModel
     from pydantic_ai.providers.cohere import CohereProvider
 
+    logging.getLogger().addFilter(_not_coheres)
     http = http_client(at)
     client = AsyncClientV2(
         api_key=key,
