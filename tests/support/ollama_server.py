@@ -141,7 +141,7 @@ class OllamaServer(HttpServer):
                     raise Refused(response.status_code, (await response.aread()).decode())
                 async for line in response.aiter_lines():
                     data = line.removeprefix("data: ")
-                    if not data or data == "[DONE]":
+                    if not data or data.startswith(":") or data == "[DONE]":  # `:` begins a comment
                         continue
                     text, thinking, tokens, reason, timings = _piece(json.loads(data), path)
                     line_out: dict[str, Any] = {**head, "created_at": now()}

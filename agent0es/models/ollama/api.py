@@ -59,7 +59,7 @@ class OllamaApi:
         """A whole answer, read as a stream; it takes so many tokens at most."""
 
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
-            chunks = [_line(Chunk, value) async for value in values]
+            chunks = [line_of(Chunk, value) async for value in values]
             if not chunks or not chunks[-1].done:
                 raise ServerFault(Fault("cut off", BROKE_OFF))
             return chunks
@@ -74,7 +74,7 @@ class OllamaApi:
         """An answer as it is written. Raises GenerationFailed where it ends before its end."""
         done = False
         with _named(model):
-            lines = self._client.stream("/api/chat", body, lambda value: _line(Chunk, value), form="ndjson")
+            lines = self._client.stream("/api/chat", body, lambda value: line_of(Chunk, value), form="ndjson")
             async with aclosing(lines):
                 async for chunk in lines:
                     yield chunk
@@ -119,7 +119,7 @@ class OllamaApi:
         async def read(values: AsyncIterator[Any]) -> None:
             status = ""
             async for value in values:
-                progress = _line(Progress, value)
+                progress = line_of(Progress, value)
                 status = progress.status
                 on_progress(progress)
             if status != "success":
@@ -133,14 +133,14 @@ class OllamaApi:
     ) -> T:
         async def read(values: AsyncIterator[Any]) -> T:
             async for value in values:
-                return _line(kind, value)
+                return line_of(kind, value)
             raise ServerFault(Fault("unreadable", "an empty answer"))
 
         with _named(model):
             return (await self._client.ask(method, path, body, read, form="json")).value
 
 
-def _line(kind: type[T], value: Any) -> T:
+def line_of(kind: type[T], value: Any) -> T:
     """A value that the server sent. Raises ServerFault for another, and for an error, which may be any line's place:
     the status was sent long before."""
     if isinstance(value, dict) and value.get("error"):
