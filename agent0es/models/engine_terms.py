@@ -29,7 +29,7 @@ def completion(
         text=text,
         thinking=thinking,
         finish_reason=generated.finish_reason,
-        usage=Usage(generated.prompt_tokens, len(generated.token_ids)),
+        usage=Usage(generated.prompt_tokens, len(generated.token_ids), generated.cached_tokens),
         model=model,
         adapter=adapter,
         seconds=generated.seconds,

@@ -1,20 +1,20 @@
 """The routes of an Ollama server that are used here, each as one method."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import GenerationFailed
+from agent0es.models.base import GenerationFailed, ModelUnavailable
 from agent0es.models.http import Fault, HttpClient, Key, ServerFault, ServerRefused
 from agent0es.models.http.asking import Reply
 from agent0es.models.http.faults import error_in_stream
 from agent0es.models.ollama.faults import remedy
 from agent0es.models.ollama.options import OllamaOptions
-from agent0es.models.ollama.wire import Chunk, Embedded, Progress, Show, Tags, Version, Wire
+from agent0es.models.ollama.wire import REPEATS, Chunk, Embedded, Progress, Show, Tags, Version, Wire, is_repeating
 
 T = TypeVar("T", bound=Wire)
 BROKE_OFF = "the answer broke off before its end"
@@ -29,9 +29,17 @@ class OllamaApi:
         self._options = options
         self._client = HttpClient("ollama", address, key, options, remedies=remedy)
 
-    def changed(self, **options: Any) -> "OllamaApi":
-        """The same server, asked in another way."""
-        return OllamaApi(*self._made_with, self._options.model_copy(update=options))
+    @asynccontextmanager
+    async def for_a_user(self, tries: int = 1, **options: float) -> AsyncIterator["OllamaApi"]:
+        """The same server, asked on connections of its own: somebody waits for it, and is to know at once where nobody
+        is there. Raises ModelUnavailable in place of GenerationFailed."""
+        api = OllamaApi(*self._made_with, self._options.model_copy(update={"tries": tries, **options}))
+        try:
+            yield api
+        except GenerationFailed as failed:
+            raise ModelUnavailable(str(failed)) from None
+        finally:
+            await api.close()
 
     async def version(self) -> str:
         return (await self._one(Version, "GET", "/api/version")).version
@@ -51,10 +59,12 @@ class OllamaApi:
         """A whole answer, read as a stream; it takes so many tokens at most."""
 
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
-            chunks = [_line(Chunk, value) async for value in values]
-            if not chunks or not chunks[-1].done:
-                raise ServerFault(Fault("cut off", BROKE_OFF))
-            return chunks
+            chunks = [line_of(Chunk, value) async for value in values]
+            if chunks and chunks[-1].done:
+                return chunks
+            if is_repeating(chunks):
+                return [*chunks, Chunk(done=True, done_reason="length", eval_count=len(chunks))]
+            raise ServerFault(Fault("cut off", BROKE_OFF))
 
         def used(chunks: list[Chunk]) -> float:
             return chunks[-1].prompt_eval_count + chunks[-1].eval_count
@@ -64,14 +74,14 @@ class OllamaApi:
 
     async def stream(self, model: str, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         """An answer as it is written. Raises GenerationFailed where it ends before its end."""
-        done = False
+        chunks: list[Chunk] = []
         with _named(model):
-            lines = self._client.stream("/api/chat", body, lambda value: _line(Chunk, value), form="ndjson")
+            lines = self._client.stream("/api/chat", body, lambda value: line_of(Chunk, value), form="ndjson")
             async with aclosing(lines):
                 async for chunk in lines:
                     yield chunk
-                    done = done or chunk.done
-        if not done:
+                    chunks = [*chunks[-REPEATS:], chunk]
+        if not (chunks and chunks[-1].done) and not is_repeating(chunks):
             raise GenerationFailed(f"{self._client.where}: {BROKE_OFF}")
 
     async def embed(self, model: str, body: dict[str, Any]) -> Embedded:
@@ -111,7 +121,7 @@ class OllamaApi:
         async def read(values: AsyncIterator[Any]) -> None:
             status = ""
             async for value in values:
-                progress = _line(Progress, value)
+                progress = line_of(Progress, value)
                 status = progress.status
                 on_progress(progress)
             if status != "success":
@@ -125,14 +135,14 @@ class OllamaApi:
     ) -> T:
         async def read(values: AsyncIterator[Any]) -> T:
             async for value in values:
-                return _line(kind, value)
+                return line_of(kind, value)
             raise ServerFault(Fault("unreadable", "an empty answer"))
 
         with _named(model):
             return (await self._client.ask(method, path, body, read, form="json")).value
 
 
-def _line(kind: type[T], value: Any) -> T:
+def line_of(kind: type[T], value: Any) -> T:
     """A value that the server sent. Raises ServerFault for another, and for an error, which may be any line's place:
     the status was sent long before."""
     if isinstance(value, dict) and value.get("error"):

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from agent0es.domain.text import one_line
 from agent0es.errors import ModelNotFound, nearest
 from agent0es.models.artifacts import Form
-from agent0es.models.base import Capabilities, ModelUnavailable, RequestRefused
+from agent0es.models.base import Capabilities, GenerationFailed, ModelUnavailable, RequestRefused
 from agent0es.models.http import HttpClient, ServerRefused
 from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
 from agent0es.models.openai_compatible.wire import Wire
@@ -92,13 +92,15 @@ class Facts:
 
 
 async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
-    """The models of a server; None where it has no list. Raises as `HttpClient.ask` does, after one try."""
+    """The models of a server; None where it has no list. Raises ModelUnavailable, after one try."""
     try:
         return _read(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
     except ServerRefused as refused:
         if refused.fault.status in (404, 405):
             return None
         raise
+    except GenerationFailed as failed:  # whoever looks does not wait for a server that is not there
+        raise ModelUnavailable(f"{failed}; start the server, or mend models.<role>.base_url") from None
 
 
 async def look(client: HttpClient, api: str, base_url: str, name: str, options: OpenAiOptions) -> Facts:
@@ -110,7 +112,7 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
         there = nearest(name, [one_line(one.id, 100) for one in cards])
         raise ModelNotFound(f"{client.where}: it has no model {name!r}; {there}; mend models.<role>.name")
     kind = options.server or _kind(card, base_url)
-    model, label, context = card.id if card else name, name, _context(card)
+    model, label, context = card.id if card else name, name, context_of(card)
     if kind == "llama-server":
         found = _read(client.where, Properties, await client.get("/props", tries=1))
         context = context or found.default_generation_settings.n_ctx
@@ -154,7 +156,8 @@ def _kind(card: Card | None, base_url: str) -> Kind:
     return OWNERS.get((card.owned_by or "") if card else "", "other")
 
 
-def _context(card: Card | None) -> int | None:
+def context_of(card: Card | None) -> int | None:
+    """Most tokens that the model reads and writes together, where its card says it."""
     if card is None:
         return None
     return card.max_model_len or (card.meta.n_ctx if card.meta else None) or card.context_length

@@ -104,7 +104,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(server: HttpServer) -> 
     server.refuse_for(0.3)
     reply = ask(made)
     assert reply.value == "Hello, world!"
-    assert {one.fault for one in reply.tries} == {"no connection (All connection attempts failed)"}
+    assert {one.fault for one in reply.tries} == {"no connection (Connection refused)"}
 
 
 def test_pauses_grow_and_the_server_may_ask_for_longer_ones(server: HttpServer, paused: Paused) -> None:
@@ -320,6 +320,18 @@ def test_no_error_holds_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     ):
         if not (place in ("query", "password") and form in repr(vars(made))):
             assert form not in whole
+
+
+def test_a_key_that_is_cut_with_a_long_message_is_not_half_shown(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", SECRET)
+    made = client(server.url, key=Key("PLANTED_KEY"), tries=1)
+    for before in (*range(150, 210, 3), 3980, 3990):
+        server.fail(raw.status(400, {"error": "x" * before + SECRET}))
+        with pytest.raises(RequestRefused) as failed:
+            ask(made)
+        assert SECRET[:6] not in str(failed.value)
 
 
 def test_a_key_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
