@@ -9,17 +9,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import tenacity
 
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.domain.text import one_line
 from agent0es.domain.tries import Try
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
 from agent0es.models.http.faults import Fault, ServerFault, advice, decide
-from agent0es.models.http.keys import Key, without
+from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.pacing import server_of
 
@@ -129,16 +130,17 @@ class Asking:
             key = self._key.read()
         except ConfigurationError:  # it was there when the request began, and is gone
             key = None
-        return one_line(without(text, [*self._hidden, *([key] if key else [])]))
+        return one_line(text_without_secrets(text, [*self._hidden, *([key] if key else [])]))
 
     def _gave_up(
         self, what: str, fault: Fault, tries: list[Try], *, looks: bool = False
     ) -> GenerationFailed | RequestRefused | ModelUnavailable:
         """The error for a fault that is not tried again. It stands among the tries, as the last one."""
         verdict, breaker = decide(fault), self._server.breaker
+        fault = replace(fault, words=self.shown(fault.words), code=self.shown(fault.code))
         tries.append(self._tried(what, fault, 0.0))
         status = f"HTTP {fault.status}: " if fault.status else ""
-        line = f"{self.where}: {status}{self.shown(fault.words)}"
+        line = f"{self.where}: {status}{fault.words}"
         own = self._remedies(fault)
         remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
