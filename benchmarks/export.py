@@ -3,8 +3,8 @@
 Each form is read by llama.cpp (`pip install llama-cpp-python`): merged in F16, merged in Q8_0, and LoRA GGUF on its
 base, in the file's own quantization and in F16. Beside them the base without an adapter in llama.cpp and in PEFT, which
 is what the engine alone makes of the same weights, and how much the adapter changes. PEFT computes in fp32 on the
-folder that training starts from. llama.cpp rounds to 8 bits what it multiplies with a matrix in Q8_0 or less: so the
-merged file in Q8_0 is computed in fp32 too, which shows what the file alone is off.
+folder that training starts from. llama.cpp rounds what it multiplies with a matrix too, to 8 bits for Q8_0 and less, to
+fp16 for F16: so the merged files are computed in fp32 as well, which shows what a file alone is off.
 
 Usage: python benchmarks/export.py [MODEL] [--adapter FOLDER] [--cache FOLDER] [--tokens N] [--threads N]
 
@@ -15,6 +15,7 @@ linear layers, each matrix moved by a tenth of its own spread. Memory: 8 GB for 
 import argparse
 import multiprocessing
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -100,6 +101,7 @@ def in_fp32(gguf: Path, rows: list[list[int]], threads: int | None) -> Scores:
 
     torch.set_num_threads(threads or torch.get_num_threads())
     folder = gguf.with_suffix("")
+    shutil.rmtree(folder, ignore_errors=True)
     write_folder(GgufFile.open(gguf), folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     return scored(model, rows)
@@ -164,8 +166,8 @@ def main() -> None:
         for name, gguf, lora in forms(base, adapter, Path(made)):
             found = alone(in_llama_cpp, gguf, lora, rows, given.threads)
             said(name, found - (without if name.startswith("no adapter") else expected))
-            if name == "merged Q8_0":
-                said("merged Q8_0, in fp32", alone(in_fp32, gguf, rows, given.threads) - expected)
+            if name.startswith("merged"):
+                said(f"{name}, in fp32", alone(in_fp32, gguf, rows, given.threads) - expected)
         said("what the adapter changes", expected - without)
 
 
