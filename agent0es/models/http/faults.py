@@ -14,6 +14,9 @@ from typing import Any, Literal
 from agent0es.domain.text import one_line
 from agent0es.models.http.reading import parse
 
+LONGEST_WORDS = 4000
+"""Characters of what a server says that are looked at. It is shortened for people once secrets are out of it: half a
+key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
 
@@ -141,7 +144,7 @@ def said_by(body: bytes) -> tuple[str, str, int | None]:
     try:
         return _read(parse(body))
     except ValueError:
-        text = one_line(re.sub(r"<[^<>]*>", " ", body.decode(errors="replace")))
+        text = one_line(re.sub(r"<[^<>]*>", " ", body.decode(errors="replace")), LONGEST_WORDS)
         return text or "it does not say why", "", None
 
 
@@ -169,7 +172,7 @@ def _read(value: Any) -> tuple[str, str, int | None]:
     if isinstance(value, list) and value:  # Google's, of a stream
         value = value[0]
     if not isinstance(value, dict):
-        return one_line(str(value)) or "it does not say why", "", None
+        return one_line(str(value), LONGEST_WORDS) or "it does not say why", "", None
     inner = value.get("error", value)
     if isinstance(inner, str) and inner.startswith('{"error"'):  # one server's error within another's
         try:
@@ -182,7 +185,7 @@ def _read(value: Any) -> tuple[str, str, int | None]:
     codes = [inner.get(key) for key in ("type", "code", "status")] + [_quotas(inner.get("details"))]
     status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), None)
     code = " ".join(code for code in codes if isinstance(code, str) and code)
-    return one_line(str(words)), one_line(code), status
+    return one_line(str(words), LONGEST_WORDS), one_line(code, LONGEST_WORDS), status
 
 
 def _quotas(details: Any) -> str:

@@ -98,7 +98,8 @@ class OpenAiCompatibleBackend:
     ) -> OpenAiLibrary:
         """The models of the server."""
         root, api = _split(_given(base_url))
-        return OpenAiLibrary(HttpClient(NAME, root, Key(api_key_env), options_of(OpenAiOptions, NAME, options)), api)
+        read = options_of(OpenAiOptions, NAME, options)
+        return OpenAiLibrary(lambda: HttpClient(NAME, root, Key(api_key_env), read), api)
 
     @property
     def name(self) -> str:
