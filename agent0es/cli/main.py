@@ -104,10 +104,10 @@ def _run(arguments: Sequence[str]) -> int:
         streams.complain("stopped")
         return INTERRUPTED
     except UserError as error:
-        streams.complain(str(error))
+        streams.complain(_without_secrets(str(error)))
         return MISTAKE
     except Agent0Error as error:
-        streams.complain(str(error))
+        streams.complain(_without_secrets(str(error)))
         return FAILED
     except UnicodeEncodeError as error:  # bytes of an argument that nothing could store or compare
         streams.complain(f"{error.object} is not UTF-8 text")
@@ -115,3 +115,14 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         streams.complain(f"{error.filename or 'agent0es'}: {error.strerror or error}")
         return MISTAKE
+    except Exception:  # noqa: BLE001 — a fault of ours: all of it, as Python shows it, but without secrets
+        import traceback
+
+        click.echo(_without_secrets(traceback.format_exc()), err=True)
+        return FAILED
+
+
+def _without_secrets(text: str) -> str:
+    from agent0es.configuration.secrets import text_without_secrets  # which only errors need
+
+    return text_without_secrets(text)

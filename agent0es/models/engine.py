@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,9 +65,9 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How a pipeline of OpenVINO is built and fed."""
+    """How a library that computes on a GGUF is set up and fed."""
 
-    threads: int = 0
+    threads: int = field(default=0, metadata={"lowest": 0})
     """Threads of inference; 0 takes every core that the process may use."""
     max_batch: int = 64
     """Requests in the running batch; more wait."""
@@ -81,7 +81,7 @@ class EngineSettings:
     context: int = 8192
     """Prompt and generated tokens of one request."""
     step_seconds: float = 120
-    """After a step that takes longer the pipeline is taken to hang, and the engine is restarted. Two are usual."""
+    """After a step that takes longer the library is taken to hang, and the engine is restarted. Two are usual."""
 
 
 @dataclass(eq=False, slots=True)

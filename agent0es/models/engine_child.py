@@ -9,7 +9,9 @@ import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Protocol
 
 from agent0es.errors import ModelNotFound
@@ -29,6 +31,7 @@ from agent0es.models.engine_messages import (
     Text,
     ToEngine,
 )
+from agent0es.models.made_once import sha256_of
 
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
@@ -119,6 +122,32 @@ def _take(batch: Batch, message: ToEngine) -> list[FromEngine]:
     return []
 
 
+@dataclass(slots=True)
+class Writing:
+    """What is being written for one request."""
+
+    number: int
+    stream: bool
+    stop: tuple[str, ...]
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    told: str = ""
+    """Text that the parent has been told of."""
+    tail: bytes = b""
+    """The last bytes of the text, in which the next token may complete a stop string."""
+    stopped: bool = False
+    """The last token completed a stop string."""
+
+    def take(self, token: int, logprob: float, piece: bytes) -> None:
+        """One token more, and its bytes."""
+        self.token_ids.append(token)
+        self.logprobs.append(logprob)
+        if self.stop:
+            self.tail += piece
+            self.stopped = any(stop.encode() in self.tail for stop in self.stop)
+            self.tail = self.tail[-max(len(stop.encode()) for stop in self.stop) :]
+
+
 class Told(Protocol):
     """A streamed request."""
 
@@ -151,6 +180,16 @@ def without_cut_off(
     """Take away the tokens that a text of this length can do without."""
     while token_ids and len(text_of(token_ids[:-1])) >= length:
         del token_ids[-1], logprobs[-1]
+
+
+def check_hash(file: Path, sha256: str) -> None:
+    """Check that a file has this hash, if one is given. Raises WrongWeights."""
+    try:
+        found = sha256_of(file) if sha256 else ""
+    except OSError as error:
+        raise WrongWeights(f"{file}: can't be read: {error.strerror or error}") from error
+    if found != sha256:
+        raise WrongWeights(f"{file}: its sha256 is {found}, but should be {sha256}")
 
 
 def last_line(error: Exception) -> str:

@@ -36,6 +36,8 @@ class Generated:
     finish_reason: str
     prompt_tokens: int
     seconds: float
+    cached_tokens: int | None = None
+    """Of the prompt, what the engine had read before; None where it doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)

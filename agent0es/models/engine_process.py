@@ -9,20 +9,29 @@ loop of the same process can move.
 import json
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
 from agent0es.models import engine_child
-from agent0es.models.base import RequestRefused, WrongWeights
+from agent0es.models.base import RequestRefused
 from agent0es.models.child_process import out_of_memory
 from agent0es.models.engine import EngineSettings
-from agent0es.models.engine_child import before_stop, last_line, run, surely_before_stop, tell, without_cut_off
+from agent0es.models.engine_child import (
+    Writing,
+    before_stop,
+    check_hash,
+    last_line,
+    run,
+    surely_before_stop,
+    tell,
+    without_cut_off,
+)
 from agent0es.models.engine_messages import Answered, Ask, EngineRequest, FromEngine, Generated, Refused
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import as_q8_0
-from agent0es.models.made_once import made_once, sha256_of
+from agent0es.models.made_once import made_once
 
 KV_BLOCK = 32
 """Tokens in a block of the pipeline's cache on a CPU."""
@@ -30,32 +39,12 @@ _SEED_SPACE = 2**32
 """The pipeline's sampler takes 32 bits of seed."""
 
 
-@dataclass(slots=True)
-class Running:
+@dataclass(slots=True, kw_only=True)
+class Running(Writing):
     """A request in the batch."""
 
-    number: int
     handle: Any
-    stream: bool
     prompt_tokens: int
-    stop: tuple[str, ...]
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    told: str = ""
-    """Text that the parent has been told of."""
-    tail: bytes = b""
-    """The last bytes of the text, in which the next token may complete a stop string."""
-    stopped: bool = False
-    """The last token completed a stop string."""
-
-    def take(self, token: int, logprob: float, piece: bytes) -> None:
-        """One token more, and its bytes."""
-        self.token_ids.append(token)
-        self.logprobs.append(logprob)
-        if self.stop:
-            self.tail += piece
-            self.stopped = any(stop.encode() in self.tail for stop in self.stop)
-            self.tail = self.tail[-max(len(stop.encode()) for stop in self.stop) :]
 
 
 class Batch(engine_child.Batch):
@@ -171,7 +160,13 @@ class Batch(engine_child.Batch):
                 f"exceed the context of {self._settings.context}"
             )
         handle = self._pipeline.add_request(ask.number, encoded, self._config(request))
-        return Running(ask.number, handle, ask.stream, prompt_tokens, tuple(filter(None, request.stop)))
+        return Running(
+            number=ask.number,
+            stream=ask.stream,
+            stop=tuple(filter(None, request.stop)),
+            handle=handle,
+            prompt_tokens=prompt_tokens,
+        )
 
     def _config(self, request: EngineRequest) -> Any:
         options: dict[str, Any] = {}
@@ -227,11 +222,7 @@ class Batch(engine_child.Batch):
 def prepare(gguf: Path, served: Path, sha256: str) -> None:
     """Check that the file has this hash, if one is given, and write the copy that is loaded, once, where that is
     another file. Raises WrongWeights and ModelNotFound."""
-    try:
-        if sha256 and (found := sha256_of(gguf)) != sha256:
-            raise WrongWeights(f"{gguf}: its sha256 is {found}, but should be {sha256}")
-    except OSError as error:
-        raise WrongWeights(f"{gguf}: can't be read: {error.strerror or error}") from error
+    check_hash(gguf, sha256)
     if served != gguf:
         try:
             made_once(served, lambda path: as_q8_0(GgufFile.open(gguf), path))

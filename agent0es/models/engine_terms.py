@@ -23,7 +23,7 @@ def completion(generated: Generated, model: str, adapter: str | None) -> Complet
     return Completion(
         text=generated.text,
         finish_reason=generated.finish_reason,
-        usage=Usage(generated.prompt_tokens, len(generated.token_ids)),
+        usage=Usage(generated.prompt_tokens, len(generated.token_ids), generated.cached_tokens),
         model=model,
         adapter=adapter,
         seconds=generated.seconds,

@@ -220,8 +220,10 @@ async def _answers(
 
 def _said_of(model: ConfiguredModel, message: str) -> str:
     """A backend's message with the role that it is about."""
+    from agent0es.configuration.secrets import text_without_secrets
+
     role = f"models.{model.roles[0]}"
-    return f"{role}: {message.removeprefix(f'{role}: ').replace('models.<role>', role)}"
+    return f"{role}: {text_without_secrets(message).removeprefix(f'{role}: ').replace('models.<role>', role)}"
 
 
 def _request(model: ConfiguredModel, number: int, tokens: int) -> "GenerationRequest":

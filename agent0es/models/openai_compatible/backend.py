@@ -98,8 +98,7 @@ class OpenAiCompatibleBackend:
     ) -> OpenAiLibrary:
         """The models of the server."""
         root, api = _split(_given(base_url))
-        read = options_of(OpenAiOptions, NAME, options)
-        return OpenAiLibrary(lambda: HttpClient(NAME, root, Key(api_key_env), read), api)
+        return OpenAiLibrary(HttpClient(NAME, root, Key(api_key_env), options_of(OpenAiOptions, NAME, options)), api)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
-"""The models that such a server has: its `/v1/models`. It fetches and deletes none by this protocol."""
+"""The models of a server's `/v1/models`. What it serves, it was started with, or fetches when it is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from agent0es.domain.text import one_line
 from agent0es.errors import ConfigurationError, ModelNotFound, nearest
@@ -10,45 +10,39 @@ from agent0es.models.openai_compatible.server import Card, context_of, list_card
 
 
 class OpenAiLibrary:
-    """Each method opens and closes a connection of its own."""
+    """Each method closes the client when it is done."""
 
-    def __init__(self, connect: Callable[[], HttpClient], api: str) -> None:
-        self._connect, self._api = connect, api
+    def __init__(self, client: HttpClient, api: str) -> None:
+        self._client, self._api = client, api
 
     async def list(self) -> Sequence[ListedModel]:
         return [_listed(card) for card in await self._cards()]
 
     async def show(self, name: str) -> ShownModel:
         cards = await self._cards()
-        for card in cards:
-            if card.is_called(name):
-                said = card.model_dump(mode="json", exclude_none=True, exclude={"id"})
-                return ShownModel(_listed(card), {key: value for key, value in said.items() if value})
-        there = nearest(name, [one_line(card.id, 100) for card in cards])
-        raise ModelNotFound(f"the server has no model {name!r}; {there}")
+        card = next((one for one in cards if one.is_called(name)), None)
+        if card is None:
+            there = nearest(name, [one_line(one.id, 100) for one in cards])
+            raise ModelNotFound(f"{self._client.where}: it has no model {name!r}; {there}")
+        return ShownModel(_listed(card), {"aliases": list(card.aliases)} if card.aliases else {})
 
     async def pull(self, name: str, on_progress: OnProgress) -> None:
         """Nothing, where the server has it. Raises ConfigurationError where it hasn't."""
-        if any(card.is_called(name) for card in await self._cards()):
-            return
-        raise ConfigurationError(f"this server fetches no models when it is asked; start it with {name}")
+        if not any(card.is_called(name) for card in await self._cards()):
+            raise ConfigurationError(f"{self._client.where}: it fetches no models; start it with {name}")
 
     async def remove(self, name: str) -> None:
-        """Raises ConfigurationError."""
-        raise ConfigurationError("this server deletes no models when it is asked; delete the files where it runs")
+        raise ConfigurationError(f"{self._client.where}: it deletes no models; start it without {name}")
 
     async def _cards(self) -> Sequence[Card]:
-        client = self._connect()
         try:
-            cards = await list_cards(client, self._api)
+            cards = await list_cards(self._client, self._api)
         finally:
-            await client.close()
+            await self._client.close()
         if cards is None:
-            raise ConfigurationError(f"{client.where}: it has no list of its models")
+            raise ConfigurationError(f"{self._client.where}: it has no list of its models")
         return cards
 
 
 def _listed(card: Card) -> ListedModel:
-    return ListedModel(
-        one_line(card.id), context=context_of(card), detail=(card.meta.ftype if card.meta else None) or ""
-    )
+    return ListedModel(one_line(card.id, 200), context=context_of(card), detail=one_line(card.owned_by or "", 60))

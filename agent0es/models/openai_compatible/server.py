@@ -155,7 +155,7 @@ def _kind(card: Card | None, base_url: str) -> Kind:
 
 
 def context_of(card: Card | None) -> int | None:
-    """What a list of models says of the context."""
+    """Most tokens that the model reads and writes together, where its card says it."""
     if card is None:
         return None
     return card.max_model_len or (card.meta.n_ctx if card.meta else None) or card.context_length
