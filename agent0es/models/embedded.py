@@ -1,6 +1,7 @@
 """The models whose weights come with installed packages, as a library: listed, joined once, shown, removed."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -72,7 +73,9 @@ class EmbeddedLibrary:
             raise StoreError(explain_os_error(error, whole)) from None
 
     def _listed(self, name: str, model: Published) -> ListedModel:
-        return ListedModel(name, model.size, here=self._is_here(model), detail=model.file)
+        quantization = re.search(r"q\d\w*", model.file, re.IGNORECASE)
+        detail = quantization[0].upper() if quantization else ""
+        return ListedModel(name, model.size, here=self._is_here(model), detail=detail)
 
     def _is_here(self, model: Published) -> bool:
         if len(model.parts) > 1:
