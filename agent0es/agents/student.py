@@ -46,6 +46,8 @@ class Transcript:
     no_calls_left: bool = False
     reminders: int = 0
     """How often it may still be asked for a call or an answer."""
+    again: bool = False
+    """Whether it is the student's turn again, because its words held neither."""
     observation: str | None = None
     """What the last call printed."""
     answer: str | None = None
@@ -65,29 +67,25 @@ class Transcript:
         """The turns after the task's own."""
         return self.steps if self.in_turns else ()
 
-    @property
-    def reminded(self) -> bool:
-        """Whether the harness has just asked for a call or an answer: then it is the student's turn again."""
-        return bool(self.steps) and self.steps[-1].author == "harness"
-
     def read(self, completion: Completion) -> tuple["Transcript", Action | None]:
-        """What the student's words mean: the tool call to make; None when the attempt is over, or `reminded`.
+        """What the student's words mean: the tool call to make; None when the attempt is over, or goes on `again`.
 
         Only the first action counts, and nothing after it: what was written before the observation, an answer or
         another call, was a guess at it.
         """
         words = self.lead + (completion.text.replace("\r\n", "\n") if self.in_turns else completion.text)
         turn = parse(words, tuple(dict.fromkeys((*ALWAYS_READ, *self.tools))))
-        after = replace(self, lead="", logprobs=joined(self.logprobs, completion), ignored=self.ignored + turn.ignored)
+        logprobs, ignored = joined(self.logprobs, completion), self.ignored + turn.ignored
+        after = replace(self, lead="", logprobs=logprobs, ignored=ignored, again=False)
         if turn.actions and not self.no_calls_left:
             said = up_to_call(words, turn) if self.in_turns else as_line(words, turn)
             return replace(after, steps=(*self.steps, own_words(said))), turn.actions[0]
         said = words.strip() if self.in_turns else words.rstrip()
-        after = replace(after, steps=(*self.steps, own_words(said)), answer=turn.answer)
-        if turn.answer is None and said and self.reminders:
-            asked = Part(role="user", text=NO_CALLS_LEFT if self.no_calls_left else UNREADABLE)
-            after = replace(after, steps=(*after.steps, asked), reminders=self.reminders - 1)
-        return after, None
+        if turn.answer is not None or not self.reminders:
+            return replace(after, steps=(*self.steps, own_words(said)), answer=turn.answer), None
+        asked = Part(role="user", text=NO_CALLS_LEFT if self.no_calls_left else UNREADABLE)
+        told = (own_words(said), asked) if said else ()  # nothing is no turn: it is asked as before, with another seed
+        return replace(after, steps=(*self.steps, *told), reminders=self.reminders - 1, again=True), None
 
     def observe(self, result: ToolResult, last_call: bool) -> "Transcript":
         """The transcript with a tool's result; after the last allowed call the student is asked for its answer."""

@@ -8,6 +8,7 @@ import click
 
 from agent0es import __version__
 from agent0es.cli import streams
+from agent0es.cli.adapters import adapters_group
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
@@ -60,6 +61,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(config_group)
 cli.add_command(export_group)
+cli.add_command(adapters_group)
 cli.add_command(audit_group)
 cli.add_command(tools_group)
 cli.add_command(models_group)
@@ -102,10 +104,10 @@ def _run(arguments: Sequence[str]) -> int:
         streams.complain("stopped")
         return INTERRUPTED
     except UserError as error:
-        streams.complain(str(error))
+        streams.complain(_without_secrets(str(error)))
         return MISTAKE
     except Agent0Error as error:
-        streams.complain(str(error))
+        streams.complain(_without_secrets(str(error)))
         return FAILED
     except UnicodeEncodeError as error:  # bytes of an argument that nothing could store or compare
         streams.complain(f"{error.object} is not UTF-8 text")
@@ -113,3 +115,14 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         streams.complain(f"{error.filename or 'agent0es'}: {error.strerror or error}")
         return MISTAKE
+    except Exception:  # noqa: BLE001 — a fault of ours: all of it, as Python shows it, but without secrets
+        import traceback
+
+        click.echo(_without_secrets(traceback.format_exc()), err=True)
+        return FAILED
+
+
+def _without_secrets(text: str) -> str:
+    from agent0es.configuration.secrets import text_without_secrets  # which only errors need
+
+    return text_without_secrets(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from agent0es.configuration.secrets import FROM_VARIABLE, MASK, is_secret, url_without_secrets
+from agent0es.configuration.secrets import FROM_VARIABLE, MASK, is_secret, key_is_in, url_without_secrets
 from agent0es.errors import ConfigurationError
 
 KeyPath = tuple[str, ...]
@@ -116,6 +116,7 @@ def key_from(variable: str, environment: Mapping[str, str] | None = None) -> str
     Read it when a request is made, and keep it nowhere. Raises ConfigurationError that names the variable.
     """
     chosen = os.environ if environment is None else environment
+    key_is_in(variable)
     if text := chosen.get(variable, "").strip():
         return _one_line(text, variable)
     if not (file := chosen.get(f"{variable}_FILE")):

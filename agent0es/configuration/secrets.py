@@ -7,10 +7,14 @@ environment: from the variable that `<key>_env` names, or from the one that sets
 what looks like a key under any other name (`configuration/keys.py`). The log and the screen get `***` instead.
 """
 
+import base64
+import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from agent0es.errors import ConfigurationError
 
@@ -18,6 +22,12 @@ MASK = "***"
 ENVIRONMENT_PREFIX = "AGENT0ES_"
 FROM_VARIABLE = "_env"
 """Ends a key whose value is the name of the environment variable with the secret."""
+FROM_FILE = "_FILE"
+"""Ends the name of a variable that names a file with the secret, as containers hand them over."""
+LEAST_SECRET, SURE_SECRET = 8, 16
+"""Characters. A shorter value of the environment may be part of ordinary words, and is left; from the second length on
+a secret is found wherever it stands, else only between letters that are none of a word."""
+LONGEST_SECRET = 16_384
 
 _SECRET_WORDS = frozenset(
     """password passwd pwd passphrase secret secrets credential credentials authorization bearer cookie cookies
@@ -91,9 +101,49 @@ def url_without_secrets(text: str, mask: str = MASK) -> str:
     return begin + where + (question if kept else "") + "&".join(kept) + sharp + fragment
 
 
-def text_without_secrets(text: str) -> str:
-    """A text of any kind, such as an error's message, with `***` for the secrets of each URL in it."""
+_keys_in: set[str] = set()
+"""Variables that a configuration names, and from which a key was read: their names need not tell."""
+
+
+def key_is_in(variable: str) -> None:
+    """Remember that a variable of the environment, or the file that `<variable>_FILE` names, holds a key."""
+    _keys_in.add(variable)
+
+
+def known_secrets(environment: Mapping[str, str] | None = None) -> set[str]:
+    """The secrets that this process knows: values of variables whose names say so, or from which a key was read, and
+    what is in the files that such variables name."""
+    chosen = os.environ if environment is None else environment
+    found = set()
+    for name, value in chosen.items():
+        if name in _keys_in or is_secret(name):
+            found.add(value.strip())
+        stem = name.removesuffix(FROM_FILE)
+        if stem != name and (stem in _keys_in or is_secret(stem)):
+            try:
+                with Path(value).open(encoding="utf-8") as file:
+                    found.add(file.read(LONGEST_SECRET).strip())
+            except (OSError, ValueError):
+                continue  # what can't be read was sent to nobody
+    return {secret for secret in found if len(secret) >= LEAST_SECRET and not _URL.match(secret)}
+
+
+def text_without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text of any kind, such as an error's message, with `***` for the secrets that this process knows and for these,
+    as they are or as URLs, headers and JSON write them, and for those of each URL in it."""
+    forms = {form for secret in known_secrets().union(secrets) if secret for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) >= SURE_SECRET or not form.isalnum():
+            text = text.replace(form, MASK)
+        else:
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", MASK, text)
     return _URL_IN_TEXT.sub(lambda url: url_without_secrets(url[0]), text)
+
+
+def _forms(secret: str) -> set[str]:
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    quoted = {quote(secret), quote(secret, safe=""), quote_plus(secret), unquote(secret)}
+    return {secret, *quoted, encoded, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
 
 
 def with_secrets(
@@ -114,6 +164,7 @@ def with_secrets(
                 raise ConfigurationError(f"{path}: {stem} is set as well; leave one of them out")
             if not environment.get(value):
                 raise ConfigurationError(f"{path}: the environment variable {value[:60]!r} is not set")
+            key_is_in(value)
             found[stem] = environment[value]
         else:
             found[name] = _restored(value, _inner_key(outer, name), path, environment)

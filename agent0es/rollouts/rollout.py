@@ -9,6 +9,7 @@ from agent0es.agents.confidence import MAX_TOKENS, reflection
 from agent0es.agents.student import STOP, Transcript
 from agent0es.agents.student_prompt import opening
 from agent0es.configuration import StudentSettings
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.decisions.attempt import model_called, reflected
 from agent0es.domain import events as ev
 from agent0es.domain.names import CallName
@@ -128,11 +129,11 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         except RequestRefused as error:
             if not transcript.steps:
                 raise
-            return Attempted(transcript.solution(), files, [], {"refused": storable(str(error))})
+            return Attempted(transcript.solution(), files, [], {"refused": storable(text_without_secrets(str(error)))})
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
-        if action is None and transcript.reminded:
+        if action is None and transcript.again:
             await record(pending)
             continue
         if action is None:

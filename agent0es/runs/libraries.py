@@ -38,6 +38,8 @@ class Shelf:
 
 async def shelves(configuration: "Configuration", store: Path, place: Place | None) -> list[Shelf]:
     """The models of each backend that can tell: of the configuration's and the embedded one, or of the one named."""
+    from agent0es.configuration.secrets import text_without_secrets
+
     found: dict[tuple[str, str | None], Shelf] = {}
     for model in _at(configuration, place):
         key = (model.settings.backend, model.settings.base_url)
@@ -48,7 +50,7 @@ async def shelves(configuration: "Configuration", store: Path, place: Place | No
             if library is not None or place is not None:
                 found[key] = Shelf(*key, tuple(await _told(library, model).list()))
         except Agent0Error as error:
-            found[key] = Shelf(*key, problem=str(error))
+            found[key] = Shelf(*key, problem=text_without_secrets(str(error)))
     return list(found.values())
 
 

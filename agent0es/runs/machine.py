@@ -28,6 +28,8 @@ class Usable(NamedTuple):
 
 def plugins_checked() -> Iterator[Usable]:
     """Every installed plug-in, imported, looked at and tried."""
+    from agent0es.configuration.secrets import text_without_secrets
+
     for group in plugins.KINDS:
         for name in plugins.installed(group):
             try:
@@ -35,9 +37,9 @@ def plugins_checked() -> Iterator[Usable]:
                 if group in TRIED:
                     TRIED[group](name)
             except NotInstalled as error:
-                yield Usable(group, name, "not installed", str(error))
+                yield Usable(group, name, "not installed", text_without_secrets(str(error)))
             except Agent0Error as error:
-                yield Usable(group, name, "broken", str(error))
+                yield Usable(group, name, "broken", text_without_secrets(str(error)))
             else:
                 yield Usable(group, name, "ok", None)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -94,15 +95,17 @@ async def check(configuration: "Configuration", store: Path, on_step: OnStep) ->
     """
     from agent0es.decisions.longest import longest_prompts
 
-    on_step("making the longest prompts")
-    prompts = longest_prompts(configuration, bootstrap.practised_domains(configuration))
+    @cache
+    def prompts() -> "Mapping[Role, Prompt]":
+        return longest_prompts(configuration, bootstrap.practised_domains(configuration))
+
     return [await _check(configuration, model, prompts, store, on_step) for model in models_of(configuration)]
 
 
 async def _check(
     configuration: "Configuration",
     model: ConfiguredModel,
-    prompts: "Mapping[Role, Prompt]",
+    prompts: "Callable[[], Mapping[Role, Prompt]]",
     store: Path,
     on_step: OnStep,
 ) -> Checked:
@@ -120,7 +123,8 @@ async def _check(
         seconds = time.perf_counter() - begin
         on_step(f"measuring {model.place}")
         speed = await measure(model, backend, 1, MORE_TOKENS)
-        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=prompts[role].messages) for role in model.roles]
+        on_step(f"asking {model.place} with the longest prompts")
+        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=prompts()[role].messages) for role in model.roles]
         longest = max(one.usage.prompt for one in await _answers(model, backend, asked))
         able, trainer = backend.capabilities, bootstrap.trainer_of(store)
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
@@ -216,8 +220,10 @@ async def _answers(
 
 def _said_of(model: ConfiguredModel, message: str) -> str:
     """A backend's message with the role that it is about."""
+    from agent0es.configuration.secrets import text_without_secrets
+
     role = f"models.{model.roles[0]}"
-    return f"{role}: {message.removeprefix(f'{role}: ').replace('models.<role>', role)}"
+    return f"{role}: {text_without_secrets(message).removeprefix(f'{role}: ').replace('models.<role>', role)}"
 
 
 def _request(model: ConfiguredModel, number: int, tokens: int) -> "GenerationRequest":

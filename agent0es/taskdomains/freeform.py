@@ -71,7 +71,8 @@ def mutants(answer: str) -> tuple[str, ...]:
     if re.fullmatch(r"[+-]?[0-9]+", answer):
         return str(int(answer) + 1), str(int(answer) * 10 + 7), str(-int(answer) - 1)
     if re.fullmatch(r"[+-]?[0-9]+\.[0-9]+", answer):
-        return f"{answer}7" if answer.endswith("5") else f"{answer}5", str(float(answer) + 1)
+        near = f"{float(answer) * 1.01 + 0.01:.6g}"  # not so near that a verifier may take it for a rounded answer
+        return near, str(float(answer) + 1)
     try:
         value: object = ast.literal_eval(answer)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -54,11 +54,12 @@ def spans(messages: Sequence[Message], learnt: Sequence[int], template: ChatTemp
     done = 0
     for at in learnt:
         before = template.render(messages[:at])
+        begin = len(before) + len(whole[len(before) :]) - len(whole[len(before) :].lstrip())  # some begin with a space
         said = template.neutralise(messages[at].content) + template.end_of_turn
-        if not whole.startswith(before + said, 0) or len(before) < done:
+        if not whole.startswith(before) or not whole.startswith(said, begin):
             raise ValueError(f"the model's chat template changes turn {at + 1} when another follows")
-        pieces += [(whole[done : len(before)], False), (said, True)]
-        done = len(before) + len(said)
+        pieces += [(whole[done:begin], False), (said, True)]
+        done = begin + len(said)
     return [*pieces, (whole[done:], False)]
 
 

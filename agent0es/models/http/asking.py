@@ -14,12 +14,13 @@ from typing import Generic, TypeVar
 
 import tenacity
 
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.domain.text import one_line
 from agent0es.domain.tries import Try
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
 from agent0es.models.http.faults import Fault, ServerFault, advice, decide
-from agent0es.models.http.keys import Key, without
+from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.pacing import server_of
 
@@ -129,7 +130,7 @@ class Asking:
             key = self._key.read()
         except ConfigurationError:  # it was there when the request began, and is gone
             key = None
-        return one_line(without(text, [*self._hidden, *([key] if key else [])]))
+        return one_line(text_without_secrets(text, [*self._hidden, *([key] if key else [])]))
 
     def _gave_up(
         self, what: str, fault: Fault, tries: list[Try], *, looks: bool = False

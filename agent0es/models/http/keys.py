@@ -1,17 +1,13 @@
 """The key for a server: found in the environment when a request is made, and kept out of every message."""
 
-import base64
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, quote_plus, unquote
 
-from agent0es.configuration.secrets import MASK, text_without_secrets
+from agent0es.configuration.secrets import FROM_FILE, key_is_in
 from agent0es.errors import ConfigurationError
 
-FROM_FILE = "_FILE"
-"""Ends the name of the variable that names a file with the key, as containers hand over secrets."""
 LONGEST_KEY = 16_384
 
 
@@ -26,6 +22,7 @@ class Key:
         """The key. Raises ConfigurationError with the variable's name where it is not set, or holds no key."""
         if self.variable is None:
             return None
+        key_is_in(self.variable)
         value, file = environment.get(self.variable), environment.get(self.variable + FROM_FILE)
         where = f"the environment variable {self.variable}"
         if not value and file:
@@ -44,16 +41,3 @@ class Key:
         if not (value.isascii() and value.isprintable() and len(value) <= LONGEST_KEY):
             raise ConfigurationError(f"{where} holds something that can't be a key")
         return value
-
-
-def without(text: str, secrets: Iterable[str]) -> str:
-    """The text with `***` for each secret, as it is or as URLs and headers write it, and for those in URLs."""
-    forms = {form for secret in secrets if secret for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, MASK)
-    return text_without_secrets(text)
-
-
-def _forms(secret: str) -> set[str]:
-    encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), unquote(secret), encoded.rstrip("=")}

@@ -118,7 +118,7 @@ def test_in_a_chat_a_call_is_a_turn_of_the_model_and_its_result_one_of_the_user(
     )
     assert seen.prefill == ()
     done, action = seen.read(wrote("Answer: 425"))
-    assert action is None and not done.reminded
+    assert action is None and not done.again
     assert done.answer == "425" and done.turns[-1].text == "Answer: 425"
 
 
@@ -152,17 +152,19 @@ def test_after_the_last_call_a_chat_is_told_in_words() -> None:
     last = transcript.observe(printed("425"), last_call=True)
     assert last.turns[-1].text == f"Observation: 425\n{NO_CALLS_LEFT}"
     more, action = last.read(wrote(PROGRAM))
-    assert action is None and more.reminded and more.turns[-1].text == NO_CALLS_LEFT
+    assert action is None and more.again and more.turns[-1].text == NO_CALLS_LEFT
     done, action = more.read(wrote(PROGRAM))
-    assert action is None and not done.reminded and done.answer is None
+    assert action is None and not done.again and done.answer is None
 
 
 def test_words_without_call_and_answer_are_asked_for_one_of_them_as_often_as_is_set() -> None:
     asked, action = CHAT.read(wrote("I would multiply."))
-    assert action is None and asked.reminded
+    assert action is None and asked.again
     assert [(turn.role, turn.text, turn.trainable) for turn in asked.turns] == [
         ("assistant", "I would multiply.", True),
         ("user", UNREADABLE, False),
     ]
-    assert not asked.read(wrote("I really would."))[0].reminded
-    assert not CHAT.read(wrote(""))[0].reminded, "an empty turn is none"
+    assert not asked.read(wrote("I really would."))[0].again
+    nothing, _ = CHAT.read(wrote(""))
+    assert nothing.again and nothing.turns == (), "an empty turn is none, and is asked for once more"
+    assert not nothing.read(wrote(""))[0].again

@@ -102,8 +102,9 @@ def test_mutants_differ_from_the_answer(answer: str) -> None:
     assert answer not in mutants(answer)
 
 
-def test_a_wrong_list_is_a_list_too_so_that_a_verifier_can_say_that_it_is_wrong() -> None:
+def test_a_mutant_is_of_the_answers_kind_and_far_enough_from_it_to_be_found_wrong() -> None:
     assert mutants("[4, 5]") == ("[4, 5, 7]", "[5, 4]")
+    assert mutants("0.6666666666666666")[0] == "0.683333"
     assert mutants("[[1, 2], [1, 2]]") == ("[[1, 2], [1, 2], 7]",)
 
 

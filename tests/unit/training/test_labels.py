@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from agent0es.domain.prompt import Message
 from agent0es.models.chat_template import ChatTemplate
-from agent0es.training.examples import Example, read_rows, shared_prefix, tokenise
+from agent0es.training.examples import Example, read_rows, shared_prefix, spans, tokenise
 from agent0es.training.lora import rate
 from agent0es.training.network import pack
-from tests.support.templates import CHATML, ZEPHYR
+from tests.support.templates import ALL, CHATML, ZEPHYR
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +136,20 @@ def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:
     assert rates[0] > 0 and rates[5] == 1 == max(rates) and rates[-1] > 0
     assert rates[:5] == sorted(rates[:5])
     assert rates[5:] == sorted(rates[5:], reverse=True)
+
+
+TEMPLATES = {name: template for name, template in ALL.items() if name != "gemma"}
+"""Without the one that takes no system turn."""
+WORDS = st.text(st.sampled_from("ab \n<|>#:"), min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+@given(st.sampled_from(sorted(TEMPLATES)), st.lists(st.tuples(WORDS, WORDS), max_size=3), WORDS)
+def test_the_pieces_of_a_chat_are_what_its_model_reads(name: str, calls: list[tuple[str, str]], answer: str) -> None:
+    template = TEMPLATES[name]
+    messages = [Message("system", "s"), Message("user", "q")]
+    for said, seen in calls:
+        messages += [Message("assistant", said), Message("user", seen)]
+    pieces = spans(messages, range(2, len(messages), 2), template)
+    assert "".join(text for text, _ in pieces) == template.render(messages)
+    ends = [template.neutralise(said) + template.end_of_turn for said, _ in calls]
+    assert [text for text, learn in pieces if learn] == ends

@@ -1,0 +1,39 @@
+"""Models of Anthropic, OpenAI, Google and Cohere, through pydantic-ai: who is reached how (`providers.py`,
+`connection.py`), what is asked and answered (`dialect.py`), what their errors mean (`faults.py`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent0es.errors import NotInstalled
+
+if TYPE_CHECKING:
+    from agent0es.models.cloud.backend import CloudBackend
+
+INSTALL = "the backend cloud needs the extra cloud: pip install 'agent0es[cloud]', or '.[cloud]' in a checkout"
+
+
+class Cloud:
+    """The entry point: what the providers' libraries need is imported where a model is made."""
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        **options: Any,
+    ) -> "CloudBackend":
+        """`name` is `PROVIDER:MODEL`; options are those of CloudOptions.
+
+        Raises NotInstalled, ModelNotFound for a name that is none, and ConfigurationError for a wrong option or a key
+        that is not there.
+        """
+        try:
+            from agent0es.models.cloud.backend import CloudBackend, CloudOptions
+        except ImportError as error:
+            raise NotInstalled(f"{INSTALL} ({error})") from None
+        from agent0es.models.http import options_of
+
+        return CloudBackend(name, options_of(CloudOptions, "cloud", options), base_url, api_key_env)
