@@ -41,14 +41,13 @@ class Solve:
         proposed = cause.event
         assert isinstance(proposed, ev.TaskProposed)
         adapter = state.serving["student"]
-        attempts = [self._attempt(k, proposed, adapter, record) for k in range(proposed.attempts)]
         if self._configuration.execution.deterministic:
-            for one in attempts:
-                await one
+            for k in range(proposed.attempts):
+                await self._attempt(k, proposed, adapter, record)
         else:
             async with asyncio.TaskGroup() as group:
-                for one in attempts:
-                    group.create_task(one)
+                for k in range(proposed.attempts):
+                    group.create_task(self._attempt(k, proposed, adapter, record))
         return []
 
     async def _attempt(self, k: int, proposed: ev.TaskProposed, adapter: str | None, record: Record) -> None:

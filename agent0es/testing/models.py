@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from agent0es.domain.text import storable
 from agent0es.errors import ModelNotFound
-from agent0es.models import Deployment, GenerationRequest, Message, ModelBackend, RequestRefused
+from agent0es.models import Deployment, GenerationFailed, GenerationRequest, Message, ModelBackend, RequestRefused
+from agent0es.models.base import WrongWeights
 from agent0es.models.factory import create_backend
 from agent0es.testing.hostile import HOSTILE
 
@@ -209,18 +211,76 @@ class BackendContract:
         assert (await backend.health()).ok
 
     @in_a_loop
-    async def test_an_adapter_answers_beside_the_base(self, backend: ModelBackend) -> None:
+    async def test_a_stream_that_is_left_leaves_the_backend_well(self, backend: ModelBackend) -> None:
+        stream = backend.stream(ask(max_tokens=200))
+        assert await anext(stream)
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
+        [completion] = await backend.generate([ask(max_tokens=4)])
+        assert completion.text
+
+    @in_a_loop
+    async def test_what_does_not_fit_into_the_context_is_refused_alone(self, backend: ModelBackend) -> None:
+        context = backend.capabilities.context
+        if context is None:
+            pytest.skip("nobody knows its context")
+        long = backend.generate([ask("word " * context, 8)])
+        refused, answered = await asyncio.gather(long, backend.generate([ask(max_tokens=4)]), return_exceptions=True)
+        assert isinstance(refused, RequestRefused), f"a prompt that is too long gives {str(refused)[:200]}"
+        assert isinstance(answered, list) and answered[0].text
+
+    @in_a_loop
+    async def test_a_schema_holds_for_its_own_request(self, backend: ModelBackend) -> None:
+        if not backend.capabilities.structured_output:
+            pytest.skip("it takes no schema")
+        requests = [ask(AS_JSON, 60, json_schema=SCHEMA), ask(), ask(AS_JSON, 60, json_schema=SCHEMA, prefill=" ")]
+        one, free, other = await backend.generate(requests)
+        assert json.loads(one.text).keys() == json.loads(other.text).keys() == {"n"}
+        assert free.text and not free.text.lstrip().startswith("{")
+
+    @in_a_loop
+    async def test_an_adapter_that_is_not_deployed_does_not_answer(self, backend: ModelBackend) -> None:
         with pytest.raises(ModelNotFound, match="adapter nobody-1 is not deployed"):
             await backend.generate([ask()], "nobody-1")
         await backend.retire("never deployed")
+
+    @in_a_loop
+    async def test_adapters_answer_beside_the_base(self, backend: ModelBackend) -> None:
         if self.deployment is None:
-            return
-        name = self.deployment.name
-        await backend.deploy(self.deployment)
-        await backend.deploy(self.deployment)
-        base, adapted = await asyncio.gather(backend.generate([ask()]), backend.generate([ask()], name))
-        assert base[0].text and adapted[0].text
-        assert (base[0].adapter, adapted[0].adapter) == (None, name)
-        await backend.retire(name)
+            pytest.skip("no adapter is at hand")
+        first, second = self.deployment, replace(self.deployment, name=f"{self.deployment.name}-too")
+        await asyncio.gather(*map(backend.deploy, (first, second, first)))
+        await backend.deploy(first)
+        names = (None, first.name, second.name)
+        answers = await asyncio.gather(*(backend.generate([ask()], name) for name in names))
+        assert [[one.adapter for one in of_one] for of_one in answers] == [[name] for name in names]
+        assert all(one.text for of_one in answers for one in of_one)
+
+        asked = asyncio.create_task(backend.generate([ask(max_tokens=200)], first.name))
+        await asyncio.sleep(0.05)  # it is being answered
+        await backend.retire(first.name)
+        try:
+            [late] = await asked
+        except (GenerationFailed, ModelNotFound):
+            pass
+        else:
+            assert late.adapter == first.name
         with pytest.raises(ModelNotFound):
-            await backend.generate([ask()], name)
+            await backend.generate([ask()], first.name)
+        [[base], [left]] = await asyncio.gather(backend.generate([ask()]), backend.generate([ask()], second.name))
+        assert (base.adapter, left.adapter) == (None, second.name)
+        await backend.retire(second.name)
+        await backend.retire(second.name)
+
+    @in_a_loop
+    async def test_an_adapter_whose_files_are_others_is_not_deployed(self, backend: ModelBackend) -> None:
+        if self.deployment is None or not self.deployment.artifacts.files:
+            pytest.skip("no adapter with files is at hand")
+        artifacts = self.deployment.artifacts
+        changed = replace(artifacts, files=dict.fromkeys(artifacts.files, "0" * 64))
+        with pytest.raises(WrongWeights):
+            await backend.deploy(Deployment("changed-1", changed))
+        with pytest.raises(ModelNotFound):
+            await backend.generate([ask()], "changed-1")
+        [completion] = await backend.generate([ask()])
+        assert completion.adapter is None

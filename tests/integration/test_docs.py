@@ -60,8 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-ELSEWHERE = ("agent0es train ",)
-"""Needs a trained adapter: tests/integration/provenance/test_rebuilding.py runs the documented line."""
+ELSEWHERE = ("agent0es train ", "agent0es adapters export ")
+"""Need a trained adapter: tests/integration/provenance/, test_rebuilding.py and test_exporting.py, run the documented
+lines."""
 
 
 @pytest.mark.parametrize(

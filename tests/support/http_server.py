@@ -181,11 +181,13 @@ class HttpServer:
         self.connections = 0
         """Open now."""
         self._faults: deque[tuple[Fault, str]] = deque()
+        self._spared = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._port = 0
+        self._coming_back: asyncio.Future[None] | None = None
 
     @property
     def url(self) -> str:
@@ -203,8 +205,10 @@ class HttpServer:
         self._thread.join()
         self._loop.close()
 
-    def fail(self, *faults: Fault, times: int = 1, on: str = "") -> None:
-        """Put faults before the next answers, each so many times; `on` is a part of the paths that they are for."""
+    def fail(self, *faults: Fault, times: int = 1, on: str = "", after: int = 0) -> None:
+        """Put faults before the next answers, each so many times; `on` is a part of the paths that they are for. So
+        many answers before them are spared."""
+        self._spared = after
         for fault in faults:
             self._faults.extend([(fault, on)] * times)
 
@@ -219,13 +223,16 @@ class HttpServer:
 
     def refuse_for(self, seconds: float) -> None:
         """Nobody listens from now on, for so long."""
-        self._call(self._stop())
+        self._call(self._refuse(seconds))
 
-        async def later() -> None:
-            await asyncio.sleep(seconds)
-            await self._listen()
+    def refusal(self, seconds: float) -> Fault:
+        """The connection is lost, and nobody listens for so long."""
 
-        asyncio.run_coroutine_threadsafe(later(), self._loop)
+        async def instead(request: Request) -> Answer:
+            await self._refuse(seconds)
+            raise Hangup
+
+        return Fault("refused", instead)
 
     def asked(self, path: str) -> list[Request]:
         """The requests whose path has this part."""
@@ -237,6 +244,15 @@ class HttpServer:
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _refuse(self, seconds: float) -> None:
+        await self._stop()
+
+        async def later() -> None:
+            await asyncio.sleep(seconds)
+            await self._listen()
+
+        self._coming_back = asyncio.ensure_future(later())
 
     async def _stop(self) -> None:
         if self._server is not None:
@@ -280,9 +296,12 @@ class HttpServer:
         request.ended = "broken" if fault else "answered"
 
     def _fault_for(self, request: Request) -> Fault | None:
-        if self._faults and self._faults[0][1] in request.path:
-            return self._faults.popleft()[0]
-        return None
+        if not self._faults or self._faults[0][1] not in request.path:
+            return None
+        if self._spared > 0:
+            self._spared -= 1
+            return None
+        return self._faults.popleft()[0]
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import tenacity
@@ -137,9 +137,10 @@ class Asking:
     ) -> GenerationFailed | RequestRefused | ModelUnavailable:
         """The error for a fault that is not tried again. It stands among the tries, as the last one."""
         verdict, breaker = decide(fault), self._server.breaker
+        fault = replace(fault, words=self.shown(fault.words), code=self.shown(fault.code))
         tries.append(self._tried(what, fault, 0.0))
         status = f"HTTP {fault.status}: " if fault.status else ""
-        line = f"{self.where}: {status}{self.shown(fault.words)}"
+        line = f"{self.where}: {status}{fault.words}"
         own = self._remedies(fault)
         remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from agent0es.domain.text import one_line
 from agent0es.models.http.reading import parse
 
+LONGEST_WORDS = 4000
+"""Characters of what a server says that are looked at. It is shortened for people once secrets are out of it: half a
+key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
-
-LONGEST_WORDS = 2000
-"""Letters of what a server says. They are cut for people only when the secrets are out: else half of one may stay."""
 
 Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
@@ -185,7 +185,7 @@ def _read(value: Any) -> tuple[str, str, int | None]:
     codes = [inner.get(key) for key in ("type", "code", "status")] + [_quotas(inner.get("details"))]
     status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), None)
     code = " ".join(code for code in codes if isinstance(code, str) and code)
-    return one_line(str(words), LONGEST_WORDS), one_line(code), status
+    return one_line(str(words), LONGEST_WORDS), one_line(code, LONGEST_WORDS), status
 
 
 def _quotas(details: Any) -> str:

@@ -1,14 +1,14 @@
 """The routes of an Ollama server that are used here, each as one method."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import GenerationFailed
+from agent0es.models.base import GenerationFailed, ModelUnavailable
 from agent0es.models.http import Fault, HttpClient, Key, ServerFault, ServerRefused
 from agent0es.models.http.asking import Reply
 from agent0es.models.http.faults import error_in_stream
@@ -29,9 +29,17 @@ class OllamaApi:
         self._options = options
         self._client = HttpClient("ollama", address, key, options, remedies=remedy)
 
-    def changed(self, **options: Any) -> "OllamaApi":
-        """The same server, asked in another way."""
-        return OllamaApi(*self._made_with, self._options.model_copy(update=options))
+    @asynccontextmanager
+    async def for_a_user(self, tries: int = 1, **options: float) -> AsyncIterator["OllamaApi"]:
+        """The same server, asked on connections of its own: somebody waits for it, and is to know at once where nobody
+        is there. Raises ModelUnavailable in place of GenerationFailed."""
+        api = OllamaApi(*self._made_with, self._options.model_copy(update={"tries": tries, **options}))
+        try:
+            yield api
+        except GenerationFailed as failed:
+            raise ModelUnavailable(str(failed)) from None
+        finally:
+            await api.close()
 
     async def version(self) -> str:
         return (await self._one(Version, "GET", "/api/version")).version

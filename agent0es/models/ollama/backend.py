@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound
+from agent0es.errors import ConfigurationError, ModelNotFound, UserError
 from agent0es.models.artifacts import MERGED, compare
 from agent0es.models.base import (
     Capabilities,
@@ -101,7 +101,10 @@ class OllamaBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """As the server says when it is first asked; the model is loaded for it. Raises as `generate` does."""
+        """As the server says when it is first asked; the model is loaded for it.
+
+        Raises ModelUnavailable, ModelNotFound and ConfigurationError.
+        """
         return self._now_known().capabilities
 
     def _now_known(self) -> _Known:
@@ -117,12 +120,8 @@ class OllamaBackend:
         return self._known
 
     async def _look(self) -> _Known:
-        """Asked once only: where nobody is there, a user is to know at once."""
-        api = self._api.changed(tries=1)
-        try:
+        async with self._api.for_a_user() as api:
             return await self._ask(api)
-        finally:
-            await api.close()
 
     async def _ask(self, api: OllamaApi) -> _Known:
         version = await api.version()
@@ -178,7 +177,8 @@ class OllamaBackend:
         except ModelNotFound:
             if adapter is None:
                 raise
-            await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
+            async with self._deploying:
+                await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
             reply = await self._api.chat(body["model"], body, tokens)
         completion = completion_of(
             reply.value,
@@ -233,14 +233,12 @@ class OllamaBackend:
 
     async def health(self) -> Health:
         """Whether the server answers and has the model. Nothing is loaded."""
-        api = self._api.changed(tries=1)
         try:
-            version = await api.version()
-            facts = facts_of(self._model, await api.show(self._model))
-        except Agent0Error as error:
+            async with self._api.for_a_user() as api:
+                version = await api.version()
+                facts = facts_of(self._model, await api.show(self._model))
+        except UserError as error:
             return Health(ok=False, detail=str(error))
-        finally:
-            await api.close()
         extra = {"version": version, "capabilities": sorted(facts.capabilities)}
         return Health(ok=True, detail=f"{facts.label} on Ollama {version}", extra=extra)
 

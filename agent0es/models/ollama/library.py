@@ -1,7 +1,6 @@
 """The models of an Ollama server: what `ollama list`, `show`, `pull` and `rm` do."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from agent0es.models.library import ListedModel, OnProgress, PullProgress, ShownModel
 from agent0es.models.ollama.api import OllamaApi
@@ -20,11 +19,11 @@ class OllamaLibrary:
         self._api = api
 
     async def list(self) -> Sequence[ListedModel]:
-        async with self._asking() as api:
+        async with self._api.for_a_user() as api:
             return [_listed(model) for model in (await api.tags()).models]
 
     async def show(self, name: str) -> ShownModel:
-        async with self._asking() as api:
+        async with self._api.for_a_user() as api:
             show = await api.show(name)
             sizes = {model.name: model.size for model in (await api.tags()).models}
         return _shown(name, show, sizes.get(name, sizes.get(f"{name}:latest")))
@@ -35,23 +34,14 @@ class OllamaLibrary:
         def tell(progress: Progress) -> None:
             on_progress(PullProgress(progress.status, progress.completed, progress.total or None))
 
-        async with self._asking() as api:
+        async with self._api.for_a_user() as api:
             await api.version()
-        async with self._asking(tries=PULL_TRIES, whole_seconds=WEEK) as api:
+        async with self._api.for_a_user(tries=PULL_TRIES, whole_seconds=WEEK) as api:
             await api.pull(name, tell)
 
     async def remove(self, name: str) -> None:
-        async with self._asking() as api:
+        async with self._api.for_a_user() as api:
             await api.delete(name)
-
-    @asynccontextmanager
-    async def _asking(self, tries: int = 1, **options: float) -> AsyncIterator[OllamaApi]:
-        """Asked once: a user waits, and is to know at once where nobody is there."""
-        api = self._api.changed(tries=tries, **options)
-        try:
-            yield api
-        finally:
-            await api.close()
 
 
 def _listed(model: Listed) -> ListedModel:

@@ -26,6 +26,7 @@ from agent0es.models.base import (
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
+from agent0es.models.openai_compatible.library import OpenAiLibrary
 from agent0es.models.openai_compatible.options import OpenAiOptions
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
 from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, read, text_of, written
@@ -82,13 +83,23 @@ class OpenAiCompatibleBackend:
         The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
         model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
         """
-        if base_url is None:
-            raise ConfigurationError(
-                f"{NAME}: set models.<role>.base_url to the server's address, e.g. http://127.0.0.1:8000 for vLLM, "
-                "http://127.0.0.1:8080 for llama-server, http://127.0.0.1:1234 for LM Studio"
-            )
         found = None if weights is None else find_weights(weights)
-        return cls(name, base_url, Key(api_key_env), options_of(OpenAiOptions, NAME, options), found)
+        return cls(name, _given(base_url), Key(api_key_env), options_of(OpenAiOptions, NAME, options), found)
+
+    @classmethod
+    def library(
+        cls,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        weights: str | None = None,
+        **options: Any,
+    ) -> OpenAiLibrary:
+        """The models of the server."""
+        root, api = _split(_given(base_url))
+        read = options_of(OpenAiOptions, NAME, options)
+        return OpenAiLibrary(lambda: HttpClient(NAME, root, Key(api_key_env), read), api)
 
     @property
     def name(self) -> str:
@@ -272,6 +283,15 @@ class OpenAiCompatibleBackend:
 
     def _connected(self) -> HttpClient:
         return HttpClient(NAME, self._root, self._key, self._options)
+
+
+def _given(base_url: str | None) -> str:
+    if base_url is None:
+        raise ConfigurationError(
+            f"{NAME}: set models.<role>.base_url to the server's address, e.g. http://127.0.0.1:8000 for vLLM, "
+            "http://127.0.0.1:8080 for llama-server, http://127.0.0.1:1234 for LM Studio"
+        )
+    return base_url
 
 
 def _split(base_url: str) -> tuple[str, str]:

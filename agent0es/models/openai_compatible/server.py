@@ -110,7 +110,7 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
         there = nearest(name, [one_line(one.id, 100) for one in cards])
         raise ModelNotFound(f"{client.where}: it has no model {name!r}; {there}; mend models.<role>.name")
     kind = options.server or _kind(card, base_url)
-    model, label, context = card.id if card else name, name, _context(card)
+    model, label, context = card.id if card else name, name, context_of(card)
     if kind == "llama-server":
         found = _read(client.where, Properties, await client.get("/props", tries=1))
         context = context or found.default_generation_settings.n_ctx
@@ -154,7 +154,8 @@ def _kind(card: Card | None, base_url: str) -> Kind:
     return OWNERS.get((card.owned_by or "") if card else "", "other")
 
 
-def _context(card: Card | None) -> int | None:
+def context_of(card: Card | None) -> int | None:
+    """What a list of models says of the context."""
     if card is None:
         return None
     return card.max_model_len or (card.meta.n_ctx if card.meta else None) or card.context_length

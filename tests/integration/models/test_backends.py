@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from agent0es.models.base import Deployment, GenerationRequest
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
-from agent0es.models.weights import find_weights
 from agent0es.testing import BackendContract
 from agent0es.testing.models import AS_JSON, BEGUN, QUESTION, SAID, SCHEMA, ask
+from tests.support.engines import tiny_weights
 
 NO_FILES = Deployment("student-1", Artifacts(Path("adapter"), {}))
 
@@ -44,12 +45,12 @@ class TestRecorded(BackendContract):
         backend = ScriptedBackend(script)
         [free] = asyncio.run(backend.generate([ask()]))
         stops = ((free.text.split()[2], "never written"), (free.text[:1],))
-        requests = [ask(max_tokens=tokens) for tokens in (24, 3, 4, 4000)]
+        requests = [ask(max_tokens=tokens) for tokens in (24, 3, 4, 200, 4000)]
         requests += [ask(stop=stop) for stop in stops]
         requests += [ask(f"Say {n}.", 8, temperature=0.8, seed=n) for n in range(40)]
         requests += [ask(f"Say {n}.", 6, seed=n) for n in range(40)]
         requests += [ask(temperature=1.0, seed=seed) for seed in (0, 1, 2, 3, 2**63 + 5)]
-        requests += [ask(AS_JSON, 60, json_schema=SCHEMA), ask(prefill=BEGUN)]
+        requests += [ask(AS_JSON, 60, json_schema=SCHEMA, prefill=begun) for begun in ("", " ")] + [ask(prefill=BEGUN)]
         requests += [ask(prefill=BEGUN, temperature=0.8, top_p=0.9, seed=7)]
         requests += [ask(text, 2, prefill=text[:20]) for text in SAID]
         asyncio.run(record(backend, store, requests))
@@ -69,8 +70,10 @@ def prompt_of(request: GenerationRequest) -> Prompt:
 
 async def record(backend: ScriptedBackend, store: Path, requests: list[GenerationRequest]) -> None:
     """A log with the answers to the requests, and one of an adapter."""
-    await backend.deploy(NO_FILES)
-    asked = [(request, None) for request in requests] + [(ask(QUESTION), "student-1")]
+    asked: list[tuple[GenerationRequest, str | None]] = [(request, None) for request in requests]
+    for name in ("student-1", "student-1-too"):
+        await backend.deploy(replace(NO_FILES, name=name))
+        asked += [(ask(QUESTION, tokens), name) for tokens in (24, 200)]
     with EventLog.open(store / "log.db") as log:
         for request, adapter in asked:
             [completion] = await backend.generate([request], adapter)
@@ -94,9 +97,10 @@ class TestOpenVino(BackendContract):
 
     @pytest.fixture(autouse=True)
     def _merged(self, tmp_path: Path) -> None:
-        base = find_weights("smollm2-135m-instruct")
-        (tmp_path / MERGED).symlink_to(base.path)
-        self.deployment = Deployment("student-1", Artifacts(tmp_path, {MERGED: base.sha256}))
+        """Of another base, which is loaded in a moment: that is no matter to an engine of merged weights."""
+        merged = tiny_weights(tmp_path)
+        merged.path.rename(tmp_path / MERGED)
+        self.deployment = Deployment("student-1", Artifacts(tmp_path, {MERGED: merged.sha256}))
 
     async def test_what_a_stop_string_cuts_off_is_not_counted(self, backend: OpenVinoBackend) -> None:
         [free] = await backend.generate([ask()])

@@ -178,6 +178,22 @@ def test_the_address_may_name_the_api_or_not(suffix: str) -> None:
         assert backend.capabilities.context == 4096 and backend.name == "tiny"
 
 
+def test_the_models_of_a_server_are_listed_and_shown() -> None:
+    async def looked(server: OpenAiServer) -> None:
+        library = OpenAiCompatibleBackend.library(base_url=server.url)
+        [listed] = await library.list()
+        assert (listed.name, listed.context) == ("tiny", 4096)
+        assert (await library.show("tiny")).properties == {"owned_by": "vllm", "max_model_len": 4096}
+        with pytest.raises(ModelNotFound, match="no model 'tinny'; the nearest is tiny"):
+            await library.show("tinny")
+        for refused in (library.remove("tiny"), library.pull("tiny", lambda progress: None)):
+            with pytest.raises(ConfigurationError, match="when it is asked"):
+                await refused
+
+    with OpenAiServer(script) as server:
+        asyncio.run(looked(server))
+
+
 def test_what_is_wrong_is_said_before_the_first_question() -> None:
     with pytest.raises(ConfigurationError, match=r"set models.<role>.base_url to the server's address"):
         OpenAiCompatibleBackend.create("tiny")

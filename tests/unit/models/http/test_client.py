@@ -322,6 +322,18 @@ def test_no_error_holds_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
             assert form not in whole
 
 
+def test_a_key_that_is_cut_with_a_long_message_is_not_half_shown(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", SECRET)
+    made = client(server.url, key=Key("PLANTED_KEY"), tries=1)
+    for before in (*range(150, 210, 3), 3980, 3990):
+        server.fail(raw.status(400, {"error": "x" * before + SECRET}))
+        with pytest.raises(RequestRefused) as failed:
+            ask(made)
+        assert SECRET[:6] not in str(failed.value)
+
+
 def test_a_key_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"environment variable NO_KEY is not set, which .*NO_KEY_FILE$"):
         client("http://localhost:1", key=Key("NO_KEY"))
