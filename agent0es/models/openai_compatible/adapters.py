@@ -1,6 +1,7 @@
 """How a server is made to answer with a trained adapter. Each server has its own way; this is the seam.
 
-vLLM loads PEFT's folder while it runs, and answers with it where a request names it as its model.
+vLLM loads PEFT's folder while it runs, and answers with it where a request names it as its model. llama-server does so
+with a file of presets (`presets.py`).
 """
 
 import asyncio
@@ -12,7 +13,9 @@ from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import PEFT, WEIGHTS, compare
 from agent0es.models.base import Deployment, RequestRefused, WrongWeights
 from agent0es.models.http import HttpClient, ServerRefused
-from agent0es.models.openai_compatible.options import Kind
+from agent0es.models.openai_compatible.options import OpenAiOptions
+from agent0es.models.openai_compatible.presets import RouterAdapters
+from agent0es.models.openai_compatible.server import Facts
 
 Fields = Mapping[str, Any]
 """What a request says so that an adapter answers."""
@@ -76,16 +79,21 @@ class NoAdapters:
     async def deploy(self, deployment: Deployment) -> Fields:
         raise ModelNotFound(
             f"adapter {deployment.name}: {self._where} serves none; for vLLM, start it with --enable-lora and "
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True; for llama-server, start it with --models-preset FILE and set "
+            "models.<role>.options.presets to that file"
         )
 
     async def retire(self, deployment: Deployment) -> None:
         return
 
 
-def adapters_of(kind: Kind, client: HttpClient, paths: Mapping[str, str]) -> AdapterServer:
+def adapters_of(facts: Facts, client: HttpClient, options: OpenAiOptions) -> AdapterServer:
     """The way of this server."""
-    return VllmAdapters(client, paths) if kind == "vllm" else NoAdapters(client.where)
+    if facts.kind == "vllm":
+        return VllmAdapters(client, options.paths)
+    if "lora-gguf" in facts.capabilities.adapters and options.presets is not None:
+        return RouterAdapters(client, options.presets, facts.model, lambda file: there(file, options.paths))
+    return NoAdapters(client.where)
 
 
 def served_name(deployment: Deployment) -> str:
@@ -94,7 +102,7 @@ def served_name(deployment: Deployment) -> str:
 
 
 def there(folder: Path, paths: Mapping[str, str]) -> str:
-    """A folder as the server sees it: the longest of the paths that holds it is put in place of its own."""
+    """A folder or file as the server sees it: the longest of the paths that holds it is put in place of its own."""
     whole = folder.absolute()
     for here in sorted(paths, key=len, reverse=True):
         if whole.is_relative_to(here):

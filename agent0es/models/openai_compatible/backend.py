@@ -272,7 +272,7 @@ class OpenAiCompatibleBackend:
 
     def _learn(self, facts: Facts) -> None:
         self._facts = facts
-        self._adapters = adapters_of(facts.kind, self._client, self._options.paths)
+        self._adapters = adapters_of(facts, self._client, self._options)
 
     async def _look(self, client: HttpClient) -> Facts:
         try:

@@ -1,5 +1,6 @@
 """What a user can set of the backend: `models.<role>.options`."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -30,5 +31,8 @@ class OpenAiOptions(HttpOptions):
     """Whether it makes vectors of texts; None asks it."""
     paths: dict[str, str] = Field(default_factory=dict)
     """Folder here to the same folder as the server sees it, for adapters that a server on another machine loads."""
+    presets: Path | None = None
+    """The file of presets of a llama-server in router mode (`llama-server --models-preset FILE`), to which trained
+    adapters are added. The model needs a section in it."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Further fields of each request, e.g. `{chat_template_kwargs: {enable_thinking: false}}` or `{top_k: 20}`."""

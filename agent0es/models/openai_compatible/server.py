@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -72,6 +72,8 @@ class Properties(Wire):
     """llama-server's `/props`."""
 
     default_generation_settings: Slot = Slot()
+    role: str | None = None
+    """`router` of one that starts a server for each model."""
     model_ftype: str | None = None
 
 
@@ -114,7 +116,7 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
     kind = options.server or _kind(card, base_url)
     model, label, context = card.id if card else name, name, context_of(card)
     if kind == "llama-server":
-        found = _read(client.where, Properties, await client.get("/props", tries=1))
+        found = _read(client.where, Properties, await client.get(f"/props?model={quote(model, safe='')}", tries=1))
         context = context or found.default_generation_settings.n_ctx
         label = _labelled(name, found.model_ftype or (card.meta.ftype if card and card.meta else None))
     elif kind == "lm-studio":
@@ -125,8 +127,8 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
     capabilities = Capabilities(
         logprobs=_said(options.logprobs, logprobs),
         structured_output=_said(options.structured_output, local or kind == "openai"),
-        adapters=await _adapters(client, kind),
-        prefill=options.prefill if options.prefill is not None else await _continues(client, kind),
+        adapters=await _adapters(client, kind, options),
+        prefill=options.prefill if options.prefill is not None else await _continues(client, kind, model),
         sampling=_said(options.sampling, sampling),
         seeds=_said(options.seeds, kind in ("vllm", "llama-server", "lm-studio")),
         context=min((one for one in (context, options.context) if one), default=None),
@@ -201,8 +203,16 @@ def _has_logprobs(answer: Any) -> bool:
         return False
 
 
-async def _adapters(client: HttpClient, kind: Kind) -> frozenset[Form]:
-    """Which adapters it loads while it runs. vLLM does where it was started so; its route is there then."""
+async def _adapters(client: HttpClient, kind: Kind, options: OpenAiOptions) -> frozenset[Form]:
+    """Which adapters it loads while it runs. vLLM does where it was started so; its route is there then. llama-server
+    does in router mode, by a file that both of us see."""
+    if kind == "llama-server" and options.presets is not None:
+        if _read(client.where, Properties, await client.get("/props", tries=1)).role == "router":
+            return frozenset({"lora-gguf", "merged"})
+        raise ModelUnavailable(
+            f"{client.where}: models.<role>.options.presets is set, but this llama-server serves one model; start it "
+            f"as llama-server --models-preset {options.presets}, without --model"
+        )
     if kind != "vllm":
         return frozenset()
     try:
@@ -212,13 +222,13 @@ async def _adapters(client: HttpClient, kind: Kind) -> frozenset[Form]:
     return frozenset()
 
 
-async def _continues(client: HttpClient, kind: Kind) -> bool:
+async def _continues(client: HttpClient, kind: Kind, model: str) -> bool:
     """Whether a turn that has begun is continued to the letter. llama-server shows the prompt that it would read."""
     if kind != "llama-server":
         return kind in ("vllm", "sglang")
     turns = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": BEGUN}]
     try:
-        shown = await client.post("/apply-template", {"messages": turns}, tries=1)
+        shown = await client.post("/apply-template", {"model": model, "messages": turns}, tries=1)
         return _read(client.where, Rendered, shown).prompt.endswith(BEGUN)
     except (RequestRefused, ServerRefused):
         return False

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import LORA_GGUF, Artifacts
@@ -26,8 +25,7 @@ from agent0es.models.llama_cpp.backend import LlamaCppBackend
 from agent0es.models.weights import find_weights
 from agent0es.testing import BackendContract
 from agent0es.testing.models import ask
-from agent0es.training.export.adapter import Addition
-from agent0es.training.export.gguf import write_lora
+from tests.support.adapters import write_random_adapter
 from tests.support.engines import processes, tiny_weights
 
 pytest.importorskip("llama_cpp", reason="the extra llama-cpp has it, which is built from source: minutes")
@@ -47,17 +45,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 
 
 def adapter(weights: Weights, folder: Path, name: str = "student-1", seed: int = 1) -> Deployment:
-    """One that changes what the model says: random matrices beside two of its own."""
-    file = GgufFile.open(weights.path)
-    generator = torch.Generator().manual_seed(seed)
-    additions = {}
-    for module, tensor in (("self_attn.q_proj", "attn_q"), ("mlp.up_proj", "ffn_up")):
-        inputs, outputs = file.tensors[f"blk.0.{tensor}.weight"].shape
-        additions[f"model.layers.0.{module}"] = Addition(
-            a=torch.randn(4, inputs, generator=generator), b=torch.randn(outputs, 4, generator=generator), scale=0.2
-        )
+    """One that changes what the model says."""
     folder.mkdir(exist_ok=True)
-    write_lora(file, folder / LORA_GGUF, additions)
+    write_random_adapter(GgufFile.open(weights.path), folder / LORA_GGUF, seed)
     return Deployment(name, Artifacts.measure(folder))
 
 
