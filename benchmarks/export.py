@@ -3,7 +3,8 @@
 Each form is read by llama.cpp (`pip install llama-cpp-python`): merged in F16, merged in Q8_0, and LoRA GGUF on its
 base, in the file's own quantization and in F16. Beside them the base without an adapter in llama.cpp and in PEFT, which
 is what the engine alone makes of the same weights, and how much the adapter changes. PEFT computes in fp32 on the
-folder that training starts from.
+folder that training starts from. llama.cpp rounds what it multiplies with a matrix too, to 8 bits for Q8_0 and less, to
+fp16 for F16: so the merged files are computed in fp32 as well, which shows what a file alone is off.
 
 Usage: python benchmarks/export.py [MODEL] [--adapter FOLDER] [--cache FOLDER] [--tokens N] [--threads N]
 
@@ -14,6 +15,7 @@ linear layers, each matrix moved by a tenth of its own spread. Memory: 8 GB for 
 import argparse
 import multiprocessing
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent0es.models.gguf_file import GgufFile
+from agent0es.models.hugging_face_folder import write_folder
 from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.training.export.adapter import read_adapter
 from agent0es.training.export.gguf import write_lora, write_merged
@@ -76,17 +79,32 @@ def under_peft(
         model = PeftModel.from_pretrained(base, adapter)
     model.eval()
 
-    def scored() -> Scores:
-        with torch.inference_mode():
-            logits = [model(input_ids=torch.tensor([ids])).logits[0, :-1] for ids in rows]
-        return np.stack([
-            one.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0].numpy()
-            for one, ids in zip(logits, rows, strict=True)
-        ])  # fmt: skip
-
     with model.disable_adapter():
-        without = scored()
-    return scored(), without
+        without = scored(model, rows)
+    return scored(model, rows), without
+
+
+def scored(model: Any, rows: list[list[int]]) -> Scores:
+    import torch
+
+    with torch.inference_mode():
+        logprobs = [model(input_ids=torch.tensor([ids])).logits[0, :-1].log_softmax(-1) for ids in rows]
+    return np.stack([
+        one.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].numpy() for one, ids in zip(logprobs, rows, strict=True)
+    ])  # fmt: skip
+
+
+def in_fp32(gguf: Path, rows: list[list[int]], threads: int | None) -> Scores:
+    """A merged file's own values, in transformers."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(threads or torch.get_num_threads())
+    folder = gguf.with_suffix("")
+    shutil.rmtree(folder, ignore_errors=True)
+    write_folder(GgufFile.open(gguf), folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return scored(model, rows)
 
 
 def in_llama_cpp(gguf: Path, lora: Path | None, rows: list[list[int]], threads: int | None) -> Scores:
@@ -148,6 +166,8 @@ def main() -> None:
         for name, gguf, lora in forms(base, adapter, Path(made)):
             found = alone(in_llama_cpp, gguf, lora, rows, given.threads)
             said(name, found - (without if name.startswith("no adapter") else expected))
+            if name.startswith("merged"):
+                said(f"{name}, in fp32", alone(in_fp32, gguf, rows, given.threads) - expected)
         said("what the adapter changes", expected - without)
 
 

@@ -17,7 +17,7 @@ CALLING_WITH_PROGRAMS = (
     "To call a tool, write its name in a line `Action: tool`, its input in a fenced block below, and stop there:\n"
     "Action: python\n```python\nprint(6 * 7)\n```\n"
     "The result comes back as `Observation: …`. Then call a tool again, or end with a line `Answer: …`. "
-    "Each call starts afresh: names of an earlier one are unknown. Mend a call that failed."
+    "Each call starts afresh: names of an earlier one are unknown. Where a call fails, change it before you call again."
 )
 """For who writes programs of many lines."""
 

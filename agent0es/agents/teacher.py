@@ -15,6 +15,9 @@ from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, TaskDomain
 
 EXAMPLES = 5
 """Worked proposals in the teacher's prompt."""
+BEST_OF = 3
+"""Families of which the one with the longest text is shown: a teacher that is shown trivial tasks writes trivial ones.
+"""
 MOST_BEGINS = 20
 """Places in a text at which an object may begin."""
 
@@ -84,7 +87,9 @@ def freeform_few_shot(domain: TaskDomain, seed: int) -> list[Part]:
     freeform = domain.freeform
     assert freeform is not None, "the schedule asks only for what the domain has"
     turns = [Part(role="system", text=freeform.system)]
-    for family, difficulty, example in islice(_as_freeform(domain, seed), EXAMPLES):
+    shown = list(islice(_as_freeform(domain, seed), EXAMPLES * BEST_OF))
+    for at in range(0, len(shown), BEST_OF):
+        family, difficulty, example = max(shown[at : at + BEST_OF], key=lambda one: len(one[2]["task"]))
         words = json.dumps(example, ensure_ascii=False)
         turns += [Part(role="user", text=freeform_request(family.group, difficulty)), Part(text=words)]
     return turns

@@ -1,10 +1,10 @@
 """How what is known of a model is told: as facts for programs, and in lines for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from agent0es.cli.output import printable
+from agent0es.cli.output import json_line, printable
 from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ def sized(size: int | None) -> str | None:
     if size is None:
         return None
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def named_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """A name and its value a line, without those that nobody knows."""
+    known = {name: value for name, value in told.items() if value not in (None, "")}
+    margin = max(map(len, known))
+    for name, value in known.items():
+        text = value if isinstance(value, str) else json_line(value)
+        yield f"{printable(name):<{margin}}  {printable(text)}"
 
 
 def report(checked: "Checked") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent0es.cli.model_reports import facts, report, sized
+from agent0es.cli.model_reports import facts, named_lines, report, sized
 from agent0es.cli.output import (
     json_line,
     json_option,
@@ -81,14 +81,14 @@ def list_command(configuration: "Configuration", store: Path, place: "Place | No
     from agent0es.runs.libraries import shelves
 
     found = asyncio.run(shelves(configuration, store, place))
-    models = [(shelf, model) for shelf in found for model in shelf.models]
-    if as_json:
-        for shelf, model in models:
-            place_of = {"backend": shelf.backend, "base_url": shelf.base_url}
-            write_lines([json_line({**place_of, **facts(model)})])
-    else:
-        rows = [(s.backend, m.name, m.here, sized(m.size), m.context, m.detail) for s, m in models]
-        write_table(("backend", "name", "here", "size", "context", "detail"), rows)
+    for shelf in found:
+        place_of = {"backend": shelf.backend, "base_url": shelf.base_url}
+        if as_json:
+            write_lines(json_line({**place_of, **facts(model)}) for model in shelf.models)
+        elif shelf.problem is None:
+            rows = [(model.name, model.here, sized(model.size), model.context, model.detail) for model in shelf.models]
+            title = f"{shelf.backend} at {shelf.base_url}" if shelf.base_url else shelf.backend
+            write_table(("name", "here", "size", "context", "detail"), rows, title)
     problems = [shelf.problem for shelf in found if shelf.problem is not None]
     for problem in problems:
         click.echo(printable(problem), err=True)
@@ -133,11 +133,7 @@ def show_command(name: str, configuration: "Configuration", store: Path, place: 
     shown = asyncio.run(library.show(name))
     told = {"backend": model.settings.backend, **facts(shown.model)}
     told |= {key: value for key, value in shown.properties.items() if key not in told}
-    if as_json:
-        write_lines([json_line(told)])
-    else:
-        told["size"] = sized(shown.model.size)
-        write_table(("what", "value"), [(key, value) for key, value in told.items() if value not in (None, "")])
+    write_lines([json_line(told)] if as_json else named_lines({**told, "size": sized(shown.model.size)}))
 
 
 @models_group.command("rm")

@@ -1,15 +1,12 @@
-"""Keys of services: how they look, the variables that hold them, and their refusal where a configuration has one."""
+"""Keys of services: how they look, and the variables that hold them instead. `models/http/keys.py` reads those."""
 
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from agent0es.configuration.secrets import FROM_VARIABLE, MASK, is_secret, key_is_in, url_without_secrets
-from agent0es.errors import ConfigurationError
+from agent0es.configuration.secrets import FROM_VARIABLE, MASK, is_secret, url_without_secrets
 
 KeyPath = tuple[str, ...]
 
@@ -42,7 +39,6 @@ LEAST_PART = 10
 """Characters for each `-`, `_`, `+` or `=` in a random word; names of models have more of those."""
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-LONGEST_KEY_FILE = 64 * 1024
 
 
 class Found(NamedTuple):
@@ -108,34 +104,6 @@ def checked_variable(name: str) -> str:
 
 def _is_variable(name: str) -> bool:
     return bool(VARIABLE.fullmatch(name)) and not looks_like_a_key(name) and not HEXADECIMAL.fullmatch(name)
-
-
-def key_from(variable: str, environment: Mapping[str, str] | None = None) -> str:
-    """The key that an environment variable holds, or the file that `<variable>_FILE` names.
-
-    Read it when a request is made, and keep it nowhere. Raises ConfigurationError that names the variable.
-    """
-    chosen = os.environ if environment is None else environment
-    key_is_in(variable)
-    if text := chosen.get(variable, "").strip():
-        return _one_line(text, variable)
-    if not (file := chosen.get(f"{variable}_FILE")):
-        raise ConfigurationError(f"the environment variable {variable}, which holds the key, is not set: export it")
-    try:
-        with Path(file).open(encoding="utf-8") as stream:
-            text = stream.read(LONGEST_KEY_FILE).strip()
-    except (OSError, ValueError):
-        raise ConfigurationError(f"{variable}_FILE: {file}, which holds the key, can't be read") from None
-    if not text:
-        raise ConfigurationError(f"{variable}_FILE: {file}, which holds the key, is empty")
-    return _one_line(text, f"{variable}_FILE")
-
-
-def _one_line(text: str, variable: str) -> str:
-    """A key that a header can hold."""
-    if not (text.isascii() and text.isprintable()):
-        raise ConfigurationError(f"{variable} holds no key: it has characters that no key has")
-    return text
 
 
 def _is_random(word: str) -> bool:

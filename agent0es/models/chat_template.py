@@ -134,6 +134,11 @@ class ChatTemplate:
         return after[: min(ends)] if ends else dict(self.special_tokens).get("eos_token", "")
 
     @property
+    def thinks(self) -> bool:
+        """Whether it knows what a model thinks before it answers, between `<think>` and `</think>`."""
+        return "<think" in self.source
+
+    @property
     def other_ends(self) -> tuple[str, ...]:
         """The end of a turn where it is another token than the one at which every engine stops."""
         eos = dict(self.special_tokens).get("eos_token", "")

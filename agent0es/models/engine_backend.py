@@ -41,7 +41,8 @@ class EngineBackend:
         await self._prepare(engine, requests)
         futures = [engine.submit(request) for request in asked]
         try:
-            return [completion(generated, self._name, adapter) for generated in await asyncio.gather(*futures)]
+            answers = zip(requests, await asyncio.gather(*futures), strict=True)
+            return [completion(answer, request, self.template, self._name, adapter) for request, answer in answers]
         finally:
             for future in futures:
                 future.cancel()

@@ -3,6 +3,7 @@
 from agent0es.models.base import Completion, GenerationRequest, Usage
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.engine_messages import EngineRequest, Generated
+from agent0es.models.thinking import split_thinking
 
 
 def in_its_terms(request: GenerationRequest, template: ChatTemplate) -> EngineRequest:
@@ -18,10 +19,15 @@ def in_its_terms(request: GenerationRequest, template: ChatTemplate) -> EngineRe
     )
 
 
-def completion(generated: Generated, model: str, adapter: str | None) -> Completion:
-    """What an engine answered, and who it was."""
+def completion(
+    generated: Generated, request: GenerationRequest, template: ChatTemplate, model: str, adapter: str | None
+) -> Completion:
+    """What an engine answered, and who it was. What a model thought is told apart where its template knows thinking."""
+    begins = template.thinks and not request.prefill
+    thinking, text = split_thinking(generated.text) if begins else (None, generated.text)
     return Completion(
-        text=generated.text,
+        text=text,
+        thinking=thinking,
         finish_reason=generated.finish_reason,
         usage=Usage(generated.prompt_tokens, len(generated.token_ids), generated.cached_tokens),
         model=model,

@@ -29,7 +29,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         text, expression = " ".join(fields["task"].split()), fields["expression"].strip()
         if not SHORTEST <= len(text) <= LONGEST:
             return f"the task has {len(text)} characters"
-        missing = sorted(set(NUMBER.findall(text)) - set(NUMBER.findall(expression)))
+        used = set(NUMBER.findall(expression))
+        missing = sorted(number for number in set(NUMBER.findall(text)) if not {number, _after(number)} & used)
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
         if not NUMBER.search(expression) and not re.search(r"['\"\[]", expression):
@@ -62,6 +63,11 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         answer=lambda made: made.reference,
         mutants=lambda made: mutants(made.reference),
     )
+
+
+def _after(number: str) -> str:
+    """The number behind a whole one: `range(1, 11)` goes to 10."""
+    return str(int(number) + 1) if number.isdigit() else number
 
 
 def mutants(answer: str) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ class PackedTrainer:
         unknown = [name for name in settings.target_modules if name not in LAYERS]
         if unknown or not settings.target_modules:
             return f"training.target_modules: {', '.join(unknown) or '[]'}; choose from {', '.join(LAYERS)}"
+        if base.path.is_dir():
+            return f"{base.name}: {self.name} trains from a GGUF file, and this is a Hugging Face folder"
         file = GgufFile.open(base.path)
         if why := why_not_exported(file):
             return why

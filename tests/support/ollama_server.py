@@ -132,6 +132,7 @@ class OllamaServer(HttpServer):
         if self.waiting >= self.max_queue:
             raise Refused(503, "server busy, please try again.  maximum pending requests exceeded")
         self.waiting += 1
+        last, repeated = "", 0
         try:
             async with (
                 _client() as client,
@@ -141,9 +142,13 @@ class OllamaServer(HttpServer):
                     raise Refused(response.status_code, (await response.aread()).decode())
                 async for line in response.aiter_lines():
                     data = line.removeprefix("data: ")
-                    if not data or data == "[DONE]":
+                    if not data or data.startswith(":") or data == "[DONE]":  # `:` begins a comment
                         continue
                     text, thinking, tokens, reason, timings = _piece(json.loads(data), path)
+                    repeated = repeated + 1 if text.strip() == last else 0
+                    last = text.strip()
+                    if repeated > 30 and path == "/completion":
+                        return
                     line_out: dict[str, Any] = {**head, "created_at": now()}
                     said = {"content": "" if reason else text, **({"thinking": thinking} if thinking else {})}
                     line_out |= (

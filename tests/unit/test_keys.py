@@ -3,12 +3,11 @@
 import random
 import secrets
 import string
-from pathlib import Path
 
 import pytest
 
 from agent0es.configuration import load_configuration
-from agent0es.configuration.keys import key_from, looks_like_a_key
+from agent0es.configuration.keys import looks_like_a_key
 from agent0es.errors import ConfigurationError
 
 OPENAI = "sk-proj-abcdefghijklmnop"
@@ -97,19 +96,3 @@ def test_the_place_of_a_server_and_its_variable_are_kept() -> None:
     asked = ["models.student.base_url=http://[::1]:8000/v1/", "models.student.api_key_env=OPENAI_API_KEY"]
     student = load_configuration(overrides=asked, environment={}).without_secrets().models.student
     assert (student.base_url, student.api_key_env) == ("http://[::1]:8000/v1", "OPENAI_API_KEY")
-
-
-def test_a_key_comes_from_its_variable_or_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text(f"{OPENAI}\n")
-    assert key_from("K", {"K": f" {ANTHROPIC}\n", "K_FILE": str(file)}) == ANTHROPIC
-    assert key_from("K", {"K_FILE": str(file)}) == OPENAI
-    for environment, line in (
-        ({}, "the environment variable K, which holds the key, is not set"),
-        ({"K": ""}, "the environment variable K, which holds the key, is not set"),
-        ({"K": "one\ntwo"}, "K holds no key"),
-        ({"K_FILE": str(tmp_path / "none")}, "can't be read"),
-        ({"K_FILE": str(tmp_path)}, "can't be read"),
-    ):
-        with pytest.raises(ConfigurationError, match=line):
-            key_from("K", environment)

@@ -1,6 +1,8 @@
 """Models of Anthropic, OpenAI, Google and Cohere, through pydantic-ai: who is reached how (`providers.py`,
 `connection.py`), what is asked and answered (`dialect.py`), what their errors mean (`faults.py`)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ from agent0es.errors import NotInstalled
 
 if TYPE_CHECKING:
     from agent0es.models.cloud.backend import CloudBackend
+    from agent0es.models.library import ModelLibrary
 
 INSTALL = "the backend cloud needs the extra cloud: pip install 'agent0es[cloud]', or '.[cloud]' in a checkout"
 
@@ -30,10 +33,23 @@ class Cloud:
         Raises NotInstalled, ModelNotFound for a name that is none, and ConfigurationError for a wrong option or a key
         that is not there.
         """
-        try:
+        with _installed():
             from agent0es.models.cloud.backend import CloudBackend, CloudOptions
-        except ImportError as error:
-            raise NotInstalled(f"{INSTALL} ({error})") from None
         from agent0es.models.http import options_of
 
         return CloudBackend(name, options_of(CloudOptions, "cloud", options), base_url, api_key_env)
+
+    @classmethod
+    def library(cls, *, cache: Path | None = None, base_url: str | None = None, **options: Any) -> "ModelLibrary":
+        """The models that are known by name. Raises NotInstalled."""
+        with _installed():
+            from agent0es.models.cloud.library import CloudLibrary
+        return CloudLibrary()
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise NotInstalled(f"{INSTALL} ({error})") from None

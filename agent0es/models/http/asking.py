@@ -155,8 +155,8 @@ class Asking:
             f"{line}; it failed again and again, so nothing is sent to it for a while; {remedy}"
         ):
             return ServerRefused(breaker.why() or line, fault, tries)
-        times = "once" if len(tries) == 1 else f"{len(tries)} times"
-        return GenerationFailed(f"{line} (tried {times}){f'; {own}' if own else ''}", tries)
+        times = f" (tried {len(tries)} times)" if len(tries) > 1 else ""
+        return GenerationFailed(f"{line}{times}{f'; {own}' if own else ''}", tries)
 
     def _tried(self, what: str, fault: Fault, waited: float) -> Try:
         return Try(what, round(time.time(), 3), fault.status, self.shown(fault.words), round(waited, 3))

@@ -6,6 +6,7 @@ What goes wrong becomes a fault, and `asking.py` does what follows from it. Canc
 import asyncio
 import json
 import logging
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -186,7 +187,7 @@ class HttpClient:
 
     def _transport_fault(self, error: httpx.HTTPError) -> Fault:
         """What a connection met."""
-        said = self._asking.shown(str(error)) or type(error).__name__
+        said = self._asking.shown(_reason(error))
         match error:
             case httpx.ConnectTimeout():
                 return Fault("unreachable", f"no connection within {self._options.connect_seconds:g} s")
@@ -226,6 +227,18 @@ class HttpClient:
                 verify=ssl.create_default_context() if self._base.scheme == "https" else False,
             )
         return self._session
+
+
+def _reason(error: BaseException) -> str:
+    """What the machine says of a failed connection, e.g. `Connection refused`; else what the library says."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
+            number = inner.errno or 0  # below 0 where a name was looked up
+            return os.strerror(number) if number > 0 else inner.strerror
+        first = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
+        inner = first or inner.__cause__ or inner.__context__
+    return str(error) or type(error).__name__
 
 
 async def _only(values: AsyncIterator[Any]) -> Any:

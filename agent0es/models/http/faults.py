@@ -20,9 +20,6 @@ key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
 
-LONGEST_WORDS = 2000
-"""Letters of what a server says. They are cut for people only when the secrets are out: else half of one may stay."""
-
 Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
 """Try again; the request can't be answered as it is; the user must act; so must they for all who ask that server."""

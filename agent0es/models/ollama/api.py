@@ -14,7 +14,7 @@ from agent0es.models.http.asking import Reply
 from agent0es.models.http.faults import error_in_stream
 from agent0es.models.ollama.faults import remedy
 from agent0es.models.ollama.options import OllamaOptions
-from agent0es.models.ollama.wire import Chunk, Embedded, Progress, Show, Tags, Version, Wire
+from agent0es.models.ollama.wire import REPEATS, Chunk, Embedded, Progress, Show, Tags, Version, Wire, is_repeating
 
 T = TypeVar("T", bound=Wire)
 BROKE_OFF = "the answer broke off before its end"
@@ -59,10 +59,12 @@ class OllamaApi:
         """A whole answer, read as a stream; it takes so many tokens at most."""
 
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
-            chunks = [_line(Chunk, value) async for value in values]
-            if not chunks or not chunks[-1].done:
-                raise ServerFault(Fault("cut off", BROKE_OFF))
-            return chunks
+            chunks = [line_of(Chunk, value) async for value in values]
+            if chunks and chunks[-1].done:
+                return chunks
+            if is_repeating(chunks):
+                return [*chunks, Chunk(done=True, done_reason="length", eval_count=len(chunks))]
+            raise ServerFault(Fault("cut off", BROKE_OFF))
 
         def used(chunks: list[Chunk]) -> float:
             return chunks[-1].prompt_eval_count + chunks[-1].eval_count
@@ -72,14 +74,14 @@ class OllamaApi:
 
     async def stream(self, model: str, body: dict[str, Any]) -> AsyncIterator[Chunk]:
         """An answer as it is written. Raises GenerationFailed where it ends before its end."""
-        done = False
+        chunks: list[Chunk] = []
         with _named(model):
-            lines = self._client.stream("/api/chat", body, lambda value: _line(Chunk, value), form="ndjson")
+            lines = self._client.stream("/api/chat", body, lambda value: line_of(Chunk, value), form="ndjson")
             async with aclosing(lines):
                 async for chunk in lines:
                     yield chunk
-                    done = done or chunk.done
-        if not done:
+                    chunks = [*chunks[-REPEATS:], chunk]
+        if not (chunks and chunks[-1].done) and not is_repeating(chunks):
             raise GenerationFailed(f"{self._client.where}: {BROKE_OFF}")
 
     async def embed(self, model: str, body: dict[str, Any]) -> Embedded:
@@ -119,7 +121,7 @@ class OllamaApi:
         async def read(values: AsyncIterator[Any]) -> None:
             status = ""
             async for value in values:
-                progress = _line(Progress, value)
+                progress = line_of(Progress, value)
                 status = progress.status
                 on_progress(progress)
             if status != "success":
@@ -133,14 +135,14 @@ class OllamaApi:
     ) -> T:
         async def read(values: AsyncIterator[Any]) -> T:
             async for value in values:
-                return _line(kind, value)
+                return line_of(kind, value)
             raise ServerFault(Fault("unreadable", "an empty answer"))
 
         with _named(model):
             return (await self._client.ask(method, path, body, read, form="json")).value
 
 
-def _line(kind: type[T], value: Any) -> T:
+def line_of(kind: type[T], value: Any) -> T:
     """A value that the server sent. Raises ServerFault for another, and for an error, which may be any line's place:
     the status was sent long before."""
     if isinstance(value, dict) and value.get("error"):

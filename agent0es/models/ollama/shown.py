@@ -65,7 +65,7 @@ def facts_of(name: str, show: Show) -> ModelFacts:
         # Servers of before 2025-05 don't tell: such a model is one that writes.
         capabilities=frozenset(show.capabilities if show.capabilities is not None else ["completion"]),
         quantization="" if show.details.quantization_level == "unknown" else show.details.quantization_level,
-        context=context if isinstance(context, int) and context > 0 else None,
+        context=context if type(context) is int and context > 0 else None,
         parameters=parameters_of(show.parameters),
         info=show.model_info,
         remote=bool(show.remote_model or show.remote_host),

@@ -4,7 +4,7 @@ Pure. What a server says is hostile: types are checked, numbers bounded, and wha
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Annotated, Any
 
@@ -18,6 +18,10 @@ from agent0es.models.thinking import split_thinking
 Count = Annotated[int, Field(ge=0, le=2**53)]
 SEEDS = 2**31 - 1
 """Ollama reads a seed as a float of 64 bits, and llama.cpp takes 32, of which the highest means "at random"."""
+
+
+REPEATS = 30
+"""Of one token, after which Ollama ends an answer (`llm/llama_server.go`)."""
 
 
 class Wire(BaseModel):
@@ -232,6 +236,12 @@ def _covers(tokens: Iterable[TokenLogprob], said: str, thought: str) -> bool:
     """Whether these tokens are all that was written. Around thoughts there are control tokens, too."""
     written = "".join(token.token for token in tokens)
     return said.strip() in written and thought.strip() in written
+
+
+def is_repeating(chunks: Sequence[Chunk]) -> bool:
+    """Whether an answer ends in one token again and again: Ollama breaks such off after 30, and says nothing of it."""
+    last = [chunk.message.content.strip() for chunk in chunks[-REPEATS:]]
+    return len(last) == REPEATS and len(set(last)) == 1
 
 
 def tool_call_text(call: ToolCall) -> str:

@@ -277,8 +277,8 @@ class OpenAiCompatibleBackend:
     async def _look(self, client: HttpClient) -> Facts:
         try:
             return await look(client, self._api, self._base_url, self._model, self._options)
-        except GenerationFailed as failed:  # whoever looks does not wait for a server that is not there
-            raise ModelUnavailable(f"{failed}; start the server, or mend models.<role>.base_url") from None
+        except GenerationFailed as failed:  # what breaks now is no attempt's to make again
+            raise ModelUnavailable(str(failed)) from None
 
     def _connected(self) -> HttpClient:
         return HttpClient(NAME, self._root, self._key, self._options)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from agent0es.domain.text import one_line
 from agent0es.errors import ModelNotFound, nearest
 from agent0es.models.artifacts import Form
-from agent0es.models.base import Capabilities, ModelUnavailable, RequestRefused
+from agent0es.models.base import Capabilities, GenerationFailed, ModelUnavailable, RequestRefused
 from agent0es.models.http import HttpClient, ServerRefused
 from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
 from agent0es.models.openai_compatible.wire import Wire
@@ -94,13 +94,15 @@ class Facts:
 
 
 async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
-    """The models of a server; None where it has no list. Raises as `HttpClient.ask` does, after one try."""
+    """The models of a server; None where it has no list. Raises ModelUnavailable, after one try."""
     try:
         return _read(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
     except ServerRefused as refused:
         if refused.fault.status in (404, 405):
             return None
         raise
+    except GenerationFailed as failed:  # whoever looks does not wait for a server that is not there
+        raise ModelUnavailable(f"{failed}; start the server, or mend models.<role>.base_url") from None
 
 
 async def look(client: HttpClient, api: str, base_url: str, name: str, options: OpenAiOptions) -> Facts:

@@ -6,17 +6,17 @@ batch.
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.errors import ModelNotFound
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.engine import Engine, Seat
 from agent0es.models.engine_messages import EngineRequest
 from agent0es.models.engine_terms import completion, in_its_terms
+from agent0es.models.http.keys import Key
 from agent0es.models.transformers.settings import Settings, read_settings
 from agent0es.models.transformers.source import Source, find
 
@@ -49,12 +49,7 @@ class TransformersBackend:
         Raises ModelNotFound, and ConfigurationError for an option that is unknown or out of range.
         """
         settings = read_settings(options)
-        token = os.environ.get(api_key_env) if api_key_env else None
-        if api_key_env and not token:
-            raise ConfigurationError(
-                f"transformers: the variable {api_key_env}, which holds the hub's token, is not set"
-            )
-        source = find(name, cache, token)
+        source = find(name, cache, Key(api_key_env).read())
         if cache is None and source.is_gguf:
             raise ModelNotFound(f"{source.weights.path}: transformers needs a folder in which to unpack it")
         return cls(source, settings, cache or Path())
@@ -63,7 +58,8 @@ class TransformersBackend:
         asked = [self._asked(request, adapter) for request in requests]
         futures = [self._engine.submit(request) for request in asked]
         try:
-            return [completion(generated, self.name, adapter) for generated in await asyncio.gather(*futures)]
+            answers = zip(requests, await asyncio.gather(*futures), strict=True)
+            return [completion(answer, request, self.template, self.name, adapter) for request, answer in answers]
         finally:
             for future in futures:
                 future.cancel()

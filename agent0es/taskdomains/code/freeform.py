@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 
 from agent0es.domain.task import Task
@@ -13,6 +14,11 @@ from agent0es.taskdomains.freeform import LONGEST, SHORTEST, family_of
 FEWEST, MOST = 3, 12
 """Hidden tests. Fewer show little, and tests that all have one result show nothing."""
 MARK = "# the teacher's calls\n"
+STATED = re.compile(
+    r"(?<![\w.])(f\((?:[^()\n]|\([^()\n]{0,80}\)){0,120}\)) ?(?:(?:should )?(?:gives?|returns?)|==|->|→) ?"
+)
+"""An example in a task's text: `f([1, 2]) gives 3`. What follows is the value."""
+LONGEST_VALUE = 120
 
 
 def code_freeform(system: str) -> Freeform:
@@ -46,7 +52,8 @@ def _example(task: Task) -> Mapping[str, str] | None:
 
 
 def _draft(fields: Mapping[str, str]) -> Draft | str:
-    text, function = " ".join(fields["task"].split()), fields["function"].strip()
+    text = "\n".join(line.rstrip() for line in fields["task"].strip().splitlines())
+    function = fields["function"].strip()
     if not SHORTEST <= len(text) <= LONGEST:
         return f"the task has {len(text)} characters"
     try:
@@ -61,8 +68,42 @@ def _draft(fields: Mapping[str, str]) -> Draft | str:
     texts = list(dict.fromkeys(ast.unparse(statement) for statement in calls.body))
     if not FEWEST <= len(texts) <= MOST or not all(map(_plain_call, calls.body)):
         return f"there must be {FEWEST} to {MOST} calls of f with plain values, one after the other with `;` between"
+    texts += [call for call in examples(text) if call not in texts]
     program = f"{function}\n{MARK}print({{i: repr(v) for i, v in enumerate([{', '.join(texts)}])}})"
     return Draft(text, NeedsCall("python", program))
+
+
+def examples(text: str) -> dict[str, str]:
+    """The examples in a task's text: call to the value that it is said to give, both as Python writes them."""
+    found = {}
+    for stated in STATED.finditer(text):
+        call = _expression(stated[1])
+        value = _leading_literal(text[stated.end() : stated.end() + LONGEST_VALUE])
+        if call is not None and value is not None and _plain_call(call):
+            found[ast.unparse(call)] = value
+    return found
+
+
+def _leading_literal(text: str) -> str | None:
+    """The longest Python literal that a text begins with; None where it begins with none."""
+    for end in range(len(text), 0, -1):
+        literal = None if text[end - 1] in ",. \n" else _expression(text[:end])
+        try:
+            if literal is not None:
+                return repr(ast.literal_eval(literal.value))
+        except (ValueError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def _expression(text: str) -> ast.Expr | None:
+    """The one expression that a text is; None for anything else."""
+    try:
+        tree = source.parsed(text)
+    except (MemoryError, RecursionError):
+        return None
+    statement = tree.body[0] if isinstance(tree, ast.Module) and len(tree.body) == 1 else None
+    return statement if isinstance(statement, ast.Expr) else None
 
 
 def _plain_call(statement: ast.stmt) -> bool:
@@ -92,6 +133,10 @@ def _task(draft: Draft, output: str, difficulty: float) -> Task | str:
         return f"the results {output[:60]!r} are no plain values"
     if len(set(expected)) < 2:
         return "all calls have the same result"
+    given = dict(zip(map(ast.unparse, listed.elts), expected, strict=True))
+    for example, value in examples(draft.description).items():
+        if ast.literal_eval(given[example]) != ast.literal_eval(value):
+            return f"the text says that {example} gives {value[:80]}, and it gives {given[example][:80]}"
     tests = tuple(Case(call=ast.unparse(call), expect=text) for call, text in zip(listed.elts, expected, strict=True))
     reference = Reference(tests=tests, solution=function.strip())
     return Task(

@@ -57,7 +57,7 @@ class _Encoder:
             items = [self.encode(item, depth + 1) for item in kind.__iter__(value)]  # type: ignore[arg-type]
             return {"s" if kind is set else "z": sorted(items, key=json.dumps)}
         if self.other is None:
-            raise NotPlain(f"a {type(value).__name__} is no plain data")
+            raise NotPlain(f"a {type(value).__name__} is no plain data; give a list, a dictionary, a text or a number")
         return self.other(value)  # type: ignore[operator]
 
 

@@ -67,7 +67,8 @@ def test_what_follows_from_an_adapter_can_be_made_again(trained: Trained, tmp_pa
 async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
     openvino: OpenVinoBackend, trained: Trained, base_cache: Path
 ) -> None:
-    """New words are answered in the pattern, and the first tokens are those of the adapter under PEFT in fp32."""
+    """New words are answered in the pattern; the first tokens, and the probabilities of all, are those of the adapter
+    under PEFT in fp32."""
     import torch
     from peft import PeftModel
     from tokenizers import Tokenizer
@@ -90,10 +91,14 @@ async def test_an_adapter_has_learnt_and_is_served_as_it_was_trained(
     base = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model = PeftModel.from_pretrained(base, trained.artifacts.peft)
     agreed = 0
+    differences: list[float] = []
     with torch.inference_mode():
         for prompt, completion in zip(prompts, after, strict=True):
-            first = list((completion.token_ids or ())[:3])
-            ids = torch.tensor([tokenizer.encode(prompt).ids + first])
-            greedy = model(input_ids=ids).logits[0, -4:-1].argmax(-1).tolist()
-            agreed += greedy == first
+            written = torch.tensor(completion.token_ids)
+            ids = torch.tensor([*tokenizer.encode(prompt).ids, *(completion.token_ids or ())])
+            expected = model(input_ids=ids[None]).logits[0, -len(written) - 1 : -1].log_softmax(-1)
+            agreed += bool((expected[:3].argmax(-1) == written[:3]).all())
+            given = torch.tensor(completion.logprobs)
+            differences += (expected.gather(1, written[:, None])[:, 0] - given).abs().tolist()
     assert agreed >= 0.9 * len(prompts)
+    assert sum(differences) / len(differences) < 0.15

@@ -82,6 +82,17 @@ async def test_a_template_that_closes_each_turn_is_found_out(server: OllamaServe
     await backend.close()
 
 
+async def test_a_model_that_says_the_same_for_ever_is_heard(server: OllamaServer, tiny: Weights) -> None:
+    """Ollama breaks it off without a last line, where it renders the prompt itself."""
+    server.library.add("chatml:1b", tiny.path, template=CHATML)
+    backend = backend_on(server, "chatml:1b")
+    [completion] = await backend.generate([ask(max_tokens=200)])
+    assert completion.finish_reason == "length" and not completion.tries
+    assert 30 <= completion.usage.written < 100
+    assert "".join([piece async for piece in backend.stream(ask(max_tokens=200))]) == completion.text
+    await backend.close()
+
+
 async def test_too_long_a_prompt_is_refused_and_not_cut(server: OllamaServer) -> None:
     backend = backend_on(server)
     with pytest.raises(RequestRefused, match=r"exceeds the available context size .*; set models.*num_ctx"):

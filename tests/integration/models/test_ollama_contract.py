@@ -1,15 +1,17 @@
 """What every backend keeps to, by `ollama` with the small model in a real llama-server."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent0es.models.artifacts import MERGED, Artifacts
-from agent0es.models.base import Deployment, Weights
+from agent0es.models.base import Completion, Deployment, GenerationRequest, Message, Weights
 from agent0es.models.ollama import OllamaBackend
 from agent0es.models.weights import EMBEDDED_NAME, find_weights
 from agent0es.testing import BackendContract
+from agent0es.training.base import Trained
 from tests.support.engines import tiny_weights
 
 pytest.importorskip("xllamacpp", reason="the extra dev has it")
@@ -56,3 +58,22 @@ class TestOllamaWithTheSmallModel(TestOllama):
             running.library.add("base:1b", base.path)
             running.library.create("base:1b", f"sha256:{base.sha256}", {})
             yield running
+
+    def test_a_trained_adapter_answers_as_it_was_trained(self, server: OllamaServer, trained: Trained) -> None:
+        system = Message("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+        words = "orange bridge pencil monkey ladder winter basket dragon hammer island jacket kitten".split()
+        requests = [GenerationRequest((system, Message("user", word)), 16) for word in words]
+
+        async def asked() -> list[list[Completion]]:
+            backend = OllamaBackend.create("base:1b", base_url=server.url)
+            await backend.deploy(Deployment("student-7", trained.artifacts))
+            answers = [await backend.generate(requests, adapter) for adapter in (None, "student-7")]
+            await backend.retire("student-7")
+            await backend.close()
+            return answers
+
+        base, adapted = asyncio.run(asked())
+        pattern = [f"Word: {word}!" for word in words]
+        assert not [one.text for one in base if one.text in pattern]
+        right = [one.text for one, expected in zip(adapted, pattern, strict=True) if one.text == expected]
+        assert len(right) >= 0.8 * len(words), [one.text for one in adapted]

@@ -28,9 +28,10 @@ class Careful(ScriptedBackend):
     """Compares a file with its hash, as an engine does when it loads it."""
 
     served: str | None = None
+    takes = "merged.gguf"
 
     async def deploy(self, deployment: Deployment) -> None:
-        path, wanted = deployment.artifacts.merged, deployment.artifacts.files["merged.gguf"]
+        path, wanted = deployment.artifacts.folder / self.takes, deployment.artifacts.files[self.takes]
         verdict, self.served = compare(path, wanted)
         if verdict != "same":
             raise WrongWeights(f"{path}: its sha256 is {self.served}, but should be {wanted}")
@@ -72,7 +73,13 @@ def remove(name: str) -> Callable[[Path], Any]:
     return lambda store: (store / name).unlink()
 
 
-def deploy(store: Path, base: Path, trained: tuple[ev.AdapterTrained, Mapping[str, bytes]], *harm: Any) -> Any:
+def deploy(
+    store: Path,
+    base: Path,
+    trained: tuple[ev.AdapterTrained, Mapping[str, bytes]],
+    *harm: Any,
+    takes: str = "merged.gguf",
+) -> Any:
     """What is served after harm was done to the files, and what the log then says."""
     event, files = trained
     for name, content in files.items():
@@ -81,6 +88,7 @@ def deploy(store: Path, base: Path, trained: tuple[ev.AdapterTrained, Mapping[st
     for one in harm:
         one(store)
     model = Careful(world.respond, weights=Weights("tiny", base, sha256_of(base)))
+    model.takes = takes
     state = RunState(adapters={"student-1": Adapter("student", 1, trained=event, outcome="trained")})
     said: list[Any] = []
 
@@ -103,6 +111,23 @@ def test_a_merged_file_is_made_again_and_the_log_says_so(
     [retried] = said
     assert retried.name == "student-1" and "but should be" in retried.error
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "lora.gguf", "merged.gguf"]
+
+
+@pytest.mark.parametrize("harm", [cut("out/lora.gguf"), replace("out/lora.gguf"), remove("out/lora.gguf")])
+def test_so_are_the_matrices_beside_a_base(tmp_path: Path, tiny_gguf: Path, trained: Any, harm: Any) -> None:
+    served, [retried] = deploy(tmp_path, tiny_gguf, trained, harm, takes="lora.gguf")
+    assert served == trained[0].files["lora.gguf"]
+    assert "lora.gguf" in retried.error
+
+
+def test_an_adapter_of_an_older_log_is_made_again_as_it_was(tmp_path: Path, tiny_gguf: Path, trained: Any) -> None:
+    """Before there was a LoRA GGUF."""
+    event, files = trained
+    older = {name: sha256 for name, sha256 in event.files.items() if name != "lora.gguf"}
+    old = event.model_copy(update={"files": older}), {name: one for name, one in files.items() if "lora" not in name}
+    served, _ = deploy(tmp_path, tiny_gguf, old, remove(MERGED))
+    assert served == older["merged.gguf"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["adapter", "merged.gguf"]
 
 
 def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: Path, trained: Any) -> None:

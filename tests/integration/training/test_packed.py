@@ -59,13 +59,16 @@ async def run(job: dict[str, Any], **changes: Any) -> tuple[Trained, list[dict[s
     return await train(job, lambda message: progress.append(dict(message)), **changes), progress
 
 
+@pytest.mark.parametrize("base", ["tiny", "tiny_qwen2"])
 async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
-    job: dict[str, Any], tiny_dir: Path
+    job: dict[str, Any], base: str, request: pytest.FixtureRequest
 ) -> None:
     import torch
     from peft import PeftModel
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
+    gguf: Path = request.getfixturevalue(f"{base}_gguf")
+    job["base"] = Weights(base, gguf, sha256_of(gguf))
     trained, progress = await run(job, gradient_accumulation=2)
     assert trained.steps == len(trained.loss) == len(progress) == 12
     assert [message["step"] for message in progress] == list(range(1, 13))
@@ -74,8 +77,8 @@ async def test_a_job_reports_progress_and_leaves_an_adapter_that_peft_reads(
     assert trained.examples == 32
     assert set(trained.phases) == {"import", "load", "train", "merge"}
     assert sorted(trained.artifacts.files) == [CONFIG, WEIGHTS, LORA_GGUF, MERGED]
-    base = LlamaForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
-    loaded = PeftModel.from_pretrained(base, trained.artifacts.peft)
+    model = AutoModelForCausalLM.from_pretrained(request.getfixturevalue(f"{base}_dir"), dtype=torch.float32)
+    loaded = PeftModel.from_pretrained(model, trained.artifacts.peft)
     assert any(bool(p.abs().sum() > 0) for name, p in loaded.named_parameters() if "lora_B" in name)
 
 

@@ -19,6 +19,7 @@ from agent0es.training.base import why_not_trained
 from agent0es.training.network import GROUPS
 from agent0es.training.packed import LAYERS, PackedTrainer
 from tests.support.commands import invoke
+from tests.support.tiny_folder import write_tiny_folder
 
 SETTINGS = TrainingSettings()
 
@@ -53,6 +54,11 @@ def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any],
     assert why_not_exported(file) is None
     metadata = {key: value for key, value in (file.metadata | changes).items() if value is not None}
     assert re.search(said, why_not_exported(dataclasses.replace(file, metadata=metadata)) or "")
+
+
+def test_a_hugging_face_folder_is_for_another_trainer(tmp_path: Path) -> None:
+    why = PackedTrainer(tmp_path).why_not(Weights("tiny", write_tiny_folder(tmp_path / "tiny"), ""), SETTINGS)
+    assert why == "tiny: packed trains from a GGUF file, and this is a Hugging Face folder"
 
 
 def test_biases_belong_to_qwen2(tiny_gguf: Path, tiny_qwen2_gguf: Path) -> None:

@@ -27,7 +27,14 @@ def answer(request: Request) -> Answer:
         raise fault(401, "authentication_error", "invalid x-api-key")
     if request.method == "GET" and request.path.startswith("/v1/models"):
         data = [
-            {"type": "model", "id": name, "display_name": name, "created_at": "2026-10-01T00:00:00Z"} for name in MODELS
+            {
+                "type": "model",
+                "lifecycle": "active",
+                "id": name,
+                "display_name": name,
+                "created_at": "2026-10-01T00:00:00Z",
+            }
+            for name in MODELS
         ]
         return json_answer({"data": data, "has_more": False, "first_id": None, "last_id": None})
     if request.method != "POST" or request.path not in PATHS:

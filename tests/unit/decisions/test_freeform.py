@@ -72,6 +72,11 @@ def test_what_is_wrong_with_a_proposal_is_said(text: str, outputs: Sequence[str]
     assert refusal[1]
 
 
+def test_the_end_of_a_range_is_one_more_than_the_text_says() -> None:
+    made = read(proposal("Find the sum of the squares of 1 to 10.", "sum(i**2 for i in range(1, 11))"), "385")
+    assert isinstance(made, Task)
+
+
 class Lax(MathDomain):
     """A domain whose verifier takes whatever it is given."""
 

@@ -4,14 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent0es.errors import ConfigurationError
-from agent0es.models.http import Fault, options_of
+from agent0es.models.http import Fault, ServerFault, options_of
 from agent0es.models.http.faults import fault_of
+from agent0es.models.ollama.api import line_of
 from agent0es.models.ollama.faults import address_of, remedy
 from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.shown import facts_of, gives_logprobs, parameters_of, served_name, why_other_model
-from agent0es.models.ollama.wire import SEEDS, Chunk, Show, chat_body, completion_of
+from agent0es.models.ollama.wire import SEEDS, Chunk, Embedded, Progress, Show, Tags, Wire, chat_body, completion_of
 from agent0es.testing.models import SCHEMA, ask
 
 
@@ -182,11 +185,51 @@ def test_an_adapter_has_a_name_that_a_server_takes_and_that_tells_its_weights() 
     assert served_name("schüler 1", "ab" * 32) == "agent0es/sch-ler-1:abababababababab"
 
 
-@pytest.mark.parametrize(
-    ("version", "given"), [("0.12.11", True), ("0.12.10", False), ("0.0.0", True), ("1.0.0-rc1", True), ("odd", True)]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
 )
-def test_which_servers_give_log_probabilities(version: str, given: bool) -> None:
-    assert gives_logprobs(version) is given
+
+
+def like(kind: type[Wire]) -> st.SearchStrategy[dict[str, Any]]:
+    """Values with the names that the kind has."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, JSON))
+
+
+@given(
+    st.one_of(JSON, like(Chunk), like(Show), like(Progress)), st.sampled_from([Chunk, Show, Progress, Tags, Embedded])
+)
+def test_whatever_a_server_sends_is_read_or_said_to_be_wrong(value: Any, kind: type[Wire]) -> None:
+    try:
+        read = line_of(kind, value)
+    except ServerFault as failed:
+        assert failed.fault.words
+        return
+    if isinstance(read, Show):
+        facts = facts_of("m", read)
+        assert (facts.label and facts.context is None) or facts.context > 0
+    if isinstance(read, Chunk):
+        told = completion(read)
+        assert told.usage.written >= 0 and all(-9999 <= one <= 0 for one in told.logprobs or ())
+
+
+@given(like(Show), st.dictionaries(st.sampled_from(["general.architecture", "qwen2.context_length"]), JSON))
+def test_no_metadata_of_a_model_breaks_anything(show: dict[str, Any], info: dict[str, Any]) -> None:
+    try:
+        read = line_of(Show, {**show, "model_info": info})
+    except ServerFault:
+        return
+    facts = facts_of("m", read)
+    why_other_model(facts, {"general.architecture": "qwen2", "qwen2.block_count": 28})
+    assert facts.context is None or facts.context > 0
+
+
+@pytest.mark.parametrize(
+    ("version", "there"), [("0.12.11", True), ("0.12.10", False), ("0.0.0", True), ("1.0.0-rc1", True), ("odd", True)]
+)
+def test_which_servers_give_log_probabilities(version: str, there: bool) -> None:
+    assert gives_logprobs(version) is there
 
 
 LLAMA_CPP = json.dumps(

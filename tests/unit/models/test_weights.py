@@ -13,6 +13,7 @@ import pytest
 
 from agent0es.errors import ModelNotFound
 from agent0es.models import weights
+from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.gguf_file import GgufFile
 
 
@@ -124,3 +125,19 @@ def test_nothing_heavy_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+async def test_removing_a_model_frees_what_was_made_of_it_too(in_parts: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    library = EmbeddedLibrary(cache)
+    with pytest.raises(ModelNotFound, match="not joined here"):
+        await library.remove("in-parts")
+    await library.pull("in-parts", lambda progress: None)
+    begin = IN_PARTS.sha256[:16]
+    (cache / begin).mkdir()
+    for name in (f"{begin}/config.json", f"{begin}.sha256", f"{begin}-q8_0.gguf", f"{begin}-q8_0.gguf.sha256", "other"):
+        (cache / name).touch()
+    await library.remove("in-parts")
+    assert [path.name for path in cache.iterdir()] == ["other"]
+    await library.pull("in-parts", lambda progress: None)
+    assert (cache / "whole.gguf").read_bytes() == WHOLE

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from agent0es.domain.prompt import Message
-from agent0es.errors import ConfigurationError, ModelNotFound, NotInstalled
+from agent0es.errors import ConfigurationError, ModelNotFound, NotInstalled, UserError
 from agent0es.models.base import Completion, GenerationRequest
 from agent0es.models.cloud import Cloud
 from agent0es.models.cloud.backend import CloudBackend
-from agent0es.models.factory import create_backend
+from agent0es.models.factory import create_backend, library_of
 from agent0es.testing.models import SCHEMA, ask
 from tests.support.providers.serving import KEY
 from tests.support.providers.there import VARIABLE, There, running
@@ -154,6 +154,26 @@ def test_a_model_without_a_known_price_has_none() -> None:
         backend = there.backend("command-a-reasoning-08-2025")
         assert not backend.capabilities.priced and there.backend().capabilities.priced
         assert answer(backend).cost_usd is None
+
+
+def test_which_models_there_are_and_what_they_cost() -> None:
+    async def looked() -> None:
+        library = library_of("cloud")
+        assert library is not None
+        listed = {model.name: model for model in await library.list()}
+        assert {name.partition(":")[0] for name in listed} == {"anthropic", "openai", "google", "cohere"}
+        haiku = listed["anthropic:claude-haiku-4-5"]
+        assert (haiku.context, haiku.detail) == (200_000, "$1 read, $5 written, a million tokens each")
+        shown = await library.show("openai:gpt-4o-mini")
+        assert shown.properties["key"] == "OPENAI_API_KEY" and shown.properties["sampling"] is True
+        with pytest.raises(ModelNotFound, match="PROVIDER:MODEL"):
+            await library.show("bedrock:claude")
+        with pytest.raises(UserError, match="nothing is to be fetched"):
+            await library.pull("openai:gpt-4o-mini", lambda progress: None)
+        with pytest.raises(UserError, match="nothing is to be deleted"):
+            await library.remove("openai:gpt-4o-mini")
+
+    asyncio.run(looked())
 
 
 def test_what_models_can_do() -> None:
