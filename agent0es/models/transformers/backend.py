@@ -11,12 +11,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agent0es.configuration.keys import key_from
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
 from agent0es.models.engine import Engine, Seat
 from agent0es.models.engine_messages import EngineRequest
 from agent0es.models.engine_terms import completion, in_its_terms
+from agent0es.models.http.keys import Key
 from agent0es.models.transformers.settings import Settings, read_settings
 from agent0es.models.transformers.source import Source, find
 
@@ -49,7 +49,7 @@ class TransformersBackend:
         Raises ModelNotFound, and ConfigurationError for an option that is unknown or out of range.
         """
         settings = read_settings(options)
-        source = find(name, cache, key_from(api_key_env) if api_key_env else None)
+        source = find(name, cache, Key(api_key_env).read())
         if cache is None and source.is_gguf:
             raise ModelNotFound(f"{source.weights.path}: transformers needs a folder in which to unpack it")
         return cls(source, settings, cache or Path())
