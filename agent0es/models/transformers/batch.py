@@ -1,5 +1,6 @@
 """Answering with a model in memory: one token more for every request in each step, and new ones join between two."""
 
+import inspect
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
@@ -52,7 +53,9 @@ class Batch(engine_child.Batch):
         self.step_seconds = settings.step_seconds
         self._settings, self._loaded = settings, loaded
         self._adapters = Adapters(loaded.model)
-        self._schemas = Schemas(loaded.tokenizer, loaded.model.get_output_embeddings().weight.shape[0], loaded.ends)
+        self._takes = inspect.signature(loaded.model.forward).parameters
+        vocabulary = loaded.model.config.get_text_config().vocab_size
+        self._schemas = Schemas(loaded.tokenizer, vocabulary, loaded.ends)
         self._prefixes = Prefixes()
         # Between a beginning and the rest there is what fills up shorter rows, and a window would count it.
         self._shares = settings.prefix_cache and is_plain(self._new_cache())
@@ -202,13 +205,13 @@ class Batch(engine_child.Batch):
         """Logits (rows, vocabulary) of the tokens that follow. `written`: the ids are those of the last step."""
         if written:
             cohort.mask = torch.cat([cohort.mask, cohort.mask.new_ones(len(ids), 1)], 1)
+        some = {"position_ids": positions, "logits_to_keep": 1}  # which a few models do without
         output = self._adapters.model(
             input_ids=ids,
             attention_mask=cohort.mask,
-            position_ids=positions,
             past_key_values=cohort.cache,
             use_cache=True,
-            logits_to_keep=1,
+            **{name: value for name, value in some.items() if name in self._takes},
             **self._adapters.keywords([row.request.adapter for row in cohort.rows]),
         )
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
