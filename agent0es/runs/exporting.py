@@ -4,13 +4,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from agent0es import bootstrap
 from agent0es.errors import StoreError, UnknownName, UserError, nearest
-from agent0es.log import EventLog
-from agent0es.runs.settings import configuration_of
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command line reads the forms, and starts faster without the rest
     from agent0es.domain.adapter import Adapter
+    from agent0es.log import EventLog
     from agent0es.models.artifacts import Artifacts
     from agent0es.models.gguf_file import GgufFile
 
@@ -19,7 +17,7 @@ Form = Literal["merged-q8_0", "merged-f16", "lora-gguf", "peft"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
-def export_adapter(log: EventLog, store: Path, run: str, name: str, form: Form, output: Path) -> int:
+def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form, output: Path) -> int:
     """Write an adapter to `output`: a folder for `peft`, else a file. Returns its size in bytes.
 
     It appears whole or not at all. Only an adapter whose files are those of the log is exported. Raises UnknownName,
@@ -84,9 +82,11 @@ def _must_be_free(output: Path) -> None:
         raise UserError(f"{output}: is there already, and is no GGUF; name another file")
 
 
-def _base(log: EventLog, store: Path, run: str, adapter: "Adapter") -> "GgufFile":
+def _base(log: "EventLog", store: Path, run: str, adapter: "Adapter") -> "GgufFile":
     """The weights that the adapter was trained on. Raises UserError where they are not at hand."""
+    from agent0es import bootstrap
     from agent0es.models.gguf_file import GgufFile
+    from agent0es.runs.settings import configuration_of
 
     settings = getattr(configuration_of(log, run).models, adapter.role)
     weights = bootstrap.model_of(adapter.role, settings, store).weights

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
-from tests.support.providers.serving import KEY, Refused, bearer, named_events, refused, texts
+from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, named_events, refused, texts
 from tests.support.providers.words import Written, write
 
 MODELS = {"claude-haiku-4-5": 200_000, "claude-haiku-5-5": 1_000_000}
@@ -47,7 +47,7 @@ def answer(request: Request) -> Answer:
     prompt = texts(body.get("system", "")) + [
         text for message in body["messages"] for text in texts(message["content"])
     ]
-    read = sum(len(text.split()) for text in prompt)
+    read = OF_FORMAT + sum(len(text.split()) for text in prompt)
     if read > MODELS[name]:
         raise fault(400, "invalid_request_error", f"prompt is too long: {read} tokens > {MODELS[name]} maximum")
     thinking = (body.get("thinking") or {}).get("type")

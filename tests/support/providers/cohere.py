@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
-from tests.support.providers.serving import KEY, Refused, bearer, named_events, refused, texts
+from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, named_events, refused, texts
 from tests.support.providers.words import Written, write
 
 MODELS = {"command-a-03-2025": 256_000, "command-a-reasoning-08-2025": 256_000}
@@ -37,7 +37,7 @@ def answer(request: Request) -> Answer:
     prompt = [text for message in body["messages"] for text in texts(message["content"])]
     if not all(prompt):
         raise fault(400, "invalid request: all elements in message content must have a non-empty text.")
-    read = sum(len(text.split()) for text in prompt)
+    read = OF_FORMAT + sum(len(text.split()) for text in prompt)
     if read > MODELS[name]:
         raise fault(400, f"too many tokens: size limit exceeded by {read - MODELS[name]} tokens.")
     thinking = (body.get("thinking") or {}).get("type", "enabled")

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
-from tests.support.providers.serving import KEY, Refused, named_events, refused, texts
+from tests.support.providers.serving import KEY, OF_FORMAT, Refused, named_events, refused, texts
 from tests.support.providers.words import Written, write
 
 MODELS = {"gemini-2.5-flash": 1_048_576, "gemini-3.5-flash-lite": 1_048_576}
@@ -44,7 +44,7 @@ def answer(request: Request) -> Answer:
         raise fault(400, "The number of stop sequences exceeds the limit of 5.")
     prompt = [text for content in body["contents"] for text in texts(content["parts"])]
     prompt += texts(body.get("systemInstruction", {}).get("parts"))
-    read = sum(len(text.split()) for text in prompt)
+    read = OF_FORMAT + sum(len(text.split()) for text in prompt)
     if read > MODELS[name]:
         message = f"The input token count ({read}) exceeds the maximum number of tokens allowed ({MODELS[name]})."
         raise fault(400, message)

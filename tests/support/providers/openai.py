@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from tests.support.http_server import Answer, Request, events, json_answer
-from tests.support.providers.serving import KEY, Refused, bearer, refused, texts
+from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, refused, texts
 from tests.support.providers.words import Written, write
 
 MODELS = {"gpt-4o-mini": 128_000, "gpt-5.5": 400_000, "o4-mini": 200_000}
@@ -37,7 +37,7 @@ def answer(request: Request) -> Answer:
         raise fault(404, message, "invalid_request_error", "model_not_found")
     _check(body)
     prompt = [text for message in body["messages"] for text in texts(message["content"])]
-    read = sum(len(text.split()) for text in prompt)
+    read = OF_FORMAT + sum(len(text.split()) for text in prompt)
     if read > MODELS[name]:
         message = (
             f"This model's maximum context length is {MODELS[name]} tokens. However, your messages resulted in {read} "

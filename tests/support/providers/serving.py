@@ -7,6 +7,8 @@ from typing import Any
 from tests.support.http_server import Answer, Request, json_answer
 
 KEY = "sk-test-4f0c1a9b7d2e8f63"
+OF_FORMAT = 7
+"""Tokens that a chat's format takes, beside its texts."""
 
 Provider = Callable[[Request], Answer]
 """Raises Refused."""

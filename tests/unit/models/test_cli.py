@@ -65,6 +65,7 @@ class TestBatch(BackendContract):
         return command(words, can=ABLE, batch=True)
 
 
+@pytest.mark.slow
 class TestText(BackendContract):
     """Turns in, text out."""
 

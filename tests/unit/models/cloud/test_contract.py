@@ -29,13 +29,16 @@ class TestOpenAI(_OfProvider):
     provider = "openai"
 
 
+@pytest.mark.slow
 class TestOpenAIThatNeedNotReason(_OfProvider):
     provider, served, asked = "openai", "gpt-5.5", {"thinking": False}
 
 
+@pytest.mark.slow
 class TestGoogle(_OfProvider):
     provider, asked = "google", {"logprobs": True}
 
 
+@pytest.mark.slow
 class TestCohere(_OfProvider):
     provider = "cohere"
