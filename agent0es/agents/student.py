@@ -34,7 +34,8 @@ class Transcript:
 
     steps: tuple[Part, ...] = ()
     """All that was said: the student's own words, to be learnt, and what tools gave and the harness said, which never
-    is. Pieces of one turn, or turns."""
+    is. Pieces of one turn, or turns; of these a call that failed and words that could not be read are not to be learnt
+    either: they are there so that mending them can be."""
     in_turns: bool = False
     """Whether what tools gave stands in turns of its own."""
     lead: str = ""
@@ -84,7 +85,9 @@ class Transcript:
         if turn.answer is not None or not self.reminders:
             return replace(after, steps=(*self.steps, own_words(said)), answer=turn.answer), None
         asked = Part(role="user", text=NO_CALLS_LEFT if self.no_calls_left else UNREADABLE)
-        told = (own_words(said), asked) if said else ()  # nothing is no turn: it is asked as before, with another seed
+        told = (
+            (not_learnt(own_words(said)), asked) if said else ()
+        )  # nothing is no turn: it is asked as before, with another seed
         return replace(after, steps=(*self.steps, *told), reminders=self.reminders - 1, again=True), None
 
     def observe(self, result: ToolResult, last_call: bool) -> "Transcript":
@@ -93,9 +96,12 @@ class Transcript:
         if self.in_turns:
             text = text + NO_CALLS_LEFT if last_call else text.rstrip()
         seen = Part(role="user" if self.in_turns else "assistant", text=text, author="tool")
+        steps = self.steps
+        if self.in_turns and result.status != "ok":
+            steps = (*steps[:-1], not_learnt(steps[-1]))
         return replace(
             self,
-            steps=(*self.steps, seen),
+            steps=(*steps, seen),
             lead=ANSWER_LEAD if last_call and not self.in_turns else "",
             no_calls_left=last_call,
             calls=self.calls + 1,
@@ -142,3 +148,8 @@ def joined(before: tuple[float, ...] | None, completion: Completion) -> tuple[fl
 def own_words(text: str) -> Part:
     """What the student wrote."""
     return Part(text=text, author="model", trainable=True)
+
+
+def not_learnt(words: Part) -> Part:
+    """The same, as context alone."""
+    return words.model_copy(update={"trainable": False})

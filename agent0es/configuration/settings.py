@@ -260,7 +260,7 @@ class TrainingSettings(Section):
     """Whose adapters are trained after each iteration."""
     learn_from: Literal["observed", "correct"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
-    those of any number of calls, mended mistakes included. None that is right by luck."""
+    those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""

@@ -17,14 +17,15 @@ Settings = TypeVar("Settings", bound=EngineSettings)
 
 
 class EngineBackend:
-    """A GGUF's own chat template, an engine for the base and the adapters beside it, and one for each adapter that is
-    merged weights."""
+    """The model's own chat template, an engine for the base and the adapters beside it, and one for each adapter that
+    is merged weights."""
 
-    def __init__(self, weights: Weights, file: GgufFile, name: str, capabilities: Capabilities, base: Engine) -> None:
-        """Raises ModelNotFound for weights without a chat template."""
+    def __init__(
+        self, weights: Weights, template: ChatTemplate, name: str, capabilities: Capabilities, base: Engine
+    ) -> None:
         self.weights: Weights | None = weights
         self.capabilities = capabilities
-        self.template = ChatTemplate.of(file)
+        self.template = template
         self._path = weights.path
         self._name = name
         self._base = base
@@ -56,7 +57,7 @@ class EngineBackend:
         extra = {name: {"loaded": engine.loaded, "in_flight": engine.in_flight} for name, engine in engines.items()}
         detail = "loaded" if self._base.loaded else "will load at the first request"
         loading = next(filter(None, (engine.loading for engine in engines.values())), "")
-        return Health(ok=self._path.is_file(), detail=f"{self.name}: {detail}", loading=loading, extra=extra)
+        return Health(ok=self._path.exists(), detail=f"{self.name}: {detail}", loading=loading, extra=extra)
 
     async def retire(self, name: str) -> None:
         async with self._deploying:

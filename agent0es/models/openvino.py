@@ -13,6 +13,7 @@ from pathlib import Path
 from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Deployment, GenerationRequest, Weights
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, EngineSettings, Seat
 from agent0es.models.engine_backend import EngineBackend, quantization, settings_of
@@ -49,7 +50,7 @@ class OpenVinoBackend(EngineBackend):
         served = cache / f"{weights.sha256[:16]}-q8_0.gguf" if cache and is_approximated(file) else None
         super().__init__(
             weights,
-            file,
+            ChatTemplate.of(file),
             f"{weights.name}:{'Q8_0' if served else quantization(file)}",
             Capabilities(
                 logprobs=True, structured_output=True, adapters=frozenset({"merged"}), context=self._settings.context

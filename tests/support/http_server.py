@@ -314,11 +314,12 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if headers.get("transfer-encoding") == "chunked":
-        body = b""
+        chunks = []
         while size := int((await reader.readline()).split(b";")[0], 16):
-            body += await reader.readexactly(size)
+            chunks.append(await reader.readexactly(size))
             await reader.readline()
         await reader.readline()
+        body = b"".join(chunks)
     else:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Request(method, path, headers, body)

@@ -72,8 +72,6 @@ class OpenAiServer(HttpServer):
                     return json_answer({"object": "list", "data": self._cards()})
                 case "POST", "/v1/chat/completions":
                     return self._chat(request.json)
-                case "POST", "/v1/embeddings":
-                    raise Refused(400, "The model does not support Embeddings API")
                 case "POST", "/v1/load_lora_adapter" if self._runtime_lora:
                     return self._load(request.json)
                 case "POST", "/v1/unload_lora_adapter" if self._runtime_lora:

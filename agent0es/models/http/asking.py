@@ -184,7 +184,7 @@ def _fault_of(state: tenacity.RetryCallState) -> Fault:
     return error.fault
 
 
-_GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+_GROWING = tenacity.wait_exponential(multiplier=0.5, max=30) + tenacity.wait_random(0, 0.5)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

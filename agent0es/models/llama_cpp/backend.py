@@ -8,6 +8,7 @@ from pathlib import Path
 from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Deployment, Weights
+from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, Seat
 from agent0es.models.engine_backend import EngineBackend, quantization, settings_of
@@ -29,7 +30,7 @@ class LlamaCppBackend(EngineBackend):
         self._settings = replace(settings, context=min(settings.context, trained_for))
         super().__init__(
             weights,
-            file,
+            ChatTemplate.of(file),
             f"{weights.name}:{quantization(file)}",
             Capabilities(
                 logprobs=True,

@@ -59,7 +59,7 @@ class OllamaBackend:
         self._model, self._api, self._options = model, api, options
         self._known: _Known | None = None
         self._deployed: dict[str, Deployment] = {}
-        self._deploying = asyncio.Lock()
+        self._looking, self._deploying = asyncio.Lock(), asyncio.Lock()
 
     @classmethod
     def create(
@@ -116,7 +116,8 @@ class OllamaBackend:
 
     async def _what(self) -> _Known:
         if self._known is None:
-            self._known = await self._look()
+            async with self._looking:
+                self._known = self._known or await self._look()
         return self._known
 
     async def _look(self) -> _Known:
@@ -154,8 +155,12 @@ class OllamaBackend:
         """The prompt with a turn that has begun; None where such a turn is refused."""
         try:
             return await api.rendered(self._model, rendering_body(self._model, self._options, context, BEGUN))
-        except (RequestRefused, GenerationFailed):
+        except RequestRefused:
             return None
+        except GenerationFailed as failed:
+            if ": HTTP 500:" in str(failed):  # so a template refuses, too
+                return None
+            raise
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         self._target(adapter)
@@ -282,7 +287,7 @@ class OllamaBackend:
 
     async def retire(self, name: str) -> None:
         async with self._deploying:
-            deployment = self._deployed.pop(name, None)
+            deployment = self._deployed.get(name)
             if deployment is None:
                 return
             try:
@@ -290,6 +295,7 @@ class OllamaBackend:
                 await self._api.delete(_served(deployment))
             except ModelNotFound:
                 pass  # it is gone
+            del self._deployed[name]
 
     async def close(self) -> None:
         """What is deployed stays on the server for the next run, which finds it by its name."""

@@ -124,7 +124,7 @@ class OpenAiCompatibleBackend:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
         facts = await self._what()
         said, text, path = Said(), "", f"{self._api}/chat/completions"
-        body = self._body(request, adapter, facts)
+        body = self._body(request, self._fields(adapter), facts)
         async with aclosing(self._client.stream(path, body, said.take, form="sse")) as pieces:
             async for piece in pieces:
                 before, _ = cut(text, request.stop)
@@ -174,22 +174,30 @@ class OpenAiCompatibleBackend:
     async def _complete(self, request: GenerationRequest, adapter: str | None) -> Completion:
         facts = await self._what()
         begin = time.perf_counter()
+        fields = self._fields(adapter)
         try:
-            reply = await self._ask(request, adapter, facts)
+            reply = await self._ask(request, fields, facts)
         except ServerRefused as refused:
             if adapter is None or refused.fault.status not in (400, 404):
                 raise
-            async with self._deploying:  # the server was restarted since
-                await self._serve(self._deployed[adapter].deployment)
-            reply = await self._ask(request, adapter, facts)
-        return self._completion(request, reply, adapter, facts, time.perf_counter() - begin)
+            fields = await self._again(adapter)
+            reply = await self._ask(request, fields, facts)
+        return self._completion(request, reply, adapter, fields, facts, time.perf_counter() - begin)
 
-    async def _ask(self, request: GenerationRequest, adapter: str | None, facts: Facts) -> Reply[Said]:
+    async def _again(self, adapter: str) -> Fields:
+        """Deploy an adapter that the server does not know: it was restarted. Raises ModelNotFound for one that was
+        retired meanwhile."""
+        async with self._deploying:
+            self._fields(adapter)
+            await self._serve(self._deployed[adapter].deployment)
+            return self._fields(adapter)
+
+    async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
         letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
         return await self._client.ask(
             "POST",
             f"{self._api}/chat/completions",
-            self._body(request, adapter, facts),
+            self._body(request, fields, facts),
             read,
             form="sse",
             tokens=letters / LETTERS_A_TOKEN + request.max_tokens,
@@ -197,7 +205,13 @@ class OpenAiCompatibleBackend:
         )
 
     def _completion(
-        self, request: GenerationRequest, reply: Reply[Said], adapter: str | None, facts: Facts, seconds: float
+        self,
+        request: GenerationRequest,
+        reply: Reply[Said],
+        adapter: str | None,
+        fields: Fields,
+        facts: Facts,
+        seconds: float,
     ) -> Completion:
         """What was said, in the port's terms. Raises RequestRefused where the prompt was cut."""
         said, able = reply.value, facts.capabilities
@@ -208,7 +222,7 @@ class OpenAiCompatibleBackend:
                 f"{self._client.where}: it read {read_tokens} tokens of a prompt of {words} words, so it cut it; give "
                 "the server a longer context"
             )
-        answered = self._fields(adapter).get("model", facts.model)
+        answered = fields.get("model", facts.model)
         if adapter is not None and said.model not in (None, answered):
             raise GenerationFailed(
                 f"{self._client.where}: {said.model[:100]!r} answered in place of {answered}", reply.tries
@@ -231,9 +245,9 @@ class OpenAiCompatibleBackend:
             tries=reply.tries,
         )
 
-    def _body(self, request: GenerationRequest, adapter: str | None, facts: Facts) -> dict[str, Any]:
-        fields = {"model": facts.model, **self._fields(adapter)}
-        return body_of(request, facts.kind, facts.capabilities, fields, self._options.extra_body)
+    def _body(self, request: GenerationRequest, fields: Fields, facts: Facts) -> dict[str, Any]:
+        who = {"model": facts.model, **fields}
+        return body_of(request, facts.kind, facts.capabilities, who, self._options.extra_body)
 
     def _fields(self, adapter: str | None) -> Fields:
         """What a request says so that this adapter answers. Raises ModelNotFound for one that is not deployed."""

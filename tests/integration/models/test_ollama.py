@@ -19,7 +19,7 @@ from agent0es.models.ollama import OllamaBackend
 from agent0es.testing.models import BEGUN, ask
 from tests.integration.training.tiny_model import TEMPLATES, write_tiny_gguf
 from tests.support.engines import tiny_weights
-from tests.support.http_server import Answer, Fault, Request, status
+from tests.support.http_server import Answer, Fault, Request, json_answer, status
 
 pytest.importorskip("xllamacpp", reason="the extra dev has it")
 from tests.support.ollama_models import CHATML, CHATML_STOP
@@ -50,13 +50,14 @@ def trained(folder: Path, base: Weights) -> Deployment:
     return Deployment("student-1", Artifacts(folder, {MERGED: base.sha256}))
 
 
-def instead(lines: bytes) -> Fault:
-    """An answer in place of the model's own."""
+def instead(answer: Answer | bytes) -> Fault:
+    """An answer in place of the model's own; bytes are lines of a stream."""
+    lines = {"content-type": "application/x-ndjson"}
 
-    async def answer(request: Request) -> Answer:
-        return Answer(lines, headers={"content-type": "application/x-ndjson"})
+    async def other(request: Request) -> Answer:
+        return Answer(answer, headers=lines) if isinstance(answer, bytes) else answer
 
-    return Fault("another answer", answer)
+    return Fault("another answer", other)
 
 
 async def test_what_it_can_do_is_what_the_server_says(server: OllamaServer) -> None:
@@ -91,6 +92,16 @@ async def test_a_model_that_says_the_same_for_ever_is_heard(server: OllamaServer
     assert 30 <= completion.usage.written < 100
     assert "".join([piece async for piece in backend.stream(ask(max_tokens=200))]) == completion.text
     await backend.close()
+
+
+async def test_a_template_that_takes_no_begun_turn_is_found_out(server: OllamaServer) -> None:
+    for code in (400, 500):
+        rendered = json_answer({"message": {"content": ""}, "_debug_info": {"rendered_template": "x"}})
+        server.fail(instead(rendered), status(code, {"error": "no turn can be begun"}), on="/api/chat")
+        assert not backend_on(server).capabilities.prefill
+    server.fail(status(503, {"error": "server busy"}), on="/api/chat")
+    with pytest.raises(ModelUnavailable, match="server busy"):
+        _ = backend_on(server).capabilities
 
 
 async def test_too_long_a_prompt_is_refused_and_not_cut(server: OllamaServer) -> None:

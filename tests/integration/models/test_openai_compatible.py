@@ -152,6 +152,27 @@ def test_an_adapter_is_loaded_under_a_name_of_its_own_and_again_after_a_restart(
         asyncio.run(asked(server))
 
 
+def test_an_adapter_that_is_retired_while_it_is_asked_is_not_loaded_again(adapter: Deployment) -> None:
+    async def gone(request: Request) -> Answer:
+        await asyncio.sleep(0.1)
+        return json_answer({"error": {"message": "The model `student-1` does not exist.", "code": 404}}, 404)
+
+    async def asked(server: OpenAiServer) -> None:
+        backend = backend_of(server)
+        await backend.deploy(adapter)
+        server.fail(raw.Fault("gone", gone), on="chat")
+        late = asyncio.create_task(backend.generate([ask()], "student-1"))
+        await asyncio.sleep(0.05)
+        await backend.retire("student-1")
+        with pytest.raises(ModelNotFound, match="student-1 is not deployed"):
+            await late
+        assert not server.adapters
+        await backend.close()
+
+    with OpenAiServer(script) as server:
+        asyncio.run(asked(server))
+
+
 def test_an_adapter_whose_files_were_changed_is_not_served(adapter: Deployment, tmp_path: Path) -> None:
     wrong = Deployment("student-1", Artifacts(adapter.artifacts.folder, {**adapter.artifacts.files, "adapter/x": "ab"}))
     with OpenAiServer(script) as server, pytest.raises(WrongWeights, match="adapter/x is missing"):
@@ -183,11 +204,11 @@ def test_the_models_of_a_server_are_listed_and_shown() -> None:
         library = OpenAiCompatibleBackend.library(base_url=server.url)
         [listed] = await library.list()
         assert (listed.name, listed.context) == ("tiny", 4096)
-        assert (await library.show("tiny")).properties == {"owned_by": "vllm", "max_model_len": 4096}
+        assert (await library.show("tiny")).model == listed
         with pytest.raises(ModelNotFound, match="no model 'tinny'; the nearest is tiny"):
             await library.show("tinny")
-        for refused in (library.remove("tiny"), library.pull("tiny", lambda progress: None)):
-            with pytest.raises(ConfigurationError, match="when it is asked"):
+        for refused in (library.remove("tiny"), library.pull("another", lambda progress: None)):
+            with pytest.raises(ConfigurationError, match=r"it (deletes|fetches) no models"):
                 await refused
 
     with OpenAiServer(script) as server:

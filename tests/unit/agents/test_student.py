@@ -122,6 +122,15 @@ def test_in_a_chat_a_call_is_a_turn_of_the_model_and_its_result_one_of_the_user(
     assert done.answer == "425" and done.turns[-1].text == "Answer: 425"
 
 
+def test_a_call_that_failed_is_read_but_not_learnt_and_its_mending_is() -> None:
+    failed, _ = CHAT.read(wrote("Action: python[1/0]"))
+    mended, _ = failed.observe(printed("ZeroDivisionError", "error"), last_call=False).read(
+        wrote("Action: python[1/2]")
+    )
+    done, _ = mended.observe(printed("0.5"), last_call=False).read(wrote("Answer: 0.5"))
+    assert [turn.trainable for turn in done.turns] == [False, False, True, False, True]
+
+
 @pytest.mark.parametrize(
     ("words", "kept"),
     [
@@ -161,7 +170,7 @@ def test_words_without_call_and_answer_are_asked_for_one_of_them_as_often_as_is_
     asked, action = CHAT.read(wrote("I would multiply."))
     assert action is None and asked.again
     assert [(turn.role, turn.text, turn.trainable) for turn in asked.turns] == [
-        ("assistant", "I would multiply.", True),
+        ("assistant", "I would multiply.", False),
         ("user", UNREADABLE, False),
     ]
     assert not asked.read(wrote("I really would."))[0].again

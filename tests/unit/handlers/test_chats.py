@@ -73,13 +73,12 @@ def test_a_run_of_a_model_that_continues_no_turn(tmp_path: Path, monkeypatch: py
     assert not any(event.prompt.prefill for event in called)
     longest = max((event for event in called if event.question is None), key=lambda event: len(event.prompt.turns))
     assert [turn.role for turn in longest.prompt.turns] == ["user", "assistant", "user", "assistant", "user"]
-    assert [turn.trainable for turn in longest.prompt.turns] == [False, True, False, True, False]
+    assert [turn.trainable for turn in longest.prompt.turns] == [False, False, False, True, False]
     arms = {event.attempt.split("/")[1] for event in called if event.attempt and event.attempt.startswith("eval/")}
     assert arms == {"base-zero-shot", "base-few-shot", "base-own-shots", "student-1"}
     [dataset] = tmp_path.glob("datasets/**/*.jsonl")
     rows = [json.loads(line) for line in dataset.read_text().splitlines()]
     assert rows and all(
-        [message["role"] for message in row["messages"] if message.get("trainable")] == ["assistant", "assistant"]
-        for row in rows
+        [message["role"] for message in row["messages"] if message.get("trainable")] == ["assistant"] for row in rows
     )
     assert any(isinstance(event, ev.AdapterPromoted | ev.AdapterRejected) for event in events)
