@@ -77,7 +77,8 @@ def _of_folder(name: str, folder: Path) -> Source:
             "loaded: convert them first"
         )
     text = config.get("text_config")
-    longest = (text if isinstance(text, dict) else config).get("max_position_embeddings")
+    said = text if isinstance(text, dict) else config
+    longest = said.get("max_position_embeddings", said.get("n_positions"))
     template = ChatTemplate.of_folder(folder)
     try:
         weights = Weights(name, folder, sha256_of_folder(folder))

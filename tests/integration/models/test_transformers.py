@@ -1,6 +1,7 @@
 """The backend `transformers`: the contract, and what it answers beside the library itself."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -163,3 +164,33 @@ async def test_a_model_with_a_window_answers_a_batch_as_each_alone(tmp_path: Pat
             assert [one.token_ids for [one] in together] == [one.token_ids for [one] in alone]
     finally:
         await backend.close()
+
+
+KINDS = {
+    "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512},
+    "qwen3": {"intermediate_size": 128, "num_key_value_heads": 2, "head_dim": 16},
+    "gemma2": {"intermediate_size": 128, "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 8},
+    "bloom": {"n_layer": 2, "n_head": 4},
+    "mamba": {"state_size": 8},
+}
+"""Of transformers' models, some that remember in other ways or take other arguments."""
+
+
+@pytest.mark.slow  # a process of its own, and torch in this one
+@pytest.mark.parametrize("kind", KINDS)
+async def test_other_kinds_of_models_answer_side_by_side_as_alone(tmp_path: Path, kind: str) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = write_tiny_folder(tmp_path / kind)
+    sizes = {"vocab_size": json.loads((folder / "config.json").read_text())["vocab_size"], "hidden_size": 64}
+    sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2}
+    (folder / "model.safetensors").unlink()
+    AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **sizes | KINDS[kind])).save_pretrained(folder)
+    backend = TransformersBackend.create(str(folder), threads=1)
+    requests = [ask("ban " * (3 * n + 1), 8 + 3 * n) for n in range(4)]
+    try:
+        alone = [await backend.generate([request]) for request in requests]
+        together = await asyncio.gather(*(backend.generate([request]) for request in requests))
+    finally:
+        await backend.close()
+    assert [one.token_ids for [one] in together] == [one.token_ids for [one] in alone]
