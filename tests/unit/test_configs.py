@@ -79,3 +79,5 @@ def test_the_page_about_models_has_each_backend_once() -> None:
         assert any(f"`{backend}`" in heading for heading in headings), backend
     sections = re.split(r"^## .*$", page, flags=re.MULTILINE)[1:]
     assert all(len(section) > 200 for section in sections), "a heading alone says nothing"
+    for section in sections:
+        assert section.count("```") % 2 == 0 and not re.search(r"[^\n]\n```\w", section), section[:200]
