@@ -27,10 +27,16 @@ class SimpleBackend(ABC):
         """
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
-        """All answers, asked for side by side."""
+        """All answers, asked for side by side; where one fails, the others are asked for no longer."""
         if adapter is not None:
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
-        return list(await asyncio.gather(*map(self.complete, requests)))
+        asked = [asyncio.create_task(self.complete(request)) for request in requests]
+        try:
+            return list(await asyncio.gather(*asked))
+        finally:  # where one has failed, nobody waits for the others
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """The whole text."""

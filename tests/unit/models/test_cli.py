@@ -222,6 +222,24 @@ def gone(process: int) -> bool:
     return False
 
 
+def test_where_one_request_fails_the_others_are_ended(tmp_path: Path) -> None:
+    where = tmp_path / "process"
+    program = f"""
+import json, os, sys, time
+if "fail" in sys.stdin.read():
+    while not os.path.exists({str(where)!r}) or not os.path.getsize({str(where)!r}):
+        time.sleep(0.01)
+    sys.exit(1)
+open({str(where)!r}, "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+    begin = time.monotonic()
+    with pytest.raises(GenerationFailed, match="exit code 1"):
+        answer(command(program), ask("hang"), ask("fail"))
+    assert time.monotonic() - begin < 30
+    assert gone(int(where.read_text()))
+
+
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_cancelled_request_leaves_nothing_behind(batch: bool, tmp_path: Path) -> None:
     where = tmp_path / "process"
