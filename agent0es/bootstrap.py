@@ -124,7 +124,7 @@ def model_of(role: "Role", settings: "ModelSettings", store: Path, deterministic
     from agent0es.models.factory import create_backend
 
     options = _options_of(role, settings)
-    if deterministic and settings.backend in ("openvino", "transformers"):
+    if deterministic and settings.backend in ("openvino", "transformers", "llama-cpp"):
         # The cache depends on what was asked before, and changes the last bits of what is written next.
         options.setdefault("prefix_cache", False)
     name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)

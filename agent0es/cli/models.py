@@ -113,7 +113,8 @@ def pull_command(
     for name in names or dict.fromkeys(model.settings.name for model in models_of(configuration)):
         model, library = library_for(configuration, store, place, name)
         with _metered(as_json) as meter:
-            asyncio.run(library.pull(name, _shown_by(meter, name)))
+            meter.show(f"fetching {printable(name)}", 0, None, "")
+            asyncio.run(library.pull(name, _shown_by(meter)))
         if as_json:
             write_lines([json_line({"name": name, "backend": model.settings.backend})])
         else:
@@ -234,7 +235,7 @@ def _metered(as_json: bool) -> "Iterator[Meter]":
         meter.close()
 
 
-def _shown_by(meter: "Meter", name: str) -> "Callable[[PullProgress], None]":
+def _shown_by(meter: "Meter") -> "Callable[[PullProgress], None]":
     """A bar in MB for each part of a pull, with its rate."""
     what, began, base, last = "", 0.0, 0, -1
 
@@ -248,6 +249,6 @@ def _shown_by(meter: "Meter", name: str) -> "Callable[[PullProgress], None]":
             return
         last = done
         note = f"{(progress.done - base) / max(1e-3, now - began) / MB:.1f} MB/s" if progress.done > base else ""
-        meter.show(printable(f"{name}: {what}, MB" if total else f"{name}: {what}"), done, total, note)
+        meter.show(printable(what), done, total, note)
 
     return show

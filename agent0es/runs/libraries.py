@@ -69,7 +69,11 @@ def library_for(
     if place is None and not named:
         named = [models[-1] if name in PUBLISHED else models_of(configuration)[-1]]
     model = (named or models)[0]
-    return model, _told(bootstrap.library_of(model.roles[0], model.settings, store), model)
+    library = bootstrap.library_of(model.roles[0], model.settings, store)
+    if library is None and place is None and name in PUBLISHED:  # a backend that takes embedded models, too
+        model = models[-1]
+        library = bootstrap.library_of(model.roles[0], model.settings, store)
+    return model, _told(library, model)
 
 
 def _at(configuration: "Configuration", place: Place | None) -> list[ConfiguredModel]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent0es.models.base import Completion, Deployment, GenerationRequest, Weights
+from agent0es.models.engine_backend import EngineBackend
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.gguf_writer import write_gguf
 from agent0es.models.made_once import sha256_of
@@ -70,9 +71,16 @@ def engines() -> dict[int, str]:
 class UnderEngine(ScriptedBackend):
     """Answers with a script's words when a real engine has answered too."""
 
-    def __init__(self, script: Script, weights: Weights, plan: Plan = lambda request, adapter: None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        weights: Weights,
+        plan: Plan = lambda request, adapter: None,
+        engine: EngineBackend | None = None,
+    ) -> None:
+        """`engine` is OpenVINO's where none is given."""
         super().__init__(script, weights=weights)
-        self.engine = OpenVinoBackend.create(str(weights.path), cache_tokens=4096, context=512)
+        self.engine = engine or OpenVinoBackend.create(str(weights.path), cache_tokens=4096, context=512)
         self._plan = plan
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:

@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from agent0es.models.artifacts import CONFIG, WEIGHTS, Artifacts
 
-HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD = 64, 96, 2, 4, 2, 16
+HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD = 64, 128, 2, 4, 2, 16
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 WORDS = [f"{first}{second}" for first in ("ba", "ko", "mi", "tu") for second in ("n", "r", "s", "la", "mo", "ri")]
 TEMPLATE = (

@@ -67,3 +67,15 @@ def test_the_seeds_configuration_has_the_seeds_values() -> None:
     for key in ("workdir", "peft_method", "confidence_threshold", "cache_size"):
         assert re.search(rf"^ *#.*\b{key}:", text, re.MULTILINE), f"what becomes of the seed's {key}"
     assert set(yaml.safe_load(text)) >= set(seed)
+
+
+def test_the_page_about_models_has_each_backend_once() -> None:
+    page = (FOLDER.parent / "docs" / "models.md").read_text()
+    headings = re.findall(r"^## .*$", page, re.MULTILINE)
+    assert len(set(headings)) == len(headings)
+    for backend in plugins.installed(plugins.MODELS):
+        if backend in ("openvino", "recorded", "scripted"):  # the default, and two without a model
+            continue
+        assert any(f"`{backend}`" in heading for heading in headings), backend
+    sections = re.split(r"^## .*$", page, flags=re.MULTILINE)[1:]
+    assert all(len(section) > 200 for section in sections), "a heading alone says nothing"

@@ -24,6 +24,8 @@ from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.pacing import server_of
 
+SLOW_TRIES = 3
+"""Tries after which a request is given up that runs into a limit of time, which are minutes."""
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 Remedies = Callable[[Fault], str | None]
@@ -87,13 +89,14 @@ class Asking:
         the server can't answer this request, and ModelUnavailable where it answers none.
         """
         failed_tries: list[Try] = []
+        most = tries or self._options.tries
 
         def note(state: tenacity.RetryCallState) -> None:
             waited = state.next_action.sleep if state.next_action else 0.0
             failed_tries.append(self._tried(what, _fault_of(state), waited))
 
         again = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(tries or self._options.tries),
+            stop=lambda state: state.attempt_number >= most or _hung(state),
             wait=_pause,
             retry=tenacity.retry_if_exception(_may_pass),
             before_sleep=note,
@@ -171,6 +174,11 @@ class Asking:
             if why := self._server.breaker.why():
                 raise ModelUnavailable(why)
             yield
+
+
+def _hung(state: tenacity.RetryCallState) -> bool:
+    """Whether it has been waited for long enough."""
+    return state.attempt_number >= SLOW_TRIES and _fault_of(state).kind == "slow"
 
 
 def _may_pass(error: BaseException) -> bool:

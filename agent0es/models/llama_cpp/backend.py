@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.errors import ModelNotFound, NotInstalled
 from agent0es.models.artifacts import MERGED
 from agent0es.models.base import Capabilities, Deployment, Weights
 from agent0es.models.chat_template import ChatTemplate
@@ -45,11 +45,10 @@ class LlamaCppBackend(EngineBackend):
     def create(cls, name: str, *, cache: Path | None = None, **options: object) -> "LlamaCppBackend":
         """`name` is an embedded model or the path of a GGUF; options are the fields of LlamaCppSettings.
 
-        Raises ModelNotFound, and ConfigurationError without llama-cpp-python and for an option that is unknown or out
-        of range.
+        Raises ModelNotFound, NotInstalled, and ConfigurationError for an option that is unknown or out of range.
         """
         if find_spec("llama_cpp") is None:
-            raise ConfigurationError(
+            raise NotInstalled(
                 "llama-cpp: the package llama-cpp-python is missing; pip install '.[llama-cpp]' in a checkout of "
                 "agent0es (it is built on your machine: a C++ compiler, and ten minutes)"
             )

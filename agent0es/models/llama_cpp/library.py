@@ -7,10 +7,13 @@ import ctypes
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import RequestRefused
@@ -33,7 +36,7 @@ class LlamaCppSettings(EngineSettings):
 
     cache_tokens: int = 32_768
     """Size of the key-value cache, 23 kB a token for the embedded model."""
-    gpu_layers: int = -1
+    gpu_layers: int = field(default=-1, metadata={"lowest": -1})
     """Layers on the GPU, where llama-cpp-python was built for one; -1: all."""
 
 
@@ -193,12 +196,12 @@ class Sampler:
 
     def __init__(self, c: Any, vocabulary: Any, context: Any, tokens: int, request: EngineRequest) -> None:
         self._c, self._context, self._tokens = c, context, tokens
-        self._chain = c.llama_sampler_chain_init(c.llama_sampler_chain_default_params())
+        self._grammar = None
         if request.json_schema is not None:
-            grammar = c.llama_sampler_init_grammar(vocabulary, grammar_of(request.json_schema).encode(), b"root")
-            if not grammar:
+            self._grammar = c.llama_sampler_init_grammar(vocabulary, grammar_of(request.json_schema).encode(), b"root")
+            if not self._grammar:
                 raise RequestRefused("llama.cpp can't use the grammar of this JSON schema")
-            c.llama_sampler_chain_add(self._chain, grammar)
+        self._chain = c.llama_sampler_chain_init(c.llama_sampler_chain_default_params())
         if request.temperature > 0:
             c.llama_sampler_chain_add(self._chain, c.llama_sampler_init_temp(request.temperature))
             if request.top_p < 1:
@@ -210,13 +213,34 @@ class Sampler:
     def next(self, at: int) -> tuple[int, float]:
         """The token after the one that was read at this place of the batch, and its log-probability under the model as
         it is, at temperature 1."""
-        import numpy as np
-
-        token = self._c.llama_sampler_sample(self._chain, self._context, at)
         logits = np.ctypeslib.as_array(self._c.llama_get_logits_ith(self._context, at), (self._tokens,))
+        token = self._c.llama_sampler_sample(self._chain, self._context, at)
+        if self._grammar is not None:
+            if not self._allowed(token):
+                token = self._among_allowed(logits)
+            self._c.llama_sampler_accept(self._grammar, token)
         highest = logits.max()
         return token, float(logits[token] - highest - np.log(np.exp(logits - highest).sum(dtype=np.float64)))
 
     def close(self) -> None:
         """Free it, with all that is in its chain."""
-        self._c.llama_sampler_free(self._chain)
+        for sampler in filter(None, (self._chain, self._grammar)):
+            self._c.llama_sampler_free(sampler)
+
+    def _allowed(self, token: int) -> bool:
+        """Whether the grammar lets it follow. To look at one token takes a small part of the time for all."""
+        one = self._c.llama_token_data(token, 0.0, 0.0)
+        tokens = self._c.llama_token_data_array(ctypes.pointer(one), 1, -1, False)
+        self._c.llama_sampler_apply(self._grammar, ctypes.byref(tokens))
+        return bool(one.logit != float("-inf"))
+
+    def _among_allowed(self, logits: "npt.NDArray[np.float32]") -> int:
+        """A token as the request wants it, of those that the grammar lets follow. With the first choice before it, each
+        is as probable as if there had been no others: p + (1 - A) p / A = p / A, A being the share of those allowed."""
+        data = np.zeros(self._tokens, dtype=[("id", "i4"), ("logit", "f4"), ("p", "f4")])
+        data["id"], data["logit"] = np.arange(self._tokens), logits
+        first = data.ctypes.data_as(ctypes.POINTER(self._c.llama_token_data))
+        tokens = self._c.llama_token_data_array(first, self._tokens, -1, False)
+        for sampler in (self._grammar, self._chain):
+            self._c.llama_sampler_apply(sampler, ctypes.byref(tokens))
+        return int(tokens.data[tokens.selected].id)

@@ -14,8 +14,8 @@ from agent0es.models.base import RequestRefused, WrongWeights
 from agent0es.models.engine_child import before_stop, surely_before_stop, tell, without_cut_off
 from agent0es.models.engine_messages import Answered, Ask, EngineRequest, FromEngine, Generated, Missing, Refused
 from agent0es.models.transformers.adapters import Adapters
-from agent0es.models.transformers.cohort import Cohort
-from agent0es.models.transformers.loading import Loaded
+from agent0es.models.transformers.cohort import Cohort, is_plain
+from agent0es.models.transformers.loading import NO_ROOM, Loaded
 from agent0es.models.transformers.prefixes import Prefixes
 from agent0es.models.transformers.sampling import choose
 from agent0es.models.transformers.schemas import Schemas
@@ -54,6 +54,8 @@ class Batch(engine_child.Batch):
         self._adapters = Adapters(loaded.model)
         self._schemas = Schemas(loaded.tokenizer, loaded.model.get_output_embeddings().weight.shape[0], loaded.ends)
         self._prefixes = Prefixes()
+        # Between a beginning and the rest there is what fills up shorter rows, and a window would count it.
+        self._shares = settings.prefix_cache and is_plain(self._new_cache())
         self._waiting: deque[Ask] = deque()
         self._cohorts: list[Cohort] = []
 
@@ -83,8 +85,15 @@ class Batch(engine_child.Batch):
         self._adapters.retire(name)
         return [Missing(number, f"adapter {name} was retired while it answered", wrong=False) for number in asked]
 
-    @torch.inference_mode()
     def step(self) -> list[FromEngine]:
+        try:
+            return self._step()
+        except torch.OutOfMemoryError as error:
+            asked = len(self._rows()) + len(self._waiting)
+            raise MemoryError(f"the GPU's memory is too small for {asked} requests; {NO_ROOM}") from error
+
+    @torch.inference_mode()
+    def _step(self) -> list[FromEngine]:
         told: list[FromEngine] = []
         self._drop_cancelled()
         for cohort in self._cohorts:
@@ -154,7 +163,7 @@ class Batch(engine_child.Batch):
                 f"a prompt of {len(prompt)} tokens and max_tokens {request.max_tokens} "
                 f"exceed the context of {self._settings.context}"
             )
-        shared = self._encoded(request.shared) if request.shared and self._settings.prefix_cache else []
+        shared = self._encoded(request.shared) if request.shared and self._shares else []
         fits = len(shared) < len(prompt) and prompt[: len(shared)] == shared
         matcher = self._schemas.matcher(request.json_schema) if request.json_schema is not None else None
         return Row(ask.number, request, ask.stream, prompt, len(shared) if fits else 0, matcher, Random(request.seed))

@@ -30,11 +30,9 @@ class Cohort:
 
     def joined(self, other: "Cohort") -> "Cohort | None":
         """Both as one; None where their caches can't be put side by side."""
-        from transformers.cache_utils import DynamicLayer
-
-        pairs = list(zip(self.cache.layers, other.cache.layers, strict=True))
-        if any(type(layer) is not DynamicLayer for pair in pairs for layer in pair):
+        if not is_plain(self.cache):
             return None
+        pairs = list(zip(self.cache.layers, other.cache.layers, strict=True))
         length = max(self.mask.shape[1], other.mask.shape[1])
         for mine, theirs in pairs:
             for name in ("keys", "values"):
@@ -62,13 +60,18 @@ class Cohort:
         self._trim()
 
     def _trim(self) -> None:
-        from transformers.cache_utils import DynamicLayer
-
         begins = int(self.mask.any(0).int().argmax())
-        if begins and all(type(layer) is DynamicLayer for layer in self.cache.layers):
+        if begins and is_plain(self.cache):
             self.mask = self.mask[:, begins:]
             for layer in self.cache.layers:
                 layer.keys, layer.values = layer.keys[..., begins:, :], layer.values[..., begins:, :]
+
+
+def is_plain(cache: Any) -> bool:
+    """Whether all that it holds is keys and values of every token: then it may be cut, filled up and put together."""
+    from transformers.cache_utils import DynamicLayer
+
+    return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 def _filled_up(values: Tensor, length: int, dimension: int) -> Tensor:

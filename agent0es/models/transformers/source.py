@@ -88,6 +88,7 @@ def _of_folder(name: str, folder: Path) -> Source:
 
 def _from_hub(name: str, token: str | None) -> Path:
     """The folder of a hub's model, fetched with a progress bar where it isn't there."""
+    from httpx2 import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
@@ -107,7 +108,7 @@ def _from_hub(name: str, token: str | None) -> Path:
         why = "the hub has no such model, or none that you may see"
     except RevisionNotFoundError:
         why = f"it has no revision {revision}"
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         reason = "HF_HUB_OFFLINE is set" if offline else _words(error)
         why = f"it isn't on this machine, and the hub can't be reached ({reason}); fetch it where there is a network"

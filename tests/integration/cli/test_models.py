@@ -95,6 +95,8 @@ def test_a_model_in_parts_is_pulled_once_and_removed(in_parts: Path, tmp_path: P
     assert not here()
     assert answer(store, "models", "pull", "in-parts") == "in-parts is there (openvino)\n"
     assert here() and file.is_file()
+    other = ["--set", "models.student.backend=scripted", "--set", "models.student.name=in-parts"]
+    assert answer(store, "models", "pull", "in-parts", *other) == "in-parts is there (openvino)\n"
     assert json_answer(store, "models", "pull", "in-parts") == {"name": "in-parts", "backend": "openvino"}
     assert isinstance(invoke(store, "models", "pull", "nothing").exception, ModelNotFound)
     assert isinstance(invoke(store, "models", "rm", "smollm2-135m-instruct", "--yes").exception, ConfigurationError)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import LORA_GGUF, Artifacts
@@ -22,7 +23,7 @@ from agent0es.models.base import (
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.llama_cpp.backend import LlamaCppBackend
-from agent0es.models.weights import find_weights
+from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.testing import BackendContract
 from agent0es.testing.models import ask
 from tests.support.adapters import write_random_adapter
@@ -151,3 +152,27 @@ async def test_files_that_are_no_weights_are_said_to_be(tiny: Weights, tmp_path:
         assert (await backend.generate([ask(max_tokens=2)]))[0].usage.written
     finally:
         await backend.close()
+
+
+async def test_log_probabilities_are_those_of_the_weights(llama: LlamaCppBackend, base_cache: Path) -> None:
+    """Against transformers in fp32, at a temperature too: they are the model's own, not the sampler's."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    torch.set_num_threads(1)
+    file = GgufFile.open(find_weights("smollm2-135m-instruct").path)
+    model = LlamaForCausalLM.from_pretrained(base_model_dir(base_cache, file.path), dtype=torch.float32)
+    tokenizer = Tokenizer.from_file(str(base_model_dir(base_cache, file.path) / "tokenizer.json"))
+    requests = [ask(f"Name {n} fruits.", 12, temperature=n / 4, top_p=0.9, seed=n) for n in range(5)]
+    differences = []
+    for request, completion in zip(requests, await llama.generate(requests), strict=True):
+        assert completion.token_ids is not None and completion.logprobs is not None
+        prompt = tokenizer.encode(llama.template.render(request.messages)).ids
+        assert completion.usage.prompt == len(prompt)
+        written = torch.tensor(completion.token_ids)
+        with torch.inference_mode():
+            expected = model(input_ids=torch.tensor([[*prompt, *completion.token_ids]])).logits[0].log_softmax(-1)
+        found = expected[len(prompt) - 1 : -1].gather(1, written[:, None])[:, 0]
+        differences += (found - torch.tensor(completion.logprobs)).abs().tolist()
+    assert len(differences) > 30
+    assert sum(differences) / len(differences) < 0.1, "llama.cpp rounds to 8 bits what it multiplies with Q4_1"

@@ -147,3 +147,19 @@ async def test_weights_that_were_changed_are_not_loaded(tmp_path: Path) -> None:
             await backend.generate([ask()])
     finally:
         await backend.close()
+
+
+@pytest.mark.slow  # a process of its own
+async def test_a_model_with_a_window_answers_a_batch_as_each_alone(tmp_path: Path) -> None:
+    """Nobody can join its batches, and nothing may be filled up within one."""
+    window = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 8}
+    backend = TransformersBackend.create(str(write_tiny_folder(tmp_path / "tiny", **window)), threads=1)
+    requests = [replace(ask("ban " * (5 * n + 1), 8 + 5 * n), shared=1) for n in range(6)]
+    more = [replace(one, messages=(*one.messages, *ask(f"tu{'la' * n}").messages)) for n, one in enumerate(requests)]
+    try:
+        for asked in (requests, more):
+            alone = [await backend.generate([replace(request, shared=0)]) for request in asked]
+            together = await asyncio.gather(*(backend.generate([request]) for request in asked))
+            assert [one.token_ids for [one] in together] == [one.token_ids for [one] in alone]
+    finally:
+        await backend.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -30,14 +31,18 @@ def test_the_calls_of_a_guide_give_what_it_says(domain: TaskDomain) -> None:
         files = FILES.get(domain.name, {})
         async with open_sandbox() as sandbox:
             tools = load_tools(domain.tools, sandbox)
-            system, task, *turns = domain.guide
-            assert (system.role, task.role) == ("system", "user")
-            for said, seen in zip(turns[:-1:2], turns[1:-1:2], strict=True):
-                [action] = parse(said.content, domain.tools).actions
+            system, task, *_ = domain.guide
+            assert (system.role, task.role, domain.guide[-1].role) == ("system", "user", "assistant")
+            for said, next_turn in pairwise((*domain.guide, task)):
+                if said.role != "assistant":
+                    continue
+                turn = parse(said.content, domain.tools)
+                if not next_turn.content.startswith("Observation:"):
+                    assert turn.answer and not turn.actions
+                    continue
+                [action] = turn.actions
                 result = await tools[action.tool].run(action.input, ToolLimits(), files)
-                assert seen.content == f"Observation: {result.output}".rstrip()
+                assert next_turn.content == f"Observation: {result.output}".rstrip()
                 files = files if result.files is None else result.files
-            last = parse(turns[-1].content, domain.tools)
-            assert last.answer and not last.actions
 
     asyncio.run(follow())

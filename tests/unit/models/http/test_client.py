@@ -127,6 +127,12 @@ def test_what_stays_wrong_is_given_up_with_its_tries(server: HttpServer, paused:
     assert [one["status"] for one in tries] == [500, 500, 500] and tries[-1]["waited"] == 0
 
 
+def test_a_server_that_hangs_is_given_up_earlier(server: HttpServer, paused: Paused) -> None:
+    server.fail(raw.silent(5), times=8)
+    with pytest.raises(GenerationFailed, match=r"no answer within 0.1.* \(tried 3 times\)"):
+        ask(client(server.url, paused, first_token_seconds=0.1))
+
+
 def test_nothing_is_sent_to_a_server_that_fails_again_and_again(server: HttpServer, paused: Paused) -> None:
     server.fail(raw.status(500, {"error": "broken"}), times=100)
     one, other = client(server.url, paused, tries=2), client(server.url, paused, tries=2)
