@@ -11,6 +11,7 @@ from pydantic_ai.exceptions import (
     ModelQuotaExceededError,
     ModelRequestTimeout,
     ModelTimeoutError,
+    UserError,
 )
 
 from agent0es.models.http.faults import Fault, said_by
@@ -28,6 +29,8 @@ def fault_of(error: Exception) -> Fault:
             return Fault("slow", f"no answer within {error.timeout:g} s")
         case ModelHTTPError():
             return _of_status(error)
+        case ModelConnectionError() if "CERTIFICATE" in _words(error).upper():
+            return Fault("untrusted", f"its certificate is not trusted ({_words(error)})")
         case ModelTimeoutError():
             return Fault("unreachable" if error.phase in ("connect", "pool") else "slow", _words(error))
         case ModelConnectionError():
@@ -35,6 +38,8 @@ def fault_of(error: Exception) -> Fault:
         case ModelAPIError() if error.body is not None or error.provider_error_type or error.in_stream:
             words, code, status = said_by(_json(error.body))
             return Fault("in stream", words, status, " ".join((code, *_categories(error))).strip())
+        case UserError():  # pydantic-ai itself does not ask for such a thing
+            return Fault("status", _words(error), 400)
         case _:
             return Fault("unreadable", f"{type(error).__name__}: {_words(error)}")
 
@@ -43,9 +48,8 @@ def _of_status(error: ModelHTTPError) -> Fault:
     words, code, _ = said_by(_json(error.body))
     # Google answers 400 to a wrong key.
     status = 401 if isinstance(error, ModelAuthenticationError) and error.status_code == 400 else error.status_code
-    kind = "in stream" if error.in_stream else "status"
     code = " ".join((code, *_categories(error))).strip()
-    return Fault("in stream" if kind == "in stream" else "status", words, status, code, error.retry_after)
+    return Fault("in stream" if error.in_stream else "status", words, status, code, error.retry_after)
 
 
 def _categories(error: ModelAPIError) -> list[str]:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic_ai.exceptions import ModelConnectionError, UserError
 
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, ModelUnavailable, RequestRefused
 from agent0es.models.cloud import connection
 from agent0es.models.cloud.backend import CloudBackend
+from agent0es.models.cloud.faults import fault_of
+from agent0es.models.http.faults import decide
 from agent0es.testing.models import ask
 from tests.support.http_server import (
     ENDED,
@@ -254,3 +257,11 @@ def test_a_prompt_that_is_too_long_is_refused_and_not_cut(there: There) -> None:
     with pytest.raises(RequestRefused):
         answer(there.backend(), ask("word " * 1_100_000))
     assert len(there.server.requests) == 1
+
+
+def test_what_no_other_try_would_mend_is_not_tried_again() -> None:
+    untrusted = ModelConnectionError("m", "Connection error.", phase="connect")
+    untrusted.__cause__ = OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert decide(fault_of(untrusted)) == "stop"
+    assert decide(fault_of(UserError("JSON output is not supported by this model."))) == "refuse"
+    assert decide(fault_of(ValueError("no JSON"))) == "retry"
