@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent0es.models.cloud.backend import CloudBackend
     from agent0es.models.library import ModelLibrary
 
-INSTALL = "the backend cloud needs the extra cloud: pip install 'agent0es[cloud]', or '.[cloud]' in a checkout"
+INSTALL = "the backend cloud needs the extra cloud: pip install '.[cloud]' in a checkout"
 
 
 class Cloud:
