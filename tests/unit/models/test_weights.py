@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.factory import create_backend
 from agent0es.models import weights
 from agent0es.models.embedded import EmbeddedLibrary
+from agent0es.models.factory import create_backend
 from agent0es.models.gguf_file import GgufFile
 
 
