@@ -136,9 +136,19 @@ def test_a_context_in_which_the_runs_prompts_have_no_room_is_a_problem(tmp_path:
     server.able["context"] = 70
     code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]", "--set", "models.teacher.max_tokens=64")
     assert code == 2 and found["problems"] == [
-        "models.student: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
+        f"models.{role}: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
         "max_tokens or curriculum.demonstrations lower, or its context higher"
+        for role in ("teacher", "student")
     ]
+
+
+def test_each_role_needs_room_for_what_it_may_write_itself(tmp_path: Path, server: Any) -> None:
+    server.able["context"] = 1000
+    settings = ["--set", "training.roles=[]", "--set", "models.student.max_tokens=64"]
+    code, [found] = check(tmp_path, *SERVED, *settings, "--set", "models.teacher.max_tokens=992")
+    assert code == 2 and found["problems"][0].startswith(
+        "models.teacher: its longest prompt has 9 tokens, which with max_tokens 992 is more than its context of 1000"
+    )
 
 
 @pytest.mark.parametrize("what", ["away", "fault"])
