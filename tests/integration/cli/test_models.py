@@ -104,6 +104,15 @@ def test_a_model_in_parts_is_pulled_once_and_removed(in_parts: Path, tmp_path: P
     assert isinstance(invoke(store, "models", "rm", "in-parts", "--yes").exception, ModelNotFound)
 
 
+def test_of_the_configured_models_those_are_pulled_that_can_be(in_parts: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.gguf"
+    there.touch()
+    scripted = ["--set", "models.teacher.backend=scripted", "--set", "models.teacher.name=a:b"]
+    for teacher, failed in ((scripted, ConfigurationError), (["--set", f"models.teacher.name={there}"], type(None))):
+        found = invoke(tmp_path, "models", "pull", *teacher, "--set", "models.student.name=in-parts")
+        assert "in-parts is there (openvino)\n" in found.stdout and isinstance(found.exception, failed)
+
+
 def test_backends_that_can_not_tell_say_so(tmp_path: Path) -> None:
     said = invoke(tmp_path, "models", "pull", "x", "--backend", "scripted").exception
     assert str(said) == "scripted: this backend can't tell which models there are"
