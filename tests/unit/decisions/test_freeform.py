@@ -113,6 +113,12 @@ def test_a_mutant_is_of_the_answers_kind_and_far_enough_from_it_to_be_found_wron
     assert mutants("[[1, 2], [1, 2]]") == ("[[1, 2], [1, 2], 7]",)
 
 
+@pytest.mark.parametrize("answer", ["-1.0", "Bob", "Anna", "{7}"])
+def test_no_mutant_is_the_answer_in_other_words(answer: str) -> None:
+    made = read(proposal("What is left of 3 and 4?", "left(3, 4)"), answer)
+    assert isinstance(made, Task) and made.reference == answer
+
+
 def test_examples_for_the_prompt_are_drafts_themselves() -> None:
     domain = MathDomain()
     freeform = expression_freeform("math", "")
