@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
@@ -29,8 +30,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         text, expression = " ".join(fields["task"].split()), fields["expression"].strip()
         if not SHORTEST <= len(text) <= LONGEST:
             return f"the task has {len(text)} characters"
-        used = set(NUMBER.findall(expression))
-        missing = sorted(number for number in set(NUMBER.findall(text)) if not {number, _after(number)} & used)
+        used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
+        missing = sorted(number for number in set(NUMBER.findall(text)) if not _stands_as(number) & used)
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
         if not NUMBER.search(expression) and not re.search(r"['\"\[]", expression):
@@ -65,9 +66,9 @@ def expression_freeform(domain: str, system: str) -> Freeform:
     )
 
 
-def _after(number: str) -> str:
-    """The number behind a whole one: `range(1, 11)` goes to 10."""
-    return str(int(number) + 1) if number.isdigit() else number
+def _stands_as(number: str) -> set[Decimal]:
+    """As what a number of the text may stand in the expression: `range(1, 11)` goes to 10."""
+    return {Decimal(number), Decimal(number) + 1} if number.isdigit() else {Decimal(number)}
 
 
 def mutants(answer: str) -> tuple[str, ...]:

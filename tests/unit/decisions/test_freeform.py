@@ -77,6 +77,11 @@ def test_the_end_of_a_range_is_one_more_than_the_text_says() -> None:
     assert isinstance(made, Task)
 
 
+def test_a_price_may_stand_in_the_expression_without_its_last_zero() -> None:
+    made = read(proposal("What do 3 pens at 2.50 euros each cost?", "3 * 2.5"), "7.5")
+    assert isinstance(made, Task)
+
+
 class Lax(MathDomain):
     """A domain whose verifier takes whatever it is given."""
 
