@@ -194,14 +194,15 @@ class OpenAiCompatibleBackend:
 
     async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
         letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
+        most = letters / LETTERS_A_TOKEN + request.max_tokens
         return await self._client.ask(
             "POST",
             f"{self._api}/chat/completions",
             self._body(request, fields, facts),
             read,
             form="sse",
-            tokens=letters / LETTERS_A_TOKEN + request.max_tokens,
-            used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else 0.0,
+            tokens=most,
+            used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most,
         )
 
     def _completion(

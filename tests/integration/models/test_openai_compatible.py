@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,20 @@ def test_what_an_unknown_server_can_do_is_tried() -> None:
         assert set(completion.left_out) == {"temperature", "prefill", "seed"}
         said = backend_of(server, "m", sampling=True, prefill=True, seeds=True, context=100).capabilities
         assert said.sampling and said.prefill and said.seeds and said.context == 100
+
+
+def test_a_limit_on_tokens_holds_also_where_a_server_counts_none() -> None:
+    async def uncounted(request: Request) -> Answer:
+        if request.method == "GET":
+            return json_answer({"data": [{"id": "m"}]})
+        return events([{"choices": [{"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop"}]}])
+
+    with HttpServer(uncounted) as server:
+        backend = backend_of(server, "m", logprobs=False, sampling=False, tokens_per_minute=30_000)
+        begin = time.monotonic()
+        for _ in range(3):
+            answered(backend, ask(max_tokens=150))  # 0.3 s of the limit, or more
+        assert time.monotonic() - begin > 0.6
 
 
 async def forbids(request: Request) -> Answer:
