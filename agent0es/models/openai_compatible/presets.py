@@ -18,6 +18,7 @@ from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import LORA_GGUF, MERGED, compare
 from agent0es.models.base import Deployment, GenerationFailed, RequestRefused, WrongWeights
 from agent0es.models.http import HttpClient, ServerRefused
+from agent0es.models.openai_compatible.server import checked
 from agent0es.models.openai_compatible.wire import Wire
 
 LOOK_SECONDS = 0.5
@@ -79,7 +80,7 @@ class RouterAdapters:
     async def _loaded(self, adapter: str, name: str) -> None:
         until = time.monotonic() + LOAD_SECONDS
         while time.monotonic() < until:
-            models = _Models.model_validate(await self._client.get("/models")).data
+            models = checked(self._client.where, _Models, await self._client.get("/models")).data
             status = next((model.status for model in models if model.id == name), _Status(failed=True))
             if status.failed:
                 break

@@ -96,7 +96,7 @@ class Facts:
 async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
     """The models of a server; None where it has no list. Raises ModelUnavailable, after one try."""
     try:
-        return _read(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
+        return checked(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
     except ServerRefused as refused:
         if refused.fault.status in (404, 405):
             return None
@@ -116,7 +116,7 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
     kind = options.server or _kind(card, base_url)
     model, label, context = card.id if card else name, name, context_of(card)
     if kind == "llama-server":
-        found = _read(client.where, Properties, await client.get(f"/props?model={quote(model, safe='')}", tries=1))
+        found = checked(client.where, Properties, await client.get(f"/props?model={quote(model, safe='')}", tries=1))
         context = context or found.default_generation_settings.n_ctx
         label = _labelled(name, found.model_ftype or (card.meta.ftype if card and card.meta else None))
     elif kind == "lm-studio":
@@ -142,7 +142,8 @@ def _said(option: bool | None, found: bool) -> bool:
     return found if option is None else option
 
 
-def _read(where: str, kind: type[T], value: Any) -> T:
+def checked(where: str, kind: type[T], value: Any) -> T:
+    """A value that a server sent. Raises ModelUnavailable for another than the protocol says."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -172,7 +173,7 @@ def _labelled(name: str, quantization: str | None) -> str:
 
 
 async def _lm_studio(client: HttpClient, model: str) -> LmStudioCard:
-    cards = _read(client.where, LmStudioCards, await client.get("/api/v0/models", tries=1)).data
+    cards = checked(client.where, LmStudioCards, await client.get("/api/v0/models", tries=1)).data
     return next((one for one in cards if one.id == model), LmStudioCard(id=model))
 
 
@@ -214,7 +215,7 @@ async def _adapters(client: HttpClient, kind: Kind, options: OpenAiOptions) -> f
     """Which adapters it loads while it runs. vLLM does where it was started so; its route is there then. llama-server
     does in router mode, by a file that both of us see."""
     if kind == "llama-server" and options.presets is not None:
-        if _read(client.where, Properties, await client.get("/props", tries=1)).role == "router":
+        if checked(client.where, Properties, await client.get("/props", tries=1)).role == "router":
             return frozenset({"lora-gguf", "merged"})
         raise ModelUnavailable(
             f"{client.where}: models.<role>.options.presets is set, but this llama-server serves one model; start it "
@@ -236,7 +237,7 @@ async def _continues(client: HttpClient, kind: Kind, model: str) -> bool:
     turns = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": BEGUN}]
     try:
         shown = await client.post("/apply-template", {"model": model, "messages": turns}, tries=1)
-        return _read(client.where, Rendered, shown).prompt.endswith(BEGUN)
+        return checked(client.where, Rendered, shown).prompt.endswith(BEGUN)
     except (RequestRefused, ServerRefused):
         return False
 

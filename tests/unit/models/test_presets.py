@@ -1,15 +1,17 @@
 """What becomes of a llama-server's file of presets: an adapter's section comes and goes, the rest stays as it was."""
 
 import asyncio
+import hashlib
 import stat
 from pathlib import Path
 
 import pytest
 
 from agent0es.models.artifacts import LORA_GGUF, Artifacts
-from agent0es.models.base import Deployment
+from agent0es.models.base import Deployment, ModelUnavailable
 from agent0es.models.http import HttpClient, HttpOptions, Key
 from agent0es.models.openai_compatible.presets import RouterAdapters, with_adapter, without
+from tests.support.http_server import Answer, HttpServer, Request, json_answer
 
 PRESETS = """version = 1
 
@@ -50,6 +52,19 @@ def test_who_may_read_the_file_and_where_it_lies_stay_as_they_were(tmp_path: Pat
     asyncio.run(RouterAdapters(nobody, link, "smol", str).retire(trained))
     assert link.is_symlink() and file.read_text().rstrip() == PRESETS.rstrip()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_a_router_that_answers_something_else_is_told(tmp_path: Path) -> None:
+    async def odd(request: Request) -> Answer:
+        return json_answer({"data": [{"status": 1}]})
+
+    lora, presets = tmp_path / LORA_GGUF, tmp_path / "presets.ini"
+    lora.write_bytes(b"lora")
+    presets.write_text(PRESETS)
+    trained = Deployment("student-1", Artifacts(tmp_path, {LORA_GGUF: hashlib.sha256(b"lora").hexdigest()}))
+    with HttpServer(odd) as server, pytest.raises(ModelUnavailable, match="not what the protocol says"):
+        client = HttpClient("llama", server.url, Key(None), HttpOptions(tries=1))
+        asyncio.run(RouterAdapters(client, presets, "smol", str).deploy(trained))
 
 
 @pytest.mark.parametrize("text", [PRESETS, PRESETS.rstrip("\n"), PRESETS.replace("\n\n", "\n")])
