@@ -188,10 +188,14 @@ async def see_that_servers_answer(configuration: "Configuration", models: "Mappi
 async def first_answer(model: ConfiguredModel, backend: "ModelBackend") -> "Completion":
     """A short answer. Raises ModelDoesNotAnswer in one line: at once where nobody is there, without the tries that a
     request is worth in a run."""
+    from agent0es.agents.student import STOP
+
     health = await backend.health()
     if not health.ok:
         raise ModelDoesNotAnswer(_said_of(model, health.detail))
-    [completion] = await _answers(model, backend, [_request(model, 0, FIRST_TOKENS)])
+    stop = (*(STOP if "student" in model.roles else ()), *model.settings.stop)  # as in a run: some models take none
+    question = replace(_request(model, 0, FIRST_TOKENS), stop=stop)
+    [completion] = await _answers(model, backend, [question])
     return completion
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent0es.errors import ConfigurationError, ModelNotFound
+from tests.support import http_server as raw
 from tests.support.commands import answer, invoke, json_answer, json_answers
 from tests.support.openai_server import OpenAiServer
 from tests.support.scripted import respond
@@ -93,6 +94,23 @@ def test_a_server_that_is_not_there_is_told_with_how_to_start_it(
     monkeypatch.setenv("A_KEY", KEY)
     line = problem(tmp_path, *arguments)
     assert said in line and "tart" in line and "models.teacher.base_url" in line
+
+
+def test_a_model_that_takes_no_stop_strings_is_told_before_every_attempt_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def strict(request: raw.Request) -> raw.Answer:
+        if request.method == "GET":
+            return raw.json_answer({"data": [{"id": "tiny"}]})
+        if "stop" in request.json:
+            return raw.json_answer({"error": {"message": "Unsupported parameter: 'stop' is not supported"}}, 400)
+        if not request.json.get("stream"):
+            return raw.json_answer({"choices": []})
+        return raw.events([{"choices": [{"index": 0, "delta": {"content": "yes"}, "finish_reason": "stop"}]}])
+
+    monkeypatch.setenv("A_KEY", KEY)
+    with raw.HttpServer(strict) as server:
+        assert "Unsupported parameter: 'stop'" in problem(tmp_path, *settings(server.url))
 
 
 def test_a_wrong_port_is_told_from_a_wrong_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
