@@ -34,7 +34,7 @@ HERE_DOCUMENT = re.compile(r"<<-?[ ]?['\"]?(\w{1,40})['\"]?")
 QUOTES = re.compile(r"\"\"\"|'''")
 LONE_END_OF_THOUGHT = re.compile(r"(?<![\"'`])</?(think|thinking|thought|reasoning)>", re.IGNORECASE)
 MIDDLE_OF_LINE = re.compile(
-    r"(?<=[\s.!?;,)`:])(?:(?:Final Answer|Answer|Action|Observation)[ \t]{0,3}:|(?:python|math)\["
+    r"(?<=[\s.!?;,)`:])(?:[*_]{0,3}(?:Final Answer|Answer|Action|Observation)[*_]{0,3}[ \t]{0,3}:|(?:python|math)\["
     r"|<(?:tool_call|function=|answer>|python>)|\{[ ]{0,2}\"(?:tool|name|action|function)\"[ ]{0,2}:)"
 )
 CLOSED_AROUND = re.compile(r"(?:\s{0,4}(?:</[\w:.-]{1,32}>|`(?!`)|\]))+")

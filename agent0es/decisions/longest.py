@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
@@ -14,10 +15,15 @@ HARDEST = 1.0
 """Difficult tasks have the longest texts."""
 
 
-def longest_prompts(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> dict[Role, Prompt]:
-    """The first prompts of the two roles. What calls and their results add to them is not in it."""
+def longest_prompts(
+    configuration: Configuration, domains: Mapping[str, TaskDomain], structured_output: bool
+) -> dict[Role, Prompt]:
+    """The first prompts of the two roles. What calls and their results add to them is not in it.
+
+    Without `structured_output` the teacher reads the schema of a proposal in its request.
+    """
     return {
-        "teacher": max(_of_teacher(configuration, domains), key=_length),
+        "teacher": max(_of_teacher(configuration, domains, structured_output), key=_length),
         "student": max(_of_student(configuration, domains), key=_length),
     }
 
@@ -26,15 +32,22 @@ def _length(prompt: Prompt) -> int:
     return sum(len(message.content) for message in prompt.messages)
 
 
-def _of_teacher(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> Iterator[Prompt]:
+def _of_teacher(
+    configuration: Configuration, domains: Mapping[str, TaskDomain], structured_output: bool
+) -> Iterator[Prompt]:
+    def words(request: str, schema: Mapping[str, Any]) -> str:
+        return request if structured_output else request + teacher.in_words(schema)
+
     share, seed = configuration.curriculum.freeform_share, configuration.seed
     for domain in domains.values():
         if share < 1:
             names = sorted((family.name for family in domain.families("practised")), key=len)
             asked = dict.fromkeys(names[-configuration.curriculum.candidates :], HARDEST)
-            yield teacher.asking(teacher.few_shot(domain, seed), teacher.request_text(asked))
+            request = words(teacher.request_text(asked), teacher.schema(domain, asked))
+            yield teacher.asking(teacher.few_shot(domain, seed), request)
         if share and domain.freeform is not None:
             request = teacher.freeform_request(teacher.topic_of(domain, seed), HARDEST)
+            request = words(request, domain.freeform.schema())
             yield teacher.asking(teacher.freeform_few_shot(domain, seed), request)
 
 

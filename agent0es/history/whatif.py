@@ -20,6 +20,7 @@ ANSWERABLE = (
     "rewards.weights",
     "curriculum.novelty_bar",
     "training.examples_per_family",
+    "training.learn_from",
     "training.minimum_examples",
     "training.roles",
     "evaluation.margin",

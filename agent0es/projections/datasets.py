@@ -92,7 +92,7 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
     retracted: list[str] = []
     last_call: dict[str, ev.ModelCalled] = {}
     tool_input: dict[str, str] = {}
-    last_ended: dict[str, str] = {}
+    ended: dict[str, list[str]] = {}
     solutions: dict[str, Solution] = {}
     found = []
     for event in (r.event for r in recorded):
@@ -104,15 +104,15 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
             case ev.ToolRequested(purpose="solution"):
                 tool_input[event.attempt] = event.input
             case ev.ToolCalled() if event.attempt in tool_input and event.attempt not in solutions:
-                last_ended[event.attempt] = event.status
+                ended.setdefault(event.attempt, []).append(event.status)
             case ev.SolutionSubmitted(task=int()):
                 solutions[event.attempt] = event.solution
             case ev.Retracted():
                 retracted.append(event.what)
             case ev.Verified(task=int() as number) if event.verification.correct is True:
                 task = tasks[number]
-                ended = last_ended.get(event.attempt, "ok")
-                if learnable(solutions[event.attempt], event, task, learn_from, ended):
+                statuses = ended.get(event.attempt, [])
+                if learnable(solutions[event.attempt], event, task, learn_from, statuses):
                     found.append(
                         Example(
                             source=event.attempt,
@@ -122,7 +122,7 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
                             request=task.description,
                             idiom=signature(tool_input[event.attempt]),
                             reward=0.0,
-                            segments=segments(last_call[event.attempt]),
+                            segments=segments(last_call[event.attempt], statuses),
                             turns=last_call[event.attempt].prompt.turns[1:],
                         )
                     )
@@ -132,9 +132,10 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
 
 
 def learnable(
-    solution: Solution, verified: ev.Verified, task: Task, learn_from: LearnFrom = "observed", last_ended: str = "ok"
+    solution: Solution, verified: ev.Verified, task: Task, learn_from: LearnFrom, statuses: Sequence[str]
 ) -> bool:
-    """Whether a correct attempt is worth learning from: with a call, and not right by luck.
+    """Whether a correct attempt is worth learning from: with a call, and not right by luck. `statuses`: how its calls
+    ended.
 
     `observed`: without a tool's error. One call whose output is the answer must be right on a second instance too; a
     freely written task has none. Hidden tests and milestones are many instances in themselves, and their answer need
@@ -144,7 +145,7 @@ def learnable(
     known to be wrong on a second instance.
     """
     if learn_from == "correct":
-        return solution.tool_calls > 0 and last_ended == "ok" and verified.second_instance is not False
+        return solution.tool_calls > 0 and statuses[-1] == "ok" and verified.second_instance is not False
     if solution.tool_errors:
         return False
     if verified.verification.method in ("tests", "milestones"):
@@ -153,9 +154,15 @@ def learnable(
     return solution.tool_calls == 1 and solution.observed and not lucky
 
 
-def segments(called: ev.ModelCalled) -> tuple[tuple[str, bool], ...]:
-    """The student's last turn, from its last request: what it wrote is trainable, what tools gave is not."""
-    begun = ((part.text, part.trainable) for part in called.prompt.prefill)
+def segments(called: ev.ModelCalled, statuses: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+    """The student's last turn, from its last request: what it wrote is trainable, what tools gave is not, nor is a call
+    that ended with another status than `ok`."""
+    begun: list[tuple[str, bool]] = []
+    ended = iter(statuses)
+    for part in called.prompt.prefill:
+        if part.author == "tool" and next(ended, "ok") != "ok":
+            begun[-1] = begun[-1][0], False
+        begun.append((part.text, part.trainable))
     return (*begun, (called.text.rstrip(), True))
 
 

@@ -96,8 +96,8 @@ async def check(configuration: "Configuration", store: Path, on_step: OnStep) ->
     from agent0es.decisions.longest import longest_prompts
 
     @cache
-    def prompts() -> "Mapping[Role, Prompt]":
-        return longest_prompts(configuration, bootstrap.practised_domains(configuration))
+    def prompts(structured_output: bool) -> "Mapping[Role, Prompt]":
+        return longest_prompts(configuration, bootstrap.practised_domains(configuration), structured_output)
 
     return [await _check(configuration, model, prompts, store, on_step) for model in models_of(configuration)]
 
@@ -105,7 +105,7 @@ async def check(configuration: "Configuration", store: Path, on_step: OnStep) ->
 async def _check(
     configuration: "Configuration",
     model: ConfiguredModel,
-    prompts: "Callable[[], Mapping[Role, Prompt]]",
+    prompts: "Callable[[bool], Mapping[Role, Prompt]]",
     store: Path,
     on_step: OnStep,
 ) -> Checked:
@@ -124,9 +124,10 @@ async def _check(
         on_step(f"measuring {model.place}")
         speed = await measure(model, backend, 1, MORE_TOKENS)
         on_step(f"asking {model.place} with the longest prompts")
-        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=prompts()[role].messages) for role in model.roles]
-        longest = max(one.usage.prompt for one in await _answers(model, backend, asked))
         able, trainer = backend.capabilities, bootstrap.trainer_of(store)
+        first = prompts(able.structured_output)
+        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=first[role].messages) for role in model.roles]
+        longest = max(one.usage.prompt for one in await _answers(model, backend, asked))
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
         if able.context is not None and longest + model.settings.max_tokens > able.context and not found:
             found.append(

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
@@ -29,8 +30,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         text, expression = " ".join(fields["task"].split()), fields["expression"].strip()
         if not SHORTEST <= len(text) <= LONGEST:
             return f"the task has {len(text)} characters"
-        used = set(NUMBER.findall(expression))
-        missing = sorted(number for number in set(NUMBER.findall(text)) if not {number, _after(number)} & used)
+        used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
+        missing = sorted(number for number in set(NUMBER.findall(text)) if not _stands_as(number) & used)
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
         if not NUMBER.search(expression) and not re.search(r"['\"\[]", expression):
@@ -65,9 +66,9 @@ def expression_freeform(domain: str, system: str) -> Freeform:
     )
 
 
-def _after(number: str) -> str:
-    """The number behind a whole one: `range(1, 11)` goes to 10."""
-    return str(int(number) + 1) if number.isdigit() else number
+def _stands_as(number: str) -> set[Decimal]:
+    """As what a number of the text may stand in the expression: `range(1, 11)` goes to 10."""
+    return {Decimal(number), Decimal(number) + 1} if number.isdigit() else {Decimal(number)}
 
 
 def mutants(answer: str) -> tuple[str, ...]:
@@ -77,16 +78,19 @@ def mutants(answer: str) -> tuple[str, ...]:
     if re.fullmatch(r"[+-]?[0-9]+", answer):
         return str(int(answer) + 1), str(int(answer) * 10 + 7), str(-int(answer) - 1)
     if re.fullmatch(r"[+-]?[0-9]+\.[0-9]+", answer):
-        near = f"{float(answer) * 1.01 + 0.01:.6g}"  # not so near that a verifier may take it for a rounded answer
-        return near, str(float(answer) + 1)
+        value = float(answer)
+        near = f"{value + 0.01 * (1 + abs(value)):.6g}"  # not so near that a verifier may take it for a rounded answer
+        return near, str(value + 1)
     try:
-        value: object = ast.literal_eval(answer)
+        literal: object = ast.literal_eval(answer)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        value = None
-    if isinstance(value, list | tuple):
-        turned = value[::-1]
-        return repr(type(value)([*value, 7])), *([repr(turned)] if turned != value else [])
-    if isinstance(value, set | dict) and value:  # as text: the order of a set is not the same in every process
-        return (f"{answer.rstrip()[:-1]}, {'7' if isinstance(value, set) else '7: 7'}}}",)
+        literal = None
+    if isinstance(literal, list | tuple):
+        turned = literal[::-1]
+        return repr(type(literal)([*literal, 7])), *([repr(turned)] if turned != literal else [])
+    if isinstance(literal, set | dict) and literal:  # as text: the order of a set is not the same in every process
+        other = next(number for number in (7, 8) if number not in literal)
+        return (f"{answer.rstrip()[:-1]}, {other if isinstance(literal, set) else f'{other}: 7'}}}",)
     longer = f"{answer}x"
-    return (longer, answer[::-1]) if answer[::-1] != answer else (longer,)
+    turned_word = answer[::-1]  # `boB` is Bob to a verifier
+    return (longer, turned_word) if turned_word.lower() != answer.lower() else (longer,)

@@ -69,6 +69,8 @@ READ = [
     ("Action: python[1]\nAction: python[2]\nAction: python[3]", ["1", "2", "3"], None),
     ("Thought: multiply. Action: python[17*25] Answer: 425", [ONE], "425"),
     ("Answer: 425", [], "425"),
+    ("The product is 425. **Answer:** 425", [], "425"),
+    ("So **Final Answer: 425**", [], "425"),
     ("answer : 425", [], "425"),
     ("Answer:\n425", [], "425"),
     ("Final Answer: **425**", [], "425"),

@@ -77,6 +77,11 @@ def test_the_end_of_a_range_is_one_more_than_the_text_says() -> None:
     assert isinstance(made, Task)
 
 
+def test_a_price_may_stand_in_the_expression_without_its_last_zero() -> None:
+    made = read(proposal("What do 3 pens at 2.50 euros each cost?", "3 * 2.5"), "7.5")
+    assert isinstance(made, Task)
+
+
 class Lax(MathDomain):
     """A domain whose verifier takes whatever it is given."""
 
@@ -111,6 +116,12 @@ def test_a_mutant_is_of_the_answers_kind_and_far_enough_from_it_to_be_found_wron
     assert mutants("[4, 5]") == ("[4, 5, 7]", "[5, 4]")
     assert mutants("0.6666666666666666")[0] == "0.683333"
     assert mutants("[[1, 2], [1, 2]]") == ("[[1, 2], [1, 2], 7]",)
+
+
+@pytest.mark.parametrize("answer", ["-1.0", "Bob", "Anna", "{7}"])
+def test_no_mutant_is_the_answer_in_other_words(answer: str) -> None:
+    made = read(proposal("What is left of 3 and 4?", "left(3, 4)"), answer)
+    assert isinstance(made, Task) and made.reference == answer
 
 
 def test_examples_for_the_prompt_are_drafts_themselves() -> None:

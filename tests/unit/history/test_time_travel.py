@@ -279,6 +279,8 @@ def test_other_weights_move_the_rewards_and_other_filters_the_datasets(log: Even
     [student_set, teacher_set] = more["datasets"]
     assert teacher_set["comes_in"] and teacher_set["examples"][0] == 0
     assert student_set["trains"] == [True, False]
+    [mended] = what_if(log, "run", "training.learn_from=correct")["datasets"]
+    assert mended["examples"][1] >= mended["examples"][0] and not mended["drops_out"]
     text = answer(store, "whatif", "run", "--set", "rewards.weights.novelty=1.2")
     assert "nothing was written" in text and "Rewards" in text
 

@@ -142,6 +142,33 @@ def test_where_all_that_is_correct_is_learnt_from_calls_may_be_many_and_mistakes
     assert [example.task for example in student_examples(recorded(tmp_path, *tasks), "correct")] == [3, 6]
 
 
+def test_of_a_turn_that_was_continued_a_call_that_failed_is_not_learnt_but_its_mending_is(tmp_path: Path) -> None:
+    events = practised(1, calls=2, errors=1)
+    requested, gave, called = (event.event for event in events[1:4])
+    assert isinstance(requested, ev.ToolRequested) and isinstance(gave, ev.ToolCalled)
+    assert isinstance(called, ev.ModelCalled)
+    failed = (
+        Part(text="Action: python[17 25]\n", author="model", trainable=True),
+        Part(text="Observation: SyntaxError\n", author="tool"),
+    )
+    prompt = called.prompt.model_copy(update={"prefill": (*failed, *called.prompt.prefill)})
+    before = [
+        requested.model_copy(update={"call": "1/0#0"}),
+        gave.model_copy(update={"call": "1/0#0", "status": "error"}),
+    ]
+    last = called.model_copy(update={"prompt": prompt})
+    events[1:4] = [NewEvent("attempt/r/1/0", event) for event in (*before, requested, gave, last)]
+    [example] = student_examples(recorded(tmp_path, events), "correct")
+    assert example.segments == (
+        ("Action: python[17 25]\n", False),
+        ("Observation: SyntaxError\n", False),
+        ("Action: python[17 * 25]\n", True),
+        ("Observation: 425\n", False),
+        ("Answer:", True),
+        (" 425", True),
+    )
+
+
 def test_an_attempt_in_a_chat_is_a_row_of_turns(tmp_path: Path) -> None:
     turns = (
         Part(text="Action: python[17 * 25]", author="model", trainable=True),
