@@ -105,20 +105,32 @@ def pull_command(
 ) -> None:
     """Fetch models; without a name those of the configuration.
 
-    What is there already is not fetched again, and one that was cut off goes on where it can.
+    What is there already is not fetched again, and one that was cut off goes on where it can. The exit code is 2 when
+    one can't be fetched.
     """
+    from agent0es.configuration.secrets import text_without_secrets
+    from agent0es.errors import Agent0Error
     from agent0es.runs.libraries import library_for
     from agent0es.runs.models import models_of
 
+    failed: list[Agent0Error] = []
     for name in names or dict.fromkeys(model.settings.name for model in models_of(configuration)):
-        model, library = library_for(configuration, store, place, name)
-        with _metered(as_json) as meter:
-            meter.show(f"fetching {printable(name)}", 0, None, "")
-            asyncio.run(library.pull(name, _shown_by(meter)))
+        try:
+            model, library = library_for(configuration, store, place, name)
+            with _metered(as_json) as meter:
+                meter.show(f"fetching {printable(name)}", 0, None, "")
+                asyncio.run(library.pull(name, _shown_by(meter)))
+        except Agent0Error as error:
+            failed.append(error)  # the others are fetched all the same
+            continue
         if as_json:
             write_lines([json_line({"name": name, "backend": model.settings.backend})])
         else:
             write_lines([f"{name} is there ({model.settings.backend})"])
+    for other in failed[:-1]:
+        click.echo(printable(text_without_secrets(str(other))), err=True)
+    if failed:
+        raise failed[-1]
 
 
 @models_group.command("show")

@@ -120,5 +120,15 @@ def retell(log: EventLog, run: str, watcher: Watcher) -> RunState:
 async def _tell_what_loads(ports: "Ports", watcher: Watcher) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
-        loading = [(await model.health()).loading for model in dict.fromkeys(ports.models.values())]
-        watcher.loading(next(filter(None, [*loading, ports.embedder.loading]), ""))
+        watcher.loading(await what_loads(ports))
+
+
+async def what_loads(ports: "Ports") -> str:
+    """What is being loaded in this process, in words; empty where all is. Servers are not asked: each look would be a
+    request, which counts against their limits, and among those that failed."""
+    from agent0es.models.factory import is_elsewhere
+
+    models = ports.configuration.models
+    here = [model for role, model in ports.models.items() if not is_elsewhere(getattr(models, role).backend)]
+    loading = [(await model.health()).loading for model in dict.fromkeys(here)]
+    return next(filter(None, [*loading, ports.embedder.loading]), "")

@@ -127,20 +127,31 @@ async def _check(
         able, trainer = backend.capabilities, bootstrap.trainer_of(store)
         first = prompts(able.structured_output)
         asked = [replace(_request(model, 0, FIRST_TOKENS), messages=first[role].messages) for role in model.roles]
-        longest = max(one.usage.prompt for one in await _answers(model, backend, asked))
+        read = {
+            role: one.usage.prompt for role, one in zip(model.roles, await _answers(model, backend, asked), strict=True)
+        }
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
-        if able.context is not None and longest + model.settings.max_tokens > able.context and not found:
-            found.append(
-                f"models.{model.roles[-1]}: its longest prompt has {counted(longest, 'token')}, which with max_tokens "
-                f"{model.settings.max_tokens} is more than its context of {able.context}; set max_tokens or "
-                "curriculum.demonstrations lower, or its context higher"
-            )
+        found = found or list(_without_room(configuration, read, able.context))
         weaker = tuple(line for role in model.roles for line in warnings(configuration, role, backend))
-        return Checked(model, answered, seconds, able, speed.tokens_per_second, longest, tuple(found), weaker)
+        return Checked(
+            model, answered, seconds, able, speed.tokens_per_second, max(read.values()), tuple(found), weaker
+        )
     except ModelDoesNotAnswer as error:
         return Checked(model, problems=(str(error),))
     finally:
         await backend.close()
+
+
+def _without_room(configuration: "Configuration", read: "Mapping[Role, int]", context: int | None) -> Iterator[str]:
+    """Of which roles the longest prompt, so many tokens, leaves too little of the context."""
+    for role, tokens in read.items():
+        most = getattr(configuration.models, role).max_tokens
+        if context is not None and tokens + most > context:
+            yield (
+                f"models.{role}: its longest prompt has {counted(tokens, 'token')}, which with max_tokens {most} is "
+                f"more than its context of {context}; set max_tokens or curriculum.demonstrations lower, or its "
+                "context higher"
+            )
 
 
 def problems(configuration: "Configuration", role: Role, model: "ModelBackend", trainer: "Trainer") -> Iterator[str]:

@@ -120,6 +120,8 @@ class MemoryTool:
 class HashEmbedder:
     """A direction for each text."""
 
+    loading = ""
+
     async def embed(self, texts: Sequence[str]) -> Any:
         rows = [
             np.frombuffer(hashlib.sha512(text.encode()).digest(), np.uint8).astype(np.float32) - 127.5 for text in texts

@@ -40,7 +40,14 @@ class Cloud:
         return CloudBackend(name, options_of(CloudOptions, "cloud", options), base_url, api_key_env)
 
     @classmethod
-    def library(cls, *, cache: Path | None = None, base_url: str | None = None, **options: Any) -> "ModelLibrary":
+    def library(
+        cls,
+        *,
+        cache: Path | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        **options: Any,
+    ) -> "ModelLibrary":
         """The models that are known by name. Raises NotInstalled."""
         with _installed():
             from agent0es.models.cloud.library import CloudLibrary

@@ -11,7 +11,7 @@ from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.messages import ModelResponse, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model, StreamedResponse, infer_model_profile
 
-from agent0es.errors import ModelNotFound
+from agent0es.errors import ConfigurationError, ModelNotFound
 from agent0es.models.base import Capabilities, Completion, GenerationRequest
 from agent0es.models.cloud.connection import Connection
 from agent0es.models.cloud.dialect import (
@@ -190,10 +190,10 @@ class CloudBackend(SimpleBackend):
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What goes wrong in here, raised as a ServerFault."""
+    """What goes wrong in here, raised as a ServerFault; a key that is gone is the user's to put right."""
     try:
         yield
-    except ServerFault:
+    except (ServerFault, ConfigurationError):
         raise
     except Exception as error:  # noqa: BLE001 — a library that reads what a server wrote may raise anything
         raise ServerFault(fault_of(error)) from None

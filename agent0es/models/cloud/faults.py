@@ -27,6 +27,8 @@ def fault_of(error: Exception) -> Fault:
     match error:
         case ModelRequestTimeout():
             return Fault("slow", f"no answer within {error.timeout:g} s")
+        case TimeoutError():
+            return Fault("slow", "no answer within the time for a whole one")
         case ModelHTTPError():
             return _of_status(error)
         case ModelConnectionError() if "CERTIFICATE" in _words(error).upper():

@@ -57,9 +57,11 @@ _NO_BUDGET_CODES = re.compile(
 )
 _NO_BUDGET = re.compile(
     r"billing|credit balance|out of credits|insufficient (credits?|funds|balance|quota)|exceeded your current quota"
-    r"|payment|budget|spend(ing)? limit|purchase|trial key|usage limit",
+    r"|payment|budget (has been )?exceeded|exceed(s|ed)?( your| the)? budget|over budget|spend(ing)? limit|purchase"
+    r"|trial key|usage limit",
     re.IGNORECASE,
 )
+"""A budget alone may be one of tokens, such as Google's and Anthropic's for thinking."""
 _TOO_LONG = re.compile(
     r"context[ _]?(length|size|window)|exceed_context|context_length_exceeded|maximum context|max_model_len"
     r"|(prompt|input|request)( is)? too (long|large)|too many (input )?tokens"

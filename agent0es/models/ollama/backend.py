@@ -79,7 +79,7 @@ class OllamaBackend:
         """
         asked = options_of(OllamaOptions, "ollama", options)
         api = OllamaApi(address_of(base_url), Key(api_key_env), asked)
-        return cls(name, api, asked, None if weights is None else find_weights(weights))
+        return cls(name, api, asked, None if weights is None else find_weights(weights, cache))
 
     @classmethod
     def library(

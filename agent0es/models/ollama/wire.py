@@ -240,7 +240,7 @@ def _covers(tokens: Iterable[TokenLogprob], said: str, thought: str) -> bool:
 
 def is_repeating(chunks: Sequence[Chunk]) -> bool:
     """Whether an answer ends in one token again and again: Ollama breaks such off after 30, and says nothing of it."""
-    last = [chunk.message.content.strip() for chunk in chunks[-REPEATS:]]
+    last = [(chunk.message.content.strip(), chunk.message.thinking.strip()) for chunk in chunks[-REPEATS:]]
     return len(last) == REPEATS and len(set(last)) == 1
 
 

@@ -83,7 +83,7 @@ class OpenAiCompatibleBackend:
         The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
         model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
         """
-        found = None if weights is None else find_weights(weights)
+        found = None if weights is None else find_weights(weights, cache)
         return cls(name, _given(base_url), Key(api_key_env), options_of(OpenAiOptions, NAME, options), found)
 
     @classmethod

@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,7 @@ class RouterAdapters:
     async def _edit(self, change: Callable[[str], str]) -> None:
         """Raises ModelNotFound for a file that can't be read, changed or written."""
         try:
-            await asyncio.to_thread(_edited, self._presets, change)
+            await asyncio.to_thread(_edited, self._presets.resolve(), change)
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise ModelNotFound(f"models.<role>.options.presets: {self._presets}: {reason}") from None
@@ -143,7 +144,8 @@ def _sections(text: str) -> list[tuple[str, list[str]]]:
 
 
 def _edited(path: Path, change: Callable[[str], str]) -> None:
-    """Change a file that others may change too, so that a reader sees all of it or what was before."""
+    """Change a file that others may change too, so that a reader sees all of it or what was before; who may
+    read it stays as it was."""
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -151,7 +153,9 @@ def _edited(path: Path, change: Callable[[str], str]) -> None:
         changed = change(text)
         if changed != text:
             beside = path.with_name(f".{path.name}.new")
+            beside.touch(mode=0o600)  # keys may stand in it
             beside.write_text(changed)
+            shutil.copymode(path, beside)
             beside.replace(path)
     finally:
         os.close(descriptor)

@@ -177,8 +177,9 @@ async def _lm_studio(client: HttpClient, model: str) -> LmStudioCard:
 
 
 async def _tried(client: HttpClient, api: str, model: str, kind: Kind, options: OpenAiOptions) -> tuple[bool, bool]:
-    """(whether it gives log-probabilities, whether it takes a temperature), by asking for a word."""
-    if kind in KNOWN:
+    """(whether it gives log-probabilities, whether it takes a temperature), by asking for a word. What the user has
+    said is not asked for."""
+    if kind in KNOWN or None not in (options.logprobs, options.sampling):
         return True, True
     longest = "max_completion_tokens" if kind == "openai" else "max_tokens"
     body = {
@@ -187,12 +188,18 @@ async def _tried(client: HttpClient, api: str, model: str, kind: Kind, options: 
         "messages": [{"role": "user", "content": "Say yes."}],
         longest: 16,
     }
-    for more in ({"logprobs": True, "top_logprobs": 1, "temperature": 0.5}, {"temperature": 0.5}):
+    warmth: dict[str, Any] = {} if options.sampling is False else {"temperature": 0.5}
+    sure: dict[str, Any] = {"logprobs": True, "top_logprobs": 1}
+    for more in ({**sure, **warmth}, warmth) if options.logprobs is None else (warmth,):
         try:
             answer = await client.post(f"{api}/chat/completions", {**body, **more}, tries=1)
         except RequestRefused:
             continue
-        return "logprobs" in more and _has_logprobs(answer), True
+        except ServerRefused as refused:
+            if refused.fault.status == 403 and "logprobs" in more and "logprobs" in refused.fault.words:
+                continue  # so OpenAI says it of some models
+            raise
+        return "logprobs" in more and _has_logprobs(answer), "temperature" in more
     return False, False
 
 

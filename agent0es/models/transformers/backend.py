@@ -11,12 +11,11 @@ from typing import Any
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Capabilities, Deployment, GenerationRequest
-from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, Seat
 from agent0es.models.engine_backend import EngineBackend
 from agent0es.models.engine_messages import EngineRequest
 from agent0es.models.http.keys import Key
-from agent0es.models.library import ModelLibrary
+from agent0es.models.transformers.library import TransformersLibrary
 from agent0es.models.transformers.settings import Settings, read_settings
 from agent0es.models.transformers.source import Source, find
 
@@ -53,9 +52,11 @@ class TransformersBackend(EngineBackend):
         return cls(source, settings, cache or Path())
 
     @classmethod
-    def library(cls, *, cache: Path | None = None, **options: Any) -> ModelLibrary:
-        """The models whose weights come with packages. Those of the hub are fetched when they are first named."""
-        return EmbeddedLibrary(cache)
+    def library(
+        cls, *, cache: Path | None = None, api_key_env: str | None = None, **options: Any
+    ) -> TransformersLibrary:
+        """The models whose weights come with packages, and those of the hub."""
+        return TransformersLibrary(cache, Key(api_key_env))
 
     async def deploy(self, deployment: Deployment) -> None:
         """Load an adapter beside the base. Raises WrongWeights when a file is missing or changed, and ModelNotFound

@@ -104,6 +104,15 @@ def test_a_model_in_parts_is_pulled_once_and_removed(in_parts: Path, tmp_path: P
     assert isinstance(invoke(store, "models", "rm", "in-parts", "--yes").exception, ModelNotFound)
 
 
+def test_of_the_configured_models_those_are_pulled_that_can_be(in_parts: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.gguf"
+    there.touch()
+    scripted = ["--set", "models.teacher.backend=scripted", "--set", "models.teacher.name=a:b"]
+    for teacher, failed in ((scripted, ConfigurationError), (["--set", f"models.teacher.name={there}"], type(None))):
+        found = invoke(tmp_path, "models", "pull", *teacher, "--set", "models.student.name=in-parts")
+        assert "in-parts is there (openvino)\n" in found.stdout and isinstance(found.exception, failed)
+
+
 def test_backends_that_can_not_tell_say_so(tmp_path: Path) -> None:
     said = invoke(tmp_path, "models", "pull", "x", "--backend", "scripted").exception
     assert str(said) == "scripted: this backend can't tell which models there are"
@@ -136,9 +145,19 @@ def test_a_context_in_which_the_runs_prompts_have_no_room_is_a_problem(tmp_path:
     server.able["context"] = 70
     code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]", "--set", "models.teacher.max_tokens=64")
     assert code == 2 and found["problems"] == [
-        "models.student: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
+        f"models.{role}: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
         "max_tokens or curriculum.demonstrations lower, or its context higher"
+        for role in ("teacher", "student")
     ]
+
+
+def test_each_role_needs_room_for_what_it_may_write_itself(tmp_path: Path, server: Any) -> None:
+    server.able["context"] = 1000
+    settings = ["--set", "training.roles=[]", "--set", "models.student.max_tokens=64"]
+    code, [found] = check(tmp_path, *SERVED, *settings, "--set", "models.teacher.max_tokens=992")
+    assert code == 2 and found["problems"][0].startswith(
+        "models.teacher: its longest prompt has 9 tokens, which with max_tokens 992 is more than its context of 1000"
+    )
 
 
 @pytest.mark.parametrize("what", ["away", "fault"])

@@ -274,6 +274,29 @@ def test_what_an_unknown_server_can_do_is_tried() -> None:
         assert said.sampling and said.prefill and said.seeds and said.context == 100
 
 
+async def forbids(request: Request) -> Answer:
+    """Some models must not be asked for log-probabilities, which is told as if the key were wrong."""
+    if request.body and "logprobs" in request.json:
+        said = "You are not allowed to request logprobs from this model"
+        return json_answer({"error": {"message": said, "type": "invalid_request_error"}}, 403)
+    return json_answer({"data": [{"id": "m"}], "choices": []})
+
+
+def test_a_model_that_must_not_be_asked_for_log_probabilities_answers_without() -> None:
+    with HttpServer(forbids) as server:
+        able = backend_of(server, "m").capabilities
+        assert able.sampling and not able.logprobs
+
+
+def test_what_the_user_has_said_of_a_server_is_not_asked() -> None:
+    with HttpServer(unknown) as server:
+        able = backend_of(server, "m", logprobs=False).capabilities
+        assert not able.sampling and not any("logprobs" in asked.json for asked in server.asked("chat"))
+        server.requests.clear()
+        able = backend_of(server, "m", logprobs=True, sampling=True).capabilities
+        assert able.logprobs and able.sampling and server.asked("chat") == []
+
+
 @pytest.mark.parametrize(
     "value",
     [

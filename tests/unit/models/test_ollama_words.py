@@ -14,7 +14,19 @@ from agent0es.models.ollama.api import line_of
 from agent0es.models.ollama.faults import address_of, remedy
 from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.shown import facts_of, gives_logprobs, parameters_of, served_name, why_other_model
-from agent0es.models.ollama.wire import SEEDS, Chunk, Embedded, Progress, Show, Tags, Wire, chat_body, completion_of
+from agent0es.models.ollama.wire import (
+    SEEDS,
+    Chunk,
+    Embedded,
+    Progress,
+    Said,
+    Show,
+    Tags,
+    Wire,
+    chat_body,
+    completion_of,
+    is_repeating,
+)
 from agent0es.testing.models import SCHEMA, ask
 
 
@@ -34,6 +46,14 @@ def test_what_the_server_would_choose_itself_is_always_said() -> None:
 def test_a_stop_string_does_not_replace_those_of_the_model() -> None:
     assert "stop" not in body(stop=("<|im_end|>",))["options"], "the server has the model's own"
     assert body(ask(stop=("\n",)), stop=("<|im_end|>", "\n"))["options"]["stop"] == ["\n", "<|im_end|>"]
+
+
+def test_an_answer_that_repeats_itself_is_told_from_one_that_broke_off_in_thought() -> None:
+    words = [f"word{number}" for number in range(40)]
+    assert is_repeating([Chunk(message=Said(content=" ha")) for _ in words])
+    assert is_repeating([Chunk(message=Said(thinking=" ha")) for _ in words])
+    assert not is_repeating([Chunk(message=Said(content=word)) for word in words])
+    assert not is_repeating([Chunk(message=Said(thinking=word)) for word in words])
 
 
 @pytest.mark.parametrize("seed", [0, 7, SEEDS, 2**63 + 5])

@@ -1,10 +1,15 @@
 """What becomes of a llama-server's file of presets: an adapter's section comes and goes, the rest stays as it was."""
 
+import asyncio
+import stat
 from pathlib import Path
 
 import pytest
 
-from agent0es.models.openai_compatible.presets import with_adapter, without
+from agent0es.models.artifacts import LORA_GGUF, Artifacts
+from agent0es.models.base import Deployment
+from agent0es.models.http import HttpClient, HttpOptions, Key
+from agent0es.models.openai_compatible.presets import RouterAdapters, with_adapter, without
 
 PRESETS = """version = 1
 
@@ -32,6 +37,19 @@ def test_an_adapter_is_its_models_section_with_a_file_more() -> None:
 def test_merged_weights_stand_in_for_the_models_own() -> None:
     changed = with_adapter(PRESETS, "smol", "student-1-abc", "model", "/store/merged.gguf")
     assert changed.endswith("\n[student-1-abc]\ntemp = 0.5\nmodel = /store/merged.gguf\n")
+
+
+def test_who_may_read_the_file_and_where_it_lies_stay_as_they_were(tmp_path: Path) -> None:
+    file, link = tmp_path / "own" / "presets.ini", tmp_path / "presets.ini"
+    file.parent.mkdir()
+    file.write_text(with_adapter(PRESETS, "smol", "student-1-abcabcabcabc", "lora", "/store/lora.gguf"))
+    file.chmod(0o640)
+    link.symlink_to(file)
+    nobody = HttpClient("llama", "http://127.0.0.1:9", Key(None), HttpOptions(tries=1))
+    trained = Deployment("student-1", Artifacts(tmp_path, {LORA_GGUF: "abcabcabcabcabc"}))
+    asyncio.run(RouterAdapters(nobody, link, "smol", str).retire(trained))
+    assert link.is_symlink() and file.read_text().rstrip() == PRESETS.rstrip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("text", [PRESETS, PRESETS.rstrip("\n"), PRESETS.replace("\n\n", "\n")])

@@ -14,6 +14,7 @@ import pytest
 from agent0es.errors import ModelNotFound
 from agent0es.models import weights
 from agent0es.models.embedded import EmbeddedLibrary
+from agent0es.models.factory import create_backend
 from agent0es.models.gguf_file import GgufFile
 
 
@@ -63,6 +64,14 @@ def in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(installed)
     monkeypatch.setitem(weights.PUBLISHED, "in-parts", IN_PARTS)
     return installed
+
+
+@pytest.mark.parametrize("backend", ["ollama", "openai-compatible"])
+def test_a_servers_model_may_be_trained_from_one_that_comes_in_parts(
+    in_parts: Path, tmp_path: Path, backend: str
+) -> None:
+    made = create_backend(backend, "any", cache=tmp_path, base_url="http://127.0.0.1:9", weights="in-parts")
+    assert made.weights == weights.Weights("in-parts", tmp_path / "whole.gguf", IN_PARTS.sha256)
 
 
 def test_a_model_that_comes_in_parts_is_joined_once(in_parts: Path, tmp_path: Path) -> None:

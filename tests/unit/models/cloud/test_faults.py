@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic_ai.exceptions import ModelConnectionError, UserError
 
+from agent0es.errors import ConfigurationError
 from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, ModelUnavailable, RequestRefused
 from agent0es.models.cloud import connection
 from agent0es.models.cloud.backend import CloudBackend
@@ -245,6 +246,23 @@ def test_a_wrong_key_is_told_with_its_variable(there: There, monkeypatch: pytest
     with pytest.raises(ModelUnavailable, match=f"see that the environment variable {VARIABLE} holds a key") as raised:
         answer(there.backend())
     assert wrong not in str(raised.value) and len(there.server.requests) == 1
+
+
+def test_a_key_that_is_gone_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running("anthropic") as there:
+        backend = there.backend()
+        monkeypatch.delenv(VARIABLE)
+        with pytest.raises(ConfigurationError, match=f"the environment variable {VARIABLE} is not set"):
+            answer(backend)
+        assert there.waited == [] and there.server.requests == []
+
+
+def test_an_answer_in_one_piece_that_does_not_come_is_too_slow() -> None:
+    with running("google") as there:
+        for _ in range(4):
+            there.server.fail(silent(2.0))
+        with pytest.raises(GenerationFailed, match=r"no answer within .* \(tried 3 times\)"):
+            answer(there.backend("gemini-2.5-flash", logprobs=True, whole_seconds=0.3))
 
 
 def test_a_model_that_there_is_not_is_told(there: There) -> None:

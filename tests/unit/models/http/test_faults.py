@@ -63,7 +63,12 @@ CASES: list[tuple[int, dict[str, str], Any, str]] = [
     (405, {}, {"detail": "Method Not Allowed"}, "stop"),
     (307, {"location": "https://elsewhere"}, "", "stop"),
     (500, {}, {"error": "model requires more system memory (9.1 GiB) than is available (2.0 GiB)"}, "stop"),
+    (400, {}, {"error": {"code": 400, "status": "INVALID_ARGUMENT",
+                         "message": "Budget 0 is invalid. This model only works in thinking mode."}}, "refuse"),
+    (400, {}, {"type": "error", "error": {"type": "invalid_request_error", "message":
+                                          "`max_tokens` must be greater than `thinking.budget_tokens`"}}, "refuse"),
     # the budget
+    (400, {}, openai("Budget has been exceeded! Current cost: 11, Max budget: 10"), "break"),
     (402, {}, {"error": {"message": "Insufficient credits. Add more using https://…", "code": 402}}, "break"),
     (429, {}, openai("You exceeded your current quota, please check your plan and billing details.",
                      "insufficient_quota", "insufficient_quota"), "break"),

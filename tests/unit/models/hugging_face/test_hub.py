@@ -1,5 +1,6 @@
 """Models of the hub: a server that speaks as it does has one folder."""
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -12,6 +13,7 @@ import huggingface_hub.constants as constants
 import pytest
 
 from agent0es.errors import ModelNotFound
+from agent0es.models.factory import library_of
 from agent0es.models.transformers import TransformersBackend
 from tests.support.tiny_folder import write_tiny_folder
 
@@ -107,6 +109,18 @@ def test_a_model_is_fetched_once_without_what_is_a_program(hub: Hub) -> None:
     hub.shutdown()
     hub.server_close()
     assert TransformersBackend.create("org/tiny").capabilities == backend.capabilities  # it is here
+
+
+def test_a_model_can_be_pulled_before_it_is_used(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hf_secretsecretsecret")
+    library = library_of("transformers", api_key_env="MY_TOKEN")
+    assert library is not None
+    asyncio.run(library.pull("org/tiny", lambda progress: None))
+    assert hub.fetched and hub.tokens == {"Bearer hf_secretsecretsecret"}
+    fetched = len(hub.fetched)
+    assert TransformersBackend.create("org/tiny").name == "org/tiny" and len(hub.fetched) == fetched
+    with pytest.raises(ModelNotFound, match="org/tiny@elsewhere: it has no revision elsewhere"):
+        asyncio.run(library.pull("org/tiny@elsewhere", lambda progress: None))
 
 
 def test_a_token_is_sent_and_never_shown(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
