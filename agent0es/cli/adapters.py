@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from agent0es.cli.output import printable, store_option
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 from agent0es.runs.exporting import FORMS, Form
 
 
@@ -20,8 +20,9 @@ def adapters_group() -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File, or folder for peft."
 )
+@json_option
 @store_option
-def export_command(adapter: str, run: str | None, form: Form, output: Path, store: Path) -> None:
+def export_command(adapter: str, run: str | None, form: Form, output: Path, as_json: bool, store: Path) -> None:
     """Write a trained adapter for another program.
 
     ADAPTER is a name such as student-1; RUN/student-1 names the run too. merged-q8_0 and merged-f16 are one GGUF file
@@ -39,4 +40,8 @@ def export_command(adapter: str, run: str | None, form: Form, output: Path, stor
     with open_store(store) as log:
         found = find_run(log, named.run or run or "latest")
         size = export_adapter(log, store, found, named.name, form, output)
-    click.echo(printable(f"{named.name} of run {found} as {form} in {output}, {size / 1e6:.1f} MB"), err=True)
+    if as_json:
+        told = {"adapter": named.name, "run": found, "form": form, "path": str(output), "bytes": size}
+        write_lines([json_line(told)])
+    else:
+        click.echo(printable(f"{named.name} of run {found} as {form} in {output}, {size / 1e6:.1f} MB"), err=True)

@@ -29,11 +29,11 @@ ENVIRONMENT = {
 }
 
 
-def commands(kind: str = "sh") -> list[str]:
-    """Every line of every block of this kind once, without comments. Those in `sh` blocks are run here."""
+def commands() -> list[str]:
+    """Every line of every `sh` block once, without comments."""
     lines = []
     for page in PAGES:
-        for block in re.findall(rf"```{kind}\n(.*?)```", page.read_text(), re.DOTALL):
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
             lines += [line.split(" #")[0].strip() for line in block.splitlines()]
     return list(dict.fromkeys(filter(None, lines)))
 
@@ -60,9 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-ELSEWHERE = ("agent0es train ", "agent0es adapters export ")
-"""Need a trained adapter: tests/integration/provenance/, test_rebuilding.py and test_exporting.py, run the documented
-lines."""
+ELSEWHERE = ("agent0es train ", "agent0es adapters export ", "agent0es models pull ", "agent0es models rm ")
+"""Need a trained adapter, or a server: tests/integration/provenance/, test_rebuilding.py and test_exporting.py, and
+tests/integration/cli/, test_models.py, run such lines."""
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ OF_ALL = "What holds for all"
 
 
 def test_every_command_has_an_example() -> None:
-    documented = [f"{line} " for line in (*commands(), *commands("console"))]
+    documented = [f"{line} " for line in commands()]
     names = [f"agent0es {name}".removesuffix(" list") for name, _ in leaves()]  # which may be left out
     assert [name for name in names if not any(line.startswith(f"{name} ") for line in documented)] == []
 

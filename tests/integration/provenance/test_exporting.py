@@ -44,7 +44,10 @@ def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> 
     assert filecmp.cmp(lora, student / "lora.gguf", shallow=False)
     assert json.loads((peft / "adapter_config.json").read_text())["peft_type"] == "LORA"
     assert filecmp.cmp(peft / "adapter_model.safetensors", student / "adapter" / "adapter_model.safetensors")
-    assert export(finished, f16, "merged-f16").exit_code == 0
+    told = json.loads(
+        invoke(finished, "adapters", "export", "student-1", "--to", "merged-f16", "-o", str(f16), "--json").stdout
+    )
+    assert (told["adapter"], told["form"], told["bytes"]) == ("student-1", "merged-f16", f16.stat().st_size)
     assert GgufFile.open(f16).metadata["general.file_type"] == 1
     assert export(finished, merged, "merged-f16").exit_code == 0, "a GGUF may be written over"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f16.gguf", "lora.gguf", "peft", "q8.gguf"]
