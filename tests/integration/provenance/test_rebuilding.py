@@ -52,8 +52,8 @@ def test_an_adapter_leads_back_to_its_dataset_attempts_calls_configuration_and_c
 
 def test_the_files_of_an_adapter_are_compared_with_the_log(store: Path) -> None:
     found = json_answer(store, "lineage", "student-1")
-    [dataset, _settings, weights, merged] = found["files"]
-    assert [check["verdict"] for check in found["files"]] == ["same"] * 4
+    [dataset, _settings, weights, _lora, merged] = found["files"]
+    assert [check["verdict"] for check in found["files"]] == ["same"] * 5
     with (store / merged["file"]).open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == merged["found"] == merged["recorded"]
 
@@ -112,7 +112,7 @@ def test_what_is_retracted_taints_and_a_rebuild_leaves_it_out(store: Path) -> No
     assert sources(store, "student-1-clean") == tuple(source for source in sources(store) if source != bad)
     clean = json_answer(store, "lineage", "student-1-clean")
     assert (clean["iteration"], clean["tainted_by"], clean["serving"]) == (1, [], "now")
-    assert [check["verdict"] for check in clean["files"]] == ["same"] * 4
+    assert [check["verdict"] for check in clean["files"]] == ["same"] * 5
     before, after = events(store, "TrainingStarted")
     assert before.settings == after.settings and before.base_sha256 == after.base_sha256
     assert json_answer(store, "lineage", "student-1")["serving"] == "earlier"

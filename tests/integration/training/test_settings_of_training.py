@@ -15,8 +15,9 @@ from agent0es.training.base import TrainingJob
 from agent0es.training.lora import main
 from agent0es.training.packed import described
 
-PRACTICE = {"roles", "examples_per_family", "minimum_examples"}
-"""What is trained and on what; tests/unit/handlers/test_settings_of_runs.py changes these."""
+PRACTICE = {"roles", "learn_from", "examples_per_family", "minimum_examples"}
+"""What is trained and on what; in tests/unit/handlers/ test_settings_of_runs.py changes these, test_chats.py
+`learn_from`."""
 
 CHANGED: Mapping[str, Any] = {
     "precision": "bf16",
