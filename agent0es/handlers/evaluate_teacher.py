@@ -48,6 +48,7 @@ class EvaluateTeacher:
         self._teacher = teacher
         self._retries = retries
         self._serving = serving
+        self._slots = asyncio.Semaphore(1 if configuration.execution.deterministic else PROBES)
         self._requests = probes(domains, configuration.seed)
         self._asked = comparable(history, configuration)
 
@@ -80,7 +81,8 @@ class EvaluateTeacher:
             retried = ev.Retried(handler=self.name, task=None, name=name, retry=retry, error=described(error))
             await record([NewEvent(stream("run", self._run), retried, error.measured)])
 
-        return await self._retries(lambda: self._propose(arm, number, record), failed)
+        async with self._slots:
+            return await self._retries(lambda: self._propose(arm, number, record), failed)
 
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
         """One proposal without a schema; whether it can be used."""
