@@ -73,3 +73,11 @@ def compare(path: Path, recorded: str) -> tuple[Verdict, str | None]:
     except (OSError, ValueError):  # a name that no file can have
         return "unreadable", None
     return ("same" if found == recorded else "different"), found
+
+
+def why_wrong(path: Path, recorded: str) -> str | None:
+    """Why a file is not the one with this hash, in words that begin with its path; None where it is."""
+    verdict, found = compare(path, recorded)
+    if verdict == "same":
+        return None
+    return f"{path} is {verdict}" if found is None else f"{path} has sha256 {found}, but should have {recorded}"

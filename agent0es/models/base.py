@@ -1,6 +1,6 @@
 """What every model backend offers: one asynchronous protocol and the values that cross it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,6 +39,11 @@ class ModelUnavailable(UserError):
 
 class WrongWeights(ModelNotFound):
     """A file of weights is missing, or its hash is not the one that was given."""
+
+
+def not_deployed(adapter: str, deployed: Iterable[str]) -> ModelNotFound:
+    """What is raised for an adapter that is not among these."""
+    return ModelNotFound(f"adapter {adapter} is not deployed; deployed: {', '.join(deployed) or 'none'}")
 
 
 class RequestRefused(Agent0Error):

@@ -12,7 +12,7 @@ from agent0es.domain.events import AdapterTrained
 from agent0es.domain.names import in_store
 from agent0es.errors import StoreError
 from agent0es.log.sqlite import explain_os_error
-from agent0es.models.artifacts import DERIVED, PEFT, Artifacts, compare
+from agent0es.models.artifacts import DERIVED, PEFT, Artifacts, compare, why_wrong
 from agent0es.models.base import Deployment, ModelBackend, Weights, WrongWeights
 
 Remake = Callable[[Weights, Artifacts], None]
@@ -55,11 +55,8 @@ class Deployments:
         for name, recorded in artifacts.files.items():
             if not name.startswith(f"{PEFT}/"):
                 continue
-            verdict, found = compare(artifacts.folder / name, recorded)
-            if verdict != "same":
-                what = f"is {verdict}" if found is None else f"has sha256 {found}, but should have {recorded}"
-                path = artifacts.folder / name
-                raise StoreError(f"{error}; it can't be made again, because {path} {what}; {advice}")
+            if why := why_wrong(artifacts.folder / name, recorded):
+                raise StoreError(f"{error}; it can't be made again, because {why}; {advice}")
         try:
             self._remake(weights, artifacts)
         except OSError as failed:

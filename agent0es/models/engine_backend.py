@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models.base import Capabilities, Completion, GenerationRequest, Health, Weights
+from agent0es.errors import ConfigurationError
+from agent0es.models.base import Capabilities, Completion, GenerationRequest, Health, Weights, not_deployed
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.engine import Engine, EngineSettings
 from agent0es.models.engine_messages import EngineRequest
@@ -93,8 +93,7 @@ class EngineBackend:
         if adapter is None or adapter in self._base.adapters:
             return self._base
         if adapter not in self._deployed:
-            deployed = ", ".join([*self._base.adapters, *self._deployed]) or "none"
-            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+            raise not_deployed(adapter, [*self._base.adapters, *self._deployed])
         return self._deployed[adapter]
 
 

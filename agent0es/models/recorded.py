@@ -23,7 +23,16 @@ from agent0es.domain.prompt import Message
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
 from agent0es.models.artifacts import FORMS
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
+from agent0es.models.base import (
+    Capabilities,
+    Completion,
+    Deployment,
+    GenerationRequest,
+    Health,
+    Usage,
+    Weights,
+    not_deployed,
+)
 from agent0es.models.weights import find_weights
 
 ROUNDING = 0.4999e-4
@@ -121,8 +130,7 @@ class RecordedBackend:
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         """As the protocol says. Raises NotRecorded for a request that the recorded run did not make."""
         if adapter is not None and adapter not in self._deployed:
-            deployed = ", ".join(sorted(self._deployed)) or "none"
-            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+            raise not_deployed(adapter, sorted(self._deployed))
         begin = time.perf_counter()
         await asyncio.sleep(0)  # other tasks run in between, as they do with a real model
         answers = [self._find(request, adapter) for request in requests]

@@ -13,9 +13,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from agent0es.errors import ConfigurationError, ModelNotFound
+from agent0es.errors import ConfigurationError
 from agent0es.models.artifacts import FORMS
-from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Usage, Weights
+from agent0es.models.base import (
+    Capabilities,
+    Completion,
+    Deployment,
+    GenerationRequest,
+    Health,
+    Usage,
+    Weights,
+    not_deployed,
+)
 from agent0es.models.weights import find_weights
 
 Script = Callable[[GenerationRequest, str | None], str]
@@ -62,8 +71,7 @@ class ScriptedBackend:
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         if adapter is not None and adapter not in self._deployed:
-            deployed = ", ".join(sorted(self._deployed)) or "none"
-            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+            raise not_deployed(adapter, sorted(self._deployed))
         begin = time.perf_counter()
         # Even without a delay other tasks run in between, as they do with a real model.
         await asyncio.sleep(self._delay)

@@ -1,11 +1,11 @@
 """What a backend needs besides its answers, for one that trains and serves nothing: a base class for plug-ins."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
 from agent0es.errors import ModelNotFound
 from agent0es.models.base import Capabilities, Completion, Deployment, GenerationRequest, Health, Weights
+from agent0es.models.waiting import side_by_side
 
 
 class SimpleBackend(ABC):
@@ -30,13 +30,7 @@ class SimpleBackend(ABC):
         """All answers, asked for side by side; where one fails, the others are asked for no longer."""
         if adapter is not None:
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
-        asked = [asyncio.create_task(self.complete(request)) for request in requests]
-        try:
-            return list(await asyncio.gather(*asked))
-        finally:  # where one has failed, nobody waits for the others
-            for one in asked:
-                one.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+        return await side_by_side(self.complete(request) for request in requests)
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """The whole text."""

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.errors import ConfigurationError, ModelNotFound, UserError
-from agent0es.models.artifacts import MERGED, compare
+from agent0es.models.artifacts import MERGED, why_wrong
 from agent0es.models.base import (
     Capabilities,
     Completion,
@@ -20,6 +19,7 @@ from agent0es.models.base import (
     RequestRefused,
     Weights,
     WrongWeights,
+    not_deployed,
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
@@ -29,6 +29,7 @@ from agent0es.models.ollama.library import OllamaLibrary
 from agent0es.models.ollama.options import DEFAULT_CONTEXT, OllamaOptions
 from agent0es.models.ollama.shown import ModelFacts, facts_of, gives_logprobs, served_name, why_other_model
 from agent0es.models.ollama.wire import chat_body, completion_of, rendering_body
+from agent0es.models.waiting import side_by_side, waited_for
 from agent0es.models.weights import find_weights
 
 if TYPE_CHECKING:
@@ -108,10 +109,9 @@ class OllamaBackend:
         return self._now_known().capabilities
 
     def _now_known(self) -> _Known:
-        """The first question may be asked where nobody can wait for an answer: it is asked in a thread then."""
+        """Asked where nobody can await it."""
         if self._known is None:
-            with ThreadPoolExecutor(1) as pool:
-                self._known = pool.submit(asyncio.run, self._look()).result()
+            self._known = waited_for(self._look)
         return self._known
 
     async def _what(self) -> _Known:
@@ -164,13 +164,7 @@ class OllamaBackend:
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         self._target(adapter)
-        answers = [asyncio.create_task(self._complete(request, adapter)) for request in requests]
-        try:
-            return list(await asyncio.gather(*answers))
-        finally:
-            for answer in answers:
-                answer.cancel()
-            await asyncio.gather(*answers, return_exceptions=True)  # so that the server stops, too
+        return await side_by_side(self._complete(request, adapter) for request in requests)
 
     async def _complete(self, request: GenerationRequest, adapter: str | None) -> Completion:
         begin = time.perf_counter()
@@ -258,11 +252,8 @@ class OllamaBackend:
             artifacts = deployment.artifacts
             if "merged" not in artifacts.forms:
                 raise ModelNotFound(f"adapter {deployment.name}: ollama needs merged weights, and there are none")
-            recorded = artifacts.files[MERGED]
-            verdict, found = await asyncio.to_thread(compare, artifacts.merged, recorded)
-            if verdict != "same":
-                what = f"is {verdict}" if found is None else f"has sha256 {found}, but should have {recorded}"
-                raise WrongWeights(f"{artifacts.merged} {what}")
+            if why := await asyncio.to_thread(why_wrong, artifacts.merged, artifacts.files[MERGED]):
+                raise WrongWeights(why)
             await self._serve(deployment)
             self._deployed[deployment.name] = deployment
 
@@ -306,8 +297,7 @@ class OllamaBackend:
         if adapter is None:
             return self._model
         if adapter not in self._deployed:
-            deployed = ", ".join(self._deployed) or "none"
-            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+            raise not_deployed(adapter, self._deployed)
         return _served(self._deployed[adapter])
 
 

@@ -3,14 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound
+from agent0es.errors import Agent0Error, ConfigurationError
 from agent0es.models.base import (
     Capabilities,
     Completion,
@@ -22,6 +21,7 @@ from agent0es.models.base import (
     RequestRefused,
     Usage,
     Weights,
+    not_deployed,
 )
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
@@ -31,6 +31,7 @@ from agent0es.models.openai_compatible.options import OpenAiOptions
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
 from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, read, text_of, written
 from agent0es.models.thinking import split_thinking
+from agent0es.models.waiting import side_by_side, waited_for
 from agent0es.models.weights import find_weights
 
 if TYPE_CHECKING:
@@ -112,13 +113,7 @@ class OpenAiCompatibleBackend:
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         self._fields(adapter)
-        answers = [asyncio.create_task(self._complete(request, adapter)) for request in requests]
-        try:
-            return list(await asyncio.gather(*answers))
-        finally:
-            for answer in answers:
-                answer.cancel()
-            await asyncio.gather(*answers, return_exceptions=True)  # so that the server stops, too
+        return await side_by_side(self._complete(request, adapter) for request in requests)
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
@@ -255,8 +250,7 @@ class OpenAiCompatibleBackend:
         if adapter is None:
             return {}
         if adapter not in self._deployed:
-            deployed = ", ".join(self._deployed) or "none"
-            raise ModelNotFound(f"adapter {adapter} is not deployed; deployed: {deployed}")
+            raise not_deployed(adapter, self._deployed)
         return self._deployed[adapter].fields
 
     async def _serve(self, deployment: Deployment) -> None:
@@ -270,7 +264,7 @@ class OpenAiCompatibleBackend:
         return self._facts
 
     def _known(self) -> Facts:
-        """The first question may be asked where nobody can wait for an answer: it is asked in a thread then."""
+        """Asked where nobody can await it."""
 
         async def asked() -> Facts:
             client = self._connected()  # connections belong to a loop
@@ -280,8 +274,7 @@ class OpenAiCompatibleBackend:
                 await client.close()
 
         if self._facts is None:
-            with ThreadPoolExecutor(1) as pool:
-                self._learn(pool.submit(asyncio.run, asked()).result())
+            self._learn(waited_for(asked))
         assert self._facts is not None
         return self._facts
 

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts, compare
-from agent0es.models.base import WrongWeights
-from agent0es.models.engine_child import last_line
+from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
+from agent0es.models.engine_child import check_hash, last_line
 
 BASE = "__base__"
 """PEFT's name for a row without an adapter."""
@@ -109,11 +108,7 @@ def _check(name: str, artifacts: Artifacts, file: str) -> None:
     """Raises WrongWeights where a file is missing or has another hash than the deployment."""
     if file not in artifacts.files:
         raise ModelNotFound(f"adapter {name}: transformers needs {file} of PEFT's format, and there is none")
-    path = artifacts.folder / file
-    verdict, found = compare(path, artifacts.files[file])
-    if verdict != "same":
-        what = f"its sha256 is {found}, but should be {artifacts.files[file]}" if found else f"is {verdict}"
-        raise WrongWeights(f"{path}: {what}")
+    check_hash(artifacts.folder / file, artifacts.files[file])
 
 
 def _settings(config: object) -> dict[str, Any]:
