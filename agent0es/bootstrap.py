@@ -121,10 +121,10 @@ def sandbox_of(configuration: "Configuration") -> "IsolatedSandbox":
 def model_of(role: "Role", settings: "ModelSettings", store: Path, deterministic: bool = False) -> "ModelBackend":
     """The model of a role. Nothing is loaded, and no server is asked. Raises ConfigurationError, ModelNotFound."""
     from agent0es.configuration.secrets import text_with_secrets
-    from agent0es.models.factory import create_backend
+    from agent0es.models.factory import create_backend, has_prefix_cache
 
     options = _options_of(role, settings)
-    if deterministic and settings.backend in ("openvino", "transformers", "llama-cpp"):
+    if deterministic and has_prefix_cache(settings.backend):
         # The cache depends on what was asked before, and changes the last bits of what is written next.
         options.setdefault("prefix_cache", False)
     name = text_with_secrets(settings.name, f"models.{role}.name", os.environ)

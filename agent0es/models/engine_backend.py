@@ -20,6 +20,9 @@ class EngineBackend:
     """The model's own chat template, an engine for the base and the adapters beside it, and one for each adapter that
     is merged weights."""
 
+    prefix_cache = True
+    """Its engines have an option of this name."""
+
     def __init__(
         self, weights: Weights, template: ChatTemplate, name: str, capabilities: Capabilities, base: Engine
     ) -> None:

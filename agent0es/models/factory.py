@@ -53,6 +53,11 @@ def is_elsewhere(backend: str) -> bool:
     return "base_url" in inspect.signature(backend_class(backend).create).parameters
 
 
+def has_prefix_cache(backend: str) -> bool:
+    """Whether this backend has an option `prefix_cache`, by which it keeps what it read."""
+    return bool(getattr(backend_class(backend), "prefix_cache", False))
+
+
 def backend_class(backend: str) -> Any:
     """The class of this name. Raises ConfigurationError for an unknown one, and for one that can't be used."""
     kind = plugins.load(plugins.MODELS, backend)

@@ -1,9 +1,13 @@
 """Backends by name."""
 
+from pathlib import Path
+
 import pytest
 
+from agent0es.bootstrap import model_of
+from agent0es.configuration import ModelSettings
 from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models.factory import create_backend
+from agent0es.models.factory import create_backend, has_prefix_cache
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.scripted import ScriptedBackend
 
@@ -31,3 +35,13 @@ def test_an_unknown_model_is_refused_before_anything_is_loaded() -> None:
         create_backend("openvino", "nothing")
     with pytest.raises(ConfigurationError, match="module:function"):
         create_backend("scripted", "nothing:at_all")
+
+
+def test_a_deterministic_run_keeps_nothing_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr("agent0es.models.factory.create_backend", lambda *names, **options: made.append(options))
+    for backend in ("openvino", "transformers", "llama-cpp", "scripted"):
+        assert has_prefix_cache(backend) == (backend != "scripted")
+        for deterministic in (True, False):
+            model_of("student", ModelSettings(backend=backend), tmp_path, deterministic)
+    assert [options.get("prefix_cache") for options in made] == [False, None] * 3 + [None, None]
