@@ -90,7 +90,8 @@ def _leading_literal(text: str) -> str | None:
         literal = None if text[end - 1] in ",. \n" else _expression(text[:end])
         try:
             if literal is not None:
-                return repr(ast.literal_eval(literal.value))
+                ast.literal_eval(literal.value)
+                return ast.unparse(literal.value)  # not repr, which writes 1e999 as inf, a name
         except (ValueError, TypeError, MemoryError, RecursionError):
             continue
     return None

@@ -52,6 +52,11 @@ def test_an_example_in_the_text_that_is_wrong_refuses_the_task() -> None:
     assert task(text) == "the text says that f([3, 4, 5, 6]) gives [3, 5, 6], and it gives [3, 5]"
 
 
+def test_an_example_that_is_said_to_give_infinity_refuses_the_task_and_stops_nothing() -> None:
+    text = "Write f(xs) that keeps the numbers that are not even. f([3, 4]) gives 1e999."
+    assert task(text) == "the text says that f([3, 4]) gives 1e309, and it gives [3]"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
