@@ -189,7 +189,7 @@ def is_usable(log: "EventLog", connection: "DuckDBPyConnection") -> bool:
         row = connection.execute("SELECT position, chain_hash, fingerprint FROM facts.folded").fetchone()
     except duckdb.Error:
         return False
-    if row is None or row[2] != schema.load().fingerprint:
+    if row is None or row[2] != schema.fingerprint():
         return False
     position, chain_hash = row[0], row[1]
     return position == 0 or [r.chain_hash for r in log.raw(after=position - 1, until=position)] == [chain_hash]
@@ -211,11 +211,10 @@ def has_texts(connection: "DuckDBPyConnection") -> bool:
 
 def declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     """Make the tables in an empty database."""
-    statements = schema.load()
     connection.execute("BEGIN TRANSACTION")
-    for statement in statements.declare:
+    for statement in schema.load().declare:
         connection.execute(statement)
-    connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [statements.fingerprint])
+    connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [schema.fingerprint()])
     connection.execute("INSERT INTO facts.texts_copied VALUES (0)")
     connection.execute("COMMIT")
     return database.lock_down(connection)
