@@ -5,6 +5,7 @@ tables together, and what a crash takes away is folded again.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -110,6 +111,14 @@ def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
         with suppress(OSError, duckdb.Error), _unnamed(folder) as path:
             return connect(path)
     return connect(None)
+
+
+def connect_copy(path: Path) -> "DuckDBPyConnection":
+    """A connection to a copy of a file that nobody changes meanwhile, a copy that has no name and is gone with the
+    connection. Raises what DuckDB raises, and OSError."""
+    with _unnamed(path.parent) as copy:
+        shutil.copyfile(path, copy)
+        return connect(copy)
 
 
 def lock_down(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
