@@ -62,6 +62,7 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
                 f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP})"
             )
         enter(connection)
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # a copy is gone then, and of a file we say when
         connection.execute("PRAGMA disable_optimizer")  # for this connection, which folds, and not for its cursors
     except duckdb.Error:
         connection.close()

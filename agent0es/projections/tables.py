@@ -1,7 +1,7 @@
 """The tables as commands use them: kept in the store's file, of which anybody may have a look at any time.
 
 Whoever needs tables up to an event opens the file and reads; who finds it behind brings it up to date, for all
-(`sharing`). Who finds it behind again follows the log. It would open, write and give back the file for every few
+(`sharing`). Who finds it behind a third time follows the log. It would open, write and give back the file for every few
 events, so it takes a copy and goes on in that, and others have the file meanwhile. Where there is no such file, or it
 can't be had, tables are folded into a file without a name, which is gone with the process, or in memory. All run the
 same statements over the same events, so all give the same answers.
@@ -79,7 +79,7 @@ class Projections:
         self._alone = False
         """Whether the file can't be had. Then all tables are our own; else those of a copy are, while there is one."""
         self._caught_up = 0
-        """What the file held when it was last brought up to date here."""
+        """What the file held when it was last brought up to date here, but for the first time."""
         self._look: Look | None = None
         self._unfinished: list[Look] = []
 
@@ -111,9 +111,10 @@ class Projections:
 
         Raises StoreError where they can't be made from the log.
         """
+        again = self._look is not None
         before = self.position if self._holds(0) else 0
         self._follow(self._log.head())
-        if self.kept:
+        if again and self.kept:
             self._caught_up = self.position
         return self.position - before
 
