@@ -114,12 +114,14 @@ def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
     return connect(None)
 
 
-def connect_copy(path: Path) -> "DuckDBPyConnection":
-    """A connection to a copy of a file that nobody changes meanwhile, a copy that has no name and is gone with the
-    connection. Raises what DuckDB raises, and OSError."""
-    with _unnamed(path.parent) as copy:
+def connect_copy(path: Path, copy: Path) -> "DuckDBPyConnection":
+    """A connection to a copy of a file that nobody changes meanwhile. The copy has a name only until it is open, and is
+    gone with the connection. Raises what DuckDB raises, and OSError."""
+    try:
         shutil.copyfile(path, copy)
         return connect(copy)
+    finally:
+        discard(copy)
 
 
 def lock_down(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":

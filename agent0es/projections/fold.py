@@ -184,10 +184,10 @@ def open_file(log: "EventLog", path: Path) -> Fold:
     return Fold(log, make)
 
 
-def open_copy(log: "EventLog", path: Path) -> Fold | None:
+def open_copy(log: "EventLog", path: Path, copy: Path) -> Fold | None:
     """The tables of a file that nobody changes meanwhile, in a copy that only this process has; None where they are of
     another log or version. Raises OSError, and what DuckDB raises, where the copy can't be made."""
-    connection = database.connect_copy(path)
+    connection = database.connect_copy(path, copy)
     if is_usable(log, connection):
         return Fold(log, lambda: declare(database.connect_unnamed(path)), database.lock_down(connection))
     connection.close()

@@ -216,7 +216,7 @@ class Projections:
             return False
         try:
             if own is None:  # nobody changes the file in place while we look at it
-                own = fold.open_copy(self._log, self._path)
+                own = fold.open_copy(self._log, self._path, sharing.copy_name(self._path))
                 self._let_go()
                 if own is None:
                     return False

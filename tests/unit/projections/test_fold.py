@@ -101,9 +101,12 @@ def test_the_file_keeps_what_was_folded(tmp_path: Path) -> None:
     with Projections.open(log, path) as tables:
         assert tables.catch_up() == log.head()
     log.append(history(random.Random(2), "later"))
+    left = path.with_name(f"{path.name}.1-0.copy")
+    left.write_bytes(b"of somebody who was killed while copying")
     with Projections.open(log, path) as tables:
         assert 0 < tables.position < log.head()
         assert tables.catch_up() == log.head() - len(small_log().rows)
+        assert not left.exists()
         assert contents(tables) == rebuilt(log)
 
 
