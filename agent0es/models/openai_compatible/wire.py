@@ -21,6 +21,9 @@ SEEDS = 2**31
 """Seeds that every server takes are below."""
 MOST_STOPS = 4
 """That OpenAI itself takes; the text is cut at the others here."""
+CONTINUERS: frozenset[Kind] = frozenset({"vllm", "sglang", "llama-server"})
+"""Servers that are told that the last turn is to be continued. llama-server finds that out by itself, but then newer
+ones give the beginning back too."""
 NEUTRAL: Mapping[Kind, Mapping[str, Any]] = {
     "llama-server": {"top_k": 0, "min_p": 0.0},
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -114,7 +117,7 @@ def body_of(
         "stream_options": {"include_usage": True},
         "max_completion_tokens" if kind == "openai" else "max_tokens": request.max_tokens,
     }
-    if begun and kind in ("vllm", "sglang"):
+    if begun and kind in CONTINUERS:
         body.update(continue_final_message=True, add_generation_prompt=False)
     if able.sampling:
         body.update(temperature=request.temperature, top_p=request.top_p)
