@@ -12,11 +12,12 @@ from pydantic_ai.messages import ModelResponse, PartDeltaEvent, PartStartEvent, 
 from pydantic_ai.models import Model, StreamedResponse, infer_model_profile
 
 from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models.base import Capabilities, Completion, GenerationRequest
+from agent0es.models.base import Capabilities, Completion, GenerationRequest, RequestRefused
 from agent0es.models.cloud.connection import Connection
 from agent0es.models.cloud.dialect import (
     completion_of,
     cost_of,
+    is_held,
     is_priced,
     messages_of,
     parameters_of,
@@ -27,6 +28,8 @@ from agent0es.models.cloud.providers import PROVIDERS, Close
 from agent0es.models.engine_child import before_stop, surely_before_stop
 from agent0es.models.http import Asking, Fault, HttpOptions, Key, ServerFault
 from agent0es.models.http.asking import Sleep
+from agent0es.models.http.cut import why_cut
+from agent0es.models.http.schemas import out_of_object
 from agent0es.models.simple import SimpleBackend
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
@@ -103,6 +106,8 @@ class CloudBackend(SimpleBackend):
             tokens=read + request.max_tokens,
             used=lambda response: response.usage.input_tokens + response.usage.output_tokens,
         )
+        if why := why_cut(request, reply.value.usage.input_tokens):
+            raise RequestRefused(f"{self._asking.where}: {why}; choose a model with a longer context")
         left_out, seconds = self.capabilities.left_out(request), time.perf_counter() - begin
         completion = completion_of(reply.value, request, model=self.name, seconds=seconds, left_out=left_out)
         return replace(completion, tries=reply.tries, cost_usd=cost_of(reply.value, self._provider_name, self._model))
@@ -112,6 +117,7 @@ class CloudBackend(SimpleBackend):
         if adapter is not None:
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
         said = given = ""
+        held = is_held(request, self.capabilities.left_out(request))
         async with self._asking.at_once(f"chat with {self._model}"), self._streamed(request) as answer:
             async for event in answer:
                 match event:
@@ -121,6 +127,8 @@ class CloudBackend(SimpleBackend):
                         said += piece
                     case _:
                         continue
+                if held:  # comes whole
+                    continue
                 text = before_stop(said, request.stop)
                 sure = text if len(text) < len(said) else surely_before_stop(said, request.stop)
                 if len(sure) > len(given):
@@ -129,7 +137,7 @@ class CloudBackend(SimpleBackend):
                 if len(text) < len(said):
                     return
         if rest := before_stop(said, request.stop)[len(given) :]:
-            yield rest
+            yield out_of_object(rest) if held else rest
 
     async def close(self) -> None:
         """Close the connections that wait for a next request."""

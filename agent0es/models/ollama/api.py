@@ -17,11 +17,15 @@ from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.wire import REPEATS, Chunk, Embedded, Progress, Show, Tags, Version, Wire, is_repeating
 
 T = TypeVar("T", bound=Wire)
-BROKE_OFF = "the answer broke off before its end"
+BROKE_OFF = "the answer ended without its last line"
+
+
+class ModelMissing(ModelUnavailable, ModelNotFound):
+    """The server doesn't have the model, or has it no more."""
 
 
 class OllamaApi:
-    """A server. Its errors are those of the port, and ModelNotFound for a model that it doesn't have."""
+    """A server. Its errors are those of the port, and ModelMissing."""
 
     def __init__(self, address: str, key: Key, options: OllamaOptions) -> None:
         """Raises ConfigurationError for an address that is none, and for a key that is not there."""
@@ -164,7 +168,9 @@ def _named(model: str, missing: str = "Ollama has no model {0}: fetch it with `o
     except ServerRefused as refused:
         said = refused.fault.words
         if refused.fault.status == 404 and ("not found" in said or "does not exist" in said) and "page" not in said:
-            raise ModelNotFound(missing.format(model)) from None
+            gone = ModelMissing(missing.format(model))
+            gone.measured = refused.measured
+            raise gone from None
         raise
 
 

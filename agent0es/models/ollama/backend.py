@@ -23,6 +23,7 @@ from agent0es.models.base import (
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
+from agent0es.models.http.cut import why_cut
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.faults import address_of
 from agent0es.models.ollama.library import OllamaLibrary
@@ -187,10 +188,10 @@ class OllamaBackend:
             left_out=known.capabilities.left_out(request),
             tries=reply.tries,
         )
-        if completion.usage.prompt >= known.context:
+        read = completion.usage.prompt
+        if read >= known.context or why_cut(request, read):
             raise RequestRefused(
-                f"Ollama cut the prompt of {self._model} to {known.context} tokens: set "
-                "models.<role>.options.num_ctx higher"
+                f"Ollama cut the prompt of {self._model} to {read} tokens: set models.<role>.options.num_ctx higher"
             )
         return completion
 
