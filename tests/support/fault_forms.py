@@ -229,7 +229,7 @@ TOO_LONG: Cells = {
         400,
         {"error": '{"error":{"code":400,"message":"request (9000 tokens) exceeds the available context size (8192 '
                   'tokens), try increasing it","type":"exceed_context_size_error"}}'},
-        "exceeds the available context size (8192 tokens), try increasing it; set models.<role>.options.num_ctx",
+        "exceeds the available context size (8192 tokens), try increasing it",
     ),
     "anthropic": _said(
         400,

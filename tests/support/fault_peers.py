@@ -26,7 +26,7 @@ from tests.support.openai_server import OpenAiServer
 from tests.support.providers.there import VARIABLE, running
 from tests.support.providers.words import Speak
 
-PATIENT = {"tries": 5, "connect_seconds": 10.0, "first_token_seconds": 30.0, "whole_seconds": 60.0}
+PATIENT = {"tries": 3, "connect_seconds": 10.0, "first_token_seconds": 30.0, "whole_seconds": 60.0}
 """Options with which nothing is too slow but what a test makes so."""
 
 

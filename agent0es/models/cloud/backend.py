@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelResponse, PartDeltaEvent, PartStartEvent, 
 from pydantic_ai.models import Model, StreamedResponse, infer_model_profile
 
 from agent0es.errors import ConfigurationError, ModelNotFound
-from agent0es.models.base import Capabilities, Completion, GenerationRequest, RequestRefused
+from agent0es.models.base import Capabilities, Completion, GenerationRequest
 from agent0es.models.cloud.connection import Connection
 from agent0es.models.cloud.dialect import (
     completion_of,
@@ -28,7 +28,7 @@ from agent0es.models.cloud.providers import PROVIDERS, Close
 from agent0es.models.engine_child import before_stop, surely_before_stop
 from agent0es.models.http import Asking, Fault, HttpOptions, Key, ServerFault
 from agent0es.models.http.asking import Sleep
-from agent0es.models.http.cut import why_cut
+from agent0es.models.http.cut import see_that_it_was_read
 from agent0es.models.http.schemas import out_of_object
 from agent0es.models.simple import SimpleBackend
 
@@ -106,8 +106,6 @@ class CloudBackend(SimpleBackend):
             tokens=read + request.max_tokens,
             used=lambda response: response.usage.input_tokens + response.usage.output_tokens,
         )
-        if why := why_cut(request, reply.value.usage.input_tokens):
-            raise RequestRefused(f"{self._asking.where}: {why}; choose a model with a longer context")
         left_out, seconds = self.capabilities.left_out(request), time.perf_counter() - begin
         completion = completion_of(reply.value, request, model=self.name, seconds=seconds, left_out=left_out)
         return replace(completion, tries=reply.tries, cost_usd=cost_of(reply.value, self._provider_name, self._model))
@@ -158,6 +156,7 @@ class CloudBackend(SimpleBackend):
             raise ServerFault(Fault("cut off", "the answer ended without saying why"))
         if response.finish_reason == "error":
             raise ServerFault(Fault("in stream", "the provider says that it failed", 500))
+        see_that_it_was_read(request, response.usage.input_tokens)
         return response
 
     async def _whole(self, request: GenerationRequest) -> ModelResponse:

@@ -22,7 +22,7 @@ key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
 
-Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream"]
+Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream", "cut"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
 """Try again; the request can't be answered as it is; the user must act; so must they for all who ask that server."""
 
@@ -34,7 +34,7 @@ class Fault:
     kind: Kind
     """unreachable: no connection; untrusted: its certificate; slow: a time limit; cut off: the connection ended within
     the answer; unreadable: not what the protocol says; too long: beyond the bound on what is read; status: an HTTP
-    status that is none of success; in stream: an error told after HTTP 200."""
+    status that is none of success; in stream: an error told after HTTP 200; cut: the prompt was not read to its end."""
     words: str
     """What happened, for people; where the server says it, hostile."""
     status: int | None = None
@@ -80,6 +80,8 @@ def decide(fault: Fault) -> Verdict:
     """What follows from a fault."""
     if fault.kind == "untrusted":
         return "stop"
+    if fault.kind == "cut":
+        return "refuse"
     if fault.kind not in ("status", "in stream"):
         return "retry"
     status, said = fault.status, f"{fault.code} {fault.words}"
@@ -105,6 +107,8 @@ def advice(fault: Fault, variable: str | None) -> str:
     said = f"{fault.code} {fault.words}"
     if fault.kind == "untrusted":
         return "name its certificate in the environment variable SSL_CERT_FILE, or mend models.<role>.base_url"
+    if fault.kind == "cut":
+        return "give it a longer context, or choose a model that has one"
     if fault.kind == "unreachable":
         return "start the server, or mend models.<role>.base_url"
     if fault.kind == "slow":

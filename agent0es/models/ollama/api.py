@@ -59,12 +59,16 @@ class OllamaApi:
         chunk = await self._one(Chunk, "POST", "/api/chat", body, model)
         return None if chunk.debug_info is None else chunk.debug_info.rendered_template
 
-    async def chat(self, model: str, body: dict[str, Any], tokens: int) -> Reply[list[Chunk]]:
-        """A whole answer, read as a stream; it takes so many tokens at most."""
+    async def chat(
+        self, model: str, body: dict[str, Any], tokens: int, seen: Callable[[int], None]
+    ) -> Reply[list[Chunk]]:
+        """A whole answer, read as a stream; it takes so many tokens at most. `seen` is told how many of the prompt were
+        read, and may raise ServerFault."""
 
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
             chunks = [line_of(Chunk, value) async for value in values]
             if chunks and chunks[-1].done:
+                seen(chunks[-1].prompt_eval_count)
                 return chunks
             if is_repeating(chunks):
                 return [*chunks, Chunk(done=True, done_reason="length", eval_count=len(chunks))]

@@ -26,7 +26,7 @@ from agent0es.models.base import (
 )
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
-from agent0es.models.http.cut import why_cut
+from agent0es.models.http.cut import see_that_it_was_read
 from agent0es.models.http.schemas import out_of_object
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
 from agent0es.models.openai_compatible.library import OpenAiLibrary
@@ -194,11 +194,17 @@ class OpenAiCompatibleBackend:
     async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
         letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
         most = letters / LETTERS_A_TOKEN + request.max_tokens
+
+        async def whole(values: AsyncIterator[Any]) -> Said:
+            said = await read(values)
+            see_that_it_was_read(request, said.usage.prompt_tokens if said.usage else 0)
+            return said
+
         return await self._client.ask(
             "POST",
             f"{self._api}/chat/completions",
             self._body(request, fields, facts),
-            read,
+            whole,
             form="sse",
             tokens=most,
             used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most,
@@ -213,11 +219,9 @@ class OpenAiCompatibleBackend:
         facts: Facts,
         seconds: float,
     ) -> Completion:
-        """What was said, in the port's terms. Raises RequestRefused where the prompt was cut."""
+        """What was said, in the port's terms."""
         said, able = reply.value, facts.capabilities
         read_tokens = said.usage.prompt_tokens if said.usage else 0
-        if why := why_cut(request, read_tokens):
-            raise RequestRefused(f"{self._client.where}: {why}; give the server a longer context")
         answered = fields.get("model", facts.model)
         if adapter is not None and said.model not in (None, answered):
             raise GenerationFailed(
