@@ -148,7 +148,8 @@ class Asking:
         remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            return RequestRefused(f"{line}; {own}" if own else line)
+            told = remedy if own or fault.kind == "cut" else ""
+            return RequestRefused(f"{line}; {told}" if told else line, tries)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":

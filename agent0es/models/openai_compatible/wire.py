@@ -15,6 +15,7 @@ from agent0es.domain.text import one_line
 from agent0es.models.base import Capabilities, GenerationRequest
 from agent0es.models.http import Fault, ServerFault
 from agent0es.models.http.faults import error_in_stream
+from agent0es.models.http.schemas import as_object, is_object
 from agent0es.models.openai_compatible.options import Kind
 
 SEEDS = 2**31
@@ -126,13 +127,19 @@ def body_of(
     if stop:
         body["stop"] = stop[:MOST_STOPS] if kind in ("openai", "other") else stop
     if request.json_schema is not None and able.structured_output:
-        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        plain = as_object(request.json_schema) if kind == "openai" else request.json_schema
+        schema = {"name": "answer", "schema": plain, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if able.logprobs:
         body.update(logprobs=True, top_logprobs=1)  # llama-server gives none for 0
         if kind == "vllm":
             body["return_token_ids"] = True
     return body
+
+
+def is_held(request: GenerationRequest, kind: Kind, able: Capabilities) -> bool:
+    """Whether the answer stands within an object that nobody asked for."""
+    return kind == "openai" and able.structured_output and not is_object(request.json_schema)
 
 
 def _role(role: str, kind: Kind) -> str:
