@@ -1,15 +1,17 @@
 """The longest prompt that each role of a run begins with, as far as that is known beforehand."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
-from agent0es.decisions.evaluate import BASE_ARMS, demonstrations
+from agent0es.decisions.evaluate import arms_of, demonstrations
 from agent0es.domain.prompt import Prompt
 from agent0es.domain.values import Role
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.evaluation.suite import HeldOut, suite
+from agent0es.taskdomains.base import Demonstration, TaskDomain
 
 HARDEST = 1.0
 """Difficult tasks have the longest texts."""
@@ -53,16 +55,25 @@ def _of_teacher(
 
 def _of_student(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> Iterator[Prompt]:
     """In practice with worked examples of the task's own family, in an evaluation with those of each arm."""
-    seed, in_turns = configuration.seed, configuration.models.student.observations == "turns"
+    seed, student = configuration.seed, configuration.models.student
+
+    def prompt(domain: TaskDomain, shown: Sequence[Demonstration], description: str) -> Prompt:
+        in_turns = student.observations == "turns"
+        return student_prompt.opening(domain.system, shown, description, guide=domain.shown, in_turns=in_turns)
+
     for domain in domains.values():
         for family in domain.families("practised"):
             rng = random.Random(seed)
             task = family.task(family.sample(rng, HARDEST), 0, HARDEST)
-            shown = [domain.demonstrations(family.name, configuration.curriculum.demonstrations, rng)]
-            if "student" in configuration.training.roles:
-                mixed = configuration.evaluation.demonstrations
-                shown += [demonstrations(arm, family.name, domain, mixed, seed) for arm in BASE_ARMS]
-            for some in shown:
-                yield student_prompt.opening(
-                    domain.system, some, task.description, guide=domain.shown, in_turns=in_turns
-                )
+            shown = domain.demonstrations(family.name, configuration.curriculum.demonstrations, rng)
+            yield prompt(domain, shown, task.description)
+    if "student" not in configuration.training.roles:
+        return
+    longest: dict[str, HeldOut] = {}
+    for problem in sorted(suite(domains, configuration.evaluation, seed), key=lambda one: len(one.task.description)):
+        longest[problem.task.family] = problem
+    for arm, problem in product(arms_of([], student), longest.values()):
+        if problem.split in arm.splits:
+            domain, mixed = domains[problem.task.domain], configuration.evaluation.demonstrations
+            shown = demonstrations(arm, problem.task.family, domain, mixed, seed)
+            yield prompt(domain, shown, problem.task.description)

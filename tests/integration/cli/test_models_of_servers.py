@@ -59,7 +59,7 @@ def test_a_server_with_the_model_and_a_key_can_be_used(
     assert (own["backend"], own["name"], own["context"]) == ("openai-compatible", "tiny", 4096)
     assert json_answer(tmp_path, "models", "show", "tiny", *settings(server.url))["name"] == "tiny"
     assert answer(tmp_path, "models", "pull", *settings(server.url)) == "tiny is there (openai-compatible)\n"
-    for arguments in (["pull", "other"], ["rm", "tiny", "--yes"]):
+    for arguments in (["pull", "other"], ["rm", "tiny"]):  # which is said before anybody is asked to confirm
         assert isinstance(invoke(tmp_path, "models", *arguments, *settings(server.url)).exception, ConfigurationError)
     missing = invoke(tmp_path, "models", "show", "tinny", *settings(server.url)).exception
     assert isinstance(missing, ModelNotFound) and "the nearest is tiny" in str(missing)
