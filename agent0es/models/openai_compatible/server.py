@@ -16,7 +16,7 @@ from agent0es.models.http import HttpClient, ServerRefused
 from agent0es.models.http.faults import is_not_loaded
 from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
 from agent0es.models.openai_compatible.router import load
-from agent0es.models.openai_compatible.same_model import ServedModel, why_other_model
+from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_model
 from agent0es.models.openai_compatible.wire import Wire, checked
 
 OWNERS: dict[str, Kind] = {
@@ -44,6 +44,8 @@ class Card(Wire):
 
     id: str
     owned_by: str | None = None
+    root: str | None = None
+    """The folder or name that vLLM was started with."""
     aliases: tuple[str, ...] = ()
     max_model_len: int | None = None
     context_length: int | None = None
@@ -136,10 +138,12 @@ async def look(
     elif kind == "lm-studio":
         shown = await _lm_studio(client, model)
         context, label = shown.loaded_context_length or context, _labelled(name, shown.quantization)
-    if weights and card and card.meta and (why := why_other_model(card.meta, GgufFile.open(weights.path))):
-        raise ConfigurationError(
-            f"{client.where}: models.<role>.options.weights: {weights.path} is not the model {label}: {why}"
-        )
+    if weights is not None and card is not None:
+        served = card.meta or (served_from(card.root) if kind == "vllm" and card.root else ServedModel())
+        if why := why_other_model(served, GgufFile.open(weights.path)):
+            raise ConfigurationError(
+                f"{client.where}: models.<role>.options.weights: {weights.path} is not the model {label}: {why}"
+            )
     logprobs, sampling = await _tried(client, api, model, kind, options)
     local = kind != "openai" and kind != "other"
     capabilities = Capabilities(

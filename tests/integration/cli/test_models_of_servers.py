@@ -96,6 +96,13 @@ def test_a_server_that_is_not_there_is_told_with_how_to_start_it(
     assert said in line and "tart" in line and "models.teacher.base_url" in line
 
 
+def test_the_configuration_of_a_service_names_the_key_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert "export OPENAI_API_KEY=…" in problem(tmp_path, "--config", str(CONFIGS / "openai.yaml"))
+
+
 def test_a_model_that_takes_no_stop_strings_is_told_before_every_attempt_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.models.gguf_file import GgufFile, TensorInfo
-from agent0es.models.openai_compatible.same_model import ServedModel, why_other_model
+from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_model
 
 VOCABULARY, WIDTH, LAYERS = 1000, 64, 500_000
 
@@ -35,6 +35,17 @@ def file(parameters: int = VOCABULARY * WIDTH + LAYERS, **metadata: object) -> G
 )
 def test_what_clearly_differs_is_told(served: ServedModel, why: str | None) -> None:
     assert why_other_model(served, file()) == why
+
+
+def test_what_vllm_serves_is_looked_up_on_this_machine(tmp_path: Path) -> None:
+    assert served_from(str(tmp_path)) == served_from("org/nowhere") == served_from("https://no.where") == ServedModel()
+    (tmp_path / "config.json").write_text('{"hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 1024}')
+    assert served_from(str(tmp_path)) == ServedModel(n_embd=64, n_layer=3)
+    assert why_other_model(served_from(str(tmp_path)), file()) is None
+    told = "it has 2 layers, the server's model 3"
+    assert why_other_model(served_from(str(tmp_path)), file(**{"llama.block_count": 2})) == told
+    (tmp_path / "config.json").write_text('["hidden_size"]')
+    assert served_from(str(tmp_path)) == ServedModel()
 
 
 def test_of_a_file_that_is_a_part_of_a_model_the_parameters_are_not_compared() -> None:
