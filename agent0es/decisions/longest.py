@@ -2,16 +2,14 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
-from agent0es.decisions.evaluate import arms_of, demonstrations
+from agent0es.decisions.evaluate import OWN_DEMONSTRATIONS
 from agent0es.domain.prompt import Prompt
 from agent0es.domain.values import Role
-from agent0es.evaluation.suite import HeldOut, suite
-from agent0es.taskdomains.base import Demonstration, TaskDomain
+from agent0es.taskdomains.base import Demonstration, Family, TaskDomain
 
 HARDEST = 1.0
 """Difficult tasks have the longest texts."""
@@ -54,26 +52,26 @@ def _of_teacher(
 
 
 def _of_student(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> Iterator[Prompt]:
-    """In practice with worked examples of the task's own family, in an evaluation with those of each arm."""
-    seed, student = configuration.seed, configuration.models.student
+    """With worked examples of the task's own family, in practice and in an evaluation; and there with many of other
+    families before the tasks of those that are never practised."""
+    trained, shown = "student" in configuration.training.roles, configuration.curriculum.demonstrations
+    in_turns = configuration.models.student.observations == "turns"
 
     def prompt(domain: TaskDomain, shown: Sequence[Demonstration], description: str) -> Prompt:
-        in_turns = student.observations == "turns"
         return student_prompt.opening(domain.system, shown, description, guide=domain.shown, in_turns=in_turns)
 
     for domain in domains.values():
         for family in domain.families("practised"):
-            rng = random.Random(seed)
-            task = family.task(family.sample(rng, HARDEST), 0, HARDEST)
-            shown = domain.demonstrations(family.name, configuration.curriculum.demonstrations, rng)
-            yield prompt(domain, shown, task.description)
-    if "student" not in configuration.training.roles:
-        return
-    longest: dict[str, HeldOut] = {}
-    for problem in sorted(suite(domains, configuration.evaluation, seed), key=lambda one: len(one.task.description)):
-        longest[problem.task.family] = problem
-    for arm, problem in product(arms_of([], student), longest.values()):
-        if problem.split in arm.splits:
-            domain, mixed = domains[problem.task.domain], configuration.evaluation.demonstrations
-            shown = demonstrations(arm, problem.task.family, domain, mixed, seed)
-            yield prompt(domain, shown, problem.task.description)
+            rng = random.Random(configuration.seed)
+            description = _hardest(family, rng)
+            count = max(shown, OWN_DEMONSTRATIONS) if trained else shown
+            yield prompt(domain, domain.demonstrations(family.name, count, rng), description)
+        unknown = [_hardest(family, random.Random(configuration.seed)) for family in domain.families("held_out")]
+        if trained and unknown:
+            mixed = domain.mixed_demonstrations(configuration.evaluation.demonstrations)
+            yield prompt(domain, mixed, max(unknown, key=len))
+
+
+def _hardest(family: Family, rng: random.Random) -> str:
+    """A difficult task of a family, in its words."""
+    return family.task(family.sample(rng, HARDEST), 0, HARDEST).description
