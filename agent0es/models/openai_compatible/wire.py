@@ -7,12 +7,12 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent0es.domain.text import one_line
-from agent0es.models.base import Capabilities, GenerationRequest
+from agent0es.models.base import Capabilities, GenerationRequest, ModelUnavailable
 from agent0es.models.http import Fault, ServerFault
 from agent0es.models.http.faults import error_in_stream
 from agent0es.models.http.schemas import as_object, is_object
@@ -44,6 +44,9 @@ class Wire(BaseModel):
     """What a server says: fields that are not known are passed over."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+T = TypeVar("T", bound=Wire)
 
 
 class CallFunction(Wire):
@@ -97,6 +100,17 @@ class Chunk(Wire):
     model: str | None = None
     choices: tuple[Choice, ...]
     usage: UsageSaid | None = None
+
+
+def checked(where: str, kind: type[T], value: Any) -> T:
+    """A value that a server sent. Raises ModelUnavailable for another than the protocol says."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ModelUnavailable(
+            f"{where}: not what the protocol says ({first['msg']}); is that the right address?"
+        ) from None
 
 
 def body_of(
