@@ -14,6 +14,7 @@ SHORTEST, LONGEST = 12, 400
 LONGEST_ANSWER = 100
 NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 """In an expression, where `1_000` is a thousand."""
+RANGE_END = re.compile(r"range\((?:[^(),]*,)?\s*([0-9]+)\s*[,)]")
 TOLD = re.compile(r"(?<![\w.])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?: ?(?:%|per ?cent\b))?")
 """In a text: `1,000` is a thousand, or a list without spaces; `15%` is a share."""
 WITH_UNIT = re.compile(r"([$€£¥₹]?)([+-]?[0-9][0-9.,_]*)( ?(?:%|°|[A-Za-z]).*)?")
@@ -44,6 +45,7 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         if wrong := wrong_text(fields["task"], text):
             return wrong
         used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
+        used |= {Decimal(end) - 1 for end in RANGE_END.findall(expression)}  # `range(1, 11)` goes to 10
         missing = sorted(number for number in set(TOLD.findall(text)) if not _is_used(number, used))
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
@@ -98,14 +100,9 @@ def _is_used(told: str, used: Set[Decimal]) -> bool:
     if number != told:
         share = Decimal(number.replace(",", "")) / 100
         return bool({share * 100, share, 1 - share, 1 + share} & used)  # 15% off is times 0.85
-    if _stands_as(number.replace(",", "")) & used:
+    if Decimal(number.replace(",", "")) in used:
         return True
-    return "," in number and all(_stands_as(item) & used for item in number.split(","))
-
-
-def _stands_as(number: str) -> set[Decimal]:
-    """As what a number of the text may stand in the expression: `range(1, 11)` goes to 10."""
-    return {Decimal(number), Decimal(number) + 1} if number.isdigit() else {Decimal(number)}
+    return "," in number and all(Decimal(item) in used for item in number.split(","))
 
 
 def mutants(answer: str) -> tuple[str, ...]:
