@@ -48,7 +48,11 @@ def not_deployed(adapter: str, deployed: Iterable[str]) -> ModelNotFound:
 
 
 class RequestRefused(Agent0Error):
-    """A request that the model can't answer as it is, such as a prompt longer than its context."""
+    """A request that the model can't answer as it is, such as a prompt longer than its context. `tries` were made."""
+
+    def __init__(self, message: str, tries: Sequence[Try] = ()) -> None:
+        super().__init__(message)
+        self.measured = as_measured(tries)
 
 
 @dataclass(frozen=True, slots=True)

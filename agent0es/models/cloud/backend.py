@@ -17,6 +17,7 @@ from agent0es.models.cloud.connection import Connection
 from agent0es.models.cloud.dialect import (
     completion_of,
     cost_of,
+    is_held,
     is_priced,
     messages_of,
     parameters_of,
@@ -27,6 +28,8 @@ from agent0es.models.cloud.providers import PROVIDERS, Close
 from agent0es.models.engine_child import before_stop, surely_before_stop
 from agent0es.models.http import Asking, Fault, HttpOptions, Key, ServerFault
 from agent0es.models.http.asking import Sleep
+from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.schemas import out_of_object
 from agent0es.models.simple import SimpleBackend
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
@@ -111,6 +114,7 @@ class CloudBackend(SimpleBackend):
         if adapter is not None:
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
         said = given = ""
+        held = is_held(request, self.capabilities.left_out(request))
         most, whole = _most(request), False
         asked_once = self._asking.at_once(
             f"chat with {self._model}", tokens=most, used=lambda: _used(answer.get()) if whole else most
@@ -124,6 +128,8 @@ class CloudBackend(SimpleBackend):
                         said += piece
                     case _:
                         continue
+                if held:  # comes whole
+                    continue
                 text = before_stop(said, request.stop)
                 sure = text if len(text) < len(said) else surely_before_stop(said, request.stop)
                 if len(sure) > len(given):
@@ -133,7 +139,7 @@ class CloudBackend(SimpleBackend):
                     return
             whole = True
         if rest := before_stop(said, request.stop)[len(given) :]:
-            yield rest
+            yield out_of_object(rest) if held else rest
 
     async def close(self) -> None:
         """Close the connections that wait for a next request."""
@@ -154,6 +160,7 @@ class CloudBackend(SimpleBackend):
             raise ServerFault(Fault("cut off", "the answer ended without saying why"))
         if response.finish_reason == "error":
             raise ServerFault(Fault("in stream", "the provider says that it failed", 500))
+        see_that_it_was_read(request, response.usage.input_tokens)
         return response
 
     async def _whole(self, request: GenerationRequest) -> ModelResponse:

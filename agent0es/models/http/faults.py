@@ -5,9 +5,11 @@ stops where the user must do something, and all who ask that server are stopped 
 """
 
 import email.utils
+import os
 import re
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
 
-Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream"]
+Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream", "cut"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
 """Try again; the request can't be answered as it is; the user must act; so must they for all who ask that server."""
 
@@ -32,7 +34,7 @@ class Fault:
     kind: Kind
     """unreachable: no connection; untrusted: its certificate; slow: a time limit; cut off: the connection ended within
     the answer; unreadable: not what the protocol says; too long: beyond the bound on what is read; status: an HTTP
-    status that is none of success; in stream: an error told after HTTP 200."""
+    status that is none of success; in stream: an error told after HTTP 200; cut: the prompt was not read to its end."""
     words: str
     """What happened, for people; where the server says it, hostile."""
     status: int | None = None
@@ -80,6 +82,8 @@ def decide(fault: Fault) -> Verdict:
     """What follows from a fault."""
     if fault.kind == "untrusted":
         return "stop"
+    if fault.kind == "cut":
+        return "refuse"
     if fault.kind not in ("status", "in stream"):
         return "retry"
     status, said = fault.status, f"{fault.code} {fault.words}"
@@ -119,6 +123,8 @@ def advice(fault: Fault, variable: str | None) -> str:
         return "load it there, or start the server without --no-models-autoload"
     if fault.kind == "untrusted":
         return "name its certificate in the environment variable SSL_CERT_FILE, or mend models.<role>.base_url"
+    if fault.kind == "cut":
+        return "give it a longer context, or choose a model that has one"
     if fault.kind == "unreachable":
         return "start the server, or mend models.<role>.base_url"
     if fault.kind == "unreadable":
@@ -213,3 +219,35 @@ def _quotas(details: Any) -> str:
     return (
         " ".join(re.findall(r"'quotaId': '([\w-]{1,200})'", str(details)[:5000])) if isinstance(details, list) else ""
     )
+
+
+def why_not_read(headers: Mapping[str, str], types: Sequence[str] | None) -> str | None:
+    """Why an answer with these headers is not read: its content type is none of these, or it is compressed, and may
+    become a thousand times as long as what was counted. None where it is read; None for `types` takes all."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        return "a compressed answer, which was not asked for"
+    said = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if types is None or said in types:
+        return None
+    return f"{one_line(said, 60) or 'no content type'} came where {types[0]} was asked for; is that the right address?"
+
+
+def no_json(error: ValueError) -> str:
+    """What is said of an answer that can't be read."""
+    return f"no JSON in UTF-8 ({one_line(str(error), 80)})"
+
+
+def reason_of(error: BaseException) -> str:
+    """What the machine says of a failed connection, e.g. `Connection refused`; else the words of what it came of, which
+    libraries wrap in their own. Hostile."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
+            number = inner.errno or 0  # below 0 where a name was looked up
+            return os.strerror(number) if number > 0 else inner.strerror
+        first = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
+        inner = first or inner.__cause__ or inner.__context__
+    said, cause = str(error).strip(), error.__cause__
+    while cause is not None:
+        said, cause = str(cause).strip() or said, cause.__cause__
+    return said or type(error).__name__

@@ -24,6 +24,7 @@ from agent0es.models.base import (
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
+from agent0es.models.http.cut import see_that_it_was_read
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.faults import address_of
 from agent0es.models.ollama.library import OllamaLibrary
@@ -172,15 +173,19 @@ class OllamaBackend:
         known = await self._what()
         body = self._body(known, request, adapter)
         tokens = _most(request)
+
+        def seen(read: int) -> None:
+            see_that_it_was_read(request, read, known.context)
+
         try:
-            reply = await self._api.chat(body["model"], body, tokens)
+            reply = await self._api.chat(body["model"], body, tokens, seen)
         except ModelNotFound:
             if adapter is None:
                 raise
             async with self._deploying:
                 await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
-            reply = await self._api.chat(body["model"], body, tokens)
-        completion = completion_of(
+            reply = await self._api.chat(body["model"], body, tokens, seen)
+        return completion_of(
             reply.value,
             model=known.facts.label,
             adapter=adapter,
@@ -188,12 +193,6 @@ class OllamaBackend:
             left_out=known.capabilities.left_out(request),
             tries=reply.tries,
         )
-        if completion.usage.prompt >= known.context:
-            raise RequestRefused(
-                f"Ollama cut the prompt of {self._model} to {known.context} tokens: set "
-                "models.<role>.options.num_ctx higher"
-            )
-        return completion
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         body = self._body(await self._what(), request, adapter)

@@ -25,7 +25,7 @@ from agent0es.models.base import (
 from agent0es.models.http import asking
 from agent0es.models.openai_compatible import OpenAiCompatibleBackend
 from agent0es.testing import BackendContract
-from agent0es.testing.models import ask
+from agent0es.testing.models import AS_JSON, EITHER, ask
 from tests.support import http_server as raw
 from tests.support.http_server import Answer, HttpServer, Request, events, json_answer
 from tests.support.openai_server import END, OpenAiServer
@@ -249,6 +249,25 @@ def test_a_prompt_that_the_server_cut_without_a_word_is_refused() -> None:
 
     with HttpServer(cutting) as server, pytest.raises(RequestRefused, match="80 tokens of a prompt of 300 words"):
         answered(backend_of(server, "m", logprobs=False), ask("word " * 300))
+
+
+def test_a_schema_that_is_no_objects_stands_within_one_for_openai() -> None:
+    def held(request: GenerationRequest, adapter: str | None) -> str:
+        assert request.json_schema is not None and request.json_schema["type"] == "object"
+        return '{"answer": {"n": 4}}'
+
+    async def both(server: HttpServer) -> tuple[Completion, str]:
+        options = {"server": "openai", "logprobs": True, "sampling": True}
+        backend = OpenAiCompatibleBackend.create("tiny", base_url=server.url, **options)
+        [completion] = await backend.generate([ask(AS_JSON, json_schema=EITHER)])
+        streamed = "".join([piece async for piece in backend.stream(ask(AS_JSON, json_schema=EITHER))])
+        await backend.close()
+        return completion, streamed
+
+    with OpenAiServer(held) as server:
+        completion, streamed = asyncio.run(both(server))
+    assert completion.text == streamed == '{"n": 4}'
+    assert completion.logprobs is None and completion.mean_logprob is not None, "its tokens wrote more than that"
 
 
 async def unknown(request: Request) -> Answer:
