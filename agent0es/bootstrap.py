@@ -86,21 +86,40 @@ def load_plugin(group: plugins.Group, name: str) -> None:
 
 
 def practised_domains(configuration: "Configuration") -> "Domains":
-    """A run's task domains, with what their students are told: of the tools with `tools.describe`, the domain's guide
-    with `models.student.prompt: guide`. Raises ConfigurationError."""
+    """A run's task domains, with what `models.student.prompt` says that their students are told. Raises
+    ConfigurationError."""
     from agent0es.agents.student_prompt import CALLING, CALLING_WITH_PROGRAMS, with_tools
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
     domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
-    guided = configuration.models.student.prompt == "guide"
+    told = configuration.models.student.prompt
     for domain in domains.values():
-        if guided:
+        if told == "guide":
             domain.system = next((turn.content for turn in domain.guide if turn.role == "system"), domain.system)
             domain.shown = tuple(turn for turn in domain.guide if turn.role != "system")
-        if guided or configuration.tools.describe:
+        if told != "short":
             tools = tool_classes(configuration.tools.enabled or domain.tools).values()
-            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if guided else CALLING)
+            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if told == "guide" else CALLING)
+    return domains
+
+
+def domains_to_practise(configuration: "Configuration") -> "Domains":
+    """The same for a run that begins or goes on. Raises ConfigurationError, too, for what these domains can't do."""
+    from agent0es.agents.student_prompt import tools_shown
+
+    domains, enabled = practised_domains(configuration), configuration.tools.enabled
+    for name, domain in domains.items():
+        if configuration.curriculum.freeform_share and domain.freeform is None:
+            raise ConfigurationError(
+                f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
+            )
+        shown = tools_shown(domain.system, domain.shown) if configuration.models.student.prompt == "guide" else ()
+        if missing := [tool for tool in shown if tool not in (enabled or domain.tools)]:
+            raise ConfigurationError(
+                f"models.student.prompt: the guide of {name} calls {', '.join(missing)}, which tools.enabled leaves "
+                "out; add it there, or set models.student.prompt to tools, which names what there is"
+            )
     return domains
 
 
@@ -182,13 +201,7 @@ async def open_ports(
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
-    domains = practised_domains(configuration)
-    if configuration.curriculum.freeform_share:
-        for name, domain in domains.items():
-            if domain.freeform is None:
-                raise ConfigurationError(
-                    f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
-                )
+    domains = domains_to_practise(configuration)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
         sandbox = sandbox_of(configuration)

@@ -6,6 +6,7 @@ The parent's side is `engine.Engine`; `engine_messages.py` says what the message
 import faulthandler
 import os
 import sys
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -34,6 +35,8 @@ from agent0es.models.engine_messages import (
 
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
+_LATE_SECONDS = 1.0
+"""How much later than it could a step that takes too long is ended, at most."""
 
 
 class Batch(ABC):
@@ -87,19 +90,48 @@ def run(descriptor: str, parent: str, load: Callable[[], Batch]) -> None:
 
 
 def _serve(connection: Connection, batch: Batch, parent: int) -> None:
+    watchdog = Watchdog(batch.step_seconds)
     while os.getppid() == parent:
         wait = 0.0 if batch.busy else _IDLE_SECONDS
         while connection.poll(wait):
             message: ToEngine = connection.recv()
+            watchdog.rest()
             if told := _take(batch, message):
                 connection.send(told)
             wait = 0.0
         if batch.busy:
-            faulthandler.dump_traceback_later(batch.step_seconds, exit=True)
-            told = batch.step()
-            faulthandler.cancel_dump_traceback_later()
-            if told:
+            watchdog.look_out()
+            if told := batch.step():
                 connection.send(told)
+        else:
+            watchdog.rest()
+
+
+class Watchdog:
+    """Ends this process, with the stacks of its threads, where a step takes longer than it may.
+
+    It is a thread of Python's, which is not started anew for each step: to end one, it must be its turn, and on a busy
+    machine that takes as long as a step of a small model.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._late = min(seconds, _LATE_SECONDS)
+        self._since: float | None = None
+        """When its thread was started; None while there is none."""
+
+    def look_out(self) -> None:
+        """A step begins."""
+        now = time.monotonic()
+        if self._since is None or now - self._since >= self._late:
+            faulthandler.dump_traceback_later(self._seconds + self._late, exit=True)
+            self._since = now
+
+    def rest(self) -> None:
+        """What comes now is no step, and may take longer."""
+        if self._since is not None:
+            faulthandler.cancel_dump_traceback_later()
+            self._since = None
 
 
 def _take(batch: Batch, message: ToEngine) -> list[FromEngine]:

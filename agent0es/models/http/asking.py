@@ -156,8 +156,8 @@ class Asking:
         remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            told = remedy if own or fault.kind == "cut" else ""
-            return RequestRefused(f"{line}; {told}" if told else line, tries)
+            shorter = remedy if own or fault.kind == "cut" else ""
+            return RequestRefused(f"{line}; {shorter}" if shorter else line, tries)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":

@@ -122,8 +122,8 @@ class OpenAiCompatibleBackend:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
         facts = await self._what()
         said, text, path = Said(), "", f"{self._api}/chat/completions"
-        held = is_held(request, facts.kind, facts.capabilities)
         body, most = self._body(request, self._fields(adapter), facts), _most(request)
+        held = is_held(request, facts.kind, facts.capabilities)
         pieces_of = self._client.stream(path, body, said.take, form="sse", tokens=most, used=lambda: _used(said, most))
         async with aclosing(pieces_of) as pieces:
             async for piece in pieces:
