@@ -21,6 +21,10 @@ WITH_UNIT = re.compile(r"([$€£¥₹]?)([+-]?[0-9][0-9.,_]*)( ?(?:%|°|[A-Za-z
 DATE_OR_TIME = re.compile(r"[0-9]+(?:[-:][0-9]+)+")
 TWO_WAYS = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+){2,}")
 """`1.234,5`, `1,23,456`: as some countries write numbers, or a list. What is a number is not meant."""
+ROUNDED = re.compile(r"(?<![\w.])(?:3\.14|2\.71)[0-9]*")
+"""Pi and e, cut off: what is computed with them is no exact answer."""
+LOST_BACKSLASH = re.compile(r"[\a\b\f\v]|\t(?=an|au|ext|heta|imes)")
+"""What JSON makes of `\\frac` and `\\times` where the backslash is not doubled."""
 
 
 def family_of(domain: str) -> str:
@@ -37,12 +41,14 @@ def expression_freeform(domain: str, system: str) -> Freeform:
 
     def draft(fields: Mapping[str, str]) -> Draft | str:
         text, expression = " ".join(fields["task"].split()), fields["expression"].strip()
-        if not SHORTEST <= len(text) <= LONGEST:
-            return f"the task has {len(text)} characters"
+        if wrong := wrong_text(fields["task"], text):
+            return wrong
         used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
         missing = sorted(number for number in set(TOLD.findall(text)) if not _is_used(number, used))
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
+        if (rounded := ROUNDED.search(expression)) and rounded[0] not in text:
+            return f"the expression takes {rounded[0]} for a number that the text does not name"
         if not NUMBER.search(expression) and not re.search(r"['\"\[]", expression):
             return "the expression has no value of its own"
         return Draft(text, NeedsCall("python", expression))
@@ -86,6 +92,15 @@ def _is_used(told: str, used: Set[Decimal]) -> bool:
     if _stands_as(number.replace(",", "")) & used:
         return True
     return "," in number and all(_stands_as(item) & used for item in number.split(","))
+
+
+def wrong_text(written: str, text: str) -> str | None:
+    """What is wrong with a task's text, as it was written and as it is kept; None where nothing is."""
+    if not SHORTEST <= len(text) <= LONGEST:
+        return f"the task has {len(text)} characters"
+    if lost := LOST_BACKSLASH.search(written):
+        return f"the task lost a backslash before {written[lost.end() :][:20]!r}: in JSON it is written twice"
+    return None
 
 
 def _stands_as(number: str) -> set[Decimal]:

@@ -118,8 +118,11 @@ async def _ended(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _truncated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    first = await anext(pieces)
-    yield first.rstrip()[: len(first) // 2] + b"\n\n"
+    """The second piece lacks its end; the others come as ever."""
+    yield await anext(pieces)
+    yield (await anext(pieces)).rstrip()[:-4] + b"\n\n"
+    async for piece in pieces:
+        yield piece
 
 
 async def _not_utf8(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -227,8 +230,14 @@ class HttpServer:
         """Nobody listens from now on, for so long."""
         self._call(self._refuse(seconds))
 
-    def refusal(self, seconds: float) -> Fault:
-        """The connection is lost, and nobody listens for so long."""
+    def mend(self) -> None:
+        """Whatever was wrong with it is not any more."""
+        self._faults.clear()
+        if self._server is None or not self._server.is_serving():
+            self._call(self._listen())
+
+    def refusal(self, seconds: float | None) -> Fault:
+        """The connection is lost, and nobody listens for so long; None: until it is mended."""
 
         async def instead(request: Request) -> Answer:
             await self._refuse(seconds)
@@ -247,8 +256,10 @@ class HttpServer:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    async def _refuse(self, seconds: float) -> None:
+    async def _refuse(self, seconds: float | None) -> None:
         await self._stop()
+        if seconds is None:
+            return
 
         async def later() -> None:
             await asyncio.sleep(seconds)

@@ -9,7 +9,7 @@ from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
 from agent0es.taskdomains.code import source
 from agent0es.taskdomains.code.reference import Case, Reference, read_reference
-from agent0es.taskdomains.freeform import LONGEST, SHORTEST, family_of
+from agent0es.taskdomains.freeform import LONGEST, family_of, wrong_text
 
 FEWEST, MOST = 3, 12
 """Hidden tests. Fewer show little, and tests that all have one result show nothing."""
@@ -44,7 +44,7 @@ def _reference(task: Task) -> Reference:
 
 def _example(task: Task) -> Mapping[str, str] | None:
     reference = read_reference(task.reference)
-    if isinstance(reference, str) or not reference.solution.startswith("def f("):
+    if isinstance(reference, str) or not reference.solution.startswith("def f(") or not examples(task.description):
         return None
     calls = "; ".join(case.call for case in reference.tests[: FEWEST + 1])
     lines = ast.unparse(ast.parse(reference.solution))  # a line each: a teacher that is shown one line writes one
@@ -54,8 +54,10 @@ def _example(task: Task) -> Mapping[str, str] | None:
 def _draft(fields: Mapping[str, str]) -> Draft | str:
     text = "\n".join(line.rstrip() for line in fields["task"].strip().splitlines())
     function = fields["function"].strip()
-    if not SHORTEST <= len(text) <= LONGEST:
-        return f"the task has {len(text)} characters"
+    if wrong := wrong_text(fields["task"], text):
+        return wrong
+    if not examples(text):
+        return "the text shows no example of what f gives"  # without one it often says too little to be solved
     try:
         tree, calls = source.parsed(function), ast.parse(fields["calls"].strip(), mode="exec")
     except (SyntaxError, ValueError, MemoryError, RecursionError, SystemError):

@@ -44,7 +44,8 @@ def test_a_model_that_is_not_kept_to_a_schema_reads_it() -> None:
 def test_topics_of_its_own_tasks_are_those_that_such_tasks_can_be_about() -> None:
     domain = CodeDomain()
     topics = {teacher.topic_of(domain, seed) for seed in range(40)}
-    assert topics == {"fixing code", "refactoring", "writing code"}  # not what a program prints: there is no function
+    # Not what a program prints, where there is no function; nor refactoring, where no text shows what f gives.
+    assert topics == {"fixing code", "writing code"}
     shown = [json.loads(turn.text) for turn in teacher.freeform_few_shot(domain, 0) if turn.role == "assistant"]
     assert len(shown) == teacher.EXAMPLES
     assert all("\n    " in example["function"] for example in shown), "a teacher that is shown one line writes one"

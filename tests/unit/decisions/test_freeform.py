@@ -56,6 +56,8 @@ def test_a_task_whose_reference_runs_is_taken_with_what_it_printed() -> None:
         (json.dumps({"task": 3, "expression": "4"}), ["4"], "ok", "unreadable"),
         (proposal("What is 3 times 5?", "3 * 4"), ["12"], "ok", "inconsistent"),
         (proposal("Hm?", "3 * 4"), ["12"], "ok", "inconsistent"),
+        ('{"task": "What is \\frac{3}{4} of 8?", "expression": "3 / 4 * 8"}', ["6.0"], "ok", "inconsistent"),
+        (proposal("What is the area of a circle of radius 3?", "3.14159 * 3**2"), ["28.27431"], "ok", "inconsistent"),
         (proposal("What is 3 times 4?", "3 * 4"), ["NameError: no"], "error", "reference_failed"),
         (proposal("What is 3 times 4?", "3 * 4"), ["stopped"], "timeout", "reference_failed"),
         (proposal("A number up to 40?", "random.randint(1, 40)"), ["7", "31"], "ok", "not_deterministic"),

@@ -33,7 +33,9 @@ def task(text: str, function: str = ODD, calls: str = CALLS) -> Task | str:
 
 
 def test_the_lines_of_a_tasks_text_stay_as_they_are() -> None:
-    text = "Fix the mistake:\ndef f(xs):\n    return [x for x in xs if not x % 2]  \nIt should keep the odd numbers."
+    text = (
+        "Fix the mistake:\ndef f(xs):\n    return [x for x in xs if not x % 2]  \nKeep odd numbers: f([1]) gives [1]."
+    )
     made = task(text)
     assert isinstance(made, Task)
     assert made.description == text.replace("  \n", "\n")
@@ -45,6 +47,12 @@ def test_an_example_in_the_text_is_a_hidden_test_too() -> None:
     assert {"call": "f([3, 4, 5])", "expect": "[3, 5]", "raises": None} in [
         {"raises": None, **case} for case in json.loads(made.reference)["tests"]
     ]
+
+
+def test_a_text_without_an_example_is_no_task() -> None:
+    assert task("This function has a mistake: def f(xs): return xs[1:]. Write it correctly.") == (
+        "the text shows no example of what f gives"
+    )
 
 
 def test_an_example_in_the_text_that_is_wrong_refuses_the_task() -> None:
