@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import plugins
-from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError
+from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError, UserError
 from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
@@ -212,12 +212,16 @@ async def open_ports(
             raise ConfigurationError(why)
 
         deterministic = configuration.execution.deterministic
-        student_model = model_of("student", student, store, deterministic)
-        stack.push_async_callback(student_model.close)
+        with _said_of("student"):
+            student_model = model_of("student", student, store, deterministic)
+            stack.push_async_callback(student_model.close)
+            student_model.capabilities  # noqa: B018 — a server is asked now
         same = is_same_model(teacher, student)
-        teacher_model = student_model if same else model_of("teacher", teacher, store, deterministic)
-        if not same:
-            stack.push_async_callback(teacher_model.close)
+        with _said_of("teacher"):
+            teacher_model = student_model if same else model_of("teacher", teacher, store, deterministic)
+            if not same:
+                stack.push_async_callback(teacher_model.close)
+            teacher_model.capabilities  # noqa: B018
         models: dict[Role, ModelBackend] = {"teacher": teacher_model, "student": student_model}
         if why := why_not(configuration, models):
             raise ConfigurationError(why)
@@ -237,6 +241,16 @@ async def open_ports(
             trainer=trainer_of(store),
             on_training_progress=on_training_progress,
         )
+
+
+@contextmanager
+def _said_of(role: "Role") -> Iterator[None]:
+    """What a backend says of `models.<role>` in here, said of this role."""
+    try:
+        yield
+    except UserError as error:
+        error.args = tuple(str(said).replace("models.<role>", f"models.{role}") for said in error.args)
+        raise
 
 
 def handlers(ports: "Ports") -> "list[Handler]":

@@ -14,6 +14,7 @@ SHORTEST, LONGEST = 12, 400
 LONGEST_ANSWER = 100
 NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 """In an expression, where `1_000` is a thousand."""
+RANGE_END = re.compile(r"range\((?:[^(),]*,)?\s*([0-9]+)\s*[,)]")
 TOLD = re.compile(r"(?<![\w.])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?: ?(?:%|per ?cent\b))?")
 """In a text: `1,000` is a thousand, or a list without spaces; `15%` is a share."""
 WITH_UNIT = re.compile(r"([$€£¥₹]?)([+-]?[0-9][0-9.,_]*)( ?(?:%|°|[A-Za-z]).*)?")
@@ -44,6 +45,7 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         if wrong := wrong_text(fields["task"], text):
             return wrong
         used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
+        used |= {Decimal(end) - 1 for end in RANGE_END.findall(expression)}  # `range(1, 11)` goes to 10
         missing = sorted(number for number in set(TOLD.findall(text)) if not _is_used(number, used))
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
@@ -83,17 +85,6 @@ def expression_freeform(domain: str, system: str) -> Freeform:
     )
 
 
-def _is_used(told: str, used: Set[Decimal]) -> bool:
-    """Whether an expression with these numbers makes use of one that the text tells."""
-    number = told.rstrip(" %percnt")
-    if number != told:
-        share = Decimal(number.replace(",", "")) / 100
-        return bool({share * 100, share, 1 - share, 1 + share} & used)  # 15% off is times 0.85
-    if _stands_as(number.replace(",", "")) & used:
-        return True
-    return "," in number and all(_stands_as(item) & used for item in number.split(","))
-
-
 def wrong_text(written: str, text: str) -> str | None:
     """What is wrong with a task's text, as it was written and as it is kept; None where nothing is."""
     if not SHORTEST <= len(text) <= LONGEST:
@@ -103,9 +94,15 @@ def wrong_text(written: str, text: str) -> str | None:
     return None
 
 
-def _stands_as(number: str) -> set[Decimal]:
-    """As what a number of the text may stand in the expression: `range(1, 11)` goes to 10."""
-    return {Decimal(number), Decimal(number) + 1} if number.isdigit() else {Decimal(number)}
+def _is_used(told: str, used: Set[Decimal]) -> bool:
+    """Whether an expression with these numbers makes use of one that the text tells."""
+    number = told.rstrip(" %percnt")
+    if number != told:
+        share = Decimal(number.replace(",", "")) / 100
+        return bool({share * 100, share, 1 - share, 1 + share} & used)  # 15% off is times 0.85
+    if Decimal(number.replace(",", "")) in used:
+        return True
+    return "," in number and all(Decimal(item) in used for item in number.split(","))
 
 
 def mutants(answer: str) -> tuple[str, ...]:

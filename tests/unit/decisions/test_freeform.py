@@ -77,6 +77,8 @@ def test_what_is_wrong_with_a_proposal_is_said(text: str, outputs: Sequence[str]
 def test_the_end_of_a_range_is_one_more_than_the_text_says() -> None:
     made = read(proposal("Find the sum of the squares of 1 to 10.", "sum(i**2 for i in range(1, 11))"), "385")
     assert isinstance(made, Task)
+    one_more = read(proposal("Find the sum of the squares of 1 to 10.", "sum(i**2 for i in range(1, 11 + 1))"), "506")
+    assert isinstance(one_more, tuple) and one_more[:2] == ("inconsistent", "the expression leaves out 10")
 
 
 def test_a_price_may_stand_in_the_expression_without_its_last_zero() -> None:
