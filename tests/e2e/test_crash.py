@@ -6,18 +6,20 @@ Training is real and tiny. `tests/support/crashes.py` says what is real besides,
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from agent0es import crash_points
+from agent0es.agents.student import UNREADABLE
 from agent0es.domain import events as ev
 from tests.integration.training.tiny_model import write_tiny_gguf
 from tests.support.crashes import RUN, Killed, check, check_complete, decided, handled, tables
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(Path(__file__).with_name("killed.yaml"))
-SCRIPT = "tests.support.crashes:respond"
+SCRIPT, CHAT_SCRIPT = "tests.support.crashes:respond", "tests.support.crashes:converse"
 TASKS, ITERATIONS = 5, 2
 RESUME = ("run", "--resume", "latest")
 
@@ -45,6 +47,18 @@ POINTS_OF_A_COMMAND = {
 """Points that another command passes than `run`. Killed there and run again, it must succeed."""
 
 
+CHAT = (
+    "models.student.observations=turns",
+    "models.student.reminders=1",
+    "models.student.max_tokens=200",
+    "models.student.stop=[]",
+    "tools.calls_per_attempt=3",
+    "training.learn_from=correct",
+    "execution.deterministic=true",
+)
+"""A student that chats, reminded and with several calls an attempt, one request at a time."""
+
+
 def settings(backend: str, name: str, weights: Path) -> list[str]:
     """Arguments of a new run with this model for both roles."""
     each = {"backend": backend, "name": name, "options": f"{{weights: {weights}}}"}
@@ -56,6 +70,11 @@ def settings(backend: str, name: str, weights: Path) -> list[str]:
     ]
 
 
+def in_a_chat(backend: str, name: str, weights: Path) -> list[str]:
+    """The same for a student that chats."""
+    return [*settings(backend, name, weights), *(word for setting in CHAT for word in ("--set", setting))]
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
@@ -63,20 +82,27 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Killed:
-    """A run that nobody killed, one request at a time, on the scripted model."""
+    """A run that nobody killed, of a student that chats."""
     whole = Killed(tmp_path_factory.mktemp("whole") / "store")
-    assert whole.run(*settings("scripted", SCRIPT, weights), "--set", "execution.deterministic=true") == 0, (
-        whole.output()
+    assert whole.run(*in_a_chat("scripted", CHAT_SCRIPT, weights)) == 0, whole.output()
+    recorded = check_complete(whole, TASKS, ITERATIONS)
+    kinds = [type(r.event) for r in recorded]
+    assert kinds.count(ev.AdapterTrained) == ITERATIONS and ev.AdapterPromoted in kinds, "there is something to lose"
+    turns = [
+        r.event.prompt.turns for r in recorded if isinstance(r.event, ev.ModelCalled) and r.event.role == "student"
+    ]
+    assert any(turn.text == UNREADABLE for said in turns for turn in said), "some are reminded"
+    calls = Counter(
+        r.event.attempt for r in recorded if isinstance(r.event, ev.ToolRequested) and r.event.purpose == "solution"
     )
-    events = [type(r.event) for r in check_complete(whole, TASKS, ITERATIONS)]
-    assert events.count(ev.AdapterTrained) == ITERATIONS and ev.AdapterPromoted in events, "there is something to lose"
+    assert max(calls.values()) > 1, "some mend what failed"
     return whole
 
 
 @pytest.fixture
 def again(whole: Killed, weights: Path) -> list[str]:
     """Arguments of a run on the recording of that one, which must come to the same."""
-    return [*settings("recorded", f"{whole.store}:{RUN}", weights), "--set", "execution.deterministic=true"]
+    return in_a_chat("recorded", f"{whole.store}:{RUN}", weights)
 
 
 def test_every_named_point_is_in_the_code_and_is_killed_at() -> None:

@@ -12,12 +12,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from agent0es.agents.student import NO_CALLS_LEFT, OBSERVATION, UNREADABLE
 from agent0es.domain import events as ev
+from agent0es.domain.prompt import Message
 from agent0es.log import EventLog, Recorded
 from agent0es.log.mapper import encode_content
 from agent0es.models.base import GenerationRequest
@@ -57,6 +59,31 @@ def respond(request: GenerationRequest, adapter: str | None) -> str:
     operator = known if adapter else random.Random(seed).choice("*%-")
     expression = f" {operator} ".join(re.findall(r"[0-9]+", question)[:2])
     return f"{action_lead(said)}python[{expression or '1 + 1'}]\n"
+
+
+def converse(request: GenerationRequest, adapter: str | None) -> str:
+    """The same student in a chat. At some tasks it first says what it will do, and is reminded; at some its first
+    program fails, and it mends that; then it answers with what the program printed."""
+    asked = [at for at, message in enumerate(request.messages) if message.role == "user" and not _harness(message)]
+    question, *after = request.messages[asked[-1] :]
+    if question.content.startswith("Families:") or reply(request) is not None:
+        return respond(request, adapter)
+    seen = [message.content for message in after if message.content.startswith(OBSERVATION)]
+    kind = len(question.content) % 3
+    if kind == 0 and not after:
+        return "I will let a program compute it."
+    if seen and "Error" not in seen[-1]:
+        return f"Thought: The program has it.\nAnswer: {seen[-1].removeprefix(OBSERVATION).split()[0]}"
+    call = respond(replace(request, messages=(question,), prefill=""), adapter)
+    word = re.search(r"'\w+'", question.content)
+    expression = f"{word[0]}.upper()" if word else call.removeprefix("Action: python[").rstrip("]\n")
+    value = "value" if seen or kind == 1 else "Value"
+    return f"Thought: A program computes it.\nAction: python\n```python\nvalue = {expression}\nprint({value})\n```"
+
+
+def _harness(message: Message) -> bool:
+    """Whether a user's turn is no task."""
+    return message.content.startswith((OBSERVATION, UNREADABLE, NO_CALLS_LEFT))
 
 
 @dataclass

@@ -27,31 +27,18 @@ def talkative(request: GenerationRequest, adapter: str | None) -> str:
 
 
 @pytest.mark.parametrize("keeps_to_a_schema", [False, True])
-def test_what_it_proposes_becomes_tasks(tmp_path: Path, keeps_to_a_schema: bool) -> None:
+def test_its_proposals_become_tasks_and_it_is_examined_and_trained_in_the_words_of_practice(
+    tmp_path: Path, keeps_to_a_schema: bool
+) -> None:
+    settings = ("curriculum.freeform_share=0.5", "execution.tasks_per_iteration=6", "training.roles=[teacher]")
     with EventLog.open(tmp_path / "log.db") as log:
-        world.begin(log, "r", "curriculum.freeform_share=0.5", "execution.tasks_per_iteration=6")
+        world.begin(log, "r", *settings)
         model = ScriptedBackend(talkative, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
         model.capabilities = replace(model.capabilities, structured_output=keeps_to_a_schema)
         ports = world.ports(tmp_path, log, "r", configuration_of(log, "r"), model)
         assert asyncio.run(drive(ports, [])).status == "completed"
         proposed = [one.event.proposal for one in log.read(types=["TaskProposed"])]  # type: ignore[union-attr]
         assert {bool(task.parameters) for task in proposed} == {True, False}, "of families, and of its own"
-        for recorded in log.read(types=["ModelCalled"]):
-            asked = recorded.event
-            assert isinstance(asked, ev.ModelCalled)
-            if asked.role == "teacher":
-                assert ("JSON schema" in asked.prompt.messages[-1].content) is not keeps_to_a_schema
-        assert asyncio.run(verify_decisions(log, "r", world.rules(log, "r"))).difference is None
-
-
-@pytest.mark.parametrize("keeps_to_a_schema", [False, True])
-def test_it_is_examined_and_trained_in_the_words_of_practice(tmp_path: Path, keeps_to_a_schema: bool) -> None:
-    settings = ("curriculum.freeform_share=0.5", "execution.tasks_per_iteration=6", "training.roles=[teacher]")
-    with EventLog.open(tmp_path / "log.db") as log:
-        world.begin(log, "r", *settings)
-        model = ScriptedBackend(talkative, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
-        model.capabilities = replace(model.capabilities, structured_output=keeps_to_a_schema)
-        asyncio.run(drive(world.ports(tmp_path, log, "r", configuration_of(log, "r"), model), []))
         events = [recorded.event for recorded in log.read(types=["ModelCalled"])]
         assert asyncio.run(verify_decisions(log, "r", world.rules(log, "r"))).difference is None
 
