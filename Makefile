@@ -27,6 +27,7 @@ bench: dev
 	$(BIN)/python benchmarks/curriculum.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/backends.py
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev

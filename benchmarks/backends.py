@@ -1,151 +1,159 @@
-"""What a backend keeps of the speed of its bare engine, in one run on one machine.
+"""What a backend keeps of the speed of its bare engine or client, in one run on one machine.
 
-For 1, 8 and 32 requests at once, greedy, prints written tokens a second of the backend and of the library that it is
-built on, asked by itself with the same prompts, and the ratio. The two take turns, and each counts with its best round.
-What is written until a model is loaded, and the first answer, is not counted.
+For 1, 8 and 32 requests at once, greedy, prints written tokens a second of the backend and of what it is built on,
+asked by itself for the same work, and the ratio: `bare_engines.py` and `bare_clients.py` say beside what. They take
+turns, the one that goes first changes, every round has questions of its own, and each counts with its best round. What
+it takes until a model is loaded, and the first answer, is not counted. A client is asked for what its backend asks for:
+a stream with log-probabilities. `text alone` is the same client without either.
 
-Usage: python benchmarks/backends.py [--backends NAME,…] [--model NAME] [--tokens N] [--rounds N] [--cache DIR] [--json]
+Each backend has a process of its own. With --results, what is measured is added to that file, and a second call with
+the same models and tokens goes on after the last backend in it.
+
+    python benchmarks/backends.py [--backends NAME,…] [--model NAME,…] [--tokens N] [--seconds N] [--cache DIR]
+                                  [--results FILE] [--json]
 """
 
 import argparse
 import asyncio
+import itertools
 import json
-import os
+import multiprocessing
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the backend has it; before torch is imported
+import bare_clients
+import bare_engines
+from bare_engines import Ask, Pair
 
-from agent0es.models import GenerationRequest, Message
-from agent0es.models.chat_template import ChatTemplate
-from agent0es.models.factory import create_backend
-from agent0es.models.weights import base_model_dir, find_weights
+from agent0es.errors import Agent0Error, NotInstalled
+from agent0es.models.weights import find_weights
 
 AT_ONCE = (1, 8, 32)
+PAIRS: Mapping[str, Callable[[str, Path], AbstractAsyncContextManager[Pair]]] = {
+    "openvino": bare_engines.openvino,
+    "transformers": bare_engines.transformers,
+    "llama-cpp": bare_engines.llama_cpp,
+    "openai-compatible": bare_clients.openai_compatible,
+    "ollama": bare_clients.ollama,
+    "cloud": bare_clients.cloud,
+    "cli": bare_clients.cli,
+    "cli-batch": bare_clients.cli_batch,
+}
+LARGE, FEW, MANY = 2**29, 8, 48
+"""Bytes of a model's file from which on answers have few tokens, and tokens of an answer."""
+FEWEST_ROUNDS = 2
+SECONDS = 10.0
+"""Then no other round is begun."""
+Row = dict[str, Any]
 
 
-class OpenVino:
-    """`openvino_genai.ContinuousBatchingPipeline` on the file that the backend loads."""
-
-    backend = "openvino"
-
-    def __init__(self, model: str, cache: Path) -> None:
-        import openvino_genai
-
-        weights = find_weights(model, cache)
-        served = cache / f"{weights.sha256[:16]}-q8_0.gguf"  # where the backend has written one
-        scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs, scheduler.max_num_batched_tokens = 64, 1024
-        scheduler.num_kv_blocks = 2048
-        path = served if served.exists() else weights.path
-        self._genai = openvino_genai
-        self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", {})
-
-    def write(self, prompts: Sequence[str], tokens: int) -> int:
-        """Answers all; how many tokens it wrote."""
-        config = self._genai.GenerationConfig(max_new_tokens=tokens, apply_chat_template=False, logprobs=1)
-        encode = self._pipeline.get_tokenizer().encode
-        handles = [
-            self._pipeline.add_request(number, encode(prompt, add_special_tokens=False).input_ids, config)
-            for number, prompt in enumerate(prompts)
-        ]
-        while self._pipeline.has_non_finished_requests():
-            self._pipeline.step()
-        return sum(len(output.generated_ids) for handle in handles for output in handle.read_all())
+class OtherWork(Exception):
+    """The two did not write the same number of tokens."""
 
 
-class Transformers:
-    """`model.generate` of transformers, the prompts filled up at the left to one length."""
-
-    backend = "transformers"
-
-    def __init__(self, model: str, cache: Path) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        path = Path(model)
-        folder = path if path.is_dir() else base_model_dir(cache, find_weights(model, cache).path)
-        self._torch = torch
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-
-    def write(self, prompts: Sequence[str], tokens: int) -> int:
-        """Answers all; how many tokens it wrote, ends of turns included."""
-        read = self._tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
-        with self._torch.inference_mode():
-            whole = self._model.generate(**read, max_new_tokens=tokens, do_sample=False)
-        written = whole[:, read.input_ids.shape[1] :]
-        end = self._model.generation_config.eos_token_id
-        ended = (written == end).cumsum(1)
-        return int((ended == 0).sum() + (ended.amax(1) > 0).sum())
-
-
-PEERS: Mapping[str, Callable[[str, Path], Any]] = {peer.backend: peer for peer in (OpenVino, Transformers)}
-
-
-def requests(count: int, tokens: int) -> list[GenerationRequest]:
-    """Questions that are answered at length."""
-    asked = (f"Write a long story about a journey that takes {n + 2} days." for n in range(count))
-    return [GenerationRequest((Message("user", question),), tokens) for question in asked]
-
-
-async def measure(name: str, model: str, cache: Path, tokens: int, rounds: int) -> list[dict[str, Any]]:
-    """A row for each number of requests."""
-    backend = create_backend(name, model, cache=cache)
-    template: ChatTemplate = backend.template  # type: ignore[attr-defined]  # both have one
-    try:
-        await backend.generate(requests(1, 4))
-        bare = PEERS[name](model, cache)
+async def measure(name: str, model: str, cache: Path, tokens: int, seconds: float) -> list[Row]:
+    """A row for each number of requests. Raises Agent0Error, ImportError and OtherWork."""
+    async with PAIRS[name](model, cache) as pair:
+        sides = {"tokens_per_second": pair.ours, "bare": pair.bare, "text_alone": pair.plain}
+        asks = {side: ask for side, ask in sides.items() if ask is not None}
+        days = itertools.count(1000)
+        for ask in asks.values():
+            await ask(next(questions(1, days)), 4)
         rows = []
         for count in AT_ONCE:
-            asked = requests(count, tokens)
-            prompts = [template.render(request.messages) for request in asked]
-            ours, bares = [], []
-            for _ in range(rounds):
-                begin = time.perf_counter()
-                written = sum(answer.usage.written for answer in await backend.generate(asked))
-                ours.append(written / (time.perf_counter() - begin))
-                begin = time.perf_counter()
-                written = bare.write(prompts, tokens)
-                bares.append(written / (time.perf_counter() - begin))
-            rows.append(
-                {
-                    "backend": name,
-                    "requests": count,
-                    "tokens_per_second": round(max(ours), 1),
-                    "bare": round(max(bares), 1),
-                    "ratio": round(max(ours) / max(bares), 2),
-                }
-            )
+            best = await race(asks, questions(count, days), count * tokens, tokens, seconds)
+            row: Row = {"model": model, "backend": name, "requests": count, "tokens": tokens}
+            speeds = {side: round(speed, 1) for side, speed in best.items()}
+            rows.append(row | speeds | {"ratio": round(best["tokens_per_second"] / best["bare"], 2)})
         return rows
-    finally:
-        await backend.close()
 
 
-def main() -> None:
-    """Measure and print."""
+def questions(count: int, days: Iterator[int]) -> Iterator[list[str]]:
+    """Questions for one round after another, answered at length, and as long in tokens as each other."""
+    while True:
+        yield [f"Write a long story about day {next(days)}." for _ in range(count)]
+
+
+async def race(
+    asks: Mapping[str, Ask], asked: Iterator[list[str]], expected: int, tokens: int, seconds: float
+) -> dict[str, float]:
+    """Tokens a second of each in its best round."""
+    best = dict.fromkeys(asks, 0.0)
+    order, end = list(asks), time.perf_counter() + seconds
+    for rounds in itertools.count():
+        if rounds >= FEWEST_ROUNDS and time.perf_counter() >= end:
+            return best
+        for side in order:
+            round_of = next(asked)
+            begin = time.perf_counter()
+            written = await asks[side](round_of, tokens)
+            best[side] = max(best[side], written / (time.perf_counter() - begin))
+            if written != expected:
+                raise OtherWork(f"{side}: it wrote {written} tokens in place of {expected}")
+        order.reverse()
+    raise AssertionError("unreachable")
+
+
+def alone(name: str, model: str, cache: Path, tokens: int, seconds: float) -> list[Row]:
+    """In a process of its own, whose memory is free again afterwards."""
+    return asyncio.run(measure(name, model, cache, tokens, seconds))
+
+
+def shown(row: Row, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(row)
+    alone = f", text alone {row['text_alone']:7}" if "text_alone" in row else ""
+    return (
+        f"{row['backend']:18} {row['requests']:3} requests {row['tokens_per_second']:8} tokens/s, "
+        f"bare {row['bare']:8}, ratio {row['ratio']:5}{alone}"
+    )
+
+
+def main() -> int:
+    """Measure and print. Exit code 1 where a backend failed; one that is not installed is left out."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--backends", default=",".join(PEERS))
-    parser.add_argument("--model", default="smollm2-135m-instruct")
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--backends", default=",".join(PAIRS), help="separated by commas")
+    parser.add_argument("--model", default="smollm2-135m-instruct", help="embedded names or GGUF files")
+    parser.add_argument("--tokens", type=int, help=f"of each answer ({MANY}; {FEW} for a file over 512 MB)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each line; two rounds at least")
+    parser.add_argument("--cache", type=Path, help="where what is made of a model's file stays")
+    parser.add_argument("--results", type=Path, help="a file of JSON lines to add to, and to go on after")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    lines = given.results.read_text().splitlines() if given.results and given.results.exists() else []
+    known = [json.loads(line) for line in lines]
+    failed = False
     with tempfile.TemporaryDirectory() as folder:
         cache = given.cache or Path(folder)
-        for name in given.backends.split(","):
-            for row in asyncio.run(measure(name, given.model, cache, given.tokens, given.rounds)):
-                if given.json:
-                    print(json.dumps(row), flush=True)
-                else:
-                    asked = f"{row['backend']:12} {row['requests']:3} requests"
-                    speeds = f"{row['tokens_per_second']:8} tokens/s, bare {row['bare']:8}, ratio {row['ratio']}"
-                    print(asked, speeds, flush=True)
+        for model, name in itertools.product(given.model.split(","), given.backends.split(",")):
+            large = find_weights(model, cache).path.stat().st_size > LARGE
+            tokens = given.tokens or (FEW if large else MANY)
+            key = {"model": model, "backend": name, "tokens": tokens}
+            rows = [row for row in known if key.items() <= row.items()]
+            if not rows:
+                try:
+                    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                        rows = pool.submit(alone, name, model, cache, tokens, given.seconds).result()
+                except (NotInstalled, ImportError, Agent0Error, OtherWork, BrokenProcessPool) as error:
+                    print(f"{name}, {model}: {error}", file=sys.stderr, flush=True)
+                    failed |= not isinstance(error, NotInstalled | ImportError)
+                    continue
+                if given.results:
+                    with given.results.open("a") as file:
+                        file.writelines(f"{json.dumps(row)}\n" for row in rows)
+            if not given.json and name == given.backends.split(",")[0]:
+                print(f"{model}, answers of {tokens} tokens")
+            for row in rows:
+                print(shown(row, given.json), flush=True)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ The parent's side is `engine.Engine`; `engine_messages.py` says what the message
 import faulthandler
 import os
 import sys
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import Artifacts
+from agent0es.models.artifacts import Artifacts, why_wrong
 from agent0es.models.base import WrongWeights
 from agent0es.models.child_process import end_with_parent, out_of_memory
 from agent0es.models.engine_messages import (
@@ -31,10 +32,11 @@ from agent0es.models.engine_messages import (
     Text,
     ToEngine,
 )
-from agent0es.models.made_once import sha256_of
 
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
+_LATE_SECONDS = 1.0
+"""How much later than it could a step that takes too long is ended, at most."""
 
 
 class Batch(ABC):
@@ -88,19 +90,48 @@ def run(descriptor: str, parent: str, load: Callable[[], Batch]) -> None:
 
 
 def _serve(connection: Connection, batch: Batch, parent: int) -> None:
+    watchdog = Watchdog(batch.step_seconds)
     while os.getppid() == parent:
         wait = 0.0 if batch.busy else _IDLE_SECONDS
         while connection.poll(wait):
             message: ToEngine = connection.recv()
+            watchdog.rest()
             if told := _take(batch, message):
                 connection.send(told)
             wait = 0.0
         if batch.busy:
-            faulthandler.dump_traceback_later(batch.step_seconds, exit=True)
-            told = batch.step()
-            faulthandler.cancel_dump_traceback_later()
-            if told:
+            watchdog.look_out()
+            if told := batch.step():
                 connection.send(told)
+        else:
+            watchdog.rest()
+
+
+class Watchdog:
+    """Ends this process, with the stacks of its threads, where a step takes longer than it may.
+
+    It is a thread of Python's, which is not started anew for each step: to end one, it must be its turn, and on a busy
+    machine that takes as long as a step of a small model.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._late = min(seconds, _LATE_SECONDS)
+        self._since: float | None = None
+        """When its thread was started; None while there is none."""
+
+    def look_out(self) -> None:
+        """A step begins."""
+        now = time.monotonic()
+        if self._since is None or now - self._since >= self._late:
+            faulthandler.dump_traceback_later(self._seconds + self._late, exit=True)
+            self._since = now
+
+    def rest(self) -> None:
+        """What comes now is no step, and may take longer."""
+        if self._since is not None:
+            faulthandler.cancel_dump_traceback_later()
+            self._since = None
 
 
 def _take(batch: Batch, message: ToEngine) -> list[FromEngine]:
@@ -184,12 +215,8 @@ def without_cut_off(
 
 def check_hash(file: Path, sha256: str) -> None:
     """Check that a file has this hash, if one is given. Raises WrongWeights."""
-    try:
-        found = sha256_of(file) if sha256 else ""
-    except OSError as error:
-        raise WrongWeights(f"{file}: can't be read: {error.strerror or error}") from error
-    if found != sha256:
-        raise WrongWeights(f"{file}: its sha256 is {found}, but should be {sha256}")
+    if sha256 and (why := why_wrong(file, sha256)):
+        raise WrongWeights(why)
 
 
 def last_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ READY_SECONDS = 120
 
 
 class LlamaServer:
-    """`settings` are fields of llama.cpp's `common_params`; `lora` are GGUF adapters, off until asked for."""
+    """`settings` are fields of llama.cpp's `common_params`, and `threads`; `lora` are adapters, off until asked for."""
 
     def __init__(self, model: Path, *, lora: tuple[Path, ...] = (), port: int = 0, **settings: Any) -> None:
         self._asked = {"model": str(model), "lora": [str(path) for path in lora], "port": port, **settings}
@@ -51,7 +51,7 @@ def main(asked: dict[str, Any]) -> None:
     params.model.path = asked.pop("model")
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in asked.pop("lora")]
     params.lora_init_without_apply = True
-    params.cpuparams.n_threads, params.cpuparams.poll = 1, 0  # it spins, and others work here too
+    params.cpuparams.n_threads, params.cpuparams.poll = asked.pop("threads", 1), 0  # it spins, and others work here too
     for name, value in asked.items():
         setattr(params, name, value)
     server = xllamacpp.Server(params)

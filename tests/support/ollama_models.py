@@ -67,6 +67,8 @@ class Library:
         self.registry = dict(registry)
         self.manifests: dict[str, Manifest] = {}
         self.removed: list[str] = []
+        self.threads = 1
+        """Of each model that runs."""
         self._running: dict[tuple[str, int, bool], xllamacpp.Server] = {}
         self._lock = threading.Lock()
 
@@ -201,7 +203,7 @@ class Library:
                 settings.model.path = str(self.path(manifest.blob).resolve())
                 settings.n_ctx, settings.n_parallel = num_ctx * PARALLEL, PARALLEL
                 settings.ctx_shift, settings.embedding = shift, "embedding" in self.capabilities(manifest)
-                settings.cpuparams.n_threads = 1
+                settings.cpuparams.n_threads, settings.cpuparams.poll = self.threads, 0
                 settings.warmup, settings.port, settings.verbosity, settings.ui = False, 0, -1, False
                 self._running[key] = xllamacpp.Server(settings)
             return self._running[key].listening_address

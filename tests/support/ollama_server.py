@@ -5,8 +5,10 @@ No Ollama can be installed from a package registry. This one has its routes, sta
 as they do there. `tests/integration/models/test_ollama_client.py` has the real client talk to it.
 """
 
+import asyncio
 import json
 import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -16,7 +18,7 @@ import httpx
 
 from agent0es.models.made_once import sha256_of
 from tests.support.http_server import Answer, HttpServer, Request, json_answer
-from tests.support.ollama_models import CHATML, Library, Manifest, Refused, now
+from tests.support.ollama_models import CHATML, PARALLEL, Library, Manifest, Refused, now
 
 VERSION = "0.34.2"
 Lines = AsyncGenerator[dict[str, Any], None]
@@ -34,7 +36,9 @@ class OllamaServer(HttpServer):
         self.cut_pull_after: int | None = None
         """Bytes after which a pull breaks off, once."""
         self.waiting = 0
-        """Requests that a model answers now."""
+        """Requests that a model answers now, or will."""
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PARALLEL))
+        """Of each llama-server: it is sent no more than it answers at once."""
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -135,7 +139,7 @@ class OllamaServer(HttpServer):
         self.waiting += 1
         last, repeated = "", 0
         try:
-            async with aclosing(self._events(runner, path, asked)) as written:
+            async with self._slots[runner], aclosing(self._events(runner, path, asked)) as written:
                 async for event in written:
                     text, thinking, tokens, reason, timings = _piece(event, path)
                     repeated = repeated + 1 if text.strip() == last else 0

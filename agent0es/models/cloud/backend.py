@@ -99,12 +99,11 @@ class CloudBackend(SimpleBackend):
     async def complete(self, request: GenerationRequest) -> Completion:
         """As the protocol says; the time includes waiting and all tries."""
         begin = time.perf_counter()
-        read = sum(len(message.content) for message in request.messages) / 4
         reply = await self._asking.ask(
             f"chat with {self._model}",
             lambda: self._once(request),
-            tokens=read + request.max_tokens,
-            used=lambda response: response.usage.input_tokens + response.usage.output_tokens,
+            tokens=_most(request),
+            used=_used,
         )
         left_out, seconds = self.capabilities.left_out(request), time.perf_counter() - begin
         completion = completion_of(reply.value, request, model=self.name, seconds=seconds, left_out=left_out)
@@ -116,7 +115,11 @@ class CloudBackend(SimpleBackend):
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
         said = given = ""
         held = is_held(request, self.capabilities.left_out(request))
-        async with self._asking.at_once(f"chat with {self._model}"), self._streamed(request) as answer:
+        most, whole = _most(request), False
+        asked_once = self._asking.at_once(
+            f"chat with {self._model}", tokens=most, used=lambda: _used(answer.get()) if whole else most
+        )
+        async with asked_once, self._streamed(request) as answer:
             async for event in answer:
                 match event:
                     case PartStartEvent(part=TextPart(content=piece)):
@@ -134,6 +137,7 @@ class CloudBackend(SimpleBackend):
                     given = sure
                 if len(text) < len(said):
                     return
+            whole = True
         if rest := before_stop(said, request.stop)[len(given) :]:
             yield out_of_object(rest) if held else rest
 
@@ -193,6 +197,16 @@ class CloudBackend(SimpleBackend):
         if self._opened is None or (self._opened.loop, self._opened.key) != (loop, key):
             self._opened = Opened(loop, key, *self._provider.open(self._model, key, self._at))
         return self._opened.model
+
+
+def _most(request: GenerationRequest) -> float:
+    """Tokens that it will take, guessed."""
+    return sum(len(message.content) for message in request.messages) / 4 + request.max_tokens
+
+
+def _used(response: ModelResponse) -> float:
+    """Tokens that it took."""
+    return response.usage.input_tokens + response.usage.output_tokens
 
 
 @contextmanager

@@ -126,12 +126,22 @@ class HttpClient:
             tries=tries,
         )
 
-    async def stream(self, path: str, body: Any, take: Callable[[Any], T], *, form: Form) -> AsyncGenerator[T]:
+    async def stream(
+        self,
+        path: str,
+        body: Any,
+        take: Callable[[Any], T],
+        *,
+        form: Form,
+        tokens: float = 0,
+        used: Callable[[], float] | None = None,
+    ) -> AsyncGenerator[T]:
         """What `take` makes of each value of an answer as it comes. Asked for once: what was read can't be taken back.
 
-        Raises as `ask` does; `take` may raise ServerFault.
+        `tokens` and `used` as `ask` has them. Raises as `ask` does; `take` may raise ServerFault.
         """
-        async with self._asking.at_once(f"POST {path}"), self._answer("POST", path, body, form) as values:
+        asked_once = self._asking.at_once(f"POST {path}", tokens=tokens, used=used)
+        async with asked_once, self._answer("POST", path, body, form) as values:
             async for value in values:
                 yield take(value)
 

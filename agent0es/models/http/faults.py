@@ -72,8 +72,10 @@ _TOO_LONG = re.compile(
 )
 _NO_MEMORY = re.compile(r"requires more system memory|more (memory|vram) than", re.IGNORECASE)
 _NO_MODEL = re.compile(
-    r"model[ _'\"`\S]{0,80} ?(not[ _]found|does not exist)|unknown model|no such model", re.IGNORECASE
+    r"model[ _'\"`\S]{0,80} ?(not[ _]found|does not exist)|unknown model|no such model|model is not loaded",
+    re.IGNORECASE,
 )
+_LOADING = re.compile(r"loading (the )?model|model is (still )?(being loaded|loading)", re.IGNORECASE)
 
 
 def decide(fault: Fault) -> Verdict:
@@ -102,15 +104,31 @@ def decide(fault: Fault) -> Verdict:
     return "stop"
 
 
+def is_loading(fault: Fault) -> bool:
+    """Whether the server is there, and answers as soon as it has loaded its model: llama-server says so."""
+    return fault.status == 503 and _LOADING.search(fault.words) is not None
+
+
+def is_not_loaded(fault: Fault) -> bool:
+    """Whether the server knows the model, but loads none by itself (`llama-server --no-models-autoload`)."""
+    return fault.status == 400 and "model is not loaded" in fault.words
+
+
 def advice(fault: Fault, variable: str | None) -> str:
     """What the user can do about a fault that ends the asking; `variable` is the one with the key."""
     said = f"{fault.code} {fault.words}"
+    if is_loading(fault):
+        return "it is loading its model: wait until it has, and try again"
+    if is_not_loaded(fault):
+        return "load it there, or start the server without --no-models-autoload"
     if fault.kind == "untrusted":
         return "name its certificate in the environment variable SSL_CERT_FILE, or mend models.<role>.base_url"
     if fault.kind == "cut":
         return "give it a longer context, or choose a model that has one"
     if fault.kind == "unreachable":
         return "start the server, or mend models.<role>.base_url"
+    if fault.kind == "unreadable":
+        return "see the server's own log, or mend models.<role>.base_url"
     if fault.kind == "slow":
         return "see what keeps the server busy, or raise first_token_seconds or whole_seconds in models.<role>.options"
     if fault.retry_after is not None and fault.retry_after > LONGEST_WAIT:

@@ -74,17 +74,22 @@ class OllamaApi:
                 return [*chunks, Chunk(done=True, done_reason="length", eval_count=len(chunks))]
             raise ServerFault(Fault("cut off", BROKE_OFF))
 
-        def used(chunks: list[Chunk]) -> float:
-            return chunks[-1].prompt_eval_count + chunks[-1].eval_count
-
         with _named(model):
-            return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=used)
+            return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=_used)
 
-    async def stream(self, model: str, body: dict[str, Any]) -> AsyncIterator[Chunk]:
-        """An answer as it is written. Raises GenerationFailed where it ends before its end."""
+    async def stream(self, model: str, body: dict[str, Any], tokens: int) -> AsyncIterator[Chunk]:
+        """An answer as it is written; it takes so many tokens at most. Raises GenerationFailed where it ends before its
+        end."""
         chunks: list[Chunk] = []
         with _named(model):
-            lines = self._client.stream("/api/chat", body, lambda value: line_of(Chunk, value), form="ndjson")
+            lines = self._client.stream(
+                "/api/chat",
+                body,
+                lambda value: line_of(Chunk, value),
+                form="ndjson",
+                tokens=tokens,
+                used=lambda: _used(chunks) if chunks and chunks[-1].done else tokens,
+            )
             async with aclosing(lines):
                 async for chunk in lines:
                     yield chunk
@@ -176,6 +181,11 @@ def _named(model: str, missing: str = "Ollama has no model {0}: fetch it with `o
             gone.measured = refused.measured
             raise gone from None
         raise
+
+
+def _used(chunks: list[Chunk]) -> float:
+    """Tokens that a whole answer took."""
+    return chunks[-1].prompt_eval_count + chunks[-1].eval_count
 
 
 async def _nothing(values: AsyncIterator[Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.errors import ConfigurationError, ModelNotFound, UserError
-from agent0es.models.artifacts import MERGED, why_wrong
+from agent0es.models.artifacts import MERGED
 from agent0es.models.base import (
     Capabilities,
     Completion,
@@ -18,8 +18,9 @@ from agent0es.models.base import (
     Health,
     RequestRefused,
     Weights,
-    WrongWeights,
+    file_of,
     not_deployed,
+    unchanged,
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
@@ -171,7 +172,7 @@ class OllamaBackend:
         begin = time.perf_counter()
         known = await self._what()
         body = self._body(known, request, adapter)
-        tokens = sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
+        tokens = _most(request)
 
         def seen(read: int) -> None:
             see_that_it_was_read(request, read, known.context)
@@ -195,7 +196,7 @@ class OllamaBackend:
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         body = self._body(await self._what(), request, adapter)
-        async for chunk in self._api.stream(body["model"], body):
+        async for chunk in self._api.stream(body["model"], body, _most(request)):
             if chunk.message.content:
                 yield chunk.message.content
 
@@ -248,11 +249,7 @@ class OllamaBackend:
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
-            artifacts = deployment.artifacts
-            if "merged" not in artifacts.forms:
-                raise ModelNotFound(f"adapter {deployment.name}: ollama needs merged weights, and there are none")
-            if why := await asyncio.to_thread(why_wrong, artifacts.merged, artifacts.files[MERGED]):
-                raise WrongWeights(why)
+            await unchanged(deployment, [file_of(deployment, "ollama", ("merged",))])
             await self._serve(deployment)
             self._deployed[deployment.name] = deployment
 
@@ -298,6 +295,11 @@ class OllamaBackend:
         if adapter not in self._deployed:
             raise not_deployed(adapter, self._deployed)
         return _served(self._deployed[adapter])
+
+
+def _most(request: GenerationRequest) -> int:
+    """Tokens that it will take, guessed."""
+    return sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
 
 
 def _served(deployment: Deployment) -> str:

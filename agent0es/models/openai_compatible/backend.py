@@ -27,10 +27,12 @@ from agent0es.models.base import (
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
 from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.faults import is_not_loaded
 from agent0es.models.http.schemas import out_of_object
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
 from agent0es.models.openai_compatible.library import OpenAiLibrary
 from agent0es.models.openai_compatible.options import OpenAiOptions
+from agent0es.models.openai_compatible.router import load
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
 from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, is_held, read, text_of, written
 from agent0es.models.thinking import split_thinking
@@ -120,9 +122,10 @@ class OpenAiCompatibleBackend:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
         facts = await self._what()
         said, text, path = Said(), "", f"{self._api}/chat/completions"
-        body = self._body(request, self._fields(adapter), facts)
+        body, most = self._body(request, self._fields(adapter), facts), _most(request)
         held = is_held(request, facts.kind, facts.capabilities)
-        async with aclosing(self._client.stream(path, body, said.take, form="sse")) as pieces:
+        pieces_of = self._client.stream(path, body, said.take, form="sse", tokens=most, used=lambda: _used(said, most))
+        async with aclosing(pieces_of) as pieces:
             async for piece in pieces:
                 before, _ = cut(text, request.stop)
                 text += piece
@@ -177,9 +180,12 @@ class OpenAiCompatibleBackend:
         try:
             reply = await self._ask(request, fields, facts)
         except ServerRefused as refused:
-            if adapter is None or refused.fault.status not in (400, 404):
+            if adapter is None and is_not_loaded(refused.fault):
+                await load(self._client, facts.model)
+            elif adapter is None or refused.fault.status not in (400, 404):
                 raise
-            fields = await self._again(adapter)
+            else:
+                fields = await self._again(adapter)
             reply = await self._ask(request, fields, facts)
         return self._completion(request, reply, adapter, fields, facts, time.perf_counter() - begin)
 
@@ -192,8 +198,7 @@ class OpenAiCompatibleBackend:
             return self._fields(adapter)
 
     async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
-        letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
-        most = letters / LETTERS_A_TOKEN + request.max_tokens
+        most = _most(request)
 
         async def whole(values: AsyncIterator[Any]) -> Said:
             said = await read(values)
@@ -207,7 +212,7 @@ class OpenAiCompatibleBackend:
             whole,
             form="sse",
             tokens=most,
-            used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most,
+            used=lambda said: _used(said, most),
         )
 
     def _completion(
@@ -293,12 +298,23 @@ class OpenAiCompatibleBackend:
 
     async def _look(self, client: HttpClient) -> Facts:
         try:
-            return await look(client, self._api, self._base_url, self._model, self._options)
+            return await look(client, self._api, self._base_url, self._model, self._options, self.weights)
         except GenerationFailed as failed:  # what breaks now is no attempt's to make again
             raise ModelUnavailable(str(failed)) from None
 
     def _connected(self) -> HttpClient:
         return HttpClient(NAME, self._root, self._key, self._options)
+
+
+def _most(request: GenerationRequest) -> float:
+    """Tokens that it will take, guessed."""
+    letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
+    return letters / LETTERS_A_TOKEN + request.max_tokens
+
+
+def _used(said: Said, most: float) -> float:
+    """Tokens that it took, as the server counted; all where it counts none."""
+    return said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most
 
 
 def _given(base_url: str | None) -> str:

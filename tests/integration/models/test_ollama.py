@@ -180,7 +180,7 @@ async def test_a_file_is_sent_once_and_only_as_the_log_knows_it(
     assert [request.method for request in server.asked("/api/blobs")] == ["HEAD", "POST", "HEAD"]
 
     (folder / MERGED).write_bytes(b"GGUF")
-    with pytest.raises(WrongWeights, match=f"has sha256 .* should have {other.sha256}"):
+    with pytest.raises(WrongWeights, match=f"^adapter student-3: .*its sha256 is .* should be {other.sha256}"):
         await backend.deploy(replace(deployment, name="student-3"))
     (folder / MERGED).unlink()
     with pytest.raises(WrongWeights, match="is missing"):

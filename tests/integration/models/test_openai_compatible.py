@@ -22,6 +22,7 @@ from agent0es.models.base import (
     RequestRefused,
     WrongWeights,
 )
+from agent0es.models.http import asking
 from agent0es.models.openai_compatible import OpenAiCompatibleBackend
 from agent0es.testing import BackendContract
 from agent0es.testing.models import AS_JSON, EITHER, ask
@@ -306,6 +307,30 @@ def test_a_limit_on_tokens_holds_also_where_a_server_counts_none() -> None:
         for _ in range(3):
             answered(backend, ask(max_tokens=150))  # 0.3 s of the limit, or more
         assert time.monotonic() - begin > 0.6
+
+
+def test_a_stream_gives_back_the_tokens_that_it_did_not_use() -> None:
+    async def streamed(server: OpenAiServer) -> None:
+        backend = backend_of(server, tokens_per_minute=60_000)
+        for _ in range(3):
+            assert "".join([piece async for piece in backend.stream(ask(max_tokens=4000))]) == ", ".join(WORDS)
+        await backend.close()
+
+    with OpenAiServer(script, context=8192) as server:
+        begin = time.monotonic()
+        asyncio.run(streamed(server))
+        assert time.monotonic() - begin < 3, "each might have taken 4 s of the limit, and took 20 ms"
+
+
+def test_a_server_that_loads_its_model_is_waited_for_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_GROWING", lambda state: 0.01)
+    loading = raw.status(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}})
+    with OpenAiServer(script) as server:
+        server.fail(loading, times=3, on="/v1/models")
+        assert asyncio.run(backend_of(server).health()).ok
+        server.fail(loading, times=8, on="/v1/models")
+        with pytest.raises(ModelUnavailable, match=r"HTTP 503: Loading model .*; it is loading its model: wait until"):
+            _ = backend_of(server).name
 
 
 async def forbids(request: Request) -> Answer:
