@@ -2,6 +2,9 @@
 
 The run goes on, or stops with one line and is taken up again. In the end its log holds what it would have held without
 the fault, nothing lost and nothing twice, and says what happened.
+
+No cell is missing. Where a server has another form of a fault, or another status, it speaks that one:
+`tests/support/fault_forms.py` says so beside it.
 """
 
 import asyncio
