@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
@@ -35,19 +34,16 @@ def _length(prompt: Prompt) -> int:
 def _of_teacher(
     configuration: Configuration, domains: Mapping[str, TaskDomain], structured_output: bool
 ) -> Iterator[Prompt]:
-    def words(request: str, schema: Mapping[str, Any]) -> str:
-        return request if structured_output else request + teacher.in_words(schema)
-
     share, seed = configuration.curriculum.freeform_share, configuration.seed
     for domain in domains.values():
         if share < 1:
             names = sorted((family.name for family in domain.families("practised")), key=len)
             asked = dict.fromkeys(names[-configuration.curriculum.candidates :], HARDEST)
-            request = words(teacher.request_text(asked), teacher.schema(domain, asked))
+            request = teacher.in_full(teacher.request_text(asked), teacher.schema(domain, asked), structured_output)
             yield teacher.asking(teacher.few_shot(domain, seed), request)
         if share and domain.freeform is not None:
             request = teacher.freeform_request(teacher.topic_of(domain, seed), HARDEST)
-            request = words(request, domain.freeform.schema())
+            request = teacher.in_full(request, domain.freeform.schema(), structured_output)
             yield teacher.asking(teacher.freeform_few_shot(domain, seed), request)
 
 

@@ -96,7 +96,8 @@ class Evaluate:
                     return await self._answer(arm, problem, record)
                 except RequestRefused as error:
                     shown = self._configuration.evaluation.demonstrations
-                    raise RequestRefused(f"{error}; {when_too_long(arm, shown, self._run, position)}") from None
+                    error.args = (f"{error}; {when_too_long(arm, shown, self._run, position)}",)
+                    raise
 
         async with asyncio.TaskGroup() as group:
             asked = {problem.number: group.create_task(one(problem)) for problem in self._missing(arm, known)}

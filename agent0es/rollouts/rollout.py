@@ -162,7 +162,7 @@ async def ask(question: Question, rollout: Rollout, transcript: Transcript, mode
     request = GenerationRequest(
         messages=prompt.messages,
         prefill=prompt.begun,
-        max_tokens=MAX_TOKENS[question],
+        max_tokens=student.settings.max_tokens if transcript.in_turns else MAX_TOKENS[question],
         stop=student.settings.stop,
         seed=derive_seed(problem.seed, question),
     )

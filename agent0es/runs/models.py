@@ -103,9 +103,11 @@ async def check(configuration: "Configuration", store: Path, on_step: OnStep) ->
     """
     from agent0es.decisions.longest import longest_prompts
 
+    domains = bootstrap.domains_to_practise(configuration)
+
     @cache
     def prompts(structured_output: bool) -> "Mapping[Role, Prompt]":
-        return longest_prompts(configuration, bootstrap.practised_domains(configuration), structured_output)
+        return longest_prompts(configuration, domains, structured_output)
 
     return [await _check(configuration, model, prompts, store, on_step) for model in models_of(configuration)]
 

@@ -25,6 +25,8 @@ class Request:
     body: bytes
     ended: str = "open"
     """`answered`, `broken` by a fault, or `left` where the client closed the connection first."""
+    sent: int = 0
+    """Bytes of a body in pieces that were given to the system to send."""
 
     @property
     def json(self) -> Any:
@@ -297,7 +299,7 @@ class HttpServer:
             if fault is not None and fault.change is not None:
                 changed = fault.change(_pieces(answer.body))
                 answer = Answer(changed, answer.status, {**answer.headers, **fault.headers})
-            await _send(writer, answer)
+            await _send(writer, answer, request)
         except Hangup:
             request.ended = "broken"
             raise
@@ -344,7 +346,7 @@ async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
+async def _send(writer: asyncio.StreamWriter, answer: Answer, request: Request) -> None:
     """Raises ConnectionError where the client leaves before the end."""
     lines = [f"HTTP/1.1 {answer.status} Said", *(f"{name}: {value}" for name, value in answer.headers.items())]
     if isinstance(answer.body, bytes):
@@ -360,6 +362,7 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
                 raise ConnectionResetError
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             await writer.drain()
+            request.sent += len(piece)
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 

@@ -168,7 +168,7 @@ class Asking:
         ):
             return ServerRefused(breaker.why() or line, fault, tries)
         times = f" (tried {len(tries)} times)" if len(tries) > 1 else ""
-        told = remedy if looks else own  # whoever looks does not wait for what may pass
+        told = remedy if looks else own or ""  # whoever looks does not wait for what may pass
         return GenerationFailed(f"{line}{times}{f'; {told}' if told else ''}", tries)
 
     async def _turn(self, tokens: float) -> None:

@@ -44,7 +44,8 @@ def problem(store: Path, *arguments: str) -> str:
     assert found.exit_code == 2 and not first["answers"]
     [line] = first["problems"]
     assert KEY not in found.output and "\n" not in line
-    assert invoke(store, "run", *arguments).exception is not None
+    stopped = str(invoke(store, "run", *arguments).exception)
+    assert stopped.removeprefix("models.student: ").replace("models.student", "models.teacher") in line
     assert answer(store, "runs", "--json") == ""
     return str(line)
 

@@ -194,7 +194,9 @@ def test_a_body_without_end_is_not_read_to_its_end(server: HttpServer, paused: P
     server.fail(Fault("an error of 100 MB", instead=_long_error))
     with pytest.raises(GenerationFailed, match="HTTP 500"):
         ask(made)
-    assert {request.ended for request in server.requests} == {"left"}
+    asyncio.run(until(lambda: all(request.ended != "open" for request in server.requests)))
+    assert [request.ended for request in server.requests] == ["left", "left"]
+    assert all(request.sent < 50 * 2**20 for request in server.requests), "what was read, and what waits in buffers"
 
 
 async def _long_error(request: Request) -> Answer:
