@@ -2,6 +2,9 @@
 
 The run goes on, or stops with one line and is taken up again. In the end its log holds what it would have held without
 the fault, nothing lost and nothing twice, and says what happened.
+
+No cell is missing. Where a server has another form of a fault, or another status, it speaks that one:
+`tests/support/fault_forms.py` says so beside it.
 """
 
 import asyncio
@@ -31,7 +34,7 @@ from tests.support.fault_forms import Cell, Cells
 from tests.support.fault_peers import PATIENT, PEERS, Peer, There, speak
 from tests.support.http_server import Fault
 from tests.support.providers.serving import KEY
-from tests.support.providers.there import VARIABLE
+from tests.support.providers.there import PROVIDERS, VARIABLE
 
 RUN = "r"
 SETTINGS = (
@@ -184,6 +187,17 @@ def undisturbed(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> list[Re
         with begun(peer, store) as (there, log):
             run_on(there, log, store)
             return list(log.read(run=RUN))
+
+
+def test_what_an_answer_cost_and_what_was_left_out_of_the_request_is_in_the_log(
+    peer: Peer, undisturbed: list[Recorded]
+) -> None:
+    calls = [(one.event, one.meta.measured) for one in undisturbed if isinstance(one.event, ev.ModelCalled)]
+    assert {event.role for event, _ in calls} == {"teacher", "student"}
+    for event, measured in calls:
+        paid = peer.name in PROVIDERS
+        assert (float(measured.get("cost_usd", 0)) > 0) == paid and event.model.startswith(peer.name) == paid
+        assert ("seed" in event.left_out) == (paid and event.temperature > 0) and "prefill" not in event.left_out
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
