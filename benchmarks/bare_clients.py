@@ -2,6 +2,10 @@
 
 Behind all of them is a real llama-server, which xllamacpp carries, in a process of its own. A bare client asks for what
 the backend asks for: a stream, log-probabilities, counts of tokens. `plain` asks for text alone, in one piece.
+
+What the fields cost, in CPU time on the small model with 8 requests: with the log-probabilities of the likeliest
+tokens, without which llama-server gives none, 17.8 ms a token in place of 14.5 (0.6 of the difference in the client);
+as `cloud` asks, for a stream without them, 15.6.
 """
 
 import asyncio
