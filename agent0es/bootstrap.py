@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import plugins
-from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError
+from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError, UserError
 from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
@@ -86,21 +86,40 @@ def load_plugin(group: plugins.Group, name: str) -> None:
 
 
 def practised_domains(configuration: "Configuration") -> "Domains":
-    """A run's task domains, with what their students are told: of the tools with `tools.describe`, the domain's guide
-    with `models.student.prompt: guide`. Raises ConfigurationError."""
+    """A run's task domains, with what `models.student.prompt` says that their students are told. Raises
+    ConfigurationError."""
     from agent0es.agents.student_prompt import CALLING, CALLING_WITH_PROGRAMS, with_tools
     from agent0es.taskdomains import load_task_domains
     from agent0es.tools.registry import tool_classes
 
     domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
-    guided = configuration.models.student.prompt == "guide"
+    told = configuration.models.student.prompt
     for domain in domains.values():
-        if guided:
+        if told == "guide":
             domain.system = next((turn.content for turn in domain.guide if turn.role == "system"), domain.system)
             domain.shown = tuple(turn for turn in domain.guide if turn.role != "system")
-        if guided or configuration.tools.describe:
+        if told != "short":
             tools = tool_classes(configuration.tools.enabled or domain.tools).values()
-            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if guided else CALLING)
+            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if told == "guide" else CALLING)
+    return domains
+
+
+def domains_to_practise(configuration: "Configuration") -> "Domains":
+    """The same for a run that begins or goes on. Raises ConfigurationError, too, for what these domains can't do."""
+    from agent0es.agents.student_prompt import tools_shown
+
+    domains, enabled = practised_domains(configuration), configuration.tools.enabled
+    for name, domain in domains.items():
+        if configuration.curriculum.freeform_share and domain.freeform is None:
+            raise ConfigurationError(
+                f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
+            )
+        shown = tools_shown(domain.system, domain.shown) if configuration.models.student.prompt == "guide" else ()
+        if missing := [tool for tool in shown if tool not in (enabled or domain.tools)]:
+            raise ConfigurationError(
+                f"models.student.prompt: the guide of {name} calls {', '.join(missing)}, which tools.enabled leaves "
+                "out; add it there, or set models.student.prompt to tools, which names what there is"
+            )
     return domains
 
 
@@ -182,13 +201,7 @@ async def open_ports(
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
-    domains = practised_domains(configuration)
-    if configuration.curriculum.freeform_share:
-        for name, domain in domains.items():
-            if domain.freeform is None:
-                raise ConfigurationError(
-                    f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
-                )
+    domains = domains_to_practise(configuration)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
         sandbox = sandbox_of(configuration)
@@ -199,12 +212,16 @@ async def open_ports(
             raise ConfigurationError(why)
 
         deterministic = configuration.execution.deterministic
-        student_model = model_of("student", student, store, deterministic)
-        stack.push_async_callback(student_model.close)
+        with _said_of("student"):
+            student_model = model_of("student", student, store, deterministic)
+            stack.push_async_callback(student_model.close)
+            student_model.capabilities  # noqa: B018 — a server is asked now
         same = is_same_model(teacher, student)
-        teacher_model = student_model if same else model_of("teacher", teacher, store, deterministic)
-        if not same:
-            stack.push_async_callback(teacher_model.close)
+        with _said_of("teacher"):
+            teacher_model = student_model if same else model_of("teacher", teacher, store, deterministic)
+            if not same:
+                stack.push_async_callback(teacher_model.close)
+            teacher_model.capabilities  # noqa: B018
         models: dict[Role, ModelBackend] = {"teacher": teacher_model, "student": student_model}
         if why := why_not(configuration, models):
             raise ConfigurationError(why)
@@ -224,6 +241,16 @@ async def open_ports(
             trainer=trainer_of(store),
             on_training_progress=on_training_progress,
         )
+
+
+@contextmanager
+def _said_of(role: "Role") -> Iterator[None]:
+    """What a backend says of `models.<role>` in here, said of this role."""
+    try:
+        yield
+    except UserError as error:
+        error.args = tuple(str(said).replace("models.<role>", f"models.{role}") for said in error.args)
+        raise
 
 
 def handlers(ports: "Ports") -> "list[Handler]":

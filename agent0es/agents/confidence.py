@@ -21,7 +21,8 @@ QUESTIONS: Mapping[Question, str] = {
 LEADS: Mapping[Question, str] = {"confidence": "Confidence:", "critique": "My answer is correct, Yes or No:"}
 """Words put into the student's mouth: without them a small model continues with a call, or talks about the number."""
 MAX_TOKENS: Mapping[Question, int] = {"confidence": 16, "critique": 1}
-"""Of a reply. Yes and No are one token each, so the mean log-probability that the log keeps is the word's own."""
+"""Of a reply that begins with such a lead: Yes and No are one token each. In a chat nothing leads to the word, and a
+model may think or write a mark first, so that its reply is as long as any turn of its may be."""
 MAX_CHARACTERS = 2000
 """Of a reply, what is read."""
 
@@ -77,14 +78,19 @@ def reflection(system: str, description: str, transcript: Transcript, question: 
     return Prompt(opening=(*task, said), turns=(asked,), prefill=(Part(text=LEADS[question]),))
 
 
-def stated(question: Question, text: str, mean_logprob: float | None) -> float | None:
+def stated(question: Question, text: str, logprob: float | None) -> float | None:
     """How likely the student's answer is right, in [0, 1], by its reply to a question; None where that is unreadable.
 
-    `mean_logprob` is that of the reply's tokens. From a backend without any it is None: then yes is 1 and no 0.
+    `logprob` is that of the word which the reply begins with, yes or no. Where nobody knows it, yes is 1 and no 0.
     """
     if question == "confidence":
         return parse_confidence(text)
-    return critique_confidence(parse_critique(text), mean_logprob or 0.0)
+    return critique_confidence(parse_critique(text), logprob or 0.0)
+
+
+def begins_with_verdict(text: str) -> bool:
+    """Whether a reply's first word, and so its first token, is its verdict."""
+    return VERDICT.match(text.removeprefix(" ")) is not None
 
 
 def parse_confidence(text: str) -> float | None:

@@ -199,9 +199,9 @@ def fence_close(text: str, opening: int, body: int) -> int:
 
 def without_thought(text: str) -> tuple[str, str]:
     """What stands before an end of thought that never began, and the rest; all of it is rest where there is none."""
-    cut = 0
+    cut, end = 0, len(text.rstrip())
     for tag in LONE_END_OF_THOUGHT.finditer(text):
-        if not tag[0].startswith("</") or (cut and not text[tag.end() :].strip()):
+        if not tag[0].startswith("</") or (cut and tag.end() >= end):
             break
         cut = tag.end()
     return text[:cut], text[cut:]

@@ -1,6 +1,7 @@
 """What a student is told before its first word: the system turn, worked examples, the task."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ CALLING_WITH_PROGRAMS = (
     "Each call starts afresh: names of an earlier one are unknown. Where a call fails, change it before you call again."
 )
 """For who writes programs of many lines."""
+
+CALL = re.compile(r"^Action: (\w+)", re.MULTILINE)
 
 
 def render(demonstration: Demonstration) -> str:
@@ -50,6 +53,12 @@ def with_tools(system: str, tools: Iterable[type[Tool]], calling: str = CALLING)
     """A system turn that also says what each tool does, what its input is, and how tools are called."""
     lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
     return "\n".join([system, "Tools:", *lines, calling])
+
+
+def tools_shown(system: str, guide: Guide) -> list[str]:
+    """The tools that a guide calls, in the words about calling or in its worked example."""
+    said = [system, *(turn.content for turn in guide if turn.role == "assistant")]
+    return list(dict.fromkeys(name for text in said for name in CALL.findall(text)))
 
 
 def _input(schema: Mapping[str, Any]) -> str:

@@ -109,6 +109,11 @@ def _as_freeform(domain: TaskDomain, seed: int) -> Iterator[tuple[Family, float,
             yield family, difficulty, example
 
 
+def in_full(request: str, schema: Mapping[str, Any], kept_to_it: bool) -> str:
+    """A request as a model reads it: one that the engine doesn't keep to the schema reads that as well."""
+    return request if kept_to_it else request + in_words(schema)
+
+
 def in_words(schema: Mapping[str, Any]) -> str:
     """What a request ends with for a model that can't be kept to a schema: that schema, to be read."""
     return f"\nWrite one JSON object that this JSON schema takes, and nothing else: {json.dumps(schema)}"

@@ -159,7 +159,7 @@ def rm_command(name: str, configuration: "Configuration", store: Path, place: "P
     from agent0es.runs.libraries import library_for
 
     model, library = library_for(configuration, store, place, name)
-    asyncio.run(library.show(name))  # a name that is not there is said before anybody is asked
+    asyncio.run(library.removable(name))  # what can't be deleted is said before anybody is asked
     if not yes:
         click.confirm(f"Delete {printable(name)} ({model.settings.backend})?", abort=True, err=True)
     asyncio.run(library.remove(name))

@@ -211,7 +211,11 @@ class Reporter:
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
         least = self._configuration.training.minimum_examples
-        what = counted(event.examples, "verified solution" if event.role == "student" else "accepted proposal")
+        kind = "verified solution" if event.role == "student" else "accepted proposal"
+        what = counted(event.examples, kind)
+        if event.thought:
+            left_out = counted(event.thought, kind)
+            self.say(f"Left out: {left_out} that the model thought about before. Turn its thinking off to train it.")
         if event.examples < least:
             self.say(
                 f"{event.adapter} is not trained: {what}, and training.minimum_examples is {least}. Use more --tasks."

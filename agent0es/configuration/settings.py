@@ -136,9 +136,9 @@ class ModelSettings(Section):
 class StudentSettings(ModelSettings):
     """The student's model, how it is asked, and in what shape it solves a task."""
 
-    prompt: Literal["short", "guide"] = "short"
-    """What the student is told: `short` for one that was trained on these tools; `guide` names the tools, says how they
-    are called and shows a worked example."""
+    prompt: Literal["short", "tools", "guide"] = "short"
+    """What the student is told: `short` for one that was trained on these tools; `tools` names them and says how they
+    are called; `guide` shows a worked example as well. Every prompt gets longer, also those that are trained on."""
     observations: Literal["continued", "turns"] = "continued"
     """Where a tool's result stands: in the student's own turn, which it continues, or in a turn of the user, as in a
     chat; a model that can't continue a turn needs `turns`."""
@@ -185,9 +185,6 @@ class ToolsSettings(Section):
 
     enabled: Annotated[tuple[str, ...] | None, EachOnce] = Field(default=None, min_length=1)
     """Entry points in the group `agent0es.tools`; `null` for the tools of the task's domain."""
-    describe: bool = False
-    """Tell the student in its system turn what each enabled tool does and how it is called. For models that were not
-    trained on these tools: every prompt gets longer, also those that adapters are trained on."""
     timeout_seconds: float = Field(default=5.0, gt=0.0, le=3600.0)
     """Most seconds of wall clock for one call."""
     memory_limit_mb: int = Field(default=512, ge=64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agent0es.agents.confidence import stated
+from agent0es.agents.confidence import begins_with_verdict, stated
 from agent0es.configuration import ToolsSettings
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Prompt, Tokens
@@ -50,13 +50,21 @@ def model_called(
 
 def reflected(attempt: str, called: ev.ModelCalled, question: Question) -> ev.Reflected:
     """The event of the student's reply to a question. From the log alone."""
-    confidence = stated(question, called.text, called.mean_logprob)
+    confidence = stated(question, called.text, _first_logprob(called))
     return ev.Reflected(
         attempt=attempt,
         task=called.task,
         question=question,
         confidence=None if confidence is None else round(confidence, 4),
     )
+
+
+def _first_logprob(called: ev.ModelCalled) -> float | None:
+    """The log-probability of the verdict that a reply is, or begins with; None where nobody knows it."""
+    if called.completion_tokens <= 1:
+        return called.mean_logprob
+    logprobs = None if called.tokens is None or called.thinking is not None else called.tokens.logprobs
+    return logprobs[0] if logprobs and begins_with_verdict(called.text) else None
 
 
 def requested_under(

@@ -78,6 +78,18 @@ def demonstrations(arm: Arm, family: str, domain: TaskDomain, mixed: int, seed: 
     return ()
 
 
+def when_too_long(arm: Arm, mixed: int, run: str, position: int) -> str:
+    """What to do when a model can't read what an arm puts before it; `position` is where the evaluation began."""
+    fork = f"agent0es fork {run} --at {position} --set"
+    ways = [
+        "start its server with a longer context and resume the run",
+        f"go on with a longer one: {fork} models.student.options=…",
+    ]
+    if arm.prompt == "mixed" and mixed > 1:
+        ways.append(f"with fewer worked examples: {fork} evaluation.demonstrations={mixed // 2}")
+    return f"{arm.name} is asked for more than the model can read; {', or '.join(ways)}"
+
+
 def comparable(history: History, configuration: Configuration) -> History:
     """The later part of a history in which the held-out problems and the way of answering them are today's.
 

@@ -1,15 +1,14 @@
 """The longest prompt that each role of a run begins with, as far as that is known beforehand."""
 
 import random
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
-from agent0es.decisions.evaluate import BASE_ARMS, demonstrations
+from agent0es.decisions.evaluate import OWN_DEMONSTRATIONS
 from agent0es.domain.prompt import Prompt
 from agent0es.domain.values import Role
-from agent0es.taskdomains.base import TaskDomain
+from agent0es.taskdomains.base import Demonstration, Family, TaskDomain
 
 HARDEST = 1.0
 """Difficult tasks have the longest texts."""
@@ -35,34 +34,40 @@ def _length(prompt: Prompt) -> int:
 def _of_teacher(
     configuration: Configuration, domains: Mapping[str, TaskDomain], structured_output: bool
 ) -> Iterator[Prompt]:
-    def words(request: str, schema: Mapping[str, Any]) -> str:
-        return request if structured_output else request + teacher.in_words(schema)
-
     share, seed = configuration.curriculum.freeform_share, configuration.seed
     for domain in domains.values():
         if share < 1:
             names = sorted((family.name for family in domain.families("practised")), key=len)
             asked = dict.fromkeys(names[-configuration.curriculum.candidates :], HARDEST)
-            request = words(teacher.request_text(asked), teacher.schema(domain, asked))
+            request = teacher.in_full(teacher.request_text(asked), teacher.schema(domain, asked), structured_output)
             yield teacher.asking(teacher.few_shot(domain, seed), request)
         if share and domain.freeform is not None:
             request = teacher.freeform_request(teacher.topic_of(domain, seed), HARDEST)
-            request = words(request, domain.freeform.schema())
+            request = teacher.in_full(request, domain.freeform.schema(), structured_output)
             yield teacher.asking(teacher.freeform_few_shot(domain, seed), request)
 
 
 def _of_student(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> Iterator[Prompt]:
-    """In practice with worked examples of the task's own family, in an evaluation with those of each arm."""
-    seed, in_turns = configuration.seed, configuration.models.student.observations == "turns"
+    """With worked examples of the task's own family, in practice and in an evaluation; and there with many of other
+    families before the tasks of those that are never practised."""
+    trained, shown = "student" in configuration.training.roles, configuration.curriculum.demonstrations
+    in_turns = configuration.models.student.observations == "turns"
+
+    def prompt(domain: TaskDomain, shown: Sequence[Demonstration], description: str) -> Prompt:
+        return student_prompt.opening(domain.system, shown, description, guide=domain.shown, in_turns=in_turns)
+
     for domain in domains.values():
         for family in domain.families("practised"):
-            rng = random.Random(seed)
-            task = family.task(family.sample(rng, HARDEST), 0, HARDEST)
-            shown = [domain.demonstrations(family.name, configuration.curriculum.demonstrations, rng)]
-            if "student" in configuration.training.roles:
-                mixed = configuration.evaluation.demonstrations
-                shown += [demonstrations(arm, family.name, domain, mixed, seed) for arm in BASE_ARMS]
-            for some in shown:
-                yield student_prompt.opening(
-                    domain.system, some, task.description, guide=domain.shown, in_turns=in_turns
-                )
+            rng = random.Random(configuration.seed)
+            description = _hardest(family, rng)
+            count = max(shown, OWN_DEMONSTRATIONS) if trained else shown
+            yield prompt(domain, domain.demonstrations(family.name, count, rng), description)
+        unknown = [_hardest(family, random.Random(configuration.seed)) for family in domain.families("held_out")]
+        if trained and unknown:
+            mixed = domain.mixed_demonstrations(configuration.evaluation.demonstrations)
+            yield prompt(domain, mixed, max(unknown, key=len))
+
+
+def _hardest(family: Family, rng: random.Random) -> str:
+    """A difficult task of a family, in its words."""
+    return family.task(family.sample(rng, HARDEST), 0, HARDEST).description

@@ -1,17 +1,18 @@
 """What an adapter learns from: its dataset is a function of the log."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
-from agent0es.domain.prompt import Prompt
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, Example, Rows, build, choose, student_examples, teacher_examples
 from agent0es.taskdomains import Domains
 
 
-def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "messages") -> ev.DatasetBuilt:
+def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "asked") -> ev.DatasetBuilt:
     """The event of a dataset."""
     return ev.DatasetBuilt(
         rows=rows,
@@ -20,6 +21,7 @@ def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: R
         iteration=iteration,
         examples=len(dataset.examples),
         sha256=dataset.sha256,
+        thought=dataset.thought,
         per_family=dataset.per_family,
         sources=tuple(example.source for example in dataset.examples),
     )
@@ -30,7 +32,7 @@ def dataset_of(
     recorded: Iterable[Recorded],
     domains: Domains,
     configuration: Configuration,
-    rows: Rows = "messages",
+    rows: Rows = "asked",
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`)."""
     training, in_turns = configuration.training, configuration.models.student.observations == "turns"
@@ -39,7 +41,14 @@ def dataset_of(
         domain = domains[example.domain]
         if role == "student":
             return student_prompt.opening(domain.system, (), example.request, guide=domain.shown, in_turns=in_turns)
-        return teacher.asking(teacher.zero_shot(domain), example.request)
+        turns = freeform_turns(example.domain) if example.freeform else teacher.zero_shot(domain)
+        return teacher.asking(turns, example.request)
 
-    examples = student_examples(recorded, training.learn_from) if role == "student" else teacher_examples(recorded)
-    return build(choose(examples, training.examples_per_family, configuration.seed), prompt, rows)
+    @cache
+    def freeform_turns(domain: str) -> list[Part]:
+        return teacher.freeform_few_shot(domains[domain], configuration.seed)
+
+    found = student_examples(recorded, training.learn_from) if role == "student" else teacher_examples(recorded, rows)
+    examples = [example for example in found if not example.thought] if rows == "asked" else found
+    chosen = choose(examples, training.examples_per_family, configuration.seed)
+    return build(chosen, prompt, rows, len(found) - len(examples))

@@ -31,7 +31,7 @@ class Datasets:
 
     def choose(self, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
         """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-        dataset = self._of(role, iteration, None, "messages")
+        dataset = self._of(role, iteration, None, "asked")
         _write(dataset_file(self._store, self._run, adapter), dataset)
         reach("dataset.written")
         return NewEvent(stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset))

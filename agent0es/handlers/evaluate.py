@@ -18,6 +18,7 @@ from agent0es.decisions.evaluate import (
     demonstrations,
     evaluated,
     known_outcomes,
+    when_too_long,
 )
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
@@ -29,6 +30,7 @@ from agent0es.evaluation.suite import HeldOut, suite
 from agent0es.handlers.base import Record
 from agent0es.handlers.serving import Serving
 from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.base import RequestRefused
 from agent0es.rollouts.attempts import Attempts
 from agent0es.rollouts.executor import Executor
 from agent0es.rollouts.retry import Retries
@@ -78,18 +80,24 @@ class Evaluate:
         known = known_outcomes(self._asked, "eval")
         asked = [arm.adapter for arm in arms if arm.adapter and self._missing(arm, known.get(arm.name, {}))]
         await self._serving.serve(state, [trained.adapter, *asked], record)
-        outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record) for arm in arms}
+        outcomes = {arm.name: await self._ask(arm, known.get(arm.name, {}), record, cause.position) for arm in arms}
         reach("evaluation.answered")
         seed = derive_seed(self._configuration.seed, "bootstrap")
         scored = evaluated(trained, *by_split(self._suite, arms, outcomes), seed)
         return [NewEvent(stream("adapter", self._run, trained.adapter), scored)]
 
-    async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record) -> dict[int, bool]:
-        """Problem to whether the arm solved it, over the arm's splits."""
+    async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record, position: int) -> dict[int, bool]:
+        """Problem to whether the arm solved it, over the arm's splits. Raises RequestRefused where the model can't read
+        the arm's prompt, with how to go on from `position`."""
 
         async def one(problem: HeldOut) -> bool:
             async with self._slots:
-                return await self._answer(arm, problem, record)
+                try:
+                    return await self._answer(arm, problem, record)
+                except RequestRefused as error:
+                    shown = self._configuration.evaluation.demonstrations
+                    error.args = (f"{error}; {when_too_long(arm, shown, self._run, position)}",)
+                    raise
 
         async with asyncio.TaskGroup() as group:
             asked = {problem.number: group.create_task(one(problem)) for problem in self._missing(arm, known)}

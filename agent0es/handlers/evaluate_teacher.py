@@ -1,6 +1,7 @@
 """evaluate_teacher: how often a teacher, unaided by a JSON schema, writes a proposal that can be used.
 
-Arms and problems are as in `evaluate`; a problem is a request for one of three practised families.
+Arms and problems are as in `evaluate`; a problem is a request for one of three practised families, in the words of
+practice. But nothing keeps the model to the schema: else the engine would pass the examination, and not the model.
 """
 
 import asyncio
@@ -85,14 +86,16 @@ class EvaluateTeacher:
             return await self._retries(lambda: self._propose(arm, number, record), failed)
 
     async def _propose(self, arm: str, number: int, record: Record) -> bool:
-        """One proposal without a schema; whether it can be used."""
+        """One proposal; whether it can be used."""
         settings, request = self._configuration.models.teacher, self._requests[number]
         model, name = self._teacher, str(Examined(KIND, arm, number))
         adapter, domain = None if arm in BASE_ARMS else arm, self._domains[request.domain]
         turns = teacher.few_shot(domain, self._configuration.seed) if arm == FEW_SHOT else teacher.zero_shot(domain)
-        prompt = teacher.asking(turns, teacher.request_text(request.families))
+        words, schema = teacher.request_text(request.families), teacher.schema(domain, request.families)
+        prompt = teacher.asking(turns, teacher.in_full(words, schema, model.capabilities.structured_output))
         generation = GenerationRequest(
             messages=prompt.messages,
+            shared=len(prompt.opening),
             max_tokens=settings.max_tokens,
             temperature=0.0,
             stop=settings.stop,

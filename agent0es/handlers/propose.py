@@ -103,9 +103,7 @@ class Propose:
             families = offer(requested)
             turns = teacher.zero_shot(domain) if adapter else self._few_shot[domain.name]
             words, schema = teacher.request_text(families), teacher.schema(domain, families)
-        if not model.capabilities.structured_output:
-            words += teacher.in_words(schema)
-        prompt = teacher.asking(turns, words)
+        prompt = teacher.asking(turns, teacher.in_full(words, schema, model.capabilities.structured_output))
         request = GenerationRequest(
             messages=prompt.messages,
             shared=len(prompt.opening),

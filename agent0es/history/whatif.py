@@ -149,7 +149,8 @@ def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.
     """What a role is trained on; nothing when it isn't."""
     if role not in configuration.training.roles:
         return []
-    return choose(examples, configuration.training.examples_per_family, configuration.seed)
+    said = [example for example in examples if not example.thought]
+    return choose(said, configuration.training.examples_per_family, configuration.seed)
 
 
 def _gate(

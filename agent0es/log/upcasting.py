@@ -38,6 +38,20 @@ def _configured_3(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 4, "configuration": configuration}
 
 
+def _configured_4(old: dict[str, Any]) -> dict[str, Any]:
+    """`tools.describe` was what `models.student.prompt: tools` is; `guide` had all of it."""
+    configuration = dict(old["configuration"])
+    tools = dict(configuration.get("tools", {}))
+    if "describe" in tools:
+        described = tools.pop("describe")
+        configuration["tools"] = tools
+        models = dict(configuration.get("models", {}))
+        student = dict(models.get("student", {}))
+        if described and student.get("prompt", "short") == "short":
+            configuration["models"] = {**models, "student": {**student, "prompt": "tools"}}
+    return {**old, "version": 5, "configuration": configuration}
+
+
 def _training(old: dict[str, Any]) -> dict[str, Any]:
     """`peft_method` had one value, and how long an example may be could not be set."""
     return {**{key: value for key, value in old.items() if key != "peft_method"}, "max_tokens": 1024}
@@ -128,9 +142,11 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 1): _configured_1,
     ("RunStarted", 2): _configured_2,
     ("RunStarted", 3): _configured_3,
+    ("RunStarted", 4): _configured_4,
     ("RunForked", 1): _configured_1,
     ("RunForked", 2): _configured_2,
     ("RunForked", 3): _configured_3,
+    ("RunForked", 4): _configured_4,
     ("TrainingStarted", 1): _training_started_1,
     ("TrainingStarted", 2): _training_started_2,
     ("AdapterTrained", 1): _adapter_trained_1,
@@ -142,6 +158,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ModelCalled", 2): _model_called_2,
     ("SolutionSubmitted", 1): lambda old: {**old, "version": 2},  # may be without a confidence since
     ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
+    ("DatasetBuilt", 2): lambda old: {**old, "version": 3, "thought": 0},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,

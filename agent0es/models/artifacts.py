@@ -22,6 +22,8 @@ MERGED = "merged.gguf"
 """Base and adapter in one file."""
 LORA_GGUF = "lora.gguf"
 """The adapter's matrices as llama.cpp takes them."""
+FILES: Mapping[Form, str] = {"peft": WEIGHTS, "merged": MERGED, "lora-gguf": LORA_GGUF}
+"""The file with the weights of each form."""
 DERIVED = frozenset({MERGED, LORA_GGUF})
 """What can be made again from PEFT's folder and the base. An adapter of an older log may lack one."""
 
@@ -45,8 +47,7 @@ class Artifacts:
     @property
     def forms(self) -> frozenset[Form]:
         """In which it can be loaded."""
-        forms: dict[Form, str] = {"peft": WEIGHTS, "merged": MERGED, "lora-gguf": LORA_GGUF}
-        return frozenset(form for form, file in forms.items() if file in self.files)
+        return frozenset(form for form, file in FILES.items() if file in self.files)
 
     @property
     def peft(self) -> Path:
@@ -80,4 +81,4 @@ def why_wrong(path: Path, recorded: str) -> str | None:
     verdict, found = compare(path, recorded)
     if verdict == "same":
         return None
-    return f"{path} is {verdict}" if found is None else f"{path} has sha256 {found}, but should have {recorded}"
+    return f"{path} is {verdict}" if found is None else f"{path}: its sha256 is {found}, but should be {recorded}"

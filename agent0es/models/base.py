@@ -1,5 +1,6 @@
 """What every model backend offers: one asynchronous protocol and the values that cross it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from agent0es.domain.task import Scalar
 from agent0es.domain.text import storable
 from agent0es.domain.tries import Try, as_measured
 from agent0es.errors import Agent0Error, ModelNotFound, TransientError, UserError
-from agent0es.models.artifacts import Artifacts, Form
+from agent0es.models.artifacts import FILES, Artifacts, Form, why_wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,11 @@ def not_deployed(adapter: str, deployed: Iterable[str]) -> ModelNotFound:
 
 
 class RequestRefused(Agent0Error):
-    """A request that the model can't answer as it is, such as a prompt longer than its context."""
+    """A request that the model can't answer as it is, such as a prompt longer than its context. `tries` were made."""
+
+    def __init__(self, message: str, tries: Sequence[Try] = ()) -> None:
+        super().__init__(message)
+        self.measured = as_measured(tries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,24 @@ class Deployment:
     """Adapter name, e.g. `student-1`."""
     artifacts: Artifacts
     """Its files, and the hashes that they must have."""
+
+
+def file_of(deployment: Deployment, who: str, forms: Sequence[Form]) -> str:
+    """The file of the first of these forms in which an adapter is there. Raises ModelNotFound where `who` needs one of
+    them and there is none."""
+    for form in forms:
+        if form in deployment.artifacts.forms:
+            return FILES[form]
+    needed = " or ".join(FILES[form] for form in forms)
+    raise ModelNotFound(f"adapter {deployment.name}: {who} needs {needed}, and it has none")
+
+
+async def unchanged(deployment: Deployment, files: Iterable[str]) -> None:
+    """See that these of an adapter's files are what the log says. Raises WrongWeights for the first that isn't."""
+    for file in files:
+        artifacts = deployment.artifacts
+        if why := await asyncio.to_thread(why_wrong, artifacts.folder / file, artifacts.files[file]):
+            raise WrongWeights(f"adapter {deployment.name}: {why}")
 
 
 @dataclass(frozen=True, slots=True)

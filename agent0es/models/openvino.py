@@ -11,8 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import MERGED
-from agent0es.models.base import Capabilities, Deployment, GenerationRequest, Weights
+from agent0es.models.base import Capabilities, Deployment, GenerationRequest, Weights, file_of
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, EngineSettings, Seat
@@ -99,10 +98,8 @@ class OpenVinoBackend(EngineBackend):
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
-            artifacts = deployment.artifacts
-            if "merged" not in artifacts.forms:
-                raise ModelNotFound(f"adapter {deployment.name}: openvino needs merged weights, and there are none")
-            engine = Engine(seat(artifacts.merged, self._settings, sha256=artifacts.files[MERGED]))
+            file, artifacts = file_of(deployment, "openvino", ("merged",)), deployment.artifacts
+            engine = Engine(seat(artifacts.merged, self._settings, sha256=artifacts.files[file]))
             await self._serve_merged(deployment.name, engine)
 
 

@@ -5,6 +5,7 @@ tables together, and what a crash takes away is folded again.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -61,6 +62,7 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
                 f"ATTACH {_quoted(str(path))} AS {NAME} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP})"
             )
         enter(connection)
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # a copy is gone then, and of a file we say when
         connection.execute("PRAGMA disable_optimizer")  # for this connection, which folds, and not for its cursors
     except duckdb.Error:
         connection.close()
@@ -110,6 +112,16 @@ def connect_unnamed(beside: Path | None) -> "DuckDBPyConnection":
         with suppress(OSError, duckdb.Error), _unnamed(folder) as path:
             return connect(path)
     return connect(None)
+
+
+def connect_copy(path: Path, copy: Path) -> "DuckDBPyConnection":
+    """A connection to a copy of a file that nobody changes meanwhile. The copy has a name only until it is open, and is
+    gone with the connection. Raises what DuckDB raises, and OSError."""
+    try:
+        shutil.copyfile(path, copy)
+        return connect(copy)
+    finally:
+        discard(copy)
 
 
 def lock_down(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":

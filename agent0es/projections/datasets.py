@@ -2,7 +2,7 @@
 
 A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task,
 best rewarded first. One row a task, capped per family, pooled over all iterations, without what was retracted before
-it was built.
+it was built, and without what a model thought about before it wrote.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from agent0es.log import History, Recorded
 from agent0es.log.upcasting_prompts import END_OF_TURN, as_before, broken
 from agent0es.taskdomains.base import signature
 
-Rows = Literal["messages", "text"]
+Rows = Literal["asked", "messages", "text"]
 """What a row has of its prompt, as DatasetBuilt says it."""
 LearnFrom = Literal["observed", "correct"]
 """As `training.learn_from`."""
@@ -51,6 +51,11 @@ class Example:
     """The agent's last turn: (text, trainable) in order; observations are not trainable."""
     turns: tuple[Part, ...] = ()
     """The turns between the request and that one, in a chat."""
+    freeform: bool = False
+    """Whether the teacher was to write the task itself."""
+    thought: bool = False
+    """Whether the agent thought before one of its turns, where that can be told apart. Templates leave thoughts of
+    earlier turns out, so that one text can't hold them all; and who learns the words alone learns not to think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Dataset:
     """Chosen examples, as the trainer reads them."""
 
     examples: tuple[Example, ...]
+    thought: int
+    """How many others were left out because the agent thought before it wrote."""
     jsonl: bytes
     """One object a line: messages, of which a `trainable` one is to be learnt, and the segments of the turn after."""
 
@@ -93,6 +100,7 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
     last_call: dict[str, ev.ModelCalled] = {}
     tool_input: dict[str, str] = {}
     ended: dict[str, list[str]] = {}
+    thought: set[str] = set()
     solutions: dict[str, Solution] = {}
     found = []
     for event in (r.event for r in recorded):
@@ -101,6 +109,8 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
                 tasks[event.task] = event.proposal
             case ev.ModelCalled(role="student", attempt=str() as attempt, task=int(), question=None):
                 last_call[attempt] = event
+                if _thought(event):
+                    thought.add(attempt)
             case ev.ToolRequested(purpose="solution"):
                 tool_input[event.attempt] = event.input
             case ev.ToolCalled() if event.attempt in tool_input and event.attempt not in solutions:
@@ -124,6 +134,7 @@ def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "obse
                             reward=0.0,
                             segments=segments(last_call[event.attempt], statuses),
                             turns=last_call[event.attempt].prompt.turns[1:],
+                            thought=event.attempt in thought,
                         )
                     )
             case _:
@@ -166,7 +177,7 @@ def segments(called: ev.ModelCalled, statuses: Iterable[str]) -> tuple[tuple[str
     return (*begun, (called.text.rstrip(), True))
 
 
-def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
+def teacher_examples(recorded: Iterable[Recorded], rows: Rows = "asked") -> list[Example]:
     """Every proposal that became a completed task, in log order, with the teacher's reward for it."""
     proposals: dict[int, Task] = {}
     last_call: dict[int, ev.ModelCalled] = {}
@@ -184,19 +195,28 @@ def teacher_examples(recorded: Iterable[Recorded]) -> list[Example]:
             case ev.ModelCalled(role="teacher", task=int() as number):
                 last_call[number] = event
             case ev.RewardAssigned(role="teacher"):
+                requested, called = requests[event.task], last_call[event.task]
+                asked = called.prompt.turns[-1].text if rows == "asked" else request_text(offer(requested))
                 found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
                     source=str(event.task),
                     task=event.task,
                     domain=proposals[event.task].domain,
                     family=proposals[event.task].family,
-                    request=request_text(offer(requests[event.task])),
+                    request=asked,
                     idiom="",
                     reward=event.total,
-                    segments=((last_call[event.task].text.strip(), True),),
+                    segments=((called.text.strip(), True),),
+                    freeform=rows == "asked" and requested.source == "freeform",
+                    thought=_thought(called),
                 )
             case _:
                 pass
     return _without(retracted, found.values())
+
+
+def _thought(called: ev.ModelCalled) -> bool:
+    """Whether the model thought before it wrote. Some open and close a thought without one."""
+    return bool(called.thinking and called.thinking.strip())
 
 
 def _without(retracted: Sequence[str], found: Iterable[Example]) -> list[Example]:
@@ -230,14 +250,16 @@ def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Exam
     return chosen
 
 
-def build(chosen: Sequence[Example], prompt: Callable[[Example], Prompt], rows: Rows = "messages") -> Dataset:
+def build(
+    chosen: Sequence[Example], prompt: Callable[[Example], Prompt], rows: Rows = "asked", thought: int = 0
+) -> Dataset:
     """The rows: each request under the prompt that the trained agent will see, without worked examples.
 
     No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
     """
-    row = _row if rows == "messages" else _row_before
+    row = _row_before if rows == "text" else _row
     lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in chosen]
-    return Dataset(tuple(chosen), "".join(line + "\n" for line in lines).encode())
+    return Dataset(tuple(chosen), thought, "".join(line + "\n" for line in lines).encode())
 
 
 def _row(prompt: Prompt, example: Example) -> dict[str, Any]:

@@ -9,6 +9,7 @@ CREATE TABLE datasets (
     iteration INTEGER NOT NULL,
     examples INTEGER NOT NULL,
     sha256 VARCHAR NOT NULL,
+    thought INTEGER NOT NULL,
     per_family MAP(VARCHAR, INTEGER) NOT NULL,
     sources VARCHAR[] NOT NULL
 );
@@ -21,6 +22,7 @@ COMMENT ON COLUMN datasets.role IS 'Who is trained.';
 COMMENT ON COLUMN datasets.iteration IS 'Iteration after which it was built.';
 COMMENT ON COLUMN datasets.examples IS 'Rows of the file.';
 COMMENT ON COLUMN datasets.sha256 IS 'Hash of the file''s bytes.';
+COMMENT ON COLUMN datasets.thought IS 'Examples that were left out because the model thought before it wrote.';
 COMMENT ON COLUMN datasets.per_family IS 'Family to rows.';
 COMMENT ON COLUMN datasets.sources IS 'Attempts (student) or task numbers (teacher) behind the rows, in order.';
 
@@ -29,6 +31,6 @@ SELECT run, position, time, unnest(c)
 FROM (
     SELECT run, position, time, from_json(content, '{
         "adapter": "VARCHAR", "role": "VARCHAR", "iteration": "INTEGER", "examples": "INTEGER", "sha256": "VARCHAR",
-        "per_family": "MAP(VARCHAR, INTEGER)", "sources": ["VARCHAR"]}') AS c
+        "thought": "INTEGER", "per_family": "MAP(VARCHAR, INTEGER)", "sources": ["VARCHAR"]}') AS c
     FROM batch WHERE type = 'DatasetBuilt'
 );

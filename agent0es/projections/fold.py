@@ -39,12 +39,15 @@ class Fold:
         self._unwritten = 0 if found else 1
         self._prepared: set[str] = set()
         self.connection = found or make()
+        self.position = position_of(self.connection)
+        """The last event that the tables hold."""
 
     def start_anew(self) -> None:
         """Throw the tables away."""
         self.connection.close()
         self._unwritten, self._prepared = 1, set()
         self.connection = self._make()
+        self.position = 0
 
     def follow(self, *, texts: bool = False, progress: Callable[[], None] = lambda: None) -> None:
         """Fold what the log holds now, and copy the texts that it refers to, if they are wanted.
@@ -54,12 +57,14 @@ class Fold:
         import duckdb
 
         try:
-            self._follow(texts, progress)
+            self.go_on(texts=texts, progress=progress)
+            self._write()
         except duckdb.Error:
             # Damage in the middle of the file shows only here, and a fault of the log shows again in a new fold.
             self.start_anew()
             try:
-                self._follow(texts, progress)
+                self.go_on(texts=texts, progress=progress)
+                self._write()
             except duckdb.Error as error:
                 raise StoreError(f"the tables can't be made from the log: {database.one_line(error)}") from error
 
@@ -71,9 +76,12 @@ class Fold:
             self._write()
         self.connection.close()
 
-    def _follow(self, texts: bool, progress: Callable[[], None]) -> None:
-        """Batch after batch; each is in the tables together with its position, or not at all."""
-        position = position_of(self.connection)
+    def go_on(self, *, texts: bool = False, progress: Callable[[], None] = lambda: None) -> None:
+        """The same without the file getting it at once, which takes as long as a small batch does.
+
+        Batch after batch; each is in the tables together with its position, or not at all. Raises what DuckDB raises.
+        """
+        self.position = position = position_of(self.connection)  # who was interrupted may not know it
         head = self._log.head()  # a run that is going on would never end it
         # The next batch is read while the last one is folded.
         with ThreadPoolExecutor(1, "reader") as reader:
@@ -82,10 +90,10 @@ class Fold:
                 position = batch.column("position")[-1].as_py()
                 incoming = reader.submit(self._log.arrow, position, BATCH_EVENTS) if position < head else None
                 self._insert(batch)
+                self.position = position
                 progress()
         if texts:
             self._copy_texts()
-        self._write()
 
     def _copy_texts(self) -> None:
         """Have the table `texts` hold every text that the folded events refer to."""
@@ -176,6 +184,16 @@ def open_file(log: "EventLog", path: Path) -> Fold:
     return Fold(log, make)
 
 
+def open_copy(log: "EventLog", path: Path, copy: Path) -> Fold | None:
+    """The tables of a file that nobody changes meanwhile, in a copy that only this process has; None where they are of
+    another log or version. Raises OSError, and what DuckDB raises, where the copy can't be made."""
+    connection = database.connect_copy(path, copy)
+    if is_usable(log, connection):
+        return Fold(log, lambda: declare(database.connect_unnamed(path)), database.lock_down(connection))
+    connection.close()
+    return None
+
+
 def open_unnamed(log: "EventLog", beside: Path | None) -> Fold:
     """Empty tables that only this process has, in a file without a name, or in memory."""
     return Fold(log, lambda: declare(database.connect_unnamed(beside) if beside else database.connect(None)))
@@ -189,7 +207,7 @@ def is_usable(log: "EventLog", connection: "DuckDBPyConnection") -> bool:
         row = connection.execute("SELECT position, chain_hash, fingerprint FROM facts.folded").fetchone()
     except duckdb.Error:
         return False
-    if row is None or row[2] != schema.load().fingerprint:
+    if row is None or row[2] != schema.fingerprint():
         return False
     position, chain_hash = row[0], row[1]
     return position == 0 or [r.chain_hash for r in log.raw(after=position - 1, until=position)] == [chain_hash]
@@ -211,11 +229,10 @@ def has_texts(connection: "DuckDBPyConnection") -> bool:
 
 def declare(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
     """Make the tables in an empty database."""
-    statements = schema.load()
     connection.execute("BEGIN TRANSACTION")
-    for statement in statements.declare:
+    for statement in schema.load().declare:
         connection.execute(statement)
-    connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [statements.fingerprint])
+    connection.execute("INSERT INTO facts.folded VALUES (0, '', ?)", [schema.fingerprint()])
     connection.execute("INSERT INTO facts.texts_copied VALUES (0)")
     connection.execute("COMMIT")
     return database.lock_down(connection)

@@ -34,15 +34,22 @@ rewarded AS (
     SELECT
         t.run, t.iteration, avg(w.total) FILTER (w.role = 'student') AS student_reward,
         avg(w.total) FILTER (w.role = 'teacher') AS teacher_reward
-    FROM rewards w JOIN facts.task_requested t ON t.run = w.run AND t.task = w.task
+    FROM rewards w JOIN tasks t ON t.run = w.run AND t.task = w.task
     GROUP BY t.run, t.iteration
+),
+begun AS (
+    FROM facts.iteration_started
+    UNION ALL BY NAME
+    SELECT run, p.iteration, s.time, s.position  -- of a fork that went on within it
+    FROM practice p JOIN facts.run_started s USING (run)
+    WHERE NOT EXISTS (FROM facts.iteration_started i WHERE i.run = p.run AND i.iteration = p.iteration)
 )
 SELECT
     run, iteration, c.time AS practised, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
     coalesce(p.rejected, 0) AS rejected, coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, p.difficulty, w.student_reward,
     w.teacher_reward, s.time AS started, s.position
-FROM facts.iteration_started s
+FROM begun s
 LEFT JOIN facts.iteration_completed c USING (run, iteration)
 LEFT JOIN practice p USING (run, iteration)
 LEFT JOIN rewarded w USING (run, iteration);
@@ -59,5 +66,5 @@ COMMENT ON COLUMN iterations.solve_rate IS 'solved / attempts.';
 COMMENT ON COLUMN iterations.difficulty IS 'Mean over completed tasks.';
 COMMENT ON COLUMN iterations.student_reward IS 'Mean over attempts.';
 COMMENT ON COLUMN iterations.teacher_reward IS 'Mean over tasks.';
-COMMENT ON COLUMN iterations.started IS 'UTC.';
+COMMENT ON COLUMN iterations.started IS 'UTC; where a fork went on within it, when it was forked.';
 COMMENT ON COLUMN iterations.position IS 'Place of its start in the log.';

@@ -16,9 +16,14 @@ WITH seen AS (
         max(time) FILTER (type <> 'Retracted') AS last_deed
     FROM facts.event GROUP BY run
 ),
+begun AS (
+    SELECT h.run, max(i.iteration) AS iteration
+    FROM histories h JOIN facts.iteration_started i ON i.run = h.ancestor AND i.position <= h.until
+    GROUP BY h.run
+),
 practice AS (
     SELECT
-        run, max(iteration) AS iteration, sum(tasks)::BIGINT AS tasks, sum(given_up)::BIGINT AS given_up,
+        run, sum(tasks)::BIGINT AS tasks, sum(given_up)::BIGINT AS given_up,
         sum(attempts)::BIGINT AS attempts, sum(solved)::BIGINT AS solved
     FROM iterations GROUP BY run
 ),
@@ -51,7 +56,7 @@ SELECT
         WHEN f.stopped >= e.last_deed - INTERVAL 1 SECOND THEN 'failed'
         ELSE 'unfinished'
     END AS status,
-    coalesce(p.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
+    coalesce(b.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
     coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
     v.teacher AS serving_teacher, coalesce(v.tainted, []) AS tainted, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
@@ -61,6 +66,7 @@ SELECT
 FROM facts.run_started s
 LEFT JOIN facts.run_completed c USING (run)
 LEFT JOIN seen e USING (run)
+LEFT JOIN begun b USING (run)
 LEFT JOIN practice p USING (run)
 LEFT JOIN serving v USING (run)
 LEFT JOIN failed f USING (run)

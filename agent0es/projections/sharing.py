@@ -52,8 +52,11 @@ class Owner:
         the end, unless something is raised."""
         with _opened(self._path, "readers") as readers:
             if in_place and _locked(readers, fcntl.LOCK_EX):
-                for left in self._path.parent.glob(f"{glob.escape(self._path.name)}.*.spill"):
-                    shutil.rmtree(left, ignore_errors=True)  # of readers that were killed
+                own = glob.escape(self._path.name)  # what follows is of readers that were killed
+                for left in self._path.parent.glob(f"{own}.*.spill"):
+                    shutil.rmtree(left, ignore_errors=True)
+                for left in self._path.parent.glob(f"{own}.*.copy"):
+                    database.discard(left)
                 yield self._path
                 return
         draft = self._path.with_name(f"{self._path.name}.next")
@@ -100,6 +103,11 @@ def reading(path: Path) -> IO[str] | None:
 def spill_folder(path: Path) -> Path:
     """Where one reader may put what does not fit into memory; DuckDB makes and removes it."""
     return path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.spill")
+
+
+def copy_name(path: Path) -> Path:
+    """Where one reader may copy the file to while it is reading it."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.copy")
 
 
 def _opened(path: Path, kind: str) -> IO[str]:

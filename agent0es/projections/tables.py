@@ -1,8 +1,10 @@
 """The tables as commands use them: kept in the store's file, of which anybody may have a look at any time.
 
 Whoever needs tables up to an event opens the file and reads; who finds it behind brings it up to date, for all
-(`sharing`). Where there is no such file, or it can't be had, tables are folded into a file without a name, which is
-gone with the process, or in memory. All run the same statements over the same events, so all give the same answers.
+(`sharing`). Who finds it behind a third time follows the log. It would open, write and give back the file for every few
+events, so it takes a copy and goes on in that, and others have the file meanwhile. Where there is no such file, or it
+can't be had, tables are folded into a file without a name, which is gone with the process, or in memory. All run the
+same statements over the same events, so all give the same answers.
 """
 
 import os
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 PROJECTIONS_FILE = "projections.duckdb"
 
+COPY_EVENTS = database.ROW_GROUP
+"""A copy that has gone on by so many events is thrown away, and the file brought up to date: who comes later has no
+more of them to fold. That they are folded twice costs less than to give the file back again and again."""
+
 DAMAGE = re.compile("Corrupt database file|Could not read enough bytes|database has been invalidated")
 """DuckDB's words for a file that is not what was written."""
 
@@ -33,14 +39,23 @@ class Look(NamedTuple):
 
     connection: "DuckDBPyConnection"
     queries: Queries
-    lock: IO[str] | None
-    """Keeps others from changing the file in place; None where nobody else has these tables."""
+    own: fold.Fold | None = None
+    """Set where nobody else has these tables; what follows is of a file that others may have open, too."""
+    lock: IO[str] | None = None
+    """Keeps others from changing the file in place."""
     version: os.stat_result | None = None
     """Of the file, when it was opened."""
+    opened_at: int = 0
+    """The last event that it held."""
+
+    @property
+    def position(self) -> int:
+        """The last event that the tables hold."""
+        return self.own.position if self.own else self.opened_at
 
     def holds(self, head: int, texts: bool) -> bool:
         """Whether the tables hold the events up to a position, and the texts that they refer to."""
-        return fold.position_of(self.connection) >= head and (not texts or fold.has_texts(self.connection))
+        return self.position >= head and (not texts or fold.has_texts(self.connection))
 
     def is_of(self, version: os.stat_result) -> bool:
         """Whether the file is still the one that was opened."""
@@ -61,6 +76,10 @@ class Projections:
         self._log = log
         self._path = path
         self._own: fold.Fold | None = None
+        self._alone = False
+        """Whether the file can't be had. Then all tables are our own; else those of a copy are, while there is one."""
+        self._caught_up = 0
+        """What the file held when it was last brought up to date here, but for the first time."""
         self._look: Look | None = None
         self._unfinished: list[Look] = []
 
@@ -85,15 +104,18 @@ class Projections:
     @property
     def position(self) -> int:
         """The last event that the tables hold."""
-        return fold.position_of(self._tables().connection)
+        return self._tables().position
 
     def catch_up(self) -> int:
         """Have tables that hold all that the log holds now. Returns how many events they had not held before.
 
         Raises StoreError where they can't be made from the log.
         """
+        again = self._look is not None
         before = self.position if self._holds(0) else 0
         self._follow(self._log.head())
+        if again and self.kept:
+            self._caught_up = self.position
         return self.position - before
 
     def rebuild(self) -> int:
@@ -140,9 +162,9 @@ class Projections:
 
     def _follow(self, head: int, *, texts: bool = False, anew: bool = False) -> None:
         """Have tables that hold the events up to a position at least."""
-        if self._own is None and self._path is not None:
+        if not self._alone and self._path is not None:
             try:
-                if not anew and self._holds(head, texts):
+                if not anew and (self._holds(head, texts) or self._goes_on(head, texts)):
                     return
                 with sharing.owning(self._path) as owner:
                     # Who was the owner meanwhile has perhaps done it.
@@ -164,7 +186,7 @@ class Projections:
                 self._own.follow(texts=texts)
         finally:
             if self._look is None or self._look.connection is not self._own.connection:
-                self._look = Look(self._own.connection, Queries(self._own.connection, self._refusal), None)
+                self._take(self._own)
 
     def _write(self, owner: sharing.Owner, head: int, texts: bool, anew: bool) -> None:
         """Bring the file up to date, as its owner: in place, or beside those who look with DuckDB itself."""
@@ -182,10 +204,39 @@ class Projections:
                 if not database.is_in_use(error):
                     raise sharing.Unavailable(str(error)) from error
 
+    def _goes_on(self, head: int, texts: bool) -> bool:
+        """Whether this process follows the log, in a copy of the file, and has folded the events up to a position."""
+        import duckdb
+
+        assert self._path is not None, "there is a file"
+        own = self._own
+        if self._look is None or not 0 < self._caught_up < head <= self._caught_up + COPY_EVENTS:
+            if own is not None:
+                self._let_go()
+            return False
+        try:
+            if own is None:  # nobody changes the file in place while we look at it
+                own = fold.open_copy(self._log, self._path, sharing.copy_name(self._path))
+                self._let_go()
+                if own is None:
+                    return False
+                self._take(own)
+            own.go_on(texts=texts)
+        except (OSError, duckdb.Error):  # no space, or damage, which who owns the file will find and mend
+            self._let_go()
+            return False
+        return True
+
     def _be_alone(self) -> None:
         """From here on have tables that no other process sees."""
         self._let_go()
+        self._alone = True
         self._own = fold.open_unnamed(self._log, self._path)
+
+    def _take(self, own: fold.Fold) -> None:
+        """Look at tables of our own."""
+        self._own = own
+        self._look = Look(own.connection, Queries(own.connection, self._refusal), own)
 
     def _holds(self, head: int, texts: bool = False) -> bool:
         """Whether the tables that are open hold what is wanted, or else those in the file as it is now."""
@@ -208,28 +259,32 @@ class Projections:
         except (OSError, duckdb.Error):
             lock.close()
             return
-        look = Look(connection, Queries(connection, self._refusal), lock, version)
+        queries = Queries(connection, self._refusal)
         if fold.is_usable(self._log, connection):
-            database.lock_down(connection)
+            position = fold.position_of(database.lock_down(connection))
             self._let_go()
-            self._look = look
+            self._look = Look(connection, queries, lock=lock, version=version, opened_at=position)
         else:
-            look.close()
+            queries.close()
+            lock.close()
 
     def _let_go(self) -> None:
-        """Close what is open, or keep it aside while somebody may read from it."""
+        """Close what is open, or keep it aside while somebody may read from it. A copy goes with it."""
         if self._look is not None:
             if self._look.queries.unfinished:
                 self._unfinished.append(self._look)
             else:
                 self._look.close()
         self._look = None
+        if not self._alone:
+            self._own = None
 
     def _refusal(self, error: Exception) -> UserError:
         """What to tell the user. A file with damaged blocks is deleted at once."""
         import duckdb
 
-        if self.kept and self._path is not None and DAMAGE.search(str(error)):
+        if not self._alone and self._path is not None and DAMAGE.search(str(error)):
+            self._let_go()  # a copy of it too
             database.discard(self._path)
             return StoreError(f"{self._path} was damaged and has been deleted; run the command again to rebuild it")
         if isinstance(error, duckdb.InterruptException):

@@ -24,6 +24,7 @@ FROM (
 
 CREATE TABLE facts.task_proposed (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     task INTEGER NOT NULL,
     family VARCHAR NOT NULL,
@@ -41,11 +42,11 @@ CREATE TABLE facts.task_proposed (
 
 INSERT INTO facts.task_proposed BY NAME
 SELECT
-    run, time, c.task, c.proposal.family, c.proposal.parameters, c.proposal.wording,
+    run, position, time, c.task, c.proposal.family, c.proposal.parameters, c.proposal.wording,
     c.proposal.description, c.proposal.reference, c.proposal.reference_action, c.proposal.difficulty, c.novelty,
     c.nearest, c.attempts, c.demonstrations
 FROM (
-    SELECT run, time, from_json(content, '{
+    SELECT run, position, time, from_json(content, '{
         "task": "INTEGER", "novelty": "DOUBLE", "nearest": "INTEGER", "attempts": "INTEGER",
         "demonstrations": "INTEGER", "proposal": {
             "family": "VARCHAR", "parameters": "JSON", "wording": "INTEGER", "description": "VARCHAR",
@@ -69,7 +70,36 @@ FROM (
 );
 
 CREATE VIEW tasks AS
-WITH refused AS (
+WITH worked_at AS (
+    SELECT run, task FROM facts.task_proposed
+    UNION
+    SELECT run, task FROM facts.task_completed
+    UNION
+    SELECT run, task FROM proposals_rejected
+    UNION
+    SELECT run, task FROM failures WHERE kind = 'handler' AND task IS NOT NULL
+),
+-- What a fork went on with that was asked for before; a number stands for one task in a history.
+taken_over AS (
+    SELECT run, task, h.ancestor, h.until, s.time
+    FROM worked_at JOIN histories h USING (run) JOIN facts.run_started s USING (run)
+    WHERE h.ancestor <> run
+),
+asked AS (
+    FROM facts.task_requested
+    UNION ALL BY NAME
+    SELECT o.run, o.time, r.* EXCLUDE (run, time)
+    FROM taken_over o JOIN facts.task_requested r
+        ON r.run = o.ancestor AND r.task = o.task AND r.position <= o.until
+),
+accepted AS (
+    FROM facts.task_proposed
+    UNION ALL BY NAME
+    SELECT o.run, o.time, p.* EXCLUDE (run, time)
+    FROM taken_over o JOIN facts.task_proposed p
+        ON p.run = o.ancestor AND p.task = o.task AND p.position <= o.until
+),
+refused AS (
     SELECT run, task, count(*) AS rejected, min(tries_left) = 0 AS given_up FROM proposals_rejected GROUP BY ALL
 ),
 failed AS (
@@ -87,8 +117,8 @@ SELECT
     p.novelty, p.nearest, p.demonstrations, p.attempts AS attempts_wanted, c.attempts, c.solved,
     c.solved / c.attempts AS solve_rate, coalesce(x.rejected, 0) AS rejected, r.families AS families_offered,
     r.novelty_bar, r.seed, r.time AS requested, p.time AS proposed, c.time AS completed, r.position
-FROM facts.task_requested r
-LEFT JOIN facts.task_proposed p USING (run, task)
+FROM asked r
+LEFT JOIN accepted p USING (run, task)
 LEFT JOIN facts.task_completed c USING (run, task)
 LEFT JOIN refused x USING (run, task)
 LEFT JOIN failed f USING (run, task);
@@ -117,7 +147,7 @@ COMMENT ON COLUMN tasks.rejected IS 'Proposals that were refused.';
 COMMENT ON COLUMN tasks.families_offered IS 'What the teacher could choose from: family to wanted difficulty.';
 COMMENT ON COLUMN tasks.novelty_bar IS 'A proposal whose novelty is below this is refused.';
 COMMENT ON COLUMN tasks.seed IS 'Seed of the proposal and, derived, of the attempts.';
-COMMENT ON COLUMN tasks.requested IS 'When it was asked for, UTC.';
+COMMENT ON COLUMN tasks.requested IS 'When it was asked for, UTC; of one that was in flight where a run was forked, and that the fork went on with, when that was, and so for proposed.';
 COMMENT ON COLUMN tasks.proposed IS 'When a proposal was accepted, UTC.';
 COMMENT ON COLUMN tasks.completed IS 'When its last attempt was rewarded, UTC.';
 COMMENT ON COLUMN tasks.position IS 'Place of the request in the log.';

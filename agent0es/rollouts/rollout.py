@@ -14,7 +14,7 @@ from agent0es.decisions.attempt import model_called, reflected
 from agent0es.domain import events as ev
 from agent0es.domain.names import CallName
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Question, Solution
+from agent0es.domain.task import Question, Scalar, Solution
 from agent0es.domain.text import storable
 from agent0es.log import NewEvent
 from agent0es.models.base import GenerationRequest, ModelBackend, RequestRefused
@@ -81,7 +81,7 @@ class Attempted:
     """What lies in the working directory at the end."""
     pending: list[NewEvent]
     """Events that are not written yet; the caller writes them with what follows from them."""
-    measured: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, Scalar] = field(default_factory=dict)
     """How it went, for the event of its end: `refused`, why the student could not be asked on."""
 
 
@@ -129,7 +129,8 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         except RequestRefused as error:
             if not transcript.steps:
                 raise
-            return Attempted(transcript.solution(), files, [], {"refused": storable(text_without_secrets(str(error)))})
+            why = storable(text_without_secrets(str(error)))
+            return Attempted(transcript.solution(), files, [], {**error.measured, "refused": why})
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
@@ -161,7 +162,7 @@ async def ask(question: Question, rollout: Rollout, transcript: Transcript, mode
     request = GenerationRequest(
         messages=prompt.messages,
         prefill=prompt.begun,
-        max_tokens=MAX_TOKENS[question],
+        max_tokens=student.settings.max_tokens if transcript.in_turns else MAX_TOKENS[question],
         stop=student.settings.stop,
         seed=derive_seed(problem.seed, question),
     )

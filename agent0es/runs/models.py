@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, get_args
 from agent0es import bootstrap
 from agent0es.domain.text import counted
 from agent0es.domain.values import Role
-from agent0es.errors import Agent0Error, UserError
+from agent0es.errors import Agent0Error, ConfigurationError, UserError
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration, ModelSettings
     from agent0es.domain.prompt import Prompt
     from agent0es.models.base import Capabilities, Completion, GenerationRequest, ModelBackend
+    from agent0es.taskdomains import Domains
     from agent0es.training.base import Trainer
 
 __all__ = ["Capabilities", "Checked", "ConfiguredModel", "ModelDoesNotAnswer", "Speed", "bench", "check", "models_of"]
@@ -23,6 +24,13 @@ __all__ = ["Capabilities", "Checked", "ConfiguredModel", "ModelDoesNotAnswer", "
 QUESTION = "Count from one to twenty in words, separated by commas."
 FIRST_TOKENS, MORE_TOKENS = 16, 48
 """Asked for at most: to see that a model answers, and to see how fast it is."""
+A_TURN = 64
+"""Tokens that a chat template adds to a turn at most, guessed high: by its letters a prompt may be much shorter."""
+SHORTER: "Mapping[Role, str]" = {
+    "teacher": "max_tokens or curriculum.candidates",
+    "student": "max_tokens, curriculum.demonstrations or evaluation.demonstrations",
+}
+"""What makes a role's prompts longer, and its answers."""
 
 OnStep = Callable[[str], None]
 """Is told what is being done, in a few words."""
@@ -95,9 +103,11 @@ async def check(configuration: "Configuration", store: Path, on_step: OnStep) ->
     """
     from agent0es.decisions.longest import longest_prompts
 
+    domains = bootstrap.domains_to_practise(configuration)
+
     @cache
     def prompts(structured_output: bool) -> "Mapping[Role, Prompt]":
-        return longest_prompts(configuration, bootstrap.practised_domains(configuration), structured_output)
+        return longest_prompts(configuration, domains, structured_output)
 
     return [await _check(configuration, model, prompts, store, on_step) for model in models_of(configuration)]
 
@@ -125,33 +135,49 @@ async def _check(
         speed = await measure(model, backend, 1, MORE_TOKENS)
         on_step(f"asking {model.place} with the longest prompts")
         able, trainer = backend.capabilities, bootstrap.trainer_of(store)
-        first = prompts(able.structured_output)
-        asked = [replace(_request(model, 0, FIRST_TOKENS), messages=first[role].messages) for role in model.roles]
-        read = {
-            role: one.usage.prompt for role, one in zip(model.roles, await _answers(model, backend, asked), strict=True)
-        }
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
-        found = found or list(_without_room(configuration, read, able.context))
+        first = prompts(able.structured_output)
+        read = [await _read(configuration, model, backend, role, first[role]) for role in model.roles]
+        found = found or [why for _, why in read if why is not None]
+        longest = max((tokens for tokens, _ in read if tokens is not None), default=None)
         weaker = tuple(line for role in model.roles for line in warnings(configuration, role, backend))
-        return Checked(
-            model, answered, seconds, able, speed.tokens_per_second, max(read.values()), tuple(found), weaker
-        )
+        return Checked(model, answered, seconds, able, speed.tokens_per_second, longest, tuple(found), weaker)
     except ModelDoesNotAnswer as error:
         return Checked(model, problems=(str(error),))
     finally:
         await backend.close()
 
 
-def _without_room(configuration: "Configuration", read: "Mapping[Role, int]", context: int | None) -> Iterator[str]:
-    """Of which roles the longest prompt, so many tokens, leaves too little of the context."""
-    for role, tokens in read.items():
-        most = getattr(configuration.models, role).max_tokens
-        if context is not None and tokens + most > context:
-            yield (
-                f"models.{role}: its longest prompt has {counted(tokens, 'token')}, which with max_tokens {most} is "
-                f"more than its context of {context}; set max_tokens or curriculum.demonstrations lower, or its "
-                "context higher"
-            )
+async def _read(
+    configuration: "Configuration", model: ConfiguredModel, backend: "ModelBackend", role: Role, prompt: "Prompt"
+) -> tuple[int | None, str | None]:
+    """Of a role's longest prompt (its tokens, where the model can read it; why it can't, or has no room to answer).
+
+    Raises ModelDoesNotAnswer.
+    """
+    from agent0es.models.base import RequestRefused
+
+    most, context = getattr(configuration.models, role).max_tokens, backend.capabilities.context
+    remedy = f"set {SHORTER[role]} lower, or its context higher"
+    try:
+        [answer] = await backend.generate([replace(_request(model, 0, FIRST_TOKENS), messages=prompt.messages)])
+    except RequestRefused as error:
+        return None, f"models.{role}: its longest prompt is refused: {_shown(role, str(error))}; {remedy}"
+    except Agent0Error as error:
+        raise ModelDoesNotAnswer(_said_of(model, str(error))) from error
+    tokens = answer.usage.prompt
+    if context is None or tokens + most <= context:
+        return tokens, None
+    return tokens, (
+        f"models.{role}: its longest prompt has {counted(tokens, 'token')}, which with max_tokens {most} is more than "
+        f"its context of {context}; {remedy}"
+    )
+
+
+def _surely_fits(prompt: "Prompt", most: int, context: int | None) -> bool:
+    """Whether a prompt has room by its letters alone: a token has one byte at least."""
+    longest = sum(len(message.content.encode()) + A_TURN for message in prompt.messages)
+    return context is None or longest + most <= context
 
 
 def problems(configuration: "Configuration", role: Role, model: "ModelBackend", trainer: "Trainer") -> Iterator[str]:
@@ -172,17 +198,29 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
 
 
-async def see_that_servers_answer(configuration: "Configuration", models: "Mapping[Role, ModelBackend]") -> None:
+async def see_that_models_can(
+    configuration: "Configuration", models: "Mapping[Role, ModelBackend]", domains: "Domains"
+) -> None:
     """Ask each model that is elsewhere a short question, so that what is wrong with a server is said before a run
-    begins. Models in this process have been looked at when they were opened; loading them twice would take long.
+    begins; and each model the longest prompts that it may have no room for, which else would stop the run in its
+    evaluation. Models in this process are loaded for that alone: loading them twice takes long.
 
-    Raises ModelDoesNotAnswer.
+    Raises ModelDoesNotAnswer, ConfigurationError.
     """
+    from agent0es.decisions.longest import longest_prompts
     from agent0es.models.factory import is_elsewhere
 
     for model in models_of(configuration):
+        backend = models[model.roles[0]]
         if is_elsewhere(model.settings.backend):
-            await first_answer(model, models[model.roles[0]])
+            await first_answer(model, backend)
+        able = backend.capabilities
+        prompts = longest_prompts(configuration, domains, able.structured_output)
+        for role in model.roles:
+            if not _surely_fits(prompts[role], getattr(configuration.models, role).max_tokens, able.context):
+                _, why = await _read(configuration, model, backend, role, prompts[role])
+                if why is not None:
+                    raise ConfigurationError(why)
 
 
 async def first_answer(model: ConfiguredModel, backend: "ModelBackend") -> "Completion":
@@ -236,10 +274,15 @@ async def _answers(
 
 def _said_of(model: ConfiguredModel, message: str) -> str:
     """A backend's message with the role that it is about."""
+    role = f"models.{model.roles[0]}"
+    return f"{role}: {_shown(model.roles[0], message).removeprefix(f'{role}: ')}"
+
+
+def _shown(role: Role, message: str) -> str:
+    """A backend's message to somebody who looks at a role's settings."""
     from agent0es.configuration.secrets import text_without_secrets
 
-    role = f"models.{model.roles[0]}"
-    return f"{role}: {text_without_secrets(message).removeprefix(f'{role}: ').replace('models.<role>', role)}"
+    return text_without_secrets(message).replace("models.<role>", f"models.{role}")
 
 
 def _request(model: ConfiguredModel, number: int, tokens: int) -> "GenerationRequest":

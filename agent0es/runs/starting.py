@@ -12,7 +12,7 @@ from agent0es.domain.names import stream
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
-from agent0es.runs.models import problems, see_that_servers_answer
+from agent0es.runs.models import problems, see_that_models_can
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -35,8 +35,8 @@ NO_PARTS = Parts({}, {})
 async def check(store: Path, log: EventLog, configuration: "Configuration") -> Parts:
     """Open everything that a run needs and close it again, so that errors are reported before the run begins.
 
-    Raises what `open_ports` raises, ConfigurationError for a model that can't be trained, or served when it is, and
-    ModelDoesNotAnswer.
+    Raises what `open_ports` raises, ConfigurationError for a model that can't be trained, or served when it is, or
+    can't read the run's longest prompt, and ModelDoesNotAnswer.
     """
     from agent0es.models.requirements import weights_of
 
@@ -45,7 +45,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
         for role in configuration.training.roles:
             for why in problems(configuration, role, ports.models[role], ports.trainer):
                 raise ConfigurationError(why)
-        await see_that_servers_answer(configuration, ports.models)
+        await see_that_models_can(configuration, ports.models, ports.domains)
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.toolbox.tools),

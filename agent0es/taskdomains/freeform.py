@@ -2,16 +2,26 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
 
 from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
+from agent0es.taskdomains.numbers import read_number
 
 SHORTEST, LONGEST = 12, 400
 """Characters of a task's text."""
 LONGEST_ANSWER = 100
-NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+)?")
+NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
+"""In an expression, where `1_000` is a thousand."""
+RANGE_END = re.compile(r"range\((?:[^(),]*,)?\s*([0-9]+)\s*[,)]")
+TOLD = re.compile(r"(?<![\w.])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?: ?(?:%|per ?cent\b))?")
+"""In a text: `1,000` is a thousand, or a list without spaces; `15%` is a share."""
+WITH_UNIT = re.compile(r"([$€£¥₹]?)([+-]?[0-9][0-9.,_]*)( ?(?:%|°|[A-Za-z]).*)?")
+"""`$5`, `50%`, `12 cm`."""
+DATE_OR_TIME = re.compile(r"[0-9]+(?:[-:][0-9]+)+")
+TWO_WAYS = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+){2,}")
+"""`1.234,5`, `1,23,456`: as some countries write numbers, or a list. What is a number is not meant."""
 ROUNDED = re.compile(r"(?<![\w.])(?:3\.14|2\.71)[0-9]*")
 """Pi and e, cut off: what is computed with them is no exact answer."""
 LOST_BACKSLASH = re.compile(r"[\a\b\f\v]|\t(?=an|au|ext|heta|imes)")
@@ -35,7 +45,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         if wrong := wrong_text(fields["task"], text):
             return wrong
         used = set(map(Decimal, NUMBER.findall(expression)))  # by value: 2.50 is 2.5
-        missing = sorted(number for number in set(NUMBER.findall(text)) if not _stands_as(number) & used)
+        used |= {Decimal(end) - 1 for end in RANGE_END.findall(expression)}  # `range(1, 11)` goes to 10
+        missing = sorted(number for number in set(TOLD.findall(text)) if not _is_used(number, used))
         if missing:
             return f"the expression leaves out {', '.join(missing)[:40]}"
         if (rounded := ROUNDED.search(expression)) and rounded[0] not in text:
@@ -48,6 +59,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
         answer = output.strip()
         if answer in ("", "None", "(no output)") or "\n" in answer or len(answer) > LONGEST_ANSWER:
             return f"the expression prints {answer[:40]!r}, which is no answer"
+        if TWO_WAYS.fullmatch(answer) and read_number(answer) is None:
+            return f"the expression prints {answer[:40]!r}, which can be read as a number or as a list"
         if answer.strip("'\"") == draft.reference.input.strip("'\""):
             return "the expression is its own answer"
         return Task(
@@ -81,9 +94,15 @@ def wrong_text(written: str, text: str) -> str | None:
     return None
 
 
-def _stands_as(number: str) -> set[Decimal]:
-    """As what a number of the text may stand in the expression: `range(1, 11)` goes to 10."""
-    return {Decimal(number), Decimal(number) + 1} if number.isdigit() else {Decimal(number)}
+def _is_used(told: str, used: Set[Decimal]) -> bool:
+    """Whether an expression with these numbers makes use of one that the text tells."""
+    number = told.rstrip(" %percnt")
+    if number != told:
+        share = Decimal(number.replace(",", "")) / 100
+        return bool({share * 100, share, 1 - share, 1 + share} & used)  # 15% off is times 0.85
+    if Decimal(number.replace(",", "")) in used:
+        return True
+    return "," in number and all(Decimal(item) in used for item in number.split(","))
 
 
 def mutants(answer: str) -> tuple[str, ...]:
@@ -96,6 +115,12 @@ def mutants(answer: str) -> tuple[str, ...]:
         value = float(answer)
         near = f"{value + 0.01 * (1 + abs(value)):.6g}"  # not so near that a verifier may take it for a rounded answer
         return near, str(value + 1)
+    written = WITH_UNIT.fullmatch(answer)
+    number = written and read_number(written[2])
+    if written and number is not None:
+        return tuple(f"{written[1]}{other}{written[3] or ''}" for other in mutants(re.sub("[,_]", "", written[2])))
+    if DATE_OR_TIME.fullmatch(answer):
+        return (f"{answer[:-1]}{(int(answer[-1]) + 1) % 10}",)
     try:
         literal: object = ast.literal_eval(answer)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

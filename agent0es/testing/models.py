@@ -24,6 +24,8 @@ SCHEMA: dict[str, Any] = {
     "required": ["n"],
     "additionalProperties": False,
 }
+EITHER: dict[str, Any] = {"anyOf": [SCHEMA, {**SCHEMA, "properties": {"m": {"type": "integer"}}, "required": ["m"]}]}
+"""As a teacher that is offered two families is asked. Some servers take no schema but an object's."""
 AS_JSON = "Give a number as JSON."
 BEGUN = "One, two, three, four,"
 FEW_WORDS = "the contract asks a model that writes at least four words to any question, as a fixture `backend` may give"
@@ -233,9 +235,10 @@ class BackendContract:
     async def test_a_schema_holds_for_its_own_request(self, backend: ModelBackend) -> None:
         if not backend.capabilities.structured_output:
             pytest.skip("it takes no schema")
-        requests = [ask(AS_JSON, 60, json_schema=SCHEMA), ask(), ask(AS_JSON, 60, json_schema=SCHEMA, prefill=" ")]
+        requests = [ask(AS_JSON, 60, json_schema=SCHEMA), ask(), ask(AS_JSON, 60, json_schema=EITHER, prefill=" ")]
         one, free, other = await backend.generate(requests)
-        assert json.loads(one.text).keys() == json.loads(other.text).keys() == {"n"}
+        assert json.loads(one.text).keys() == {"n"}
+        assert json.loads(other.text).keys() in ({"n"}, {"m"})
         assert free.text and not free.text.lstrip().startswith("{")
 
     @in_a_loop

@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.domain.prompt import Message
+from agent0es.models.base import RequestRefused
 from agent0es.models.chat_template import ChatTemplate
+
+ATTEMPT = (
+    Message("system", "Solve the task."),
+    Message("user", "What is 6 times 7?"),
+    Message("assistant", "Thought: I compute it.\nAction: python\n```python\nprint(6 * 7)\n```"),
+    Message("user", "Observation: 42"),
+    Message("assistant", "Answer: 42"),
+    Message("user", "Is that right?"),
+)
+"""What a student's row may be made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +68,22 @@ def spans(messages: Sequence[Message], learnt: Sequence[int], template: ChatTemp
         begin = len(before) + len(whole[len(before) :]) - len(whole[len(before) :].lstrip())  # some begin with a space
         said = template.neutralise(messages[at].content) + template.end_of_turn
         if not whole.startswith(before) or not whole.startswith(said, begin):
-            raise ValueError(f"the model's chat template changes turn {at + 1} when another follows")
+            raise ValueError(
+                f"the model's chat template writes turn {at + 1} in another way when others follow, so what would be "
+                "learnt is not what the model reads and writes"
+            )
         pieces += [(whole[done:begin], False), (said, True)]
         done = begin + len(said)
     return [*pieces, (whole[done:], False)]
+
+
+def why_not_learnt(template: ChatTemplate) -> str | None:
+    """Why what a model says in this format can't be learnt; None where it can."""
+    try:
+        spans(ATTEMPT, (2, 4), template)
+    except (ValueError, RequestRefused) as error:
+        return str(error)
+    return None
 
 
 def tokenise(tokenizer: Any, prompt: str, segments: Sequence[tuple[str, bool]]) -> Example:

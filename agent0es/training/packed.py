@@ -24,6 +24,7 @@ from agent0es.models.child_process import clean_environment, out_of_memory
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
+from agent0es.training.examples import why_not_learnt
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """What of a block can get an adapter."""
@@ -54,10 +55,10 @@ class PackedTrainer:
         if why := why_not_exported(file):
             return why
         try:
-            ChatTemplate.of(file)
+            why = why_not_learnt(ChatTemplate.of(file))
         except ModelNotFound as error:
             return str(error)
-        return None
+        return why and f"{base.name}: {why}"
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
         """As the port says. While it runs its folder lies beside the output; what a killed run left there is removed

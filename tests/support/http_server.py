@@ -25,6 +25,8 @@ class Request:
     body: bytes
     ended: str = "open"
     """`answered`, `broken` by a fault, or `left` where the client closed the connection first."""
+    sent: int = 0
+    """Bytes of a body in pieces that were given to the system to send."""
 
     @property
     def json(self) -> Any:
@@ -116,8 +118,11 @@ async def _ended(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _truncated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    first = await anext(pieces)
-    yield first.rstrip()[: len(first) // 2] + b"\n\n"
+    """The second piece lacks its end; the others come as ever."""
+    yield await anext(pieces)
+    yield (await anext(pieces)).rstrip()[:-4] + b"\n\n"
+    async for piece in pieces:
+        yield piece
 
 
 async def _not_utf8(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -225,8 +230,14 @@ class HttpServer:
         """Nobody listens from now on, for so long."""
         self._call(self._refuse(seconds))
 
-    def refusal(self, seconds: float) -> Fault:
-        """The connection is lost, and nobody listens for so long."""
+    def mend(self) -> None:
+        """Whatever was wrong with it is not any more."""
+        self._faults.clear()
+        if self._server is None or not self._server.is_serving():
+            self._call(self._listen())
+
+    def refusal(self, seconds: float | None) -> Fault:
+        """The connection is lost, and nobody listens for so long; None: until it is mended."""
 
         async def instead(request: Request) -> Answer:
             await self._refuse(seconds)
@@ -245,8 +256,10 @@ class HttpServer:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    async def _refuse(self, seconds: float) -> None:
+    async def _refuse(self, seconds: float | None) -> None:
         await self._stop()
+        if seconds is None:
+            return
 
         async def later() -> None:
             await asyncio.sleep(seconds)
@@ -286,7 +299,7 @@ class HttpServer:
             if fault is not None and fault.change is not None:
                 changed = fault.change(_pieces(answer.body))
                 answer = Answer(changed, answer.status, {**answer.headers, **fault.headers})
-            await _send(writer, answer)
+            await _send(writer, answer, request)
         except Hangup:
             request.ended = "broken"
             raise
@@ -333,7 +346,7 @@ async def _pieces(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
+async def _send(writer: asyncio.StreamWriter, answer: Answer, request: Request) -> None:
     """Raises ConnectionError where the client leaves before the end."""
     lines = [f"HTTP/1.1 {answer.status} Said", *(f"{name}: {value}" for name, value in answer.headers.items())]
     if isinstance(answer.body, bytes):
@@ -349,6 +362,7 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
                 raise ConnectionResetError
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             await writer.drain()
+            request.sent += len(piece)
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 

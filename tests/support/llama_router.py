@@ -2,7 +2,8 @@
 
 It is the real one where there is a program `llama-server`, which no package carries. Elsewhere the servers of the
 models are real (xllamacpp's), and what stands before them is this file: it does what `server-models.cpp` of llama.cpp
-0.5.0 does, as far as adapters go: lists, `reload`, `load`, requests by their model's name, statuses and errors.
+0.5.0 does, as far as adapters go: lists, `reload`, `load`, `--no-models-autoload`, requests by their model's name,
+statuses and errors.
 """
 
 import configparser
@@ -28,10 +29,10 @@ READY_SECONDS = 60
 
 
 @contextmanager
-def router(presets: Path, port: int = 0) -> Iterator[str]:
-    """Its address, while it runs."""
+def router(presets: Path, port: int = 0, autoload: bool = True) -> Iterator[str]:
+    """Its address, while it runs. Without `autoload` it loads nothing that it was not told to load."""
     port = port or free_port()
-    with real(PROGRAM, presets, port) if PROGRAM else imitated(presets, port):
+    with real(PROGRAM, presets, port, autoload) if PROGRAM else imitated(presets, port, autoload):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -43,8 +44,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def real(program: str, presets: Path, port: int) -> Iterator[None]:
+def real(program: str, presets: Path, port: int, autoload: bool) -> Iterator[None]:
     arguments = [program, "--models-preset", str(presets), "--port", str(port), "--threads", "1", "--poll", "0"]
+    arguments += [] if autoload else ["--no-models-autoload"]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(READY_SECONDS * 10):
@@ -60,9 +62,10 @@ def real(program: str, presets: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def imitated(presets: Path, port: int) -> Iterator[None]:
+def imitated(presets: Path, port: int, autoload: bool) -> Iterator[None]:
     models = Models(presets)
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (Handler,), {"models": models}))
+    handler = type("Handler", (Handler,), {"models": models, "autoload": autoload})
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -141,6 +144,7 @@ class Models:
 
 class Handler(BaseHTTPRequestHandler):
     models: Models
+    autoload: bool
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -173,6 +177,9 @@ class Handler(BaseHTTPRequestHandler):
     def _forward(self, name: str, body: bytes | None) -> None:
         if not self.models.known(name):
             self._refuse(400, f"model '{name}' not found" if name else "model name is missing from the request")
+            return
+        if not self.autoload and not self.models.loaded(name):
+            self._refuse(400, "model is not loaded")
             return
         request = urllib.request.Request(self.models.load(name) + self.path, body, {"Content-Type": "application/json"})
         try:

@@ -10,6 +10,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -138,18 +139,9 @@ class OllamaServer(HttpServer):
         self.waiting += 1
         last, repeated = "", 0
         try:
-            async with (
-                self._slots[runner],
-                _client() as client,
-                client.stream("POST", runner + path, json=asked) as response,
-            ):
-                if response.status_code >= 400:
-                    raise Refused(response.status_code, (await response.aread()).decode())
-                async for line in response.aiter_lines():
-                    data = line.removeprefix("data: ")
-                    if not data or data.startswith(":") or data == "[DONE]":  # `:` begins a comment
-                        continue
-                    text, thinking, tokens, reason, timings = _piece(json.loads(data), path)
+            async with self._slots[runner], aclosing(self._events(runner, path, asked)) as written:
+                async for event in written:
+                    text, thinking, tokens, reason, timings = _piece(event, path)
                     repeated = repeated + 1 if text.strip() == last else 0
                     last = text.strip()
                     if repeated > 30 and path == "/completion":
@@ -183,6 +175,16 @@ class OllamaServer(HttpServer):
                         yield line_out
         finally:
             self.waiting -= 1
+
+    async def _events(self, runner: str, path: str, asked: dict[str, Any]) -> Lines:
+        """What llama-server writes, as it comes."""
+        async with _client() as client, client.stream("POST", runner + path, json=asked) as response:
+            if response.status_code >= 400:
+                raise Refused(response.status_code, (await response.aread()).decode())
+            async for line in response.aiter_lines():
+                data = line.removeprefix("data: ")
+                if data and not data.startswith(":") and data != "[DONE]":  # `:` begins a comment
+                    yield json.loads(data)
 
     def _runner(self, manifest: Manifest, options: Mapping[str, Any], shift: bool = True) -> str:
         return self.library.runner(manifest, options.get("num_ctx", 4096), shift)

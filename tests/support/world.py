@@ -11,6 +11,7 @@ import math
 import random
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from agent0es.bootstrap import load_rewards
 from agent0es.configuration import Configuration, TrainingSettings, load_configuration
 from agent0es.domain.program import Program
+from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState
 from agent0es.handlers.base import Ports
 from agent0es.history.forking import fork_configuration
@@ -129,6 +131,7 @@ class HashEmbedder:
         return np.stack(rows) if rows else np.empty((0, 64), np.float32)
 
 
+@cache
 def configured(*overrides: str) -> Configuration:
     return load_configuration(overrides=[*SETTINGS, *overrides], environment={})
 
@@ -153,11 +156,17 @@ def ports(
         domains={"math": SmallDomain()},
         models={"teacher": model, "student": model},
         toolbox=Toolbox({name: MemoryTool(name) for name in ("python", "math")}, agree),
-        rewards=load_rewards(configuration.rewards.weights),
+        rewards=_rewards(tuple(configuration.rewards.weights.items())),
         embedder=HashEmbedder(),  # type: ignore[arg-type]
         trainer=trainer,
         on_training_progress=lambda progress: None,
     )
+
+
+@cache
+def _rewards(weights: tuple[tuple[str, float], ...]) -> dict[str, RewardComponent]:
+    """Looked up once: the packages that are installed stay the same."""
+    return load_rewards(dict(weights))
 
 
 async def agree(program: Program, data: str, limits: ToolLimits) -> ToolResult:

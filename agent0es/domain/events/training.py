@@ -10,7 +10,7 @@ class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["DatasetBuilt"] = "DatasetBuilt"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     adapter: str
     """Adapter that is to be trained, e.g. `student-1`."""
     role: Role
@@ -21,9 +21,13 @@ class DatasetBuilt(Value):
     """Number of rows."""
     sha256: str
     """Hash of the JSONL file's bytes."""
-    rows: Literal["messages", "text"] = "messages"
-    """What a row has of its prompt: the messages, or, before version 2, the text that SmolLM2's template makes of them.
-    """
+    rows: Literal["asked", "messages", "text"] = "asked"
+    """What a row has of its prompt: the messages as they were asked. Before version 3 a teacher's were always those of
+    a request for families, and rows left out what was thought; before version 2 it was the text that SmolLM2's template
+    makes of them."""
+    thought: int = 0
+    """Examples that are not among the rows because the model thought before it wrote: without its thoughts it would
+    learn to do without."""
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]

@@ -17,6 +17,7 @@ from agent0es.models.cloud.connection import Connection
 from agent0es.models.cloud.dialect import (
     completion_of,
     cost_of,
+    is_held,
     is_priced,
     messages_of,
     parameters_of,
@@ -27,6 +28,8 @@ from agent0es.models.cloud.providers import PROVIDERS, Close
 from agent0es.models.engine_child import before_stop, surely_before_stop
 from agent0es.models.http import Asking, Fault, HttpOptions, Key, ServerFault
 from agent0es.models.http.asking import Sleep
+from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.schemas import out_of_object
 from agent0es.models.simple import SimpleBackend
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
@@ -96,12 +99,11 @@ class CloudBackend(SimpleBackend):
     async def complete(self, request: GenerationRequest) -> Completion:
         """As the protocol says; the time includes waiting and all tries."""
         begin = time.perf_counter()
-        read = sum(len(message.content) for message in request.messages) / 4
         reply = await self._asking.ask(
             f"chat with {self._model}",
             lambda: self._once(request),
-            tokens=read + request.max_tokens,
-            used=lambda response: response.usage.input_tokens + response.usage.output_tokens,
+            tokens=_most(request),
+            used=_used,
         )
         left_out, seconds = self.capabilities.left_out(request), time.perf_counter() - begin
         completion = completion_of(reply.value, request, model=self.name, seconds=seconds, left_out=left_out)
@@ -112,7 +114,12 @@ class CloudBackend(SimpleBackend):
         if adapter is not None:
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
         said = given = ""
-        async with self._asking.at_once(f"chat with {self._model}"), self._streamed(request) as answer:
+        held = is_held(request, self.capabilities.left_out(request))
+        most, whole = _most(request), False
+        asked_once = self._asking.at_once(
+            f"chat with {self._model}", tokens=most, used=lambda: _used(answer.get()) if whole else most
+        )
+        async with asked_once, self._streamed(request) as answer:
             async for event in answer:
                 match event:
                     case PartStartEvent(part=TextPart(content=piece)):
@@ -121,6 +128,8 @@ class CloudBackend(SimpleBackend):
                         said += piece
                     case _:
                         continue
+                if held:  # comes whole
+                    continue
                 text = before_stop(said, request.stop)
                 sure = text if len(text) < len(said) else surely_before_stop(said, request.stop)
                 if len(sure) > len(given):
@@ -128,8 +137,9 @@ class CloudBackend(SimpleBackend):
                     given = sure
                 if len(text) < len(said):
                     return
+            whole = True
         if rest := before_stop(said, request.stop)[len(given) :]:
-            yield rest
+            yield out_of_object(rest) if held else rest
 
     async def close(self) -> None:
         """Close the connections that wait for a next request."""
@@ -150,6 +160,7 @@ class CloudBackend(SimpleBackend):
             raise ServerFault(Fault("cut off", "the answer ended without saying why"))
         if response.finish_reason == "error":
             raise ServerFault(Fault("in stream", "the provider says that it failed", 500))
+        see_that_it_was_read(request, response.usage.input_tokens)
         return response
 
     async def _whole(self, request: GenerationRequest) -> ModelResponse:
@@ -186,6 +197,16 @@ class CloudBackend(SimpleBackend):
         if self._opened is None or (self._opened.loop, self._opened.key) != (loop, key):
             self._opened = Opened(loop, key, *self._provider.open(self._model, key, self._at))
         return self._opened.model
+
+
+def _most(request: GenerationRequest) -> float:
+    """Tokens that it will take, guessed."""
+    return sum(len(message.content) for message in request.messages) / 4 + request.max_tokens
+
+
+def _used(response: ModelResponse) -> float:
+    """Tokens that it took."""
+    return response.usage.input_tokens + response.usage.output_tokens
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agent0es.models.http.faults import Fault, ServerFault, no_json, why_not_read
+from agent0es.models.http.reading import END, Events, TooLong, parse
+
 if TYPE_CHECKING:
     import httpx
     import httpx2
@@ -16,10 +19,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 16 * 2**20
 """Of one answer."""
 LONGEST_LINE = 2**20
-"""Bytes. The libraries put long lines together piece by piece, which takes the square of their length."""
+"""Bytes, in a stream. The libraries put long lines together piece by piece, which takes the square of their length."""
 CONNECTIONS = 256
 utf_8 = codecs.getincrementaldecoder("utf-8")
-"""Some of the libraries put other letters in place of those that they can't read, and say nothing."""
+TYPES = ("text/event-stream", "application/json", "application/stream+json", "")
+"""Content types of answers. What stands between us and a provider may leave it out."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 PLAIN = {"Accept-Encoding": "identity"}
 """What is compressed may become a thousand times as long as what was counted."""
@@ -55,22 +59,27 @@ def http_client(at: Connection) -> "httpx.AsyncClient":
 def _client(library: Any, at: Connection) -> Any:
     """Redirections are not followed: the libraries send the key in headers that would go along to another host."""
 
-    class Counted(library.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, stream: Any) -> None:
-            self._stream = stream
+    class Read(library.AsyncByteStream):  # type: ignore[misc]
+        """Bytes on their way to a library, which may pass over what it can't read, and say nothing."""
+
+        def __init__(self, stream: Any, events: bool) -> None:
+            self._stream, self._events = stream, events
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            read, begun, letters = 0, 0, utf_8()
+            read, letters, events = 0, utf_8(), Events(LONGEST_LINE)
             async for piece in self._stream:
                 read += len(piece)
-                begun = len(piece) - piece.rfind(b"\n") - 1 if b"\n" in piece else begun + len(piece)
-                if read > MOST_BYTES or begun > LONGEST_LINE:
-                    what, most = ("a line", LONGEST_LINE) if begun > LONGEST_LINE else ("an answer", MOST_BYTES)
-                    raise library.RemoteProtocolError(f"{what} of more than {most} bytes")
                 try:
+                    if read > MOST_BYTES:
+                        raise TooLong(f"an answer of more than {MOST_BYTES} bytes")
                     letters.decode(piece)
-                except UnicodeDecodeError:
-                    raise library.RemoteProtocolError("an answer that is not UTF-8") from None
+                    for data in events.feed(piece) if self._events else ():
+                        if data != END:
+                            parse(data)
+                except TooLong as error:
+                    raise ServerFault(Fault("too long", str(error))) from None
+                except ValueError as error:
+                    raise ServerFault(Fault("unreadable", no_json(error))) from None
                 yield piece
 
         async def aclose(self) -> None:
@@ -78,9 +87,9 @@ def _client(library: Any, at: Connection) -> Any:
 
     async def bounded(response: Any) -> None:
         """Called before a body is read."""
-        if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise library.RemoteProtocolError("a compressed answer, which was not asked for")
-        response.stream = Counted(response.stream)
+        if why := why_not_read(response.headers, TYPES if response.is_success else None):
+            raise ServerFault(Fault("unreadable", why, response.status_code))
+        response.stream = Read(response.stream, "event-stream" in response.headers.get("content-type", ""))
 
     host = urlsplit(at.base_url or "").hostname
     return library.AsyncClient(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from genai_prices import calc_price
@@ -25,6 +26,7 @@ from pydantic_ai.usage import RequestUsage
 from agent0es.domain.prompt import Message
 from agent0es.domain.text import storable
 from agent0es.models.base import Capabilities, Completion, GenerationRequest, Usage
+from agent0es.models.http.schemas import as_object, is_object, out_of_object
 
 SCHEMA_NAME = "answer"
 
@@ -70,7 +72,7 @@ def parameters_of(request: GenerationRequest, capabilities: Capabilities) -> Mod
     """The schema that the answer is to fit, where there is one and the model takes it."""
     if request.json_schema is None or not capabilities.structured_output:
         return ModelRequestParameters()
-    asked = OutputObjectDefinition(json_schema=dict(request.json_schema), name=SCHEMA_NAME)
+    asked = OutputObjectDefinition(json_schema=as_object(request.json_schema), name=SCHEMA_NAME)
     return ModelRequestParameters(output_mode="native", output_object=asked)
 
 
@@ -82,7 +84,10 @@ def completion_of(
     tokens = tokens_of(response.provider_details or {})
     if tokens is not None and stopped:
         tokens = covering(tokens, text)
+    mean = fmean(token.logprob for token in tokens) if tokens else None
     usage = response.usage
+    if is_held(request, left_out):
+        text, tokens = out_of_object(text), None  # tokens of other words
     ids = None if tokens is None or any(token.id is None for token in tokens) else [token.id or 0 for token in tokens]
     return Completion(
         text=text,
@@ -97,9 +102,15 @@ def completion_of(
         seconds=seconds,
         token_ids=None if ids is None else tuple(ids),
         logprobs=None if tokens is None else tuple(token.logprob for token in tokens),
+        mean_logprob=mean,
         thinking="\n".join(part.content for part in response.parts if isinstance(part, ThinkingPart)) or None,
         left_out=left_out,
     )
+
+
+def is_held(request: GenerationRequest, left_out: Sequence[str]) -> bool:
+    """Whether the answer stands within an object that nobody asked for."""
+    return not is_object(request.json_schema) and "json_schema" not in left_out
 
 
 def text_of(response: ModelResponse, stop: Sequence[str]) -> tuple[str, bool]:

@@ -1,6 +1,7 @@
 """What pydantic-ai raises, as a fault of the server: what follows from it is decided where all faults are."""
 
 import json
+from collections.abc import Iterator
 
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -14,16 +15,18 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from agent0es.models.http.faults import Fault, said_by
+from agent0es.models.http.faults import Fault, ServerFault, reason_of, said_by
 
 NO_BUDGET, TOO_LONG = "quota_exhausted", "context_length_exceeded"
 """Words that `http/faults.py` knows, for what pydantic-ai tells by a class."""
-DEEPEST = 8
-"""Causes of causes that are looked at."""
 
 
 def fault_of(error: Exception) -> Fault:
     """The fault behind whatever a provider's library or pydantic-ai raised. What it says is hostile."""
+    said, causes = reason_of(error), list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ServerFault):  # ours, from within the connection
+            return cause.fault
     match error:
         case ModelRequestTimeout():
             return Fault("slow", f"no answer within {error.timeout:g} s")
@@ -31,19 +34,23 @@ def fault_of(error: Exception) -> Fault:
             return Fault("slow", "no answer within the time for a whole one")
         case ModelHTTPError():
             return _of_status(error)
-        case ModelConnectionError() if "CERTIFICATE" in _words(error).upper():
-            return Fault("untrusted", f"its certificate is not trusted ({_words(error)})")
+        case _ if any(isinstance(cause, json.JSONDecodeError) for cause in causes):
+            return Fault("unreadable", f"no JSON ({said})")
+        case ModelConnectionError() if "CERTIFICATE" in said.upper():
+            return Fault("untrusted", f"its certificate is not trusted ({said})")
+        case ModelConnectionError() if error.phase in ("connect", "pool"):
+            return Fault("unreachable", f"no connection ({said})")
         case ModelTimeoutError():
-            return Fault("unreachable" if error.phase in ("connect", "pool") else "slow", _words(error))
+            return Fault("slow", f"nothing came in time ({said})")
         case ModelConnectionError():
-            return Fault("unreachable" if error.phase in ("connect", "pool") else "cut off", _words(error))
+            return Fault("cut off", f"the connection ended within the answer ({said})")
         case ModelAPIError() if error.body is not None or error.provider_error_type or error.in_stream:
             words, code, status = said_by(_json(error.body))
             return Fault("in stream", words, status, " ".join((code, *_categories(error))).strip())
         case UserError():  # pydantic-ai itself does not ask for such a thing
-            return Fault("status", _words(error), 400)
+            return Fault("status", said, 400)
         case _:
-            return Fault("unreadable", f"{type(error).__name__}: {_words(error)}")
+            return Fault("unreadable", f"{type(error).__name__}: {said}")
 
 
 def _of_status(error: ModelHTTPError) -> Fault:
@@ -66,11 +73,8 @@ def _json(body: object) -> bytes:
     return json.dumps(body, default=str).encode()
 
 
-def _words(error: BaseException) -> str:
-    """What the first cause of an exception says: libraries wrap it in `Connection error.`"""
-    said, found = str(error).strip() or type(error).__name__, error.__cause__
-    for _ in range(DEEPEST):
-        if found is None:
-            break
-        said, found = str(found).strip() or said, found.__cause__
-    return said
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """It, and what it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__

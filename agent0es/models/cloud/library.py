@@ -44,6 +44,9 @@ class CloudLibrary:
         raise UserError(f"{name}: a provider's model stays where it is; nothing is to be fetched")
 
     async def remove(self, name: str) -> None:
+        await self.removable(name)
+
+    async def removable(self, name: str) -> None:
         """Raises UserError: there is nothing to delete."""
         raise UserError(f"{name}: a provider's model stays where it is; nothing is to be deleted")
 

@@ -126,6 +126,7 @@ def _open_cohere(name: str, key: str, at: Connection) -> "tuple[Model[Any], Clos
     from pydantic_ai.providers.cohere import CohereProvider
 
     logging.getLogger().addFilter(_not_coheres)
+    logging.getLogger("cohere").setLevel(logging.CRITICAL)  # nor what it can't read of a stream
     http = http_client(at)
     client = AsyncClientV2(
         api_key=key,

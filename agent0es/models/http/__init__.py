@@ -1,8 +1,8 @@
 """What all backends share that ask a server: one client, which tries again, keeps to limits, and says what went wrong.
 
 `client.py` asks and reads; `faults.py` decides what follows from a fault; `asking.py` does it, whoever sends the
-request; `pacing.py` holds back; `reading.py` cuts a stream into its events; `keys.py` finds the key and keeps it out of
-every message; `options.py` is what a user can set.
+request; `pacing.py` holds back; `reading.py` cuts a stream into its events; `cut.py` sees that a prompt was not cut;
+`keys.py` finds the key and keeps it out of every message; `options.py` is what a user can set.
 """
 
 from agent0es.models.http.asking import Asking, ServerRefused

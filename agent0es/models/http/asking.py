@@ -19,7 +19,7 @@ from agent0es.domain.text import one_line
 from agent0es.domain.tries import Try
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
-from agent0es.models.http.faults import Fault, ServerFault, advice, decide
+from agent0es.models.http.faults import Fault, ServerFault, advice, decide, is_loading
 from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.pacing import server_of
@@ -85,18 +85,23 @@ class Asking:
 
         `what` is what is asked for, in the log of tries; `tokens` is how many it will take at most, for the limit on
         them; `used` says how many it took in the end; `tries` stands in place of the option, for who only looks whether
-        somebody is there, which opens no breaker. Raises GenerationFailed where all tries failed, RequestRefused where
-        the server can't answer this request, and ModelUnavailable where it answers none.
+        somebody is there, which opens no breaker; a server that loads its model is there. Raises GenerationFailed where
+        all tries failed, RequestRefused where the server can't answer this request, and ModelUnavailable where it
+        answers none.
         """
         failed_tries: list[Try] = []
-        most = tries or self._options.tries
+
+        def given_up(state: tenacity.RetryCallState) -> bool:
+            loading = is_loading(_fault_of(state))
+            most = self._options.tries if tries is None or loading else tries
+            return state.attempt_number >= most or _hung(state)
 
         def note(state: tenacity.RetryCallState) -> None:
             waited = state.next_action.sleep if state.next_action else 0.0
             failed_tries.append(self._tried(what, _fault_of(state), waited))
 
         again = tenacity.AsyncRetrying(
-            stop=lambda state: state.attempt_number >= most or _hung(state),
+            stop=given_up,
             wait=_pause,
             retry=tenacity.retry_if_exception(_may_pass),
             before_sleep=note,
@@ -107,25 +112,28 @@ class Asking:
             try:
                 async for attempt in again:
                     with attempt:
-                        if wait := self._server.turn(tokens):
-                            await self._sleep(wait)
+                        await self._turn(tokens)
                         value = await once()
             except ServerFault as failed:
                 raise self._gave_up(what, failed.fault, failed_tries, looks=tries is not None) from None
-        self._server.breaker.answered()
-        if used is not None and self._server.tokens:
-            self._server.tokens.give_back(tokens - used(value))
+        self._answered(0 if used is None else tokens - used(value))
         return Reply(value, tuple(failed_tries))
 
     @asynccontextmanager
-    async def at_once(self, what: str) -> AsyncIterator[None]:
-        """Around something that is asked for once, such as a stream: what has been read can't be taken back."""
+    async def at_once(
+        self, what: str, *, tokens: float = 0, used: Callable[[], float] | None = None
+    ) -> AsyncIterator[None]:
+        """Around something that is asked for once, such as a stream: what has been read can't be taken back.
+
+        `tokens` and `used` as `ask` has them. Who leaves before the end has used them all.
+        """
         async with self._place():
+            await self._turn(tokens)
             try:
                 yield
             except ServerFault as failed:
                 raise self._gave_up(what, failed.fault, []) from None
-        self._server.breaker.answered()
+        self._answered(0 if used is None else tokens - used())
 
     def shown(self, text: str) -> str:
         """What a server or a library said, in one line without secrets."""
@@ -148,7 +156,8 @@ class Asking:
         remedy = own or advice(fault, self._key.variable)
         if verdict == "refuse":
             breaker.answered()
-            return RequestRefused(f"{line}; {own}" if own else line)
+            shorter = remedy if own or fault.kind == "cut" else ""
+            return RequestRefused(f"{line}; {shorter}" if shorter else line, tries)
         if verdict == "stop":
             return ServerRefused(f"{line}; {remedy}", fault, tries)
         if verdict == "break":
@@ -159,7 +168,19 @@ class Asking:
         ):
             return ServerRefused(breaker.why() or line, fault, tries)
         times = f" (tried {len(tries)} times)" if len(tries) > 1 else ""
-        return GenerationFailed(f"{line}{times}{f'; {own}' if own else ''}", tries)
+        told = remedy if looks else own or ""  # whoever looks does not wait for what may pass
+        return GenerationFailed(f"{line}{times}{f'; {told}' if told else ''}", tries)
+
+    async def _turn(self, tokens: float) -> None:
+        """Wait for the place of a request of so many tokens in the limits a minute."""
+        if wait := self._server.turn(tokens):
+            await self._sleep(wait)
+
+    def _answered(self, unused: float) -> None:
+        """There was an answer, which did not take so many of the tokens that it might have."""
+        self._server.breaker.answered()
+        if self._server.tokens:
+            self._server.tokens.give_back(unused)
 
     def _tried(self, what: str, fault: Fault, waited: float) -> Try:
         return Try(what, round(time.time(), 3), fault.status, self.shown(fault.words), round(waited, 3))

@@ -6,7 +6,6 @@ What goes wrong becomes a fault, and `asking.py` does what follows from it. Canc
 import asyncio
 import json
 import logging
-import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,13 +17,13 @@ import httpx
 
 import agent0es
 from agent0es.configuration.secrets import is_secret, url_without_secrets
-from agent0es.domain.text import one_line
 from agent0es.errors import ConfigurationError
 from agent0es.models.http.asking import Asking, Remedies, Reply, Sleep
-from agent0es.models.http.faults import Fault, ServerFault, fault_of
+from agent0es.models.http.faults import Fault, ServerFault, fault_of, no_json, reason_of, why_not_read
 from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.reading import (
+    END,
     LONGEST_ANSWER,
     LONGEST_ERROR,
     Events,
@@ -42,8 +41,6 @@ TYPES: Mapping[Form, tuple[str, ...]] = {
     "ndjson": ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"),
 }
 """Content types of each form."""
-END = "[DONE]"
-"""The data of a stream's last event."""
 IDLE_SECONDS = 2.0
 """After which a connection is not used again: before servers close it, many after 5 s."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -129,12 +126,22 @@ class HttpClient:
             tries=tries,
         )
 
-    async def stream(self, path: str, body: Any, take: Callable[[Any], T], *, form: Form) -> AsyncGenerator[T]:
+    async def stream(
+        self,
+        path: str,
+        body: Any,
+        take: Callable[[Any], T],
+        *,
+        form: Form,
+        tokens: float = 0,
+        used: Callable[[], float] | None = None,
+    ) -> AsyncGenerator[T]:
         """What `take` makes of each value of an answer as it comes. Asked for once: what was read can't be taken back.
 
-        Raises as `ask` does; `take` may raise ServerFault.
+        `tokens` and `used` as `ask` has them. Raises as `ask` does; `take` may raise ServerFault.
         """
-        async with self._asking.at_once(f"POST {path}"), self._answer("POST", path, body, form) as values:
+        asked_once = self._asking.at_once(f"POST {path}", tokens=tokens, used=used)
+        async with asked_once, self._answer("POST", path, body, form) as values:
             async for value in values:
                 yield take(value)
 
@@ -171,7 +178,8 @@ class HttpClient:
             ):
                 if not response.is_success:
                     raise ServerFault(fault_of(response.status_code, response.headers, await _beginning(response)))
-                _check_type(response, form)
+                if why := why_not_read(response.headers, TYPES[form]):
+                    raise ServerFault(Fault("unreadable", why, response.status_code))
 
                 async def watched() -> AsyncIterator[Any]:
                     async for value in _values(response, form):
@@ -187,7 +195,7 @@ class HttpClient:
 
     def _transport_fault(self, error: httpx.HTTPError) -> Fault:
         """What a connection met."""
-        said = self._asking.shown(_reason(error))
+        said = self._asking.shown(reason_of(error))
         match error:
             case httpx.ConnectTimeout():
                 return Fault("unreachable", f"no connection within {self._options.connect_seconds:g} s")
@@ -229,18 +237,6 @@ class HttpClient:
         return self._session
 
 
-def _reason(error: BaseException) -> str:
-    """What the machine says of a failed connection, e.g. `Connection refused`; else what the library says."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
-            number = inner.errno or 0  # below 0 where a name was looked up
-            return os.strerror(number) if number > 0 else inner.strerror
-        first = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
-        inner = first or inner.__cause__ or inner.__context__
-    return str(error) or type(error).__name__
-
-
 async def _only(values: AsyncIterator[Any]) -> Any:
     """The one value of an answer."""
     async for value in values:
@@ -275,7 +271,7 @@ async def _values(response: httpx.Response, form: Form) -> AsyncIterator[Any]:
     except TooLong as error:
         raise ServerFault(Fault("too long", str(error))) from None
     except ValueError as error:
-        raise ServerFault(Fault("unreadable", f"no JSON in UTF-8 ({one_line(str(error), 80)})")) from None
+        raise ServerFault(Fault("unreadable", no_json(error))) from None
     if form == "sse":
         raise ServerFault(Fault("cut off", f"the answer ended without {END}"))
 
@@ -288,12 +284,3 @@ async def _beginning(response: httpx.Response) -> bytes:
         if len(body) > LONGEST_ERROR:
             break
     return body[:LONGEST_ERROR]
-
-
-def _check_type(response: httpx.Response, form: Form) -> None:
-    said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if said not in TYPES[form]:
-        words = f"{one_line(said, 60) or 'no content type'} came where {TYPES[form][0]} was asked for"
-        raise ServerFault(Fault("unreadable", f"{words}; is that the right address?", response.status_code))
-    if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-        raise ServerFault(Fault("unreadable", "a compressed answer, which was not asked for", response.status_code))

@@ -5,9 +5,11 @@ stops where the user must do something, and all who ask that server are stopped 
 """
 
 import email.utils
+import os
 import re
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
 
-Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream"]
+Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream", "cut"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
 """Try again; the request can't be answered as it is; the user must act; so must they for all who ask that server."""
 
@@ -32,7 +34,7 @@ class Fault:
     kind: Kind
     """unreachable: no connection; untrusted: its certificate; slow: a time limit; cut off: the connection ended within
     the answer; unreadable: not what the protocol says; too long: beyond the bound on what is read; status: an HTTP
-    status that is none of success; in stream: an error told after HTTP 200."""
+    status that is none of success; in stream: an error told after HTTP 200; cut: the prompt was not read to its end."""
     words: str
     """What happened, for people; where the server says it, hostile."""
     status: int | None = None
@@ -70,14 +72,18 @@ _TOO_LONG = re.compile(
 )
 _NO_MEMORY = re.compile(r"requires more system memory|more (memory|vram) than", re.IGNORECASE)
 _NO_MODEL = re.compile(
-    r"model[ _'\"`\S]{0,80} ?(not[ _]found|does not exist)|unknown model|no such model", re.IGNORECASE
+    r"model[ _'\"`\S]{0,80} ?(not[ _]found|does not exist)|unknown model|no such model|model is not loaded",
+    re.IGNORECASE,
 )
+_LOADING = re.compile(r"loading (the )?model|model is (still )?(being loaded|loading)", re.IGNORECASE)
 
 
 def decide(fault: Fault) -> Verdict:
     """What follows from a fault."""
     if fault.kind == "untrusted":
         return "stop"
+    if fault.kind == "cut":
+        return "refuse"
     if fault.kind not in ("status", "in stream"):
         return "retry"
     status, said = fault.status, f"{fault.code} {fault.words}"
@@ -98,13 +104,31 @@ def decide(fault: Fault) -> Verdict:
     return "stop"
 
 
+def is_loading(fault: Fault) -> bool:
+    """Whether the server is there, and answers as soon as it has loaded its model: llama-server says so."""
+    return fault.status == 503 and _LOADING.search(fault.words) is not None
+
+
+def is_not_loaded(fault: Fault) -> bool:
+    """Whether the server knows the model, but loads none by itself (`llama-server --no-models-autoload`)."""
+    return fault.status == 400 and "model is not loaded" in fault.words
+
+
 def advice(fault: Fault, variable: str | None) -> str:
     """What the user can do about a fault that ends the asking; `variable` is the one with the key."""
     said = f"{fault.code} {fault.words}"
+    if is_loading(fault):
+        return "it is loading its model: wait until it has, and try again"
+    if is_not_loaded(fault):
+        return "load it there, or start the server without --no-models-autoload"
     if fault.kind == "untrusted":
         return "name its certificate in the environment variable SSL_CERT_FILE, or mend models.<role>.base_url"
+    if fault.kind == "cut":
+        return "give it a longer context, or choose a model that has one"
     if fault.kind == "unreachable":
         return "start the server, or mend models.<role>.base_url"
+    if fault.kind == "unreadable":
+        return "see the server's own log, or mend models.<role>.base_url"
     if fault.kind == "slow":
         return "see what keeps the server busy, or raise first_token_seconds or whole_seconds in models.<role>.options"
     if fault.retry_after is not None and fault.retry_after > LONGEST_WAIT:
@@ -195,3 +219,35 @@ def _quotas(details: Any) -> str:
     return (
         " ".join(re.findall(r"'quotaId': '([\w-]{1,200})'", str(details)[:5000])) if isinstance(details, list) else ""
     )
+
+
+def why_not_read(headers: Mapping[str, str], types: Sequence[str] | None) -> str | None:
+    """Why an answer with these headers is not read: its content type is none of these, or it is compressed, and may
+    become a thousand times as long as what was counted. None where it is read; None for `types` takes all."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        return "a compressed answer, which was not asked for"
+    said = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if types is None or said in types:
+        return None
+    return f"{one_line(said, 60) or 'no content type'} came where {types[0]} was asked for; is that the right address?"
+
+
+def no_json(error: ValueError) -> str:
+    """What is said of an answer that can't be read."""
+    return f"no JSON in UTF-8 ({one_line(str(error), 80)})"
+
+
+def reason_of(error: BaseException) -> str:
+    """What the machine says of a failed connection, e.g. `Connection refused`; else the words of what it came of, which
+    libraries wrap in their own. Hostile."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
+            number = inner.errno or 0  # below 0 where a name was looked up
+            return os.strerror(number) if number > 0 else inner.strerror
+        first = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
+        inner = first or inner.__cause__ or inner.__context__
+    said, cause = str(error).strip(), error.__cause__
+    while cause is not None:
+        said, cause = str(cause).strip() or said, cause.__cause__
+    return said or type(error).__name__

@@ -17,6 +17,9 @@ LONGEST_ANSWER = 64 * 2**20
 LONGEST_ERROR = 64 * 2**10
 """Bytes of an error's body that are read."""
 
+END = "[DONE]"
+"""The data of a stream's last event, for those who have one."""
+
 _END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from agent0es.errors import ModelNotFound, NotInstalled
-from agent0es.models.artifacts import MERGED
-from agent0es.models.base import Capabilities, Deployment, Weights
+from agent0es.errors import NotInstalled
+from agent0es.models.artifacts import LORA_GGUF, MERGED
+from agent0es.models.base import Capabilities, Deployment, Weights, file_of
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.embedded import EmbeddedLibrary
 from agent0es.models.engine import Engine, Seat
@@ -65,12 +65,10 @@ class LlamaCppBackend(EngineBackend):
         async with self._deploying:
             if name in self._deployed or name in self._base.adapters:
                 return
-            if "lora-gguf" in artifacts.forms:
+            if file_of(deployment, "llama-cpp", ("lora-gguf", "merged")) == LORA_GGUF:
                 await self._base.deploy(name, artifacts)
-            elif "merged" in artifacts.forms:
-                await self._serve_merged(name, Engine(_seat(artifacts.merged, self._settings, artifacts.files[MERGED])))
             else:
-                raise ModelNotFound(f"adapter {name}: llama-cpp needs lora.gguf or merged weights, and there are none")
+                await self._serve_merged(name, Engine(_seat(artifacts.merged, self._settings, artifacts.files[MERGED])))
 
 
 def _seat(gguf: Path, settings: LlamaCppSettings, sha256: str) -> Seat:

@@ -28,12 +28,16 @@ _SEED_SPACE = 2**32 - 1
 """The largest number of 32 bits stands for "any seed"."""
 _MICRO_BATCH = 512
 """Tokens that are computed at once."""
+MOST_SEQUENCES = 256
+"""That llama.cpp keeps at once (`LLAMA_MAX_SEQ`), and so the requests that can be answered together."""
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaCppSettings(EngineSettings):
     """How llama.cpp is set up and fed."""
 
+    max_batch: int = field(default=64, metadata={"highest": MOST_SEQUENCES})
+    """Requests in the running batch; more wait."""
     cache_tokens: int = 32_768
     """Size of the key-value cache, 23 kB a token for the embedded model."""
     gpu_layers: int = field(default=-1, metadata={"lowest": -1})

@@ -133,7 +133,7 @@ class Batch(engine_child.Batch):
         request = ask.request
         room = len(prompt) + request.max_tokens
         free = self._settings.cache_tokens - sum(running.room for running in self._running)
-        if len(self._running) >= self._settings.max_batch or room > free:
+        if len(self._running) >= min(self._settings.max_batch, self._library.places) or room > free:
             return False
         usable = prompt[:-1]  # the last token is read in any case: what comes after it is asked for
         others = [running.sequence for running in self._running] + self._kept if self._keeps else []

@@ -17,11 +17,15 @@ from agent0es.models.ollama.options import OllamaOptions
 from agent0es.models.ollama.wire import REPEATS, Chunk, Embedded, Progress, Show, Tags, Version, Wire, is_repeating
 
 T = TypeVar("T", bound=Wire)
-BROKE_OFF = "the answer broke off before its end"
+BROKE_OFF = "the answer ended without its last line"
+
+
+class ModelMissing(ModelUnavailable, ModelNotFound):
+    """The server doesn't have the model, or has it no more."""
 
 
 class OllamaApi:
-    """A server. Its errors are those of the port, and ModelNotFound for a model that it doesn't have."""
+    """A server. Its errors are those of the port, and ModelMissing."""
 
     def __init__(self, address: str, key: Key, options: OllamaOptions) -> None:
         """Raises ConfigurationError for an address that is none, and for a key that is not there."""
@@ -55,28 +59,37 @@ class OllamaApi:
         chunk = await self._one(Chunk, "POST", "/api/chat", body, model)
         return None if chunk.debug_info is None else chunk.debug_info.rendered_template
 
-    async def chat(self, model: str, body: dict[str, Any], tokens: int) -> Reply[list[Chunk]]:
-        """A whole answer, read as a stream; it takes so many tokens at most."""
+    async def chat(
+        self, model: str, body: dict[str, Any], tokens: int, seen: Callable[[int], None]
+    ) -> Reply[list[Chunk]]:
+        """A whole answer, read as a stream; it takes so many tokens at most. `seen` is told how many of the prompt were
+        read, and may raise ServerFault."""
 
         async def read(values: AsyncIterator[Any]) -> list[Chunk]:
             chunks = [line_of(Chunk, value) async for value in values]
             if chunks and chunks[-1].done:
+                seen(chunks[-1].prompt_eval_count)
                 return chunks
             if is_repeating(chunks):
                 return [*chunks, Chunk(done=True, done_reason="length", eval_count=len(chunks))]
             raise ServerFault(Fault("cut off", BROKE_OFF))
 
-        def used(chunks: list[Chunk]) -> float:
-            return chunks[-1].prompt_eval_count + chunks[-1].eval_count
-
         with _named(model):
-            return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=used)
+            return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=_used)
 
-    async def stream(self, model: str, body: dict[str, Any]) -> AsyncIterator[Chunk]:
-        """An answer as it is written. Raises GenerationFailed where it ends before its end."""
+    async def stream(self, model: str, body: dict[str, Any], tokens: int) -> AsyncIterator[Chunk]:
+        """An answer as it is written; it takes so many tokens at most. Raises GenerationFailed where it ends before its
+        end."""
         chunks: list[Chunk] = []
         with _named(model):
-            lines = self._client.stream("/api/chat", body, lambda value: line_of(Chunk, value), form="ndjson")
+            lines = self._client.stream(
+                "/api/chat",
+                body,
+                lambda value: line_of(Chunk, value),
+                form="ndjson",
+                tokens=tokens,
+                used=lambda: _used(chunks) if chunks and chunks[-1].done else tokens,
+            )
             async with aclosing(lines):
                 async for chunk in lines:
                     yield chunk
@@ -164,8 +177,15 @@ def _named(model: str, missing: str = "Ollama has no model {0}: fetch it with `o
     except ServerRefused as refused:
         said = refused.fault.words
         if refused.fault.status == 404 and ("not found" in said or "does not exist" in said) and "page" not in said:
-            raise ModelNotFound(missing.format(model)) from None
+            gone = ModelMissing(missing.format(model))
+            gone.measured = refused.measured
+            raise gone from None
         raise
+
+
+def _used(chunks: list[Chunk]) -> float:
+    """Tokens that a whole answer took."""
+    return chunks[-1].prompt_eval_count + chunks[-1].eval_count
 
 
 async def _nothing(values: AsyncIterator[Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.errors import ConfigurationError, ModelNotFound, UserError
-from agent0es.models.artifacts import MERGED, why_wrong
+from agent0es.models.artifacts import MERGED
 from agent0es.models.base import (
     Capabilities,
     Completion,
@@ -18,11 +18,13 @@ from agent0es.models.base import (
     Health,
     RequestRefused,
     Weights,
-    WrongWeights,
+    file_of,
     not_deployed,
+    unchanged,
 )
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
+from agent0es.models.http.cut import see_that_it_was_read
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.faults import address_of
 from agent0es.models.ollama.library import OllamaLibrary
@@ -170,16 +172,20 @@ class OllamaBackend:
         begin = time.perf_counter()
         known = await self._what()
         body = self._body(known, request, adapter)
-        tokens = sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
+        tokens = _most(request)
+
+        def seen(read: int) -> None:
+            see_that_it_was_read(request, read, known.context)
+
         try:
-            reply = await self._api.chat(body["model"], body, tokens)
+            reply = await self._api.chat(body["model"], body, tokens, seen)
         except ModelNotFound:
             if adapter is None:
                 raise
             async with self._deploying:
                 await self._serve(self._deployed[adapter])  # somebody deleted it, or the server lost its folder
-            reply = await self._api.chat(body["model"], body, tokens)
-        completion = completion_of(
+            reply = await self._api.chat(body["model"], body, tokens, seen)
+        return completion_of(
             reply.value,
             model=known.facts.label,
             adapter=adapter,
@@ -187,16 +193,10 @@ class OllamaBackend:
             left_out=known.capabilities.left_out(request),
             tries=reply.tries,
         )
-        if completion.usage.prompt >= known.context:
-            raise RequestRefused(
-                f"Ollama cut the prompt of {self._model} to {known.context} tokens: set "
-                "models.<role>.options.num_ctx higher"
-            )
-        return completion
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         body = self._body(await self._what(), request, adapter)
-        async for chunk in self._api.stream(body["model"], body):
+        async for chunk in self._api.stream(body["model"], body, _most(request)):
             if chunk.message.content:
                 yield chunk.message.content
 
@@ -249,11 +249,7 @@ class OllamaBackend:
         async with self._deploying:
             if deployment.name in self._deployed:
                 return
-            artifacts = deployment.artifacts
-            if "merged" not in artifacts.forms:
-                raise ModelNotFound(f"adapter {deployment.name}: ollama needs merged weights, and there are none")
-            if why := await asyncio.to_thread(why_wrong, artifacts.merged, artifacts.files[MERGED]):
-                raise WrongWeights(why)
+            await unchanged(deployment, [file_of(deployment, "ollama", ("merged",))])
             await self._serve(deployment)
             self._deployed[deployment.name] = deployment
 
@@ -299,6 +295,11 @@ class OllamaBackend:
         if adapter not in self._deployed:
             raise not_deployed(adapter, self._deployed)
         return _served(self._deployed[adapter])
+
+
+def _most(request: GenerationRequest) -> int:
+    """Tokens that it will take, guessed."""
+    return sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
 
 
 def _served(deployment: Deployment) -> str:

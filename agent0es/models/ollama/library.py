@@ -39,6 +39,10 @@ class OllamaLibrary:
         async with self._api.for_a_user(tries=PULL_TRIES, whole_seconds=WEEK) as api:
             await api.pull(name, tell)
 
+    async def removable(self, name: str) -> None:
+        async with self._api.for_a_user() as api:
+            await api.show(name)
+
     async def remove(self, name: str) -> None:
         async with self._api.for_a_user() as api:
             await api.delete(name)

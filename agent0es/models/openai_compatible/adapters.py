@@ -4,14 +4,13 @@ vLLM loads PEFT's folder while it runs, and answers with it where a request name
 with a file of presets (`presets.py`).
 """
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import PEFT, WEIGHTS, compare
-from agent0es.models.base import Deployment, RequestRefused, WrongWeights
+from agent0es.models.artifacts import PEFT, WEIGHTS
+from agent0es.models.base import Deployment, RequestRefused, file_of, unchanged
 from agent0es.models.http import HttpClient, ServerRefused
 from agent0es.models.openai_compatible.options import OpenAiOptions
 from agent0es.models.openai_compatible.presets import RouterAdapters
@@ -41,14 +40,10 @@ class VllmAdapters:
         self._client, self._paths = client, paths
 
     async def deploy(self, deployment: Deployment) -> Fields:
-        artifacts, name = deployment.artifacts, served_name(deployment)
-        if "peft" not in artifacts.forms:
-            raise ModelNotFound(f"adapter {deployment.name}: vLLM needs it in PEFT's format, and it is not there")
-        for file in (file for file in artifacts.files if file.startswith(f"{PEFT}/")):
-            verdict, _ = await asyncio.to_thread(compare, artifacts.folder / file, artifacts.files[file])
-            if verdict != "same":
-                raise WrongWeights(f"adapter {deployment.name}: {artifacts.folder / file} is {verdict}")
-        folder = there(artifacts.peft, self._paths)
+        artifacts = deployment.artifacts
+        file_of(deployment, "vLLM", ("peft",))
+        await unchanged(deployment, [file for file in artifacts.files if file.startswith(f"{PEFT}/")])
+        name, folder = served_name(deployment), there(artifacts.peft, self._paths)
         try:
             await self._client.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder}, form="text")
         except RequestRefused as refused:

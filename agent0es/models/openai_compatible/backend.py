@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,11 +26,15 @@ from agent0es.models.base import (
 )
 from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
+from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.faults import is_not_loaded
+from agent0es.models.http.schemas import out_of_object
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
 from agent0es.models.openai_compatible.library import OpenAiLibrary
 from agent0es.models.openai_compatible.options import OpenAiOptions
+from agent0es.models.openai_compatible.router import load
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
-from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, read, text_of, written
+from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, is_held, read, text_of, written
 from agent0es.models.thinking import split_thinking
 from agent0es.models.waiting import side_by_side, waited_for
 from agent0es.models.weights import find_weights
@@ -41,8 +46,6 @@ if TYPE_CHECKING:
 NAME = "openai-compatible"
 LETTERS_A_TOKEN = 3
 """By which tokens are guessed for the limit on them, before the server has counted."""
-FEWEST_WORDS = 200
-"""From this many words on it is seen whether the server has read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +122,20 @@ class OpenAiCompatibleBackend:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
         facts = await self._what()
         said, text, path = Said(), "", f"{self._api}/chat/completions"
-        body = self._body(request, self._fields(adapter), facts)
-        async with aclosing(self._client.stream(path, body, said.take, form="sse")) as pieces:
+        body, most = self._body(request, self._fields(adapter), facts), _most(request)
+        held = is_held(request, facts.kind, facts.capabilities)
+        pieces_of = self._client.stream(path, body, said.take, form="sse", tokens=most, used=lambda: _used(said, most))
+        async with aclosing(pieces_of) as pieces:
             async for piece in pieces:
                 before, _ = cut(text, request.stop)
                 text += piece
                 after, ended = cut(text, request.stop)
-                if len(after) > len(before):
+                if len(after) > len(before) and not held:
                     yield after[len(before) :]
                 if ended:
                     break
+        if held:  # comes whole
+            yield out_of_object(cut(text, request.stop)[0])
         if said.calls:
             yield text_of(said).removeprefix("".join(said.text))
 
@@ -173,9 +180,12 @@ class OpenAiCompatibleBackend:
         try:
             reply = await self._ask(request, fields, facts)
         except ServerRefused as refused:
-            if adapter is None or refused.fault.status not in (400, 404):
+            if adapter is None and is_not_loaded(refused.fault):
+                await load(self._client, facts.model)
+            elif adapter is None or refused.fault.status not in (400, 404):
                 raise
-            fields = await self._again(adapter)
+            else:
+                fields = await self._again(adapter)
             reply = await self._ask(request, fields, facts)
         return self._completion(request, reply, adapter, fields, facts, time.perf_counter() - begin)
 
@@ -188,16 +198,21 @@ class OpenAiCompatibleBackend:
             return self._fields(adapter)
 
     async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
-        letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
-        most = letters / LETTERS_A_TOKEN + request.max_tokens
+        most = _most(request)
+
+        async def whole(values: AsyncIterator[Any]) -> Said:
+            said = await read(values)
+            see_that_it_was_read(request, said.usage.prompt_tokens if said.usage else 0)
+            return said
+
         return await self._client.ask(
             "POST",
             f"{self._api}/chat/completions",
             self._body(request, fields, facts),
-            read,
+            whole,
             form="sse",
             tokens=most,
-            used=lambda said: said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most,
+            used=lambda said: _used(said, most),
         )
 
     def _completion(
@@ -209,15 +224,9 @@ class OpenAiCompatibleBackend:
         facts: Facts,
         seconds: float,
     ) -> Completion:
-        """What was said, in the port's terms. Raises RequestRefused where the prompt was cut."""
+        """What was said, in the port's terms."""
         said, able = reply.value, facts.capabilities
         read_tokens = said.usage.prompt_tokens if said.usage else 0
-        words = sum(len(message.content.split()) for message in request.messages)
-        if words >= FEWEST_WORDS and 0 < read_tokens < words / 2:
-            raise RequestRefused(
-                f"{self._client.where}: it read {read_tokens} tokens of a prompt of {words} words, so it cut it; give "
-                "the server a longer context"
-            )
         answered = fields.get("model", facts.model)
         if adapter is not None and said.model not in (None, answered):
             raise GenerationFailed(
@@ -226,6 +235,10 @@ class OpenAiCompatibleBackend:
         ids, logprobs, count = written(said, request.stop)
         inline, text = split_thinking(text_of(said))
         text, stopped = cut(text, request.stop)
+        held = is_held(request, facts.kind, able)
+        mean = fmean(logprobs) if logprobs and able.logprobs else None
+        if held:
+            text, ids, logprobs = out_of_object(text), None, None  # tokens of other words
         cached = said.usage.prompt_tokens_details if said.usage else None
         return Completion(
             text=text,
@@ -236,6 +249,7 @@ class OpenAiCompatibleBackend:
             seconds=seconds,
             token_ids=ids,
             logprobs=logprobs if able.logprobs else None,
+            mean_logprob=mean,
             thinking="".join(said.thinking) or inline,
             left_out=able.left_out(request),
             tries=reply.tries,
@@ -284,12 +298,23 @@ class OpenAiCompatibleBackend:
 
     async def _look(self, client: HttpClient) -> Facts:
         try:
-            return await look(client, self._api, self._base_url, self._model, self._options)
+            return await look(client, self._api, self._base_url, self._model, self._options, self.weights)
         except GenerationFailed as failed:  # what breaks now is no attempt's to make again
             raise ModelUnavailable(str(failed)) from None
 
     def _connected(self) -> HttpClient:
         return HttpClient(NAME, self._root, self._key, self._options)
+
+
+def _most(request: GenerationRequest) -> float:
+    """Tokens that it will take, guessed."""
+    letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
+    return letters / LETTERS_A_TOKEN + request.max_tokens
+
+
+def _used(said: Said, most: float) -> float:
+    """Tokens that it took, as the server counted; all where it counts none."""
+    return said.usage.prompt_tokens + said.usage.completion_tokens if said.usage else most
 
 
 def _given(base_url: str | None) -> str:

@@ -31,8 +31,12 @@ class OpenAiLibrary:
         if not any(card.is_called(name) for card in await self._cards()):
             raise ConfigurationError(f"{self._client.where}: it fetches no models; start it with {name}")
 
-    async def remove(self, name: str) -> None:
+    async def removable(self, name: str) -> None:
+        """Raises ConfigurationError: what a server serves, it was started with."""
         raise ConfigurationError(f"{self._client.where}: it deletes no models; start it without {name}")
+
+    async def remove(self, name: str) -> None:
+        await self.removable(name)
 
     async def _cards(self) -> Sequence[Card]:
         try:

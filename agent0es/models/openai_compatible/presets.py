@@ -9,40 +9,21 @@ import fcntl
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from agent0es.domain.text import one_line
 from agent0es.errors import ModelNotFound
-from agent0es.models.artifacts import LORA_GGUF, MERGED, compare
-from agent0es.models.base import Deployment, GenerationFailed, RequestRefused, WrongWeights
+from agent0es.models.artifacts import LORA_GGUF
+from agent0es.models.base import Deployment, GenerationFailed, RequestRefused, file_of, unchanged
 from agent0es.models.http import HttpClient, ServerRefused
-from agent0es.models.openai_compatible.server import checked
-from agent0es.models.openai_compatible.wire import Wire
+from agent0es.models.openai_compatible.router import CouldNotLoad, load
 
-LOOK_SECONDS = 0.5
-LOAD_SECONDS = 600
-"""A model that is not loaded after so long never will be."""
 _HEAD = re.compile(r"^\s*\[(?P<name>.*)\]\s*$")
 _KEY = re.compile(r"^\s*(?P<key>[\w.-]+)\s*=")
 _OWN = frozenset({"load-on-startup", "LLAMA_ARG_LOAD_ON_STARTUP", "alias", "a", "LLAMA_ARG_ALIAS", "tags"})
 """Of the model's own section alone: no two models have the same alias, and a server that starts loads few."""
 _MODEL = frozenset({"model", "m", "LLAMA_ARG_MODEL", "hf-repo", "hf", "hfr", "LLAMA_ARG_HF_REPO", "hf-file", "hff"})
-
-
-class _Status(Wire):
-    value: str = ""
-    failed: bool = False
-
-
-class _Model(Wire):
-    id: str
-    status: _Status = _Status()
-
-
-class _Models(Wire):
-    data: tuple[_Model, ...] = ()
 
 
 class RouterAdapters:
@@ -55,18 +36,19 @@ class RouterAdapters:
     async def deploy(self, deployment: Deployment) -> dict[str, str]:
         """Raises WrongWeights, ModelNotFound for what the server does not take, and as `HttpClient.ask` does."""
         name, file = _name(deployment), deployment.artifacts.folder / _file(deployment)
-        verdict, _ = await asyncio.to_thread(compare, file, deployment.artifacts.files[_file(deployment)])
-        if verdict != "same":
-            raise WrongWeights(f"adapter {deployment.name}: {file} is {verdict}")
+        await unchanged(deployment, [_file(deployment)])
         key = "lora" if file.name == LORA_GGUF else "model"
         await self._edit(lambda text: with_adapter(text, self._model, name, key, self._there(file)))
         await self._client.get("/models?reload=1")
         try:
-            await self._client.post("/models/load", {"model": name})
+            await load(self._client, name)
         except RequestRefused as refused:
-            if "already" not in str(refused):
-                raise ModelNotFound(f"adapter {deployment.name} can't be served: {refused}") from None
-        await self._loaded(deployment.name, name)
+            raise ModelNotFound(f"adapter {deployment.name} can't be served: {refused}") from None
+        except CouldNotLoad as failed:
+            raise ModelNotFound(
+                f"adapter {deployment.name} can't be served: {failed}; it is [{name}] of {self._presets}; where the "
+                "server sees the files by other names, say so in models.<role>.options.paths"
+            ) from None
         return {"model": name}
 
     async def retire(self, deployment: Deployment) -> None:
@@ -76,21 +58,6 @@ class RouterAdapters:
             await self._client.get("/models?reload=1")
         except (RequestRefused, ServerRefused, GenerationFailed):
             return  # it reads the file when it starts
-
-    async def _loaded(self, adapter: str, name: str) -> None:
-        until = time.monotonic() + LOAD_SECONDS
-        while time.monotonic() < until:
-            models = checked(self._client.where, _Models, await self._client.get("/models")).data
-            status = next((model.status for model in models if model.id == name), _Status(failed=True))
-            if status.failed:
-                break
-            if status.value in ("loaded", "sleeping"):
-                return
-            await asyncio.sleep(LOOK_SECONDS)
-        raise ModelNotFound(
-            f"adapter {adapter} can't be served: {self._client.where} could not load [{name}] of {self._presets}; its "
-            "own output says why; where it sees the files by other names, say so in models.<role>.options.paths"
-        )
 
     async def _edit(self, change: Callable[[str], str]) -> None:
         """Raises ModelNotFound for a file that can't be read, changed or written."""
@@ -164,13 +131,7 @@ def _edited(path: Path, change: Callable[[str], str]) -> None:
 
 def _file(deployment: Deployment) -> str:
     """Matrices beside the model where there are any: they are loaded in a moment, and take little room."""
-    files = deployment.artifacts.files
-    for file in (LORA_GGUF, MERGED):
-        if file in files:
-            return file
-    raise ModelNotFound(
-        f"adapter {deployment.name}: llama-server needs {LORA_GGUF} or merged weights, and there are none"
-    )
+    return file_of(deployment, "llama-server", ("lora-gguf", "merged"))
 
 
 def _name(deployment: Deployment) -> str:

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from agent0es.domain.text import one_line
-from agent0es.errors import ModelNotFound, nearest
+from agent0es.errors import ConfigurationError, ModelNotFound, nearest
 from agent0es.models.artifacts import Form
-from agent0es.models.base import Capabilities, GenerationFailed, ModelUnavailable, RequestRefused
+from agent0es.models.base import Capabilities, GenerationFailed, ModelUnavailable, RequestRefused, Weights
+from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import HttpClient, ServerRefused
+from agent0es.models.http.faults import is_not_loaded
 from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
-from agent0es.models.openai_compatible.wire import Wire
+from agent0es.models.openai_compatible.router import load
+from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_model
+from agent0es.models.openai_compatible.wire import Wire, checked
 
 OWNERS: dict[str, Kind] = {
     "vllm": "vllm",
@@ -24,12 +28,13 @@ OWNERS: dict[str, Kind] = {
 """What servers write as the owner of their models."""
 KNOWN: tuple[Kind, ...] = ("vllm", "llama-server")
 """Servers of which it is known what they can do; others are tried."""
-T = TypeVar("T", bound=Wire)
 BEGUN = "One,\n two,\n"
 """A turn that has begun, to see whether the model is to continue it to the letter."""
 
 
-class Meta(Wire):
+class Meta(ServedModel):
+    """What llama-server says of a model that is loaded."""
+
     n_ctx: int | None = None
     ftype: str | None = None
 
@@ -39,6 +44,8 @@ class Card(Wire):
 
     id: str
     owned_by: str | None = None
+    root: str | None = None
+    """The folder or name that vLLM was started with."""
     aliases: tuple[str, ...] = ()
     max_model_len: int | None = None
     context_length: int | None = None
@@ -94,7 +101,8 @@ class Facts:
 
 
 async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
-    """The models of a server; None where it has no list. Raises ModelUnavailable, after one try."""
+    """The models of a server; None where it has no list. Raises ModelUnavailable, after one try; a server that is
+    loading its model is waited for."""
     try:
         return checked(client.where, Cards, await client.get(f"{api}/models", tries=1)).data
     except ServerRefused as refused:
@@ -102,26 +110,40 @@ async def list_cards(client: HttpClient, api: str) -> tuple[Card, ...] | None:
             return None
         raise
     except GenerationFailed as failed:  # whoever looks does not wait for a server that is not there
-        raise ModelUnavailable(f"{failed}; start the server, or mend models.<role>.base_url") from None
+        raise ModelUnavailable(str(failed)) from None
 
 
-async def look(client: HttpClient, api: str, base_url: str, name: str, options: OpenAiOptions) -> Facts:
-    """All that must be known before the first question. Raises ModelNotFound for a model that is not there, and as
-    `HttpClient.ask` does, after one try."""
+async def look(
+    client: HttpClient, api: str, base_url: str, name: str, options: OpenAiOptions, weights: Weights | None = None
+) -> Facts:
+    """All that must be known before the first question. `weights` are those that training starts from.
+
+    Raises ModelNotFound for a model that is not there, ConfigurationError for weights of another one, and as
+    `HttpClient.ask` does, after one try.
+    """
     cards = await list_cards(client, api)
-    card = next((one for one in cards or () if one.is_called(name)), None)
+    card = _of_name(cards, name)
     if cards and card is None:
         there = nearest(name, [one_line(one.id, 100) for one in cards])
         raise ModelNotFound(f"{client.where}: it has no model {name!r}; {there}; mend models.<role>.name")
     kind = options.server or _kind(card, base_url)
     model, label, context = card.id if card else name, name, context_of(card)
     if kind == "llama-server":
-        found = checked(client.where, Properties, await client.get(f"/props?model={quote(model, safe='')}", tries=1))
+        found = await _properties(client, model)
+        if card is not None and card.meta is None:  # a router knows more once the model is loaded
+            card = _of_name(await list_cards(client, api), name)
+            context = context_of(card)
         context = context or found.default_generation_settings.n_ctx
         label = _labelled(name, found.model_ftype or (card.meta.ftype if card and card.meta else None))
     elif kind == "lm-studio":
         shown = await _lm_studio(client, model)
         context, label = shown.loaded_context_length or context, _labelled(name, shown.quantization)
+    if weights is not None and card is not None:
+        served = card.meta or (served_from(card.root) if kind == "vllm" and card.root else ServedModel())
+        if why := why_other_model(served, GgufFile.open(weights.path)):
+            raise ConfigurationError(
+                f"{client.where}: models.<role>.options.weights: {weights.path} is not the model {label}: {why}"
+            )
     logprobs, sampling = await _tried(client, api, model, kind, options)
     local = kind != "openai" and kind != "other"
     capabilities = Capabilities(
@@ -138,19 +160,25 @@ async def look(client: HttpClient, api: str, base_url: str, name: str, options: 
     return Facts(kind, model, label, capabilities)
 
 
+def _of_name(cards: tuple[Card, ...] | None, name: str) -> Card | None:
+    return next((one for one in cards or () if one.is_called(name)), None)
+
+
+async def _properties(client: HttpClient, model: str) -> Properties:
+    """A llama-server's. A router that loads nothing by itself is told to load the model."""
+    path = f"/props?model={quote(model, safe='')}"
+    try:
+        said = await client.get(path, tries=1)
+    except ServerRefused as refused:
+        if not is_not_loaded(refused.fault):
+            raise
+        await load(client, model)
+        said = await client.get(path, tries=1)
+    return checked(client.where, Properties, said)
+
+
 def _said(option: bool | None, found: bool) -> bool:
     return found if option is None else option
-
-
-def checked(where: str, kind: type[T], value: Any) -> T:
-    """A value that a server sent. Raises ModelUnavailable for another than the protocol says."""
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ModelUnavailable(
-            f"{where}: not what the protocol says ({first['msg']}); is that the right address?"
-        ) from None
 
 
 def _kind(card: Card | None, base_url: str) -> Kind:

@@ -7,20 +7,24 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent0es.domain.text import one_line
-from agent0es.models.base import Capabilities, GenerationRequest
+from agent0es.models.base import Capabilities, GenerationRequest, ModelUnavailable
 from agent0es.models.http import Fault, ServerFault
 from agent0es.models.http.faults import error_in_stream
+from agent0es.models.http.schemas import as_object, is_object
 from agent0es.models.openai_compatible.options import Kind
 
 SEEDS = 2**31
 """Seeds that every server takes are below."""
 MOST_STOPS = 4
 """That OpenAI itself takes; the text is cut at the others here."""
+CONTINUERS: frozenset[Kind] = frozenset({"vllm", "sglang", "llama-server"})
+"""Servers that are told that the last turn is to be continued. llama-server finds that out by itself, but then newer
+ones give the beginning back too."""
 NEUTRAL: Mapping[Kind, Mapping[str, Any]] = {
     "llama-server": {"top_k": 0, "min_p": 0.0},
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -40,6 +44,9 @@ class Wire(BaseModel):
     """What a server says: fields that are not known are passed over."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+T = TypeVar("T", bound=Wire)
 
 
 class CallFunction(Wire):
@@ -95,6 +102,17 @@ class Chunk(Wire):
     usage: UsageSaid | None = None
 
 
+def checked(where: str, kind: type[T], value: Any) -> T:
+    """A value that a server sent. Raises ModelUnavailable for another than the protocol says."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ModelUnavailable(
+            f"{where}: not what the protocol says ({first['msg']}); is that the right address?"
+        ) from None
+
+
 def body_of(
     request: GenerationRequest, kind: Kind, able: Capabilities, model: Mapping[str, Any], extra: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -114,7 +132,7 @@ def body_of(
         "stream_options": {"include_usage": True},
         "max_completion_tokens" if kind == "openai" else "max_tokens": request.max_tokens,
     }
-    if begun and kind in ("vllm", "sglang"):
+    if begun and kind in CONTINUERS:
         body.update(continue_final_message=True, add_generation_prompt=False)
     if able.sampling:
         body.update(temperature=request.temperature, top_p=request.top_p)
@@ -123,13 +141,19 @@ def body_of(
     if stop:
         body["stop"] = stop[:MOST_STOPS] if kind in ("openai", "other") else stop
     if request.json_schema is not None and able.structured_output:
-        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        plain = as_object(request.json_schema) if kind == "openai" else request.json_schema
+        schema = {"name": "answer", "schema": plain, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if able.logprobs:
         body.update(logprobs=True, top_logprobs=1)  # llama-server gives none for 0
         if kind == "vllm":
             body["return_token_ids"] = True
     return body
+
+
+def is_held(request: GenerationRequest, kind: Kind, able: Capabilities) -> bool:
+    """Whether the answer stands within an object that nobody asked for."""
+    return kind == "openai" and able.structured_output and not is_object(request.json_schema)
 
 
 def _role(role: str, kind: Kind) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent0es.errors import ModelNotFound
-from agent0es.models.base import Capabilities, Deployment, GenerationRequest
+from agent0es.models.base import Capabilities, Deployment, GenerationRequest, file_of
 from agent0es.models.engine import Engine, Seat
 from agent0es.models.engine_backend import EngineBackend
 from agent0es.models.engine_messages import EngineRequest
@@ -64,10 +64,7 @@ class TransformersBackend(EngineBackend):
         async with self._deploying:
             if deployment.name in self._base.adapters:
                 return
-            if "peft" not in deployment.artifacts.forms:
-                raise ModelNotFound(
-                    f"adapter {deployment.name}: transformers needs it in PEFT's format, and there is none"
-                )
+            file_of(deployment, "transformers", ("peft",))
             await self._base.deploy(deployment.name, deployment.artifacts)
 
     def _asked(self, request: GenerationRequest, adapter: str | None) -> EngineRequest:

@@ -28,10 +28,10 @@ SERVED = [word for role in ("student", "teacher") for word in ("--set", f"models
 SERVER = '''
 from collections import Counter
 
-from agent0es.models import Capabilities, Completion, GenerationFailed, SimpleBackend, Usage
+from agent0es.models import Capabilities, Completion, GenerationFailed, RequestRefused, SimpleBackend, Usage
 from agent0es.models.base import Health
 
-asked, away, fault, able = Counter(), [], [], {}
+asked, away, fault, able, longest = Counter(), [], [], {}, []
 
 
 class Served(SimpleBackend):
@@ -51,6 +51,8 @@ class Served(SimpleBackend):
         asked[self.place] += 1
         if fault:
             raise GenerationFailed(fault[0])
+        if longest and sum(len(message.content) for message in request.messages) > longest[0]:
+            raise RequestRefused(f"it exceeds the context of {able['context']}")
         return Completion("one, two", "stop", Usage(9, 3), "served:Q8", None, 0.1, logprobs=(-0.1,) * 3)
 '''
 
@@ -65,6 +67,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(served_models, "able", {})
     monkeypatch.setattr(served_models, "fault", [])
     monkeypatch.setattr(served_models, "away", [])
+    monkeypatch.setattr(served_models, "longest", [])
     served_models.asked.clear()
     return served_models
 
@@ -99,9 +102,12 @@ def test_a_model_in_parts_is_pulled_once_and_removed(in_parts: Path, tmp_path: P
     assert answer(store, "models", "pull", "in-parts", *other) == "in-parts is there (openvino)\n"
     assert json_answer(store, "models", "pull", "in-parts") == {"name": "in-parts", "backend": "openvino"}
     assert isinstance(invoke(store, "models", "pull", "nothing").exception, ModelNotFound)
-    assert isinstance(invoke(store, "models", "rm", "smollm2-135m-instruct", "--yes").exception, ConfigurationError)
-    file.write_bytes(b"")  # `show` reads the hash, and says what is wrong
-    assert isinstance(invoke(store, "models", "rm", "in-parts", "--yes").exception, ModelNotFound)
+    assert isinstance(invoke(store, "models", "rm", "smollm2-135m-instruct").exception, ConfigurationError)
+    file.write_bytes(b"")  # one that was broken can be removed, too
+    assert invoke(store, "models", "rm", "in-parts").exit_code == 1 and file.exists()
+    assert answer(store, "models", "rm", "in-parts", "--yes") == "in-parts is deleted (openvino)\n"
+    assert not file.exists() and not here()
+    assert isinstance(invoke(store, "models", "rm", "in-parts").exception, ModelNotFound)
 
 
 def test_of_the_configured_models_those_are_pulled_that_can_be(in_parts: Path, tmp_path: Path) -> None:
@@ -146,9 +152,16 @@ def test_a_context_in_which_the_runs_prompts_have_no_room_is_a_problem(tmp_path:
     code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]", "--set", "models.teacher.max_tokens=64")
     assert code == 2 and found["problems"] == [
         f"models.{role}: its longest prompt has 9 tokens, which with max_tokens 64 is more than its context of 70; set "
-        "max_tokens or curriculum.demonstrations lower, or its context higher"
-        for role in ("teacher", "student")
+        f"{keys} lower, or its context higher"
+        for role, keys in (
+            ("teacher", "max_tokens or curriculum.candidates"),
+            ("student", "max_tokens, curriculum.demonstrations or evaluation.demonstrations"),
+        )
     ]
+    run = invoke(tmp_path, "run", *SERVED, "--set", "training.roles=[]", "--set", "models.teacher.max_tokens=64")
+    assert isinstance(run.exception, ConfigurationError) and str(run.exception) == found["problems"][0]
+    with EventLog.open(tmp_path / "log.db") as log:
+        assert log.runs() == []
 
 
 def test_each_role_needs_room_for_what_it_may_write_itself(tmp_path: Path, server: Any) -> None:
@@ -158,6 +171,17 @@ def test_each_role_needs_room_for_what_it_may_write_itself(tmp_path: Path, serve
     assert code == 2 and found["problems"][0].startswith(
         "models.teacher: its longest prompt has 9 tokens, which with max_tokens 992 is more than its context of 1000"
     )
+
+
+def test_a_prompt_that_is_refused_is_told_with_what_to_set_before_a_run(tmp_path: Path, server: Any) -> None:
+    server.able["context"] = 500
+    server.longest.append(600)
+    code, [found] = check(tmp_path, *SERVED, "--set", "training.roles=[]")
+    assert code == 2
+    why = "its longest prompt is refused: it exceeds the context of 500; set max_tokens, curriculum.demonstrations"
+    assert any(problem.startswith(f"models.student: {why}") for problem in found["problems"])
+    run = invoke(tmp_path, "run", *SERVED, "--set", "training.roles=[]")
+    assert isinstance(run.exception, ConfigurationError) and str(run.exception) == found["problems"][0]
 
 
 @pytest.mark.parametrize("what", ["away", "fault"])

@@ -44,7 +44,8 @@ def problem(store: Path, *arguments: str) -> str:
     assert found.exit_code == 2 and not first["answers"]
     [line] = first["problems"]
     assert KEY not in found.output and "\n" not in line
-    assert invoke(store, "run", *arguments).exception is not None
+    stopped = str(invoke(store, "run", *arguments).exception)
+    assert stopped.removeprefix("models.student: ").replace("models.student", "models.teacher") in line
     assert answer(store, "runs", "--json") == ""
     return str(line)
 
@@ -59,7 +60,7 @@ def test_a_server_with_the_model_and_a_key_can_be_used(
     assert (own["backend"], own["name"], own["context"]) == ("openai-compatible", "tiny", 4096)
     assert json_answer(tmp_path, "models", "show", "tiny", *settings(server.url))["name"] == "tiny"
     assert answer(tmp_path, "models", "pull", *settings(server.url)) == "tiny is there (openai-compatible)\n"
-    for arguments in (["pull", "other"], ["rm", "tiny", "--yes"]):
+    for arguments in (["pull", "other"], ["rm", "tiny"]):  # which is said before anybody is asked to confirm
         assert isinstance(invoke(tmp_path, "models", *arguments, *settings(server.url)).exception, ConfigurationError)
     missing = invoke(tmp_path, "models", "show", "tinny", *settings(server.url)).exception
     assert isinstance(missing, ModelNotFound) and "the nearest is tiny" in str(missing)
@@ -94,6 +95,13 @@ def test_a_server_that_is_not_there_is_told_with_how_to_start_it(
     monkeypatch.setenv("A_KEY", KEY)
     line = problem(tmp_path, *arguments)
     assert said in line and "tart" in line and "models.teacher.base_url" in line
+
+
+def test_the_configuration_of_a_service_names_the_key_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert "export OPENAI_API_KEY=…" in problem(tmp_path, "--config", str(CONFIGS / "openai.yaml"))
 
 
 def test_a_model_that_takes_no_stop_strings_is_told_before_every_attempt_is_refused(

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from agent0es.errors import ConfigurationError
 from agent0es.models.openai_compatible import OpenAiCompatibleBackend
 from agent0es.models.weights import EMBEDDED_NAME, find_weights
 from agent0es.testing import BackendContract
@@ -27,6 +29,17 @@ class TestTinyModel(BackendContract):
     @pytest.fixture
     def backend(self, server: LlamaServer) -> OpenAiCompatibleBackend:
         return OpenAiCompatibleBackend.create("tiny", base_url=server.url)
+
+    def test_training_starts_from_the_weights_that_it_has(self, server: LlamaServer, tmp_path: Path) -> None:
+        same = tiny_weights(tmp_path, "qwen2", words=True)
+        able = OpenAiCompatibleBackend.create("tiny", base_url=server.url, weights=str(same.path)).capabilities
+        assert able.context == 4096
+        other = OpenAiCompatibleBackend.create("tiny", base_url=server.url, weights=EMBEDDED_NAME)
+        told = (
+            r"options.weights: .* is not the model tiny.*: it has a vocabulary of 49,152 tokens, the server's model \d"
+        )
+        with pytest.raises(ConfigurationError, match=told):
+            _ = other.capabilities
 
 
 @pytest.mark.slow

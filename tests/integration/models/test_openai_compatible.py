@@ -22,9 +22,10 @@ from agent0es.models.base import (
     RequestRefused,
     WrongWeights,
 )
+from agent0es.models.http import asking
 from agent0es.models.openai_compatible import OpenAiCompatibleBackend
 from agent0es.testing import BackendContract
-from agent0es.testing.models import ask
+from agent0es.testing.models import AS_JSON, EITHER, ask
 from tests.support import http_server as raw
 from tests.support.http_server import Answer, HttpServer, Request, events, json_answer
 from tests.support.openai_server import END, OpenAiServer
@@ -250,6 +251,25 @@ def test_a_prompt_that_the_server_cut_without_a_word_is_refused() -> None:
         answered(backend_of(server, "m", logprobs=False), ask("word " * 300))
 
 
+def test_a_schema_that_is_no_objects_stands_within_one_for_openai() -> None:
+    def held(request: GenerationRequest, adapter: str | None) -> str:
+        assert request.json_schema is not None and request.json_schema["type"] == "object"
+        return '{"answer": {"n": 4}}'
+
+    async def both(server: HttpServer) -> tuple[Completion, str]:
+        options = {"server": "openai", "logprobs": True, "sampling": True}
+        backend = OpenAiCompatibleBackend.create("tiny", base_url=server.url, **options)
+        [completion] = await backend.generate([ask(AS_JSON, json_schema=EITHER)])
+        streamed = "".join([piece async for piece in backend.stream(ask(AS_JSON, json_schema=EITHER))])
+        await backend.close()
+        return completion, streamed
+
+    with OpenAiServer(held) as server:
+        completion, streamed = asyncio.run(both(server))
+    assert completion.text == streamed == '{"n": 4}'
+    assert completion.logprobs is None and completion.mean_logprob is not None, "its tokens wrote more than that"
+
+
 async def unknown(request: Request) -> Answer:
     """A server of which nothing is known: it gives no log-probabilities, and refuses a temperature."""
     if request.path == "/v1/models":
@@ -287,6 +307,30 @@ def test_a_limit_on_tokens_holds_also_where_a_server_counts_none() -> None:
         for _ in range(3):
             answered(backend, ask(max_tokens=150))  # 0.3 s of the limit, or more
         assert time.monotonic() - begin > 0.6
+
+
+def test_a_stream_gives_back_the_tokens_that_it_did_not_use() -> None:
+    async def streamed(server: OpenAiServer) -> None:
+        backend = backend_of(server, tokens_per_minute=60_000)
+        for _ in range(3):
+            assert "".join([piece async for piece in backend.stream(ask(max_tokens=4000))]) == ", ".join(WORDS)
+        await backend.close()
+
+    with OpenAiServer(script, context=8192) as server:
+        begin = time.monotonic()
+        asyncio.run(streamed(server))
+        assert time.monotonic() - begin < 3, "each might have taken 4 s of the limit, and took 20 ms"
+
+
+def test_a_server_that_loads_its_model_is_waited_for_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_GROWING", lambda state: 0.01)
+    loading = raw.status(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}})
+    with OpenAiServer(script) as server:
+        server.fail(loading, times=3, on="/v1/models")
+        assert asyncio.run(backend_of(server).health()).ok
+        server.fail(loading, times=8, on="/v1/models")
+        with pytest.raises(ModelUnavailable, match=r"HTTP 503: Loading model .*; it is loading its model: wait until"):
+            _ = backend_of(server).name
 
 
 async def forbids(request: Request) -> Answer:

@@ -1,5 +1,6 @@
 """Many processes look at one store at the same moment: the log is folded once, whoever reads, writes or is killed."""
 
+import itertools
 import json
 import os
 import random
@@ -103,13 +104,19 @@ def test_an_owner_that_is_killed_leaves_what_it_had_and_nobody_waits(
         child = os.fork()
         if not child:
             monkeypatch.setattr(fold, "CHECKPOINT_EVENTS", 1)
-            monkeypatch.setattr(fold, "reach", lambda _: (store / "reached").touch() or time.sleep(0.3))
+            batches = itertools.count()
+
+            def stay_in_the_second(point: str) -> None:
+                if next(batches):
+                    (store / "reached").touch()
+                    time.sleep(60)
+
+            monkeypatch.setattr(fold, "reach", stay_in_the_second)
             with EventLog.open(store / "log.db", read_only=True) as own:
                 Projections.open(own, store / PROJECTIONS_FILE).catch_up()
             os._exit(0)
         while not (store / "reached").exists():
             time.sleep(0.01)
-        time.sleep(0.5)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         begin = time.monotonic()

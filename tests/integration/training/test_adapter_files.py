@@ -139,10 +139,10 @@ def test_what_is_as_it_was_is_served_without_a_word(tmp_path: Path, tiny_gguf: P
     ("harm", "said"),
     [
         ((remove(MERGED), remove(ADAPTER)), "can't be made again, because .*safetensors is missing"),
-        ((cut(MERGED), cut(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
-        ((remove(MERGED), replace(ADAPTER)), "safetensors has sha256 [0-9a-f]+, but should"),
+        ((cut(MERGED), cut(ADAPTER)), "safetensors: its sha256 is [0-9a-f]+, but should"),
+        ((remove(MERGED), replace(ADAPTER)), "safetensors: its sha256 is [0-9a-f]+, but should"),
         ((remove(MERGED), remove(CONFIG)), "can't be made again, because .*config.json is missing"),
-        ((remove(MERGED), replace(CONFIG)), "config.json has sha256 [0-9a-f]+, but should"),
+        ((remove(MERGED), replace(CONFIG)), "config.json: its sha256 is [0-9a-f]+, but should"),
     ],
 )
 def test_what_can_not_be_made_again_as_it_was_is_not_served(

@@ -18,7 +18,9 @@ from agent0es.models.scripted import ScriptedBackend
 from agent0es.training.base import why_not_trained
 from agent0es.training.network import GROUPS
 from agent0es.training.packed import LAYERS, PackedTrainer
+from tests.integration.training.tiny_model import write_tiny_gguf
 from tests.support.commands import invoke
+from tests.support.templates import DEEPSEEK_R1
 from tests.support.tiny_folder import write_tiny_folder
 
 SETTINGS = TrainingSettings()
@@ -84,6 +86,12 @@ def test_the_trainer_knows_the_layers_that_it_trains(tiny_gguf: Path, tmp_path: 
     assert trainer.why_not(base, SETTINGS.model_copy(update={"target_modules": ("c_attn",)})) == (
         f"training.target_modules: c_attn; choose from {', '.join(LAYERS)}"
     )
+
+
+def test_a_model_whose_template_rewrites_its_turns_can_not_be_trained(tmp_path: Path) -> None:
+    file = write_tiny_gguf(tmp_path / "r1.gguf", "qwen2", template=DEEPSEEK_R1.source)
+    why = PackedTrainer(tmp_path).why_not(Weights("r1", file, "-"), SETTINGS)
+    assert why is not None and why.startswith("r1: the model's chat template writes turn 3 in another way when others")
 
 
 def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) -> None:

@@ -25,7 +25,12 @@ TEMPLATES = {
 
 
 def write_tiny_gguf(
-    path: Path, architecture: str = "llama", context: int = 512, words: bool = False, pooled: bool = False
+    path: Path,
+    architecture: str = "llama",
+    context: int = 512,
+    words: bool = False,
+    pooled: bool = False,
+    template: str = "",
 ) -> Path:
     """F32 matrices, a byte-level tokenizer without merges, a chat template. One with `words` says mostly such; one that
     is `pooled` makes vectors of texts."""
@@ -53,7 +58,7 @@ def write_tiny_gguf(
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(2)
-    writer.add_chat_template(TEMPLATES[architecture])
+    writer.add_chat_template(template or TEMPLATES[architecture])
     if pooled:
         writer.add_pooling_type(gguf.PoolingType.MEAN)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
 from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, named_events, refused, texts
-from tests.support.providers.words import Written, write
+from tests.support.providers.words import Speak, Written, write
 
 MODELS = {"claude-haiku-4-5": 200_000, "claude-haiku-5-5": 1_000_000}
 PATHS = ("/v1/messages", "/v1/messages?beta=true")
@@ -20,7 +20,7 @@ def fault(status: int, kind: str, message: str) -> Refused:
     return refused(status, body, request_id="req_011")
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request, speak: Speak | None = None) -> Answer:
     if not request.headers.get("anthropic-version"):
         raise fault(400, "invalid_request_error", "anthropic-version: header is required")
     if KEY not in (bearer(request), request.headers.get("x-api-key")):
@@ -58,6 +58,7 @@ def answer(request: Request) -> Answer:
         stops=body.get("stop_sequences") or (),
         schema=schema,
         think=thinking in ("enabled", "adaptive") or (name == "claude-haiku-5-5" and thinking != "disabled"),
+        speak=speak,
     )
     blocks: list[dict[str, Any]] = []
     if written.thought:

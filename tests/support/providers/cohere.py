@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
 from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, named_events, refused, texts
-from tests.support.providers.words import Written, write
+from tests.support.providers.words import Speak, Written, write
 
 MODELS = {"command-a-03-2025": 256_000, "command-a-reasoning-08-2025": 256_000}
 REASONS = {"stop": "COMPLETE", "length": "MAX_TOKENS"}
@@ -19,7 +19,7 @@ def fault(status: int, message: str) -> Refused:
     return refused(status, {"id": ID, "message": message})
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request, speak: Speak | None = None) -> Answer:
     if bearer(request) != KEY:
         raise fault(401, "invalid api token")
     if (request.method, request.path.partition("?")[0]) == ("GET", "/v1/models"):
@@ -47,6 +47,7 @@ def answer(request: Request) -> Answer:
         stops=body.get("stop_sequences") or (),
         greedy=body.get("temperature", 0.3) == 0,
         think="reasoning" in name and thinking == "enabled",
+        speak=speak,
     )
     if body.get("stream"):
         return named_events([*((event["type"], event) for event in _events(written)), ("", "[DONE]")])

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
 from tests.support.providers.serving import KEY, OF_FORMAT, Refused, named_events, refused, texts
-from tests.support.providers.words import Written, write
+from tests.support.providers.words import Speak, Written, write
 
 MODELS = {"gemini-2.5-flash": 1_048_576, "gemini-3.5-flash-lite": 1_048_576}
 STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
@@ -21,7 +21,7 @@ def fault(code: int, message: str, *details: Any) -> Refused:
     return refused(code, {"error": {**error, "details": list(details)} if details else error})
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request, speak: Speak | None = None) -> Answer:
     if request.headers.get("x-goog-api-key") != KEY:
         reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         raise fault(400, "API key not valid. Please pass a valid API key.", reason)
@@ -42,8 +42,8 @@ def answer(request: Request) -> Answer:
         raise fault(400, f"Logprobs is not enabled for models/{name}")
     if len(config.get("stopSequences") or ()) > 5:
         raise fault(400, "The number of stop sequences exceeds the limit of 5.")
-    prompt = [text for content in body["contents"] for text in texts(content["parts"])]
-    prompt += texts(body.get("systemInstruction", {}).get("parts"))
+    prompt = texts(body.get("systemInstruction", {}).get("parts"))
+    prompt += [text for content in body["contents"] for text in texts(content["parts"])]
     read = OF_FORMAT + sum(len(text.split()) for text in prompt)
     if read > MODELS[name]:
         message = f"The input token count ({read}) exceeds the maximum number of tokens allowed ({MODELS[name]})."
@@ -56,6 +56,7 @@ def answer(request: Request) -> Answer:
         greedy=config.get("temperature", 1) == 0,
         schema=config.get("responseJsonSchema"),
         think=bool(thinking.get("includeThoughts") or thinking.get("include_thoughts")),  # it takes both spellings
+        speak=speak,
     )
     if how == "generateContent":
         parts = [_thought(token) for token in written.thought] + [{"text": written.text}]

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.http_server import Answer, Request, events, json_answer
 from tests.support.providers.serving import KEY, OF_FORMAT, Refused, bearer, refused, texts
-from tests.support.providers.words import Written, write
+from tests.support.providers.words import Speak, Written, write
 
 MODELS = {"gpt-4o-mini": 128_000, "gpt-5.5": 400_000, "o4-mini": 200_000}
 SAMPLING = ("temperature", "top_p", "logprobs", "presence_penalty", "frequency_penalty")
@@ -20,7 +20,7 @@ def fault(status: int, message: str, kind: str, code: str | None = None, param: 
     return refused(status, {"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request, speak: Speak | None = None) -> Answer:
     if bearer(request) != KEY:
         shown = bearer(request)[:3] + "***"
         message = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com."
@@ -52,6 +52,7 @@ def answer(request: Request) -> Answer:
         greedy=body.get("temperature", 1) == 0,
         schema=schema,
         think=_reasons(body),
+        speak=speak,
     )
     base = {
         "id": "chatcmpl-1",

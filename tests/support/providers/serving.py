@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 from tests.support.http_server import Answer, Request, json_answer
+from tests.support.providers.words import Speak
 
 KEY = "sk-test-4f0c1a9b7d2e8f63"
 OF_FORMAT = 7
 """Tokens that a chat's format takes, beside its texts."""
 
-Provider = Callable[[Request], Answer]
+Provider = Callable[[Request, Speak | None], Answer]
 """Raises Refused."""
 
 
@@ -26,12 +27,12 @@ def refused(status: int, body: Any, **headers: str) -> Refused:
     return Refused(json_answer(body, status, **headers))
 
 
-def served(provider: Provider) -> Callable[[Request], Awaitable[Answer]]:
+def served(provider: Provider, speak: Speak | None = None) -> Callable[[Request], Awaitable[Answer]]:
     """A provider as the raw server takes it."""
 
     async def answer(request: Request) -> Answer:
         try:
-            return provider(request)
+            return provider(request, speak)
         except Refused as no:
             return no.answer
 

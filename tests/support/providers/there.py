@@ -10,6 +10,7 @@ from agent0es.models.cloud.backend import CloudBackend, CloudOptions
 from tests.support.http_server import HttpServer
 from tests.support.providers import anthropic, cohere, google, openai
 from tests.support.providers.serving import Provider, served
+from tests.support.providers.words import Speak
 
 PROVIDERS: dict[str, tuple[Provider, str, str]] = {
     "anthropic": (anthropic.answer, "", "claude-haiku-4-5"),
@@ -45,8 +46,8 @@ class There:
 
 
 @contextmanager
-def running(provider: str) -> Iterator[There]:
+def running(provider: str, speak: Speak | None = None) -> Iterator[There]:
     """A provider, by its name."""
     answer, path, model = PROVIDERS[provider]
-    with HttpServer(served(answer)) as server:
+    with HttpServer(served(answer, speak)) as server:
         yield There(provider, server, server.url + path, model)

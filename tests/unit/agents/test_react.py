@@ -528,7 +528,6 @@ def test_never_raises(text: str) -> None:
     assert turn.answer != ""
 
 
-MEGABYTE = 1_000_000
 HOSTILE = [
     "[", "{", '{"', '{"a":', '{"\n', "Action: python[", "Action: python[\n", "Action: python['", 'Action: python["\\',
     "Action: python['''\n", "python[1]\n", "python[\n", "Action:\n", "Action: python\n\n", "Answer", "Thought: ",
@@ -545,9 +544,25 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_takes_linear_time() -> None:
-    started = time.perf_counter()
-    for piece in HOSTILE:
-        parse(piece * (MEGABYTE // len(piece)))
+LONG, LONGER = 20_000, 80_000
+"""Characters; what is beyond 100,000 is cut off."""
+TRIES = 8
 
-    assert time.perf_counter() - started < 0.25 * len(HOSTILE)
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_takes_linear_time(piece: str) -> None:
+    """Four times the text takes four times the work, not sixteen. Only one run's own CPU time counts, and what a busy
+    machine adds to it goes away in one of several tries."""
+
+    def seconds(length: int) -> float:
+        text = piece * (length // len(piece))
+        begin = time.thread_time()
+        parse(text)
+        return time.thread_time() - begin
+
+    short = long = float("inf")
+    for _ in range(TRIES):
+        short, long = min(short, seconds(LONG)), min(long, seconds(LONGER))
+        if long < 8 * short + 0.001:
+            return
+    pytest.fail(f"{LONG} characters take {short:.4f} s, {LONGER} of them {long:.4f} s")

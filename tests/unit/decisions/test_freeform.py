@@ -10,7 +10,7 @@ import pytest
 
 from agent0es.decisions.freeform import read_freeform
 from agent0es.domain import events as ev
-from agent0es.domain.task import Task, Verification
+from agent0es.domain.task import Submission, Task, Verification
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.taskdomains.base import NeedsCall
@@ -77,11 +77,37 @@ def test_what_is_wrong_with_a_proposal_is_said(text: str, outputs: Sequence[str]
 def test_the_end_of_a_range_is_one_more_than_the_text_says() -> None:
     made = read(proposal("Find the sum of the squares of 1 to 10.", "sum(i**2 for i in range(1, 11))"), "385")
     assert isinstance(made, Task)
+    one_more = read(proposal("Find the sum of the squares of 1 to 10.", "sum(i**2 for i in range(1, 11 + 1))"), "506")
+    assert isinstance(one_more, tuple) and one_more[:2] == ("inconsistent", "the expression leaves out 10")
 
 
 def test_a_price_may_stand_in_the_expression_without_its_last_zero() -> None:
     made = read(proposal("What do 3 pens at 2.50 euros each cost?", "3 * 2.5"), "7.5")
     assert isinstance(made, Task)
+
+
+@pytest.mark.parametrize(
+    ("text", "expression", "used"),
+    [
+        ("What is 1,000 minus 250?", "1000 - 250", True),
+        ("What is 1,250,000 divided by 4?", "1_250_000 / 4", True),
+        ("What is 1,000.50 minus 0.5?", "1000.5 - 0.5", True),
+        ("What is 1,000 minus 250?", "100 - 250", False),
+        ("What is the sum of 100,200,300?", "sum([100, 200, 300])", True),
+        ("What is the sum of 100,200,300?", "sum([100, 200])", False),
+        ("What is 15% of 80?", "80 * 0.15", True),
+        ("What is 15 percent of 80?", "80 * 15 / 100", True),
+        ("What is left of 80 euros after 15% off?", "80 * 0.85", True),
+        ("What are 80 euros with 15% more?", "80 * 1.15", True),
+        ("What is 15% of 80?", "80 * 15.5", False),
+        ("What is 15 percent of 80?", "80 / 100", False),
+    ],
+)
+def test_a_number_of_the_text_is_used_in_whatever_form_it_has_one_meaning(
+    text: str, expression: str, used: bool
+) -> None:
+    made = read(proposal(text, expression), "7")
+    assert isinstance(made, Task) if used else "leaves out" in made[1]
 
 
 class Lax(MathDomain):
@@ -118,6 +144,50 @@ def test_a_mutant_is_of_the_answers_kind_and_far_enough_from_it_to_be_found_wron
     assert mutants("[4, 5]") == ("[4, 5, 7]", "[5, 4]")
     assert mutants("0.6666666666666666")[0] == "0.683333"
     assert mutants("[[1, 2], [1, 2]]") == ("[[1, 2], [1, 2], 7]",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "same", "another", "unclear"),
+    [
+        ("1,000", "1000", "1", None),
+        ("1,234,567", "1234567.0", "1234568", "1.234.567"),
+        ("1,000.50", "1000.5", "1000", None),
+        ("-1_200", "-1,200", "1200", None),
+        ("50%", "0.5", "5", "50"),
+        ("12.5 %", "12.5%", "0.25", "12.5"),
+        ("50 percent", "50%", "49", "50"),
+        ("$1,000", "1000", "$1001", None),
+        ("€20", "20 euros", "19", None),
+        ("12 cm", "0.12 m", "13 cm", "12"),
+        ("2 hours 30 minutes", "150 minutes", "2 hours", None),
+        ("90°", "90 degrees", "91", None),
+        ("12 apples", "12", "13", "12 pears"),
+        ("2024-02-29", "2024-02-29", "2024-03-01", None),
+        ("10:30", "10:30", "11:30", None),
+    ],
+)
+def test_a_number_with_commas_or_a_unit_is_an_answer_and_what_it_leaves_open_is_undecided(
+    answer: str, same: str, another: str, unclear: str | None
+) -> None:
+    made = read(proposal("What is left of 3 and 4?", "left(3, 4)"), answer)
+    assert isinstance(made, Task) and made.reference == answer
+    for given, correct in ((same, True), (another, False), (unclear, None)):
+        if given is not None:
+            found = MathDomain().judge(Submission(given), made)
+            assert isinstance(found, Verification) and found.correct is correct, (given, found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "said"),
+    [
+        ("1.234,5", "inconsistent", "can be read as a number or as a list"),
+        ("1,23,456", "inconsistent", "can be read as a number or as a list"),
+        ("5th", "verifier_too_lax", "'6th' is not found wrong"),
+    ],
+)
+def test_an_answer_without_one_clear_meaning_is_refused(answer: str, reason: str, said: str) -> None:
+    refusal = read(proposal("What is left of 3 and 4?", "left(3, 4)"), answer)
+    assert isinstance(refusal, tuple) and refusal[0] == reason and said in refusal[1]
 
 
 @pytest.mark.parametrize("answer", ["-1.0", "Bob", "Anna", "{7}"])

@@ -25,7 +25,7 @@ CHAT = (
     "models.student.reminders=1",
     "training.learn_from=correct",
     "tools.calls_per_attempt=2",
-    "execution.reflection=[confidence]",
+    "execution.reflection=[confidence, critique]",
 )
 
 
@@ -34,6 +34,8 @@ def talk(request: GenerationRequest, adapter: str | None) -> str:
     assert request.prefill == ""
     asked = [at for at, message in enumerate(request.messages) if message.role == "user" and not harness(message)]
     question, *after = request.messages[asked[-1] :]
+    if question.content.startswith("Look at"):
+        return f"{world.respond(request, adapter)}, as far as I see."
     if question.content.startswith(("Families:", "How likely")):
         return world.respond(request, adapter)
     if not after:
@@ -82,3 +84,7 @@ def test_a_run_of_a_model_that_continues_no_turn(tmp_path: Path, monkeypatch: py
         [message["role"] for message in row["messages"] if message.get("trainable")] == ["assistant"] for row in rows
     )
     assert any(isinstance(event, ev.AdapterPromoted | ev.AdapterRejected) for event in events)
+    verdicts = [event for event in called if event.question == "critique"]
+    assert verdicts and all(event.text.endswith("as far as I see.") for event in verdicts), "none is cut"
+    said = {event.confidence for event in events if isinstance(event, ev.Reflected) and event.question == "critique"}
+    assert None in said and len(said) > 2 and not said & {0.0, 1.0}, "it counts by the probability of its own word"

@@ -1,6 +1,7 @@
 """A teacher that can't be kept to a JSON schema reads it, and its proposals are found among words."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,3 +42,28 @@ def test_what_it_proposes_becomes_tasks(tmp_path: Path, keeps_to_a_schema: bool)
             if asked.role == "teacher":
                 assert ("JSON schema" in asked.prompt.messages[-1].content) is not keeps_to_a_schema
         assert asyncio.run(verify_decisions(log, "r", world.rules(log, "r"))).difference is None
+
+
+@pytest.mark.parametrize("keeps_to_a_schema", [False, True])
+def test_it_is_examined_and_trained_in_the_words_of_practice(tmp_path: Path, keeps_to_a_schema: bool) -> None:
+    settings = ("curriculum.freeform_share=0.5", "execution.tasks_per_iteration=6", "training.roles=[teacher]")
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, "r", *settings)
+        model = ScriptedBackend(talkative, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
+        model.capabilities = replace(model.capabilities, structured_output=keeps_to_a_schema)
+        asyncio.run(drive(world.ports(tmp_path, log, "r", configuration_of(log, "r"), model), []))
+        events = [recorded.event for recorded in log.read(types=["ModelCalled"])]
+        assert asyncio.run(verify_decisions(log, "r", world.rules(log, "r"))).difference is None
+
+    called = [event for event in events if isinstance(event, ev.ModelCalled) and event.role == "teacher"]
+    practised = {event.prompt.messages[-1].content: event.prompt.messages for event in called if event.task}
+    examined = [event.prompt.messages[-1].content for event in called if event.attempt]
+    assert examined and {"JSON schema" in said for said in (*practised, *examined)} == {not keeps_to_a_schema}
+    [dataset] = tmp_path.glob("datasets/**/*.jsonl")
+    rows = [json.loads(line)["messages"] for line in dataset.read_text().splitlines()]
+    learnt = {row[-1]["content"]: [(message["role"], message["content"]) for message in row] for row in rows}
+    assert {request.split(":")[0] for request in learnt} == {"Families", "Topic"}
+    for request, messages in learnt.items():
+        asked = list(practised[request])
+        own = request.startswith("Topic:")
+        assert messages == (asked if own else [asked[0], asked[-1]]), "worked proposals are for who was not trained"

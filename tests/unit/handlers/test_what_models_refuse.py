@@ -73,6 +73,33 @@ def test_a_first_prompt_that_is_too_long_stops_the_run(tmp_path: Path) -> None:
             asyncio.run(drive(ports, []))
 
 
+class Short(ScriptedBackend):
+    """Reads six worked examples of a student, and no more."""
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        asked = [request.messages for request in requests if "Families:" not in request.messages[-1].content]
+        if any(len(messages) > 2 + 2 * 6 for messages in asked):
+            raise RequestRefused(TOO_LONG)
+        return await super().generate(requests, adapter)
+
+
+def test_an_evaluation_that_asks_too_much_says_how_to_go_on_with_less(tmp_path: Path) -> None:
+    weights = Weights("scripted", tmp_path / "base.gguf", "b" * 64)
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "evaluation.demonstrations=8")
+        model = Short(world.respond, weights=weights)
+        with pytest.raises(HandlerError) as failed:
+            asyncio.run(drive(world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model), []))
+        [trained] = log.read(run=RUN, types=["AdapterTrained"])
+        told = f"agent0es fork {RUN} --at {trained.position} --set evaluation.demonstrations=4"
+        assert "base-few-shot is asked for more than the model can read" in str(failed.value)
+        assert told in str(failed.value)
+        world.fork(log, "child", RUN, trained.position, "evaluation.demonstrations=4")
+        settings = configuration_of(log, "child")
+        state = asyncio.run(drive(world.ports(tmp_path, log, "child", settings, model), []))
+        assert state.status == "completed"
+
+
 class Leaky(ScriptedBackend):
     """Fails with the address that it asked, in words as HTTP libraries have them."""
 

@@ -1,5 +1,6 @@
 """Forks: a new run goes on from any event of another one, which stays byte for byte as it is."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, PositionNotFound
 from agent0es.log import EventLog, History
+from agent0es.projections import Projections
 from agent0es.projections.state import state_at
 from agent0es.runs.settings import configuration_of
 from tests.support import world
@@ -66,6 +68,19 @@ def test_a_fork_at_every_position_runs_to_its_end_and_leaves_its_parent_alone(lo
         assert_whole(log, child, tasks=3)
     assert rows(log, "parent") == before
     assert log.verify().ok
+    own = Counter(recorded.run for recorded in log.read(types=["TaskCompleted"]))
+    begun = {run: bool(list(History.of(log, run).read(types=["IterationStarted"]))) for run in log.runs()}
+    with Projections.open(log, None) as tables:
+        tables.catch_up()
+        shown = list(tables.query("SELECT run, tasks, iteration FROM runs").rows)
+        practised = dict(tables.query("SELECT run, sum(tasks)::BIGINT FROM iterations GROUP BY run").rows)
+        named = list(tables.query("SELECT count(*) FROM attempts WHERE task IS NOT NULL AND family IS NULL").rows)
+    assert {run: tasks for run, tasks, _ in shown} == {run: own[run] for run in begun}
+    assert {run: tasks for run, tasks in practised.items() if tasks} == {
+        run: tasks for run, tasks in own.items() if tasks
+    }
+    assert {run: iteration == 1 for run, _, iteration in shown} == begun
+    assert named == [(0,)], "each attempt's task is known, also one that was asked for before the fork"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         ("gpu", 1, "unknown option gpu; there are: threads, "),
         ("gpu_layers", -2, "gpu_layers must be a whole number from -1 up, not -2"),
         ("threads", -1, "threads must be a whole number from 0 up"),
+        ("max_batch", 257, "max_batch must be a whole number from 1 to 256, not 257"),
         ("cache_tokens", "many", "cache_tokens must be a whole number from 1 up, not 'many'"),
         ("prefix_cache", 1, "prefix_cache must be true or false, not 1"),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent0es.models.base import Capabilities, GenerationFailed, GenerationRequest
 from agent0es.models.http import ServerFault
 from agent0es.models.openai_compatible.embeddings import vectors_of
+from agent0es.models.openai_compatible.options import Kind
 from agent0es.models.openai_compatible.wire import Said, body_of, call_text, cut, text_of, written
 from agent0es.models.thinking import split_thinking
 from agent0es.testing.models import ask
@@ -109,6 +110,13 @@ def test_more_stop_strings_than_a_server_takes_are_cut_here() -> None:
     request = GenerationRequest(ask().messages, 8, stop=("a", "b", "c", "d", "e"))
     assert body_of(request, "other", Capabilities(), {}, {})["stop"] == ["a", "b", "c", "d"]
     assert body_of(request, "vllm", Capabilities(), {}, {})["stop"] == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "llama-server"])
+def test_a_turn_that_has_begun_is_to_be_continued_and_not_given_back(kind: Kind) -> None:
+    body = body_of(ask(prefill="Action:"), kind, Capabilities(prefill=True), {}, {})
+    assert body["messages"][-1] == {"role": "assistant", "content": "Action:"}
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
 
 
 @pytest.mark.parametrize(

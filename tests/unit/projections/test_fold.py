@@ -1,13 +1,17 @@
 """Folding: batches don't show, batches are all or nothing, and whatever happens to the file, it can be made anew."""
 
+import errno
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 
 from agent0es.errors import QueryError, StoreError
 from agent0es.projections import Projections, fold, schema, sharing
+from agent0es.projections import tables as tables_module
 from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import history, interleave
 
@@ -39,6 +44,12 @@ def small_log(seed: int = 1) -> FakeLog:
 def expected(seed: int = 1) -> dict[str, list[tuple[Any, ...]]]:
     """The tables of a small log."""
     return rebuilt(small_log(seed))
+
+
+def spoil(path: Path) -> None:
+    """Damage the second half of a file."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(byte ^ 0xFF for byte in whole[len(whole) // 2 :]))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -90,9 +101,12 @@ def test_the_file_keeps_what_was_folded(tmp_path: Path) -> None:
     with Projections.open(log, path) as tables:
         assert tables.catch_up() == log.head()
     log.append(history(random.Random(2), "later"))
+    left = path.with_name(f"{path.name}.1-0.copy")
+    left.write_bytes(b"of somebody who was killed while copying")
     with Projections.open(log, path) as tables:
         assert 0 < tables.position < log.head()
         assert tables.catch_up() == log.head() - len(small_log().rows)
+        assert not left.exists()
         assert contents(tables) == rebuilt(log)
 
 
@@ -121,8 +135,7 @@ def test_damage_that_only_a_query_meets_is_mended_by_asking_again(tmp_path: Path
     log, path = small_log(), tmp_path / "projections.duckdb"
     with Projections.open(log, path) as tables:
         tables.catch_up()
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] + bytes(byte ^ 0xFF for byte in whole[len(whole) // 2 :]))
+    spoil(path)
     with Projections.open(log, path) as tables:
         tables.catch_up()
         try:
@@ -149,8 +162,7 @@ def test_a_file_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pyt
     log, path = small_log(), tmp_path / "projections.duckdb"
     with Projections.open(log, path) as tables:
         tables.catch_up()
-    newer = schema.load()._replace(fingerprint="another")
-    monkeypatch.setattr(schema, "load", lambda: newer)
+    monkeypatch.setattr(schema, "fingerprint", lambda: "another")
     with Projections.open(log, path) as tables:
         assert tables.position == 0
 
@@ -296,12 +308,72 @@ def test_a_query_has_parameters(tables: Projections) -> None:
     assert list(tables.query("SELECT count(*) FROM runs WHERE run = ?", [hostile]).rows) == [(0,)]
 
 
-def test_catching_up_goes_on_after_queries(tmp_path: Path) -> None:
+def test_who_follows_the_log_opens_the_file_once_and_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, path = small_log(), tmp_path / "projections.duckdb"
+    opened: list[object] = []
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *args, **options: opened.append(args) or connect(*args, **options))
+
+    def grow() -> int:
+        before = log.head()
+        log.append(history(random.Random(before), f"r{before}", tasks=1))
+        return log.head() - before
+
+    with Projections.open(log, path) as tables:
+        tables.catch_up()
+        half_read = tables.query("SELECT position FROM events ORDER BY ALL").rows
+        first = [next(half_read)]
+        grown = grow()
+        assert tables.catch_up() == grown
+        assert tables.kept
+        grown = grow()
+        assert tables.catch_up() == grown, "it takes a copy of the file now"
+        assert not tables.kept
+        opened.clear()
+        grown = grow()
+        assert tables.catch_up() == grown
+        assert not opened, "it goes on where it was"
+        assert contents(tables) == rebuilt(log)
+        with Projections.open(log, path) as other:
+            assert 0 < other.position < tables.position == log.head(), "what it folded for itself"
+            other.catch_up()
+            assert other.kept
+        monkeypatch.setattr(tables_module, "COPY_EVENTS", 2 * grown)
+        grown = grow()
+        assert tables.catch_up() == grown
+        assert tables.kept, "others shall not have to fold too much"
+        assert [*first, *half_read] == [(number,) for number in range(1, len(small_log().rows) + 1)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, f"{path.name}.lock", f"{path.name}.readers"]
+    with Projections.open(log, path) as tables:
+        assert tables.position == log.head()
+
+
+def test_who_has_no_space_for_a_copy_goes_on_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = small_log()
+    full = OSError(errno.ENOSPC, "No space left on device")
+    copies = Mock(side_effect=full)
+    monkeypatch.setattr(shutil, "copyfile", copies)
     with Projections.open(log, tmp_path / "projections.duckdb") as tables:
         tables.catch_up()
-        half_read = tables.query("FROM events")
-        next(half_read.rows)
+        tables.catch_up()
         log.append(history(random.Random(2), "later"))
-        assert tables.catch_up() > 0
+        tables.catch_up()
+        assert copies.called and tables.kept
+        assert contents(tables) == rebuilt(log)
+
+
+def test_a_copy_of_a_damaged_file_is_mended_by_asking_again(tmp_path: Path) -> None:
+    log, path = small_log(), tmp_path / "projections.duckdb"
+    with Projections.open(log, path) as tables:
+        tables.catch_up()
+        tables.catch_up()
+        spoil(path)
+        log.append(history(random.Random(2), "later"))
+        tables.catch_up()
+        assert not tables.kept
+        with suppress(StoreError):
+            contents(tables)
+        tables.catch_up()
         assert contents(tables) == rebuilt(log)

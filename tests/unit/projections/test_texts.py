@@ -55,6 +55,13 @@ def test_every_turn_can_be_read_in_sql(tmp_path: Path) -> None:
                 assert dict(tables.query(PROMPTS).rows) == prompts(log)
                 assert len(list(tables.query("FROM model_calls").rows)) > 10
             log.append(with_long_prompts(seed, f"r{seed}"), handler="test")  # and the next time those too
+        with Projections.open(log, tmp_path / "tables.duckdb") as tables:
+            for seed in (4, 5, 6):
+                tables.catch_up()
+                log.append(with_long_prompts(seed, f"r{seed}"), handler="test")
+            tables.catch_up()
+            assert not tables.kept, "it follows the log in a copy"
+            assert dict(tables.query(PROMPTS).rows) == prompts(log)
 
 
 def test_texts_are_copied_once_and_only_when_they_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,3 +222,13 @@ def test_in_a_chat_the_answer_after_the_last_call_does_not_explore() -> None:
     asked = [event for event in events if isinstance(event, ev.ModelCalled)]
     assert [event.temperature for event in asked] == [0.0, 0.0]
     assert asked[1].prompt.turns[-1].text == f"Observation: one\n{NO_CALLS_LEFT}"
+
+
+def test_in_a_chat_a_verdict_may_have_words_around_it_and_counts_by_its_own_probability() -> None:
+    words = ["Answer: 1", "**Confidence:** I am 80% sure", "No, 3 and 4 are 7."]
+    _, events = solve(Writer(), words, *TURNS, REFLECTION)
+    _, stated, critique = [event for event in events if isinstance(event, ev.ModelCalled)]
+    assert (stated.text, critique.text, stated.prompt.begun) == (*words[1:], "")
+    said = [event.confidence for event in events if isinstance(event, ev.Reflected)]
+    assert critique.tokens is not None and critique.tokens.logprobs is not None and critique.completion_tokens > 1
+    assert said == [0.8, pytest.approx((1 - math.exp(critique.tokens.logprobs[0])) / 2, abs=1e-4)]

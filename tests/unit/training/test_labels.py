@@ -11,10 +11,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from agent0es.domain.prompt import Message
 from agent0es.models.chat_template import ChatTemplate
-from agent0es.training.examples import Example, read_rows, shared_prefix, spans, tokenise
+from agent0es.training.examples import Example, read_rows, shared_prefix, spans, tokenise, why_not_learnt
 from agent0es.training.lora import rate
 from agent0es.training.network import pack
-from tests.support.templates import ALL, CHATML, ZEPHYR
+from tests.support.templates import ALL, CHATML, DEEPSEEK_R1, ZEPHYR
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +127,14 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(tmp_path: Path) -> No
     source = "{% for m in messages %}{{ m.role }}:{{ m.content if loop.last else '…' }};{% endfor %}assistant:"
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps(CHAT) + "\n")
-    with pytest.raises(ValueError, match="changes turn 3 when another follows"):
+    with pytest.raises(ValueError, match="writes turn 3 in another way when others follow"):
         read_rows(file, ChatTemplate(source, ()))
+
+
+def test_whether_a_template_keeps_turns_as_they_were_is_known_before_there_are_any() -> None:
+    assert {name: why_not_learnt(template) for name, template in ALL.items()} == dict.fromkeys(ALL, None)
+    thinks = why_not_learnt(DEEPSEEK_R1)
+    assert thinks is not None and thinks.startswith("the model's chat template writes turn 3 in another way")
 
 
 def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:

@@ -14,7 +14,7 @@ from agent0es.models.base import Completion, GenerationRequest
 from agent0es.models.cloud import Cloud
 from agent0es.models.cloud.backend import CloudBackend
 from agent0es.models.factory import create_backend, library_of
-from agent0es.testing.models import SCHEMA, ask
+from agent0es.testing.models import AS_JSON, EITHER, SCHEMA, ask
 from tests.support.providers.serving import KEY
 from tests.support.providers.there import VARIABLE, There, running
 
@@ -192,6 +192,23 @@ def test_a_schema_is_sent_in_each_providers_words() -> None:
     assert sent["output_config"]["format"]["type"] == "json_schema"
     sent, _ = asked("google", "gemini-2.5-flash", request)
     assert sent["generationConfig"]["responseMimeType"] == "application/json"
+
+
+def test_a_schema_that_is_no_objects_stands_within_one() -> None:
+    """OpenAI takes no other; the answer is what was asked for, as a whole and as a stream."""
+    request = ask(AS_JSON, 60, json_schema=EITHER)
+    sent, completion = asked("openai", "gpt-4o-mini", request)
+    assert sent["response_format"]["json_schema"]["schema"]["type"] == "object"
+    assert completion.text == '{"n": 0}'
+    assert completion.logprobs is None and completion.mean_logprob is not None, "its tokens wrote more than that"
+
+    async def streamed(backend: CloudBackend) -> str:
+        pieces = [piece async for piece in backend.stream(request)]
+        await backend.close()
+        return "".join(pieces)
+
+    with running("openai") as there:
+        assert asyncio.run(streamed(there.backend("gpt-4o-mini"))) == '{"n": 0}'
 
 
 def test_the_key_is_read_when_it_is_needed(there: There, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,9 @@ def test_a_body_without_end_is_not_read_to_its_end(server: HttpServer, paused: P
     server.fail(Fault("an error of 100 MB", instead=_long_error))
     with pytest.raises(GenerationFailed, match="HTTP 500"):
         ask(made)
-    assert {request.ended for request in server.requests} == {"left"}
+    asyncio.run(until(lambda: all(request.ended != "open" for request in server.requests)))
+    assert [request.ended for request in server.requests] == ["left", "left"]
+    assert all(request.sent < 50 * 2**20 for request in server.requests), "what was read, and what waits in buffers"
 
 
 async def _long_error(request: Request) -> Answer:
@@ -277,6 +279,58 @@ def test_requests_are_spaced_and_tokens_given_back(server: HttpServer, paused: P
 
     asyncio.run(thrice())
     assert [round(seconds) for seconds in paused.seconds] == [1, 2], "ten of 500 tokens were used"
+
+
+def test_a_stream_keeps_to_the_limits_too(server: HttpServer, paused: Paused) -> None:
+    async def streamed(made: HttpClient, times: int, **counted: Any) -> None:
+        for _ in range(times):
+            texts = [text async for text in made.stream("/stream", {}, lambda value: value, form="sse", **counted)]
+            assert len(texts) == len(WORDS)
+        await made.close()
+
+    asyncio.run(streamed(client(server.url, paused, requests_per_minute=60), 3))
+    assert [round(seconds) for seconds in paused.seconds] == [1, 2]
+    paused.seconds.clear()
+    asyncio.run(streamed(client(server.url, paused, tokens_per_minute=600), 3, tokens=500, used=lambda: 10.0))
+    assert [round(seconds) for seconds in paused.seconds] == [1, 2], "ten of 500 tokens were used"
+
+
+def test_who_leaves_a_stream_has_used_its_tokens(server: HttpServer, paused: Paused) -> None:
+    made = client(server.url, paused, tokens_per_minute=600)
+
+    async def left() -> None:
+        for _ in range(2):
+            stream = made.stream("/stream", {}, lambda value: value, form="sse", tokens=20, used=lambda: 1.0)
+            assert await anext(stream)
+            await stream.aclose()
+        await made.close()
+
+    asyncio.run(left())
+    assert [round(seconds) for seconds in paused.seconds] == [2]
+
+
+LOADING = raw.status(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}})
+
+
+def test_who_only_looks_waits_for_a_server_that_loads_its_model(server: HttpServer, paused: Paused) -> None:
+    made = client(server.url, paused, tries=4)
+
+    async def look() -> Any:
+        try:
+            return await made.get("/value", tries=1)
+        finally:
+            await made.close()
+
+    server.fail(LOADING, times=3)
+    assert asyncio.run(look()) == {"text": "Hello, world!"} and len(paused.seconds) == 3
+    server.fail(LOADING, times=4)
+    with pytest.raises(GenerationFailed, match=r"Loading model \(tried 4 times\); it is loading its model: wait until"):
+        asyncio.run(look())
+    server.requests.clear()
+    server.fail(raw.status(503, {"error": "busy"}), times=4)
+    with pytest.raises(GenerationFailed, match="HTTP 503: busy; see the server's own log"):
+        asyncio.run(look())
+    assert len(server.requests) == 1
 
 
 def test_one_client_serves_one_loop_after_another(server: HttpServer) -> None:

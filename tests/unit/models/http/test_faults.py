@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent0es.models.http.faults import Fault, advice, decide, error_in_stream, fault_of, retry_after
+from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.faults import Fault, ServerFault, advice, decide, error_in_stream, fault_of, retry_after
+from agent0es.testing.models import ask
 
 NOW = 1_780_000_000.0
 
@@ -101,6 +103,7 @@ def test_what_follows_from_an_answer(status: int, headers: dict[str, str], body:
         ("unreadable", "retry"),
         ("too long", "retry"),
         ("untrusted", "stop"),
+        ("cut", "refuse"),
     ],
 )
 def test_what_follows_from_a_connection_that_failed(kind: Any, verdict: str) -> None:
@@ -138,6 +141,29 @@ def test_what_follows_from_an_error_in_a_stream(line: Any, verdict: str) -> None
 )
 def test_the_pause_that_is_asked_for(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "read", "context", "told"),
+    [
+        (300, 80, None, "it read 80 tokens of a prompt of 300 words"),
+        (300, 150, None, None),  # a token may be more than a word
+        (300, 0, None, None),  # it doesn't count
+        (199, 5, None, None),  # too few to tell
+        (20, 32, 32, "it read 32 tokens, all that its context holds"),
+        (20, 31, 32, None),
+    ],
+)
+def test_a_prompt_that_was_cut_is_found_out_by_the_counts(
+    words: int, read: int, context: int | None, told: str | None
+) -> None:
+    request = ask("word " * words)
+    if told is None:
+        see_that_it_was_read(request, read, context)
+        return
+    with pytest.raises(ServerFault, match=told) as found:
+        see_that_it_was_read(request, read, context)
+    assert "longer context" in advice(found.value.fault, None)
 
 
 def test_the_advice_names_what_to_set() -> None:

@@ -123,6 +123,32 @@ def test_a_model_can_be_pulled_before_it_is_used(hub: Hub, monkeypatch: pytest.M
         asyncio.run(library.pull("org/tiny@elsewhere", lambda progress: None))
 
 
+def test_what_was_fetched_is_listed_shown_and_removed(hub: Hub) -> None:
+    library = library_of("transformers")
+    assert library is not None
+
+    def listed() -> dict[str, bool]:
+        return {model.name: model.here for model in asyncio.run(library.list()) if "/" in model.name}
+
+    assert listed() == {}, "the folder is not even there"
+    with pytest.raises(ModelNotFound, match="org/tiny: not fetched from the hub"):
+        asyncio.run(library.removable("org/tiny"))
+    asyncio.run(library.pull("org/tiny", lambda progress: None))
+    assert listed() == {"org/tiny": True}
+    shown = asyncio.run(library.show("org/tiny"))
+    assert shown.model.context == 8192 and shown.model.detail == "llama" and (shown.model.size or 0) > 10_000
+    assert shown.properties["revision"] == COMMIT
+    [config] = Path(constants.HF_HUB_CACHE).glob("*/snapshots/*/config.json")
+    unfinished = config.with_name("model.safetensors.index.json")
+    unfinished.write_text(json.dumps({"weight_map": {"a": "model-2-of-2.safetensors"}}))
+    assert listed() == {"org/tiny": False}, "a part of it was not fetched"
+    unfinished.write_text("[")
+    assert listed() == {}
+    unfinished.unlink()
+    asyncio.run(library.remove("org/tiny"))
+    assert listed() == {} and not list(Path(constants.HF_HUB_CACHE).glob("*/blobs/*"))
+
+
 def test_a_token_is_sent_and_never_shown(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "hf_secretsecretsecret")
     TransformersBackend.create("org/tiny", api_key_env="MY_TOKEN")

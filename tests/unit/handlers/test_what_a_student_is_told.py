@@ -1,4 +1,4 @@
-"""`tools.describe`: whether the student is told of its tools, in every prompt that it sees or learns from."""
+"""`models.student.prompt`: whether the student is told of its tools, in every prompt that it sees or learns from."""
 
 import asyncio
 import dataclasses
@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from agent0es.agents.student_prompt import opening, with_tools
-from agent0es.bootstrap import practised_domains
-from agent0es.configuration import Configuration, load_configuration
+from agent0es.bootstrap import domains_to_practise, practised_domains
+from agent0es.configuration import Configuration, load_configuration, parse_configuration
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
+from agent0es.log.mapper import decode_content
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
 from agent0es.tools.math import MathTool
@@ -21,6 +22,7 @@ from agent0es.tools.plan import PlanTool
 from agent0es.tools.python import PythonTool
 from tests.support import world
 
+GOLDEN = Path(__file__).parents[1] / "log" / "golden"
 PLAIN = "Solve the task. Use a tool, then give the answer."
 TOLD = (
     "Solve the task. Use a tool, then give the answer.\n"
@@ -60,7 +62,7 @@ def test_the_prompt_of_the_default_configuration_is_as_ever() -> None:
 
 def test_the_tools_are_those_that_are_enabled_else_the_domains() -> None:
     def systems(*settings: str) -> list[str]:
-        configuration = load_configuration(overrides=["tools.describe=true", *settings], environment={})
+        configuration = load_configuration(overrides=["models.student.prompt=tools", *settings], environment={})
         return [domain.system for domain in practised_domains(configuration).values()]
 
     assert systems("tools.enabled=[python]") == [TOLD]
@@ -71,13 +73,60 @@ def test_the_tools_are_those_that_are_enabled_else_the_domains() -> None:
         systems("tools.enabled=[pythn]")
 
 
-@pytest.mark.parametrize("describe", [False, True])
+GUIDED = ("models.student.prompt=guide", "curriculum.domains=[math, code]")
+
+
+@pytest.mark.parametrize(
+    ("enabled", "said"),
+    [
+        ("null", None),
+        ("[python, tests, shell]", None),
+        ("[python, math]", "the guide of code calls tests"),
+        ("[math, tests]", "the guide of math calls python"),
+    ],
+)
+def test_a_guide_that_calls_what_there_is_not_is_refused_before_a_run(enabled: str, said: str | None) -> None:
+    def opened(*settings: str) -> list[str]:
+        overrides = [*settings, f"tools.enabled={enabled}"]
+        return list(domains_to_practise(load_configuration(overrides=overrides, environment={})))
+
+    if said is None:
+        assert opened(*GUIDED) == ["math", "code"]
+        return
+    with pytest.raises(ConfigurationError, match=f"{said}, which tools.enabled leaves out; .* set .* to tools"):
+        opened(*GUIDED)
+    assert opened("models.student.prompt=tools", GUIDED[1]) == ["math", "code"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "student", "prompt"),
+    [
+        ({"describe": False}, {}, "short"),
+        ({"describe": True}, {}, "tools"),
+        ({"describe": True}, {"prompt": "short"}, "tools"),
+        ({"describe": True}, {"prompt": "guide"}, "guide"),
+        ({}, {"prompt": "guide"}, "guide"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["RunStarted", "RunForked"])
+def test_a_log_that_says_it_in_two_settings_is_read(
+    kind: str, tools: dict[str, object], student: dict[str, object], prompt: str
+) -> None:
+    golden = json.loads((GOLDEN / f"{kind}@4.json").read_text())["content"]
+    configuration = {"tools": {"timeout_seconds": 7.0, **tools}, "models": {"student": student}}
+    event = decode_content(json.dumps({**golden, "configuration": configuration}).encode(), {})
+    assert isinstance(event, ev.RunStarted | ev.RunForked)
+    read = parse_configuration(event.configuration, "an old run")
+    assert (read.models.student.prompt, read.tools.timeout_seconds) == (prompt, 7.0)
+
+
+@pytest.mark.parametrize("prompt", ["short", "tools"])
 def test_practice_evaluation_and_dataset_have_the_same_system_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, describe: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str
 ) -> None:
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
     with EventLog.open(tmp_path / "log.db") as log:
-        world.begin(log, "run", f"tools.describe={str(describe).lower()}", "tools.enabled=[python]")
+        world.begin(log, "run", f"models.student.prompt={prompt}", "tools.enabled=[python]")
         configuration = configuration_of(log, "run")
         domains = practised_domains(configuration)
         ports = dataclasses.replace(world.ports(tmp_path, log, "run", configuration), domains=domains)
@@ -86,7 +135,7 @@ def test_practice_evaluation_and_dataset_have_the_same_system_turn(
         rules = dataclasses.replace(world.rules(log, "run"), domains=domains)
         assert asyncio.run(verify_decisions(log, "run", rules)).difference is None
 
-    head = TOLD if describe else PLAIN
+    head = TOLD if prompt == "tools" else PLAIN
     student = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "student"]
     arms = {event.attempt.split("/")[0] for event in student if event.attempt}
     assert "eval" in arms and len(arms) > 1
