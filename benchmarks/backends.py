@@ -48,7 +48,6 @@ PAIRS: Mapping[str, Callable[[str, Path], AbstractAsyncContextManager[Pair]]] = 
 }
 LARGE, FEW, MANY = 2**29, 8, 48
 """Bytes of a model's file from which on answers have few tokens, and tokens of an answer."""
-FEWEST_ROUNDS = 2
 SECONDS = 10.0
 """Then no other round is begun."""
 Row = dict[str, Any]
@@ -87,9 +86,7 @@ async def race(
     """Tokens a second of each in its best round."""
     best = dict.fromkeys(asks, 0.0)
     order, end = list(asks), time.perf_counter() + seconds
-    for rounds in itertools.count():
-        if rounds >= FEWEST_ROUNDS and time.perf_counter() >= end:
-            return best
+    while True:
         for side in order:
             round_of = next(asked)
             begin = time.perf_counter()
@@ -97,8 +94,9 @@ async def race(
             best[side] = max(best[side], written / (time.perf_counter() - begin))
             if written != expected:
                 raise OtherWork(f"{side}: it wrote {written} tokens in place of {expected}")
+        if time.perf_counter() >= end:
+            return best
         order.reverse()
-    raise AssertionError("unreachable")
 
 
 def alone(name: str, model: str, cache: Path, tokens: int, seconds: float) -> list[Row]:
@@ -122,7 +120,7 @@ def main() -> int:
     parser.add_argument("--backends", default=",".join(PAIRS), help="separated by commas")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="embedded names or GGUF files")
     parser.add_argument("--tokens", type=int, help=f"of each answer ({MANY}; {FEW} for a file over 512 MB)")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each line; two rounds at least")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each line; one round at least")
     parser.add_argument("--cache", type=Path, help="where what is made of a model's file stays")
     parser.add_argument("--results", type=Path, help="a file of JSON lines to add to, and to go on after")
     parser.add_argument("--json", action="store_true")

@@ -2,6 +2,10 @@
 
 Behind all of them is a real llama-server, which xllamacpp carries, in a process of its own. A bare client asks for what
 the backend asks for: a stream, log-probabilities, counts of tokens. `plain` asks for text alone, in one piece.
+
+What the fields cost, in CPU time on the small model with 8 requests: with the log-probabilities of the likeliest
+tokens, without which llama-server gives none, 17.8 ms a token in place of 14.5 (0.6 of the difference in the client);
+as `cloud` asks, for a stream without them, 15.6.
 """
 
 import asyncio
@@ -19,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bare_engines import Ask, Pair, asked
+from bare_engines import Ask, Pair, asked, turns
 
 from agent0es.errors import NotInstalled
 from agent0es.models.factory import create_backend
@@ -58,8 +62,7 @@ def through_openai(address: str, model: str, **more: Any) -> tuple[Ask, Ask, Any
     client = AsyncOpenAI(api_key="none", base_url=f"{address}/v1", max_retries=0, timeout=1800)
 
     def body(question: str, tokens: int) -> dict[str, Any]:
-        said = [{"role": "user", "content": question}]
-        return {"model": model, "messages": said, "max_completion_tokens": tokens, "temperature": 0.0}
+        return {"model": model, "messages": messages(question), "max_completion_tokens": tokens, "temperature": 0.0}
 
     async def streamed(question: str, tokens: int) -> int:
         text, logprobs, written = "", [], 0
@@ -120,8 +123,7 @@ async def ollama(model: str, cache: Path) -> AsyncIterator[Pair]:
 
         def body(question: str, tokens: int) -> dict[str, Any]:
             sampling = {"num_ctx": CONTEXT, "num_predict": tokens, "temperature": 0.0, "top_p": 1.0, "seed": 0}
-            said = [{"role": "user", "content": question}]
-            return {"model": "bench", "messages": said, "think": False, "options": sampling}
+            return {"model": "bench", "messages": messages(question), "think": False, "options": sampling}
 
         async def streamed(question: str, tokens: int) -> int:
             text, logprobs, written = "", [], 0
@@ -227,6 +229,10 @@ async def cli_batch(model: str, cache: Path) -> AsyncIterator[Pair]:
                 process.kill()
 
 
+def messages(question: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in turns(question)]
+
+
 def started(command: Sequence[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -237,7 +243,7 @@ def _lines(questions: Sequence[str], tokens: int) -> list[bytes]:
         {
             "id": number,
             "model": "bench",
-            "messages": [{"role": "user", "content": question}],
+            "messages": messages(question),
             "max_tokens": tokens,
             "stop": [],
             "temperature": 0.0,

@@ -21,18 +21,30 @@ KEPT_OF_STDERR = 4096
 """Bytes of a command's last words."""
 GRACE_SECONDS = 2.0
 """For the pipes of a process that has ended: a child of its own that left its group may hold them for ever."""
-LOOK_SECONDS = 0.01
-"""How often it is seen whether a process has ended."""
 CAN_NOT = 65
 """The exit code (EX_DATAERR of sysexits.h) that says: this request can't be answered, however often it is asked."""
 _PIECE = 65536
 
 
+class Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    """asyncio's own, which tells of the process's end, too: `asyncio.subprocess.Process.wait` lasts until all pipes are
+    closed, and others may hold them."""
+
+    def __init__(self) -> None:
+        super().__init__(MOST_BYTES, asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
 class Process:
     """A running command. What it writes to standard error is read all the time; its end is kept."""
 
-    def __init__(self, running: asyncio.subprocess.Process, name: str) -> None:
-        self._running = running
+    def __init__(self, transport: asyncio.SubprocessTransport, protocol: Protocol, name: str) -> None:
+        self._transport, self._exited = transport, protocol.exited
+        self._running = asyncio.subprocess.Process(transport, protocol, asyncio.get_running_loop())
         self._name = name
         self._last_words = b""
         self._listening = asyncio.create_task(self._listen())
@@ -41,26 +53,25 @@ class Process:
     async def start(cls, command: Sequence[str], name: str) -> "Process":
         """Raises GenerationFailed where the system can't start it now."""
         try:
-            running = await asyncio.create_subprocess_exec(
+            transport, protocol = await asyncio.get_running_loop().subprocess_exec(
+                Protocol,
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                limit=MOST_BYTES,
                 start_new_session=True,
             )
         except OSError as error:
             raise GenerationFailed(f"{name}: {command[0]} can't be started: {error.strerror or error}") from None
-        return cls(running, name)
+        return cls(transport, protocol, name)
 
     @property
     def ended(self) -> bool:
         return self._running.returncode is not None
 
     async def wait(self) -> None:
-        """Until it has ended. asyncio's own wait lasts until its pipes are closed, too, which others may hold."""
-        while not self.ended:  # noqa: ASYNC110 — nothing public tells it
-            await asyncio.sleep(LOOK_SECONDS)
+        """Until it has ended; others may still hold its pipes."""
+        await self._exited.wait()
 
     async def write(self, said: bytes) -> None:
         """Give it this to read; what it does not want to read is its own affair."""
@@ -122,9 +133,7 @@ class Process:
         await self.wait()
         await asyncio.wait([self._listening], timeout=GRACE_SECONDS)
         self._listening.cancel()
-        transport = getattr(self._running, "_transport", None)  # nothing public closes pipes that others still hold
-        if transport is not None:
-            transport.close()
+        self._transport.close()  # with the pipes that others still hold
 
     def fault(self) -> GenerationFailed | RequestRefused | None:
         """What its exit code means; None for 0. To be asked when it has ended."""
