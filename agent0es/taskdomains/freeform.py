@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Mapping, Set
 from decimal import Decimal
+from itertools import count
 
 from agent0es.domain.task import Task
 from agent0es.taskdomains.base import Draft, Freeform, NeedsCall
@@ -118,7 +119,8 @@ def mutants(answer: str) -> tuple[str, ...]:
     written = WITH_UNIT.fullmatch(answer)
     number = written and read_number(written[2])
     if written and number is not None:
-        return tuple(f"{written[1]}{other}{written[3] or ''}" for other in mutants(re.sub("[,_]", "", written[2])))
+        plain = re.sub("[,_]", "", written[2]).rstrip(".")
+        return tuple(f"{written[1]}{other}{written[3] or ''}" for other in mutants(plain))
     if DATE_OR_TIME.fullmatch(answer):
         return (f"{answer[:-1]}{(int(answer[-1]) + 1) % 10}",)
     try:
@@ -129,7 +131,7 @@ def mutants(answer: str) -> tuple[str, ...]:
         turned = literal[::-1]
         return repr(type(literal)([*literal, 7])), *([repr(turned)] if turned != literal else [])
     if isinstance(literal, set | dict) and literal:  # as text: the order of a set is not the same in every process
-        other = next(number for number in (7, 8) if number not in literal)
+        other = next(number for number in count(7) if number not in literal)
         return (f"{answer.rstrip()[:-1]}, {other if isinstance(literal, set) else f'{other}: 7'}}}",)
     longer = f"{answer}x"
     turned_word = answer[::-1]  # `boB` is Bob to a verifier

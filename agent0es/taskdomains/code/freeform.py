@@ -123,7 +123,7 @@ def _plain_call(statement: ast.stmt) -> bool:
 
 
 def _task(draft: Draft, output: str, difficulty: float) -> Task | str:
-    function, _, rest = draft.reference.input.partition(MARK)
+    function, _, rest = draft.reference.input.rpartition(MARK)
     body = ast.parse(rest).body[0]
     assert isinstance(body, ast.Expr)
     [listed] = [node for node in ast.walk(body) if isinstance(node, ast.List)][:1]

@@ -133,7 +133,28 @@ def test_a_task_is_refused_when_its_verifier_takes_wrong_answers_or_not_the_righ
 
 
 @pytest.mark.parametrize(
-    "answer", ["0", "12", "-3", "3.5", "0.25", "True", "False", "[1, 2]", "[]", "level", "x", "Ä", "(2, 1)", "{1, 2}"]
+    "answer",
+    [
+        "0",
+        "12",
+        "-3",
+        "3.5",
+        "0.25",
+        "True",
+        "False",
+        "[1, 2]",
+        "[]",
+        "level",
+        "x",
+        "Ä",
+        "(2, 1)",
+        "{1, 2}",
+        "{7, 8}",
+        "{7: 1, 8: 2}",
+        "5.",
+        "$1,000.",
+        "5. km",
+    ],
 )
 def test_mutants_differ_from_the_answer(answer: str) -> None:
     assert mutants(answer)

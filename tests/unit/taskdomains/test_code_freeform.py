@@ -65,6 +65,11 @@ def test_an_example_that_is_said_to_give_infinity_refuses_the_task_and_stops_not
     assert task(text) == "the text says that f([3, 4]) gives 1e309, and it gives [3]"
 
 
+def test_a_function_may_have_the_words_that_stand_before_the_calls() -> None:
+    function = ODD.replace("\n", "\n    # the teacher's calls\n")
+    assert isinstance(task("Write f(xs) that keeps the odd numbers. f([3, 4]) gives [3].", function), Task)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
