@@ -78,8 +78,9 @@ def demonstrations(arm: Arm, family: str, domain: TaskDomain, mixed: int, seed: 
     return ()
 
 
-def when_too_long(arm: Arm, mixed: int, run: str, position: int) -> str:
-    """What to do when a model can't read what an arm puts before it; `position` is where the evaluation began."""
+def when_refused(arm: Arm, mixed: int, run: str, position: int) -> str:
+    """What to do when a model refuses what an arm is asked, which may be too long for it, or refused for another reason
+    that the model told; `position` is where the evaluation began."""
     fork = f"agent0es fork {run} --at {position} --set"
     ways = [
         "start its server with a longer context and resume the run",
@@ -87,7 +88,7 @@ def when_too_long(arm: Arm, mixed: int, run: str, position: int) -> str:
     ]
     if arm.prompt == "mixed" and mixed > 1:
         ways.append(f"with fewer worked examples: {fork} evaluation.demonstrations={mixed // 2}")
-    return f"{arm.name} is asked for more than the model can read; {', or '.join(ways)}"
+    return f"{arm.name} was asked; if that was more than the model can read, {', or '.join(ways)}"
 
 
 def comparable(history: History, configuration: Configuration) -> History:

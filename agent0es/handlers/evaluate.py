@@ -18,7 +18,7 @@ from agent0es.decisions.evaluate import (
     demonstrations,
     evaluated,
     known_outcomes,
-    when_too_long,
+    when_refused,
 )
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
@@ -87,8 +87,8 @@ class Evaluate:
         return [NewEvent(stream("adapter", self._run, trained.adapter), scored)]
 
     async def _ask(self, arm: Arm, known: Mapping[int, bool], record: Record, position: int) -> dict[int, bool]:
-        """Problem to whether the arm solved it, over the arm's splits. Raises RequestRefused where the model can't read
-        the arm's prompt, with how to go on from `position`."""
+        """Problem to whether the arm solved it, over the arm's splits. Raises RequestRefused where the model refuses
+        the arm's prompt, with how to go on from `position` if it was too long."""
 
         async def one(problem: HeldOut) -> bool:
             async with self._slots:
@@ -96,7 +96,7 @@ class Evaluate:
                     return await self._answer(arm, problem, record)
                 except RequestRefused as error:
                     shown = self._configuration.evaluation.demonstrations
-                    error.args = (f"{error}; {when_too_long(arm, shown, self._run, position)}",)
+                    error.args = (f"{error}; {when_refused(arm, shown, self._run, position)}",)
                     raise
 
         async with asyncio.TaskGroup() as group:

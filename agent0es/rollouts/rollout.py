@@ -88,8 +88,9 @@ class Attempted:
 async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, record: Recorder) -> Attempted:
     """Let the student solve a problem, writing every step as it happens.
 
-    An attempt that its calls made longer than the model can read ends without an answer. Raises RequestRefused where
-    already the first request is too long, and TransientError where another try may succeed.
+    An attempt that its calls made longer than the model can read ends without an answer; one that is too long to be
+    asked about its answer ends with that. Raises RequestRefused where already the first request is too long, and
+    TransientError where another try may succeed.
     """
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
     settings, asked = rollout.limits.settings, student.settings
@@ -129,8 +130,7 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         except RequestRefused as error:
             if not transcript.steps:
                 raise
-            why = storable(text_without_secrets(str(error)))
-            return Attempted(transcript.solution(), files, [], {**error.measured, "refused": why})
+            return Attempted(transcript.solution(), files, [], _refused(error))
         called = model_called(request, completion, prompt, role="student", task=problem.task, attempt=problem.attempt)
         pending = [NewEvent(stream, called, completion.measured)]
         transcript, action = transcript.read(completion)
@@ -141,7 +141,10 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
             if transcript.answer is not None:
                 for question in rollout.questions:
                     await record(pending)
-                    pending = await ask(question, rollout, transcript, model)
+                    try:
+                        pending = await ask(question, rollout, transcript, model)
+                    except RequestRefused as error:
+                        return Attempted(transcript.solution(), files, [], _refused(error))
             return Attempted(transcript.solution(), files, pending)
         call = str(CallName(problem.attempt, "solution", transcript.calls + 1))
         needed = NeedsCall(action.tool, action.input, files)
@@ -155,8 +158,16 @@ async def roll_out(rollout: Rollout, model: ModelBackend, toolbox: Toolbox, reco
         transcript = transcript.observe(result, last_call=transcript.calls + 1 >= (settings.calls_per_attempt or 0))
 
 
+def _refused(error: RequestRefused) -> dict[str, Scalar]:
+    """How an attempt ended whose student could not be asked on."""
+    return {**error.measured, "refused": storable(text_without_secrets(str(error)))}
+
+
 async def ask(question: Question, rollout: Rollout, transcript: Transcript, model: ModelBackend) -> list[NewEvent]:
-    """Ask the student about the answer that it has given. Returns the events, which nobody has written."""
+    """Ask the student about the answer that it has given. Returns the events, which nobody has written.
+
+    Raises what `generate` raises.
+    """
     problem, student, stream = rollout.problem, rollout.student, rollout.stream
     prompt = reflection(problem.system, problem.description, transcript, question)
     request = GenerationRequest(

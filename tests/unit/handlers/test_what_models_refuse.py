@@ -12,6 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from agent0es import bootstrap
+from agent0es.agents.confidence import QUESTIONS
 from agent0es.domain import events as ev
 from agent0es.errors import ModelNotFound
 from agent0es.handlers.base import Ports
@@ -65,6 +66,30 @@ def test_an_attempt_that_grew_too_long_for_the_model_ends_and_the_run_goes_on(tm
         assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
 
 
+class AskedTooMuch(ScriptedBackend):
+    """Has no room left for the second question about an answer."""
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        if any(request.messages[-1].content == QUESTIONS["critique"] for request in requests):
+            raise RequestRefused(TOO_LONG)
+        return await super().generate(requests, adapter)
+
+
+def test_an_answer_counts_though_the_model_has_no_room_to_be_asked_about_it(tmp_path: Path) -> None:
+    weights = Weights("scripted", tmp_path / "base.gguf", "b" * 64)
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "execution.reflection=[confidence, critique]")
+        model = AskedTooMuch(world.respond, weights=weights)
+        ports = world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model)
+        assert asyncio.run(drive(ports, [])).status == "completed"
+        asked = [one.event for one in log.read(run=RUN, types=["Reflected"]) if isinstance(one.event, ev.Reflected)]
+        ended = [one for one in log.read(run=RUN, types=["SolutionSubmitted"]) if one.meta.measured]
+        assert {event.question for event in asked} == {"confidence"} and len(asked) == len(ended)
+        assert all(one.meta.measured["refused"] == TOO_LONG for one in ended)
+        assert all(isinstance(one.event, ev.SolutionSubmitted) and one.event.solution.answer for one in ended)
+        assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
+
+
 def test_a_first_prompt_that_is_too_long_stops_the_run(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN)
@@ -92,7 +117,7 @@ def test_an_evaluation_that_asks_too_much_says_how_to_go_on_with_less(tmp_path: 
             asyncio.run(drive(world.ports(tmp_path, log, RUN, configuration_of(log, RUN), model), []))
         [trained] = log.read(run=RUN, types=["AdapterTrained"])
         told = f"agent0es fork {RUN} --at {trained.position} --set evaluation.demonstrations=4"
-        assert "base-few-shot is asked for more than the model can read" in str(failed.value)
+        assert "base-few-shot was asked; if that was more than the model can read, start" in str(failed.value)
         assert told in str(failed.value)
         world.fork(log, "child", RUN, trained.position, "evaluation.demonstrations=4")
         settings = configuration_of(log, "child")
