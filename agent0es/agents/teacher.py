@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from agent0es.domain.prompt import Part, Prompt
+from agent0es.domain.prompt import IN_WORDS, Part, Prompt
 from agent0es.domain.task import Scalar
 from agent0es.domain.text import storable
 from agent0es.taskdomains.base import FEWEST_PRACTISED, Family, TaskDomain
@@ -116,7 +116,7 @@ def in_full(request: str, schema: Mapping[str, Any], kept_to_it: bool) -> str:
 
 def in_words(schema: Mapping[str, Any]) -> str:
     """What a request ends with for a model that can't be kept to a schema: that schema, to be read."""
-    return f"\nWrite one JSON object that this JSON schema takes, and nothing else: {json.dumps(schema)}"
+    return IN_WORDS + json.dumps(schema)
 
 
 def object_in(text: str) -> str:

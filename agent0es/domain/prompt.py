@@ -14,6 +14,9 @@ Speaker = Literal["system", "user", "assistant", "tool"]
 Author = Literal["harness", "model", "tool"]
 """Who really said something: a worked example is an assistant's turn that the harness wrote."""
 
+IN_WORDS = "\nWrite one JSON object that this JSON schema takes, and nothing else: "
+"""What stands before a schema that a model reads because its engine can't keep it to one."""
+
 
 class Message(NamedTuple):
     """One turn of a chat, as it crosses the model port."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agent0es.configuration.secrets import url_without_secrets
 from agent0es.domain import events as ev
-from agent0es.domain.prompt import Message
+from agent0es.domain.prompt import IN_WORDS, Message
 from agent0es.errors import ConfigurationError, ModelNotFound, NotRecorded, RunNotFound
 from agent0es.log import EventLog
 from agent0es.models.artifacts import FORMS
@@ -85,13 +85,12 @@ class Recording:
     adapters: frozenset[str]
     answers: dict[Key, list[Answer]]
     """Those of attempts that a crash cut off come last."""
+    in_words: bool
+    """Whether a JSON schema was part of what was read."""
 
 
 class RecordedBackend:
     """Answers with the completions of a recorded run."""
-
-    # All is as good as the recorded model's.
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
 
     def __init__(self, store: str, run: str, weights: Weights | None = None) -> None:
         """`store` is a folder, or the URL of a log. Adapters are trained on `weights`, if there are any.
@@ -126,6 +125,11 @@ class RecordedBackend:
     def name(self) -> str:
         """The recorded model's own, so that events are the same again; of several models all names."""
         return " and ".join(self._recording.models) or "recorded"
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """All is as good as the recorded model's; a schema that this one had to read is to be read again."""
+        return Capabilities(logprobs=True, structured_output=not self._recording.in_words, adapters=FORMS)
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         """As the protocol says. Raises NotRecorded for a request that the recorded run did not make."""
@@ -221,6 +225,7 @@ def read_recording(events: Iterable[ev.Event]) -> Recording:
         models=tuple(dict.fromkeys(call.model for call in calls)),
         adapters=frozenset(call.adapter for call in calls if call.adapter),
         answers=dict(answers),
+        in_words=any(IN_WORDS in call.prompt.messages[-1].content for call in calls if call.role == "teacher"),
     )
 
 

@@ -11,6 +11,7 @@ from agent0es.domain import events as ev
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.models.base import GenerationRequest, Weights
+from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
@@ -30,7 +31,12 @@ def talkative(request: GenerationRequest, adapter: str | None) -> str:
 def test_its_proposals_become_tasks_and_it_is_examined_and_trained_in_the_words_of_practice(
     tmp_path: Path, keeps_to_a_schema: bool
 ) -> None:
-    settings = ("curriculum.freeform_share=0.5", "execution.tasks_per_iteration=6", "training.roles=[teacher]")
+    settings = (
+        "curriculum.freeform_share=0.5",
+        "execution.tasks_per_iteration=6",
+        "execution.deterministic=true",
+        "training.roles=[teacher]",
+    )
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, "r", *settings)
         model = ScriptedBackend(talkative, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
@@ -41,6 +47,14 @@ def test_its_proposals_become_tasks_and_it_is_examined_and_trained_in_the_words_
         assert {bool(task.parameters) for task in proposed} == {True, False}, "of families, and of its own"
         events = [recorded.event for recorded in log.read(types=["ModelCalled"])]
         assert asyncio.run(verify_decisions(log, "r", world.rules(log, "r"))).difference is None
+        decided = [(one.stream, one.content_hash) for one in log.read(run="r")]
+
+    (tmp_path / "again").mkdir()
+    with EventLog.open(tmp_path / "again" / "log.db") as log:
+        world.begin(log, "r", *settings)
+        recording = RecordedBackend(str(tmp_path), "r", model.weights)
+        asyncio.run(drive(world.ports(tmp_path / "again", log, "r", configuration_of(log, "r"), recording), []))
+        assert [(one.stream, one.content_hash) for one in log.read(run="r")] == decided, "its recording asks it alike"
 
     called = [event for event in events if isinstance(event, ev.ModelCalled) and event.role == "teacher"]
     practised = {event.prompt.messages[-1].content: event.prompt.messages for event in called if event.task}
