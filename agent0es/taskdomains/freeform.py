@@ -39,7 +39,9 @@ def expression_freeform(domain: str, system: str) -> Freeform:
 
     def example(task: Task) -> Mapping[str, str] | None:
         tool, _, expression = task.reference_action.partition("[")
-        return {"task": task.description, "expression": expression[:-1]} if tool == "python" else None
+        shown = {"task": task.description, "expression": expression[:-1]}
+        # A teacher that is shown what would be refused writes such tasks.
+        return shown if tool == "python" and isinstance(draft(shown), Draft) else None
 
     def draft(fields: Mapping[str, str]) -> Draft | str:
         text, expression = " ".join(fields["task"].split()), fields["expression"].strip()

@@ -6,7 +6,9 @@ import pytest
 
 from agent0es.agents import teacher
 from agent0es.agents.teacher import in_words, object_in, schema
+from agent0es.taskdomains.base import Draft, TaskDomain
 from agent0es.taskdomains.code import CodeDomain
+from agent0es.taskdomains.logic import LogicDomain
 from agent0es.taskdomains.math import MathDomain
 
 PROPOSAL = '{"family": "gcd", "a": 12, "b": 18}'
@@ -49,3 +51,12 @@ def test_topics_of_its_own_tasks_are_those_that_such_tasks_can_be_about() -> Non
     shown = [json.loads(turn.text) for turn in teacher.freeform_few_shot(domain, 0) if turn.role == "assistant"]
     assert len(shown) == teacher.EXAMPLES
     assert all("\n    " in example["function"] for example in shown), "a teacher that is shown one line writes one"
+
+
+@pytest.mark.parametrize("domain", [MathDomain(), LogicDomain(), CodeDomain()])
+def test_a_teacher_is_shown_no_task_that_would_be_refused(domain: TaskDomain) -> None:
+    freeform = domain.freeform
+    assert freeform is not None
+    turns = [turn for seed in range(20) for turn in teacher.freeform_few_shot(domain, seed)]
+    shown = [json.loads(turn.text) for turn in turns if turn.role == "assistant"]
+    assert [freeform.draft(example) for example in shown if not isinstance(freeform.draft(example), Draft)] == []
