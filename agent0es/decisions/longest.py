@@ -8,7 +8,7 @@ from agent0es.configuration import Configuration
 from agent0es.decisions.evaluate import OWN_DEMONSTRATIONS
 from agent0es.domain.prompt import Prompt
 from agent0es.domain.values import Role
-from agent0es.taskdomains.base import Demonstration, Family, TaskDomain
+from agent0es.taskdomains.base import FEWEST_PRACTISED, Demonstration, Family, TaskDomain
 
 HARDEST = 1.0
 """Difficult tasks have the longest texts."""
@@ -34,17 +34,24 @@ def _length(prompt: Prompt) -> int:
 def _of_teacher(
     configuration: Configuration, domains: Mapping[str, TaskDomain], structured_output: bool
 ) -> Iterator[Prompt]:
+    """An examined teacher is asked for some families at once, also where it writes all tasks itself."""
     share, seed = configuration.curriculum.freeform_share, configuration.seed
+    practised = configuration.curriculum.candidates if share < 1 else 0
+    count = max(practised, FEWEST_PRACTISED if "teacher" in configuration.training.roles else 0)
+
+    def request(domain: TaskDomain, names: Sequence[str]) -> str:
+        asked = dict.fromkeys(names, HARDEST)
+        return teacher.in_full(teacher.request_text(asked), teacher.schema(domain, asked), structured_output)
+
     for domain in domains.values():
-        if share < 1:
-            names = sorted((family.name for family in domain.families("practised")), key=len)
-            asked = dict.fromkeys(names[-configuration.curriculum.candidates :], HARDEST)
-            request = teacher.in_full(teacher.request_text(asked), teacher.schema(domain, asked), structured_output)
-            yield teacher.asking(teacher.few_shot(domain, seed), request)
+        if count:
+            names = [family.name for family in domain.families("practised")]
+            longest = sorted(names, key=lambda name: len(request(domain, [name])))[-count:]
+            yield teacher.asking(teacher.few_shot(domain, seed), request(domain, longest))
         if share and domain.freeform is not None:
-            request = teacher.freeform_request(teacher.topic_of(domain, seed), HARDEST)
-            request = teacher.in_full(request, domain.freeform.schema(), structured_output)
-            yield teacher.asking(teacher.freeform_few_shot(domain, seed), request)
+            own = teacher.freeform_request(teacher.topic_of(domain, seed), HARDEST)
+            own = teacher.in_full(own, domain.freeform.schema(), structured_output)
+            yield teacher.asking(teacher.freeform_few_shot(domain, seed), own)
 
 
 def _of_student(configuration: Configuration, domains: Mapping[str, TaskDomain]) -> Iterator[Prompt]:
