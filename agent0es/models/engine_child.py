@@ -102,6 +102,7 @@ def _serve(connection: Connection, batch: Batch, parent: int) -> None:
         if batch.busy:
             watchdog.look_out()
             if told := batch.step():
+                watchdog.rest()  # the parent may be stopped, and take nothing for long
                 connection.send(told)
         else:
             watchdog.rest()

@@ -12,7 +12,7 @@ from agent0es import bootstrap
 from agent0es.domain.run import RunState, evolve
 from agent0es.errors import ModelNotFound
 from agent0es.log import EventLog, History, NewEvent, Recorded
-from agent0es.runs.models import see_that_models_can
+from agent0es.runs.models import see_that_servers_answer
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -64,7 +64,7 @@ async def drive_run(
     async with bootstrap.open_ports(store, log, run, configuration, watcher.training) as ports:
         if why := changed_weights(ports.history.started.weights, ports.models):
             raise ModelNotFound(why)
-        await see_that_models_can(configuration, ports.models, ports.domains)
+        await see_that_servers_answer(configuration, ports.models)
         if begin is not None:
             begin(ports)
         problems = suite(ports.domains, configuration.evaluation, configuration.seed)

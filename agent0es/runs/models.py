@@ -198,22 +198,33 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
 
 
-async def see_that_models_can(
+async def see_that_servers_answer(configuration: "Configuration", models: "Mapping[Role, ModelBackend]") -> None:
+    """Ask each model that is elsewhere a short question, so that what is wrong with a server is said before a run
+    begins or goes on. Models in this process have been looked at when they were opened; loading them twice would take
+    long.
+
+    Raises ModelDoesNotAnswer.
+    """
+    from agent0es.models.factory import is_elsewhere
+
+    for model in models_of(configuration):
+        if is_elsewhere(model.settings.backend):
+            await first_answer(model, models[model.roles[0]])
+
+
+async def see_that_prompts_fit(
     configuration: "Configuration", models: "Mapping[Role, ModelBackend]", domains: "Domains"
 ) -> None:
-    """Ask each model that is elsewhere a short question, so that what is wrong with a server is said before a run
-    begins; and each model the longest prompts that it may have no room for, which else would stop the run in its
-    evaluation. Models in this process are loaded for that alone: loading them twice takes long.
+    """Ask each model the longest prompts that it may have no room for, which else would stop the run in its evaluation.
+    Models in this process are loaded for that. A run that has begun is not asked: its settings stand, and where it
+    meets such a prompt it says how to go on.
 
     Raises ModelDoesNotAnswer, ConfigurationError.
     """
     from agent0es.decisions.longest import longest_prompts
-    from agent0es.models.factory import is_elsewhere
 
     for model in models_of(configuration):
         backend = models[model.roles[0]]
-        if is_elsewhere(model.settings.backend):
-            await first_answer(model, backend)
         able = backend.capabilities
         prompts = longest_prompts(configuration, domains, able.structured_output)
         for role in model.roles:

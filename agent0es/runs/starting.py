@@ -12,7 +12,7 @@ from agent0es.domain.names import stream
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
-from agent0es.runs.models import problems, see_that_models_can
+from agent0es.runs.models import problems, see_that_prompts_fit, see_that_servers_answer
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -45,7 +45,8 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
         for role in configuration.training.roles:
             for why in problems(configuration, role, ports.models[role], ports.trainer):
                 raise ConfigurationError(why)
-        await see_that_models_can(configuration, ports.models, ports.domains)
+        await see_that_servers_answer(configuration, ports.models)
+        await see_that_prompts_fit(configuration, ports.models, ports.domains)
         used: dict[plugins.Group, set[str]] = {
             plugins.MODELS: {models.teacher.backend, models.student.backend},
             plugins.TOOLS: set(ports.toolbox.tools),

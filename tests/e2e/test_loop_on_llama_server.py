@@ -56,7 +56,10 @@ def test_an_adapter_is_trained_and_served_there(tmp_path: Path) -> None:
         print(f"{arm:30} {split:10} {share:.3f}")
     calls = [event for event in events if isinstance(event, ev.ModelCalled)]
     assert any(call.adapter == "student-1" for call in calls), "it answered"
-    assert all(call.tokens is not None and call.tokens.ids for call in calls if call.role == "student")
+    said = [
+        call for call in calls if call.role == "student" and call.text
+    ]  # of what is cut off at once it gives no token
+    assert all(call.tokens is not None and call.tokens.ids for call in said)
     assert shares["student-1", "practised"] > shares["base-zero-shot", "practised"]
     gone = [event for event in events if isinstance(event, ev.AdapterRejected)]
     assert ("[student-1-" in presets.read_text()) == (not gone), "the one in use stays served"

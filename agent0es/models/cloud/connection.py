@@ -89,7 +89,7 @@ def _client(library: Any, at: Connection) -> Any:
         """Called before a body is read."""
         if why := why_not_read(response.headers, TYPES if response.is_success else None):
             raise ServerFault(Fault("unreadable", why, response.status_code))
-        response.stream = Read(response.stream, "event-stream" in response.headers.get("content-type", ""))
+        response.stream = Read(response.stream, "event-stream" in response.headers.get("content-type", "").lower())
 
     host = urlsplit(at.base_url or "").hostname
     return library.AsyncClient(

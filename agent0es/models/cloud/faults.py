@@ -1,7 +1,6 @@
 """What pydantic-ai raises, as a fault of the server: what follows from it is decided where all faults are."""
 
 import json
-from collections.abc import Iterator
 
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -15,7 +14,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from agent0es.models.http.faults import Fault, ServerFault, reason_of, said_by
+from agent0es.models.http.faults import Fault, ServerFault, causes_of, reason_of, said_by
 
 NO_BUDGET, TOO_LONG = "quota_exhausted", "context_length_exceeded"
 """Words that `http/faults.py` knows, for what pydantic-ai tells by a class."""
@@ -23,7 +22,7 @@ NO_BUDGET, TOO_LONG = "quota_exhausted", "context_length_exceeded"
 
 def fault_of(error: Exception) -> Fault:
     """The fault behind whatever a provider's library or pydantic-ai raised. What it says is hostile."""
-    said, causes = reason_of(error), list(_causes(error))
+    said, causes = reason_of(error), list(causes_of(error))
     for cause in causes:
         if isinstance(cause, ServerFault):  # ours, from within the connection
             return cause.fault
@@ -71,10 +70,3 @@ def _json(body: object) -> bytes:
     if isinstance(body, str):
         return body.encode("utf-8", "replace")
     return json.dumps(body, default=str).encode()
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """It, and what it came of."""
-    while error is not None:
-        yield error
-        error = error.__cause__

@@ -9,7 +9,7 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -240,14 +240,21 @@ def no_json(error: ValueError) -> str:
 def reason_of(error: BaseException) -> str:
     """What the machine says of a failed connection, e.g. `Connection refused`; else the words of what it came of, which
     libraries wrap in their own. Hostile."""
-    inner: BaseException | None = error
-    while inner is not None:
+    for inner in causes_of(error, contexts=True):
         if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
             number = inner.errno or 0  # below 0 where a name was looked up
             return os.strerror(number) if number > 0 else inner.strerror
-        first = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
-        inner = first or inner.__cause__ or inner.__context__
-    said, cause = str(error).strip(), error.__cause__
-    while cause is not None:
-        said, cause = str(cause).strip() or said, cause.__cause__
-    return said or type(error).__name__
+    words = [said for cause in causes_of(error) if (said := str(cause).strip())]
+    return words[-1] if words else type(error).__name__
+
+
+def causes_of(error: BaseException, *, contexts: bool = False) -> Iterator[BaseException]:
+    """It, and what it came of, each once: a library that raises a kept exception anew can make a circle of them.
+    `contexts` follows what was being handled and the first of a group, too."""
+    seen: set[int] = set()
+    inner: BaseException | None = error
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        first = inner.exceptions[0] if contexts and isinstance(inner, BaseExceptionGroup) else None
+        inner = first or inner.__cause__ or (inner.__context__ if contexts else None)

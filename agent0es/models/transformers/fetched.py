@@ -1,6 +1,10 @@
 """The models of the hub that are on this machine, in the folder that all programs share (`HF_HOME`)."""
 
+import errno
+import logging
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +29,8 @@ class Fetched:
     revision: str
     """Its commit."""
     folder: Path
+    others: frozenset[str]
+    """Names by which it could be asked for as well."""
 
 
 def models() -> list[Fetched]:
@@ -33,15 +39,30 @@ def models() -> list[Fetched]:
 
 
 def model(name: str) -> Fetched | None:
-    """The one of this name, perhaps with its revision; None where it isn't here."""
-    return next((one for one in _fetched() if one.listed.name == name), None)
+    """The one of this name, perhaps with a branch, tag or commit of it; None where it isn't here."""
+    return next((one for one in _fetched() if name in (one.listed.name, *one.others)), None)
 
 
 def remove(name: str) -> None:
     """Delete one that is here. Files that another revision has, too, stay. Raises OSError."""
     one, cache = model(name), _cache()
     if one is not None and cache is not None:
-        cache.delete_revisions(one.revision).execute()
+        with _quiet():
+            cache.delete_revisions(one.revision).execute()
+        if one.folder.exists():  # the library says that in its log alone
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the stacks that the library logs."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def folder() -> Path:
@@ -89,4 +110,5 @@ def _of(repository: "CachedRepoInfo", revision: "CachedRevisionInfo") -> Fetched
         here=not isinstance(parts, dict) or all((at / str(part)).exists() for part in set(map(str, parts.values()))),
         detail=str(config.get("model_type", "")),
     )
-    return Fetched(listed, revision.commit_hash, at)
+    others = frozenset(f"{repository.repo_id}@{one}" for one in (*revision.refs, revision.commit_hash))
+    return Fetched(listed, revision.commit_hash, at, others)

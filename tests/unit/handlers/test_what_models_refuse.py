@@ -5,6 +5,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -101,6 +102,8 @@ def test_a_first_prompt_that_is_too_long_stops_the_run(tmp_path: Path) -> None:
 class Short(ScriptedBackend):
     """Reads six worked examples of a student, and no more."""
 
+    capabilities = replace(ScriptedBackend.capabilities, context=500)
+
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         asked = [request.messages for request in requests if "Families:" not in request.messages[-1].content]
         if any(len(messages) > 2 + 2 * 6 for messages in asked):
@@ -108,7 +111,9 @@ class Short(ScriptedBackend):
         return await super().generate(requests, adapter)
 
 
-def test_an_evaluation_that_asks_too_much_says_how_to_go_on_with_less(tmp_path: Path) -> None:
+def test_an_evaluation_that_asks_too_much_says_how_to_go_on_with_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = Weights("scripted", tmp_path / "base.gguf", "b" * 64)
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, "evaluation.demonstrations=8")
@@ -119,6 +124,9 @@ def test_an_evaluation_that_asks_too_much_says_how_to_go_on_with_less(tmp_path: 
         told = f"agent0es fork {RUN} --at {trained.position} --set evaluation.demonstrations=4"
         assert "base-few-shot was asked; if that was more than the model can read, start" in str(failed.value)
         assert told in str(failed.value)
+        opens(monkeypatch, model)  # who resumes it is told the same, though the run's longest prompt is known by now
+        with pytest.raises(HandlerError, match=f"--at {trained.position} --set evaluation.demonstrations=4"):
+            asyncio.run(drive_run(tmp_path, log, RUN, configuration_of(log, RUN), Mock()))
         world.fork(log, "child", RUN, trained.position, "evaluation.demonstrations=4")
         settings = configuration_of(log, "child")
         state = asyncio.run(drive(world.ports(tmp_path, log, "child", settings, model), []))
@@ -152,12 +160,18 @@ def test_a_probability_of_nothing_is_kept_as_a_number() -> None:
     assert completion().mean_logprob is None
 
 
-def test_a_run_is_not_driven_on_with_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def opens(monkeypatch: pytest.MonkeyPatch, model: ScriptedBackend | None = None) -> None:
+    """Whoever opens a run's parts finds these."""
+
     @asynccontextmanager
     async def open_ports(store: Path, log: EventLog, run: str, settings: Any, progress: Any) -> AsyncIterator[Ports]:
-        yield world.ports(store, log, run, settings)
+        yield world.ports(store, log, run, settings, model)
 
     monkeypatch.setattr(bootstrap, "open_ports", open_ports)
+
+
+def test_a_run_is_not_driven_on_with_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opens(monkeypatch)
     configuration = world.configured()
     with EventLog.open(tmp_path / "log.db") as log:
         start_run(log, RUN, configuration, Parts({"scripted": "a" * 64}, {}))

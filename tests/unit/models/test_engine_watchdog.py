@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from multiprocessing import Pipe
 
 from agent0es.models.engine_child import Watchdog
 
@@ -16,6 +18,20 @@ time.sleep(1.5)
 print("rested", flush=True)
 watchdog.look_out()
 time.sleep(60)
+"""
+
+TALKER = """
+import os, sys
+from multiprocessing.connection import Connection
+from agent0es.models.engine_child import Batch, _serve
+
+class Talker(Batch):
+    busy, step_seconds = True, 0.5
+    def step(self):
+        return [bytes(2**22)]
+
+Talker.__abstractmethods__ = frozenset()
+_serve(Connection(int(sys.argv[1])), Talker(), os.getppid())
 """
 
 
@@ -38,3 +54,16 @@ def test_steps_that_follow_each_other_share_one_thread() -> None:
         assert started in threads()
     finally:
         watchdog.rest()
+
+
+def test_an_answer_that_is_not_taken_yet_is_no_step() -> None:
+    """The parent may be stopped for a while, by Ctrl-Z in its terminal; its engines are not."""
+    ours, theirs = Pipe()
+    command = [sys.executable, "-c", TALKER, str(theirs.fileno())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as child:
+        theirs.close()
+        ours.recv()
+        time.sleep(1.5)
+        assert child.poll() is None
+        ours.recv()
+        child.kill()

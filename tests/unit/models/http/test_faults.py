@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from agent0es.models.http.cut import see_that_it_was_read
-from agent0es.models.http.faults import Fault, ServerFault, advice, decide, error_in_stream, fault_of, retry_after
+from agent0es.models.http.faults import (
+    Fault,
+    ServerFault,
+    advice,
+    decide,
+    error_in_stream,
+    fault_of,
+    reason_of,
+    retry_after,
+)
 from agent0es.testing.models import ask
 
 NOW = 1_780_000_000.0
@@ -183,3 +192,11 @@ def test_any_body_is_told_in_one_line(body: bytes) -> None:
     fault = fault_of(500, {}, body, NOW)
     assert decide(fault) == "retry"
     assert 0 < len(fault.words) <= 4000 and fault.words.isprintable()
+
+
+def test_what_an_error_came_of_is_told_even_where_its_causes_go_in_a_circle() -> None:
+    lost, wrapped, refused = RuntimeError("lost"), RuntimeError("Connection error."), ConnectionRefusedError(111, "x")
+    wrapped.__cause__, lost.__cause__ = lost, wrapped  # a library that raises a kept exception anew
+    assert reason_of(wrapped) == "lost"
+    lost.__cause__ = refused
+    assert reason_of(wrapped) == "Connection refused"

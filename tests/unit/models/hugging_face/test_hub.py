@@ -3,16 +3,18 @@
 import asyncio
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
 import huggingface_hub.constants as constants
 import pytest
 
-from agent0es.errors import ModelNotFound
+from agent0es.errors import ModelNotFound, StoreError
 from agent0es.models.factory import library_of
 from agent0es.models.transformers import TransformersBackend
 from tests.support.tiny_folder import write_tiny_folder
@@ -123,7 +125,7 @@ def test_a_model_can_be_pulled_before_it_is_used(hub: Hub, monkeypatch: pytest.M
         asyncio.run(library.pull("org/tiny@elsewhere", lambda progress: None))
 
 
-def test_what_was_fetched_is_listed_shown_and_removed(hub: Hub) -> None:
+def test_what_was_fetched_is_listed_shown_and_removed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     library = library_of("transformers")
     assert library is not None
 
@@ -145,6 +147,11 @@ def test_what_was_fetched_is_listed_shown_and_removed(hub: Hub) -> None:
     unfinished.write_text("[")
     assert listed() == {}
     unfinished.unlink()
+    asyncio.run(library.removable(f"org/tiny@{COMMIT}"))
+    with monkeypatch.context() as nothing_may_be_deleted, pytest.raises(StoreError, match="Permission denied"):
+        nothing_may_be_deleted.setattr(shutil, "rmtree", Mock(side_effect=PermissionError))
+        asyncio.run(library.remove("org/tiny"))
+    assert listed() == {"org/tiny": True}
     asyncio.run(library.remove("org/tiny"))
     assert listed() == {} and not list(Path(constants.HF_HUB_CACHE).glob("*/blobs/*"))
 
