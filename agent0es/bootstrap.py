@@ -105,7 +105,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
 
 
 def domains_to_practise(configuration: "Configuration") -> "Domains":
-    """The same for a run that begins or goes on. Raises ConfigurationError, too, for what these domains can't do."""
+    """The same for a run that is to begin. Raises ConfigurationError, too, for what these domains can't do."""
     from agent0es.agents.student_prompt import tools_shown
 
     domains, enabled = practised_domains(configuration), configuration.tools.enabled
@@ -201,7 +201,8 @@ async def open_ports(
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
-    domains = domains_to_practise(configuration)
+    begun = bool(history.segments)  # its settings stand, also those of before such a rule
+    domains = practised_domains(configuration) if begun else domains_to_practise(configuration)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
         sandbox = sandbox_of(configuration)

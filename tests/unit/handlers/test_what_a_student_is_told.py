@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.agents.student_prompt import opening, with_tools
-from agent0es.bootstrap import domains_to_practise, practised_domains
+from agent0es.bootstrap import domains_to_practise, open_ports, practised_domains
 from agent0es.configuration import Configuration, load_configuration, parse_configuration
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError
@@ -17,10 +17,12 @@ from agent0es.log import EventLog
 from agent0es.log.mapper import decode_content
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
+from agent0es.runs.starting import NO_PARTS, start_run
 from agent0es.tools.math import MathTool
 from agent0es.tools.plan import PlanTool
 from agent0es.tools.python import PythonTool
 from tests.support import world
+from tests.unit.tools.sandboxes import needs_sandbox
 
 GOLDEN = Path(__file__).parents[1] / "log" / "golden"
 PLAIN = "Solve the task. Use a tool, then give the answer."
@@ -96,6 +98,24 @@ def test_a_guide_that_calls_what_there_is_not_is_refused_before_a_run(enabled: s
     with pytest.raises(ConfigurationError, match=f"{said}, which tools.enabled leaves out; .* set .* to tools"):
         opened(*GUIDED)
     assert opened("models.student.prompt=tools", GUIDED[1]) == ["math", "code"]
+
+
+@needs_sandbox
+def test_a_run_that_was_begun_with_such_a_guide_goes_on(tmp_path: Path) -> None:
+    scripted = "{backend: scripted, name: 'tests.support.world:respond'}"
+    models = [f"models.teacher={scripted}", f"models.student={scripted}", "training.roles=[]"]
+    overrides = [*models, *GUIDED, "tools.enabled=[math, tests]"]
+    configuration = load_configuration(overrides=overrides, environment={})
+
+    async def opened(log: EventLog, run: str) -> list[str]:
+        async with open_ports(tmp_path, log, run, configuration, lambda progress: None) as ports:
+            return list(ports.domains)
+
+    with EventLog.open(tmp_path / "log.db") as log:
+        start_run(log, "begun", configuration, NO_PARTS)
+        assert asyncio.run(opened(log, "begun")) == ["math", "code"]
+        with pytest.raises(ConfigurationError, match="the guide of math calls python"):
+            asyncio.run(opened(log, "new"))
 
 
 @pytest.mark.parametrize(
