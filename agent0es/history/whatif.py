@@ -14,7 +14,7 @@ from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import flat
 from agent0es.log import History
-from agent0es.projections.datasets import Example, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.projections.datasets import Example, Rows, choose, events_of_dataset, student_examples, teacher_examples
 
 ANSWERABLE = (
     "rewards.weights",
@@ -93,10 +93,10 @@ def whatif(
     }
 
 
-def _built(history: History) -> dict[str, int]:
-    """Adapter to the position at which its dataset was built; where a fork rebuilt it, the later one."""
+def _built(history: History) -> dict[str, tuple[int, Rows]]:
+    """Adapter to the position at which its dataset was built, and its rows; where a fork rebuilt it, the later one."""
     found = history.read(types=["DatasetBuilt"])
-    return {r.event.adapter: r.position for r in found if isinstance(r.event, ev.DatasetBuilt)}
+    return {r.event.adapter: (r.position, r.event.rows) for r in found if isinstance(r.event, ev.DatasetBuilt)}
 
 
 def _rewards(
@@ -109,27 +109,32 @@ def _rewards(
 def _datasets(
     history: History,
     iteration: int,
-    built: Mapping[str, int],
+    built: Mapping[str, tuple[int, Rows]],
     tasks: Mapping[int, _Task],
     before: Configuration,
     after: Configuration,
 ) -> list[dict[str, Any]]:
-    """The datasets of one iteration under both settings, each without what was retracted before it was built.
+    """The datasets of one iteration under both settings, each without what was retracted before it was built, by the
+    rules of then.
 
     Of one that was not built, all that is retracted by now is left out.
     """
     found = []
+    unbuilt: tuple[None, Rows] = None, "asked"
     for role in sorted({*before.training.roles, *after.training.roles}):
-        events = list(events_of_dataset(history, iteration, built.get(adapter_name(role, iteration))))
+        position, rows = built.get(adapter_name(role, iteration), unbuilt)
+        events = list(events_of_dataset(history, iteration, position))
         examples, others = (
-            student_examples(events, settings.training.learn_from) if role == "student" else teacher_examples(events)
+            student_examples(events, settings.training.learn_from)
+            if role == "student"
+            else teacher_examples(events, rows)
             for settings in (before, after)
         )
         kept = [example for example in others if tasks[example.task].novelty >= after.curriculum.novelty_bar]
         if role == "teacher":
             kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
-        old = _chosen(examples, before, role)
-        new = _chosen(kept, after, role)
+        old = _chosen(examples, before, role, rows)
+        new = _chosen(kept, after, role, rows)
         one, two = ([example.source for example in chosen] for chosen in (old, new))
         found.append(
             {
@@ -145,11 +150,11 @@ def _datasets(
     return found
 
 
-def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.Role) -> list[Example]:
+def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.Role, rows: Rows) -> list[Example]:
     """What a role is trained on; nothing when it isn't."""
     if role not in configuration.training.roles:
         return []
-    said = [example for example in examples if not example.thought]
+    said = [example for example in examples if rows != "asked" or not example.thought]
     return choose(said, configuration.training.examples_per_family, configuration.seed)
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from agent0es.bootstrap import load_rewards
+from agent0es.decisions.train import built
 from agent0es.domain import events as ev
+from agent0es.handlers.datasets import Datasets
 from agent0es.history.verification import verify_decisions
-from agent0es.log import EventLog
+from agent0es.history.whatif import whatif
+from agent0es.log import EventLog, History, NewEvent
 from agent0es.models.base import GenerationRequest, Weights
 from agent0es.models.recorded import RecordedBackend
 from agent0es.models.scripted import ScriptedBackend
@@ -68,3 +72,22 @@ def test_its_proposals_become_tasks_and_it_is_examined_and_trained_in_the_words_
         asked = list(practised[request])
         own = request.startswith("Topic:")
         assert messages == (asked if own else [asked[0], asked[-1]]), "worked proposals are for who was not trained"
+
+
+def test_what_if_keeps_to_the_rules_by_which_a_dataset_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chosen_before(self: Datasets, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
+        event = built(role, iteration, adapter, self._of(role, iteration, None, "messages"), "messages")
+        return NewEvent(f"adapter/r/{adapter}", event)
+
+    monkeypatch.setattr(Datasets, "choose", chosen_before)
+    settings = ("curriculum.freeform_share=0.8", "execution.tasks_per_iteration=8", "training.roles=[teacher]")
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, "r", *settings)
+        configuration = configuration_of(log, "r")
+        world.complete(log, "r", tmp_path)
+        [dataset] = (one.event for one in log.read(run="r", types=["DatasetBuilt"]))
+        components = load_rewards(configuration.rewards.weights)
+        [found] = whatif(History.of(log, "r"), configuration, configuration, components)["datasets"]
+    assert isinstance(dataset, ev.DatasetBuilt) and found["examples"] == [dataset.examples] * 2
