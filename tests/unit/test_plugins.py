@@ -37,6 +37,9 @@ def own(name, count=5, **changes):
             found = super().families(split)
             return [dataclasses.replace(f, **{"domain": name, "name": f"{name}_{f.name}", **changes})
                     for f in (found[:count] if split == "practised" else found)]
+        def family(self, name):
+            named = {f.name: f for split in ("practised", "held_out") for f in self.families(split)}
+            return named.get(name) or super().family(name)
     Domain.name = name
     return Domain
 

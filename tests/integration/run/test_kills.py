@@ -186,13 +186,15 @@ def test_engines_and_trainers_without_memory_are_tried_again_when_there_is_some(
         recorded = check(log, tmp_path, others)
     abandoned = events_of(recorded, ev.AttemptAbandoned)
     assert {event.task is None for event in abandoned} == {True, False}
-    assert {"memory" in event.reason for event in abandoned if event.task is not None} == {True}
+    # An engine that gets none any more says so, or is ended by a signal before it can.
+    assert all("memory" in event.reason or "ended with -" in event.reason for event in abandoned)
     assert "failed to map segment" in abandoned[-1].reason, "the adapter's engine, when it was loaded again"
     by_handler = {
         name: [e.error for e in events_of(recorded, ev.Retried) if e.handler == name] for name in ("propose", "train")
     }
     assert len(by_handler["train"]) == 3 and by_handler["propose"], by_handler
-    assert all("out of memory" in error for errors in by_handler.values() for error in errors), by_handler
+    errors = [error for errors in by_handler.values() for error in errors]
+    assert all("out of memory" in error or "ended by SIG" in error for error in errors), by_handler
 
 
 def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(
