@@ -23,7 +23,8 @@ STALLED_SECONDS = 30
 _OUT_OF_MEMORY = (
     *("MemoryError", "bad_alloc", "can't alloc", "Memory allocation", "failed to map segment", "start watchdog thread"),
     *(os.strerror(errno.ENOMEM), os.strerror(errno.EAGAIN), "memory allocation of"),
-    "error return without exception set",  # CPython, where an import runs out of memory and the MemoryError is lost
+    # CPython, where an import runs out of memory and the MemoryError is lost.
+    *("error return without exception set", "returned NULL without setting an exception"),
 )
 """What Python, torch, OpenBLAS, OpenVINO, Rust and the system say when there is no room for memory or a thread."""
 
