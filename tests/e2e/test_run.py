@@ -16,10 +16,10 @@ from agent0es.log import EventLog
 from tests.support.engines import processes
 
 SETTINGS = (
-    "execution.tasks_per_iteration=32",
+    "execution.tasks_per_iteration=24",
     "execution.iterations=1",
     "training.minimum_examples=4",
-    "training.epochs=4",
+    "training.epochs=3",
     "evaluation.practised_problems=1",
     "evaluation.held_out_problems=1",
 )
