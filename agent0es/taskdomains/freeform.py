@@ -16,6 +16,7 @@ LONGEST_ANSWER = 100
 NUMBER = re.compile(r"(?<![\w.])[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?")
 """In an expression, where `1_000` is a thousand."""
 RANGE_END = re.compile(r"range\((?:[^(),]*,)?\s*([0-9]+)\s*[,)]")
+"""`range(1, 11)`: its last number is one less."""
 TOLD = re.compile(r"(?<![\w.])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?: ?(?:%|per ?cent\b))?")
 """In a text: `1,000` is a thousand, or a list without spaces; `15%` is a share."""
 WITH_UNIT = re.compile(r"([$€£¥₹]?)([+-]?[0-9][0-9.,_]*)( ?(?:%|°|[A-Za-z]).*)?")
