@@ -29,6 +29,7 @@ from agent0es.models.engine_child import before_stop, surely_before_stop
 from agent0es.models.http import Asking, Fault, HttpOptions, Key, ServerFault
 from agent0es.models.http.asking import Sleep
 from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.pacing import guessed_tokens
 from agent0es.models.http.schemas import out_of_object
 from agent0es.models.simple import SimpleBackend
 
@@ -102,7 +103,7 @@ class CloudBackend(SimpleBackend):
         reply = await self._asking.ask(
             f"chat with {self._model}",
             lambda: self._once(request),
-            tokens=_most(request),
+            tokens=guessed_tokens(request),
             used=_used,
         )
         left_out, seconds = self.capabilities.left_out(request), time.perf_counter() - begin
@@ -115,7 +116,7 @@ class CloudBackend(SimpleBackend):
             raise ModelNotFound(f"adapter {adapter} is not deployed: {self.name} serves none")
         said = given = ""
         held = is_held(request, self.capabilities.left_out(request))
-        most, whole = _most(request), False
+        most, whole = guessed_tokens(request), False
         asked_once = self._asking.at_once(
             f"chat with {self._model}", tokens=most, used=lambda: _used(answer.get()) if whole else most
         )
@@ -197,11 +198,6 @@ class CloudBackend(SimpleBackend):
         if self._opened is None or (self._opened.loop, self._opened.key) != (loop, key):
             self._opened = Opened(loop, key, *self._provider.open(self._model, key, self._at))
         return self._opened.model
-
-
-def _most(request: GenerationRequest) -> float:
-    """Tokens that it will take, guessed."""
-    return sum(len(message.content) for message in request.messages) / 4 + request.max_tokens
 
 
 def _used(response: ModelResponse) -> float:

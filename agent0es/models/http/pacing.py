@@ -4,12 +4,22 @@ import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
+from agent0es.models.base import GenerationRequest
+
+LETTERS_A_TOKEN = 3
+"""By which tokens are guessed."""
 FAILURES = 3
 """Requests in a row that were given up, each after all of its tries, before the others are not even sent."""
 PAUSE_SECONDS = 60.0
 """Then one is let through again."""
 
 Clock = Callable[[], float]
+
+
+def guessed_tokens(request: GenerationRequest) -> float:
+    """Most tokens that a request will take, for the limit on them, before the server has counted."""
+    letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
+    return letters / LETTERS_A_TOKEN + request.max_tokens
 
 
 class Rate:

@@ -60,7 +60,7 @@ class OllamaApi:
         return None if chunk.debug_info is None else chunk.debug_info.rendered_template
 
     async def chat(
-        self, model: str, body: dict[str, Any], tokens: int, seen: Callable[[int], None]
+        self, model: str, body: dict[str, Any], tokens: float, seen: Callable[[int], None]
     ) -> Reply[list[Chunk]]:
         """A whole answer, read as a stream; it takes so many tokens at most. `seen` is told how many of the prompt were
         read, and may raise ServerFault."""
@@ -77,7 +77,7 @@ class OllamaApi:
         with _named(model):
             return await self._client.ask("POST", "/api/chat", body, read, form="ndjson", tokens=tokens, used=_used)
 
-    async def stream(self, model: str, body: dict[str, Any], tokens: int) -> AsyncIterator[Chunk]:
+    async def stream(self, model: str, body: dict[str, Any], tokens: float) -> AsyncIterator[Chunk]:
         """An answer as it is written; it takes so many tokens at most. Raises GenerationFailed where it ends before its
         end."""
         chunks: list[Chunk] = []

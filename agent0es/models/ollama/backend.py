@@ -25,6 +25,7 @@ from agent0es.models.base import (
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.http import Key, options_of
 from agent0es.models.http.cut import see_that_it_was_read
+from agent0es.models.http.pacing import guessed_tokens
 from agent0es.models.ollama.api import OllamaApi
 from agent0es.models.ollama.faults import address_of
 from agent0es.models.ollama.library import OllamaLibrary
@@ -172,7 +173,7 @@ class OllamaBackend:
         begin = time.perf_counter()
         known = await self._what()
         body = self._body(known, request, adapter)
-        tokens = _most(request)
+        tokens = guessed_tokens(request)
 
         def seen(read: int) -> None:
             see_that_it_was_read(request, read, known.context)
@@ -196,7 +197,7 @@ class OllamaBackend:
 
     async def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         body = self._body(await self._what(), request, adapter)
-        async for chunk in self._api.stream(body["model"], body, _most(request)):
+        async for chunk in self._api.stream(body["model"], body, guessed_tokens(request)):
             if chunk.message.content:
                 yield chunk.message.content
 
@@ -295,11 +296,6 @@ class OllamaBackend:
         if adapter not in self._deployed:
             raise not_deployed(adapter, self._deployed)
         return _served(self._deployed[adapter])
-
-
-def _most(request: GenerationRequest) -> int:
-    """Tokens that it will take, guessed."""
-    return sum(len(message.content) for message in request.messages) // 4 + request.max_tokens
 
 
 def _served(deployment: Deployment) -> str:

@@ -28,6 +28,7 @@ from agent0es.models.http import HttpClient, Key, ServerRefused, options_of
 from agent0es.models.http.asking import Reply
 from agent0es.models.http.cut import see_that_it_was_read
 from agent0es.models.http.faults import is_not_loaded
+from agent0es.models.http.pacing import guessed_tokens
 from agent0es.models.http.schemas import out_of_object
 from agent0es.models.openai_compatible.adapters import AdapterServer, Fields, adapters_of
 from agent0es.models.openai_compatible.library import OpenAiLibrary
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 NAME = "openai-compatible"
-LETTERS_A_TOKEN = 3
-"""By which tokens are guessed for the limit on them, before the server has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class OpenAiCompatibleBackend:
         """Text as it comes; thinking that stands in the text comes too. Native calls of tools come at the end."""
         facts = await self._what()
         said, text, path = Said(), "", f"{self._api}/chat/completions"
-        body, most = self._body(request, self._fields(adapter), facts), _most(request)
+        body, most = self._body(request, self._fields(adapter), facts), guessed_tokens(request)
         held = is_held(request, facts.kind, facts.capabilities)
         pieces_of = self._client.stream(path, body, said.take, form="sse", tokens=most, used=lambda: _used(said, most))
         async with aclosing(pieces_of) as pieces:
@@ -198,7 +197,7 @@ class OpenAiCompatibleBackend:
             return self._fields(adapter)
 
     async def _ask(self, request: GenerationRequest, fields: Fields, facts: Facts) -> Reply[Said]:
-        most = _most(request)
+        most = guessed_tokens(request)
 
         async def whole(values: AsyncIterator[Any]) -> Said:
             said = await read(values)
@@ -304,12 +303,6 @@ class OpenAiCompatibleBackend:
 
     def _connected(self) -> HttpClient:
         return HttpClient(NAME, self._root, self._key, self._options)
-
-
-def _most(request: GenerationRequest) -> float:
-    """Tokens that it will take, guessed."""
-    letters = sum(len(message.content) for message in request.messages) + len(request.prefill)
-    return letters / LETTERS_A_TOKEN + request.max_tokens
 
 
 def _used(said: Said, most: float) -> float:
