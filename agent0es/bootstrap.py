@@ -12,7 +12,7 @@ from agent0es.errors import ConfigurationError, SandboxUnavailable, StoreError, 
 from agent0es.log import EventLog, History
 
 if TYPE_CHECKING:  # most commands only look at the log, and start faster without the rest
-    from agent0es.configuration import Configuration, ModelSettings
+    from agent0es.configuration import Configuration, ModelSettings, TrainingSettings
     from agent0es.domain.events import Role
     from agent0es.domain.rewards import RewardComponent
     from agent0es.handlers.base import Handler, Ports
@@ -74,6 +74,7 @@ def load_plugin(group: plugins.Group, name: str) -> None:
     from agent0es.models.factory import backend_class
     from agent0es.taskdomains import load_family, load_task_domain
     from agent0es.tools.registry import tool_classes
+    from agent0es.training.methods import load_method
 
     load: Mapping[plugins.Group, Callable[[str], object]] = {
         plugins.MODELS: backend_class,
@@ -81,6 +82,7 @@ def load_plugin(group: plugins.Group, name: str) -> None:
         plugins.TASK_DOMAINS: load_task_domain,
         plugins.FAMILIES: load_family,
         plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
+        plugins.METHODS: load_method,
     }
     load[group](name)
 
@@ -176,11 +178,14 @@ def is_same_model(one: "ModelSettings", two: "ModelSettings") -> bool:
     return all(getattr(one, key) == getattr(two, key) for key in WHICH_MODEL)
 
 
-def trainer_of(store: Path) -> "Trainer":
-    """What trains adapters."""
-    from agent0es.training.packed import PackedTrainer
+def trainer_of(store: Path, settings: "TrainingSettings") -> "Trainer":
+    """What trains adapters. Raises ConfigurationError for a method that can't be used."""
+    from agent0es.training.engines import ENGINES
+    from agent0es.training.methods import load_method
+    from agent0es.training.trainer import ProcessTrainer
 
-    return PackedTrainer(store / "base")
+    load_method(settings.method)
+    return ProcessTrainer(ENGINES[settings.engine](), store / "base")
 
 
 @asynccontextmanager
@@ -239,7 +244,7 @@ async def open_ports(
             toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
             rewards=rewards,
             embedder=embedder,
-            trainer=trainer_of(store),
+            trainer=trainer_of(store, configuration.training),
             on_training_progress=on_training_progress,
         )
 

@@ -14,13 +14,21 @@ from typing import Any, Literal
 from agent0es.domain.names import NAME_RULE, is_name
 from agent0es.errors import Agent0Error, ConfigurationError, PluginFailed
 
-Group = Literal["agent0es.models", "agent0es.tools", "agent0es.task_domains", "agent0es.families", "agent0es.rewards"]
+Group = Literal[
+    "agent0es.models",
+    "agent0es.tools",
+    "agent0es.task_domains",
+    "agent0es.families",
+    "agent0es.rewards",
+    "agent0es.methods",
+]
 
 MODELS: Group = "agent0es.models"
 TOOLS: Group = "agent0es.tools"
 TASK_DOMAINS: Group = "agent0es.task_domains"
 FAMILIES: Group = "agent0es.families"
 REWARDS: Group = "agent0es.rewards"
+METHODS: Group = "agent0es.methods"
 
 KINDS: Mapping[Group, str] = {
     MODELS: "model backend",
@@ -28,6 +36,7 @@ KINDS: Mapping[Group, str] = {
     TASK_DOMAINS: "task domain",
     FAMILIES: "task family",
     REWARDS: "reward component",
+    METHODS: "training method",
 }
 """Group to what a user calls one of its members."""
 

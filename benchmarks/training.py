@@ -25,7 +25,7 @@ from agent0es.models.gguf_file import GgufFile
 from agent0es.models.weights import base_model_dir, find_weights
 from agent0es.taskdomains import load_task_domain
 from agent0es.training.examples import Example, tokenise
-from agent0es.training.network import Network, pack
+from agent0es.training.network import Network
 
 BATCH, BATCHES, ROUNDS = 8, 4, 3
 
@@ -63,7 +63,7 @@ def main() -> None:
     peft: Any = get_peft_model(plain, lora)
 
     def ours(batch: list[Example]) -> torch.Tensor:
-        return network.loss(pack(batch))
+        return -network.log_probabilities(batch).sum()
 
     def theirs(batch: list[Example]) -> torch.Tensor:
         longest = max(len(row.ids) for row in batch)

@@ -84,6 +84,7 @@ def _with_known_names(given: Given, otherwise: str) -> Configuration:
         (("curriculum", "families"), plugins.FAMILIES, configuration.curriculum.families),
         (("tools", "enabled"), plugins.TOOLS, tools.enabled or ()),
         (("rewards", "weights"), plugins.REWARDS, configuration.rewards.weights),
+        (("training", "method"), plugins.METHODS, [configuration.training.method]),
         (("tools", "of"), plugins.TOOLS, tools.of),
         (("tools", "domains"), plugins.TASK_DOMAINS, tools.domains),
         *((("tools", "domains", domain), plugins.TOOLS, of) for domain, of in tools.domains.items()),

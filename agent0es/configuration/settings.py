@@ -255,6 +255,10 @@ class TrainingSettings(Section):
 
     roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
+    engine: Literal["packed"] = "packed"
+    """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU."""
+    method: str = "rft"
+    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right."""
     learn_from: Literal["observed", "correct"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
     those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""

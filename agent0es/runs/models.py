@@ -134,7 +134,7 @@ async def _check(
         on_step(f"measuring {model.place}")
         speed = await measure(model, backend, 1, MORE_TOKENS)
         on_step(f"asking {model.place} with the longest prompts")
-        able, trainer = backend.capabilities, bootstrap.trainer_of(store)
+        able, trainer = backend.capabilities, bootstrap.trainer_of(store, configuration.training)
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
         first = prompts(able.structured_output)
         read = [await _read(configuration, model, backend, role, first[role]) for role in model.roles]

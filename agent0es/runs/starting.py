@@ -53,6 +53,7 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
             plugins.TASK_DOMAINS: set(ports.domains),
             plugins.FAMILIES: set(configuration.curriculum.families),
             plugins.REWARDS: set(ports.rewards),
+            plugins.METHODS: {configuration.training.method} if configuration.training.roles else set(),
         }
         return Parts(weights_of(ports.models), plugins.packages_of(used))
 

@@ -1,4 +1,4 @@
-"""The trainer's process: `python -m agent0es.training PARENT JOB.json`, started by `packed.PackedTrainer`."""
+"""The trainer's process: `python -m agent0es.training PARENT JOB.json`, started by `trainer.ProcessTrainer`."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,6 @@ from pathlib import Path
 from agent0es.models.child_process import end_with_parent
 
 end_with_parent(int(sys.argv[1]))  # before torch is imported, which takes seconds
-from agent0es.training.lora import main  # noqa: E402
+from agent0es.training.process import main  # noqa: E402
 
 main(Path(sys.argv[2]))

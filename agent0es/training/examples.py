@@ -29,6 +29,11 @@ class Example:
     trainable: tuple[bool, ...]
     """Per token, whether the model is to learn to write it."""
 
+    @property
+    def labels(self) -> int:
+        """How many tokens are learnt: nothing comes before the first, so it never is."""
+        return sum(self.trainable[1:])
+
 
 def read_rows(dataset: Path, template: ChatTemplate) -> list[tuple[str, list[tuple[str, bool]]]]:
     """(prompt, segments) of each line, in the chat format of the model that is trained.

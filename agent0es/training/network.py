@@ -11,10 +11,10 @@ The same function as transformers' own model under PEFT (a test compares them), 
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
@@ -22,6 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from agent0es.training.examples import Example, shared_prefix
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: Mapping[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 GROUPS = (
     ("self_attn", ("q_proj", "k_proj", "v_proj")),
@@ -49,8 +52,6 @@ class Packed:
     """Indices of the tokens whose successor is learnt."""
     labels: Tensor
     """Those successors."""
-    whole: int
-    """Tokens of the examples as they would be without the common beginning computed once."""
 
 
 def pack(examples: Sequence[Example]) -> Packed:
@@ -80,7 +81,6 @@ def pack(examples: Sequence[Example]) -> Packed:
         unpadded=torch.tensor(unpadded),
         predicts=torch.tensor(predicts, dtype=torch.int64),
         labels=torch.tensor(labels, dtype=torch.int64),
-        whole=sum(len(example.ids) for example in examples),
     )
 
 
@@ -120,7 +120,7 @@ class Network:
         rank: int,
         alpha: float,
         dropout: float,
-        precision: torch.dtype = torch.float32,
+        precision: Precision = "fp32",
         frozen_share: float = 0.0,
     ) -> None:
         """Adapters start as in PEFT: A uniform (Kaiming, a=√5), B zero, from torch's current seed.
@@ -128,6 +128,7 @@ class Network:
         The first `frozen_share` of the layers, rounded down, get none, so that no gradient has to go back through them.
         Raises ValueError for a target that is no linear layer.
         """
+        self.precision: Precision = precision
         known = [name for _, names in GROUPS for name in names]
         unknown = [name for name in targets if name not in known]
         if unknown or not targets:
@@ -142,11 +143,23 @@ class Network:
         self._theta: float = config["rope_theta"]
         self.scale = alpha / rank
         self._dropout = dropout
+        self._config = {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "r": rank,
+            "lora_alpha": alpha,
+            "lora_dropout": dropout,
+            "target_modules": sorted(targets),
+            "layers_to_transform": list(range(self.first_adapted, self.layers)),
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+        }
         weights = {
             name: tensor for file in sorted(base_dir.glob("*.safetensors")) for name, tensor in load_file(file).items()
         }
         self._embedding = weights["model.embed_tokens.weight"].float()
-        self._output = weights.get("lm_head.weight", self._embedding).to(precision)
+        self._output = weights.get("lm_head.weight", self._embedding).to(PRECISIONS[precision])
         self._norm = weights["model.norm.weight"]
         self._norms = [
             [weights[f"model.layers.{n}.{name}.weight"] for name in ("input_layernorm", "post_attention_layernorm")]
@@ -163,7 +176,8 @@ class Network:
             for group, (parent, names) in enumerate(GROUPS):
                 paths = [f"model.layers.{layer}.{parent}.{name}" for name in names]
                 parts = [weights.pop(f"{path}.weight") for path in paths]
-                self._weights[layer, group] = (parts[0] if len(parts) == 1 else torch.cat(parts)).to(precision)
+                whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+                self._weights[layer, group] = whole.to(PRECISIONS[precision])
                 if f"{paths[0]}.bias" in weights:
                     self._biases[layer, group] = torch.cat([weights[f"{path}.bias"] for path in paths])
                 members = list(zip(paths, (len(part) for part in parts), strict=True))
@@ -179,8 +193,17 @@ class Network:
         """What is trained."""
         return [tensor for pair in self.adapters.values() for tensor in pair]
 
-    def loss(self, batch: Packed) -> Tensor:
-        """Sum over the labels of their negative log-probabilities."""
+    def adapter(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """As `Policy` says."""
+        tensors = {}
+        for path, (a, b) in self.adapters.items():
+            tensors[f"base_model.model.{path}.lora_A.weight"] = a.detach()
+            tensors[f"base_model.model.{path}.lora_B.weight"] = b.detach()
+        return tensors, self._config
+
+    def log_probabilities(self, examples: Sequence[Example]) -> Tensor:
+        """As `Policy` says."""
+        batch = pack(examples)
         angles = batch.positions[:, None] / self._theta ** (torch.arange(0, self._head, 2) / self._head)
         cos, sin = (torch.cat([part, part], -1)[:, None] for part in (angles.cos(), angles.sin()))
         longest = batch.padded.shape[1]
@@ -193,7 +216,7 @@ class Network:
             gate, up = self._linear(layer, 2, self._normalise(x, before_mlp)).chunk(2, -1)
             x = x + self._linear(layer, 3, F.silu(gate) * up)
         x = self._normalise(x[batch.predicts], self._norm)
-        return F.cross_entropy(product(x, self._output.T), batch.labels, reduction="sum")
+        return -F.cross_entropy(product(x, self._output.T), batch.labels, reduction="none")
 
     def _attention(self, layer: int, x: Tensor, cos: Tensor, sin: Tensor, causal: Tensor, batch: Packed) -> Tensor:
         heads, kv_heads, shared = self._heads, self._kv_heads, batch.shared

@@ -40,7 +40,7 @@ from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.training.base import Trained, Trainer, TrainingJob
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.trainer import ProcessTrainer
 from tests.support.questions import reply
 
 FAMILIES = {"practised": ("product", "gcd", "expansion"), "held_out": ("quotient",), "validation": ()}
@@ -180,7 +180,7 @@ def rules(log: EventLog, run: str, novelties: Novelties | None = None) -> Rules:
     return Rules({"math": SmallDomain()}, load_rewards(weights), novelties)
 
 
-class NoTrainer(PackedTrainer):
+class NoTrainer(ProcessTrainer):
     """Takes no time: an adapter is the hash of its dataset."""
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:

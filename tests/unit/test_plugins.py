@@ -267,6 +267,7 @@ def test_the_log_says_which_packages_a_run_used_and_verifying_names_one_that_is_
             "agent0es.task_domains:math": own,
             "agent0es.families:tenfold": "mine 1.2",
             "agent0es.rewards:halves": "mine 1.2",
+            "agent0es.methods:rft": own,
         }
         assert not plugins.gone(event.plugins)
         monkeypatch.setattr("sys.path", [entry for entry in sys.path if not entry.endswith("/mine")])

@@ -11,7 +11,8 @@ from agent0es.configuration import TrainingSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import find_weights
 from agent0es.training.base import Trained, TrainingJob
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
 
 WORDS = (
     "apple river stone cloud tiger piano lemon castle window garden rocket silver mirror forest candle button".split()
@@ -50,4 +51,4 @@ def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Train
         seed=1,
         settings=TrainingSettings(rank=16, alpha=32.0, frozen_share=0.0, epochs=8),
     )
-    return asyncio.run(PackedTrainer(base_cache).train(job, lambda progress: None))
+    return asyncio.run(ProcessTrainer(Packed(), base_cache).train(job, lambda progress: None))

@@ -139,7 +139,7 @@ def test_a_rebuild_that_was_cut_off_is_gone_on_with(store: Path, monkeypatch: py
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("agent0es.training.packed.PackedTrainer.train", dies)
+        patch.setattr("agent0es.training.trainer.ProcessTrainer.train", dies)
         assert invoke(store, "train", "latest", "--without-retracted", "--name", "anew").exit_code == 130
     assert [event.type for event in events(store)[-2:]] == ["DatasetBuilt", "TrainingStarted"]
     (store / "datasets" / json_answers(store, "runs")[0]["run"] / "anew.jsonl").write_text("torn")

@@ -24,7 +24,8 @@ from agent0es.models.base import GenerationRequest, Weights
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
 from tests.support import world
 from tests.support.completed import check_completed, events_of
 from tests.support.engines import (
@@ -93,7 +94,7 @@ def finish(log: EventLog, store: Path, model: UnderEngine, training: Iterable[Bl
                 blow(trainer)
 
     async def driven() -> RunState:
-        made = world.ports(store, log, RUN, configuration_of(log, RUN), model, PackedTrainer(store / "base"))
+        made = world.ports(store, log, RUN, configuration_of(log, RUN), model, ProcessTrainer(Packed(), store / "base"))
         try:
             return await drive(replace(made, on_training_progress=strike), [])
         finally:

@@ -14,7 +14,8 @@ from agent0es.models.base import Completion, GenerationRequest
 from agent0es.models.transformers import TransformersBackend
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
 from tests.support import world
 from tests.support.engines import UnderEngine, kill, tiny_weights
 
@@ -43,7 +44,9 @@ def test_a_run_trains_and_its_adapter_answers_hot_in_the_process_of_the_base(tmp
     )
 
     async def driven(log: EventLog) -> str:
-        made = world.ports(tmp_path, log, "r", configuration_of(log, "r"), model, PackedTrainer(tmp_path / "base"))
+        made = world.ports(
+            tmp_path, log, "r", configuration_of(log, "r"), model, ProcessTrainer(Packed(), tmp_path / "base")
+        )
         try:
             return (await drive(made, [])).status
         finally:

@@ -20,7 +20,8 @@ from agent0es.models.base import Deployment, Weights, WrongWeights
 from agent0es.models.made_once import sha256_of
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.training.base import TrainingJob
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
 from tests.support import world
 
 
@@ -48,7 +49,7 @@ def trained(
     settings = TrainingSettings(rank=4, learning_rate=0.02, frozen_share=0.5)
     base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
     job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, settings)
-    made = asyncio.run(PackedTrainer(cache).train(job, lambda progress: None))
+    made = asyncio.run(ProcessTrainer(Packed(), cache).train(job, lambda progress: None))
     event = ev.AdapterTrained(
         adapter="student-1", role="student", iteration=1, path="out", steps=made.steps, loss=made.loss,
         files=dict(made.artifacts.files),

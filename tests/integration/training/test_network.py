@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
 from agent0es.configuration import TrainingSettings
 from agent0es.training.examples import Example
-from agent0es.training.network import Network, pack
+from agent0es.training.network import Network, Precision
 
 ALL_LINEAR = TrainingSettings().target_modules
 
@@ -61,7 +61,7 @@ def test_loss_and_gradients_are_those_of_peft(
         theirs[path].lora_B["default"].weight.data.copy_(b)
     assert len(network.parameters) == sum(p.requires_grad for p in peft.parameters())
 
-    loss = network.loss(pack(examples))
+    loss = -network.log_probabilities(examples).sum()
     loss.backward()
     expected = torch.zeros(())
     for example in examples:
@@ -78,15 +78,15 @@ def test_loss_and_gradients_are_those_of_peft(
 
 
 def test_in_bf16_the_loss_is_nearly_the_same(tiny_dir: Path, examples: list[Example]) -> None:
-    def built(precision: torch.dtype) -> Network:
+    def built(precision: Precision) -> Network:
         torch.manual_seed(0)
         network = Network(tiny_dir, ALL_LINEAR, rank=4, alpha=8.0, dropout=0.0, precision=precision)
         for _, b in network.adapters.values():
             torch.nn.init.normal_(b.data, std=0.05)
         return network
 
-    exact, rounded = built(torch.float32), built(torch.bfloat16)
-    losses = [network.loss(pack(examples)) for network in (exact, rounded)]
+    exact, rounded = built("fp32"), built("bf16")
+    losses = [-network.log_probabilities(examples).sum() for network in (exact, rounded)]
     assert losses[0].item() != losses[1].item(), "otherwise nothing was computed in bf16"
     torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0.0)
 
@@ -94,11 +94,12 @@ def test_in_bf16_the_loss_is_nearly_the_same(tiny_dir: Path, examples: list[Exam
 def test_dropout_acts_on_the_adapter_alone(tiny_dir: Path, examples: list[Example]) -> None:
     torch.manual_seed(0)
     network = Network(tiny_dir, ALL_LINEAR, rank=4, alpha=8.0, dropout=0.5)
-    plain = network.loss(pack(examples)).item()
-    assert network.loss(pack(examples)).item() == pytest.approx(plain, rel=1e-6), "B is zero: nothing to drop"
+    plain = network.log_probabilities(examples).sum().item()
+    same = network.log_probabilities(examples).sum().item()
+    assert same == pytest.approx(plain, rel=1e-6), "B is zero: nothing to drop"
     for _, b in network.adapters.values():
         torch.nn.init.normal_(b.data, std=0.05)
-    assert network.loss(pack(examples)).item() != network.loss(pack(examples)).item()
+    assert network.log_probabilities(examples).sum().item() != network.log_probabilities(examples).sum().item()
 
 
 def test_a_target_that_is_no_linear_layer_is_refused(tiny_dir: Path) -> None:

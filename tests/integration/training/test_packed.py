@@ -21,7 +21,8 @@ from agent0es.models.artifacts import CONFIG, LORA_GGUF, MERGED, WEIGHTS
 from agent0es.models.base import Weights
 from agent0es.models.made_once import sha256_of
 from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
-from agent0es.training.packed import PackedTrainer
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
 from tests.support.small_disk import small_disk
 
 
@@ -50,7 +51,7 @@ def job(tiny_gguf: Path, cache: Path, tmp_path: Path) -> dict[str, Any]:
 def train(job: dict[str, Any], on_progress: ProgressCallback, **changes: Any) -> Coroutine[Any, Any, Trained]:
     given = {**job, **changes}
     settings = {key: given.pop(key) for key in TrainingSettings.model_fields.keys() & given.keys()}
-    trainer = PackedTrainer(given.pop("cache"))
+    trainer = ProcessTrainer(Packed(), given.pop("cache"))
     return trainer.train(TrainingJob(settings=TrainingSettings(**settings), **given), on_progress)
 
 
@@ -186,11 +187,12 @@ def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
     from agent0es.configuration import TrainingSettings
     from agent0es.models.base import Weights
     from agent0es.training.base import TrainingJob
-    from agent0es.training.packed import PackedTrainer
+    from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
     job = TrainingJob(base=Weights("tiny", Path({str(job["base"].path)!r}), "-"), seed=1,
                       settings=TrainingSettings(epochs=100_000),
                       dataset=Path({str(job["dataset"])!r}), output=Path({str(job["output"])!r}))
-    trainer = PackedTrainer(Path({str(job["cache"])!r}))
+    trainer = ProcessTrainer(Packed(), Path({str(job["cache"])!r}))
     asyncio.run(trainer.train(job, lambda message: os.kill(os.getpid(), signal.SIGKILL)))
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == -9

@@ -12,11 +12,11 @@ from agent0es.configuration import TrainingSettings
 from agent0es.models.base import Weights
 from agent0es.models.made_once import sha256_of
 from agent0es.training.base import TrainingJob
-from agent0es.training.lora import main
-from agent0es.training.packed import described
+from agent0es.training.process import main
+from agent0es.training.trainer import described
 
-PRACTICE = {"roles", "learn_from", "examples_per_family", "minimum_examples"}
-"""What is trained and on what; in tests/unit/handlers/ test_settings_of_runs.py changes these, test_chats.py
+PRACTICE = {"roles", "learn_from", "engine", "method", "examples_per_family", "minimum_examples"}
+"""What is trained, by what and on what; in tests/unit/handlers/ test_settings_of_runs.py changes these, test_chats.py
 `learn_from`."""
 
 CHANGED: Mapping[str, Any] = {

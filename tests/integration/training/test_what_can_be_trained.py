@@ -17,7 +17,7 @@ from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.training.base import why_not_trained
 from agent0es.training.network import GROUPS
-from agent0es.training.packed import LAYERS, PackedTrainer
+from agent0es.training.packed import LAYERS, Packed
 from tests.integration.training.tiny_model import write_tiny_gguf
 from tests.support.commands import invoke
 from tests.support.templates import DEEPSEEK_R1
@@ -59,7 +59,7 @@ def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any],
 
 
 def test_a_hugging_face_folder_is_for_another_trainer(tmp_path: Path) -> None:
-    why = PackedTrainer(tmp_path).why_not(Weights("tiny", write_tiny_folder(tmp_path / "tiny"), ""), SETTINGS)
+    why = Packed().why_not(Weights("tiny", write_tiny_folder(tmp_path / "tiny"), ""), SETTINGS)
     assert why == "tiny: packed trains from a GGUF file, and this is a Hugging Face folder"
 
 
@@ -81,7 +81,7 @@ def test_a_file_with_a_tensor_of_another_kind_can_not_be_trained(tiny_gguf: Path
 
 def test_the_trainer_knows_the_layers_that_it_trains(tiny_gguf: Path, tmp_path: Path) -> None:
     assert tuple(name for _, names in GROUPS for name in names) == LAYERS
-    trainer, base = PackedTrainer(tmp_path), Weights("tiny", tiny_gguf, "-")
+    trainer, base = Packed(), Weights("tiny", tiny_gguf, "-")
     assert trainer.why_not(base, SETTINGS) is None
     assert trainer.why_not(base, SETTINGS.model_copy(update={"target_modules": ("c_attn",)})) == (
         f"training.target_modules: c_attn; choose from {', '.join(LAYERS)}"
@@ -90,13 +90,13 @@ def test_the_trainer_knows_the_layers_that_it_trains(tiny_gguf: Path, tmp_path: 
 
 def test_a_model_whose_template_rewrites_its_turns_can_not_be_trained(tmp_path: Path) -> None:
     file = write_tiny_gguf(tmp_path / "r1.gguf", "qwen2", template=DEEPSEEK_R1.source)
-    why = PackedTrainer(tmp_path).why_not(Weights("r1", file, "-"), SETTINGS)
+    why = Packed().why_not(Weights("r1", file, "-"), SETTINGS)
     assert why is not None and why.startswith("r1: the model's chat template writes turn 3 in another way when others")
 
 
 def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) -> None:
     model = ScriptedBackend(lambda *_: "", weights=Weights("tiny", tiny_gguf, "-"))
-    trainer = PackedTrainer(tmp_path)
+    trainer = Packed()
     assert why_not_trained(trainer, model, SETTINGS) is None
     model.capabilities = Capabilities(adapters=frozenset())
     assert why_not_trained(trainer, model, SETTINGS) == (

@@ -186,7 +186,7 @@ def test_replay_and_its_verification_use_no_port(store: Path, monkeypatch: pytes
         "agent0es.models.openvino.OpenVinoBackend.__init__",
         "agent0es.sandbox.IsolatedSandbox.__init__",
         "agent0es.tools.load_tools",
-        "agent0es.training.packed.PackedTrainer.train",
+        "agent0es.training.trainer.ProcessTrainer.train",
         "asyncio.create_subprocess_exec",
         "subprocess.Popen.__init__",
         "socket.socket.connect",

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from agent0es.domain.prompt import Message
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.training.examples import Example, read_rows, shared_prefix, spans, tokenise, why_not_learnt
-from agent0es.training.lora import rate
 from agent0es.training.network import pack
+from agent0es.training.process import rate
 from tests.support.templates import ALL, CHATML, DEEPSEEK_R1, ZEPHYR
 
 
@@ -54,7 +54,8 @@ def test_a_packed_batch_predicts_exactly_the_learnt_tokens(tokenizer: Tokenizer)
     examples = [tokenise(tokenizer, *text) for text in texts]
     batch = pack(examples)
     assert shared_prefix(examples) == batch.shared == 2
-    assert batch.whole == sum(len(example.ids) for example in examples) == len(batch.ids) + 2 * 2
+    assert sum(len(example.ids) for example in examples) == len(batch.ids) + 2 * 2
+    assert [example.labels for example in examples] == [3, 1, 1]
     # The label's predecessor: Q (common beginning), x, O; R; x of the third text.
     before = "".join(tokenizer.id_to_token(int(number)) for number in batch.ids[batch.predicts])
     after = "".join(tokenizer.id_to_token(int(number)) for number in batch.labels)

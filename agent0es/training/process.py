@@ -1,0 +1,167 @@
+"""The trainer: what happens in the process that `trainer.ProcessTrainer` starts.
+
+Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
+an adapter in PEFT's format, and what its engine makes of it, as `models/artifacts.py` names them.
+"""
+
+import json
+import math
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from agent0es.configuration import TrainingSettings
+from agent0es.crash_points import reach
+from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
+from agent0es.training.engine import Policy
+from agent0es.training.engines import ENGINES
+from agent0es.training.methods import load_method
+from agent0es.training.methods.base import Method, U
+
+MAX_GRADIENT_NORM = 1.0
+
+
+class Phases:
+    """Seconds of each phase, for the final report."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def end(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] = round(now - self._since, 2)
+        self._since = now
+
+
+def main(file: Path) -> None:
+    """Train, save, derive, report: the job of a JSON file, as `trainer.described` makes it."""
+    job = json.loads(file.read_text())
+    settings = TrainingSettings.model_validate(job["settings"])
+    phases = Phases()
+    torch.manual_seed(job["seed"])
+    if job["threads"]:
+        torch.set_num_threads(job["threads"])
+    base, output, dataset = Path(job["base"]), Path(job["output"]), Path(job["dataset"])
+    engine, method = ENGINES[settings.engine](), load_method(settings.method)
+    opened = engine.open(base, Path(job["cache"]), settings)
+    units = fit(method.read(dataset, opened.template, opened.tokenizer), settings, dataset)
+    phases.end("load")
+    losses, tokens = train(opened.policy, method, units, settings, job["seed"])
+    phases.end("train")
+    if output.exists():
+        shutil.rmtree(output)  # what a trainer that was killed left, half-written files too
+    output.mkdir(parents=True)
+    _save_adapter(opened.policy, output, base)
+    reach("adapter.written", with_parent=True)
+    engine.derive(base, Artifacts(output, {}))
+    files = dict(Artifacts.measure(output).files)
+    phases.end("merge")
+    done = {
+        "steps": len(losses),
+        "loss": losses,
+        "examples": len(units),
+        "tokens": tokens,
+        "files": files,
+        "phases": phases.seconds,
+        "precision": opened.policy.precision,
+    }
+    _say({"done": done})
+
+
+def fit(units: Sequence[U], settings: TrainingSettings, dataset: Path) -> list[U]:
+    """Those of which no text is too long, and something is to be learnt."""
+    kept = [
+        unit
+        for unit in units
+        if all(len(e.ids) <= settings.max_tokens for e in unit.examples) and any(e.labels for e in unit.examples)
+    ]
+    if not kept:
+        raise SystemExit(f"{dataset}: none of {len(units)} examples can be used: too long, or nothing to learn in them")
+    return kept
+
+
+def train(
+    policy: Policy, method: Method[U], units: Sequence[U], settings: TrainingSettings, seed: int
+) -> tuple[list[float], int]:
+    """AdamW on the adapters. Returns the mean loss of each step, and the tokens that were read."""
+    optimizer = torch.optim.AdamW(policy.parameters, lr=settings.learning_rate, weight_decay=0.0)
+    per_step = settings.batch_size * settings.gradient_accumulation
+    steps = math.ceil(len(units) / per_step) * settings.epochs
+    losses: list[float] = []
+    tokens = 0
+    begin = time.perf_counter()
+    for chosen in _steps(units, per_step, settings.epochs, seed):
+        weight = sum(unit.weight for unit in chosen)
+        total = 0.0
+        for batch in (chosen[at : at + settings.batch_size] for at in range(0, len(chosen), settings.batch_size)):
+            examples = [example for unit in batch for example in unit.examples]
+            loss, _ = method.loss(policy.log_probabilities(examples), batch, settings)
+            # The mean over the whole step, however it falls into batches.
+            loss = loss / weight
+            loss.backward()
+            total += loss.item()
+            tokens += sum(len(example.ids) for example in examples)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * rate(len(losses), steps, settings.warmup_steps)
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters, MAX_GRADIENT_NORM)
+        if not (math.isfinite(total) and torch.isfinite(norm)):
+            raise SystemExit(
+                f"at step {len(losses) + 1} of {steps} the loss or its gradient was not a finite number: the training "
+                "diverged; lower training.learning_rate"
+            )
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(total)
+        elapsed = time.perf_counter() - begin
+        _say(
+            {
+                "step": len(losses),
+                "steps": steps,
+                "loss": round(total, 5),
+                "tokens_per_second": round(tokens / elapsed, 1),
+                "eta_seconds": round(elapsed / len(losses) * (steps - len(losses)), 1),
+            }
+        )
+    return losses, tokens
+
+
+def rate(step: int, steps: int, warmup: int) -> float:
+    """Share of the learning rate at a step: straight up over the warm-up, then straight down to zero."""
+    return (step + 1) / (warmup + 1) if step < warmup else 1 - (step - warmup) / max(1, steps - warmup)
+
+
+def _steps(units: Sequence[U], size: int, epochs: int, seed: int) -> Iterator[list[U]]:
+    order = random.Random(seed)
+    for _ in range(epochs):
+        shuffled = order.sample(units, len(units))
+        yield from (shuffled[at : at + size] for at in range(0, len(shuffled), size))
+
+
+def _save_adapter(policy: Policy, output: Path, base: Path) -> None:
+    """Write PEFT's files, in full or not at all."""
+    tensors, config = policy.adapter()
+    beside = Path(tempfile.mkdtemp(dir=output, prefix=".adapter-"))
+    unfinished = beside / PEFT
+    try:
+        unfinished.mkdir()
+        save_file(dict(tensors), beside / WEIGHTS, metadata={"format": "pt"})
+        (beside / CONFIG).write_text(json.dumps({**config, "base_model_name_or_path": base.name}, indent=1))
+        for file in unfinished.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        unfinished.rename(output / PEFT)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _say(message: Mapping[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
