@@ -114,8 +114,8 @@ def prompt(module: str, name: str) -> str:
     return Path(module).with_name("prompts").joinpath(f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
-def guide(module: str) -> Guide:
-    """The turns of `prompts/guide.txt` beside a module's file, each under a line `[role]`."""
-    pieces = re.split(r"^\[(system|user|assistant)\]\n", prompt(module, "guide"), flags=re.MULTILINE)[1:]
+def guide(module: str, name: str = "guide") -> Guide:
+    """The turns of `prompts/NAME.txt` beside a module's file, each under a line `[role]`."""
+    pieces = re.split(r"^\[(system|user|assistant)\]\n", prompt(module, name), flags=re.MULTILINE)[1:]
     roles: list[Speaker] = pieces[::2]  # type: ignore[assignment]  # the pattern has no other
     return tuple(Message(role, text.strip()) for role, text in zip(roles, pieces[1::2], strict=True))
