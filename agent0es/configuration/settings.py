@@ -139,6 +139,9 @@ class StudentSettings(ModelSettings):
     prompt: Literal["short", "tools", "guide"] = "short"
     """What the student is told: `short` for one that was trained on these tools; `tools` names them and says how they
     are called; `guide` shows a worked example as well. Every prompt gets longer, also those that are trained on."""
+    trained_prompt: Literal["short", "tools", "guide"] | None = None
+    """What a student with an adapter is told, and is trained on: practice under a long prompt, trained under a short
+    one, needs the long one no more. `null` for the same as `prompt`."""
     observations: Literal["continued", "turns"] = "continued"
     """Where a tool's result stands: in the student's own turn, which it continues, or in a turn of the user, as in a
     chat; a model that can't continue a turn needs `turns`."""
