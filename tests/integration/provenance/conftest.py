@@ -4,7 +4,6 @@ A few families are practised and asked, here and by the commands that the tests 
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,15 +25,16 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _few_families() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent0es.taskdomains.load_task_domains", load_few_families)
-        yield
+LOADED = "agent0es.taskdomains.load_task_domains"
 
 
-@pytest.fixture(scope="package")
-def finished(tmp_path_factory: pytest.TempPathFactory, _few_families: None) -> Path:
+@pytest.fixture(autouse=True)
+def _few_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOADED, load_few_families)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a finished run, to be read only. Its adapters are trained from a tiny model, and know the held-out
     problems."""
     tiny = write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
@@ -44,7 +44,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, _few_families: None) -> P
     store = tmp_path_factory.mktemp("finished")
     model = f'{{backend: scripted, name: "tests.support.studious:respond", options: {{weights: "{tiny}"}}}}'
     chosen = {"models.teacher": model, "models.student": model, **SETTINGS}
-    answer(store, "run", "--json", *(part for key, value in chosen.items() for part in ("--set", f"{key}={value}")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LOADED, load_few_families)
+        answer(store, "run", "--json", *(part for key, value in chosen.items() for part in ("--set", f"{key}={value}")))
     return store
 
 
