@@ -1,6 +1,7 @@
 """Every setting of a training has an effect on the adapter: none is there for show."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,11 @@ def train(tiny_gguf: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
     base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
 
     def trained(settings: TrainingSettings) -> Mapping[str, str]:
+        shutil.rmtree(folder / "job", ignore_errors=True)  # with its checkpoint
+        (folder / "job").mkdir()
         job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, settings, deterministic=True)
-        (folder / "job.json").write_text(json.dumps(described(job, cache)))
-        main(folder / "job.json")
+        (folder / "job" / "job.json").write_text(json.dumps(described(job, cache)))
+        main(folder / "job" / "job.json")
         files = (path for path in (folder / "out").rglob("*") if path.is_file())
         return {path.name: sha256_of(path) for path in files}
 
