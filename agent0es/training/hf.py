@@ -28,7 +28,7 @@ class HuggingFace:
         return (why_not_folder if base.path.is_dir() else why_not_gguf)(base, settings)
 
     def open(self, base: Path, cache: Path, settings: TrainingSettings) -> Opened:
-        """As the port says. `cache` keeps a GGUF as a Hugging Face folder, made once. Raises TrainingError."""
+        """As the port says. `cache` keeps a GGUF as a Hugging Face folder, made once. Raises ModelNotFound."""
         from transformers import AutoTokenizer
 
         from agent0es.models.weights import base_model_dir

@@ -123,8 +123,8 @@ def train(
     checkpoints: Checkpoints,
     last: Checkpoint | None,
 ) -> Course:
-    """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are computed
-    at once; how many a step takes say the settings."""
+    """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are
+    computed at once; how many a step takes say the settings."""
     optimizer = optimizer_of(policy.parameters, settings)
     per_step = settings.batch_size * settings.gradient_accumulation
     steps = math.ceil(len(units) / per_step) * settings.epochs
