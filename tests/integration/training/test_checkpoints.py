@@ -26,7 +26,9 @@ SETTINGS = TrainingSettings(rank=2, epochs=1, batch_size=4, warmup_steps=1, drop
 def make_job(folder: Path, gguf: Path, cache: Path) -> Path:
     """A job's file in a folder of its own."""
     folder.mkdir()
-    rows = [{"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(4 * STEPS)]
+    rows = [
+        {"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(4 * STEPS)
+    ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     base = Weights("tiny", gguf, sha256_of(gguf))
     job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, SETTINGS, deterministic=True)
