@@ -240,7 +240,7 @@ class TrainingSettings(Section):
     epochs: int = Field(default=2, ge=1)
     """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)
-    """Examples per batch."""
+    """Examples per batch. Where memory runs out fewer are computed at once; a step of the optimizer takes as many."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
