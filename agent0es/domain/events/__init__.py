@@ -14,7 +14,14 @@ from pydantic import Field, TypeAdapter
 
 from agent0es.domain.events.attempts import AttemptAbandoned, AttemptStarted, Reflected, SolutionSubmitted, Verified
 from agent0es.domain.events.calls import ModelCalled, ToolCalled, ToolRequested
-from agent0es.domain.events.evaluation import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore, Comparison
+from agent0es.domain.events.evaluation import (
+    AdapterEvaluated,
+    AdapterPromoted,
+    AdapterRejected,
+    ArmScore,
+    Comparison,
+    Leak,
+)
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -26,7 +33,15 @@ from agent0es.domain.events.run import (
     RunStarted,
 )
 from agent0es.domain.events.tasks import ProposalRejected, RewardAssigned, TaskCompleted, TaskProposed, TaskRequested
-from agent0es.domain.events.training import AdapterTrained, DatasetBuilt, TrainingFailed, TrainingStarted
+from agent0es.domain.events.training import (
+    AdapterTrained,
+    DatasetBuilt,
+    MicroBatchHalved,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingRequested,
+    TrainingStarted,
+)
 from agent0es.domain.names import ToolPurpose
 from agent0es.domain.values import Role
 
@@ -44,6 +59,8 @@ __all__ = [
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
+    "Leak",
+    "MicroBatchHalved",
     "ModelCalled",
     "ProposalRejected",
     "Reflected",
@@ -62,6 +79,8 @@ __all__ = [
     "ToolPurpose",
     "ToolRequested",
     "TrainingFailed",
+    "TrainingProgressed",
+    "TrainingRequested",
     "TrainingStarted",
     "Verified",
     "event_adapter",
@@ -85,8 +104,11 @@ Event = (
     | RewardAssigned
     | TaskCompleted
     | IterationCompleted
+    | TrainingRequested
     | DatasetBuilt
     | TrainingStarted
+    | TrainingProgressed
+    | MicroBatchHalved
     | AdapterTrained
     | TrainingFailed
     | AdapterEvaluated
