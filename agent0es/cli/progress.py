@@ -105,7 +105,10 @@ class Reporter:
         if recorded.meta.time >= self._began and self.failed is None:
             self._last = time.monotonic()
             with self._telling():
-                self._tell(recorded, state)
+                if unused := recorded.meta.measured.get("unused"):
+                    what = counted(int(unused), "example")
+                    self.say(f"Left out: {what} longer than training.max_tokens, or with nothing to learn.")
+                self._tell(recorded.event, state)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -117,8 +120,7 @@ class Reporter:
             self.failed = error
             self._stop()
 
-    def _tell(self, recorded: Recorded, state: RunState) -> None:
-        event = recorded.event
+    def _tell(self, event: ev.Event, state: RunState) -> None:
         if isinstance(event, ev.TaskCompleted | ev.Verified | ev.IterationCompleted):
             self._say_more()
         match event:
@@ -144,9 +146,6 @@ class Reporter:
             case ev.DatasetBuilt():
                 self._begin_training(event)
             case ev.AdapterTrained():
-                if unused := recorded.meta.measured.get("unused"):
-                    what = counted(int(unused), "example")
-                    self.say(f"Left out: {what} longer than training.max_tokens, or with nothing to learn.")
                 self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
             case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:

@@ -167,10 +167,12 @@ def choose(
         kept = 0
         for example in _ranked(by_family[family], seed):
             own, said = words[example.task], tuple(part.text for part in (*example.turns, *example.said))
-            if owners.get(same(example), example.task) != example.task or said in own:
+            if owners.get(same(example), example.task) != example.task:
                 passed_over["duplicate"] += 1
             elif kept == per_family or len(own) == per_task:
                 passed_over["cap"] += 1
+            elif said in own:
+                passed_over["duplicate"] += 1
             else:
                 owners[same(example)] = example.task
                 own.add(said)
