@@ -236,7 +236,9 @@ class _Check:
             if task is not None and task.verified and ("reward", recorded.position) not in self._settled:
                 decided["reward"] = reward.decide(task, self._rules.rewards, configuration.rewards.weights)
         if isinstance(event, ev.AdapterEvaluated) and ("promote", recorded.position) not in self._settled:
-            decided["promote"] = [promote.decide(event, state, configuration.evaluation.margin)]
+            proposed = self._history.read(until=recorded.position, types=["TaskProposed"])
+            leaks = promote.leaks_of(event, state, proposed, self._examinations.suite)
+            decided["promote"] = [promote.decide(event, state, configuration.evaluation, leaks)]
         for handler, events in decided.items():
             if events:
                 self._expected[recorded.meta.event_id, handler] = deque(events)

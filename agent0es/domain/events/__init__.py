@@ -21,7 +21,9 @@ from agent0es.domain.events.evaluation import (
     ArmScore,
     Comparison,
     Leak,
+    PairedTest,
 )
+from agent0es.domain.events.guard import AdapterRolledBack, AlarmRaised, PracticeMeasured, RunStopped
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -41,7 +43,9 @@ __all__ = [
     "AdapterEvaluated",
     "AdapterPromoted",
     "AdapterRejected",
+    "AdapterRolledBack",
     "AdapterTrained",
+    "AlarmRaised",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
@@ -53,6 +57,8 @@ __all__ = [
     "IterationStarted",
     "Leak",
     "ModelCalled",
+    "PairedTest",
+    "PracticeMeasured",
     "ProposalRejected",
     "Reflected",
     "Retracted",
@@ -62,6 +68,7 @@ __all__ = [
     "RunCompleted",
     "RunForked",
     "RunStarted",
+    "RunStopped",
     "SolutionSubmitted",
     "TaskCompleted",
     "TaskProposed",
@@ -100,6 +107,10 @@ Event = (
     | AdapterEvaluated
     | AdapterPromoted
     | AdapterRejected
+    | PracticeMeasured
+    | AlarmRaised
+    | AdapterRolledBack
+    | RunStopped
     | Retracted
     | Retried
     | HandlerFailed
