@@ -22,7 +22,6 @@ from agent0es.domain.text import counted
 from agent0es.evaluation.suite import HeldOut
 from agent0es.history import timeline
 from agent0es.log import Recorded
-from agent0es.provenance.retraction import Rebuild
 from agent0es.runs.finding import files_of
 from agent0es.runs.tally import Problems, Tally
 
@@ -78,10 +77,11 @@ class Reporter:
         self._problems = Problems.of(problems)
         self.say(f"Run {self._run} in {self._store}")
 
-    def rebuilding(self, plan: Rebuild | None) -> None:
-        """Say which adapter is made anew."""
-        what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
-        click.echo(printable(what), err=True)
+    def training_begins(self, requested: ev.TrainingRequested, resumed: bool) -> None:
+        """Say which adapter is made."""
+        again = "Resuming the training that was interrupted: " if resumed else ""
+        what = f"Retraining {requested.replaces} as" if requested.replaces else "Training"
+        click.echo(printable(f"{again}{what} {requested.adapter}"), err=True)
 
     def begin(self, what: str) -> None:
         """Say what is being done now, before there is an event."""
@@ -156,6 +156,9 @@ class Reporter:
                 self.say(f"The guard: {timeline.words(event)}")
             case ev.AttemptAbandoned():
                 self._again(event)
+            case ev.MicroBatchHalved():
+                at_once = counted(event.micro_batch, "example")
+                self.say(f"{event.adapter} goes on with {at_once} at once: {event.reason}")
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
                 self.say(f"{what} is retried: {event.error}")

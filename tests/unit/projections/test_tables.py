@@ -302,7 +302,7 @@ def test_after_a_rollback_the_adapter_before_is_in_use_and_the_alerts_say_why() 
 def test_every_event_of_a_history_has_its_row() -> None:
     events = [event for n in range(6) for event in make.history(random.Random(n), f"run-{n}", iterations=2)]
     kinds = {event.event.type for event in events}
-    assert len(kinds) == 29, f"the history should have one of each: {kinds}"
+    assert len(kinds) == 32, f"the history should have one of each: {kinds}"
     counts = dict(ask(events, "SELECT type, count(*) FROM events GROUP BY type"))
     tables = {
         "TaskRequested": "tasks",
@@ -314,6 +314,7 @@ def test_every_event_of_a_history_has_its_row() -> None:
         "RewardAssigned": "rewards",
         "IterationStarted": "iterations",
         "DatasetBuilt": "adapters",
+        "TrainingProgressed": "training_steps",
         "RunStarted": "runs",
         "Retracted": "retractions",
     }
