@@ -83,10 +83,16 @@ Looks = Callable[[int], int]
 
 
 def promotions(
-    problems: Problems, rule: Rule, gains: Sequence[float], looks: Looks = lambda look: look, families: int = 0
+    problems: Problems,
+    rule: Rule,
+    gains: Sequence[float],
+    looks: Looks = lambda look: look,
+    families: int = 0,
+    prompts: int = 1,
 ) -> list[str]:
-    """The adapters that are promoted of a run with an adapter for each of `gains`, over what is in use then."""
-    base = {f"base-{name}": problems.answered(families=families) for name in ("zero-shot", "few-shot", "own-shots")}
+    """The adapters that are promoted of a run with an adapter for each of `gains`, over what is in use then: the base
+    model with so many prompts, equally good ones, or an adapter."""
+    base = {f"base-{number}": problems.answered(families=families) for number in range(prompts)}
     promoted: list[str] = []
     used, level, look = base, 0.0, 0
     for number, gain in enumerate(gains, start=1):
@@ -116,33 +122,35 @@ def main() -> None:
     rule, lead = Rule(), Rule(significance=None)
     assert rule.significance is not None
 
+    ten = [0.0] * options.iterations
     print(f"Promoted by luck, share of {runs} runs; significance {rule.significance:g}")
-    print("| held-out problems | adapters | the gate | α at every look | a lead is enough |")
-    print("|---|---|---|---|---|")
-    for count in (100, 200, 500):
-        for tries in (1, options.iterations):
-            nothing = [0.0] * tries
+    print("| held-out problems | base prompts | adapters | the gate | α at every look | a lead is enough |")
+    print("|---|---|---|---|---|---|")
+    for count in (100, 236, 500):
+        for prompts, nothing in ((1, [0.0]), (1, ten), (3, ten)):
+            every = Rule(significance=2 * rule.significance)
             shares = [
-                share_of_runs(runs, seed, count, rule, nothing),
-                share_of_runs(runs, seed, count, Rule(significance=2 * rule.significance), nothing, looks=lambda _: 1),
-                share_of_runs(runs, seed, count, lead, nothing),
+                share_of_runs(runs, seed, count, rule, nothing, prompts=prompts),
+                share_of_runs(runs, seed, count, every, nothing, prompts=prompts, looks=lambda _: 1),
+                share_of_runs(runs, seed, count, lead, nothing, prompts=prompts),
             ]
-            print(f"| {count} | {tries} | {' | '.join(f'{share:.3f}' for share in shares)} |")
+            print(f"| {count} | {prompts} | {len(nothing)} | {' | '.join(f'{share:.3f}' for share in shares)} |")
 
-    print("\nThe same where three problems of a family are solved together, 10 adapters")
+    print(f"\nThe same where three problems of a family are solved together, {len(ten)} adapters, one prompt")
     print("| held-out problems | the gate | a lead is enough |")
     print("|---|---|---|")
     for count in (150, 300):
-        nothing = [0.0] * options.iterations
-        some = [share_of_runs(runs, seed, count, one, nothing, families=count // 3) for one in (rule, lead)]
+        some = [share_of_runs(runs, seed, count, one, ten, families=count // 3) for one in (rule, lead)]
         print(f"| {count} | {' | '.join(f'{share:.3f}' for share in some)} |")
 
-    print("\nPromoted when it is better: share of the runs with one adapter")
-    print("| held-out problems | +5 points | +10 points | +15 points | +20 points |")
-    print("|---|---|---|---|---|")
-    for count in (100, 200, 330, 500, 1000):
-        power = [share_of_runs(runs, seed, count, rule, [gain]) for gain in (0.05, 0.10, 0.15, 0.20)]
-        print(f"| {count} | {' | '.join(f'{share:.2f}' for share in power)} |")
+    print("\nPromoted when it is better than what is in use: share of the runs, one adapter")
+    print("| held-out problems | in use | +5 points | +10 points | +15 points | +20 points |")
+    print("|---|---|---|---|---|---|")
+    for prompts, used in ((1, "an adapter"), (3, "the base model, 3 prompts")):
+        for count in (100, 236, 500, 1000):
+            gains = (0.05, 0.10, 0.15, 0.20)
+            power = [share_of_runs(runs, seed, count, rule, [gain], prompts=prompts) for gain in gains]
+            print(f"| {count} | {used} | {' | '.join(f'{share:.2f}' for share in power)} |")
 
 
 if __name__ == "__main__":

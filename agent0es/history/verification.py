@@ -107,7 +107,7 @@ class _Check:
         """What the past had reacted to before the fork."""
         self._state = RunState()
         self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
-        held_out = {propose.identity(problem.task) for problem in self._examinations.suite}
+        held_out = propose.held_out(self._examinations.suite, self._configuration.evaluation)
         self._proposals = Proposals(self._configuration, rules.domains, held_out, rules.novelties)
         self._teacher_text: dict[str, str] = {}
         """Attempt of a teacher in an evaluation to what it wrote."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent0es.configuration import GuardSettings
+from agent0es.decisions import propose
 from agent0es.decisions.guard import fell, stop, watch
 from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
@@ -268,12 +269,17 @@ def test_a_run_writes_down_what_its_practice_was_like_and_it_follows_from_the_lo
     assert first.proposals and first.answers and first.log_probability is not None
 
 
-def test_an_adapter_that_learnt_a_held_out_problem_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slipped_through", [False, True])
+def test_a_held_out_problem_is_not_practised_and_where_it_was_the_adapter_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slipped_through: bool
+) -> None:
     """The teacher writes down, as a task of its own, what the student will be asked."""
     configuration = world.configured("curriculum.freeform_share=1.0", "execution.tasks_per_iteration=1")
     problems = suite({"math": world.SmallDomain()}, configuration.evaluation, configuration.seed)
     asked = next(problem for problem in problems if problem.task.family == "product")
     numbers = [str(value) for value in asked.task.parameters.values()]
+    if slipped_through:
+        monkeypatch.setattr(propose, "held_out", lambda problems, settings: set())
 
     def leaking(request: GenerationRequest, used: str | None) -> str:
         if request.messages[-1].content.startswith("Topic:"):
@@ -285,11 +291,17 @@ def test_an_adapter_that_learnt_a_held_out_problem_is_refused(tmp_path: Path) ->
     with EventLog.open(":memory:") as log:
         world.begin(log, "r", "curriculum.freeform_share=1.0", "execution.tasks_per_iteration=1")
         asyncio.run(drive(world.ports(tmp_path, log, "r", configuration_of(log, "r"), model), []))
-        [decision] = [r.event for r in log.read(run="r", types=["AdapterPromoted", "AdapterRejected"])]
+        decisions = [r.event for r in log.read(run="r", types=["AdapterPromoted", "AdapterRejected"])]
+        refused = [r.event for r in log.read(run="r", types=["ProposalRejected"])]
         report = asyncio.run(verify_decisions(log, "r", world.rules(log, "r")))
+    assert report.difference is None
+    if not slipped_through:
+        assert {one.reason for one in refused if isinstance(one, ev.ProposalRejected)} == {"duplicate"}
+        assert decisions == []
+        return
+    [decision] = decisions
     assert isinstance(decision, ev.AdapterRejected)
     [leak] = decision.leaks
     assert leak.source in ("1/0", "1/1") and leak.problem == str(asked.number)
     said = f"student-1 learnt what it is asked: its example {leak.source} is held-out problem {leak.problem}; "
     assert decision.reason.startswith(said)
-    assert report.difference is None

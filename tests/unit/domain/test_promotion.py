@@ -135,10 +135,10 @@ def test_the_test_is_the_binomial_one() -> None:
     assert mcnemar(2, 2) == sum(comb(4, k) for k in (2, 3, 4)) / 16
 
 
-@pytest.mark.parametrize(("adapters", "families"), [(1, 0), (10, 0), (10, 60)])
-def test_of_a_thousand_runs_that_learn_nothing_few_promote_an_adapter(adapters: int, families: int) -> None:
+@pytest.mark.parametrize(("adapters", "prompts"), [(1, 1), (10, 1), (10, 3)])
+def test_of_a_thousand_runs_that_learn_nothing_few_promote_an_adapter(adapters: int, prompts: int) -> None:
     """Each adapter is another one, and as good as what is in use. Three standard errors above the stated rate."""
-    lucky = share_of_runs(1000, 1, 180, Rule(), [0.0] * adapters, families=families)
+    lucky = share_of_runs(1000, 1, 180, Rule(), [0.0] * adapters, prompts=prompts)
     assert lucky <= 0.05 + 3 * (0.05 * 0.95 / 1000) ** 0.5
 
 
