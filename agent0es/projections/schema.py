@@ -35,6 +35,7 @@ TABLES = (
     "retractions",
     "evaluations",
     "evaluation_families",
+    "measurements",
     "adapters",
     "runs",
     "alerts",

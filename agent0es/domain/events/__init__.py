@@ -1,4 +1,4 @@
-"""The catalogue: everything that can happen in a run, in the order in which it happens.
+"""The catalogue: everything that can happen in a run, in the order in which it happens, and in an evaluation.
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
@@ -15,6 +15,15 @@ from pydantic import Field, TypeAdapter
 from agent0es.domain.events.attempts import AttemptAbandoned, AttemptStarted, Reflected, SolutionSubmitted, Verified
 from agent0es.domain.events.calls import ModelCalled, ToolCalled, ToolRequested
 from agent0es.domain.events.evaluation import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore, Comparison
+from agent0es.domain.events.measuring import (
+    AnswerFormat,
+    EvaluationCompleted,
+    EvaluationStarted,
+    LenientlyJudged,
+    ProblemAsked,
+    Tally,
+    Way,
+)
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -35,16 +44,21 @@ __all__ = [
     "AdapterPromoted",
     "AdapterRejected",
     "AdapterTrained",
+    "AnswerFormat",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
     "Comparison",
     "DatasetBuilt",
+    "EvaluationCompleted",
+    "EvaluationStarted",
     "Event",
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
+    "LenientlyJudged",
     "ModelCalled",
+    "ProblemAsked",
     "ProposalRejected",
     "Reflected",
     "Retracted",
@@ -55,6 +69,7 @@ __all__ = [
     "RunForked",
     "RunStarted",
     "SolutionSubmitted",
+    "Tally",
     "TaskCompleted",
     "TaskProposed",
     "TaskRequested",
@@ -64,6 +79,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingStarted",
     "Verified",
+    "Way",
     "event_adapter",
 ]
 
@@ -96,6 +112,10 @@ Event = (
     | Retried
     | HandlerFailed
     | RunCompleted
+    | EvaluationStarted
+    | ProblemAsked
+    | LenientlyJudged
+    | EvaluationCompleted
 )
 """Every event, to look at."""
 
