@@ -234,7 +234,8 @@ def _write_contamination(result: Mapping[str, Any]) -> None:
     if not leaks:
         write_lines(["", f"No problem, nor one nearly the same, is among {' and '.join(what)}."])
         return
-    write_lines(["", f"LEAK: {counted(len(leaks), 'problem')} seen before, among {' and '.join(what)}:"])
+    problems = len({leak["problem"] for leak in leaks})
+    write_lines(["", f"LEAK: {counted(problems, 'problem')} seen before, among {' and '.join(what)}:"])
     write_lines(_leak_lines(leaks[:MOST_LEAKS]))
     if len(leaks) > MOST_LEAKS:
         write_lines([f"  … and {len(leaks) - MOST_LEAKS} more; --json has all"])
@@ -243,7 +244,8 @@ def _write_contamination(result: Mapping[str, Any]) -> None:
 def _leak_lines(leaks: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     for leak in leaks:
         where = leak["seen_in"] + (f" of run {leak['run']}" if leak["run"] else "")
-        yield printable(f"  problem {leak['problem']} ({leak['source']}) is {leak['kind']} as in {where}")
+        how = "the same" if leak["same"] else "nearly the same"
+        yield printable(f"  problem {leak['problem']} ({leak['source']}) is {how} as in {where}")
 
 
 def write_evaluations(rows: Sequence[Mapping[str, Any]], store: Path, as_json: bool) -> None:

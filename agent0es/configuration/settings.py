@@ -258,8 +258,9 @@ class TrainingSettings(Section):
 
     roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
-    engine: Literal["packed"] = "packed"
-    """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU."""
+    engine: Literal["packed", "hf"] = "packed"
+    """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU, in less time; `hf` trains
+    every model that transformers loads, on a GPU where there is one."""
     method: str = "rft"
     """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right."""
     learn_from: Literal["observed", "correct"] = "observed"
@@ -268,6 +269,14 @@ class TrainingSettings(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
+    peft_method: Literal["lora", "qlora"] = "lora"
+    """`qlora` keeps the frozen weights in 4 bits, by bitsandbytes (extra `quantized`); for `engine: hf`."""
+    gradient_checkpointing: bool = False
+    """Compute what lies between layers again on the way back, rather than keep it: less memory, a third more time; for
+    `engine: hf`."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    """`adamw_8bit` keeps AdamW's averages in 8 bits, on a GPU in pages that move to the CPU's memory when there is no
+    room; by bitsandbytes (extra `quantized`)."""
     rank: int = Field(default=32, ge=1)
     """Rank of the adapter's matrices."""
     alpha: float = Field(default=64.0, gt=0.0)

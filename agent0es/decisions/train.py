@@ -1,15 +1,23 @@
-"""What an adapter learns from: its dataset is a function of the log."""
+"""What an adapter learns from: its dataset is a function of the log. And how its training goes, as events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 from agent0es.agents import student_prompt, teacher
-from agent0es.configuration import Configuration
+from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, Example, Rows, build, choose, student_examples, teacher_examples
 from agent0es.taskdomains import Domains
+
+
+def as_requested(configuration: Configuration, requested: ev.TrainingRequested | None) -> Configuration:
+    """A run's configuration with the settings of a training that was asked for by itself, if it was."""
+    if requested is None:
+        return configuration
+    return configuration.model_copy(update={"training": TrainingSettings.model_validate(requested.settings)})
 
 
 def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "asked") -> ev.DatasetBuilt:
@@ -53,3 +61,43 @@ def dataset_of(
     examples = [example for example in found if not example.thought] if rows == "asked" else found
     chosen = choose(examples, training.examples_per_family, configuration.seed)
     return build(chosen, prompt, rows, len(found) - len(examples))
+
+
+def progressed(
+    started: ev.DatasetBuilt, said: Mapping[str, Any], known: Iterable[ev.Event]
+) -> ev.TrainingProgressed | None:
+    """The event of what the trainer said after a step (`training/course.py: said`), if it ends a part of the training
+    that is not in the log. A trainer that was started again may say what one before it said."""
+    told = {event.step for event in known if isinstance(event, ev.TrainingProgressed)}
+    if "part" not in said or said["step"] in told:
+        return None
+    return ev.TrainingProgressed(
+        adapter=started.adapter,
+        role=started.role,
+        iteration=started.iteration,
+        step=said["step"],
+        steps=said["steps"],
+        **said["part"],
+    )
+
+
+def micro_batch(batch_size: int, known: Iterable[ev.Event]) -> int:
+    """How many examples of a training are computed at once, after all that is known of it."""
+    return min([batch_size, *(event.micro_batch for event in known if isinstance(event, ev.MicroBatchHalved))])
+
+
+def halved(started: ev.DatasetBuilt, at_once: int, reason: str) -> ev.MicroBatchHalved | str:
+    """What follows when memory ran out with so many examples at once: half of them, or why nothing helps, and what to
+    do."""
+    if at_once == 1:
+        return (
+            f"{reason}; even one example at a time is too much for this machine's memory: lower training.max_tokens or "
+            "training.rank, or raise training.frozen_share"
+        )
+    return ev.MicroBatchHalved(
+        adapter=started.adapter,
+        role=started.role,
+        iteration=started.iteration,
+        micro_batch=at_once // 2,
+        reason=reason,
+    )

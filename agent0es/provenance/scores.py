@@ -8,8 +8,8 @@ from agent0es.decisions.measuring import TYPES, Answers, answers
 from agent0es.domain import events as ev
 from agent0es.domain.names import is_evaluation, task_of
 from agent0es.errors import UnknownName
+from agent0es.evaluation.contamination import find_leaks
 from agent0es.evaluation.estimates import paired
-from agent0es.evaluation.overlap import Leak, leaks
 from agent0es.evaluation.problems import identity, wants_function
 from agent0es.log import EventLog, History
 from agent0es.taskdomains import load_task_domain
@@ -22,7 +22,7 @@ def scores(log: EventLog, name: str) -> dict[str, Any]:
     """
     started, problems, found = _read(log, name)
     completed = [one.event for one in log.read(run=name, types=["EvaluationCompleted"])]
-    texts = {number: asked.posed.description for number, asked in problems.items()}
+    texts = {str(number): asked.posed.description for number, asked in problems.items()}
     dataset, shown = _learnt(log, started.way), _shown(started.way, problems)
     seconds = sum(one.seconds for one in found.values()) / len(found) if found else None
     return {
@@ -38,7 +38,7 @@ def scores(log: EventLog, name: str) -> dict[str, Any]:
         "comparisons": _comparisons(log, name, model_of(started), _outcomes(problems, found)),
         "contamination": {
             "compared_with": {"dataset": len(dataset), "worked examples": len(shown)},
-            "leaks": [_leak(leak, problems, started.way) for leak in leaks(texts, {**dataset, **shown})],
+            "leaks": [_leak(leak, problems, started.way) for leak in find_leaks({**dataset, **shown}, texts)],
         },
         "attempts": [
             {
@@ -178,12 +178,12 @@ def _shown(way: ev.Way, problems: Mapping[int, ev.ProblemAsked]) -> dict[str, st
     return {f"worked example {number}": text for number, text in enumerate(sorted(shown), 1)}
 
 
-def _leak(leak: Leak, problems: Mapping[int, ev.ProblemAsked], way: ev.Way) -> dict[str, Any]:
+def _leak(leak: ev.Leak, problems: Mapping[int, ev.ProblemAsked], way: ev.Way) -> dict[str, Any]:
     return {
-        "problem": leak.problem,
-        "source": problems[leak.problem].source,
-        "seen_in": leak.seen_in,
-        "run": None if leak.seen_in.startswith("worked example") else way.adapter_run,
-        "kind": leak.kind,
-        "share": leak.share,
+        "problem": int(leak.problem),
+        "source": problems[int(leak.problem)].source,
+        "seen_in": leak.source,
+        "run": None if leak.source.startswith("worked example") else way.adapter_run,
+        "same": leak.same,
+        "overlap": leak.overlap,
     }

@@ -14,7 +14,14 @@ from pydantic import Field, TypeAdapter
 
 from agent0es.domain.events.attempts import AttemptAbandoned, AttemptStarted, Reflected, SolutionSubmitted, Verified
 from agent0es.domain.events.calls import ModelCalled, ToolCalled, ToolRequested
-from agent0es.domain.events.evaluation import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore, Comparison
+from agent0es.domain.events.evaluation import (
+    AdapterEvaluated,
+    AdapterPromoted,
+    AdapterRejected,
+    ArmScore,
+    Comparison,
+    Leak,
+)
 from agent0es.domain.events.measuring import (
     AnswerFormat,
     EvaluationCompleted,
@@ -35,7 +42,15 @@ from agent0es.domain.events.run import (
     RunStarted,
 )
 from agent0es.domain.events.tasks import ProposalRejected, RewardAssigned, TaskCompleted, TaskProposed, TaskRequested
-from agent0es.domain.events.training import AdapterTrained, DatasetBuilt, TrainingFailed, TrainingStarted
+from agent0es.domain.events.training import (
+    AdapterTrained,
+    DatasetBuilt,
+    MicroBatchHalved,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingRequested,
+    TrainingStarted,
+)
 from agent0es.domain.names import ToolPurpose
 from agent0es.domain.values import Role
 
@@ -56,7 +71,9 @@ __all__ = [
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
+    "Leak",
     "LenientlyJudged",
+    "MicroBatchHalved",
     "ModelCalled",
     "ProblemAsked",
     "ProposalRejected",
@@ -77,6 +94,8 @@ __all__ = [
     "ToolPurpose",
     "ToolRequested",
     "TrainingFailed",
+    "TrainingProgressed",
+    "TrainingRequested",
     "TrainingStarted",
     "Verified",
     "Way",
@@ -101,8 +120,11 @@ Event = (
     | RewardAssigned
     | TaskCompleted
     | IterationCompleted
+    | TrainingRequested
     | DatasetBuilt
     | TrainingStarted
+    | TrainingProgressed
+    | MicroBatchHalved
     | AdapterTrained
     | TrainingFailed
     | AdapterEvaluated

@@ -1,6 +1,7 @@
 """Every setting of a training has an effect on the adapter: none is there for show."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from agent0es.training.trainer import described
 PRACTICE = {"roles", "learn_from", "engine", "method", "examples_per_family", "minimum_examples"}
 """What is trained, by what and on what; in tests/unit/handlers/ test_settings_of_runs.py changes these, test_chats.py
 `learn_from`."""
+
+OF_ENGINES = {"peft_method", "gradient_checkpointing", "optimizer"}
+"""tests/integration/training/ test_hf.py shows what these do."""
 
 CHANGED: Mapping[str, Any] = {
     "precision": "bf16",
@@ -53,9 +57,11 @@ def train(tiny_gguf: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
     base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
 
     def trained(settings: TrainingSettings) -> Mapping[str, str]:
+        shutil.rmtree(folder / "job", ignore_errors=True)  # with its checkpoint
+        (folder / "job").mkdir()
         job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, settings, deterministic=True)
-        (folder / "job.json").write_text(json.dumps(described(job, cache)))
-        main(folder / "job.json")
+        (folder / "job" / "job.json").write_text(json.dumps(described(job, cache)))
+        main(folder / "job" / "job.json")
         files = (path for path in (folder / "out").rglob("*") if path.is_file())
         return {path.name: sha256_of(path) for path in files}
 
@@ -71,7 +77,7 @@ def before(train: Train) -> Mapping[str, str]:
 
 
 def test_no_setting_is_forgotten_here() -> None:
-    assert CHANGED.keys() | PRACTICE == TrainingSettings.model_fields.keys()
+    assert CHANGED.keys() | PRACTICE | OF_ENGINES == TrainingSettings.model_fields.keys()
 
 
 @pytest.mark.parametrize("key", CHANGED)

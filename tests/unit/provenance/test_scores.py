@@ -66,7 +66,7 @@ def test_a_problem_of_the_adapters_dataset_is_named_with_attempt_and_run(tmp_pat
     assert found["compared_with"] == {"dataset": 1, "worked examples": 0}
     [leak] = found["leaks"]
     assert (leak["problem"], leak["source"], leak["seen_in"], leak["run"]) == (1, "line 2", "3/0", "r")
-    assert leak["kind"] == "nearly the same"
+    assert leak["same"] is False and leak["overlap"] > 0.8
 
 
 def test_a_worked_example_that_is_asked_is_a_leak_too(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_a_worked_example_that_is_asked_is_a_leak_too(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         log.append(evaluation("eval-1", None, task(STORIES[1].question), shots=2), handler="cli")
         [leak] = scores(log, "eval-1")["contamination"]["leaks"]
-    assert leak["kind"] == "same" and leak["seen_in"].startswith("worked example") and leak["run"] is None
+    assert leak["same"] and leak["seen_in"].startswith("worked example") and leak["run"] is None
