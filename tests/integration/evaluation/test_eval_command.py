@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from agent0es.bootstrap import open_store
+from agent0es.configuration import load_configuration
 from agent0es.domain import events as ev
+from agent0es.domain.task import Task
 from agent0es.errors import UserError
+from agent0es.log import EventLog, NewEvent
 from agent0es.sandbox import probe
 from tests.support.commands import answer, invoke, json_answer, json_answers
 
@@ -106,6 +109,48 @@ def test_with_tools_a_student_works_as_in_a_run(tmp_path: Path, file: Path) -> N
     assert result["scores"]["majority"] == 0.5
     assert [one["attempt"] for one in result["attempts"][:2]] == ["eval/tools/0", "eval/tools@2/0"]
     assert json_answer(tmp_path, "replay", "--verify", "eval-latest")["difference"] is None
+
+
+def trained_run(log: EventLog) -> None:
+    """A run whose adapter learnt from one task, which is also a problem of the file."""
+    configuration = load_configuration(None, [word for word in MODEL if word != "--set"], {})
+    begun = ev.RunStarted(
+        seed=0, configuration=configuration.model_dump(mode="json"), code_version="0", weights={}, plugins={}
+    )
+    learnt = Task(
+        domain="math",
+        family="product",
+        parameters={},
+        wording=0,
+        description=PROBLEMS[0]["question"],
+        reference="42",
+        reference_action="",
+        difficulty=0.0,
+    )
+    proposed = ev.TaskProposed(
+        task=1, iteration=1, proposal=learnt, novelty=1.0, nearest=None, attempts=1, seed=0, demonstrations=0
+    )
+    of = {"adapter": "student-1", "role": "student", "iteration": 1}
+    built = {"examples": 1, "sha256": "0", "per_family": {}, "sources": ("1/0",)}
+    made = {"path": "adapters/r/student-1", "files": {}, "steps": 1, "loss": (0.5,)}
+    adapter = [ev.DatasetBuilt.model_validate(of | built), ev.AdapterTrained.model_validate(of | made)]
+    log.append([NewEvent("run/r", begun), NewEvent("task/r/1", proposed)], handler="test")
+    log.append([NewEvent("adapter/r/student-1", event) for event in adapter], handler="test")
+
+
+def test_an_adapter_answers_with_the_settings_of_its_run_and_its_leaks_are_named(store: Path, file: Path) -> None:
+    with open_store(store, create=True) as log:
+        trained_run(log)
+    result = json_answer(store, "eval", "--adapter", "r/student-1", "--file", str(file), "--format", "cot")
+    assert result["label"] == "student-1, cot"
+    assert result["scores"]["pass_at"] == {"1": 0.75}  # nothing is hard now
+    pairs = {other["label"]: (other["better"], other["worse"]) for other in result["comparisons"]}
+    assert pairs == {"base, cot": (1, 0), "base, program": (1, 0)}
+    [leak] = result["contamination"]["leaks"]
+    assert (leak["problem"], leak["seen_in"], leak["run"], leak["same"]) == (0, "1/0", "r", True)
+    text = answer(store, "show", "eval-latest")
+    assert "LEAK: 1 problem seen before" in text
+    assert "problem 0 (own.jsonl, line 1) is the same as in 1/0 of run r" in text
 
 
 def test_mistakes_are_told_in_one_line(tmp_path: Path, file: Path) -> None:
