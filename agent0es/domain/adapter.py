@@ -38,12 +38,17 @@ class Adapter:
     serving: Literal["now", "earlier", "never"] = "never"
     """Whether its role answers with it."""
     tainted_by: tuple[str, ...] = ()
-    """What it learnt from, or was to learn from, and was retracted since."""
+    """What it, or an adapter that it goes on from, learnt from or was to learn from, and was retracted since."""
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Attempts (student) or tasks (teacher) that it learns from."""
         return self.dataset.sources if self.dataset else ()
+
+    @property
+    def start(self) -> str | None:
+        """The adapter that its training goes on from; None where that begins at the base model."""
+        return self.dataset.start if self.dataset else None
 
     @property
     def scores(self) -> tuple[ev.ArmScore, ...]:
@@ -52,7 +57,7 @@ class Adapter:
 
     @property
     def tainted(self) -> bool:
-        """True when one of its sources has been retracted since."""
+        """True when one of its sources, or of what it goes on from, has been retracted since."""
         return bool(self.tainted_by)
 
     @property
@@ -86,11 +91,10 @@ def follow(adapters: Adapters, event: ev.Event) -> Adapters:
                 adapters = {**adapters, before: replace(adapters[before], serving="earlier")}
             return _with(adapters, event, outcome="promoted", reason=event.reason, serving="now")
         case ev.Retracted():
-            tainted = {
-                name: replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
-                for name, adapter in adapters.items()
-                if any_covered(event.what, adapter.sources)
-            }
+            tainted: dict[str, Adapter] = {}
+            for name, adapter in adapters.items():
+                if adapter.start in tainted or any_covered(event.what, adapter.sources):
+                    tainted[name] = replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
             return {**adapters, **tainted} if tainted else adapters
         case _:
             return adapters

@@ -17,7 +17,9 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.handlers.base import Record
 from agent0es.handlers.datasets import Datasets
 from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.artifacts import CONFIG, WEIGHTS, Artifacts, why_wrong
 from agent0es.models.base import ModelBackend
+from agent0es.models.deployments import artifacts_of
 from agent0es.training.base import ProgressCallback, Trainer, TrainingError, TrainingJob, why_not_trained
 
 
@@ -60,11 +62,13 @@ class Train:
             # The fork restarts what its parent began: its dataset and settings may be others.
             return [self._datasets.choose(event.role, event.iteration, event.adapter)]
         begun = any(one.run == self._run and isinstance(one.event, ev.TrainingStarted) for one in known)
-        await self._train(event, cause, begun, state.seed, record)
+        await self._train(event, cause, begun, state, record)
         return []
 
-    async def _train(self, built: ev.DatasetBuilt, cause: Recorded, begun: bool, seed: int, record: Record) -> None:
-        """Train one adapter. `begun`: the log has its TrainingStarted already. `seed` is the run's."""
+    async def _train(
+        self, built: ev.DatasetBuilt, cause: Recorded, begun: bool, state: RunState, record: Record
+    ) -> None:
+        """Train one adapter. `begun`: the log has its TrainingStarted already."""
         adapter, role, iteration = built.adapter, built.role, built.iteration
 
         async def append(event: ev.Event, **measured: str | float) -> None:
@@ -87,6 +91,7 @@ class Train:
             )
             return
         try:
+            start = self._start(built, state)
             dataset = self._datasets.file(built, cause.position)
         except ValueError as error:
             await fail(str(error))
@@ -107,8 +112,9 @@ class Train:
             dataset=dataset,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
-            seed=derive_seed(seed, "training", adapter_name(role, iteration)),
+            seed=derive_seed(state.seed, "training", adapter_name(role, iteration)),
             settings=settings,
+            start=start,
             deterministic=self._deterministic,
         )
         begin = time.perf_counter()
@@ -128,3 +134,16 @@ class Train:
             loss=tuple(round(loss, 4) for loss in trained.loss),
         )
         await append(done, seconds=round(time.perf_counter() - begin, 1), precision=trained.precision)
+
+    def _start(self, built: ev.DatasetBuilt, state: RunState) -> Artifacts | None:
+        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were."""
+        if built.start is None:
+            return None
+        trained = state.adapters[built.start].trained
+        if trained is None:
+            raise ValueError(f"{built.start}, from which it is to go on, was not trained")
+        artifacts = artifacts_of(self._store, trained)
+        for name in {CONFIG, WEIGHTS} & artifacts.files.keys():
+            if why := why_wrong(artifacts.folder / name, artifacts.files[name]):
+                raise ValueError(f"{built.start}, from which it is to go on: {why}")
+        return artifacts

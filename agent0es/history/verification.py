@@ -8,10 +8,12 @@ are its parent's, made under its parent's configuration.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
-from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
+from pydantic import ValidationError
+
+from agent0es.configuration import Configuration, ToolsSettings, TrainingSettings, parse_configuration
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.names import Draft, read_attempt, task_of
@@ -171,7 +173,9 @@ class _Check:
             case ev.DatasetBuilt():
                 self._compare("datasets", recorded, self._dataset(recorded, event))
             case ev.TrainingStarted():
-                settings = self._configuration.training.model_dump(mode="json")
+                training = self._configuration.training
+                meant = _means(event.settings, training)
+                settings = event.settings if meant else training.model_dump(mode="json")
                 sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
                 expected_training = event.model_copy(update={"dataset_sha256": sha256, "settings": settings})
                 self._compare("trainings", recorded, expected_training)
@@ -277,7 +281,7 @@ class _Check:
             self._configuration,
             event.rows,
         )
-        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows)
+        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows, event.method)
 
     def _files(self, started: ev.AttemptStarted) -> Mapping[str, str]:
         """What lies in the working directory when an attempt starts."""
@@ -359,6 +363,14 @@ class _Check:
                 recomputed_hash=sha256,
             )
         )
+
+
+def _means(settings: Mapping[str, Any], training: TrainingSettings) -> bool:
+    """Whether these are the settings. What a version before had no setting for has its default."""
+    try:
+        return TrainingSettings.model_validate(settings) == training
+    except ValidationError:
+        return False
 
 
 def _cause(recorded: Recorded) -> UUID:

@@ -8,11 +8,11 @@ it was built, and without what a model thought about before it wrote.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from agent0es.agents.teacher import request_text
 from agent0es.domain import events as ev
@@ -26,7 +26,7 @@ from agent0es.log import History, Recorded
 from agent0es.log.upcasting_prompts import END_OF_TURN, as_before, broken
 from agent0es.taskdomains.base import signature
 
-Rows = Literal["asked", "messages", "text"]
+Rows = Literal["asked", "messages", "text", "pairs", "groups"]
 """What a row has of its prompt, as DatasetBuilt says it."""
 LearnFrom = Literal["observed", "correct"]
 """As `training.learn_from`."""
@@ -58,15 +58,29 @@ class Example:
     earlier turns out, so that one text can't hold them all; and who learns the words alone learns not to think."""
 
 
+class Learnt(Protocol):
+    """What a row was made of."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Chosen examples, as the trainer reads them."""
 
-    examples: tuple[Example, ...]
+    examples: Sequence[Learnt]
     thought: int
     """How many others were left out because the agent thought before it wrote."""
     jsonl: bytes
-    """One object a line: messages, of which a `trainable` one is to be learnt, and the segments of the turn after."""
+    """One object a line, as `training/examples.py` reads it."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Why others were left out, as DatasetBuilt names it."""
+    start: str | None = None
+    """The adapter that training goes on from."""
 
     @property
     def sha256(self) -> str:
@@ -259,7 +273,7 @@ def build(
     """
     row = _row_before if rows == "text" else _row
     lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in chosen]
-    return Dataset(tuple(chosen), thought, "".join(line + "\n" for line in lines).encode())
+    return Dataset(chosen, thought, "".join(line + "\n" for line in lines).encode())
 
 
 def _row(prompt: Prompt, example: Example) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from agent0es.configuration import TrainingSettings
 from agent0es.crash_points import reach
 from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
+from agent0es.training.beginning import begin
 from agent0es.training.engine import Policy
 from agent0es.training.engines import ENGINES
 from agent0es.training.methods import load_method
@@ -53,7 +54,8 @@ def main(file: Path) -> None:
     base, output, dataset = Path(job["base"]), Path(job["output"]), Path(job["dataset"])
     engine, method = ENGINES[settings.engine](), load_method(settings.method)
     opened = engine.open(base, Path(job["cache"]), settings)
-    units = fit(method.read(dataset, opened.template, opened.tokenizer), settings, dataset)
+    units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
+    units = begin(opened.policy, method, units, settings, job["start"])
     phases.end("load")
     losses, tokens = train(opened.policy, method, units, settings, job["seed"])
     phases.end("train")
