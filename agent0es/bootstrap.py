@@ -88,21 +88,31 @@ def load_plugin(group: plugins.Group, name: str) -> None:
 
 
 def practised_domains(configuration: "Configuration") -> "Domains":
-    """A run's task domains, with what `models.student.prompt` says that their students are told. Raises
-    ConfigurationError."""
+    """A run's task domains, with what `models.student.prompt` and `trained_prompt` say that their students are told.
+    Raises ConfigurationError."""
     from agent0es.agents.student_prompt import CALLING, CALLING_WITH_PROGRAMS, with_tools
     from agent0es.taskdomains import load_task_domains
+    from agent0es.taskdomains.base import TaskDomain, Told
     from agent0es.tools.registry import tool_classes
 
+    def told(domain: TaskDomain, prompt: str) -> Told:
+        system = next((turn.content for turn in domain.guide if turn.role == "system"), domain.system)
+        tools = tool_classes(configuration.tools.enabled or domain.tools).values()
+        match prompt:
+            case "guide":
+                shown = tuple(turn for turn in domain.guide if turn.role != "system")
+                return Told(with_tools(system, tools, CALLING_WITH_PROGRAMS), shown)
+            case "tools":
+                return Told(with_tools(domain.system, tools, CALLING), domain.shown)
+            case _:
+                return Told(domain.system, domain.shown)
+
     domains = load_task_domains(configuration.curriculum.domains, configuration.curriculum.families)
-    told = configuration.models.student.prompt
+    student = configuration.models.student
     for domain in domains.values():
-        if told == "guide":
-            domain.system = next((turn.content for turn in domain.guide if turn.role == "system"), domain.system)
-            domain.shown = tuple(turn for turn in domain.guide if turn.role != "system")
-        if told != "short":
-            tools = tool_classes(configuration.tools.enabled or domain.tools).values()
-            domain.system = with_tools(domain.system, tools, CALLING_WITH_PROGRAMS if told == "guide" else CALLING)
+        before = told(domain, student.prompt)
+        domain.trained = told(domain, student.trained_prompt) if student.trained_prompt else None
+        domain.system, domain.shown = before.system, before.guide
     return domains
 
 

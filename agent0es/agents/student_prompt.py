@@ -7,7 +7,7 @@ from typing import Any
 
 from agent0es.agents.student import ACTION_LEAD, OBSERVATION
 from agent0es.domain.prompt import Part, Prompt
-from agent0es.taskdomains.base import Demonstration, Guide
+from agent0es.taskdomains.base import Demonstration, Guide, TaskDomain, Told
 from agent0es.tools.base import Tool
 
 CALLING = (
@@ -53,6 +53,11 @@ def with_tools(system: str, tools: Iterable[type[Tool]], calling: str = CALLING)
     """A system turn that also says what each tool does, what its input is, and how tools are called."""
     lines = [f"- {tool.name}: {tool.description}. Input: {_input(tool.schema)}" for tool in tools]
     return "\n".join([system, "Tools:", *lines, calling])
+
+
+def told(domain: TaskDomain, *, trained: bool) -> Told:
+    """What a student is told of a domain: one with an adapter, or the base model."""
+    return (domain.trained if trained else None) or Told(domain.system, domain.shown)
 
 
 def tools_shown(system: str, guide: Guide) -> list[str]:

@@ -17,6 +17,13 @@ from agent0es.configuration.sources import KeyPath, Source, short
 NEVER_SHOWN = ("log", "url")
 """A URL may hold a password, and in one that can't be read it may be anywhere."""
 
+_LORA = {name: (f"training.{name}",) for name in ("peft_method", "rank", "alpha", "target_modules", "dropout")}
+ELSEWHERE: Mapping[KeyPath, Sequence[str]] = {
+    ("peft",): [key for keys in _LORA.values() for key in keys],
+    **{("peft", name.removeprefix("peft_")): keys for name, keys in _LORA.items()},
+}
+"""Keys of other implementations of Agent0 to ours, where the names are not near enough."""
+
 
 def explain(error: Mapping[str, Any], source: Source, model: type[BaseModel]) -> str:
     """One line for one entry of `ValidationError.errors()`."""
@@ -49,6 +56,8 @@ def unknown_key(path: KeyPath, source: Source, model: type[BaseModel]) -> str:
 
 def nearest(wanted: KeyPath, model: type[BaseModel]) -> list[str]:
     """The keys that may have been meant: the wrong name corrected in its section, else keys of that name elsewhere."""
+    if wanted in ELSEWHERE:
+        return list(ELSEWHERE[wanted])
     for i, part in enumerate(wanted):
         section = section_at(wanted[:i], model)
         if section is not None and part not in section.model_fields:

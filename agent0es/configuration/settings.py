@@ -1,21 +1,13 @@
 """What a user can set: pydantic models with defaults, bounds, and a sentence under each key."""
 
 import math
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from agent0es.configuration.keys import checked_url, checked_variable
 from agent0es.configuration.secrets import url_without_secrets, without_secrets
+from agent0es.configuration.section import EachOnce, Section
 from agent0es.configuration.sources import short
 from agent0es.domain.task import Question
 
@@ -28,50 +20,6 @@ typing unicodedata unittest uuid warnings weakref zipfile zlib zoneinfo""".split
 )
 """What code in `python` may import by default."""
 SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
-
-
-Names = TypeVar("Names", bound=tuple[str, ...] | None)
-
-
-def _each_once(names: Names) -> Names:
-    """Refuse a name that is given twice."""
-    if names is not None:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{short(name)} is given twice")
-    return names
-
-
-EachOnce = AfterValidator(_each_once)
-
-
-class Section(BaseModel):
-    """Part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truths_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes` and `no` as truths, and Python takes these for 1 and 0."""
-        numbers = (int, float, int | None, float | None)
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in numbers:
-            raise ValueError(f"must be a number, not {str(value).lower()}")
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _beside_the_defaults(cls, data: Any) -> Any:
-        """Where only some keys of an inner section are given, the others keep the defaults of this place: the student's
-        stop strings stay when its temperature is set. An empty section has all its defaults."""
-        if not isinstance(data, dict):
-            return data
-        filled = {}
-        for name, field in cls.model_fields.items():
-            given = {} if name in data and data[name] is None else data.get(name)
-            if isinstance(field.default, Section) and isinstance(given, dict):
-                filled[name] = {**dict(field.default), **given}
-        return data | filled
 
 
 class ModelSettings(Section):
@@ -139,6 +87,9 @@ class StudentSettings(ModelSettings):
     prompt: Literal["short", "tools", "guide"] = "short"
     """What the student is told: `short` for one that was trained on these tools; `tools` names them and says how they
     are called; `guide` shows a worked example as well. Every prompt gets longer, also those that are trained on."""
+    trained_prompt: Literal["short", "tools", "guide"] | None = None
+    """What a student with an adapter is told, and is trained on: practice under a long prompt, trained under a short
+    one, needs the long one no more. `null` for the same as `prompt`."""
     observations: Literal["continued", "turns"] = "continued"
     """Where a tool's result stands: in the student's own turn, which it continues, or in a turn of the user, as in a
     chat; a model that can't continue a turn needs `turns`."""
@@ -246,7 +197,7 @@ class CurriculumSettings(Section):
 class RewardsSettings(Section):
     """Weights of the reward components."""
 
-    weights: dict[str, float] = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}
+    weights: dict[str, float] = Field(default={"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2})
     """Component (entry point in the group `agent0es.rewards`) to weight."""
 
 
@@ -255,8 +206,9 @@ class TrainingSettings(Section):
 
     roles: Annotated[tuple[Literal["student", "teacher"], ...], EachOnce] = ("student",)
     """Whose adapters are trained after each iteration."""
-    engine: Literal["packed"] = "packed"
-    """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU."""
+    engine: Literal["packed", "hf"] = "packed"
+    """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU, in less time; `hf` trains
+    every model that transformers loads, on a GPU where there is one."""
     method: str = "rft"
     """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
     a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter in use."""
@@ -280,6 +232,14 @@ class TrainingSettings(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
+    peft_method: Literal["lora", "qlora"] = "lora"
+    """`qlora` keeps the frozen weights in 4 bits, by bitsandbytes (extra `quantized`); for `engine: hf`."""
+    gradient_checkpointing: bool = False
+    """Compute what lies between layers again on the way back, rather than keep it: less memory, a third more time; for
+    `engine: hf`."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    """`adamw_8bit` keeps AdamW's averages in 8 bits, on a GPU in pages that move to the CPU's memory when there is no
+    room; by bitsandbytes (extra `quantized`)."""
     rank: int = Field(default=32, ge=1)
     """Rank of the adapter's matrices."""
     alpha: float = Field(default=64.0, gt=0.0)

@@ -58,7 +58,8 @@ def dataset_of(
     def prompt(example: Example) -> Prompt:
         domain = domains[example.domain]
         if role == "student":
-            return student_prompt.opening(domain.system, (), example.request, guide=domain.shown, in_turns=in_turns)
+            said = student_prompt.told(domain, trained=True)
+            return student_prompt.opening(said.system, (), example.request, guide=said.guide, in_turns=in_turns)
         turns = freeform_turns(example.domain) if example.freeform else teacher.zero_shot(domain)
         return teacher.asking(turns, example.request)
 

@@ -7,6 +7,7 @@ asked once a run, and an evaluation that was cut off resumes where it stopped.
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from agent0es.agents.student_prompt import told
 from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
 from agent0es.decisions.evaluate import (
@@ -130,13 +131,14 @@ class Evaluate:
     def _rollout(self, name: str, arm: Arm, problem: HeldOut) -> Rollout:
         """One attempt, under the name that it is made under. It does not explore."""
         settings, domain = self._configuration, self._domains[problem.task.domain]
+        said = told(domain, trained=arm.adapter is not None)
         return Rollout(
             stream=stream("attempt", self._run, name),
             problem=Problem(
                 attempt=name,
                 task=None,
-                system=domain.system,
-                guide=domain.shown,
+                system=said.system,
+                guide=said.guide,
                 description=problem.task.description,
                 seed=derive_seed(settings.seed, "evaluation", problem.number),
                 files=problem.task.files,

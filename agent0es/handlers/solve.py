@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from agent0es.agents.student_prompt import lead
+from agent0es.agents.student_prompt import lead, told
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import Practised, stream
@@ -65,14 +65,14 @@ class Solve:
     def _rollout(self, name: str, k: int, proposed: ev.TaskProposed, adapter: str | None) -> Rollout:
         """Attempt k at the task, under the name that it is made under."""
         domain, student = self._domains[proposed.proposal.domain], self._configuration.models.student
-        shown = self._demonstrations(proposed)
+        shown, said = self._demonstrations(proposed), told(domain, trained=adapter is not None)
         return Rollout(
             stream=stream("attempt", self._run, name),
             problem=Problem(
                 attempt=name,
                 task=proposed.task,
-                system=domain.system,
-                guide=domain.shown,
+                system=said.system,
+                guide=said.guide,
                 description=proposed.proposal.description,
                 seed=derive_seed(proposed.seed, "attempt", k),
                 files=proposed.proposal.files,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from agent0es.agents.student_prompt import told
 from agent0es.configuration import Configuration, ToolsSettings, TrainingSettings, parse_configuration
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
@@ -300,8 +301,8 @@ class _Check:
         if task is None:
             return None
         questions = self._configuration.execution.reflection
-        system = self._rules.domains[task.domain].system
-        return attempt.expected_asking(event, questions, system, task.description)
+        said = told(self._rules.domains[task.domain], trained=attempt.started.adapter is not None)
+        return attempt.expected_asking(event, questions, said.system, task.description)
 
     def _calls(self, recorded: Recorded, name: str) -> RecordedCalls:
         """The calls that check a freeform proposal, or those that a verifier makes on an attempt."""

@@ -30,6 +30,7 @@ __all__ = [
     "Phrase",
     "Split",
     "TaskDomain",
+    "Told",
     "needs_program",
     "signature",
     "transplant",
@@ -46,6 +47,16 @@ Guide = tuple[Message, ...]
 SAMPLE_TRIES = 5000
 OTHER_ANSWER_TRIES = 20
 OTHER_PARAMETERS_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a student reads before any task of a domain."""
+
+    system: str
+    """The system turn."""
+    guide: Guide = ()
+    """A worked example, as turns after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +275,8 @@ class TaskDomain(Protocol):
     """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
     shown: Guide
     """The worked example that a run's students are shown: none, or the guide's."""
+    trained: Told | None
+    """What students with an adapter are told instead of `system` and `shown`; None for the same."""
     teacher_system: str
     """The teacher's system prompt."""
 

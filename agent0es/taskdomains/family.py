@@ -13,7 +13,7 @@ from typing import Self
 from agent0es.domain.prompt import Message, Speaker
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.errors import ConfigurationError
-from agent0es.taskdomains.base import Demonstration, Family, Freeform, Guide, NeedsCall, Split
+from agent0es.taskdomains.base import Demonstration, Family, Freeform, Guide, NeedsCall, Split, Told
 from agent0es.taskdomains.judging import judge_value, value_key
 
 MOST_MIXED = 16
@@ -39,6 +39,8 @@ class FamilyDomain:
     """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
     shown: Guide = ()
     """The worked example that a run's students are shown: none, or the guide's."""
+    trained: Told | None = None
+    """What students with an adapter are told instead; None for the same."""
     teacher_system: str = "Write one task as JSON: one of the families, and its parameters."
     """The teacher's system prompt."""
     freeform: Freeform | None = None
@@ -114,8 +116,8 @@ def prompt(module: str, name: str) -> str:
     return Path(module).with_name("prompts").joinpath(f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
-def guide(module: str) -> Guide:
-    """The turns of `prompts/guide.txt` beside a module's file, each under a line `[role]`."""
-    pieces = re.split(r"^\[(system|user|assistant)\]\n", prompt(module, "guide"), flags=re.MULTILINE)[1:]
+def guide(module: str, name: str = "guide") -> Guide:
+    """The turns of `prompts/NAME.txt` beside a module's file, each under a line `[role]`."""
+    pieces = re.split(r"^\[(system|user|assistant)\]\n", prompt(module, name), flags=re.MULTILINE)[1:]
     roles: list[Speaker] = pieces[::2]  # type: ignore[assignment]  # the pattern has no other
     return tuple(Message(role, text.strip()) for role, text in zip(roles, pieces[1::2], strict=True))

@@ -168,13 +168,3 @@ def tokenise(tokenizer: Any, prompt: str, segments: Sequence[tuple[str, bool]]) 
     learnt = [learn for text, learn in spans for _ in text]
     encoded = tokenizer.encode("".join(text for text, _ in spans), add_special_tokens=False)
     return Example(tuple(encoded.ids), tuple(learnt[end - 1] for _, end in encoded.offsets))
-
-
-def shared_prefix(examples: Sequence[Example]) -> int:
-    """How many first tokens all examples have in common, none of them trainable, and none of the texts' last."""
-    shortest = min(len(example.ids) for example in examples) - 1
-    first = examples[0].ids
-    for at in range(shortest):
-        if any(example.ids[at] != first[at] or example.trainable[at] for example in examples):
-            return at
-    return shortest

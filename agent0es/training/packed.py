@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from agent0es.configuration import TrainingSettings
-from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import FORMS, Artifacts, Form
 from agent0es.models.base import Weights
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.models.gguf_file import GgufFile
-from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.training.engine import Opened
-from agent0es.training.examples import why_not_learnt
+from agent0es.training.trainable import why_not_gguf, why_not_installed
 
 if TYPE_CHECKING:
     from agent0es.training.network import Precision
 
-LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""What of a block can get an adapter."""
-
+OTHER = "training.engine: hf"
+"""What to choose where this one can't train."""
 WORTH_IT = 1.3
 """bf16 is taken where it is so many times as fast: it is 2 times with AVX512_BF16, and slower than fp32 without."""
 
@@ -32,19 +29,13 @@ class Packed:
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""
-        unknown = [name for name in settings.target_modules if name not in LAYERS]
-        if unknown or not settings.target_modules:
-            return f"training.target_modules: {', '.join(unknown) or '[]'}; choose from {', '.join(LAYERS)}"
         if base.path.is_dir():
-            return f"{base.name}: {self.name} trains from a GGUF file, and this is a Hugging Face folder"
-        file = GgufFile.open(base.path)
-        if why := why_not_exported(file):
-            return why
-        try:
-            why = why_not_learnt(ChatTemplate.of(file))
-        except ModelNotFound as error:
-            return str(error)
-        return why and f"{base.name}: {why}"
+            return f"{base.name}: {self.name} trains from a GGUF file, and this is a Hugging Face folder; set {OTHER}"
+        if settings.peft_method != "lora":
+            return f"training.peft_method: {self.name} trains lora alone; set {OTHER} for {settings.peft_method}"
+        if settings.gradient_checkpointing:
+            return f"training.gradient_checkpointing: {self.name} has none; leave it out, or set {OTHER}"
+        return why_not_installed(settings) or why_not_gguf(base, settings)
 
     def open(self, base: Path, cache: Path, settings: TrainingSettings) -> Opened:
         """As the port says. `cache` keeps the base in the form that training needs, made once (540 MB for the embedded
@@ -61,7 +52,7 @@ class Packed:
             rank=settings.rank,
             alpha=settings.alpha,
             dropout=settings.dropout,
-            precision=_faster_precision() if settings.precision == "auto" else settings.precision,
+            precision=faster_precision() if settings.precision == "auto" else settings.precision,
             frozen_share=settings.frozen_share,
         )
         template = ChatTemplate.of(GgufFile.open(base))
@@ -74,7 +65,7 @@ class Packed:
         derive(GgufFile.open(base), artifacts)
 
 
-def _faster_precision() -> "Precision":
+def faster_precision() -> "Precision":
     """Time a multiplication of the embedded model's size in both precisions, in CPU time of one thread: whatever else
     runs on the machine must not decide."""
     import torch

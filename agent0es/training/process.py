@@ -26,6 +26,7 @@ from agent0es.training.engine import Policy
 from agent0es.training.engines import ENGINES
 from agent0es.training.methods import load_method
 from agent0es.training.methods.base import Method, U
+from agent0es.training.optimizers import optimizer_of
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -94,8 +95,8 @@ def fit(units: Sequence[U], settings: TrainingSettings, dataset: Path) -> list[U
 def train(
     policy: Policy, method: Method[U], units: Sequence[U], settings: TrainingSettings, seed: int
 ) -> tuple[list[float], int]:
-    """AdamW on the adapters. Returns the mean loss of each step, and the tokens that were read."""
-    optimizer = torch.optim.AdamW(policy.parameters, lr=settings.learning_rate, weight_decay=0.0)
+    """The optimizer on the adapters. Returns the mean loss of each step, and the tokens that were read."""
+    optimizer = optimizer_of(policy.parameters, settings)
     per_step = settings.batch_size * settings.gradient_accumulation
     steps = math.ceil(len(units) / per_step) * settings.epochs
     losses: list[float] = []

@@ -40,6 +40,7 @@ from agent0es.taskdomains.base import Family, Split
 from agent0es.taskdomains.math import MathDomain
 from agent0es.tools.base import NO_FILES, ToolLimits, ToolResult
 from agent0es.training.base import Trained, Trainer, TrainingJob
+from agent0es.training.packed import Packed
 from agent0es.training.trainer import ProcessTrainer
 from tests.support.questions import reply
 
@@ -146,7 +147,7 @@ def ports(
 ) -> Ports:
     """Everything that the handlers call; both agents have the same model."""
     model = model or ScriptedBackend(respond, weights=Weights("scripted", store / "base.gguf", "b" * 64))
-    trainer = trainer or NoTrainer(store / "base")
+    trainer = trainer or NoTrainer(Packed(), store / "base")
     return Ports(
         run=run,
         store=store,

@@ -14,7 +14,14 @@ from pydantic import Field, TypeAdapter
 
 from agent0es.domain.events.attempts import AttemptAbandoned, AttemptStarted, Reflected, SolutionSubmitted, Verified
 from agent0es.domain.events.calls import ModelCalled, ToolCalled, ToolRequested
-from agent0es.domain.events.evaluation import AdapterEvaluated, AdapterPromoted, AdapterRejected, ArmScore, Comparison
+from agent0es.domain.events.evaluation import (
+    AdapterEvaluated,
+    AdapterPromoted,
+    AdapterRejected,
+    ArmScore,
+    Comparison,
+    Leak,
+)
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -44,6 +51,7 @@ __all__ = [
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
+    "Leak",
     "ModelCalled",
     "ProposalRejected",
     "Reflected",

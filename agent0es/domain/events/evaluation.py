@@ -60,6 +60,19 @@ class AdapterEvaluated(Value):
     """The adapter against each other arm on each split."""
 
 
+class Leak(Value):
+    """A held-out problem that an adapter may have learnt."""
+
+    source: str
+    """What it learnt from: an attempt (student) or a task (teacher)."""
+    problem: str
+    """The problem: its number in the suite, or its name in a file."""
+    overlap: float
+    """Share of the problem's text that is in what was learnt, see `evaluation/contamination.py`."""
+    same: bool
+    """Whether both are the same text, but for case, white space and marks."""
+
+
 class AdapterPromoted(Value):
     """The gate promoted an adapter: it is in use from now on. Stream `run/<run>`."""
 

@@ -7,9 +7,9 @@ from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import CORE, EXTENDED
+from agent0es.taskdomains.math.families import CORE, EXTENDED, STORIES
 
-__all__ = ["AdvancedMathDomain", "MathDomain"]
+__all__ = ["AdvancedMathDomain", "MathDomain", "WordProblemsDomain"]
 
 
 class MathDomain(FamilyDomain):
@@ -17,7 +17,7 @@ class MathDomain(FamilyDomain):
 
     name = "math"
     own = CORE
-    tools = ("python", "math")
+    tools: tuple[str, ...] = ("python", "math")
     system = prompt(__file__, "system")
     guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
@@ -62,3 +62,15 @@ class AdvancedMathDomain(MathDomain):
     own = tuple(replace(family, domain="advanced_math") for family in EXTENDED)
     freeform = expression_freeform("advanced_math", prompt(__file__, "freeform"))
     mixture = tuple(family.name for family in EXTENDED if family.split == "practised")[::2][:16]
+
+
+class WordProblemsDomain(MathDomain):
+    """Schoolbook stories of several steps, for a model that reasons: `python` alone, one short program a story."""
+
+    name = "word_problems"
+    own = tuple(replace(family, domain="word_problems") for family in STORIES)
+    tools = ("python",)
+    system = prompt(__file__, "stories_system")
+    guide = guide(__file__, "stories_guide")
+    freeform = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
+    mixture = tuple(family.name for family in STORIES if family.split == "practised")[::2][:16]

@@ -11,6 +11,7 @@ from agent0es.configuration import TrainingSettings
 from agent0es.models.openvino import OpenVinoBackend
 from agent0es.models.weights import find_weights
 from agent0es.training.base import Trained, TrainingJob
+from agent0es.training.engine import Engine
 from agent0es.training.packed import Packed
 from agent0es.training.trainer import ProcessTrainer
 
@@ -35,7 +36,12 @@ def base_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Trained:
     """An adapter that has seen 16 words, each answered by `Word: <word>!`."""
-    folder = tmp_path_factory.mktemp("adapter")
+    settings = TrainingSettings(rank=16, alpha=32.0, frozen_share=0.0, epochs=8)
+    return train_on_words(Packed(), tmp_path_factory.mktemp("adapter"), base_cache, settings)
+
+
+def train_on_words(engine: Engine, folder: Path, base_cache: Path, settings: TrainingSettings) -> Trained:
+    """16 words, each to be answered by `Word: <word>!`."""
     dataset = folder / "rows.jsonl"
     with dataset.open("w") as file:
         for word in WORDS:
@@ -49,6 +55,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Train
         dataset=dataset,
         output=folder / "out",
         seed=1,
-        settings=TrainingSettings(rank=16, alpha=32.0, frozen_share=0.0, epochs=8),
+        settings=settings,
     )
-    return asyncio.run(ProcessTrainer(Packed(), base_cache).train(job, lambda progress: None))
+    return asyncio.run(ProcessTrainer(engine, base_cache).train(job, lambda progress: None))

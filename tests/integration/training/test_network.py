@@ -15,13 +15,15 @@ ALL_LINEAR = TrainingSettings().target_modules
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """Five texts of different lengths with three tokens in common, most tokens after them to be learnt."""
+    """Texts of different lengths, most tokens of them to be learnt: some begin with the same three tokens, others with
+    the same five, one with neither."""
     generator = torch.Generator().manual_seed(1)
     made = []
-    for length in (5, 9, 9, 17, 30):
+    beginnings = ((1, 7, 9), (2, 8, 8, 4, 6), (1, 7, 9), (1, 7, 9), (2, 8, 8, 4, 6), (5,))
+    for length, first in zip((5, 9, 9, 17, 30, 12), beginnings, strict=True):
         rest = torch.randint(3, 250, (length,), generator=generator).tolist()
         learn = [bool(n % 3) for n in range(length)]
-        made.append(Example((1, 7, 9, *rest), (False, False, False, *learn)))
+        made.append(Example((*first, *rest), (*[False] * len(first), *learn)))
     return made
 
 

@@ -17,7 +17,8 @@ from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.training.base import why_not_trained
 from agent0es.training.network import GROUPS
-from agent0es.training.packed import LAYERS, Packed
+from agent0es.training.packed import Packed
+from agent0es.training.trainable import LAYERS
 from tests.integration.training.tiny_model import write_tiny_gguf
 from tests.support.commands import invoke
 from tests.support.templates import DEEPSEEK_R1
@@ -60,7 +61,7 @@ def test_why_a_file_can_not_be_trained(tiny_gguf: Path, changes: dict[str, Any],
 
 def test_a_hugging_face_folder_is_for_another_trainer(tmp_path: Path) -> None:
     why = Packed().why_not(Weights("tiny", write_tiny_folder(tmp_path / "tiny"), ""), SETTINGS)
-    assert why == "tiny: packed trains from a GGUF file, and this is a Hugging Face folder"
+    assert why == "tiny: packed trains from a GGUF file, and this is a Hugging Face folder; set training.engine: hf"
 
 
 def test_biases_belong_to_qwen2(tiny_gguf: Path, tiny_qwen2_gguf: Path) -> None:

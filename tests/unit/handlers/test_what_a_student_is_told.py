@@ -140,13 +140,17 @@ def test_a_log_that_says_it_in_two_settings_is_read(
     assert (read.models.student.prompt, read.tools.timeout_seconds) == (prompt, 7.0)
 
 
-@pytest.mark.parametrize("prompt", ["short", "tools"])
-def test_practice_evaluation_and_dataset_have_the_same_system_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str
+@pytest.mark.parametrize(
+    ("prompt", "trained", "before", "after"),
+    [("short", None, PLAIN, PLAIN), ("tools", None, TOLD, TOLD), ("tools", "short", TOLD, PLAIN)],
+)
+def test_who_has_an_adapter_is_told_what_its_rows_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str, trained: str | None, before: str, after: str
 ) -> None:
     monkeypatch.setattr("agent0es.taskdomains.load_task_domains", lambda names, families: {"math": world.SmallDomain()})
+    told = f"models.student={{prompt: {prompt}, trained_prompt: {trained or 'null'}}}"
     with EventLog.open(tmp_path / "log.db") as log:
-        world.begin(log, "run", f"models.student.prompt={prompt}", "tools.enabled=[python]")
+        world.begin(log, "run", told, "tools.enabled=[python]", "execution.iterations=2")
         configuration = configuration_of(log, "run")
         domains = practised_domains(configuration)
         ports = dataclasses.replace(world.ports(tmp_path, log, "run", configuration), domains=domains)
@@ -155,13 +159,13 @@ def test_practice_evaluation_and_dataset_have_the_same_system_turn(
         rules = dataclasses.replace(world.rules(log, "run"), domains=domains)
         assert asyncio.run(verify_decisions(log, "run", rules)).difference is None
 
-    head = TOLD if prompt == "tools" else PLAIN
     student = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "student"]
-    arms = {event.attempt.split("/")[0] for event in student if event.attempt}
-    assert "eval" in arms and len(arms) > 1
-    assert all(event.prompt.messages[0] == ("system", head) for event in student)
-    [dataset] = tmp_path.glob("datasets/**/*.jsonl")
-    first = {"role": "system", "content": head}
-    assert all(json.loads(line)["messages"][0] == first for line in dataset.read_text().splitlines())
+    asked = {(event.attempt or "").startswith("eval"): set[bool]() for event in student}
+    for event in student:
+        asked[(event.attempt or "").startswith("eval")].add(event.adapter is not None)
+        assert event.prompt.messages[0] == ("system", before if event.adapter is None else after)
+    assert asked == {False: {False, True}, True: {False, True}}, "in practice and in evaluations, with and without"
+    rows = [line for file in tmp_path.glob("datasets/**/*.jsonl") for line in file.read_text().splitlines()]
+    assert rows and all(json.loads(row)["messages"][0] == {"role": "system", "content": after} for row in rows)
     teacher = [event for event in called if isinstance(event, ev.ModelCalled) and event.role == "teacher"]
     assert teacher and not any("Tools:" in event.prompt.plain() for event in teacher)

@@ -10,11 +10,11 @@ import pytest
 from agent0es.domain.task import Scalar, Submission, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.taskdomains.base import Family, Int, IntList, Phrase, signature
-from agent0es.taskdomains.math import AdvancedMathDomain, MathDomain
-from agent0es.taskdomains.math.families import CORE, EXTENDED
+from agent0es.taskdomains.math import AdvancedMathDomain, MathDomain, WordProblemsDomain
+from agent0es.taskdomains.math.families import CORE, EXTENDED, STORIES
 
 SAMPLES = 150
-ALL = (*CORE, *EXTENDED)
+ALL = (*CORE, *EXTENDED, *STORIES)
 every_family = pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 
 
@@ -27,6 +27,13 @@ def instances(family: Family, count: int) -> list[Task]:
         family.task(family.sample(rng, difficulty), i % len(family.wordings), difficulty)
         for i, difficulty in zip(wordings, difficulties, strict=True)
     ]
+
+
+def domain_of(family: Family) -> MathDomain:
+    """That which has it among its own."""
+    if family in CORE:
+        return MathDomain()
+    return AdvancedMathDomain() if family in EXTENDED else WordProblemsDomain()
 
 
 def tool_input(task: Task) -> str:
@@ -107,7 +114,7 @@ def test_a_second_instance_differs_and_code_can_be_moved_to_it(
         assert second.wording == task.wording and second.difficulty == task.difficulty
         assert second.parameters != task.parameters
         assert family.check(second.parameters, second.difficulty) is None
-        moved = (domain if family in CORE else AdvancedMathDomain()).second_instance(task, tool_input(task), rng)
+        moved = domain_of(family).second_instance(task, tool_input(task), rng)
         if moved is not None:
             tool = task.reference_action.partition("[")[0]
             judged = domain.judge(Submission(observe(f"{tool}[{moved[1]}]")), moved[0])

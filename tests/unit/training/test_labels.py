@@ -4,15 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from agent0es.domain.prompt import Message
 from agent0es.models.chat_template import ChatTemplate
-from agent0es.training.examples import Example, read_rows, shared_prefix, spans, tokenise, why_not_learnt
-from agent0es.training.network import pack
+from agent0es.training.examples import Example, read_rows, spans, tokenise, why_not_learnt
 from agent0es.training.process import rate
 from tests.support.templates import ALL, CHATML, DEEPSEEK_R1, ZEPHYR
 
@@ -47,29 +45,6 @@ def test_characters_of_several_bytes_keep_the_borders_in_place(tokenizer: Tokeni
     example = tokenise(tokenizer, "é🙂", [("é", True), ("🙂", False), ("z", True)])
     assert sum(example.trainable) == len("é".encode()) + 1
     assert example.trainable[-1] and not example.trainable[-2]
-
-
-def test_a_packed_batch_predicts_exactly_the_learnt_tokens(tokenizer: Tokenizer) -> None:
-    texts = [("PQ", [("xy", True), ("O", False), ("z", True)]), ("PQR", [("w", True)]), ("PQx", [("v", True)])]
-    examples = [tokenise(tokenizer, *text) for text in texts]
-    batch = pack(examples)
-    assert shared_prefix(examples) == batch.shared == 2
-    assert sum(len(example.ids) for example in examples) == len(batch.ids) + 2 * 2
-    assert [example.labels for example in examples] == [3, 1, 1]
-    # The label's predecessor: Q (common beginning), x, O; R; x of the third text.
-    before = "".join(tokenizer.id_to_token(int(number)) for number in batch.ids[batch.predicts])
-    after = "".join(tokenizer.id_to_token(int(number)) for number in batch.labels)
-    assert (before, after) == ("QxORx", "xyzwv")
-    assert batch.positions.tolist() == [0, 1, 2, 3, 4, 5, 2, 3, 2, 3]
-    assert batch.padded.tolist() == [[2, 3, 4, 5], [6, 7, 0, 0], [8, 9, 0, 0]]
-    assert batch.padded.flatten()[batch.unpadded].tolist() == list(range(2, 10))
-
-
-def test_texts_with_nothing_in_common_are_packed_too(tokenizer: Tokenizer) -> None:
-    batch = pack([tokenise(tokenizer, "", [("xy", True)]), tokenise(tokenizer, "", [("zw", True)])])
-    assert batch.shared == 0 and batch.padded.shape == (2, 2)
-    assert [tokenizer.id_to_token(int(n)) for n in batch.labels] == ["y", "w"]
-    assert torch.equal(batch.predicts, torch.tensor([0, 2]))
 
 
 def test_a_broken_row_is_named_by_its_line(tmp_path: Path) -> None:

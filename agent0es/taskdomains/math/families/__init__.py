@@ -17,7 +17,9 @@ from agent0es.taskdomains.math.families import (
     geometry,
     lists,
     measures,
+    money_stories,
     number_theory,
+    quantity_stories,
     sequences,
     stories,
     strings,
@@ -47,3 +49,6 @@ EXTENDED: tuple[Family, ...] = (
     *stories.FAMILIES,
 )
 """The domain `advanced_math`: calculus, equations, counting and probability, geometry, decimals, longer stories."""
+
+STORIES: tuple[Family, ...] = (*money_stories.FAMILIES, *quantity_stories.FAMILIES)
+"""The domain `word_problems`: stories of two to five steps, as in a schoolbook."""
