@@ -10,6 +10,7 @@ from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, Example, Rows, build, choose, student_examples, teacher_examples
 from agent0es.projections.groups import choose_groups, group_rows, student_trials, teacher_trials
+from agent0es.projections.pairs import choose_pairs
 from agent0es.taskdomains import Domains
 from agent0es.training.methods import load_method
 from agent0es.training.methods.base import Learns
@@ -39,7 +40,7 @@ def built(
         sha256=dataset.sha256,
         thought=dataset.thought,
         per_family=dataset.per_family,
-        sources=tuple(example.source for example in dataset.examples),
+        sources=tuple(source for example in dataset.examples for source in example.sources),
     )
 
 
@@ -67,6 +68,10 @@ def dataset_of(
     def freeform_turns(domain: str) -> list[Part]:
         return teacher.freeform_few_shot(domains[domain], configuration.seed)
 
+    if rows == "pairs":
+        events = [one.event for one in recorded]
+        trials = student_trials(events, "correct") if role == "student" else []  # nobody makes a task twice
+        return choose_pairs(events, trials, prompt, training.examples_per_family, configuration.seed)
     found = student_examples(recorded, training.learn_from) if role == "student" else teacher_examples(recorded, rows)
     examples = [example for example in found if not example.thought] if rows == "asked" else found
     chosen = choose(examples, training.examples_per_family, configuration.seed)

@@ -57,12 +57,19 @@ class Example:
     """Whether the agent thought before one of its turns, where that can be told apart. Templates leave thoughts of
     earlier turns out, so that one text can't hold them all; and who learns the words alone learns not to think."""
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where it comes from."""
+        return (self.source,)
+
 
 class Learnt(Protocol):
     """What a row was made of."""
 
     @property
-    def source(self) -> str: ...
+    def sources(self) -> tuple[str, ...]:
+        """Attempts or tasks."""
+        ...
 
     @property
     def family(self) -> str: ...
@@ -271,12 +278,13 @@ def build(
 
     No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
     """
-    row = _row_before if rows == "text" else _row
+    row = _row_before if rows == "text" else row_of
     lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in chosen]
     return Dataset(chosen, thought, "".join(line + "\n" for line in lines).encode())
 
 
-def _row(prompt: Prompt, example: Example) -> dict[str, Any]:
+def row_of(prompt: Prompt, example: Example) -> dict[str, Any]:
+    """One row, as `training/examples.py: read_rows` reads it."""
     turns = (*prompt.opening, *prompt.turns, *example.turns)
     messages = [
         {"role": turn.role, "content": turn.text, **({"trainable": True} if turn.trainable else {})} for turn in turns

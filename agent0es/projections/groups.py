@@ -35,6 +35,20 @@ class Trial:
     """None while nobody knows, and where nobody could judge."""
     answer: str | None = None
     """Its normal form."""
+    task: Task | None = None
+    """What an attempt is at."""
+    lucky: bool = False
+    """Whether it was right, and a second instance showed that by luck."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where it comes from."""
+        return (self.source,)
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model thought before one of its turns, where that can be told apart."""
+        return any(called.thinking and called.thinking.strip() for called in self.calls)
 
     @property
     def adapter(self) -> str | None:
@@ -77,13 +91,20 @@ def student_trials(events: Sequence[ev.Event], reward: Reward) -> list[Trial]:
             case ev.Verified(task=int()):
                 verdicts[event.attempt] = event
             case ev.RewardAssigned(role="student", attempt=str() as name) if calls[name]:
-                verdict, trial = verdicts[name], Trial(name, str(event.task), tasks[event.task].family, calls[name])
+                verdict, task = verdicts[name], tasks[event.task]
                 right = verdict.verification.correct
-                if right is not None:
-                    fair = right and verdict.second_instance is not False
-                    trial.reward = event.total if reward == "total" else float(fair)
-                trial.answer = verdict.majority_key
-                found[name] = trial  # of a task in which a run was forked the fork's own reward counts
+                lucky = right is True and verdict.second_instance is False
+                correct = None if right is None else float(right and not lucky)
+                found[name] = Trial(  # of a task in which a run was forked the fork's own reward counts
+                    source=name,
+                    group=str(event.task),
+                    family=task.family,
+                    calls=calls[name],
+                    reward=event.total if reward == "total" and right is not None else correct,
+                    answer=verdict.majority_key,
+                    task=task,
+                    lucky=lucky,
+                )
             case _:
                 pass
     return list(found.values())

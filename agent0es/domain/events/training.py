@@ -39,11 +39,12 @@ class DatasetBuilt(Value):
     """Why others are not among the rows, to how many. Of attempts in groups: `tainted` (sampled by an adapter that
     learnt from what was retracted) and `stale` (by an older adapter than the latest), `undecided` (nobody could judge
     it), `unsampled` (no tokens were drawn and recorded), `alike` (all of the group were rewarded alike), `cap` (their
-    family has enough). Empty before version 4."""
+    family has enough). Of attempts in pairs also `alone` (without another to meet) and `lucky` (right by luck, as a
+    second instance showed). Empty before version 4."""
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]
-    """Attempts (student) or task numbers (teacher) that the rows were made of, in order."""
+    """Attempts (student) or task numbers and drafts (teacher) that the rows were made of, in order."""
 
 
 class TrainingStarted(Value):

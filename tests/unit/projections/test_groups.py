@@ -8,7 +8,9 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt, Tokens
 from agent0es.domain.task import Task, Verification
+from agent0es.projections.datasets import Dataset, Example
 from agent0es.projections.groups import Groups, choose_groups, group_rows, student_trials, teacher_trials
+from agent0es.projections.pairs import choose_pairs
 
 PROMPT = Prompt(
     opening=(Part(role="system", text="s"),),
@@ -176,6 +178,52 @@ def test_of_a_family_whole_groups_are_taken_until_there_is_enough() -> None:
     found = groups(*events, cap=3)
     assert len({trial.group for trial in found.trials}) == 3 and found.left_out == {"cap": 2}
     assert sum(trial.family == "gcd" for trial in found.trials) == 4, "the second group was begun at 2 of 3"
+
+
+def pairs(*events: ev.Event, cap: int = 100) -> Dataset:
+    def prompt(example: Example) -> Prompt:
+        return Prompt(turns=(Part(role="user", text=example.request),))
+
+    return choose_pairs(events, student_trials(events, "correct"), prompt, cap, seed=0)
+
+
+def test_a_pair_is_a_right_and_a_wrong_attempt_at_a_task_with_all_their_words() -> None:
+    failed = Prompt(
+        turns=(Part(role="user", text="q"),),
+        prefill=(Part(text="Action: python[1/0]\n", author="model"), Part(text="Observation: Error\n", author="tool")),
+    )
+    wrong = [called("1/1", prompt=failed, text="Answer: 0"), *judged("1/1", False)]
+    found = pairs(*task(1), *attempted("1/0", True, "student-1"), *wrong, *attempted("1/2", False, "student-1"))
+    [pair] = found.examples
+    assert pair.sources in (("1/0", "1/1"), ("1/0", "1/2")) and found.left_out == {"alone": 1}
+    assert found.start == "student-1", "the last that sampled, though another did before"
+    row = json.loads(pairs(*task(1), *attempted("1/0", True), *wrong).jsonl)
+    assert row["right"] == {
+        "messages": [{"role": "user", "content": "d1"}],
+        "segments": [["Thought: ", True], ["x", True]],
+    }
+    learnt = [["Action: python[1/0]\n", True], ["Observation: Error\n", False], ["Answer: 0", True]]
+    assert row["wrong"]["segments"] == learnt, "the call that failed is to be unlearnt too"
+
+
+@pytest.mark.parametrize(
+    ("more", "left_out"),
+    [
+        (attempted("2/1", True), {"alone": 2}),
+        (attempted("2/1", None), {"alone": 1, "undecided": 1}),
+        (attempted("2/1", True, lucky=True), {"alone": 1, "lucky": 1}),
+        ([called("2/1", 2, thinking="hm"), *judged("2/1", False)], {"alone": 1}),
+        ([*attempted("2/1", False), ev.Retracted(what="2", reason="r", actor="a")], {}),
+    ],
+)
+def test_attempts_that_make_no_pair_are_counted(more: list[ev.Event], left_out: dict[str, int]) -> None:
+    found = pairs(*task(2), *attempted("2/0", True), *more)
+    assert not found.examples and found.left_out == left_out
+
+
+def test_of_a_family_so_many_pairs_are_taken() -> None:
+    events = [e for n in (1, 2, 3) for e in [*task(n), *attempted(f"{n}/0", True), *attempted(f"{n}/1", False)]]
+    assert len(pairs(*events, cap=2).examples) == 2 and pairs(*events, cap=2).left_out == {"cap": 2}
 
 
 def test_a_teachers_group_is_what_it_proposed_in_a_domain_with_what_was_refused() -> None:
