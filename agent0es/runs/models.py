@@ -197,8 +197,9 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
         )
     elif role == "teacher" and load_method(configuration.training.method).learns == "pairs":
         yield (
-            f"training.method: {configuration.training.method} learns from two attempts at one task, and a teacher makes "
-            "one proposal to a request; set training.method to grpo or rft, or leave teacher out of training.roles"
+            f"training.method: {configuration.training.method} learns from two attempts at one task, and a teacher "
+            "makes one proposal to a request; set training.method to grpo or rft, or leave teacher out of "
+            "training.roles"
         )
     elif why := why_not_trained(trainer, model, configuration.training):
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"

@@ -1,0 +1,79 @@
+"""Rounds of sampling, rewarding and training: what is rewarded becomes likelier, and what is served knows it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from agent0es.configuration import TrainingSettings
+from agent0es.domain.prompt import Message
+from agent0es.models.base import Completion, Deployment, GenerationRequest, Weights
+from agent0es.models.gguf_file import GgufFile
+from agent0es.models.gguf_writer import as_q8_0
+from agent0es.models.made_once import sha256_of
+from agent0es.models.openvino import OpenVinoBackend
+from agent0es.training.base import Trained, TrainingJob
+from agent0es.training.packed import Packed
+from agent0es.training.trainer import ProcessTrainer
+
+pytestmark = pytest.mark.slow
+
+PROMPT = (Message("user", "q"),)
+SETTINGS = TrainingSettings(
+    method="grpo", rank=8, alpha=16.0, frozen_share=0.0, learning_rate=0.02, warmup_steps=0, epochs=2, batch_size=16
+)
+ROUNDS, ATTEMPTS = 4, 32
+
+
+def reward(completion: Completion) -> float:
+    """The share of letters of the tokens' first half: nothing that the model would do by itself."""
+    ids = completion.token_ids or ()
+    return sum(number < 145 for number in ids) / max(1, len(ids))
+
+
+def row(completion: Completion) -> dict[str, Any]:
+    call = {
+        "messages": [message._asdict() for message in PROMPT],
+        "prefill": "",
+        "read": completion.usage.prompt,
+        "ids": completion.token_ids,
+        "logprobs": completion.logprobs,
+    }
+    return {"group": "1", "reward": reward(completion), "agreement": 1.0, "calls": [call]}
+
+
+async def rounds(base: Weights, cache: Path, folder: Path, seen: Callable[[dict[str, Any]], None]) -> list[float]:
+    """The mean reward of each round."""
+    backend = OpenVinoBackend(base, cache=cache)
+    trainer = ProcessTrainer(Packed(), cache)
+    means, before = [], None
+    try:
+        for number in range(ROUNDS):
+            requests = [
+                GenerationRequest(PROMPT, max_tokens=12, temperature=1.0, seed=100 * number + n)
+                for n in range(ATTEMPTS)
+            ]
+            answers: Sequence[Completion] = await backend.generate(requests, adapter=before and f"a{number}")
+            means.append(fmean(map(reward, answers)))
+            dataset = folder / f"{number}.jsonl"
+            dataset.write_text("".join(json.dumps(row(answer)) + "\n" for answer in answers))
+            start = None if before is None else before.artifacts
+            job = TrainingJob(base, dataset, folder / f"a{number + 1}", 1, SETTINGS, start=start)
+            before: Trained | None = await trainer.train(job, lambda message: seen(dict(message)))
+            await backend.deploy(Deployment(f"a{number + 1}", before.artifacts))
+    finally:
+        await backend.close()
+    return means
+
+
+def test_the_reward_rises_over_rounds_of_sampling_and_training(tiny_gguf: Path, cache: Path, tmp_path: Path) -> None:
+    as_q8_0(GgufFile.open(tiny_gguf), tmp_path / "q8.gguf")  # OpenVINO reads no F32
+    base = Weights("tiny", tmp_path / "q8.gguf", sha256_of(tmp_path / "q8.gguf"))
+    said: list[dict[str, Any]] = []
+    means = asyncio.run(rounds(base, cache, tmp_path, said.append))
+    print(means)
+    assert means[0] < 0.65 and means[-1] > means[0] + 0.2 and means == sorted(means)
