@@ -299,6 +299,7 @@ def handlers(ports: "Ports") -> "list[Handler]":
         ports.models,
         ports.datasets,
         ports.trainer,
+        retries,
         ports.on_training_progress,
     )
     return [

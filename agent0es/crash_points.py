@@ -1,8 +1,9 @@
 """Named places in the code at which a test kills the process, to see that a resumed run loses nothing.
 
 `AGENT0ES_CRASH_AT=append.committed` in the environment kills with SIGKILL at the first passing of that place,
-`AGENT0ES_CRASH_AT=append.committed:40` at the fortieth. Without the variable nothing happens. A kill anywhere else has
-the same effect as at one of these: here a mistake in the order of writing would show.
+`AGENT0ES_CRASH_AT=append.committed:40` at the fortieth, `:40:alone` kills a child without its parent. Without the
+variable nothing happens. A kill anywhere else has the same effect as at one of these: here a mistake in the order of
+writing would show.
 """
 
 import os
@@ -18,6 +19,8 @@ POINTS = {
     "handler.unmarked": "What a handler recorded is in the log; its cause is not marked as handled.",
     "tool.ran": "A tool call ran in the sandbox; there is no ToolCalled.",
     "dataset.written": "The file of a dataset is written; there is no DatasetBuilt.",
+    "training.step": "The trainer is about to make another step.",
+    "training.checkpoint": "A checkpoint of a training is written beside its place and not yet in it.",
     "adapter.written": "The trainer has written the adapter; it is not merged.",
     "merge.tensor": "The trainer is about to write another tensor of the merged weights.",
     "adapter.trained": "The trainer is done; there is no AdapterTrained.",
@@ -38,10 +41,10 @@ def reach(point: str, *, with_parent: bool = False) -> None:
     wanted = os.environ.get(VARIABLE)
     if wanted is None:
         return
-    name, _, passing = wanted.partition(":")
+    name, passing, alone = [*wanted.split(":"), "", ""][:3]
     if name != point:
         return
     _passed[point] += 1
     if _passed[point] == int(passing or 1):
-        for process in (*([os.getppid()] if with_parent else []), os.getpid()):
+        for process in (*([os.getppid()] if with_parent and not alone else []), os.getpid()):
             os.kill(process, signal.SIGKILL)

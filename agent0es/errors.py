@@ -14,7 +14,8 @@ Agent0Error
 │   ├── SandboxUnavailable   tools can't be isolated on this machine
 │   ├── QueryError           the SQL that was given does not run
 │   ├── UnknownName          the run has no task, attempt, adapter or call of that name
-│   └── RetractionError      there is nothing to retract, or nothing to rebuild
+│   ├── RetractionError      there is nothing to retract, or nothing to rebuild
+│   └── TrainingRefused      an adapter that can't be asked for
 ├── RewardError            a reward component gave an invalid value
 ├── PluginFailed           a plug-in's own code raised
 ├── LogError               the log refused an append
@@ -99,6 +100,10 @@ class UnknownName(UserError):
 
 class RetractionError(UserError):
     """It is retracted already, or there is nothing to rebuild."""
+
+
+class TrainingRefused(UserError):
+    """No adapter of this name can be asked for, or not yet."""
 
 
 class RewardError(Agent0Error):

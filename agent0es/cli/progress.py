@@ -21,7 +21,6 @@ from agent0es.domain.run import RunState
 from agent0es.domain.text import counted
 from agent0es.evaluation.suite import HeldOut
 from agent0es.log import Recorded
-from agent0es.provenance.retraction import Rebuild
 from agent0es.runs.finding import files_of
 from agent0es.runs.tally import Problems, Tally
 
@@ -77,10 +76,11 @@ class Reporter:
         self._problems = Problems.of(problems)
         self.say(f"Run {self._run} in {self._store}")
 
-    def rebuilding(self, plan: Rebuild | None) -> None:
-        """Say which adapter is made anew."""
-        what = f"Retraining {plan.original} as {plan.adapter}" if plan else "Resuming the rebuild that was interrupted"
-        click.echo(printable(what), err=True)
+    def training_begins(self, requested: ev.TrainingRequested, resumed: bool) -> None:
+        """Say which adapter is made."""
+        again = "Resuming the training that was interrupted: " if resumed else ""
+        what = f"Retraining {requested.replaces} as" if requested.replaces else "Training"
+        click.echo(printable(f"{again}{what} {requested.adapter}"), err=True)
 
     def begin(self, what: str) -> None:
         """Say what is being done now, before there is an event."""
@@ -153,6 +153,9 @@ class Reporter:
                 self._iteration_tables(event)
             case ev.AttemptAbandoned():
                 self._again(event)
+            case ev.MicroBatchHalved():
+                at_once = counted(event.micro_batch, "example")
+                self.say(f"{event.adapter} goes on with {at_once} at once: {event.reason}")
             case ev.Retried():
                 what = f"{event.handler} {event.name or event.task or ''}".strip()
                 self.say(f"{what} is retried: {event.error}")

@@ -10,6 +10,7 @@ from agent0es.cli.hints import command
 from agent0es.cli.output import (
     json_line,
     json_option,
+    printable,
     store_option,
     write_lines,
     write_table,
@@ -23,8 +24,8 @@ from agent0es.cli.warnings import next_step, taint
 def runs_command(store: Path, as_json: bool) -> None:
     """List the runs: status, solve rate and the adapter in use.
 
-    A run is running (a process drives it now), completed, interrupted, failed (an error stopped it), or not started
-    (a fork that was only created).
+    A run is running (a process drives it now), training (it trains an adapter now), completed, interrupted, failed
+    (an error stopped it), or not started (a fork that was only created).
     """
     from agent0es.bootstrap import open_tables
     from agent0es.runs import looking
@@ -40,9 +41,9 @@ def runs_command(store: Path, as_json: bool) -> None:
 
 
 @click.command("show")
-@click.argument("what", metavar="[RUN|ATTEMPT]", required=False)
+@click.argument("what", metavar="[RUN|ADAPTER|ATTEMPT]", required=False)
 @click.option(
-    "--run", metavar="RUN", help="The run of ATTEMPT or --task: its name or a prefix of it.  [default: latest]"
+    "--run", metavar="RUN", help="The run of ADAPTER, ATTEMPT or --task: its name or a prefix of it.  [default: latest]"
 )
 @click.option("--task", type=click.IntRange(min=1), metavar="N", help="Show this task with its attempts.")
 @store_option
@@ -60,12 +61,17 @@ def show_command(
     moment: str | None,
     as_json: bool,
 ) -> None:
-    """Show a run, one answer in full, or one task.
+    """Show a run, an adapter and how its training goes, one answer in full, or one task.
 
     An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem. Anything else is
-    a RUN: its name, a prefix of it, or `latest`, the default.
+    a RUN: its name, a prefix of it, or `latest`, the default; or an ADAPTER, such as student-1.
     """
     attempt = what if what is not None and "/" in what else None
+    if attempt is None and what is not None and task is None and (run is not None or _names_adapter(what, store)):
+        if position is not None or moment is not None:
+            raise click.UsageError("--at and --time show the state of a run; leave out the adapter")
+        _show_adapter(run or "latest", what, store, as_json)
+        return
     if attempt is None and what is not None and run is not None:
         raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
     if attempt is not None and task is not None:
@@ -81,6 +87,35 @@ def show_command(
         _show_state(run, store, position, moment, as_json)
     else:
         _show_run(run, store, as_json)
+
+
+def _names_adapter(what: str, store: Path) -> bool:
+    """Whether there is no such run, and the latest one has such an adapter."""
+    from agent0es.bootstrap import open_store
+    from agent0es.errors import RunNotFound
+    from agent0es.runs import looking
+    from agent0es.runs.finding import LATEST, find_run
+
+    with open_store(store) as log:
+        try:
+            find_run(log, what)
+        except RunNotFound:
+            return bool(log.runs()) and looking.is_adapter(log, find_run(log, LATEST), what)
+    return False
+
+
+def _show_adapter(run: str, name: str, store: Path, as_json: bool) -> None:
+    from agent0es.bootstrap import open_tables
+    from agent0es.cli.curve import write_adapter
+    from agent0es.runs import looking
+    from agent0es.runs.finding import find_run
+
+    with open_tables(store) as (log, tables):
+        found = looking.adapter(log, tables, find_run(log, run), name)
+    if as_json:
+        write_lines([json_line(found)])
+    else:
+        write_adapter(found)
 
 
 def _show_run(run: str, store: Path, as_json: bool) -> None:
@@ -147,6 +182,10 @@ def _write_runs(runs: Sequence[Mapping[str, Any]], store: Path) -> None:
     ]
     write_table(["run", "status", "iteration", "tasks", "solved", "student"], rows)
     for row in runs:
+        if (now := row["training"]) is not None:
+            far = "the trainer starts" if now["step"] is None else f"step {now['step']} of {now['steps']}"
+            loss = "" if now["loss"] is None else f", loss {now['loss']:.4g}"
+            write_lines([printable(f"{row['run']} trains {now['adapter']}: {far}{loss}")])
         write_lines(taint(row["run"], row["tainted"], row["status"], store))
     for row in reversed(runs):
         if steps := list(next_step(row["run"], row["status"], store)):

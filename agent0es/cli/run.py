@@ -91,7 +91,7 @@ def _resume(store: Path, wanted: str, as_json: bool) -> None:
     from agent0es.bootstrap import open_store
     from agent0es.runs.driving import is_over
     from agent0es.runs.finding import find_run
-    from agent0es.runs.settings import configuration_of
+    from agent0es.runs.settings import configuration_to_drive
 
     with open_store(store) as log:  # which makes no store
         run = find_run(log, wanted)
@@ -99,7 +99,7 @@ def _resume(store: Path, wanted: str, as_json: bool) -> None:
             _show_again(store, log, run, as_json)
             return
     with open_store(store, create=True) as log, log.lease(run):
-        drive_and_report(store, log, run, configuration_of(log, run), as_json)
+        drive_and_report(store, log, run, configuration_to_drive(log, run), as_json)
 
 
 def _show_again(store: Path, log: "EventLog", run: str, as_json: bool) -> None:

@@ -1,7 +1,8 @@
-"""What an adapter learns from: its dataset is a function of the log."""
+"""What an adapter learns from: its dataset is a function of the log. And how its training goes, as events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration, TrainingSettings
@@ -22,6 +23,13 @@ ROWS: Mapping[Learns, Rows] = {"right": "asked", "pairs": "pairs", "groups": "gr
 def rows_of(training: TrainingSettings) -> Rows:
     """What the rows of a dataset that is built today are. Raises ConfigurationError for a method that is not there."""
     return ROWS[load_method(training.method).learns]
+
+
+def as_requested(configuration: Configuration, requested: ev.TrainingRequested | None) -> Configuration:
+    """A run's configuration with the settings of a training that was asked for by itself, if it was."""
+    if requested is None:
+        return configuration
+    return configuration.model_copy(update={"training": TrainingSettings.model_validate(requested.settings)})
 
 
 def built(
@@ -84,3 +92,43 @@ def groups_of(role: ev.Role, events: Sequence[ev.Event], configuration: Configur
     trials = student_trials(events, training.reward) if role == "student" else teacher_trials(events)
     groups = choose_groups(role, events, trials, training.examples_per_family, configuration.seed)
     return Dataset(groups.trials, 0, group_rows(groups), groups.left_out, groups.start)
+
+
+def progressed(
+    started: ev.DatasetBuilt, said: Mapping[str, Any], known: Iterable[ev.Event]
+) -> ev.TrainingProgressed | None:
+    """The event of what the trainer said after a step (`training/course.py: said`), if it ends a part of the training
+    that is not in the log. A trainer that was started again may say what one before it said."""
+    told = {event.step for event in known if isinstance(event, ev.TrainingProgressed)}
+    if "part" not in said or said["step"] in told:
+        return None
+    return ev.TrainingProgressed(
+        adapter=started.adapter,
+        role=started.role,
+        iteration=started.iteration,
+        step=said["step"],
+        steps=said["steps"],
+        **said["part"],
+    )
+
+
+def micro_batch(batch_size: int, known: Iterable[ev.Event]) -> int:
+    """How many examples of a training are computed at once, after all that is known of it."""
+    return min([batch_size, *(event.micro_batch for event in known if isinstance(event, ev.MicroBatchHalved))])
+
+
+def halved(started: ev.DatasetBuilt, at_once: int, reason: str) -> ev.MicroBatchHalved | str:
+    """What follows when memory ran out with so many examples at once: half of them, or why nothing helps, and what to
+    do."""
+    if at_once == 1:
+        return (
+            f"{reason}; even one example at a time is too much for this machine's memory: lower training.max_tokens or "
+            "training.rank, or raise training.frozen_share"
+        )
+    return ev.MicroBatchHalved(
+        adapter=started.adapter,
+        role=started.role,
+        iteration=started.iteration,
+        micro_batch=at_once // 2,
+        reason=reason,
+    )

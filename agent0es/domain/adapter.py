@@ -10,6 +10,7 @@ from agent0es.domain.retraction import any_covered
 Outcome = Literal["training", "trained", "failed", "evaluated", "promoted", "rejected"]
 
 TYPES = (
+    "TrainingRequested",
     "DatasetBuilt",
     "TrainingStarted",
     "AdapterTrained",
@@ -28,6 +29,8 @@ class Adapter:
 
     role: ev.Role
     iteration: int
+    requested: ev.TrainingRequested | None = None
+    """What a user asked for; None for one that an iteration trained."""
     dataset: ev.DatasetBuilt | None = None
     training: ev.TrainingStarted | None = None
     trained: ev.AdapterTrained | None = None
@@ -67,14 +70,18 @@ class Adapter:
 
 
 Adapters = Mapping[str, Adapter]
-"""By name, in the order of their datasets."""
+"""By name, in the order in which they were begun."""
 
 
 def follow(adapters: Adapters, event: ev.Event) -> Adapters:
     """The adapters after one more event. Total: an event that is about no adapter returns them as they are."""
     match event:
+        case ev.TrainingRequested():
+            return {**adapters, event.adapter: Adapter(event.role, event.iteration, requested=event)}
         case ev.DatasetBuilt():
-            return {**adapters, event.adapter: Adapter(event.role, event.iteration, dataset=event)}
+            before = adapters.get(event.adapter)
+            asked = before.requested if before and before.dataset is None else None
+            return {**adapters, event.adapter: Adapter(event.role, event.iteration, asked, dataset=event)}
         case ev.TrainingStarted():
             return _with(adapters, event, training=event)
         case ev.AdapterTrained():
@@ -86,9 +93,9 @@ def follow(adapters: Adapters, event: ev.Event) -> Adapters:
         case ev.AdapterRejected():
             return _with(adapters, event, outcome="rejected", reason=event.reason)
         case ev.AdapterPromoted():
-            before = in_use(adapters, event.role)
-            if before is not None:
-                adapters = {**adapters, before: replace(adapters[before], serving="earlier")}
+            serving = in_use(adapters, event.role)
+            if serving is not None:
+                adapters = {**adapters, serving: replace(adapters[serving], serving="earlier")}
             return _with(adapters, event, outcome="promoted", reason=event.reason, serving="now")
         case ev.Retracted():
             tainted: dict[str, Adapter] = {}

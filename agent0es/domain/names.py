@@ -51,6 +51,12 @@ def rebuilt_name(role: str, iteration: int, count: int = 1) -> str:
     return f"{adapter_name(role, iteration)}-clean{'' if count == 1 else f'-{count}'}"
 
 
+def requested_name(role: str, iteration: int, method: str, count: int = 1) -> str:
+    """Of the adapter that is asked for after a run: `student-1-rft`, then `student-1-rft-2`."""
+    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in method)[: LONGEST_NAME // 2]
+    return f"{adapter_name(role, iteration)}-{plain}{'' if count == 1 else f'-{count}'}"
+
+
 def is_relative(path: str) -> bool:
     """Whether a path stays in the folder that it is relative to."""
     parts = PurePosixPath(path).parts

@@ -99,11 +99,19 @@ def _after_practice(event: ev.Event) -> str:
                 f"{event.given_up} without a usable proposal, "
                 f"{event.solved} of {counted(event.attempts, 'attempt')} right"
             )
+        case ev.TrainingRequested():
+            instead = f", to take the place of {event.replaces}" if event.replaces else ""
+            return f"{event.adapter} is asked for{instead}"
         case ev.DatasetBuilt():
             examples = counted(event.examples, "example")
             return f"{examples} from {counted(len(event.per_family), 'family', 'families')} chosen for {event.adapter}"
         case ev.TrainingStarted():
             return f"training of {event.adapter} begins"
+        case ev.TrainingProgressed():
+            return f"{event.adapter} is at step {event.step} of {event.steps}, loss {event.loss:g}"
+        case ev.MicroBatchHalved():
+            at_once = counted(event.micro_batch, "example")
+            return f"memory ran out for {event.adapter}, which goes on with {at_once} at once: {event.reason}"
         case ev.AdapterTrained():
             loss = f", last loss {event.loss[-1]:g}" if event.loss else ""
             return f"{event.adapter} is trained in {counted(event.steps, 'step')}{loss}"

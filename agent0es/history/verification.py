@@ -114,6 +114,8 @@ class _Check:
         self._teacher_text: dict[str, str] = {}
         """Attempt of a teacher in an evaluation to what it wrote."""
         self._attempts: dict[str, Attempt] = {}
+        self._requested: dict[str, ev.TrainingRequested] = {}
+        """Adapter to what a user asked this run for; a fork trains it anew, as the fork is set."""
         self._datasets: dict[str, str] = {}
         """Adapter to the hash of its dataset."""
 
@@ -174,7 +176,7 @@ class _Check:
             case ev.DatasetBuilt():
                 self._compare("datasets", recorded, self._dataset(recorded, event))
             case ev.TrainingStarted():
-                training = self._configuration.training
+                training = self._settings_of(event.adapter).training
                 meant = _means(event.settings, training)
                 settings = event.settings if meant else training.model_dump(mode="json")
                 sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
@@ -221,6 +223,8 @@ class _Check:
             case ev.Verified() | ev.AttemptAbandoned():
                 self._attempts.pop(event.attempt, None)
                 self._teacher_text.pop(event.attempt, None)
+            case ev.TrainingRequested() if recorded.run == self._run:
+                self._requested[event.adapter] = event
             case ev.DatasetBuilt():
                 self._datasets[event.adapter] = event.sha256
             case ev.HandlerFailed():
@@ -279,10 +283,14 @@ class _Check:
             event.role,
             events_of_dataset(self._history, event.iteration, recorded.position),
             self._rules.domains,
-            self._configuration,
+            self._settings_of(event.adapter),
             event.rows,
         )
         return train.built(event.role, event.iteration, event.adapter, dataset, event.rows, event.method)
+
+    def _settings_of(self, adapter: str) -> Configuration:
+        """Those under which an adapter is trained: its own, where a user asked for it."""
+        return train.as_requested(self._configuration, self._requested.get(adapter))
 
     def _files(self, started: ev.AttemptStarted) -> Mapping[str, str]:
         """What lies in the working directory when an attempt starts."""

@@ -13,6 +13,23 @@ SUMMARY = "SELECT * EXCLUDE (configuration, weights, position) FROM runs WHERE r
 
 TRAINS = "SELECT configuration -> '$.training.roles' AS roles FROM runs WHERE run = $run"
 
+ADAPTERS = "SELECT adapter FROM adapters WHERE run = $run ORDER BY position"
+
+ADAPTER = "FROM adapters WHERE run = $run AND adapter = $adapter"
+
+TRAINING_NOW = """
+SELECT a.run, a.adapter, t.step, t.steps, t.loss, t.tokens_per_second
+FROM adapters a LEFT JOIN (
+    FROM training_steps QUALIFY row_number() OVER (PARTITION BY run, adapter ORDER BY position DESC) = 1
+) t USING (run, adapter)
+WHERE a.status = 'training' ORDER BY a.position
+"""
+
+TRAINING = """
+SELECT step, steps, loss, gradient_norm, learning_rate, tokens, metrics, tokens_per_second, seconds, time
+FROM training_steps WHERE run = $run AND adapter = $adapter ORDER BY step
+"""
+
 MORE = {
     "iterations": "SELECT * EXCLUDE (run, position) FROM iterations WHERE run = $run ORDER BY iteration",
     "curriculum": "SELECT * EXCLUDE (run) FROM curriculum WHERE run = $run ORDER BY iteration, family",
@@ -42,6 +59,12 @@ def all_runs(tables: Projections) -> Iterator[dict[str, Any]]:
     return objects(tables.query(RUNS))
 
 
+def training_now(tables: Projections) -> dict[str, dict[str, Any]]:
+    """Run to the adapter whose training has begun and not ended, the latest where there are several, and how far it
+    is."""
+    return {row["run"]: row for row in objects(tables.query(TRAINING_NOW))}
+
+
 def overview(tables: Projections, run: str) -> dict[str, Any]:
     """The run's row, the roles that it trains, and under each name of `MORE` a list of rows."""
 
@@ -58,3 +81,17 @@ def tainted(tables: Projections, run: str) -> list[str]:
     """The adapters in use that learnt from what was retracted since."""
     [[found]] = tables.query("SELECT tainted FROM runs WHERE run = $run", {"run": run}).rows
     return list(found)
+
+
+def adapters_of(tables: Projections, run: str) -> list[str]:
+    """The names of a run's adapters, in the order of their datasets."""
+    return [name for [name] in tables.query(ADAPTERS, {"run": run}).rows]
+
+
+def training(tables: Projections, run: str, adapter: str) -> dict[str, Any] | None:
+    """An adapter's row and, as `training`, its rows in the table `training_steps`; None where the run has none of this
+    name."""
+    named = {"run": run, "adapter": adapter}
+    for row in objects(tables.query(ADAPTER, named)):
+        return {**row, "training": list(objects(tables.query(TRAINING, named)))}
+    return None

@@ -35,6 +35,7 @@ TABLES = (
     "retractions",
     "evaluations",
     "evaluation_families",
+    "training_steps",
     "adapters",
     "runs",
     "alerts",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapter
-from agent0es.domain.names import BASELINE, LONGEST_NAME, is_adapter_name, rebuilt_name
+from agent0es.domain.names import BASELINE, LONGEST_NAME, is_adapter_name, rebuilt_name, requested_name
 from agent0es.domain.retraction import covers
 from agent0es.domain.run import RunState
-from agent0es.errors import RetractionError, UnknownName
+from agent0es.errors import RetractionError, TrainingRefused, UnknownName
 from agent0es.log import Recorded
 
 TYPES = ("TaskProposed", "AttemptStarted", "Retracted")
@@ -63,32 +63,48 @@ class Rebuild(NamedTuple):
 def plan_rebuild(state: RunState, run: str, name: str | None) -> Rebuild:
     """Which adapter of a completed run to retrain: the tainted one in use, else the latest tainted one. Pure.
 
-    `name` is the new one's. Raises RetractionError when there is none, or the name is taken.
+    `name` is the new one's. Raises RetractionError when there is none, TrainingRefused for a name that can't be.
     """
-    if state.status != "completed":
-        raise RetractionError(
-            f"run {run} is not completed, and its next training leaves out what is retracted; let it finish first with",
-            see=("run", "--resume", run),
-        )
+    _must_be_completed(state, run)
     serving_first = [*filter(None, state.serving.values()), *reversed(list(state.adapters))]
     original = next((candidate for candidate in serving_first if _has_to_be_rebuilt(state, candidate)), None)
     if original is None:
         raise RetractionError(f"run {run} has no adapter to rebuild: none learnt from what is retracted, or it is done")
     known = state.adapters[original]
+    names = (rebuilt_name(known.role, known.iteration, number) for number in count(1))
+    return Rebuild(original, known.role, known.iteration, _new_name(state, run, name, names))
+
+
+def plan_training(state: RunState, run: str, role: ev.Role, method: str, name: str | None) -> str:
+    """The name of an adapter that a completed run is asked for. Pure. Raises TrainingRefused where it can't be."""
+    _must_be_completed(state, run)
+    names = (requested_name(role, state.iteration, method, number) for number in count(1))
+    return _new_name(state, run, name, names)
+
+
+def _must_be_completed(state: RunState, run: str) -> None:
+    if state.status != "completed":
+        raise TrainingRefused(
+            f"run {run} is not completed, and its own training comes first; let it finish with",
+            see=("run", "--resume", run),
+        )
+
+
+def _new_name(state: RunState, run: str, name: str | None, names: Iterable[str]) -> str:
+    """The name that was given, or the first that is free."""
     if name is None:
-        names = (rebuilt_name(known.role, known.iteration, number) for number in count(1))
-        name = next(free for free in names if free not in state.adapters)
-    elif name in state.adapters:
-        raise RetractionError(f"run {run} has an adapter {name!r} already; choose another name with --name")
-    elif not is_adapter_name(name):
-        raise RetractionError(
+        return next(free for free in names if free not in state.adapters)
+    if name in state.adapters:
+        raise TrainingRefused(f"run {run} has an adapter {name!r} already; choose another name with --name")
+    if not is_adapter_name(name):
+        raise TrainingRefused(
             f"--name {name[:100]!r}: use up to {LONGEST_NAME} letters, digits, - and _, a letter first, not {BASELINE}"
         )
-    return Rebuild(original, known.role, known.iteration, name)
+    return name
 
 
 def unfinished(state: RunState) -> list[str]:
-    """Adapters of a completed run that a crash cut off while they were rebuilt."""
+    """Adapters that a completed run was asked for and that were cut off on their way."""
     return [name for name, adapter in state.adapters.items() if state.status == "completed" and not adapter.settled]
 
 

@@ -6,14 +6,17 @@ from typing import Literal
 from agent0es.log import EventLog
 from agent0es.projections import Projections
 
-Status = Literal["completed", "failed", "interrupted", "not started", "running"]
+Status = Literal["completed", "failed", "interrupted", "not started", "running", "training"]
 
 
-def status_of(in_log: str, driven: bool) -> Status:
-    """`in_log` is the status in the table `runs`; `driven` says whether a live process holds the run's lease. Pure."""
+def status_of(in_log: str, driven: bool, trains: bool) -> Status:
+    """`in_log` is the status in the table `runs`; `driven` says whether a live process holds the run's lease, `trains`
+    whether the training of an adapter has begun and not ended. Pure."""
     match in_log:
+        case _ if driven and trains:
+            return "training"
         case "completed":
-            return "completed"  # also while an adapter is rebuilt
+            return "completed"  # also while an adapter that was asked for later is evaluated
         case _ if driven:
             return "running"
         case "failed" | "not started" as status:
@@ -27,4 +30,5 @@ def standing(log: EventLog, tables: Projections) -> dict[str, Status]:
     drivers: Collection[str] = log.drivers()
     tables.catch_up()  # after the look at who drives: a run that has just been completed is not an interrupted one
     rows = tables.query("SELECT run, status FROM runs ORDER BY position").rows
-    return {run: status_of(status, run in drivers) for run, status in rows}
+    trains = {run for [run] in tables.query("SELECT run FROM adapters WHERE status = 'training'").rows}
+    return {run: status_of(status, run in drivers, run in trains) for run, status in rows}

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
-from agent0es.domain.names import problem_of
-from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError
+from agent0es.domain.names import is_name, problem_of, stream
+from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError, nearest
 from agent0es.log import EventLog, History
 from agent0es.runs.finding import files_of, find_run
 from agent0es.runs.settings import configuration_of
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
 
 def all_runs(log: EventLog, tables: "Projections") -> list[dict[str, Any]]:
-    """The row of each run in the table `runs`, the oldest first; the status is what it is now."""
+    """The row of each run in the table `runs`, the oldest first; the status is what it is now. With one that trains,
+    `training` is the adapter and how far it is."""
     from agent0es.projections import overview
     from agent0es.provenance.standing import standing
 
-    now = standing(log, tables)
-    return [{**row, "status": now[row["run"]]} for row in overview.all_runs(tables)]
+    now, trains = standing(log, tables), overview.training_now(tables)
+    return [
+        {
+            **row,
+            "status": now[row["run"]],
+            "training": trains.get(row["run"]) if now[row["run"]] == "training" else None,
+        }
+        for row in overview.all_runs(tables)
+    ]
 
 
 def one_run(log: EventLog, tables: "Projections", store: Path, wanted: str) -> dict[str, Any]:
@@ -43,6 +51,23 @@ def one_run(log: EventLog, tables: "Projections", store: Path, wanted: str) -> d
     files = {name: str(path) for name, path in files_of(store, run).items()}
     places = {"log": files.pop("log"), "projections": str(store / PROJECTIONS_FILE), **files}
     return {**overview(tables, run), "status": now, "files": places}
+
+
+def adapter(log: EventLog, tables: "Projections", run: str, name: str) -> dict[str, Any]:
+    """An adapter's row, how its training went or goes, and where memory ran out in it. Raises UnknownName."""
+    from agent0es.projections.overview import adapters_of, training
+
+    found = training(tables, run, name)
+    if found is None:
+        known = adapters_of(tables, run)
+        raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, known) if known else 'it trained none'}")
+    events = log.read(stream=stream("adapter", run, name), types=["MicroBatchHalved"])
+    return {**found, "halved": [recorded.event.model_dump(mode="json") for recorded in events]}
+
+
+def is_adapter(log: EventLog, run: str, name: str) -> bool:
+    """Whether a run has begun to train an adapter of this name."""
+    return is_name(name) and any(log.read(stream=stream("adapter", run, name), limit=1))
 
 
 def standing_of(log: EventLog, tables: "Projections", run: str) -> "tuple[Status, list[str]]":

@@ -18,6 +18,19 @@ def configuration_of(log: EventLog, run: str) -> "Configuration":
     return parse_configuration(History.of(log, run).started.configuration, f"run {run}")
 
 
+def configuration_to_drive(log: EventLog, run: str) -> "Configuration":
+    """The configuration under which a run goes on: its own, or, where an adapter was asked for after it was completed
+    and is not there yet, with the settings of that training."""
+    from agent0es.decisions.train import as_requested
+    from agent0es.projections.state import state_at
+    from agent0es.provenance.retraction import unfinished
+
+    state, own = state_at(log, run), configuration_of(log, run)
+    for name in unfinished(state):
+        return as_requested(own, state.adapters[name].requested)
+    return own
+
+
 def not_default(configuration: "Configuration") -> list[KeyPath]:
     """The keys whose values are not the defaults."""
     from agent0es.configuration import Configuration

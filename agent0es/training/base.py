@@ -1,6 +1,6 @@
 """What every trainer offers: from a dataset, a base model and settings to an adapter, in a process of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +11,9 @@ from agent0es.models.artifacts import Artifacts, Form
 from agent0es.models.base import ModelBackend, Weights
 from agent0es.training.methods import load_method
 
-ProgressCallback = Callable[[Mapping[str, Any]], None]
-"""Is given `step`, `steps`, `loss`, `tokens_per_second`, `eta_seconds`."""
+ProgressCallback = Callable[[Mapping[str, Any]], Awaitable[None] | None]
+"""Is given what the trainer says of each step (`training/course.py: said`): `step`, `steps`, `loss`, `gradient_norm`,
+`tokens_per_second`, `eta_seconds` and others. What it returns is waited for."""
 
 
 class TrainingError(Agent0Error):
@@ -20,7 +21,12 @@ class TrainingError(Agent0Error):
 
 
 class TrainerLost(TransientError):
-    """The trainer was killed, or made no progress and was ended. A retry may succeed."""
+    """The trainer was killed, died, or made no progress and was ended. A retry may succeed; it goes on where it was."""
+
+
+class TrainerOutOfMemory(Agent0Error):
+    """A batch was more than the memory holds: with a smaller `micro_batch` the job may succeed, and goes on where it
+    was. The message carries the trainer's last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class TrainingJob:
     """The adapter to go on from; None for a new one."""
     deterministic: bool = False
     """The same adapter, to the last bit, on every machine and however busy: one thread, full precision."""
+    micro_batch: int | None = None
+    """Most examples that are computed at once, where that is to be fewer than `training.batch_size`. A step of the
+    optimizer takes as many as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,15 @@ class Trainer(Protocol):
         ...
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
-        """Run a job; cancelling the task ends it. A job that was cut off may be run again.
+        """Run a job; cancelling the task ends it. A job that was cut off may be run again, and goes on where it was,
+        with what is kept beside its output until it is forgotten.
 
-        Raises TrainingError, TrainerLost, and StoreError when the disk is full.
+        Raises TrainingError, TrainerLost, TrainerOutOfMemory, and StoreError when the disk is full.
         """
+        ...
+
+    def forget(self, output: Path) -> None:
+        """Remove what is kept of the job with this output, whose outcome is known by now."""
         ...
 
     def remake(self, base: Weights, artifacts: Artifacts) -> None:

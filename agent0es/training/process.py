@@ -1,7 +1,8 @@
 """The trainer: what happens in the process that `trainer.ProcessTrainer` starts.
 
-Writes one JSON object a line to standard output: progress per step, and `{"done": {...}}` at the end. What it leaves:
-an adapter in PEFT's format, and what its engine makes of it, as `models/artifacts.py` names them.
+Writes one JSON object a line to standard output: where it begins, progress per step, and in the end `{"done": {...}}`,
+or `{"refused": "why"}` where a repetition would come to the same. What it leaves: an adapter in PEFT's format, and what
+its engine makes of it, as `models/artifacts.py` names them; in the job's folder the last checkpoint.
 """
 
 import json
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from safetensors.torch import save_file
 
 from agent0es.configuration import TrainingSettings
 from agent0es.crash_points import reach
+from agent0es.errors import UserError
 from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
 from agent0es.training.beginning import begin
+from agent0es.training.checkpoint import Checkpoint, Checkpoints
+from agent0es.training.course import Course, said
 from agent0es.training.engine import Policy
 from agent0es.training.engines import ENGINES
 from agent0es.training.methods import load_method
@@ -29,6 +34,10 @@ from agent0es.training.methods.base import Method, U
 from agent0es.training.optimizers import optimizer_of
 
 MAX_GRADIENT_NORM = 1.0
+
+
+class Refused(Exception):
+    """What is wrong with the job itself: it would end in the same way again."""
 
 
 class Phases:
@@ -46,19 +55,33 @@ class Phases:
 
 def main(file: Path) -> None:
     """Train, save, derive, report: the job of a JSON file, as `trainer.described` makes it."""
-    job = json.loads(file.read_text())
+    try:
+        _run(json.loads(file.read_text()), file.parent)
+    except Refused as error:
+        _say({"refused": str(error)})
+        raise SystemExit(1) from None
+
+
+def _run(job: Mapping[str, Any], folder: Path) -> None:
     settings = TrainingSettings.model_validate(job["settings"])
     phases = Phases()
     torch.manual_seed(job["seed"])
     if job["threads"]:
         torch.set_num_threads(job["threads"])
     base, output, dataset = Path(job["base"]), Path(job["output"]), Path(job["dataset"])
-    engine, method = ENGINES[settings.engine](), load_method(settings.method)
-    opened = engine.open(base, Path(job["cache"]), settings)
-    units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
-    units = begin(opened.policy, method, units, settings, job["start"])
+    checkpoints = Checkpoints(folder, job)
+    last = checkpoints.last()
+    if last is not None:
+        settings = settings.model_copy(update={"precision": last.precision})
+    try:
+        engine, method = ENGINES[settings.engine](), load_method(settings.method)
+        opened = engine.open(base, Path(job["cache"]), settings)
+        units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
+        units = begin(opened.policy, method, units, settings, job["start"])
+    except (ValueError, UserError) as error:
+        raise Refused(str(error)) from None
     phases.end("load")
-    losses, tokens = train(opened.policy, method, units, settings, job["seed"])
+    course = train(opened.policy, method, units, settings, job["seed"], job["micro_batch"], checkpoints, last)
     phases.end("train")
     if output.exists():
         shutil.rmtree(output)  # what a trainer that was killed left, half-written files too
@@ -69,10 +92,10 @@ def main(file: Path) -> None:
     files = dict(Artifacts.measure(output).files)
     phases.end("merge")
     done = {
-        "steps": len(losses),
-        "loss": losses,
+        "steps": course.step,
+        "loss": course.loss,
         "examples": len(units),
-        "tokens": tokens,
+        "tokens": course.tokens,
         "files": files,
         "phases": phases.seconds,
         "precision": opened.policy.precision,
@@ -88,53 +111,64 @@ def fit(units: Sequence[U], settings: TrainingSettings, dataset: Path) -> list[U
         if all(len(e.ids) <= settings.max_tokens for e in unit.examples) and any(e.labels for e in unit.examples)
     ]
     if not kept:
-        raise SystemExit(f"{dataset}: none of {len(units)} examples can be used: too long, or nothing to learn in them")
+        raise Refused(f"{dataset}: none of {len(units)} examples can be used: too long, or nothing to learn in them")
     return kept
 
 
 def train(
-    policy: Policy, method: Method[U], units: Sequence[U], settings: TrainingSettings, seed: int
-) -> tuple[list[float], int]:
-    """The optimizer on the adapters. Returns the mean loss of each step, and the tokens that were read."""
+    policy: Policy,
+    method: Method[U],
+    units: Sequence[U],
+    settings: TrainingSettings,
+    seed: int,
+    micro_batch: int,
+    checkpoints: Checkpoints,
+    last: Checkpoint | None,
+) -> Course:
+    """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are
+    computed at once; how many a step takes say the settings."""
     optimizer = optimizer_of(policy.parameters, settings)
     per_step = settings.batch_size * settings.gradient_accumulation
     steps = math.ceil(len(units) / per_step) * settings.epochs
-    losses: list[float] = []
-    tokens = 0
+    course = Course()
+    if last is not None:
+        last.restore(policy, optimizer)
+        course = last.course
+    begun_at, read_before = course.step, course.tokens
+    _say({"begun_at": begun_at, "steps": steps})
     begin = time.perf_counter()
-    for chosen in _steps(units, per_step, settings.epochs, seed):
+    for chosen in islice(_steps(units, per_step, settings.epochs, seed), begun_at, None):
+        reach("training.step", with_parent=True)
         weight = sum(unit.weight for unit in chosen)
         total = 0.0
-        for batch in (chosen[at : at + settings.batch_size] for at in range(0, len(chosen), settings.batch_size)):
+        metrics: dict[str, float] = {}
+        for batch in (chosen[at : at + micro_batch] for at in range(0, len(chosen), micro_batch)):
             examples = [example for unit in batch for example in unit.examples]
-            loss, _ = method.loss(policy.log_probabilities(examples), batch, settings)
+            loss, more = method.loss(policy.log_probabilities(examples), batch, settings)
             # The mean over the whole step, however it falls into batches.
             loss = loss / weight
             loss.backward()
             total += loss.item()
-            tokens += sum(len(example.ids) for example in examples)
+            metrics |= {name: metrics.get(name, 0.0) + value / weight for name, value in more.items()}
+            course.tokens += sum(len(example.ids) for example in examples)
+        learning_rate = settings.learning_rate * rate(course.step, steps, settings.warmup_steps)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate(len(losses), steps, settings.warmup_steps)
+            group["lr"] = learning_rate
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters, MAX_GRADIENT_NORM)
         if not (math.isfinite(total) and torch.isfinite(norm)):
-            raise SystemExit(
-                f"at step {len(losses) + 1} of {steps} the loss or its gradient was not a finite number: the training "
+            raise Refused(
+                f"at step {course.step + 1} of {steps} the loss or its gradient was not a finite number: the training "
                 "diverged; lower training.learning_rate"
             )
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(total)
-        elapsed = time.perf_counter() - begin
-        _say(
-            {
-                "step": len(losses),
-                "steps": steps,
-                "loss": round(total, 5),
-                "tokens_per_second": round(tokens / elapsed, 1),
-                "eta_seconds": round(elapsed / len(losses) * (steps - len(losses)), 1),
-            }
-        )
-    return losses, tokens
+        course.loss.append(total)
+        course.gradient_norm.append(norm.item())
+        course.metrics.append(metrics)
+        seconds = time.perf_counter() - begin
+        _say(said(course, steps, learning_rate, seconds, begun_at, course.tokens - read_before))
+        checkpoints.keep(policy, optimizer, course, at_once=course.step == steps)
+    return course
 
 
 def rate(step: int, steps: int, warmup: int) -> float:

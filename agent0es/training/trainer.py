@@ -20,7 +20,14 @@ from agent0es.models import child_process
 from agent0es.models.artifacts import Artifacts, Form
 from agent0es.models.base import Weights
 from agent0es.models.child_process import clean_environment, out_of_memory
-from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
+from agent0es.training.base import (
+    ProgressCallback,
+    Trained,
+    TrainerLost,
+    TrainerOutOfMemory,
+    TrainingError,
+    TrainingJob,
+)
 from agent0es.training.engine import Engine
 
 _TAIL_BYTES = 2000
@@ -51,18 +58,14 @@ class ProcessTrainer:
         return self.engine.why_not(base, settings)
 
     async def train(self, job: TrainingJob, on_progress: ProgressCallback) -> Trained:
-        """As the port says. While it runs its folder lies beside the output; what a killed run left there is removed
-        when the job is run again."""
+        """As the port says. Its folder lies beside the output, with the last checkpoint until the job is forgotten."""
         begin = time.perf_counter()
-        folder = job.output.with_name(f".{job.output.name}.training")
+        folder = _folder(job.output)
         try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             done = await _run(job, self.cache, folder, on_progress)
         except OSError as error:
             raise StoreError(explain_os_error(error, folder)) from None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         seconds = time.perf_counter() - begin
         phases = done["phases"]
         return Trained(
@@ -75,6 +78,10 @@ class ProcessTrainer:
             phases={"import": round(seconds - sum(phases.values()), 2), **phases},
             precision=done["precision"],
         )
+
+    def forget(self, output: Path) -> None:
+        """As the port says."""
+        shutil.rmtree(_folder(output), ignore_errors=True)
 
     def remake(self, base: Weights, artifacts: Artifacts) -> None:
         """As the port says."""
@@ -97,13 +104,38 @@ def described(job: TrainingJob, cache: Path) -> dict[str, Any]:
         "output": str(job.output.resolve()),
         "seed": job.seed % 2**63,
         "threads": 1 if job.deterministic else 0,
+        "base_sha256": job.base.sha256,
+        "micro_batch": min(job.micro_batch or settings["batch_size"], settings["batch_size"]),
     }
+
+
+def _folder(output: Path) -> Path:
+    """Where the process of a job has what is its own."""
+    return output.with_name(f".{output.name}.training")
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the process said last."""
+
+    steps: int = 0
+    step: int | None = None
+    """None as long as it loads."""
+    done: dict[str, Any] | None = None
+    refused: str | None = None
+
+    @property
+    def computes(self) -> bool:
+        """Whether it is among its steps: what it needs then depends on how many examples are computed at once."""
+        return self.step is not None and self.step < self.steps
 
 
 async def _run(job: TrainingJob, cache: Path, folder: Path, on_progress: ProgressCallback) -> dict[str, Any]:
     """What the trainer says in the end. Raises as `train` does, and OSError when it can't be started."""
     file = folder / "job.json"
     file.write_text(json.dumps(described(job, cache)))
+    said = _Said()
+    killed_before = _killed_for_memory()
     with (folder / "stderr").open("w+b") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "agent0es.training", str(os.getpid()), str(file)),
@@ -118,27 +150,43 @@ async def _run(job: TrainingJob, cache: Path, folder: Path, on_progress: Progres
         )
         watch = asyncio.create_task(_end_when_stalled(process))
         try:
-            done = await _follow(process, on_progress)
+            await _follow(process, said, on_progress)
             code = await process.wait()
         finally:
             watch.cancel()
             _kill(process)
             await asyncio.shield(process.wait())
-        if done is not None and code == 0:
-            return done
+        if said.done is not None and code == 0:
+            return said.done
         if watch.done() and not watch.cancelled():
             raise TrainerLost(f"the trainer made no progress for {child_process.STALLED_SECONDS} s and was ended")
         size = stderr.seek(0, os.SEEK_END)
         stderr.seek(max(0, size - _TAIL_BYTES))
         last_words = stderr.read().decode(errors="replace").strip()
+    if said.refused is not None:
+        raise TrainingError(f"training on {job.dataset.name}: {said.refused}")
     if os.strerror(errno.ENOSPC) in last_words:
         # Not the job's fault: the run stops, and can be resumed when there is room.
         raise StoreError(explain_os_error(OSError(errno.ENOSPC, ""), job.output))
     if out_of_memory(last_words):
-        raise TrainerLost(f"the trainer ran out of memory: {last_words.splitlines()[-1]}")
+        raise (TrainerOutOfMemory if said.computes else TrainerLost)(
+            f"the trainer ran out of memory: {last_words.splitlines()[-1]}"
+        )
+    if code == -signal.SIGKILL and said.computes and _killed_for_memory() > killed_before:
+        raise TrainerOutOfMemory("the system ended the trainer because memory ran out")
     if code < 0:
         raise TrainerLost(f"the trainer was ended by {_signal(-code)}{f': {last_words}' if last_words else ''}")
-    raise TrainingError(f"training on {job.dataset.name} ended with {code}: {last_words or 'no message'}")
+    raise TrainerLost(f"training on {job.dataset.name} ended with {code}: {last_words or 'no message'}")
+
+
+def _killed_for_memory() -> int:
+    """How many processes this machine has ended for want of memory since it started (proc(5)); 0 where that is not
+    known."""
+    try:
+        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+        return int(counts["oom_kill"])
+    except (OSError, KeyError, ValueError):
+        return 0
 
 
 async def _end_when_stalled(process: asyncio.subprocess.Process) -> None:
@@ -163,13 +211,20 @@ def _signal(number: int) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
-async def _follow(process: asyncio.subprocess.Process, on_progress: ProgressCallback) -> dict[str, Any] | None:
-    """Pass progress on; what the trainer says in the end, or None when it ends without."""
+async def _follow(process: asyncio.subprocess.Process, said: _Said, on_progress: ProgressCallback) -> None:
+    """Pass progress on until the process ends or is done."""
     assert process.stdout is not None
     async for line in process.stdout:
-        message: dict[str, Any] = json.loads(line)
-        if "done" in message:
-            done: dict[str, Any] = message["done"]
-            return done
-        on_progress(message)
-    return None
+        match json.loads(line):
+            case {"begun_at": int(step), "steps": int(steps)}:
+                said.step, said.steps = step, steps
+            case {"done": dict(done)}:
+                said.done = done
+                return
+            case {"refused": str(why)}:
+                said.refused = why
+                return
+            case {"step": int(step)} as message:
+                said.step = step
+                if (waiting := on_progress(message)) is not None:
+                    await waiting

@@ -31,6 +31,8 @@ POINTS_OF_A_RUN = (
     ("handler.unmarked", 2),
     ("append.transaction", 5),
     ("dataset.written", 1),
+    ("training.step", 2),
+    ("training.checkpoint", 1),
     ("adapter.written", 1),
     ("merge.tensor", 12),
     ("adapter.trained", 1),

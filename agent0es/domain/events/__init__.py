@@ -33,7 +33,15 @@ from agent0es.domain.events.run import (
     RunStarted,
 )
 from agent0es.domain.events.tasks import ProposalRejected, RewardAssigned, TaskCompleted, TaskProposed, TaskRequested
-from agent0es.domain.events.training import AdapterTrained, DatasetBuilt, TrainingFailed, TrainingStarted
+from agent0es.domain.events.training import (
+    AdapterTrained,
+    DatasetBuilt,
+    MicroBatchHalved,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingRequested,
+    TrainingStarted,
+)
 from agent0es.domain.names import ToolPurpose
 from agent0es.domain.values import Role
 
@@ -52,6 +60,7 @@ __all__ = [
     "IterationCompleted",
     "IterationStarted",
     "Leak",
+    "MicroBatchHalved",
     "ModelCalled",
     "ProposalRejected",
     "Reflected",
@@ -70,6 +79,8 @@ __all__ = [
     "ToolPurpose",
     "ToolRequested",
     "TrainingFailed",
+    "TrainingProgressed",
+    "TrainingRequested",
     "TrainingStarted",
     "Verified",
     "event_adapter",
@@ -93,8 +104,11 @@ Event = (
     | RewardAssigned
     | TaskCompleted
     | IterationCompleted
+    | TrainingRequested
     | DatasetBuilt
     | TrainingStarted
+    | TrainingProgressed
+    | MicroBatchHalved
     | AdapterTrained
     | TrainingFailed
     | AdapterEvaluated

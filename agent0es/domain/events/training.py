@@ -8,6 +8,23 @@ from agent0es.domain.task import Scalar
 from agent0es.domain.values import Role, Value
 
 
+class TrainingRequested(Value):
+    """A user asked for an adapter that learns from a completed run. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingRequested"] = "TrainingRequested"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the new adapter."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """It learns from practice up to the end of this iteration."""
+    replaces: str | None
+    """The tainted adapter that it is to take the place of."""
+    settings: dict[str, Scalar | list[str]]
+    """Hyper-parameters, as the configuration has them under `training`."""
+
+
 class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
@@ -64,6 +81,52 @@ class TrainingStarted(Value):
     """Hash of the base model's weights."""
     settings: dict[str, Scalar | list[str]]
     """Hyper-parameters."""
+
+
+class TrainingProgressed(Value):
+    """A part of a training is done: a twentieth of its steps, or one step where it has fewer. Stream
+    `adapter/<run>/<adapter>`."""
+
+    type: Literal["TrainingProgressed"] = "TrainingProgressed"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration."""
+    step: int
+    """Optimizer steps so far: the last one of the part."""
+    steps: int
+    """How many there will be."""
+    loss: float
+    """Mean of the losses of the part's steps, rounded to 4 places."""
+    gradient_norm: float
+    """Mean of the gradient's Euclidean norm in these steps, before it is clipped, rounded to 4 places."""
+    learning_rate: float
+    """In the last of them."""
+    tokens: int
+    """Read so far, every epoch counted."""
+    metrics: dict[str, float]
+    """What the training method tells besides: means over the part's steps, rounded to 4 places."""
+
+
+class MicroBatchHalved(Value):
+    """Memory ran out in a training; it goes on with fewer examples computed at once. A step of the optimizer takes as
+    many as before. Stream `adapter/<run>/<adapter>`."""
+
+    type: Literal["MicroBatchHalved"] = "MicroBatchHalved"
+    version: Literal[1] = 1
+    adapter: str
+    """Name of the adapter."""
+    role: Role
+    """Who is trained."""
+    iteration: int
+    """Iteration."""
+    micro_batch: int
+    """Most examples that are computed at once from now on."""
+    reason: str
+    """What the trainer, or the system, said."""
 
 
 class AdapterTrained(Value):

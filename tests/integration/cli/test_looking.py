@@ -61,20 +61,26 @@ def test_a_run_is_running_while_a_live_process_drives_it(store: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_log", "driven", "stands"),
+    ("in_log", "driven", "trains", "stands"),
     [
-        ("unfinished", False, "interrupted"),
-        ("unfinished", True, "running"),
-        ("failed", False, "failed"),
-        ("failed", True, "running"),
-        ("not started", False, "not started"),
-        ("not started", True, "running"),
-        ("completed", False, "completed"),
-        ("completed", True, "completed"),
+        ("unfinished", False, False, "interrupted"),
+        ("unfinished", True, False, "running"),
+        ("failed", False, False, "failed"),
+        ("failed", True, False, "running"),
+        ("not started", False, False, "not started"),
+        ("not started", True, False, "running"),
+        ("completed", False, False, "completed"),
+        ("completed", True, False, "completed"),
+        ("unfinished", True, True, "training"),
+        ("unfinished", False, True, "interrupted"),
+        ("completed", True, True, "training"),
+        ("completed", False, True, "completed"),
     ],
 )
-def test_how_a_run_stands_is_what_the_log_says_and_who_drives_it(in_log: str, driven: bool, stands: str) -> None:
-    assert status_of(in_log, driven) == stands
+def test_how_a_run_stands_is_what_the_log_says_and_who_drives_it(
+    in_log: str, driven: bool, trains: bool, stands: str
+) -> None:
+    assert status_of(in_log, driven, trains) == stands
 
 
 def test_a_tainted_adapter_in_use_is_shouted_by_every_command_about_the_run(store: Path) -> None:
@@ -186,7 +192,7 @@ def test_a_wrong_name_is_one_line_with_the_nearest_ones(store: Path, arguments: 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["show", "whole", "--run", "whole"], ["show", "1/0", "--task", "1"], ["show", "1/0", "--at", "5"]],
+    [["show", "student-1", "--at", "5"], ["show", "1/0", "--task", "1"], ["show", "1/0", "--at", "5"]],
 )
 def test_two_names_for_one_thing_are_refused(store: Path, arguments: list[str]) -> None:
     assert invoke(store, *arguments).exit_code == 2

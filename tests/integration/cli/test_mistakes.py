@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
         ("runs --nothing", "--nothing"),
         ("show run --at", "--at"),
         ("log import", "FILE"),
-        ("train latest", "--without-retracted"),
+        ("train latest --role both", "--role"),
         ("verify math --answer 1", "--reference"),
         ("tools run python", "--code"),
         ("retract 1", "--reason"),

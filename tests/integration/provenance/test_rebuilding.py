@@ -1,6 +1,7 @@
 """Lineage both ways, retraction and rebuilding on a whole run, through the commands."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent0es.domain import events as ev
-from agent0es.errors import RetractionError, RunInUse, UnknownName
+from agent0es.errors import ConfigurationError, RetractionError, RunInUse, TrainingRefused, UnknownName
 from agent0es.log import EventLog
 from agent0es.taskdomains import load_task_domain
 from tests.support.commands import answer, invoke, json_answer, json_answers
@@ -128,8 +129,13 @@ def test_what_is_retracted_taints_and_a_rebuild_leaves_it_out(store: Path) -> No
 
 def documented_rebuild() -> list[str]:
     """The example in the documentation, which `test_docs` leaves to this test."""
-    [line] = re.findall(r"^agent0es (train .*?)(?: #.*)?$", DOCS.read_text(), re.MULTILINE)
-    return str(line).split()
+    return documented()[1]
+
+
+def documented() -> list[list[str]]:
+    """The examples of `train`: a training, and a rebuild."""
+    plain, rebuild = re.findall(r"^agent0es (train .*?)(?: #.*)?$", DOCS.read_text(), re.MULTILINE)
+    return [plain.split(), rebuild.split()]
 
 
 def test_a_rebuild_that_was_cut_off_is_gone_on_with(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,12 +146,18 @@ def test_a_rebuild_that_was_cut_off_is_gone_on_with(store: Path, monkeypatch: py
 
     with monkeypatch.context() as patch:
         patch.setattr("agent0es.training.trainer.ProcessTrainer.train", dies)
-        assert invoke(store, "train", "latest", "--without-retracted", "--name", "anew").exit_code == 130
-    assert [event.type for event in events(store)[-2:]] == ["DatasetBuilt", "TrainingStarted"]
+        wanted = ("--without-retracted", "--name", "anew", "--set", "training.rank=2")
+        assert invoke(store, "train", "latest", *wanted).exit_code == 130
+    assert [event.type for event in events(store)[-3:]] == ["TrainingRequested", "DatasetBuilt", "TrainingStarted"]
     (store / "datasets" / json_answers(store, "runs")[0]["run"] / "anew.jsonl").write_text("torn")
 
-    answer(store, "train", "latest", "--without-retracted")
+    answer(store, "run", "--resume", "latest")
     assert [event.adapter for event in events(store, "AdapterTrained")] == ["student-1", "anew"]
+    folder = store / "adapters" / json_answers(store, "runs")[0]["run"]
+    assert json.loads((folder / "anew" / "adapter" / "adapter_config.json").read_text())["r"] == 2, (
+        "as it was asked for"
+    )
+    assert not (folder / ".anew.training").exists()
     assert [event.adapter for event in events(store, "DatasetBuilt")] == ["student-1", "anew"]
     assert json_answer(store, "lineage", "anew")["files"][0]["verdict"] == "same", "made again from the log"
 
@@ -188,21 +200,37 @@ def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_training_needs_the_flag_and_a_usable_name(store: Path) -> None:
-    assert invoke(store, "train", "latest").exit_code == 2
+def test_a_training_needs_a_usable_name_and_changes_no_other_setting(store: Path) -> None:
     answer(store, "retract", sources(store)[0], "--reason", "no")
     for name in ("student-1", "../x", "base-few-shot", "12", "a/b", ""):
-        result = invoke(store, "train", "latest", "--without-retracted", "--name", name)
-        assert isinstance(result.exception, RetractionError), name
-    assert not [event for event in events(store, "DatasetBuilt") if event.adapter != "student-1"]
+        for how in ((), ("--without-retracted",)):
+            result = invoke(store, "train", "latest", *how, "--name", name)
+            assert isinstance(result.exception, TrainingRefused), name
+    for wrong in ("seed=2", "training.roles=[teacher]", "training.rank=0", "training.rnak=2", "training.method=magic"):
+        assert isinstance(invoke(store, "train", "latest", "--set", wrong).exception, ConfigurationError), wrong
+    assert isinstance(events(store)[-1], ev.Retracted), "nothing is begun"
 
 
-def test_a_rebuild_keeps_to_the_gate(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_s_practice_is_learnt_from_again_with_other_settings(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.support import studious
 
-    answer(store, "retract", sources(store)[0], "--reason", "no")
     monkeypatch.setattr(studious, "HELD_OUT", {})  # the new one knows nothing
-    lines = json_answers(store, "train", "latest", "--without-retracted")
+    lines = json_answers(store, *documented()[0])
     assert next(line for line in lines if "adapter" in line)["outcome"] == "not promoted"
     assert lines[-1]["serving"]["student"] == "student-1"
     assert isinstance(events(store)[-1], ev.AdapterRejected)
+    [requested], (_, started) = events(store, "TrainingRequested"), events(store, "TrainingStarted")
+    assert started.settings == requested.settings
+    assert (started.settings["epochs"], started.settings["rank"], started.settings["batch_size"]) == (3, 16, 8)
+    assert sources(store, "student-longer") == sources(store), "the practice is what it was"
+    assert "trainings" in answer(store, "replay", "latest", "--verify")
+
+    shown = answer(store, "show", "student-longer")
+    _, trained = events(store, "AdapterTrained")
+    told = [event for event in events(store, "TrainingProgressed") if event.adapter == "student-longer"]
+    assert [event.loss for event in told] == list(trained.loss), "a training as short as this one tells of every step"
+    assert f"step {trained.steps} of {trained.steps}" in shown and max(map(len, shown.splitlines())) <= 80
+    assert json_answer(store, "show", "student-longer")["training"][-1]["tokens"] == told[-1].tokens
+    assert json_answers(store, "runs")[0]["status"] == "completed"

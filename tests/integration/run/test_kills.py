@@ -43,7 +43,7 @@ RUN = "r"
 SETTINGS = (
     "execution.iterations=1",
     "execution.tasks_per_iteration=5",
-    "training.epochs=1",
+    "training.epochs=40",  # steps enough for a trainer to be struck among them
     "training.rank=2",
     "training.precision=fp32",
     "evaluation.practised_problems=1",
@@ -137,6 +137,8 @@ def test_engines_and_trainers_that_are_killed_and_stopped_cost_what_was_in_fligh
     said = {(e.task is None, re.sub(rf".*the engine ({'|'.join(ends)}).*", r"\1", e.reason)) for e in abandoned}
     assert said == {(held_out, why) for held_out in (True, False) for why in ends}
     trained = [event.error for event in events_of(recorded, ev.Retried) if event.handler == "train"]
+    steps = [event.step for event in events_of(recorded, ev.TrainingProgressed)]
+    assert steps == sorted(set(steps)), "it went on where it was"
     assert ["SIGKILL" in error for error in trained] == [True, False]
     assert "the trainer made no progress for 3 s and was ended" in trained[1]
 
@@ -193,8 +195,11 @@ def test_engines_and_trainers_without_memory_are_tried_again_when_there_is_some(
     by_handler = {
         name: [e.error for e in events_of(recorded, ev.Retried) if e.handler == name] for name in ("propose", "train")
     }
-    # A trainer that gets none any more at its first step may need none any more.
-    assert len(by_handler["train"]) in (2, 3) and by_handler["propose"], by_handler
+    assert len(by_handler["train"]) >= 2 and by_handler["propose"], by_handler
+    # A trainer that gets none any more at its first step may need none any more, or be ended by a signal before it can
+    # say why.
+    halved = [event.micro_batch for event in events_of(recorded, ev.MicroBatchHalved)]
+    assert halved in ([], [4]) and len(by_handler["train"]) + len(halved) <= 3, (halved, by_handler)
     errors = [error for errors in by_handler.values() for error in errors]
     assert all("out of memory" in error or "ended by SIG" in error for error in errors), by_handler
 
@@ -202,11 +207,9 @@ def test_engines_and_trainers_without_memory_are_tried_again_when_there_is_some(
 def test_what_stays_broken_stops_the_run_and_is_gone_on_with_when_it_is_resumed(
     tmp_path: Path, weights: Weights, others: set[int]
 ) -> None:
-    """The trainer; then the adapter's engine; then the file that it serves is another one, and its adapter too."""
+    """The adapter's engine; then the file that it serves is another one, and its adapter too."""
     with EventLog.open(tmp_path / "log.db") as log:
         world.begin(log, RUN, *SETTINGS, "execution.retries=0")
-        with pytest.raises(HandlerError, match=r"train failed on event [0-9]+: TrainerLost: the trainer was ended by"):
-            finish(log, tmp_path, UnderEngine(world.respond, weights), [kill])
         dying = UnderEngine(world.respond, weights, lambda request, adapter: kill if adapter else None)
         with pytest.raises(HandlerError, match=r"evaluate failed on event [0-9]+: GenerationFailed"):
             finish(log, tmp_path, dying)

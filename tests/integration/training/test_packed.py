@@ -20,7 +20,14 @@ from agent0es.models import child_process
 from agent0es.models.artifacts import CONFIG, LORA_GGUF, MERGED, WEIGHTS
 from agent0es.models.base import Weights
 from agent0es.models.made_once import sha256_of
-from agent0es.training.base import ProgressCallback, Trained, TrainerLost, TrainingError, TrainingJob
+from agent0es.training.base import (
+    ProgressCallback,
+    Trained,
+    TrainerLost,
+    TrainerOutOfMemory,
+    TrainingError,
+    TrainingJob,
+)
 from agent0es.training.packed import Packed
 from agent0es.training.trainer import ProcessTrainer
 from tests.support.small_disk import small_disk
@@ -141,6 +148,8 @@ async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypat
     with pytest.raises(TrainerLost, match="made no progress for 2 s and was ended"):
         await train(job, stop, epochs=100_000)
     assert not trainers(job["output"])
+    assert names(job["output"].parent) == [".out.training", "rows.jsonl"], "what it can be gone on with"
+    ProcessTrainer(Packed(), job["cache"]).forget(job["output"])
     assert names(job["output"].parent) == ["rows.jsonl"], "nothing is left beside it either"
 
 
@@ -150,15 +159,24 @@ async def test_a_training_that_diverges_fails_and_says_at_which_step(job: dict[s
     assert not job["output"].exists()
 
 
-async def test_a_trainer_without_memory_may_be_started_again(
+async def test_a_trainer_without_memory_goes_on_with_fewer_examples_at_once(
     job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = ["prlimit", "--as=3000000000"]  # torch is loaded, and a batch is too much
+    """A real limit: with torch in it there is room for a few of these texts, and not for eight."""
+    rows(job["dataset"], 8, text="yes " * 1500)
+    job |= {"max_tokens": 10_000, "epochs": 1, "deterministic": True}
     start = asyncio.create_subprocess_exec
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", lambda *argv, **rest: start(*limit, *argv, **rest))
-    rows(job["dataset"], 2, text="yes " * 12_000)
-    with pytest.raises(TrainerLost, match="ran out of memory"):
-        await run(job, max_tokens=10**6)
+
+    def limited(*argv: Any, **rest: Any) -> Any:
+        return start("prlimit", "--as=1500000000", *argv, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "create_subprocess_exec", limited)
+        with pytest.raises(TrainerOutOfMemory, match="ran out of memory"):
+            await run(job)
+        trained, _ = await run(job, micro_batch=1)
+    whole, _ = await run(job, output=job["output"].with_name("whole"))
+    assert trained.loss == pytest.approx(whole.loss, abs=1e-4), "the step is the same"
 
 
 async def test_a_full_disk_is_no_fault_of_the_job(job: dict[str, Any], tmp_path: Path) -> None:
@@ -177,7 +195,7 @@ async def test_cancelling_kills_the_trainer(job: dict[str, Any]) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not trainers(job["output"])
-    assert names(job["output"].parent) == ["rows.jsonl"], "its own folder is gone"
+    assert not list((job["output"].parent / ".out.training").glob("*.draft"))
 
 
 def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
@@ -188,7 +206,7 @@ def test_the_trainer_ends_with_its_parent(job: dict[str, Any]) -> None:
     from agent0es.models.base import Weights
     from agent0es.training.base import TrainingJob
     from agent0es.training.packed import Packed
-from agent0es.training.trainer import ProcessTrainer
+    from agent0es.training.trainer import ProcessTrainer
     job = TrainingJob(base=Weights("tiny", Path({str(job["base"].path)!r}), "-"), seed=1,
                       settings=TrainingSettings(epochs=100_000),
                       dataset=Path({str(job["dataset"])!r}), output=Path({str(job["output"])!r}))

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -75,9 +76,11 @@ def train(tiny_gguf: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
 
     def trained(settings: TrainingSettings) -> Mapping[str, str]:
         dataset = folder / ("rows.jsonl" if settings.method == "rft" else f"{settings.method}.jsonl")
+        shutil.rmtree(folder / "job", ignore_errors=True)  # with its checkpoint
+        (folder / "job").mkdir()
         job = TrainingJob(base, dataset, folder / "out", 7, settings, deterministic=True)
-        (folder / "job.json").write_text(json.dumps(described(job, cache)))
-        main(folder / "job.json")
+        (folder / "job" / "job.json").write_text(json.dumps(described(job, cache)))
+        main(folder / "job" / "job.json")
         files = (path for path in (folder / "out").rglob("*") if path.is_file())
         return {path.name: sha256_of(path) for path in files}
 

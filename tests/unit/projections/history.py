@@ -245,13 +245,15 @@ def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -
     """Training, evaluation and the gate; the events, and who serves after them."""
     name = f"student-{iteration}"
     stream, own = f"adapter/{run}/{name}", {"adapter": name, "role": "student", "iteration": iteration}
+    asked = {"replaces": None, "settings": {"rank": 16}}
     events = [
+        *([NewEvent(stream, ev.TrainingRequested.model_validate({**own, **asked}))] if iteration == 2 else []),
         NewEvent(
             stream,
             ev.DatasetBuilt.model_validate(
                 {**own, "examples": 2, "sha256": "d" * 64, "per_family": {"gcd": 2}, "sources": ("1/1", "2/1")}
             ),
-        )
+        ),
     ]
     if rng.random() < 0.3:
         failed = ev.TrainingFailed.model_validate({**own, "reason": "2 examples are too few"})
@@ -269,6 +271,9 @@ def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -
     }
     events += [
         NewEvent(stream, ev.TrainingStarted.model_validate({**own, **begun})),
+        NewEvent(stream, ev.TrainingProgressed.model_validate({**own, **progressed(1)}), {"tokens_per_second": 70.5}),
+        NewEvent(stream, ev.MicroBatchHalved.model_validate({**own, "micro_batch": 4, "reason": "no memory"})),
+        NewEvent(stream, ev.TrainingProgressed.model_validate({**own, **progressed(3)})),
         NewEvent(stream, ev.AdapterTrained.model_validate({**own, **trained}), {"seconds": 57.5}),
         *attempt(rng, run, f"eval/{name}/{17}", None, True, name),
         NewEvent(stream, ev.AdapterEvaluated.model_validate({**own, **scores(name)})),
@@ -278,6 +283,11 @@ def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -
         return [*events, NewEvent(f"run/{run}", no)], serving
     yes = ev.AdapterPromoted.model_validate({**own, "score": 0.6, "reason": "better by 0.3"})
     return [*events, NewEvent(f"run/{run}", yes)], name
+
+
+def progressed(step: int) -> dict[str, object]:
+    figures = {"loss": 2.0 / step, "gradient_norm": 1.5, "learning_rate": 0.001, "metrics": {"kl": 0.25}}
+    return {"step": step, "steps": 3, "tokens": 100 * step, **figures}
 
 
 def scores(name: str) -> dict[str, object]:

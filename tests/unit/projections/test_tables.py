@@ -278,7 +278,7 @@ def test_hostile_characters_come_through_unchanged() -> None:
 def test_every_event_of_a_history_has_its_row() -> None:
     events = [event for n in range(6) for event in make.history(random.Random(n), f"run-{n}", iterations=2)]
     kinds = {event.event.type for event in events}
-    assert len(kinds) == 26, f"the history should have one of each: {kinds}"
+    assert len(kinds) == 29, f"the history should have one of each: {kinds}"
     counts = dict(ask(events, "SELECT type, count(*) FROM events GROUP BY type"))
     tables = {
         "TaskRequested": "tasks",
@@ -290,6 +290,7 @@ def test_every_event_of_a_history_has_its_row() -> None:
         "RewardAssigned": "rewards",
         "IterationStarted": "iterations",
         "DatasetBuilt": "adapters",
+        "TrainingProgressed": "training_steps",
         "RunStarted": "runs",
         "Retracted": "retractions",
     }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapter, Outcome
 from agent0es.domain.run import RunState
-from agent0es.errors import RetractionError, UnknownName
+from agent0es.errors import RetractionError, TrainingRefused, UnknownName
 from agent0es.log import NewEvent
 from agent0es.projections.state import state_at
 from agent0es.provenance import adapters, trajectories
@@ -149,7 +149,7 @@ def test_a_rebuild_that_is_tainted_or_failed_itself_does_not_count() -> None:
 
 def test_there_is_nothing_to_rebuild_in_a_run_that_goes_on_or_is_clean() -> None:
     going_on = RunState(status="running", adapters={"student-1": an_adapter(1, tainted=True)})
-    with pytest.raises(RetractionError, match="is not completed"):
+    with pytest.raises(TrainingRefused, match="is not completed"):
         plan_rebuild(going_on, RUN, None)
     clean = completed(student_1=an_adapter(1), student_2=an_adapter(2, tainted=True, outcome="failed"))
     with pytest.raises(RetractionError, match="no adapter to rebuild"):
