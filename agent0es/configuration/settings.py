@@ -262,6 +262,10 @@ class TrainingSettings(Section):
     """Steps over which the learning rate rises."""
     max_tokens: int = Field(default=1024, ge=2)
     """Longer examples are left out."""
+    band: float = Field(default=0.5, gt=0.0, le=0.5)
+    """The student learns from tasks of which the share of right attempts is within this of one half; 0.5 is all."""
+    examples_per_task: int = Field(default=1, ge=1)
+    """Most examples of one task: different right attempts."""
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)

@@ -1,6 +1,6 @@
 """What an adapter learns from: its dataset is a function of the log. And how its training goes, as events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -9,14 +9,16 @@ from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
-from agent0es.projections.datasets import Dataset, Example, Rows, build, choose, student_examples, teacher_examples
+from agent0es.projections.datasets import Dataset, build, select
+from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
 from agent0es.projections.groups import choose_groups, group_rows, student_trials, teacher_trials
 from agent0es.projections.pairs import choose_pairs
+from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
 from agent0es.training.methods import load_method
 from agent0es.training.methods.base import Learns
 
-ROWS: Mapping[Learns, Rows] = {"right": "asked", "pairs": "pairs", "groups": "groups"}
+ROWS: Mapping[Learns, Rows] = {"right": "filtered", "pairs": "pairs", "groups": "groups"}
 """What a method learns from to what its rows are."""
 
 
@@ -33,7 +35,7 @@ def as_requested(configuration: Configuration, requested: ev.TrainingRequested |
 
 
 def built(
-    role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "asked", method: str = "rft"
+    role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "filtered", method: str = "rft"
 ) -> ev.DatasetBuilt:
     """The event of a dataset."""
     return ev.DatasetBuilt(
@@ -57,18 +59,37 @@ def dataset_of(
     recorded: Iterable[Recorded],
     domains: Domains,
     configuration: Configuration,
-    rows: Rows = "asked",
+    rows: Rows = "filtered",
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`)."""
-    training, in_turns = configuration.training, configuration.models.student.observations == "turns"
-    if rows == "groups":
-        return groups_of(role, [one.event for one in recorded], configuration)
+    prompts = prompts_of(role, domains, configuration)
+    if rows in ("pairs", "groups"):
+        return _of_trials(role, list(recorded), configuration, rows, prompts)
+    practised = practice(recorded)
+    examples = examples_of(role, practised, configuration, rows)
+    selection = select(examples, practised.doubtful, role, configuration, rows)
+    return build(selection, prompts, rows)
+
+
+def examples_of(role: ev.Role, practised: Practice, configuration: Configuration, rows: Rows) -> list[Example]:
+    """What a role could learn of its practice."""
+    if role == "student":
+        return student_examples(practised, configuration.training.learn_from)
+    return teacher_examples(practised, rows)
+
+
+def prompts_of(
+    role: ev.Role, domains: Domains, configuration: Configuration, *, in_turns: bool | None = None
+) -> Callable[[Example], Prompt]:
+    """What the agent that is trained will read before its first word. `in_turns`: whether a worked example in it has
+    what tools gave in turns of its own; None for as the student is asked."""
+    chat = configuration.models.student.observations == "turns" if in_turns is None else in_turns
 
     def prompt(example: Example) -> Prompt:
         domain = domains[example.domain]
         if role == "student":
             said = student_prompt.told(domain, trained=True)
-            return student_prompt.opening(said.system, (), example.request, guide=said.guide, in_turns=in_turns)
+            return student_prompt.opening(said.system, (), example.request, guide=said.guide, in_turns=chat)
         turns = freeform_turns(example.domain) if example.freeform else teacher.zero_shot(domain)
         return teacher.asking(turns, example.request)
 
@@ -76,22 +97,29 @@ def dataset_of(
     def freeform_turns(domain: str) -> list[Part]:
         return teacher.freeform_few_shot(domains[domain], configuration.seed)
 
+    return prompt
+
+
+def _of_trials(
+    role: ev.Role,
+    recorded: Sequence[Recorded],
+    configuration: Configuration,
+    rows: Rows,
+    prompts: Callable[[Example], Prompt],
+) -> Dataset:
+    """What a role learns from what was wrong too: pairs of attempts, or whole groups of what its latest adapter
+    sampled."""
+    training, events = configuration.training, [one.event for one in recorded]
+    cap, seed = training.examples_per_family, configuration.seed
+    reward = training.reward if rows == "groups" else "correct"
+    if role == "student":
+        trials = student_trials(events, reward, practice(recorded).doubtful)
+    else:
+        trials = teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
     if rows == "pairs":
-        events = [one.event for one in recorded]
-        trials = student_trials(events, "correct") if role == "student" else []  # nobody makes a task twice
-        return choose_pairs(events, trials, prompt, training.examples_per_family, configuration.seed)
-    found = student_examples(recorded, training.learn_from) if role == "student" else teacher_examples(recorded, rows)
-    examples = [example for example in found if not example.thought] if rows == "asked" else found
-    chosen = choose(examples, training.examples_per_family, configuration.seed)
-    return build(chosen, prompt, rows, len(found) - len(examples))
-
-
-def groups_of(role: ev.Role, events: Sequence[ev.Event], configuration: Configuration) -> Dataset:
-    """What a role learns by policy gradient: whole groups of what its latest adapter sampled."""
-    training = configuration.training
-    trials = student_trials(events, training.reward) if role == "student" else teacher_trials(events)
-    groups = choose_groups(role, events, trials, training.examples_per_family, configuration.seed)
-    return Dataset(groups.trials, 0, group_rows(groups), groups.left_out, groups.start)
+        return choose_pairs(events, trials, prompts, cap, seed)
+    groups = choose_groups(role, events, trials, cap, seed)
+    return Dataset(groups.trials, group_rows(groups), left_out=groups.left_out, start=groups.start)
 
 
 def progressed(

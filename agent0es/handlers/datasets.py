@@ -11,7 +11,8 @@ from agent0es.errors import StoreError
 from agent0es.log import History, NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.artifacts import compare
-from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
+from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
+from agent0es.projections.examples import Rows
 from agent0es.taskdomains import Domains
 
 

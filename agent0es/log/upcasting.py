@@ -66,6 +66,12 @@ def _training_started_2(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 3, "settings": {**old["settings"], "learn_from": "observed"}}
 
 
+def _training_started_3(old: dict[str, Any]) -> dict[str, Any]:
+    """There was one engine and one method, and one attempt at each task was learnt from, whatever its p̂."""
+    then = {"engine": "packed", "method": "rft", "band": 0.5, "examples_per_task": 1}
+    return {**old, "version": 4, "settings": {**then, **old["settings"]}}
+
+
 def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in old.items() if key not in ("adapter_sha256", "merged_sha256")}
     files = {"adapter/adapter_model.safetensors": old["adapter_sha256"], "merged.gguf": old["merged_sha256"]}
@@ -149,6 +155,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunForked", 4): _configured_4,
     ("TrainingStarted", 1): _training_started_1,
     ("TrainingStarted", 2): _training_started_2,
+    ("TrainingStarted", 3): _training_started_3,
     ("AdapterTrained", 1): _adapter_trained_1,
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,

@@ -7,7 +7,7 @@ is what training goes on from; words of an older one are another policy's.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class Trial:
     """What an attempt is at."""
     lucky: bool = False
     """Whether it was right, and a second instance showed that by luck."""
+    doubtful: bool = False
+    """Whether what it is judged by may be wrong."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -75,9 +77,9 @@ class Groups:
     """Why others are not among them, to how many, as DatasetBuilt names them."""
 
 
-def student_trials(events: Sequence[ev.Event], reward: Reward) -> list[Trial]:
+def student_trials(events: Sequence[ev.Event], reward: Reward, doubtful: Collection[int] = frozenset()) -> list[Trial]:
     """Every attempt of practice that was judged and rewarded, in log order. One that was right by luck, as a second
-    instance showed, was not right."""
+    instance showed, was not right. `doubtful`: tasks whose label may be wrong."""
     tasks: dict[int, Task] = {}
     calls: dict[str, list[ev.ModelCalled]] = defaultdict(list)
     verdicts: dict[str, ev.Verified] = {}
@@ -104,6 +106,7 @@ def student_trials(events: Sequence[ev.Event], reward: Reward) -> list[Trial]:
                     answer=verdict.majority_key,
                     task=task,
                     lucky=lucky,
+                    doubtful=event.task in doubtful,
                 )
             case _:
                 pass
@@ -163,6 +166,7 @@ def choose_groups(role: ev.Role, events: Sequence[ev.Event], trials: Sequence[Tr
     if start is not None and start in tainted(events, retracted):
         kept = without("tainted", kept, kept)
     kept = without("stale", kept, (trial for trial in kept if trial.adapter != start))
+    kept = without("doubtful", kept, (trial for trial in kept if trial.doubtful))
     kept = without("undecided", kept, (trial for trial in kept if trial.reward is None))
     agreement = {
         group: majority_share([trial.answer for trial in of_it]) if role == "student" else 1.0

@@ -9,7 +9,8 @@ from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
-from agent0es.projections.datasets import Dataset, Example, row_of
+from agent0es.projections.datasets import Dataset, row_of
+from agent0es.projections.examples import Example
 from agent0es.projections.groups import Trial, tainted
 
 
@@ -45,6 +46,8 @@ def choose_pairs(
     left_out: Counter[str] = Counter()
     kept = [trial for trial in trials if not any(covers(what, trial.source) for what in retracted)]
     said = [trial for trial in kept if not trial.thought]
+    left_out["doubtful"] = sum(trial.doubtful for trial in said)
+    said = [trial for trial in said if not trial.doubtful]
     left_out["undecided"] = sum(trial.reward is None for trial in said)
     drawn = sorted(said, key=lambda one: (derive_seed(seed, "pair", one.source), one.source))
     pairs: list[Pair] = []
@@ -70,7 +73,7 @@ def choose_pairs(
     )
     return Dataset(
         pairs,
-        thought=len(kept) - len(said),
+        thought=sum(trial.thought for trial in kept),
         jsonl="".join(f"{line}\n" for line in lines).encode(),
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
         start=None if start in tainted(events, retracted) else start,
@@ -82,8 +85,8 @@ def _example(trial: Trial) -> Example:
     last, task = trial.calls[-1], trial.task
     assert task is not None, "an attempt is at a task"
 
-    def own(part: Part) -> bool:
-        return part.trainable or part.author == "model"
+    def own(part: Part) -> Part:
+        return part.model_copy(update={"trainable": part.trainable or part.author == "model"})
 
     return Example(
         source=trial.source,
@@ -93,6 +96,6 @@ def _example(trial: Trial) -> Example:
         request=task.description,
         idiom="",
         reward=0.0,
-        segments=(*((part.text, own(part)) for part in last.prompt.prefill), (last.text.rstrip(), True)),
-        turns=tuple(part.model_copy(update={"trainable": own(part)}) for part in last.prompt.turns[1:]),
+        said=(*map(own, last.prompt.prefill), Part(text=last.text.rstrip(), author="model", trainable=True)),
+        turns=tuple(map(own, last.prompt.turns[1:])),
     )

@@ -12,10 +12,8 @@ import pytest
 from agent0es.configuration import TrainingSettings
 from agent0es.domain.prompt import Message
 from agent0es.models.base import Completion, Deployment, GenerationRequest, Weights
-from agent0es.models.gguf_file import GgufFile
-from agent0es.models.gguf_writer import as_q8_0
 from agent0es.models.made_once import sha256_of
-from agent0es.models.openvino import OpenVinoBackend
+from agent0es.models.transformers import TransformersBackend
 from agent0es.training.base import Trained, TrainingJob
 from agent0es.training.packed import Packed
 from agent0es.training.trainer import ProcessTrainer
@@ -48,7 +46,7 @@ def row(completion: Completion) -> dict[str, Any]:
 
 async def rounds(base: Weights, cache: Path, folder: Path, seen: Callable[[dict[str, Any]], None]) -> list[float]:
     """The mean reward of each round."""
-    backend = OpenVinoBackend(base, cache=cache)
+    backend = TransformersBackend.create(str(base.path), cache=cache)
     trainer = ProcessTrainer(Packed(), cache)
     means, before = [], None
     try:
@@ -71,8 +69,7 @@ async def rounds(base: Weights, cache: Path, folder: Path, seen: Callable[[dict[
 
 
 def test_the_reward_rises_over_rounds_of_sampling_and_training(tiny_gguf: Path, cache: Path, tmp_path: Path) -> None:
-    as_q8_0(GgufFile.open(tiny_gguf), tmp_path / "q8.gguf")  # OpenVINO reads no F32
-    base = Weights("tiny", tmp_path / "q8.gguf", sha256_of(tmp_path / "q8.gguf"))
+    base = Weights("tiny", tiny_gguf, sha256_of(tiny_gguf))
     said: list[dict[str, Any]] = []
     means = asyncio.run(rounds(base, cache, tmp_path, said.append))
     print(means)

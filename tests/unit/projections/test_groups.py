@@ -8,7 +8,8 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt, Tokens
 from agent0es.domain.task import Task, Verification
-from agent0es.projections.datasets import Dataset, Example
+from agent0es.projections.datasets import Dataset
+from agent0es.projections.examples import Example
 from agent0es.projections.groups import Groups, choose_groups, group_rows, student_trials, teacher_trials
 from agent0es.projections.pairs import choose_pairs
 
@@ -130,6 +131,14 @@ def test_what_teaches_nothing_is_left_out_and_counted(more: list[ev.Event], left
     found = groups(*MIXED, *more)
     assert found.left_out == left_out
     assert sources(found) == ([] if isinstance(more[0], ev.Retracted) else ["1/0", "1/1"])
+
+
+def test_nothing_is_learnt_where_the_label_is_doubtful() -> None:
+    for choose in (
+        lambda trials: choose_groups("student", MIXED, trials, 100, seed=0).left_out,
+        lambda trials: choose_pairs(MIXED, trials, lambda _: PROMPT, 100, seed=0).left_out,
+    ):
+        assert choose(student_trials(MIXED, "correct", {1})) == {"doubtful": 2}
 
 
 def test_only_what_was_sampled_is_learnt_of_an_attempt() -> None:
