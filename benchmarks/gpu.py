@@ -46,6 +46,9 @@ def write_model(folder: Path, shape: str, device: str) -> int:
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     config = Qwen2Config(
         vocab_size=VOCABULARY[shape],
@@ -115,8 +118,8 @@ def trained(folder: Path, work: Path, batch: int, tokens: int, changes: dict[str
     job = TrainingJob(base, dataset, work / name, 1, settings)
     seen = asyncio.run(most.during(trainer.train(job, lambda said: None)))
     print(
-        f"  {name:18} {seen.precision}: {seen.tokens / seen.phases['train']:8.0f} tokens/s, peak "
-        f"{most.peak / GB:6.2f} GB, loss {seen.loss[0]:.3f} -> {seen.loss[-1]:.3f}, load {seen.phases['load']:.0f} s"
+        f"  {name:18} {seen.precision}: {seen.tokens / seen.phases['train']:8.0f} tokens/s{most.said}, "
+        f"loss {seen.loss[0]:.3f} -> {seen.loss[-1]:.3f}, load {seen.phases['load']:.0f} s"
     )
     return job.output
 
@@ -127,6 +130,11 @@ class Watched:
     def __init__(self) -> None:
         self._before = _taken()
         self.peak = 0
+
+    @property
+    def said(self) -> str:
+        """In words; nothing of a CPU's, which was not looked at."""
+        return f", peak {self.peak / GB:.2f} GB" if self.peak else ""
 
     async def during(self, work: Any) -> Any:
         """What the work gives."""
@@ -172,7 +180,7 @@ async def served(folder: Path, adapter: Path, requests: int, options: dict[str, 
             written = sum(answer.usage.written for answer in answers)
             print(
                 f"  {name or 'the base':12} {json.dumps(options)}: {requests} requests, {written / seconds:7.0f} "
-                f"tokens/s written, peak {most.peak / GB:.2f} GB"
+                f"tokens/s written{most.said}"
             )
     finally:
         await model.close()

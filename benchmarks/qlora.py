@@ -84,11 +84,19 @@ def _status(name: str) -> int:
 
 def train(job: Path) -> dict[str, Any]:
     """In a process of its own: what the trainer's does."""
+    from agent0es.training.hf import HuggingFace
     from agent0es.training.process import main
 
-    memory = Memory()
+    memory, derive = Memory(), HuggingFace.derive
+    seen: dict[str, Any] = {}
+
+    def after_training(self: HuggingFace, base: Path, artifacts: Artifacts) -> None:
+        seen.update(peak=memory.peak, own=memory.own)
+        derive(self, base, artifacts)
+
+    HuggingFace.derive = after_training  # type: ignore[method-assign]
     main(job)
-    return {"peak": memory.peak, "own": memory.own}
+    return {**seen, "merging": memory.peak}
 
 
 def serve(folder: Path, adapter: Path, dataset: Path, quantize: str | None) -> dict[str, Any]:
@@ -205,11 +213,12 @@ def main(model: str, cache: Path, count: int, tokens: int, steps: int) -> None:
             *_, done, memory = part("train", str(job))
             report, seconds = done["done"], done["done"]["phases"]
             print(
-                f"  {kind:6} peak {memory['peak'] / GB:5.2f} GB, own {memory['own'] / GB:5.2f} GB; loss "
+                f"  {kind:6} peak {memory['peak'] / GB:5.2f} GB, own {memory['own'] / GB:5.2f} GB (merging "
+                f"{memory['merging'] / GB:.2f}); loss "
                 f"{report['loss'][0]:.3f} -> {report['loss'][-1]:.3f}; "
                 f"{report['tokens'] / seconds['train']:.1f} tokens/s, load {seconds['load']:.0f} s"
             )
-            for quantize in ("4bit", "none"):
+            for quantize in ("none", "4bit")[: 1 + (kind == "qlora")]:
                 [served] = part("serve", str(folder), str(output), str(dataset), quantize)
                 print(
                     f"    served {quantize}: loss {served['without']:.3f} without, {served['with']:.3f} with it; "

@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,15 @@ def postgresql() -> Iterator[Server]:
     """A PostgreSQL server, started for the first test that asks for it."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def base_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the embedded model lies in other forms, each made once for all processes of these tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "base"
+    shared.mkdir(exist_ok=True)
+    return shared
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -12,7 +12,7 @@ Made so that a small GPU suffices:
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
@@ -72,7 +72,11 @@ class PeftPolicy:
         except ValueError as error:
             raise TrainingError(f"{folder.name}: PEFT can't train it: {last_line(error)}") from error
         self._mixed = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self.keeps: Literal["learnt", "last", "all"] = "all"
+        """Of which tokens logits are made: of those before a label; of all from the first such on, where a mask would
+        lie on another GPU; of all, where the architecture knows nothing else."""
+        if "logits_to_keep" in inspect.signature(model.forward).parameters:
+            self.keeps = "learnt" if torch.cuda.device_count() < 2 else "last"
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -115,11 +119,14 @@ class PeftPolicy:
             predicts[row, : len(example.ids) - 1] = torch.tensor(example.trainable[1:])
         labels = ids.roll(-1, 1)[predicts]
         at = self.model.device
-        keep = {"logits_to_keep": predicts.to(at)} if self._keeps else {}
+        keep: dict[str, Any] = {}
+        if self.keeps != "all":
+            last = longest - int(predicts.any(0).int().argmax())
+            keep["logits_to_keep"] = predicts.to(at) if self.keeps == "learnt" else last
         with self._mixed:
             logits = self.model(input_ids=ids.to(at), use_cache=False, **keep).logits
-        if logits.ndim == 3:  # of every token
-            logits = logits[predicts.to(logits.device)]
+        if logits.ndim == 3:
+            logits = logits[predicts[:, -logits.shape[1] :].to(logits.device)]
         return -F.cross_entropy(logits.float(), labels.to(logits.device), reduction="none").cpu()
 
 

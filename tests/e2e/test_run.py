@@ -1,5 +1,8 @@
 """The whole loop on the real embedded model: its engine is killed in practice and in evaluation, and all of it in the
-middle of training, where it is taken up again."""
+middle of training, where it is taken up again.
+
+All is real but the number of task families, of which an evaluation asks each: hundreds are asked with `-m slow`.
+"""
 
 import json
 import os
@@ -15,18 +18,21 @@ from agent0es.domain import events as ev
 from agent0es.log import EventLog
 from tests.support.engines import processes
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = (
     "execution.tasks_per_iteration=24",
     "execution.iterations=1",
     "training.minimum_examples=4",
     "training.epochs=3",
-    "evaluation.practised_problems=1",
-    "evaluation.held_out_problems=1",
+    "evaluation.practised_problems=4",
+    "evaluation.held_out_problems=4",
 )
+WHOLE = ("evaluation.practised_problems=1", "evaluation.held_out_problems=1")
+"""With the hundreds of families that there are."""
 
 
-def command(store: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "agent0es", "run", "--store", str(store), "--json", *arguments]
+def command(module: str, store: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, "run", "--store", str(store), "--json", *arguments]
 
 
 def kill_engine(parent: int, gguf: str) -> None:
@@ -36,9 +42,19 @@ def kill_engine(parent: int, gguf: str) -> None:
 
 
 @pytest.mark.timeout(1200)
-def test_the_loop_on_the_real_model_survives_kills(tmp_path: Path) -> None:
-    settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    process = subprocess.Popen(command(tmp_path, *settings), stdout=subprocess.DEVNULL)
+@pytest.mark.parametrize(
+    ("module", "more"),
+    [
+        pytest.param("tests.support.few_families", (), id="few families"),
+        pytest.param("agent0es", WHOLE, id="all families", marks=pytest.mark.slow),
+    ],
+)
+def test_the_loop_on_the_real_model_survives_kills(
+    tmp_path: Path, base_cache: Path, module: str, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "base").symlink_to(base_cache)
+    settings = [part for setting in (*SETTINGS, *more) for part in ("--set", setting)]
+    process = subprocess.Popen(command(module, tmp_path, *settings), cwd=ROOT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not (tmp_path / "log.db").exists():
         assert time.monotonic() < deadline and process.poll() is None
@@ -59,7 +75,9 @@ def test_the_loop_on_the_real_model_survives_kills(tmp_path: Path) -> None:
         before = list(log.read())
         assert not isinstance(before[-1].event, ev.AdapterTrained), "the kill came too late to test anything"
 
-        process = subprocess.Popen(command(tmp_path, "--resume", "latest"), stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command(module, tmp_path, "--resume", "latest"), cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
         deadline = time.monotonic() + 420
         wait_for("AdapterTrained", 1)
         answered = len(list(log.read(types=["Verified"])))
@@ -84,7 +102,7 @@ def test_the_loop_on_the_real_model_survives_kills(tmp_path: Path) -> None:
     assert trained.loss[-1] < trained.loss[0]
     [evaluated] = [event for event in events if isinstance(event, ev.AdapterEvaluated)]
     shares = {(score.arm, score.split): score.correct / score.problems for score in evaluated.scores}
-    assert shares["base-zero-shot", "practised"] < 0.1, "the base model does not know the tool format"
+    assert shares["base-zero-shot", "practised"] < 0.2, "the base model does not know the tool format"
     assert shares["student-1", "practised"] > shares["base-zero-shot", "practised"]
     requested = {event.call for event in events if isinstance(event, ev.ToolRequested)}
     called = {event.call for event in events if isinstance(event, ev.ToolCalled)}

@@ -24,6 +24,7 @@ from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
 from agent0es.models.base import Completion, GenerationRequest, ModelBackend, Weights
 from agent0es.models.factory import create_backend
+from agent0es.models.http import asking
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive
@@ -151,6 +152,7 @@ def _planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FILED_API_KEY_FILE", str(tmp_path / "key"))
     monkeypatch.setenv("MY_LOGIN", PLANTED["PLANTED_CREDENTIAL"])  # a name that does not tell
     monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "_GROWING", lambda state: 0.0)
 
 
 def traces(store: Path) -> Iterator[tuple[str, str]]:

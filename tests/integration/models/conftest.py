@@ -29,11 +29,6 @@ def openvino(base_cache: Path) -> Iterator[OpenVinoBackend]:
 
 
 @pytest.fixture(scope="session")
-def base_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("base")
-
-
-@pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, base_cache: Path) -> Trained:
     """An adapter that has seen 16 words, each answered by `Word: <word>!`."""
     settings = TrainingSettings(rank=16, alpha=32.0, frozen_share=0.0, epochs=8)

@@ -1,7 +1,8 @@
-"""The contract that ships, kept by the scripted backend, by a recording of it, and by the embedded model."""
+"""The contract that ships, kept by the scripted backend, by a recording of it, and by OpenVINO."""
 
 import asyncio
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,11 +90,24 @@ async def record(backend: ScriptedBackend, store: Path, requests: list[Generatio
 
 
 class TestOpenVino(BackendContract):
+    """A tiny model, which says nothing but words. What it can't show is below."""
+
     closes = False
+    test_a_seed_alone_decides = None
+    test_text_follows_a_json_schema = None
+    test_a_schema_holds_for_its_own_request = None
+
+    @pytest.fixture(scope="class")
+    def shared(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenVinoBackend]:
+        """Without a prefix cache: what other tests asked must not change an answer."""
+        tiny = tiny_weights(tmp_path_factory.mktemp("tiny"), "qwen2", context=4096, words=True)
+        backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=16_384, prefix_cache=False)
+        yield backend
+        asyncio.run(backend.close())
 
     @pytest.fixture
-    def backend(self, openvino: OpenVinoBackend) -> OpenVinoBackend:
-        return openvino
+    def backend(self, shared: OpenVinoBackend) -> OpenVinoBackend:
+        return shared
 
     @pytest.fixture(autouse=True)
     def _merged(self, tmp_path: Path) -> None:
@@ -107,3 +121,28 @@ class TestOpenVino(BackendContract):
         [cut] = await backend.generate([ask(stop=(free.text.split()[2],))])
         [nothing] = await backend.generate([ask(stop=(free.text[:1],))])
         assert nothing.usage.written == 0 < cut.usage.written < free.usage.written
+
+
+class TestEmbedded:
+    """Where words matter: the tiny model says the same whatever the seed, and white space without end as JSON."""
+
+    closes = False
+
+    @pytest.fixture
+    def backend(self, openvino: OpenVinoBackend) -> OpenVinoBackend:
+        return openvino
+
+    test_a_seed_alone_decides = BackendContract.test_a_seed_alone_decides
+    test_text_follows_a_json_schema = BackendContract.test_text_follows_a_json_schema
+    test_a_schema_holds_for_its_own_request = BackendContract.test_a_schema_holds_for_its_own_request
+
+
+@pytest.mark.slow
+class TestAllOfEmbedded(TestOpenVino):
+    @pytest.fixture(scope="class")
+    def shared(self, openvino: OpenVinoBackend) -> OpenVinoBackend:
+        return openvino
+
+    test_a_seed_alone_decides = BackendContract.test_a_seed_alone_decides
+    test_text_follows_a_json_schema = BackendContract.test_text_follows_a_json_schema
+    test_a_schema_holds_for_its_own_request = BackendContract.test_a_schema_holds_for_its_own_request

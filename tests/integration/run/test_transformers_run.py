@@ -14,6 +14,8 @@ from agent0es.models.base import Completion, GenerationRequest
 from agent0es.models.transformers import TransformersBackend
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
+from agent0es.training.engine import Engine
+from agent0es.training.hf import HuggingFace
 from agent0es.training.packed import Packed
 from agent0es.training.trainer import ProcessTrainer
 from tests.support import world
@@ -23,7 +25,8 @@ SETTINGS = (*world.SETTINGS, "training.epochs=1", "training.rank=2", "execution.
 
 
 @pytest.mark.slow  # two processes that import torch, and one that trains
-def test_a_run_trains_and_its_adapter_answers_hot_in_the_process_of_the_base(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", [Packed(), HuggingFace()], ids=lambda engine: engine.name)
+def test_a_run_trains_and_its_adapter_answers_hot_in_the_process_of_the_base(tmp_path: Path, engine: Engine) -> None:
     weights = tiny_weights(tmp_path)
     seen: set[tuple[str | None, str | None]] = set()
     struck: list[str | None] = []
@@ -45,7 +48,7 @@ def test_a_run_trains_and_its_adapter_answers_hot_in_the_process_of_the_base(tmp
 
     async def driven(log: EventLog) -> str:
         made = world.ports(
-            tmp_path, log, "r", configuration_of(log, "r"), model, ProcessTrainer(Packed(), tmp_path / "base")
+            tmp_path, log, "r", configuration_of(log, "r"), model, ProcessTrainer(engine, tmp_path / "base")
         )
         try:
             return (await drive(made, [])).status
@@ -53,7 +56,7 @@ def test_a_run_trains_and_its_adapter_answers_hot_in_the_process_of_the_base(tmp
             await model.close()
 
     with EventLog.open(tmp_path / "log.db") as log:
-        world.begin(log, "r", *SETTINGS)
+        world.begin(log, "r", *SETTINGS, f"training.engine={engine.name}")
         assert asyncio.run(driven(log)) == "completed"
         events = [one.event for one in log.read()]
     [trained] = [event for event in events if isinstance(event, ev.AdapterTrained)]

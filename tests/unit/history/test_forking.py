@@ -1,7 +1,8 @@
 """Forks: a new run goes on from any event of another one, which stays byte for byte as it is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, PositionNotFound
-from agent0es.log import EventLog, History
+from agent0es.log import EventLog, History, Recorded
 from agent0es.projections import Projections
 from agent0es.projections.state import state_at
 from agent0es.runs.settings import configuration_of
@@ -57,11 +58,25 @@ def assert_whole(log: EventLog, run: str, tasks: int) -> None:
     assert isinstance(events[-1], ev.RunCompleted)
 
 
-def test_a_fork_at_every_position_runs_to_its_end_and_leaves_its_parent_alone(log: EventLog, store: Path) -> None:
-    before, end = rows(log, "parent"), log.head()
+def everywhere(recorded: list[Recorded]) -> Iterable[int]:
+    """Every position of a run but its last."""
+    return (one.position for one in recorded[:-1])
+
+
+def between_kinds(recorded: list[Recorded]) -> Iterable[int]:
+    """One position between each two kinds of events that follow one another somewhere in a run."""
+    return {(one.event.type, next_one.event.type): one.position for one, next_one in pairwise(recorded)}.values()
+
+
+@pytest.mark.parametrize("places", [between_kinds, pytest.param(everywhere, marks=pytest.mark.slow)])
+def test_a_fork_at_any_position_runs_to_its_end_and_leaves_its_parent_alone(
+    log: EventLog, store: Path, places: Callable[[list[Recorded]], Iterable[int]]
+) -> None:
+    before, positions = rows(log, "parent"), list(places(list(log.read(run="parent"))))
+    assert len(positions) > 30
     assert {"AdapterEvaluated", "DatasetBuilt", "ProposalRejected"} <= set(world.contents(log, "parent"))
-    for position in range(1, end):
-        child = f"child-{position}"
+    for position in positions:
+        child = f"{places.__name__}-{position}"
         world.fork(log, child, "parent", position)
         assert state_at(log, child).in_flight == state_at(log, "parent", position).in_flight
         assert world.complete(log, child, store).status == "completed"

@@ -118,7 +118,12 @@ class Folding(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-Folding.TestCase.settings = settings(
-    max_examples=8, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
-)
+class FoldingOften(Folding):
+    """The same, on more logs."""
+
+
+FEW = settings(max_examples=4, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck))
+Folding.TestCase.settings = FEW
+FoldingOften.TestCase.settings = settings(FEW, max_examples=40)
 test_any_way_of_folding_gives_what_one_rebuild_gives = Folding.TestCase
+test_any_way_of_folding_gives_what_one_rebuild_gives_on_more_logs = pytest.mark.slow(FoldingOften.TestCase)
