@@ -210,7 +210,22 @@ class TrainingSettings(Section):
     """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU, in less time; `hf` trains
     every model that transformers loads, on a GPU where there is one."""
     method: str = "rft"
-    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right."""
+    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
+    a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter in use."""
+    variant: Literal["grpo", "dr_grpo", "dapo", "adpo"] = "dapo"
+    """Of `grpo`: how advantages are scaled, what is clipped, and over what the mean is taken."""
+    reward: Literal["correct", "total"] = "correct"
+    """Of `grpo`, what the student's attempts are rewarded with: `correct`, 1 for right and 0 for wrong; `total`, the
+    sum that `rewards.weights` makes. A teacher's proposals always have the latter, and 0 where they were refused."""
+    clip: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Of `grpo`: how far below 1 a token's probability may get, by that at which it was written, before it teaches no
+    more."""
+    clip_high: float = Field(default=0.28, gt=0.0)
+    """The same above 1. A token that was unlikely has far to go: DAPO's value."""
+    kl: float = Field(default=0.0, ge=0.0)
+    """Of `grpo`: the weight of the KL term, which holds the adapter to where it began."""
+    beta: float = Field(default=0.1, gt=0.0)
+    """Of `dpo`: how strongly the adapter is held to where it began."""
     learn_from: Literal["observed", "correct"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
     those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""

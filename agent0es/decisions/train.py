@@ -1,6 +1,6 @@
 """What an adapter learns from: its dataset is a function of the log. And how its training goes, as events."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,8 +11,20 @@ from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, build, select
 from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
+from agent0es.projections.groups import choose_groups, group_rows, student_trials, teacher_trials
+from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
+from agent0es.training.methods import load_method
+from agent0es.training.methods.base import Learns
+
+ROWS: Mapping[Learns, Rows] = {"right": "filtered", "pairs": "pairs", "groups": "groups"}
+"""What a method learns from to what its rows are."""
+
+
+def rows_of(training: TrainingSettings) -> Rows:
+    """What the rows of a dataset that is built today are. Raises ConfigurationError for a method that is not there."""
+    return ROWS[load_method(training.method).learns]
 
 
 def as_requested(configuration: Configuration, requested: ev.TrainingRequested | None) -> Configuration:
@@ -22,19 +34,23 @@ def as_requested(configuration: Configuration, requested: ev.TrainingRequested |
     return configuration.model_copy(update={"training": TrainingSettings.model_validate(requested.settings)})
 
 
-def built(role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "filtered") -> ev.DatasetBuilt:
+def built(
+    role: ev.Role, iteration: int, adapter: str, dataset: Dataset, rows: Rows = "filtered", method: str = "rft"
+) -> ev.DatasetBuilt:
     """The event of a dataset."""
     return ev.DatasetBuilt(
         rows=rows,
+        method=method,
+        start=dataset.start,
+        left_out=dict(dataset.left_out),
         adapter=adapter,
         role=role,
         iteration=iteration,
         examples=len(dataset.examples),
         sha256=dataset.sha256,
-        thought=dataset.selection.thought,
-        left_out=dataset.selection.left_out,
+        thought=dataset.thought,
         per_family=dataset.per_family,
-        sources=tuple(example.source for example in dataset.examples),
+        sources=tuple(source for example in dataset.examples for source in example.sources),
     )
 
 
@@ -46,10 +62,13 @@ def dataset_of(
     rows: Rows = "filtered",
 ) -> Dataset:
     """What a role learns from the events of a dataset (`events_of_dataset`)."""
+    prompts = prompts_of(role, domains, configuration)
+    if rows in ("pairs", "groups"):
+        return _of_trials(role, list(recorded), configuration, rows, prompts)
     practised = practice(recorded)
     examples = examples_of(role, practised, configuration, rows)
     selection = select(examples, practised.doubtful, role, configuration, rows)
-    return build(selection, prompts_of(role, domains, configuration), rows)
+    return build(selection, prompts, rows)
 
 
 def examples_of(role: ev.Role, practised: Practice, configuration: Configuration, rows: Rows) -> list[Example]:
@@ -79,6 +98,28 @@ def prompts_of(
         return teacher.freeform_few_shot(domains[domain], configuration.seed)
 
     return prompt
+
+
+def _of_trials(
+    role: ev.Role,
+    recorded: Sequence[Recorded],
+    configuration: Configuration,
+    rows: Rows,
+    prompts: Callable[[Example], Prompt],
+) -> Dataset:
+    """What a role learns from what was wrong too: pairs of attempts, or whole groups of what its latest adapter
+    sampled."""
+    training, events = configuration.training, [one.event for one in recorded]
+    cap, seed = training.examples_per_family, configuration.seed
+    reward = training.reward if rows == "groups" else "correct"
+    if role == "student":
+        trials = student_trials(events, reward, practice(recorded).doubtful)
+    else:
+        trials = teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
+    if rows == "pairs":
+        return choose_pairs(events, trials, prompts, cap, seed)
+    groups = choose_groups(role, events, trials, cap, seed)
+    return Dataset(groups.trials, group_rows(groups), left_out=groups.left_out, start=groups.start)
 
 
 def progressed(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
-from agent0es.decisions.train import built, dataset_of
+from agent0es.decisions.train import built, dataset_of, rows_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import stream
 from agent0es.errors import StoreError
@@ -32,10 +32,14 @@ class Datasets:
 
     def choose(self, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
         """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-        dataset = self._of(role, iteration, None, "filtered")
+        training = self._configuration.training
+        rows = rows_of(training)
+        dataset = self._of(role, iteration, None, rows)
         _write(dataset_file(self._store, self._run, adapter), dataset)
         reach("dataset.written")
-        return NewEvent(stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset))
+        return NewEvent(
+            stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset, rows, training.method)
+        )
 
     def file(self, chosen: ev.DatasetBuilt, position: int) -> Path:
         """The file of what was chosen at a position. Raises ValueError when the log gives other examples by now."""

@@ -127,12 +127,15 @@ def _datasets(
     """The datasets of one iteration under both settings, each without what was retracted before it was built, by the
     rules of then.
 
-    Of one that was not built, all that is retracted by now is left out.
+    Of one that was not built, all that is retracted by now is left out. Nothing is said of rows of pairs and groups
+    (`dpo`, `grpo`): what an adapter of another reward would have sampled next, no log knows.
     """
     found = []
     unbuilt: tuple[None, Rows] = None, "filtered"
     for role in sorted({*before.training.roles, *after.training.roles}):
         position, rows = built.get(adapter_name(role, iteration), unbuilt)
+        if rows in ("pairs", "groups"):
+            continue
         practised = practice(events_of_dataset(history, iteration, position))
         others = train.examples_of(role, practised, after, rows)
         kept = [example for example in others if example.novelty >= after.curriculum.novelty_bar]

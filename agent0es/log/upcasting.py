@@ -184,7 +184,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("SolutionSubmitted", 1): lambda old: {**old, "version": 2},  # may be without a confidence since
     ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
     ("DatasetBuilt", 2): lambda old: {**old, "version": 3, "thought": 0},
-    ("DatasetBuilt", 3): lambda old: {**old, "version": 4, "left_out": {}},
+    ("DatasetBuilt", 3): lambda old: {**old, "version": 4, "method": "rft", "start": None, "left_out": {}},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,

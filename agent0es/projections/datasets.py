@@ -11,12 +11,12 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
@@ -40,17 +40,31 @@ class Selection:
     """For other reasons, as DatasetBuilt names them."""
 
 
+class Learnt(Protocol):
+    """What a row was made of."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Attempts or tasks."""
+        ...
+
+    @property
+    def family(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A selection, as the trainer reads it."""
 
-    selection: Selection
+    examples: Sequence[Learnt]
     jsonl: bytes
-    """One object a line: messages, of which a `trainable` one is to be learnt, and the segments of the turn after."""
-
-    @property
-    def examples(self) -> tuple[Example, ...]:
-        return self.selection.chosen
+    """One object a line, as `training/examples.py` reads it."""
+    thought: int = 0
+    """How many others were left out because the agent thought before it wrote."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Why others were left out, as DatasetBuilt names it."""
+    start: str | None = None
+    """The adapter that training goes on from."""
 
     @property
     def sha256(self) -> str:
@@ -201,12 +215,18 @@ def build(selection: Selection, prompt: Callable[[Example], Prompt], rows: Rows 
 
     No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
     """
-    row = _row_before if rows == "text" else _row
+    row = _row_before if rows == "text" else row_of
     lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in selection.chosen]
-    return Dataset(selection, "".join(line + "\n" for line in lines).encode())
+    return Dataset(
+        selection.chosen,
+        "".join(line + "\n" for line in lines).encode(),
+        thought=selection.thought,
+        left_out=selection.left_out,
+    )
 
 
-def _row(prompt: Prompt, example: Example) -> dict[str, Any]:
+def row_of(prompt: Prompt, example: Example) -> dict[str, Any]:
+    """One row, as `training/examples.py: read_rows` reads it."""
     turns = (*prompt.opening, *prompt.turns, *example.turns)
     messages = [
         {"role": turn.role, "content": turn.text, **({"trainable": True} if turn.trainable else {})} for turn in turns

@@ -15,7 +15,7 @@ from agent0es.domain.task import Solution, Task
 from agent0es.projections.practice import Attempt, Practice, Practised, is_right, thought
 from agent0es.taskdomains.base import signature
 
-Rows = Literal["filtered", "asked", "messages", "text"]
+Rows = Literal["filtered", "asked", "messages", "text", "pairs", "groups"]
 """By which rules rows are chosen, and what a row has of its prompt, as DatasetBuilt says it."""
 AS_ASKED: Collection[Rows] = ("filtered", "asked")
 """Rows in which nothing is learnt that was thought about, and whose prompts are those that were asked."""
@@ -55,6 +55,11 @@ class Example:
     """Of the task."""
     run: str = ""
     """The run that made the attempt, or proposed the task."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where it comes from."""
+        return (self.source,)
 
     @property
     def segments(self) -> tuple[tuple[str, bool], ...]:

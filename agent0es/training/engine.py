@@ -39,6 +39,10 @@ class Policy(Protocol):
         """PEFT's names of the matrices to their values, and PEFT's configuration."""
         ...
 
+    def load(self, tensors: "Mapping[str, Tensor]") -> None:
+        """Take over the values of another adapter, which has the names and shapes of this one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

@@ -103,6 +103,12 @@ class PeftPolicy:
             {**{key: said[key] for key in _KEPT}, "inference_mode": True},
         )
 
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """As `Policy` says."""
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(self.model, dict(tensors))
+
     def _of(self, examples: Sequence[Example]) -> Tensor:
         """Of texts that are computed together. Padding lies behind each, where nothing that counts can see it."""
         longest = max(len(example.ids) for example in examples)

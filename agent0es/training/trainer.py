@@ -99,6 +99,7 @@ def described(job: TrainingJob, cache: Path) -> dict[str, Any]:
         "base": str(job.base.path.resolve()),
         "cache": str(cache.resolve()),
         "dataset": str(job.dataset.resolve()),
+        "start": str(job.start.folder.resolve()) if job.start else None,
         "output": str(job.output.resolve()),
         "seed": job.seed % 2**63,
         "threads": 1 if job.deterministic else 0,

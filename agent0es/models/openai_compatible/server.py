@@ -152,6 +152,7 @@ async def look(
     local = kind != "openai" and kind != "other"
     capabilities = Capabilities(
         logprobs=_said(options.logprobs, logprobs),
+        token_ids=kind in ("vllm", "llama-server"),
         structured_output=_said(options.structured_output, local or kind == "openai"),
         adapters=await _adapters(client, kind, options),
         prefill=options.prefill if options.prefill is not None else await _continues(client, kind, model),

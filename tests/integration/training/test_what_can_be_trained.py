@@ -125,6 +125,19 @@ def test_vllm_may_be_told_of_a_folder(tmp_path: Path) -> None:
     assert HuggingFace().why_not(model.weights, SETTINGS) is None
 
 
+def test_policy_gradient_needs_the_tokens_and_their_probabilities(tiny_gguf: Path) -> None:
+    model = ScriptedBackend(lambda *_: "", weights=Weights("tiny", tiny_gguf, "-"))
+    grpo = SETTINGS.model_copy(update={"method": "grpo"})
+    assert why_not_trained(Packed(), model, grpo) is None
+    for lacks in ("logprobs", "token_ids"):
+        model.capabilities = dataclasses.replace(ScriptedBackend.capabilities, **{lacks: False})
+        assert why_not_trained(Packed(), model, grpo) == (
+            "scripted does not say which tokens it writes and how likely they were, and training.method grpo learns "
+            "from these; set training.method to rft or dpo"
+        )
+        assert why_not_trained(Packed(), model, SETTINGS) is None
+
+
 def test_a_run_does_not_begin_with_what_can_not_be_trained(tmp_path: Path, qwen: Path) -> None:
     model = f"{{backend: scripted, name: 'tests.support.scripted:respond', options: {{weights: {qwen}}}}}"
     given = [word for role in ("student", "teacher") for word in ("--set", f"models.{role}={model}")]
