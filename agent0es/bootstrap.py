@@ -303,7 +303,7 @@ def handlers(ports: "Ports") -> "list[Handler]":
         ports.on_training_progress,
     )
     return [
-        Schedule(run, configuration, domains),
+        Schedule(run, configuration, domains, serving),
         Propose(run, history, configuration, domains, teacher, ports.embedder, calls),
         Solve(run, configuration, domains, attempts, executor),
         Verify(run, configuration, domains, calls),
@@ -311,5 +311,5 @@ def handlers(ports: "Ports") -> "list[Handler]":
         train,
         Evaluate(run, history, configuration, domains, retries, executor, calls, serving),
         EvaluateTeacher(run, history, configuration, domains, teacher, retries, serving),
-        Promote(run, configuration, serving),
+        Promote(run, history, configuration, domains, serving),
     ]

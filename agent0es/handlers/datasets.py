@@ -11,7 +11,8 @@ from agent0es.errors import StoreError
 from agent0es.log import History, NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.artifacts import compare
-from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
+from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
+from agent0es.projections.examples import Rows
 from agent0es.taskdomains import Domains
 
 
@@ -31,7 +32,7 @@ class Datasets:
 
     def choose(self, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
         """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-        dataset = self._of(role, iteration, None, "asked")
+        dataset = self._of(role, iteration, None, "filtered")
         _write(dataset_file(self._store, self._run, adapter), dataset)
         reach("dataset.written")
         return NewEvent(stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset))

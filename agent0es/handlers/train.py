@@ -152,7 +152,9 @@ class Train:
                 steps=trained.steps,
                 loss=tuple(round(loss, 4) for loss in trained.loss),
             )
-            await append(done, seconds=round(time.perf_counter() - begin, 1), precision=trained.precision)
+            unused = built.examples - trained.examples  # too long, or nothing to learn in them
+            seconds = round(time.perf_counter() - begin, 1)
+            await append(done, seconds=seconds, precision=trained.precision, **({"unused": unused} if unused else {}))
         self._trainer.forget(folder)
 
     async def _through(

@@ -124,6 +124,17 @@ def _after_practice(event: ev.Event) -> str:
             return f"{event.adapter} is in use from now on: {event.reason}"
         case ev.AdapterRejected():
             return f"{event.adapter} is rejected: {event.reason}"
+        case ev.PracticeMeasured():
+            varied = "" if event.diversity is None else f", diversity {event.diversity:g}"
+            return (
+                f"the guard looks at {counted(event.proposals, 'task')}{varied}, and {counted(event.repeats, 'repeat')}"
+            )
+        case ev.AlarmRaised():
+            return f"alarm, {event.kind}: {event.message}"
+        case ev.AdapterRolledBack():
+            return f"{event.adapter} is rolled back, {event.to or 'the base model'} is in use again: {event.reason}"
+        case ev.RunStopped():
+            return f"the run stops after iteration {event.iteration}: {event.reason}"
         case ev.Retried():
             what = event.name or (f"task {event.task}" if event.task else "its work")
             return f"{event.handler} does {what} again: {event.error}"

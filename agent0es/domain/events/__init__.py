@@ -21,7 +21,9 @@ from agent0es.domain.events.evaluation import (
     ArmScore,
     Comparison,
     Leak,
+    PairedTest,
 )
+from agent0es.domain.events.guard import AdapterRolledBack, AlarmRaised, PracticeMeasured, RunStopped
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -49,7 +51,9 @@ __all__ = [
     "AdapterEvaluated",
     "AdapterPromoted",
     "AdapterRejected",
+    "AdapterRolledBack",
     "AdapterTrained",
+    "AlarmRaised",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
@@ -62,6 +66,8 @@ __all__ = [
     "Leak",
     "MicroBatchHalved",
     "ModelCalled",
+    "PairedTest",
+    "PracticeMeasured",
     "ProposalRejected",
     "Reflected",
     "Retracted",
@@ -71,6 +77,7 @@ __all__ = [
     "RunCompleted",
     "RunForked",
     "RunStarted",
+    "RunStopped",
     "SolutionSubmitted",
     "TaskCompleted",
     "TaskProposed",
@@ -114,6 +121,10 @@ Event = (
     | AdapterEvaluated
     | AdapterPromoted
     | AdapterRejected
+    | PracticeMeasured
+    | AlarmRaised
+    | AdapterRolledBack
+    | RunStopped
     | Retracted
     | Retried
     | HandlerFailed

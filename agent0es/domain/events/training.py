@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from agent0es.domain.task import Scalar
 from agent0es.domain.values import Role, Value
 
@@ -27,7 +29,7 @@ class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["DatasetBuilt"] = "DatasetBuilt"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     adapter: str
     """Adapter that is to be trained, e.g. `student-1`."""
     role: Role
@@ -38,13 +40,19 @@ class DatasetBuilt(Value):
     """Number of rows."""
     sha256: str
     """Hash of the JSONL file's bytes."""
-    rows: Literal["asked", "messages", "text"] = "asked"
-    """What a row has of its prompt: the messages as they were asked. Before version 3 a teacher's were always those of
-    a request for families, and rows left out what was thought; before version 2 it was the text that SmolLM2's template
-    makes of them."""
+    rows: Literal["filtered", "asked", "messages", "text"] = "filtered"
+    """By which rules rows are chosen, and what a row has of its prompt: the messages as they were asked, of examples
+    that passed all filters. Before version 4 (`asked`) the only ones were correct, retracted, the family's share;
+    before version 3 (`messages`) a teacher's prompts were always those of a request for families, and rows left out
+    what was thought; before version 2 (`text`) it was the text that SmolLM2's template makes of them."""
     thought: int = 0
     """Examples that are not among the rows because the model thought before it wrote: without its thoughts it would
     learn to do without."""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Why others are not among the rows, to how many: `doubtful` (tasks of the teacher's own whose label all attempts
+    contradict), `not_novel` and `duplicate` (near-duplicates), `band` (a student's, of tasks that nearly all attempts
+    solve, or none), `reward` (a teacher's, rewarded less than the mean of their family), `cap` (the share of their
+    task or family was full). Empty before version 4."""
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]
@@ -55,7 +63,7 @@ class TrainingStarted(Value):
     """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["TrainingStarted"] = "TrainingStarted"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     adapter: str
     """Name of the adapter."""
     role: Role

@@ -16,9 +16,12 @@ from agent0es.training.base import TrainingJob
 from agent0es.training.process import main
 from agent0es.training.trainer import described
 
-PRACTICE = {"roles", "learn_from", "engine", "method", "examples_per_family", "minimum_examples"}
+PRACTICE = {
+    *("roles", "learn_from", "engine", "method", "band"),
+    *("examples_per_task", "examples_per_family", "minimum_examples"),
+}
 """What is trained, by what and on what; in tests/unit/handlers/ test_settings_of_runs.py changes these, test_chats.py
-`learn_from`."""
+`learn_from`, and tests/unit/projections/ test_datasets.py `examples_per_task`."""
 
 OF_ENGINES = {"peft_method", "gradient_checkpointing", "optimizer"}
 """tests/integration/training/ test_hf.py shows what these do."""
