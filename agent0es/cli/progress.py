@@ -20,6 +20,7 @@ from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
 from agent0es.domain.text import counted, left_out
 from agent0es.evaluation.suite import HeldOut
+from agent0es.history import timeline
 from agent0es.log import Recorded
 from agent0es.runs.finding import files_of
 from agent0es.runs.tally import Problems, Tally
@@ -154,6 +155,8 @@ class Reporter:
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
                 self._iteration_tables(event)
+            case ev.AlarmRaised() | ev.AdapterRolledBack() | ev.RunStopped():
+                self.say(f"The guard: {timeline.words(event)}")
             case ev.AttemptAbandoned():
                 self._again(event)
             case ev.MicroBatchHalved():

@@ -27,6 +27,7 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
         "ended early": found["refused"],
         "confidence": _solution(found["solution"]),
         "verdict": _verdict(found),
+        "read leniently": f"{found['lenient']['answer']}: {found['lenient']['verdict']}" if found["lenient"] else None,
         "other numbers": {
             True: "the same code is right for other numbers too",
             False: "the same code is wrong for other numbers",

@@ -255,7 +255,7 @@ class TrainingSettings(Section):
     epochs: int = Field(default=2, ge=1)
     """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)
-    """Examples per batch."""
+    """Examples per batch. Where memory runs out fewer are computed at once; a step of the optimizer takes as many."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
@@ -284,7 +284,25 @@ class EvaluationSettings(Section):
     demonstrations: int = Field(default=16, ge=1, le=16)
     """Worked examples in the few-shot baselines, of mixed practised families."""
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
-    """An adapter is promoted when its mean score beats that of the one in use by more than this."""
+    """An adapter is promoted when its mean score beats that of the one in use by more than this, and by the test."""
+    significance: float | None = Field(default=0.05, gt=0.0, le=1.0)
+    """How likely a promotion by luck may be: the level of the one-sided exact McNemar test over all held-out problems,
+    spent over all adapters that challenge the one in use (the first is tested at 1/2 of it, the second at 1/6, the
+    third at 1/12, …). `null` for no test and no look for leaks: a lead of more than the margin is enough."""
+
+
+class GuardSettings(Section):
+    """What is done when a run gets worse, or learns nothing any more."""
+
+    on_fall: Literal["ignore", "alarm", "rollback", "stop"] = "rollback"
+    """What follows when tasks lose variety or repeat, labels get worse, no entropy is left in the answers, or adapters
+    solve fewer held-out problems: an `alarm`; a `rollback` to the adapter before, too, where one that was in use is
+    responsible; a `stop` of the run, too. `ignore` doesn't look."""
+    fall: float = Field(default=0.1, gt=0.0, le=1.0)
+    """By how much a share must be below the best of earlier iterations for an alarm, and by more than four standard
+    errors."""
+    patience: int | None = Field(default=3, ge=1)
+    """The run ends when no adapter was promoted in so many iterations; `null` for never."""
 
 
 class ExecutionSettings(Section):
@@ -352,6 +370,8 @@ class Configuration(Section):
     """How adapters are trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """The held-out problems and the gate."""
+    guard: GuardSettings = GuardSettings()
+    """What is done when a run gets worse, or learns nothing any more."""
     execution: ExecutionSettings = ExecutionSettings()
     """How much is done, and how."""
     log: LogSettings = LogSettings()

@@ -109,7 +109,7 @@ class _Check:
         """What the past had reacted to before the fork."""
         self._state = RunState()
         self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
-        held_out = {propose.identity(problem.task) for problem in self._examinations.suite}
+        held_out = propose.held_out(self._examinations.suite, self._configuration.evaluation)
         self._proposals = Proposals(self._configuration, rules.domains, held_out, rules.novelties)
         self._teacher_text: dict[str, str] = {}
         """Attempt of a teacher in an evaluation to what it wrote."""
@@ -244,7 +244,9 @@ class _Check:
             if task is not None and task.verified and ("reward", recorded.position) not in self._settled:
                 decided["reward"] = reward.decide(task, self._rules.rewards, configuration.rewards.weights)
         if isinstance(event, ev.AdapterEvaluated) and ("promote", recorded.position) not in self._settled:
-            decided["promote"] = [promote.decide(event, state, configuration.evaluation.margin)]
+            proposed = self._history.read(until=recorded.position, types=["TaskProposed"])
+            leaks = promote.leaks_of(event, state, proposed, self._examinations.suite)
+            decided["promote"] = [promote.decide(event, state, configuration.evaluation, leaks)]
         for handler, events in decided.items():
             if events:
                 self._expected[recorded.meta.event_id, handler] = deque(events)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.configuration import Configuration, changed_configuration
-from agent0es.decisions import reward, train
+from agent0es.decisions import promote, reward, train
 from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name
-from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
@@ -28,6 +27,7 @@ ANSWERABLE = (
     "training.minimum_examples",
     "training.roles",
     "evaluation.margin",
+    "evaluation.significance",
 )
 """Settings whose effect follows from the log. With any other one the models would have been asked something else."""
 
@@ -61,7 +61,7 @@ def whatif(
     """What changes; values are those of JSON. `components` are those that `after` weighs."""
     tasks: dict[int, _Task] = {}
     datasets, gates = [], []
-    built = _built(history)
+    built, leaks = _built(history), _leaks(history)
     state = RunState()
     for recorded in history.read():
         event = recorded.event
@@ -76,7 +76,7 @@ def whatif(
             case ev.IterationCompleted():
                 datasets += _datasets(history, event.iteration, built, tasks, before, after)
             case ev.AdapterEvaluated():
-                gates.append(_gate(event, state.serving[event.role], before, after))
+                gates.append(_gate(event, state, leaks.get(event.adapter, ()), before, after))
             case _:
                 pass
     rewarded = {number: task for number, task in tasks.items() if task.before}
@@ -101,6 +101,12 @@ def _built(history: History) -> dict[str, tuple[int, Rows]]:
     """Adapter to the position at which its dataset was built, and its rows; where a fork rebuilt it, the later one."""
     found = history.read(types=["DatasetBuilt"])
     return {r.event.adapter: (r.position, r.event.rows) for r in found if isinstance(r.event, ev.DatasetBuilt)}
+
+
+def _leaks(history: History) -> dict[str, tuple[ev.Leak, ...]]:
+    """Adapter to the held-out problems that it was found to have learnt."""
+    found = history.read(types=["AdapterRejected"])
+    return {r.event.adapter: r.event.leaks for r in found if isinstance(r.event, ev.AdapterRejected)}
 
 
 def _rewards(
@@ -162,9 +168,9 @@ def _chosen(
 
 
 def _gate(
-    event: ev.AdapterEvaluated, serving: str | None, before: Configuration, after: Configuration
+    event: ev.AdapterEvaluated, state: RunState, leaks: Sequence[ev.Leak], before: Configuration, after: Configuration
 ) -> dict[str, Any]:
-    decisions = [gate(event, serving, settings.evaluation.margin) for settings in (before, after)]
+    decisions = [promote.decide(event, state, settings.evaluation, leaks) for settings in (before, after)]
     return {"adapter": event.adapter, "promoted": [isinstance(d, ev.AdapterPromoted) for d in decisions]}
 
 

@@ -86,6 +86,7 @@ def whole_attempt(
         "refused": None,
         "verdict": None,
         "verification": None,
+        "lenient": None,
         "second_instance": None,
         "reward": None,
         "abandoned": None,
@@ -178,6 +179,8 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
         case ev.AttemptAbandoned():
             gone = event.model_dump(mode="json", exclude={"type", "version", "attempt", "task"})
             found.update(status="abandoned", abandoned={**gone, "tries": read_measured(one.meta.measured)})
+        case ev.LenientlyJudged():
+            found["lenient"] = {"answer": event.answer, "verdict": JUDGED[event.verification.correct]}
         case ev.Verified():
             found.update(status="verified", verdict=JUDGED[event.verification.correct])
             found["verification"] = event.verification.model_dump(mode="json")

@@ -77,9 +77,8 @@ class Trainer(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def forms(self) -> frozenset[Form]:
-        """In which its adapters can be loaded."""
+    def forms(self, base: Weights | None) -> frozenset[Form]:
+        """In which adapters of this model can be loaded; of None, in which any can."""
         ...
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
@@ -112,9 +111,10 @@ def why_not_trained(trainer: Trainer, model: ModelBackend, settings: TrainingSet
 
     A model without weights says so when its training is due: the scripted and the recorded one need none before.
     """
-    if not model.capabilities.adapters & trainer.forms:
+    forms = trainer.forms(model.weights)
+    if not model.capabilities.adapters & forms:
         served = ", ".join(sorted(model.capabilities.adapters)) or "none"
-        made = ", ".join(sorted(trainer.forms))
+        made = ", ".join(sorted(forms))
         return f"{model.name} can't serve what {trainer.name} makes of it (serves: {served}; is made: {made})"
     able = model.capabilities
     if load_method(settings.method).learns == "groups" and not (able.logprobs and able.token_ids):

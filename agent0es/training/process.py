@@ -24,6 +24,7 @@ from agent0es.configuration import TrainingSettings
 from agent0es.crash_points import reach
 from agent0es.errors import UserError
 from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
+from agent0es.training.base import TrainingError
 from agent0es.training.beginning import begin
 from agent0es.training.checkpoint import Checkpoint, Checkpoints
 from agent0es.training.course import Course, said
@@ -78,7 +79,7 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
         opened = engine.open(base, Path(job["cache"]), settings)
         units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
         units = begin(opened.policy, method, units, settings, job["start"])
-    except (ValueError, UserError) as error:
+    except (ValueError, UserError, TrainingError) as error:
         raise Refused(str(error)) from None
     phases.end("load")
     course = train(opened.policy, method, units, settings, job["seed"], job["micro_batch"], checkpoints, last)

@@ -48,10 +48,9 @@ class ProcessTrainer:
         """The engine's."""
         return self.engine.name
 
-    @property
-    def forms(self) -> frozenset[Form]:
+    def forms(self, base: Weights | None) -> frozenset[Form]:
         """The engine's."""
-        return self.engine.forms
+        return self.engine.forms(base)
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""

@@ -56,6 +56,7 @@ SETTINGS = (
     "evaluation.practised_problems=1",
     "evaluation.held_out_problems=1",
     "evaluation.demonstrations=2",
+    "evaluation.significance=1.0",
 )
 
 

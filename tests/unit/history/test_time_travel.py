@@ -276,6 +276,8 @@ def test_other_weights_move_the_rewards_and_other_filters_the_datasets(log: Even
     assert fewer["refused"]
     assert any(dataset["drops_out"] for dataset in fewer["datasets"])
     assert fewer["gates"] == [{"adapter": "student-1", "promoted": [True, False]}]
+    surer = what_if(log, "run", "evaluation.significance=0.05")
+    assert surer["gates"] == [{"adapter": "student-1", "promoted": [True, False]}], "of four problems nothing is sure"
     more = what_if(log, "run", "training.roles=[student,teacher]", "training.minimum_examples=100")
     [student_set, teacher_set] = more["datasets"]
     assert teacher_set["comes_in"] and teacher_set["examples"][0] == 0
