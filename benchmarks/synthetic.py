@@ -316,6 +316,7 @@ def trained(rng: random.Random, run: str, adapter: str, iteration: int) -> Itera
         for split in ("practised", "held_out")
     ]
     lead = {"baseline": "base-few-shot", "arm": adapter, "difference": 0.7, "low": 0.6, "high": 0.8, "p_value": 0.001}
+    lead |= {"better": 12, "worse": 1}
     comparisons = [{**lead, "split": split} for split in ("practised", "held_out")]
     evaluated = {**own, "scores": scores, "comparisons": comparisons}
     yield NewEvent(stream, ev.AdapterEvaluated.model_validate(evaluated))

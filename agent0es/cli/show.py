@@ -33,6 +33,10 @@ def write_details(found: Mapping[str, Any], store: Path) -> None:
     _write_curriculum(found["curriculum"])
     _write_adapters(found["adapters"], found["evaluations"])
     _write_scores(found["evaluations"])
+    if found["guard"]:
+        write_lines(["", "What the guard said"])
+    for one in found["guard"]:
+        write_lines(folded(printable(f"  {one['subject']}, {one['kind']}: {one['message']}"), 4))
     _write("Rejected proposals", found["rejections"], {"reason": "reason", "proposals": "proposals"})
     failures = [one for one in found["last_failures"] if one["kind"] != "training"]  # those stand with their adapters
     if failures:

@@ -1,21 +1,13 @@
 """What a user can set: pydantic models with defaults, bounds, and a sentence under each key."""
 
 import math
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from agent0es.configuration.keys import checked_url, checked_variable
 from agent0es.configuration.secrets import url_without_secrets, without_secrets
+from agent0es.configuration.section import EachOnce, Section
 from agent0es.configuration.sources import short
 from agent0es.domain.task import Question
 
@@ -28,50 +20,6 @@ typing unicodedata unittest uuid warnings weakref zipfile zlib zoneinfo""".split
 )
 """What code in `python` may import by default."""
 SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
-
-
-Names = TypeVar("Names", bound=tuple[str, ...] | None)
-
-
-def _each_once(names: Names) -> Names:
-    """Refuse a name that is given twice."""
-    if names is not None:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{short(name)} is given twice")
-    return names
-
-
-EachOnce = AfterValidator(_each_once)
-
-
-class Section(BaseModel):
-    """Part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truths_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes` and `no` as truths, and Python takes these for 1 and 0."""
-        numbers = (int, float, int | None, float | None)
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in numbers:
-            raise ValueError(f"must be a number, not {str(value).lower()}")
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _beside_the_defaults(cls, data: Any) -> Any:
-        """Where only some keys of an inner section are given, the others keep the defaults of this place: the student's
-        stop strings stay when its temperature is set. An empty section has all its defaults."""
-        if not isinstance(data, dict):
-            return data
-        filled = {}
-        for name, field in cls.model_fields.items():
-            given = {} if name in data and data[name] is None else data.get(name)
-            if isinstance(field.default, Section) and isinstance(given, dict):
-                filled[name] = {**dict(field.default), **given}
-        return data | filled
 
 
 class ModelSettings(Section):
@@ -249,7 +197,7 @@ class CurriculumSettings(Section):
 class RewardsSettings(Section):
     """Weights of the reward components."""
 
-    weights: dict[str, float] = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}
+    weights: dict[str, float] = Field(default={"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2})
     """Component (entry point in the group `agent0es.rewards`) to weight."""
 
 
@@ -262,7 +210,22 @@ class TrainingSettings(Section):
     """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU, in less time; `hf` trains
     every model that transformers loads, on a GPU where there is one."""
     method: str = "rft"
-    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right."""
+    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
+    a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter in use."""
+    variant: Literal["grpo", "dr_grpo", "dapo", "adpo"] = "dapo"
+    """Of `grpo`: how advantages are scaled, what is clipped, and over what the mean is taken."""
+    reward: Literal["correct", "total"] = "correct"
+    """Of `grpo`, what the student's attempts are rewarded with: `correct`, 1 for right and 0 for wrong; `total`, the
+    sum that `rewards.weights` makes. A teacher's proposals always have the latter, and 0 where they were refused."""
+    clip: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Of `grpo`: how far below 1 a token's probability may get, by that at which it was written, before it teaches no
+    more."""
+    clip_high: float = Field(default=0.28, gt=0.0)
+    """The same above 1. A token that was unlikely has far to go: DAPO's value."""
+    kl: float = Field(default=0.0, ge=0.0)
+    """Of `grpo`: the weight of the KL term, which holds the adapter to where it began."""
+    beta: float = Field(default=0.1, gt=0.0)
+    """Of `dpo`: how strongly the adapter is held to where it began."""
     learn_from: Literal["observed", "correct"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
     those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""
@@ -299,6 +262,10 @@ class TrainingSettings(Section):
     """Steps over which the learning rate rises."""
     max_tokens: int = Field(default=1024, ge=2)
     """Longer examples are left out."""
+    band: float = Field(default=0.5, gt=0.0, le=0.5)
+    """The student learns from tasks of which the share of right attempts is within this of one half; 0.5 is all."""
+    examples_per_task: int = Field(default=1, ge=1)
+    """Most examples of one task: different right attempts."""
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)
@@ -317,7 +284,25 @@ class EvaluationSettings(Section):
     demonstrations: int = Field(default=16, ge=1, le=16)
     """Worked examples in the few-shot baselines, of mixed practised families."""
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
-    """An adapter is promoted when its mean score beats that of the one in use by more than this."""
+    """An adapter is promoted when its mean score beats that of the one in use by more than this, and by the test."""
+    significance: float | None = Field(default=0.05, gt=0.0, le=1.0)
+    """How likely a promotion by luck may be: the level of the one-sided exact McNemar test over all held-out problems,
+    spent over all adapters that challenge the one in use (the first is tested at 1/2 of it, the second at 1/6, the
+    third at 1/12, …). `null` for no test and no look for leaks: a lead of more than the margin is enough."""
+
+
+class GuardSettings(Section):
+    """What is done when a run gets worse, or learns nothing any more."""
+
+    on_fall: Literal["ignore", "alarm", "rollback", "stop"] = "rollback"
+    """What follows when tasks lose variety or repeat, labels get worse, no entropy is left in the answers, or adapters
+    solve fewer held-out problems: an `alarm`; a `rollback` to the adapter before, too, where one that was in use is
+    responsible; a `stop` of the run, too. `ignore` doesn't look."""
+    fall: float = Field(default=0.1, gt=0.0, le=1.0)
+    """By how much a share must be below the best of earlier iterations for an alarm, and by more than four standard
+    errors."""
+    patience: int | None = Field(default=3, ge=1)
+    """The run ends when no adapter was promoted in so many iterations; `null` for never."""
 
 
 class ExecutionSettings(Section):
@@ -385,6 +370,8 @@ class Configuration(Section):
     """How adapters are trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """The held-out problems and the gate."""
+    guard: GuardSettings = GuardSettings()
+    """What is done when a run gets worse, or learns nothing any more."""
     execution: ExecutionSettings = ExecutionSettings()
     """How much is done, and how."""
     log: LogSettings = LogSettings()

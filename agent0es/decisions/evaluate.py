@@ -99,7 +99,8 @@ def comparable(history: History, configuration: Configuration) -> History:
 
     def examination(settings: Configuration) -> object:
         practised = settings.curriculum.domains, settings.curriculum.families
-        return settings.seed, settings.evaluation, settings.tools, practised, settings.models
+        asked = settings.evaluation.model_dump(exclude={"margin", "significance"})  # of the gate, which asks nothing
+        return settings.seed, asked, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:
         settings = parse_configuration(segment.started.configuration, f"run {segment.run}")

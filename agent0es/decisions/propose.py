@@ -6,15 +6,18 @@ enough.
 
 import json
 import random
+from collections.abc import Collection, Sequence
 
 from agent0es.agents import teacher
-from agent0es.configuration import Configuration
+from agent0es.configuration import Configuration, EvaluationSettings
 from agent0es.decisions.freeform import Refusal
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import demonstrations_for
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
+from agent0es.evaluation.contamination import tokens
+from agent0es.evaluation.suite import HeldOut
 from agent0es.taskdomains.base import TaskDomain
 
 DUPLICATE = Refusal("duplicate", "the same family and parameters were asked before, or are held out")
@@ -86,3 +89,21 @@ def rejected(requested: ev.TaskRequested, refusal: Refusal, text: str, tries_lef
 def identity(task: Task) -> str:
     """What makes two tasks the same problem, whatever the wording."""
     return json.dumps([task.family, task.parameters or task.description], sort_keys=True)
+
+
+def wording(task: Task) -> str:
+    """The words of a task without case and marks: two tasks with the same are one, whatever their parameters."""
+    return " ".join(tokens(task.description))
+
+
+def held_out(problems: Sequence[HeldOut], settings: EvaluationSettings) -> set[str]:
+    """What may not be proposed, because the evaluation asks it. The words of a problem count since the gate looks for
+    leaks."""
+    tasks = [problem.task for problem in problems]
+    words = {wording(task) for task in tasks} if settings.significance is not None else set()
+    return {identity(task) for task in tasks} | words
+
+
+def is_known(task: Task, known: Collection[str]) -> bool:
+    """Whether a task is one of those that may not be proposed."""
+    return identity(task) in known or wording(task) in known

@@ -8,11 +8,13 @@ decided yet is decided when the fork begins, from the state as a whole.
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from agent0es.configuration import Configuration
+from agent0es.decisions import guard
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import Aim, DomainStatistics, choose_domain, choose_families, offer
-from agent0es.domain.run import RunState
+from agent0es.domain.run import RunState, evolve
 from agent0es.domain.seeds import derive_seed
 from agent0es.taskdomains.freeform import family_of
 
@@ -80,13 +82,18 @@ def _practised(state: RunState, configuration: Configuration) -> list[ev.Event]:
 
 
 def _after_practice(state: RunState, configuration: Configuration) -> list[ev.Event]:
-    """The next iteration or the end, when the gate has decided on every role's adapter."""
+    """What the guard says, then the next iteration or the end, when the gate has decided on every role's adapter."""
     settled = {a.role for a in state.adapters.values() if a.iteration == state.iteration and a.settled}
     if not settled >= set(configuration.training.roles):
         return []
+    watched = guard.watch(state, configuration.guard)
+    state = reduce(evolve, watched, state)
     if state.iteration < configuration.execution.iterations:
-        return [ev.IterationStarted(iteration=state.iteration + 1)]
-    return [ev.RunCompleted(iterations=state.iteration, serving=dict(state.serving))]
+        stopped = guard.stop(state, configuration.guard, configuration.training.roles)
+        if stopped is None:
+            return [*watched, ev.IterationStarted(iteration=state.iteration + 1)]
+        watched.append(stopped)
+    return [*watched, ev.RunCompleted(iterations=state.iteration, serving=dict(state.serving))]
 
 
 def _requests(

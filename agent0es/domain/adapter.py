@@ -7,7 +7,7 @@ from typing import Literal
 from agent0es.domain import events as ev
 from agent0es.domain.retraction import any_covered
 
-Outcome = Literal["training", "trained", "failed", "evaluated", "promoted", "rejected"]
+Outcome = Literal["training", "trained", "failed", "evaluated", "promoted", "rejected", "rolled_back"]
 
 TYPES = (
     "TrainingRequested",
@@ -18,6 +18,7 @@ TYPES = (
     "AdapterEvaluated",
     "AdapterPromoted",
     "AdapterRejected",
+    "AdapterRolledBack",
     "Retracted",
 )
 """The events that `follow` reads."""
@@ -37,16 +38,23 @@ class Adapter:
     evaluated: ev.AdapterEvaluated | None = None
     outcome: Outcome = "training"
     reason: str | None = None
-    """Why it was promoted, rejected or not trained."""
+    """Why it was promoted, rejected, rolled back or not trained."""
     serving: Literal["now", "earlier", "never"] = "never"
     """Whether its role answers with it."""
+    rolled_back: int | None = None
+    """After which iteration it was rolled back."""
     tainted_by: tuple[str, ...] = ()
-    """What it learnt from, or was to learn from, and was retracted since."""
+    """What it, or an adapter that it goes on from, learnt from or was to learn from, and was retracted since."""
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Attempts (student) or tasks (teacher) that it learns from."""
         return self.dataset.sources if self.dataset else ()
+
+    @property
+    def start(self) -> str | None:
+        """The adapter that its training goes on from; None where that begins at the base model."""
+        return self.dataset.start if self.dataset else None
 
     @property
     def scores(self) -> tuple[ev.ArmScore, ...]:
@@ -55,13 +63,13 @@ class Adapter:
 
     @property
     def tainted(self) -> bool:
-        """True when one of its sources has been retracted since."""
+        """True when one of its sources, or of what it goes on from, has been retracted since."""
         return bool(self.tainted_by)
 
     @property
     def settled(self) -> bool:
         """True when nothing more happens to it in its iteration."""
-        return self.outcome in ("promoted", "rejected", "failed")
+        return self.outcome in ("promoted", "rejected", "rolled_back", "failed")
 
 
 Adapters = Mapping[str, Adapter]
@@ -92,12 +100,22 @@ def follow(adapters: Adapters, event: ev.Event) -> Adapters:
             if serving is not None:
                 adapters = {**adapters, serving: replace(adapters[serving], serving="earlier")}
             return _with(adapters, event, outcome="promoted", reason=event.reason, serving="now")
+        case ev.AdapterRolledBack():
+            adapters = _with(
+                adapters,
+                event,
+                outcome="rolled_back",
+                reason=event.reason,
+                serving="earlier",
+                rolled_back=event.iteration,
+            )
+            again = adapters.get(event.to) if event.to else None
+            return {**adapters, event.to: replace(again, serving="now")} if event.to and again else adapters
         case ev.Retracted():
-            tainted = {
-                name: replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
-                for name, adapter in adapters.items()
-                if any_covered(event.what, adapter.sources)
-            }
+            tainted: dict[str, Adapter] = {}
+            for name, adapter in adapters.items():
+                if adapter.start in tainted or any_covered(event.what, adapter.sources):
+                    tainted[name] = replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
             return {**adapters, **tainted} if tainted else adapters
         case _:
             return adapters
@@ -116,8 +134,24 @@ def rival(adapters: Adapters, role: str) -> str | None:
     serving = in_use(adapters, role)
     if serving is None or not adapters[serving].tainted:
         return serving
-    promoted = [n for n, a in adapters.items() if a.role == role and a.outcome == "promoted" and not a.tainted]
-    return promoted[-1] if promoted else None
+    return predecessor(adapters, serving)
+
+
+def predecessor(adapters: Adapters, name: str) -> str | None:
+    """What takes an adapter's place when it falls: the latest other one of its role that was promoted, was not rolled
+    back and is not tainted; None is the base model."""
+    role = adapters[name].role
+    standing = [n for n, a in adapters.items() if a.role == role and a.outcome == "promoted" and not a.tainted]
+    return next((other for other in reversed(standing) if other != name), None)
+
+
+def challengers(adapters: Adapters, role: str) -> int:
+    """How many adapters have been evaluated since the rival's dataset was built: tries to beat it, or what came after
+    it and has fallen."""
+    names = list(adapters)
+    reigning = rival(adapters, role)
+    later = names[names.index(reigning) + 1 :] if reigning in names else names
+    return sum(1 for name in later if adapters[name].role == role and adapters[name].evaluated is not None)
 
 
 def _with(
@@ -127,7 +161,8 @@ def _with(
     | ev.TrainingFailed
     | ev.AdapterEvaluated
     | ev.AdapterPromoted
-    | ev.AdapterRejected,
+    | ev.AdapterRejected
+    | ev.AdapterRolledBack,
     **changes: object,
 ) -> Adapters:
     known = adapters.get(event.adapter) or Adapter(event.role, event.iteration)

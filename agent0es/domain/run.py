@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.domain import events as ev
-from agent0es.domain.adapter import Adapters, follow, in_use, rival
+from agent0es.domain.adapter import Adapters, challengers, follow, in_use, rival
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics, ability_at, after_task
 from agent0es.domain.names import read_call, task_of
+from agent0es.domain.practice import Practice
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.domain.workdir import changed
 
@@ -82,6 +83,11 @@ class RunState:
     failures: int = 0
     """Handlers that failed for good, over the whole run."""
     adapters: Adapters = field(default_factory=dict)
+    practice: Practice = field(default_factory=Practice)
+    """What the guard counts of this iteration's practice."""
+    measured: tuple[ev.PracticeMeasured, ...] = ()
+    """What it was like after each iteration."""
+    alarms: tuple[ev.AlarmRaised, ...] = ()
 
     @property
     def serving(self) -> dict[str, str | None]:
@@ -92,9 +98,16 @@ class RunState:
         """The adapter that a new one must beat; None is the base model."""
         return rival(self.adapters, role)
 
+    def challengers(self, role: ev.Role) -> int:
+        """How many adapters have been evaluated against that one, the latest included."""
+        return challengers(self.adapters, role)
+
 
 def evolve(state: RunState, event: ev.Event) -> RunState:
     """The state after one more event. Total: an event that changes nothing returns the state as it is."""
+    practice = _practised(state, event)
+    if practice is not state.practice:
+        state = replace(state, practice=practice)
     match event:
         case ev.RunStarted() | ev.RunForked():
             return replace(state, seed=event.seed, configuration=event.configuration, status="running")
@@ -109,6 +122,7 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
                 given_up=0,
                 attempts=0,
                 solved=0,
+                practice=Practice(),
             )
         case ev.TaskRequested():
             requested = max(state.requested, event.task - state.earlier)
@@ -165,7 +179,11 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
             return replace(state, phase="training")
         case ev.AdapterTrained() if state.status != "completed":  # in a completed one an adapter is rebuilt
             return replace(state, phase="evaluation", adapters=follow(state.adapters, event))
-        case ev.AdapterPromoted(role="student"):
+        case ev.PracticeMeasured():
+            return replace(state, measured=(*state.measured, event))
+        case ev.AlarmRaised():
+            return replace(state, alarms=(*state.alarms, event))
+        case ev.AdapterPromoted(role="student") | ev.AdapterRolledBack(role="student"):
             families = {name: known.under_new_adapter() for name, known in state.families.items()}
             return replace(state, adapters=follow(state.adapters, event), families=families)
         case ev.RunCompleted():
@@ -173,6 +191,24 @@ def evolve(state: RunState, event: ev.Event) -> RunState:
         case _:
             adapters = follow(state.adapters, event)
             return state if adapters is state.adapters else replace(state, adapters=adapters)
+
+
+def _practised(state: RunState, event: ev.Event) -> Practice:
+    """The practice with an event."""
+    match event:
+        case ev.TaskProposed():
+            return state.practice.proposed(event.proposal)
+        case ev.ProposalRejected():
+            return state.practice.refused(event.reason)
+        case ev.TaskCompleted() if event.task in state.in_flight:
+            task = state.in_flight[event.task]
+            answers = [
+                (a.majority_key, a.verification, a.solution.confidence if a.solution else None)
+                for _, a in sorted(task.attempts.items())
+            ]
+            return state.practice.completed(task.request.source == "freeform", answers)
+        case _:
+            return state.practice
 
 
 def _start_ability(state: RunState) -> float:

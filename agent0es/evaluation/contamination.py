@@ -4,8 +4,9 @@ Texts are compared as tokens: case, white space and the marks of a sentence don'
 leaks a problem when
 
 - both have the same tokens; or
-- it has nearly all runs of RUN tokens that the problem has (OVERLAP of them), and the same data in the same order:
-  numbers, single letters and signs. A problem with other numbers is another problem, however alike the words are; or
+- it has nearly all runs of RUN tokens that the problem has, those over its ends included (OVERLAP of them: one other
+  word in a text of 13), and the same data in the same order: numbers, single letters and signs. A problem with other
+  numbers is another problem, however alike the words are; or
 - it holds all of a problem of WHOLE tokens or more, whatever else it holds.
 
 What is asked in quite other words is not found. Time grows with the lengths of the texts, not with their product.
@@ -54,7 +55,8 @@ def find_leaks(learnt: Mapping[str, str], asked: Mapping[str, str]) -> list[Leak
         for name in sorted(hits, key=order.__getitem__):
             problem, overlap = problems[name], hits[name] / len(runs[name])
             near = overlap >= OVERLAP and _data(problem) == _data(words)
-            if near or (overlap == 1.0 and len(problem) >= WHOLE):
+            within = len(problem) >= WHOLE and overlap >= OVERLAP / 2 and _inner(problem) <= _inner(words)
+            if near or within:
                 found.append(Leak(source=source, problem=name, overlap=round(overlap, 3), same=words == problem))
     return found
 
@@ -67,9 +69,13 @@ def tokens(text: str) -> list[str]:
 
 
 def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
-    """All runs of RUN tokens; of a shorter text the text itself."""
-    if len(words) <= RUN:
-        return {tuple(words)} if words else set()
+    """All runs of RUN tokens, those over the ends included, so that each word counts alike."""
+    edge = [""] * (RUN - 1)
+    return _inner([*edge, *words, *edge]) if words else set()
+
+
+def _inner(words: Sequence[str]) -> set[tuple[str, ...]]:
+    """All runs of RUN tokens within a text."""
     return {tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
 
 

@@ -64,4 +64,6 @@ def compare(
         low=round(float(low), 4),
         high=round(float(high), 4),
         p_value=float(binomtest(better, better + worse).pvalue) if better + worse else 1.0,
+        better=better,
+        worse=worse,
     )

@@ -53,8 +53,8 @@ class Propose:
         self._calls = calls
         self.concurrency = configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
-        held_out = suite(domains, configuration.evaluation, configuration.seed)
-        self._asked = {propose.identity(problem.task) for problem in held_out}
+        problems = suite(domains, configuration.evaluation, configuration.seed)
+        self._asked = propose.held_out(problems, configuration.evaluation)
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._building = asyncio.Lock()
         self._few_shot = {name: teacher.few_shot(domain, configuration.seed) for name, domain in domains.items()}
@@ -128,15 +128,14 @@ class Propose:
         """
         [vector] = await self._embedder.embed([task.description])
         index = await self._novelty()
-        key = propose.identity(task)
-        if key in self._asked:
+        if propose.is_known(task, self._asked):
             return propose.DUPLICATE
         nearest = index.nearest(vector)
         novelty = propose.novelty_of(nearest)
         if novelty < requested.novelty_bar:
             return propose.not_novel(novelty, requested)
         index.add(requested.task, vector)
-        self._asked.add(key)
+        self._asked.add(propose.identity(task))
         proposed = propose.accepted(
             task, requested, state, self._configuration, novelty, None if nearest is None else nearest[1]
         )

@@ -92,7 +92,7 @@ class Proposals:
                 true = min(true, (await self._novelties.of(read.description))[0])
             if true < requested.novelty_bar:
                 return propose.rejected(requested, propose.not_novel(recorded.novelty, requested), text, left)
-        elif propose.identity(read) in self._asked:
+        elif propose.is_known(read, self._asked):
             return propose.rejected(requested, propose.DUPLICATE, text, left)
         novelty, nearest = 1.0, None
         if isinstance(recorded, ev.TaskProposed):

@@ -124,6 +124,17 @@ def _after_practice(event: ev.Event) -> str:
             return f"{event.adapter} is in use from now on: {event.reason}"
         case ev.AdapterRejected():
             return f"{event.adapter} is rejected: {event.reason}"
+        case ev.PracticeMeasured():
+            varied = "" if event.diversity is None else f", diversity {event.diversity:g}"
+            return (
+                f"the guard looks at {counted(event.proposals, 'task')}{varied}, and {counted(event.repeats, 'repeat')}"
+            )
+        case ev.AlarmRaised():
+            return f"alarm, {event.kind}: {event.message}"
+        case ev.AdapterRolledBack():
+            return f"{event.adapter} is rolled back, {event.to or 'the base model'} is in use again: {event.reason}"
+        case ev.RunStopped():
+            return f"the run stops after iteration {event.iteration}: {event.reason}"
         case ev.Retried():
             what = event.name or (f"task {event.task}" if event.task else "its work")
             return f"{event.handler} does {what} again: {event.error}"
@@ -131,6 +142,22 @@ def _after_practice(event: ev.Event) -> str:
             return f"{event.handler} failed on event {event.cause}: {event.error}"
         case ev.RunCompleted():
             return f"the run is completed after {counted(event.iterations, 'iteration')}"
+        case _:
+            return _in_an_evaluation(event)
+
+
+def _in_an_evaluation(event: ev.Event) -> str:
+    match event:
+        case ev.EvaluationStarted():
+            return f"the evaluation on {event.suite} begins: {event.way.adapter or 'base model'}, {event.way.format}"
+        case ev.ProblemAsked():
+            return f"problem {event.problem} ({event.source}): {event.posed.description}"
+        case ev.LenientlyJudged():
+            verdict = {True: "right", False: "wrong", None: "undecided"}[event.verification.correct]
+            return f"attempt {event.attempt}, read leniently, is {verdict}: {event.answer}"
+        case ev.EvaluationCompleted():
+            right = f"{event.pass_at['1']:.1%} right, {event.lenient:.1%} leniently"
+            return f"the evaluation is completed: {counted(event.problems, 'problem')}, {right}"
         case _:
             return event.type
 

@@ -8,11 +8,13 @@ are its parent's, made under its parent's configuration.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from agent0es.agents.student_prompt import told
-from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
+from agent0es.configuration import Configuration, ToolsSettings, TrainingSettings, parse_configuration
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.names import Draft, read_attempt, task_of
@@ -107,7 +109,7 @@ class _Check:
         """What the past had reacted to before the fork."""
         self._state = RunState()
         self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
-        held_out = {propose.identity(problem.task) for problem in self._examinations.suite}
+        held_out = propose.held_out(self._examinations.suite, self._configuration.evaluation)
         self._proposals = Proposals(self._configuration, rules.domains, held_out, rules.novelties)
         self._teacher_text: dict[str, str] = {}
         """Attempt of a teacher in an evaluation to what it wrote."""
@@ -174,7 +176,9 @@ class _Check:
             case ev.DatasetBuilt():
                 self._compare("datasets", recorded, self._dataset(recorded, event))
             case ev.TrainingStarted():
-                settings = self._settings_of(event.adapter).training.model_dump(mode="json")
+                training = self._settings_of(event.adapter).training
+                meant = _means(event.settings, training)
+                settings = event.settings if meant else training.model_dump(mode="json")
                 sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
                 expected_training = event.model_copy(update={"dataset_sha256": sha256, "settings": settings})
                 self._compare("trainings", recorded, expected_training)
@@ -240,7 +244,9 @@ class _Check:
             if task is not None and task.verified and ("reward", recorded.position) not in self._settled:
                 decided["reward"] = reward.decide(task, self._rules.rewards, configuration.rewards.weights)
         if isinstance(event, ev.AdapterEvaluated) and ("promote", recorded.position) not in self._settled:
-            decided["promote"] = [promote.decide(event, state, configuration.evaluation.margin)]
+            proposed = self._history.read(until=recorded.position, types=["TaskProposed"])
+            leaks = promote.leaks_of(event, state, proposed, self._examinations.suite)
+            decided["promote"] = [promote.decide(event, state, configuration.evaluation, leaks)]
         for handler, events in decided.items():
             if events:
                 self._expected[recorded.meta.event_id, handler] = deque(events)
@@ -282,7 +288,7 @@ class _Check:
             self._settings_of(event.adapter),
             event.rows,
         )
-        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows)
+        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows, event.method)
 
     def _settings_of(self, adapter: str) -> Configuration:
         """Those under which an adapter is trained: its own, where a user asked for it."""
@@ -368,6 +374,14 @@ class _Check:
                 recomputed_hash=sha256,
             )
         )
+
+
+def _means(settings: Mapping[str, Any], training: TrainingSettings) -> bool:
+    """Whether these are the settings. What a version before had no setting for has its default."""
+    try:
+        return TrainingSettings.model_validate(settings) == training
+    except ValidationError:
+        return False
 
 
 def _cause(recorded: Recorded) -> UUID:

@@ -5,25 +5,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.configuration import Configuration, changed_configuration
-from agent0es.decisions import reward
+from agent0es.decisions import promote, reward, train
 from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name
-from agent0es.domain.promotion import gate
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import flat
 from agent0es.log import History
-from agent0es.projections.datasets import Example, Rows, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.projections.datasets import events_of_dataset, select
+from agent0es.projections.examples import Example, Rows
+from agent0es.projections.practice import Practice, practice
 
 ANSWERABLE = (
     "rewards.weights",
     "curriculum.novelty_bar",
+    "training.band",
     "training.examples_per_family",
+    "training.examples_per_task",
     "training.learn_from",
     "training.minimum_examples",
     "training.roles",
     "evaluation.margin",
+    "evaluation.significance",
 )
 """Settings whose effect follows from the log. With any other one the models would have been asked something else."""
 
@@ -57,7 +61,7 @@ def whatif(
     """What changes; values are those of JSON. `components` are those that `after` weighs."""
     tasks: dict[int, _Task] = {}
     datasets, gates = [], []
-    built = _built(history)
+    built, leaks = _built(history), _leaks(history)
     state = RunState()
     for recorded in history.read():
         event = recorded.event
@@ -72,7 +76,7 @@ def whatif(
             case ev.IterationCompleted():
                 datasets += _datasets(history, event.iteration, built, tasks, before, after)
             case ev.AdapterEvaluated():
-                gates.append(_gate(event, state.serving[event.role], before, after))
+                gates.append(_gate(event, state, leaks.get(event.adapter, ()), before, after))
             case _:
                 pass
     rewarded = {number: task for number, task in tasks.items() if task.before}
@@ -99,6 +103,12 @@ def _built(history: History) -> dict[str, tuple[int, Rows]]:
     return {r.event.adapter: (r.position, r.event.rows) for r in found if isinstance(r.event, ev.DatasetBuilt)}
 
 
+def _leaks(history: History) -> dict[str, tuple[ev.Leak, ...]]:
+    """Adapter to the held-out problems that it was found to have learnt."""
+    found = history.read(types=["AdapterRejected"])
+    return {r.event.adapter: r.event.leaks for r in found if isinstance(r.event, ev.AdapterRejected)}
+
+
 def _rewards(
     task: TaskState, components: Mapping[str, RewardComponent], weights: Mapping[str, float]
 ) -> dict[str | None, float]:
@@ -117,24 +127,22 @@ def _datasets(
     """The datasets of one iteration under both settings, each without what was retracted before it was built, by the
     rules of then.
 
-    Of one that was not built, all that is retracted by now is left out.
+    Of one that was not built, all that is retracted by now is left out. Nothing is said of rows of pairs and groups
+    (`dpo`, `grpo`): what an adapter of another reward would have sampled next, no log knows.
     """
     found = []
-    unbuilt: tuple[None, Rows] = None, "asked"
+    unbuilt: tuple[None, Rows] = None, "filtered"
     for role in sorted({*before.training.roles, *after.training.roles}):
         position, rows = built.get(adapter_name(role, iteration), unbuilt)
-        events = list(events_of_dataset(history, iteration, position))
-        examples, others = (
-            student_examples(events, settings.training.learn_from)
-            if role == "student"
-            else teacher_examples(events, rows)
-            for settings in (before, after)
-        )
-        kept = [example for example in others if tasks[example.task].novelty >= after.curriculum.novelty_bar]
+        if rows in ("pairs", "groups"):
+            continue
+        practised = practice(events_of_dataset(history, iteration, position))
+        others = train.examples_of(role, practised, after, rows)
+        kept = [example for example in others if example.novelty >= after.curriculum.novelty_bar]
         if role == "teacher":
             kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
-        old = _chosen(examples, before, role, rows)
-        new = _chosen(kept, after, role, rows)
+        old = _chosen(train.examples_of(role, practised, before, rows), practised, role, before, rows)
+        new = _chosen(kept, practised, role, after, rows)
         one, two = ([example.source for example in chosen] for chosen in (old, new))
         found.append(
             {
@@ -150,18 +158,19 @@ def _datasets(
     return found
 
 
-def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.Role, rows: Rows) -> list[Example]:
+def _chosen(
+    examples: Sequence[Example], practised: Practice, role: ev.Role, configuration: Configuration, rows: Rows
+) -> Sequence[Example]:
     """What a role is trained on; nothing when it isn't."""
     if role not in configuration.training.roles:
         return []
-    said = [example for example in examples if rows != "asked" or not example.thought]
-    return choose(said, configuration.training.examples_per_family, configuration.seed)
+    return select(examples, practised.doubtful, role, configuration, rows).chosen
 
 
 def _gate(
-    event: ev.AdapterEvaluated, serving: str | None, before: Configuration, after: Configuration
+    event: ev.AdapterEvaluated, state: RunState, leaks: Sequence[ev.Leak], before: Configuration, after: Configuration
 ) -> dict[str, Any]:
-    decisions = [gate(event, serving, settings.evaluation.margin) for settings in (before, after)]
+    decisions = [promote.decide(event, state, settings.evaluation, leaks) for settings in (before, after)]
     return {"adapter": event.adapter, "promoted": [isinstance(d, ev.AdapterPromoted) for d in decisions]}
 
 

@@ -52,6 +52,14 @@ def _configured_4(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 5, "configuration": configuration}
 
 
+def _configured_5(old: dict[str, Any]) -> dict[str, Any]:
+    """The gate asked for a lead and for no test, and there was no guard."""
+    configuration = dict(old["configuration"])
+    configuration["evaluation"] = {**configuration.get("evaluation", {}), "significance": None}
+    configuration["guard"] = {"on_fall": "ignore", "patience": None}
+    return {**old, "version": 6, "configuration": configuration}
+
+
 def _training(old: dict[str, Any]) -> dict[str, Any]:
     """`peft_method` had one value, and how long an example may be could not be set."""
     return {**{key: value for key, value in old.items() if key != "peft_method"}, "max_tokens": 1024}
@@ -66,10 +74,21 @@ def _training_started_2(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 3, "settings": {**old["settings"], "learn_from": "observed"}}
 
 
+def _training_started_3(old: dict[str, Any]) -> dict[str, Any]:
+    """There was one engine and one method, and one attempt at each task was learnt from, whatever its p̂."""
+    then = {"engine": "packed", "method": "rft", "band": 0.5, "examples_per_task": 1}
+    return {**old, "version": 4, "settings": {**then, **old["settings"]}}
+
+
 def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in old.items() if key not in ("adapter_sha256", "merged_sha256")}
     files = {"adapter/adapter_model.safetensors": old["adapter_sha256"], "merged.gguf": old["merged_sha256"]}
     return {**kept, "version": 2, "files": files}
+
+
+def _adapter_evaluated_1(old: dict[str, Any]) -> dict[str, Any]:
+    comparisons = [{**comparison, "better": None, "worse": None} for comparison in old["comparisons"]]
+    return {**old, "version": 2, "comparisons": comparisons}
 
 
 def _task_proposed_1(old: dict[str, Any]) -> dict[str, Any]:
@@ -143,13 +162,19 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunStarted", 2): _configured_2,
     ("RunStarted", 3): _configured_3,
     ("RunStarted", 4): _configured_4,
+    ("RunStarted", 5): _configured_5,
     ("RunForked", 1): _configured_1,
     ("RunForked", 2): _configured_2,
     ("RunForked", 3): _configured_3,
     ("RunForked", 4): _configured_4,
+    ("RunForked", 5): _configured_5,
     ("TrainingStarted", 1): _training_started_1,
     ("TrainingStarted", 2): _training_started_2,
+    ("TrainingStarted", 3): _training_started_3,
     ("AdapterTrained", 1): _adapter_trained_1,
+    ("AdapterEvaluated", 1): _adapter_evaluated_1,
+    ("AdapterPromoted", 1): lambda old: {**old, "version": 2, "test": None},
+    ("AdapterRejected", 1): lambda old: {**old, "version": 2, "test": None, "leaks": []},
     ("TaskRequested", 1): lambda old: {**old, "version": 2, "source": "families"},
     ("TaskProposed", 1): _task_proposed_1,
     ("ProposalRejected", 1): lambda old: {**old, "version": 2},  # more reasons since
@@ -159,6 +184,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("SolutionSubmitted", 1): lambda old: {**old, "version": 2},  # may be without a confidence since
     ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
     ("DatasetBuilt", 2): lambda old: {**old, "version": 3, "thought": 0},
+    ("DatasetBuilt", 3): lambda old: {**old, "version": 4, "method": "rft", "start": None, "left_out": {}},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,

@@ -1,4 +1,37 @@
--- What somebody should look at. Nothing is stored: an alert is a condition over the other tables.
+-- What somebody should look at: conditions over the other tables, and what the guard said.
+
+CREATE TABLE facts.alarm_raised (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    kind VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    iteration INTEGER NOT NULL,
+    value DOUBLE NOT NULL,
+    message VARCHAR NOT NULL
+);
+
+INSERT INTO facts.alarm_raised BY NAME
+SELECT run, position, time, unnest(c)
+FROM (
+    SELECT run, position, time, from_json(content, '{
+        "kind": "VARCHAR", "role": "VARCHAR", "iteration": "INTEGER", "value": "DOUBLE", "message": "VARCHAR"}') AS c
+    FROM batch WHERE type = 'AlarmRaised'
+);
+
+CREATE VIEW facts.guarded AS
+SELECT run, time, position, kind, format('iteration {}', iteration) AS subject, value, message FROM facts.alarm_raised
+UNION ALL
+SELECT
+    run, time, position, 'rolled_back' AS kind, adapter AS subject, NULL AS value,
+    format('{} was rolled back, {} is in use again: {}', adapter, coalesce(in_its_place, 'the base model'), reason)
+        AS message
+FROM facts.adapter_rolled_back
+UNION ALL
+SELECT
+    run, time, position, 'stopped' AS kind, format('iteration {}', iteration) AS subject, NULL AS value,
+    format('the run was stopped: {}', reason) AS message
+FROM facts.run_stopped;
 
 CREATE VIEW alerts AS
 WITH outcomes AS (
@@ -44,6 +77,8 @@ SELECT
     error AS message
 FROM failures
 UNION ALL
+SELECT run, time, position, kind, subject, value, message FROM facts.guarded
+UNION ALL
 SELECT
     u.run, t.time, u.tainted_at AS position, 'tainted_adapter' AS kind, u.adapter AS subject, NULL AS value,
     format('{} is in use but learnt from what was retracted since ({}); rebuild it with agent0es train {} --without-retracted',
@@ -54,7 +89,7 @@ COMMENT ON VIEW alerts IS 'What somebody should look at, in every run.';
 COMMENT ON COLUMN alerts.run IS 'Name of the run.';
 COMMENT ON COLUMN alerts.time IS 'When it happened, UTC.';
 COMMENT ON COLUMN alerts.position IS 'Place in the log of the event that it is about.';
-COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure, training_failure or tainted_adapter.';
+COMMENT ON COLUMN alerts.kind IS 'failure_rate, timeout, limit, reward_decrease, handler_failure, training_failure or tainted_adapter; of the guard diversity, repetition, labels, answers, held_out, learning, rolled_back or stopped.';
 COMMENT ON COLUMN alerts.subject IS 'What it is about: tool calls or attempts, a call, an iteration, a handler, an adapter.';
-COMMENT ON COLUMN alerts.value IS 'The rate of failures, the seconds or MB of the call, the mean reward; NULL for failures.';
+COMMENT ON COLUMN alerts.value IS 'The rate of failures, the seconds or MB of the call, the mean reward, what the guard measured; NULL for failures.';
 COMMENT ON COLUMN alerts.message IS 'One line for a person. May quote a model: hostile.';

@@ -43,6 +43,7 @@ MORE = {
         SELECT * EXCLUDE (run, position, time, role) FROM evaluations WHERE run = $run
         ORDER BY iteration, position, split DESC, arm = adapter, arm
     """,
+    "guard": "SELECT subject, kind, message FROM facts.guarded WHERE run = $run ORDER BY position",
     "rejections": """
         SELECT reason, count(*) AS proposals FROM proposals_rejected WHERE run = $run GROUP BY ALL ORDER BY ALL
     """,

@@ -8,6 +8,21 @@ CREATE TABLE facts.run_completed (
 INSERT INTO facts.run_completed BY NAME
 SELECT run, time FROM batch WHERE type = 'RunCompleted';
 
+CREATE TABLE facts.run_stopped (
+    run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    iteration INTEGER NOT NULL,
+    reason VARCHAR NOT NULL
+);
+
+INSERT INTO facts.run_stopped BY NAME
+SELECT run, position, time, unnest(c)
+FROM (
+    SELECT run, position, time, from_json(content, '{"iteration": "INTEGER", "reason": "VARCHAR"}') AS c
+    FROM batch WHERE type = 'RunStopped'
+);
+
 CREATE VIEW runs AS
 WITH seen AS (
     SELECT
@@ -62,7 +77,7 @@ SELECT
     v.teacher AS serving_teacher, coalesce(v.tainted, []) AS tainted, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
     coalesce(w.prompt_tokens, 0) AS prompt_tokens, coalesce(w.completion_tokens, 0) AS completion_tokens,
     coalesce(l.tool_calls, 0) AS tool_calls, e.events, s.time AS started,
-    e.last_event, c.time AS ended, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
+    e.last_event, c.time AS ended, t.reason AS stopped, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
 FROM facts.run_started s
 LEFT JOIN facts.run_completed c USING (run)
 LEFT JOIN seen e USING (run)
@@ -71,7 +86,8 @@ LEFT JOIN practice p USING (run)
 LEFT JOIN serving v USING (run)
 LEFT JOIN failed f USING (run)
 LEFT JOIN written w USING (run)
-LEFT JOIN called l USING (run);
+LEFT JOIN called l USING (run)
+LEFT JOIN facts.run_stopped t USING (run);
 COMMENT ON VIEW runs IS 'Every run, with its figures so far.';
 COMMENT ON COLUMN runs.run IS 'Name of the run.';
 COMMENT ON COLUMN runs.status IS 'completed, failed (a handler stopped it), not started (a fork that was only created), or unfinished: the log can''t tell whether it is running now, agent0es runs can.';
@@ -93,6 +109,7 @@ COMMENT ON COLUMN runs.events IS 'Events in the log.';
 COMMENT ON COLUMN runs.started IS 'UTC.';
 COMMENT ON COLUMN runs.last_event IS 'When the latest event was appended, UTC.';
 COMMENT ON COLUMN runs.ended IS 'When it was completed, UTC.';
+COMMENT ON COLUMN runs.stopped IS 'Why the guard ended it before its last iteration; NULL where it did not.';
 COMMENT ON COLUMN runs.seed IS 'Every random choice of the run derives from it.';
 COMMENT ON COLUMN runs.code_version IS 'Version of agent0es that started it.';
 COMMENT ON COLUMN runs.weights IS 'Model name to sha256 of its weights.';

@@ -25,6 +25,7 @@ from agent0es.crash_points import reach
 from agent0es.errors import UserError
 from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
 from agent0es.training.base import TrainingError
+from agent0es.training.beginning import begin
 from agent0es.training.checkpoint import Checkpoint, Checkpoints
 from agent0es.training.course import Course, said
 from agent0es.training.engine import Policy
@@ -76,7 +77,8 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
     try:
         engine, method = ENGINES[settings.engine](), load_method(settings.method)
         opened = engine.open(base, Path(job["cache"]), settings)
-        units = fit(method.read(dataset, opened.template, opened.tokenizer), settings, dataset)
+        units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
+        units = begin(opened.policy, method, units, settings, job["start"])
     except (ValueError, UserError, TrainingError) as error:
         raise Refused(str(error)) from None
     phases.end("load")

@@ -1,4 +1,4 @@
-"""The catalogue: everything that can happen in a run, in the order in which it happens.
+"""The catalogue: everything that can happen in a run, in the order in which it happens, and in an evaluation.
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
@@ -21,6 +21,17 @@ from agent0es.domain.events.evaluation import (
     ArmScore,
     Comparison,
     Leak,
+    PairedTest,
+)
+from agent0es.domain.events.guard import AdapterRolledBack, AlarmRaised, PracticeMeasured, RunStopped
+from agent0es.domain.events.measuring import (
+    AnswerFormat,
+    EvaluationCompleted,
+    EvaluationStarted,
+    LenientlyJudged,
+    ProblemAsked,
+    Tally,
+    Way,
 )
 from agent0es.domain.events.run import (
     HandlerFailed,
@@ -49,19 +60,28 @@ __all__ = [
     "AdapterEvaluated",
     "AdapterPromoted",
     "AdapterRejected",
+    "AdapterRolledBack",
     "AdapterTrained",
+    "AlarmRaised",
+    "AnswerFormat",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
     "Comparison",
     "DatasetBuilt",
+    "EvaluationCompleted",
+    "EvaluationStarted",
     "Event",
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
     "Leak",
+    "LenientlyJudged",
     "MicroBatchHalved",
     "ModelCalled",
+    "PairedTest",
+    "PracticeMeasured",
+    "ProblemAsked",
     "ProposalRejected",
     "Reflected",
     "Retracted",
@@ -71,7 +91,9 @@ __all__ = [
     "RunCompleted",
     "RunForked",
     "RunStarted",
+    "RunStopped",
     "SolutionSubmitted",
+    "Tally",
     "TaskCompleted",
     "TaskProposed",
     "TaskRequested",
@@ -83,6 +105,7 @@ __all__ = [
     "TrainingRequested",
     "TrainingStarted",
     "Verified",
+    "Way",
     "event_adapter",
 ]
 
@@ -114,10 +137,18 @@ Event = (
     | AdapterEvaluated
     | AdapterPromoted
     | AdapterRejected
+    | PracticeMeasured
+    | AlarmRaised
+    | AdapterRolledBack
+    | RunStopped
     | Retracted
     | Retried
     | HandlerFailed
     | RunCompleted
+    | EvaluationStarted
+    | ProblemAsked
+    | LenientlyJudged
+    | EvaluationCompleted
 )
 """Every event, to look at."""
 

@@ -41,13 +41,17 @@ class Comparison(Value):
     """Upper end."""
     p_value: float
     """Two-sided exact McNemar test over problems."""
+    better: int | None
+    """Problems that the arm alone solved; None before version 2 of AdapterEvaluated."""
+    worse: int | None
+    """Problems that the baseline alone solved; None before then, too."""
 
 
 class AdapterEvaluated(Value):
     """An adapter and its baselines answered the same held-out problems. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["AdapterEvaluated"] = "AdapterEvaluated"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -70,14 +74,32 @@ class Leak(Value):
     overlap: float
     """Share of the problem's text that is in what was learnt, see `evaluation/contamination.py`."""
     same: bool
-    """Whether both are the same text, but for case, white space and marks."""
+    """Whether both are the same problem: the same text but for case, white space and marks, or the same family and
+    parameters."""
+
+
+class PairedTest(Value):
+    """Whether an adapter is better than its rival: the one-sided exact McNemar test over all held-out problems."""
+
+    rivals: tuple[str, ...]
+    """The arms that it was compared with, one for each split."""
+    better: int
+    """Problems that the adapter alone solved."""
+    worse: int
+    """Problems that the rival alone solved."""
+    p_value: float
+    """Probability of as many or more better ones among those that one of them alone solved, were both equally good."""
+    level: float
+    """What the p-value must not be above."""
+    look: int
+    """Which adapter this is that is compared with this rival, from 1."""
 
 
 class AdapterPromoted(Value):
     """The gate promoted an adapter: it is in use from now on. Stream `run/<run>`."""
 
     type: Literal["AdapterPromoted"] = "AdapterPromoted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -88,13 +110,15 @@ class AdapterPromoted(Value):
     """Mean share solved over the splits."""
     reason: str
     """Why, in one line."""
+    test: PairedTest | None = None
+    """What the test came to; None where `evaluation.significance` asks for none."""
 
 
 class AdapterRejected(Value):
     """The gate rejected an adapter: the one in use stays. Stream `run/<run>`."""
 
     type: Literal["AdapterRejected"] = "AdapterRejected"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     adapter: str
     """Name of the adapter."""
     role: Role
@@ -103,3 +127,7 @@ class AdapterRejected(Value):
     """Iteration."""
     reason: str
     """Why, in one line."""
+    test: PairedTest | None = None
+    """What the test came to; None where there was none."""
+    leaks: tuple[Leak, ...] = ()
+    """Held-out problems among what it learnt from."""

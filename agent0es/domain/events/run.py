@@ -11,7 +11,7 @@ class RunStarted(Value):
     """A run began. Stream `run/<run>`."""
 
     type: Literal["RunStarted"] = "RunStarted"
-    version: Literal[5] = 5
+    version: Literal[6] = 6
     seed: int
     """Every random choice of the run derives from it."""
     configuration: dict[str, Any]
@@ -28,7 +28,7 @@ class RunForked(Value):
     """A run began whose past is another run's up to a position. Stream `run/<run>`."""
 
     type: Literal["RunForked"] = "RunForked"
-    version: Literal[5] = 5
+    version: Literal[6] = 6
     parent: str
     """Name of the run that it was forked from."""
     position: int = Field(ge=1)

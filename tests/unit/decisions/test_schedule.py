@@ -17,6 +17,7 @@ def configured(tasks: int = 5, in_flight: int = 2, iterations: int = 2) -> Confi
             f"execution.tasks_per_iteration={tasks}",
             f"execution.tasks_in_flight={in_flight}",
             f"execution.iterations={iterations}",
+            "guard.on_fall=ignore",
         ],
         environment={},
     )
@@ -82,7 +83,10 @@ def test_after_the_gate_comes_the_next_iteration_or_the_end() -> None:
 
 
 def test_where_teacher_and_student_are_trained_both_must_have_passed_the_gate() -> None:
-    both = load_configuration(overrides=["training.roles=[student, teacher]", "execution.iterations=2"], environment={})
+    both = load_configuration(
+        overrides=["training.roles=[student, teacher]", "execution.iterations=2", "guard.on_fall=ignore"],
+        environment={},
+    )
     rejected = ev.AdapterRejected(adapter="student-1", role="student", iteration=1, reason="")
     assert decide(rejected, settled(1, "student"), both, FAMILIES) == []
     assert decide(rejected, settled(1, "student", "teacher"), both, FAMILIES) == [ev.IterationStarted(iteration=2)]

@@ -55,6 +55,11 @@ def test_a_text_with_a_few_other_words_is_found(learnt: str) -> None:
         ("What is the product of 12 and 30?", "What is the sum of 12 and 30?"),
         ("Is p & q -> r a tautology?", "Is p | q -> r a tautology?"),
         ("What is 5?", "What is 5!?"),
+        ("Count the vowels (aeiou) in 'carpet'.", "Count the vowels (aeiou) in 'leather'."),
+        (
+            "Spell this word backward (example: sun -> nus): filmy",
+            "Spell this word backward (example: sun -> nus): tie",
+        ),
         ("", NATALIA),
         (NATALIA, ""),
     ],

@@ -1,15 +1,18 @@
 """What is deployed is what is in use; a run that trains nobody is completed all the same."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent0es.decisions import guard
 from agent0es.domain import events as ev
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
-from agent0es.models.base import Deployment, Weights
+from agent0es.models.base import Completion, Deployment, GenerationRequest, Weights
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.runs.driving import drive
 from agent0es.runs.settings import configuration_of
@@ -56,6 +59,48 @@ def test_after_every_iteration_as_many_adapters_are_deployed_as_are_in_use(tmp_p
         fresh = Counting(promotes)
         assert finish(log, tmp_path, fresh).status == "completed"
         assert not fresh.most, "nobody asks an adapter of a completed run"
+
+
+class Collapsing(Counting):
+    """Its second adapter knows more than the first, and has no entropy left."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+        self._script = self._knowing
+
+    @staticmethod
+    def _knowing(request: GenerationRequest, adapter: str | None) -> str:
+        question = request.messages[-1].content
+        begins = not question.startswith("Families:") and "Observation:" not in request.prefill
+        if adapter is None and begins and request.temperature == 0.0:
+            return "Answer: no idea"  # what there is to beat in an evaluation
+        return world.respond(request, None if "ivide" in question and adapter == "student-1" else adapter)
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        found = await super().generate(requests, adapter)
+        if adapter != "student-2":
+            return found
+        return [replace(one, logprobs=(0.0,) * len(one.logprobs or ()), mean_logprob=0.0) for one in found]
+
+
+def test_what_was_in_use_before_is_deployed_again_when_the_guard_rolls_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "LEAST", 4)
+    with EventLog.open(tmp_path / "log.db") as log:
+        easy = ("execution.tasks_per_iteration=8", "evaluation.max_difficulty=0.0", "curriculum.review_share=1.0")
+        world.begin(log, RUN, "execution.iterations=4", "guard.patience=null", *easy)
+        model = Collapsing()
+        state = finish(log, tmp_path, model)
+        [back] = [r.event for r in log.read(run=RUN, types=["AdapterRolledBack"])]
+        assert isinstance(back, ev.AdapterRolledBack)
+        assert (back.adapter, back.iteration, back.to) == ("student-2", 3, "student-1")
+        last = [r.event.adapter for r in log.read(run=RUN) if isinstance(r.event, ev.AttemptStarted) and r.event.task][
+            -1
+        ]
+        assert last == "student-1" == state.serving["student"]
+        assert model.deployed == {"student-1"}
+        assert asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN))).difference is None
 
 
 def test_a_run_that_trains_nobody_practises_and_is_completed(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from agent0es.bootstrap import practised_domains
-from agent0es.configuration import CurriculumSettings, EvaluationSettings, ExecutionSettings, ModelSettings
+from agent0es.configuration import (
+    CurriculumSettings,
+    EvaluationSettings,
+    ExecutionSettings,
+    GuardSettings,
+    ModelSettings,
+)
 from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics
@@ -32,11 +38,14 @@ IN_A_RUN = {
     "evaluation.held_out_problems": "2",
     "evaluation.demonstrations": "1",
     "evaluation.margin": "1.0",
+    "evaluation.significance": "null",
+    "guard.on_fall": "ignore",
     "execution.iterations": "2",
     "execution.attempts": "1",
     "execution.reflection": "[confidence]",
     "models.student.observations": "turns",
     "training.roles": "[]",
+    "training.band": "0.1",
     "training.examples_per_family": "1",
     "training.minimum_examples": "1000",
 }
@@ -56,12 +65,19 @@ ELSEWHERE = {"curriculum.domains", "curriculum.families"} | {
     f"execution.{key}" for key in ("deterministic", "on_error", "retries")
 }
 """Each has a test of its own below."""
+IN_THE_GUARD = {"guard.fall", "guard.patience"}
+"""Each has a test in tests/unit/decisions/test_guard.py."""
 
 
 def test_no_setting_is_forgotten_here() -> None:
-    sections = {"curriculum": CurriculumSettings, "evaluation": EvaluationSettings, "execution": ExecutionSettings}
+    sections = {
+        "curriculum": CurriculumSettings,
+        "evaluation": EvaluationSettings,
+        "guard": GuardSettings,
+        "execution": ExecutionSettings,
+    }
     keys = {f"{section}.{key}" for section, model in sections.items() for key in model.model_fields}
-    changed = IN_A_RUN.keys() | IN_THE_SCHEDULE.keys() | ELSEWHERE
+    changed = IN_A_RUN.keys() | IN_THE_SCHEDULE.keys() | ELSEWHERE | IN_THE_GUARD
     assert {key for key in changed if not key.startswith(("training.", "models."))} == keys
 
 

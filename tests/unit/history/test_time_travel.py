@@ -22,7 +22,8 @@ from agent0es.history.timeline import timeline
 from agent0es.history.whatif import other_settings, whatif
 from agent0es.log import EventLog, History, NewEvent
 from agent0es.projections import snapshots
-from agent0es.projections.datasets import student_examples
+from agent0es.projections.examples import student_examples
+from agent0es.projections.practice import practice
 from agent0es.projections.snapshots import Snapshots
 from agent0es.projections.state import state_at
 from agent0es.runs.settings import configuration_of
@@ -275,6 +276,8 @@ def test_other_weights_move_the_rewards_and_other_filters_the_datasets(log: Even
     assert fewer["refused"]
     assert any(dataset["drops_out"] for dataset in fewer["datasets"])
     assert fewer["gates"] == [{"adapter": "student-1", "promoted": [True, False]}]
+    surer = what_if(log, "run", "evaluation.significance=0.05")
+    assert surer["gates"] == [{"adapter": "student-1", "promoted": [True, False]}], "of four problems nothing is sure"
     more = what_if(log, "run", "training.roles=[student,teacher]", "training.minimum_examples=100")
     [student_set, teacher_set] = more["datasets"]
     assert teacher_set["comes_in"] and teacher_set["examples"][0] == 0
@@ -298,7 +301,7 @@ def test_what_was_retracted_before_a_dataset_was_built_is_in_neither(
             world.complete(log, "run", tmp_path)
         [ended] = log.read(types=["IterationCompleted"])
         assert ended.position == log.head(), "the practice is over and nothing is built"
-        source = student_examples(log.read())[0].source
+        source = student_examples(practice(log.read()))[0].source
         log.append([NewEvent("run/run", Retracted(what=source, reason="no", actor="me"))], handler="cli")
         world.complete(log, "run", tmp_path)
         [built] = [r.event for r in log.read(types=["DatasetBuilt"]) if isinstance(r.event, DatasetBuilt)]

@@ -269,7 +269,7 @@ def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
     log.append([NewEvent("task/r/1", configured({"b": 1, "a": "x" * 300}), {"s": 1.5})], handler="h", cause=cause)
     first, second = log.raw()
     assert first.content == '{"iteration":1,"type":"IterationStarted","version":1}'
-    assert (second.type, second.event_version, second.run, second.stream) == ("RunStarted", 5, "r", "task/r/1")
+    assert (second.type, second.event_version, second.run, second.stream) == ("RunStarted", 6, "r", "task/r/1")
     assert second.content.startswith('{"code_version":"0","configuration":{"a":{"$text":"')
     assert second.meta.endswith('"measured":{"s":1.5}}')
     table = log.arrow()
@@ -278,7 +278,7 @@ def test_raw_and_arrow_are_what_is_stored(log: EventLog) -> None:
     assert table.column("resolved").to_pylist() == [
         None,
         '{"code_version":"0","configuration":{"a":"%s","b":1},"plugins":{},"seed":1,'
-        '"type":"RunStarted","version":5,"weights":{}}' % ("x" * 300),
+        '"type":"RunStarted","version":6,"weights":{}}' % ("x" * 300),
     ]
     assert log.arrow(after=1, limit=1).num_rows == 1
     assert log.arrow(after=2).schema == table.schema

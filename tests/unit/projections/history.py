@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Sequence
+from functools import reduce
 
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import follow, predecessor
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Scalar, Solution, Task, Verification
 from agent0es.domain.tries import Try, as_measured
@@ -46,6 +48,8 @@ def history(rng: random.Random, run: str, *, iterations: int = 1, tasks: int = 3
         )
         trained, serving = adapter(rng, run, iteration, serving)
         events += trained
+        watched, serving = guarded(random.Random(f"{run} {iteration}"), run, iteration, serving, events)
+        events += watched
     events.append(NewEvent(f"run/{run}", ev.Retracted(what="1", reason=LONG, actor="somebody")))
     events.append(
         NewEvent(f"run/{run}", ev.RunCompleted(iterations=iterations, serving={"student": serving, "teacher": None}))
@@ -285,6 +289,22 @@ def adapter(rng: random.Random, run: str, iteration: int, serving: str | None) -
     return [*events, NewEvent(f"run/{run}", yes)], name
 
 
+def guarded(
+    rng: random.Random, run: str, iteration: int, serving: str | None, before: Sequence[NewEvent]
+) -> tuple[list[NewEvent], str | None]:
+    """What the guard says after an iteration; the events, and who serves after them."""
+    counts = {"proposals": 3, "repeats": 1, "computed": 2, "confirmed": 1, "doubted": 0, "answers": 6}
+    practice = ev.PracticeMeasured(iteration=iteration, **counts, diversity=0.6, log_probability=-0.1)
+    if serving is None or rng.random() < 0.8:
+        return [NewEvent(f"run/{run}", practice)], serving
+    about = {"iteration": iteration, "role": "student"}
+    alarm = {**about, "kind": "answers", "value": 0.0, "reference": 0.001, "message": "all alike"}
+    to = predecessor(reduce(follow, (one.event for one in before), {}), serving)
+    back = {**about, "adapter": serving, "to": to, "reason": "all alike"}
+    said = (practice, ev.AlarmRaised.model_validate(alarm), ev.AdapterRolledBack.model_validate(back))
+    return [NewEvent(f"run/{run}", event) for event in said], to
+
+
 def progressed(step: int) -> dict[str, object]:
     figures = {"loss": 2.0 / step, "gradient_norm": 1.5, "learning_rate": 0.001, "metrics": {"kl": 0.25}}
     return {"step": step, "steps": 3, "tokens": 100 * step, **figures}
@@ -315,6 +335,8 @@ def scores(name: str) -> dict[str, object]:
                 "low": 0.2,
                 "high": 0.8,
                 "p_value": 0.02,
+                "better": 6,
+                "worse": 1,
             }
             for split in splits
         ),

@@ -215,7 +215,7 @@ def test_an_adapter_in_use_is_tainted_by_what_it_learnt_from_and_was_retracted_s
         started = ev.RunStarted(seed=1, configuration={}, code_version="1", weights={})
         all_events = [*on(f"run/{RUN}", started), *events]
         [(tainted,)] = ask(all_events, "SELECT tainted FROM runs")
-        alerts = ask(all_events, "SELECT subject FROM alerts WHERE kind = 'tainted_adapter'")
+        alerts = ask(all_events, "SELECT subject FROM alerts WHERE kind = 'tainted_adapter' ORDER BY ALL")
         assert [(name,) for name in tainted] == alerts
         return (tainted, dict(ask(all_events, "SELECT adapter, tainted_by FROM adapters")))
 
@@ -275,10 +275,34 @@ def test_hostile_characters_come_through_unchanged() -> None:
     assert ask(on(f"attempt/{RUN}/1/1", call), "SELECT text FROM model_calls") == [(text,)]
 
 
+def test_after_a_rollback_the_adapter_before_is_in_use_and_the_alerts_say_why() -> None:
+    stages = ("train", "evaluate", "promote")
+    alarm = ev.AlarmRaised(iteration=2, kind="answers", role="student", value=0.0, reference=0.001, message="all alike")
+    back = ev.AdapterRolledBack(adapter="student-2", role="student", iteration=2, to="student-1", reason="all alike")
+    base = ev.AdapterRolledBack(adapter="student-1", role="student", iteration=3, to=None, reason="so is this one")
+    events = [
+        *on(f"run/{RUN}", ev.RunStarted(seed=1, configuration={}, code_version="1", weights={})),
+        *adapter("student-1", *stages),
+        *adapter("student-2", *stages),
+        *on(f"run/{RUN}", alarm, back),
+    ]
+    sql = "SELECT adapter, status, serving, reason FROM adapters ORDER BY adapter"
+    assert ask(events, sql) == [
+        ("student-1", "promoted", True, "better"),
+        ("student-2", "rolled_back", False, "all alike"),
+    ]
+    assert ask(events, "SELECT serving_student FROM runs") == [("student-1",)]
+    assert ask([*events, *on(f"run/{RUN}", base)], "SELECT serving_student FROM runs") == [(None,)]
+    assert ask(events, "SELECT kind, message FROM alerts ORDER BY position") == [
+        ("answers", "all alike"),
+        ("rolled_back", "student-2 was rolled back, student-1 is in use again: all alike"),
+    ]
+
+
 def test_every_event_of_a_history_has_its_row() -> None:
     events = [event for n in range(6) for event in make.history(random.Random(n), f"run-{n}", iterations=2)]
     kinds = {event.event.type for event in events}
-    assert len(kinds) == 29, f"the history should have one of each: {kinds}"
+    assert len(kinds) == 32, f"the history should have one of each: {kinds}"
     counts = dict(ask(events, "SELECT type, count(*) FROM events GROUP BY type"))
     tables = {
         "TaskRequested": "tasks",
