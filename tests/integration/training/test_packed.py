@@ -193,7 +193,7 @@ async def test_a_trainer_without_memory_goes_on_with_fewer_examples_at_once(
     start = asyncio.create_subprocess_exec
 
     def limited(*argv: Any, **rest: Any) -> Any:
-        return start("prlimit", "--as=1500000000", *argv, **rest)
+        return start("prlimit", "--as=1080000000", *argv, **rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(asyncio, "create_subprocess_exec", limited)
