@@ -1,14 +1,10 @@
 """What a user can set: pydantic models with defaults, bounds, and a sentence under each key."""
 
 import math
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -16,6 +12,7 @@ from pydantic import (
 
 from agent0es.configuration.keys import checked_url, checked_variable
 from agent0es.configuration.secrets import url_without_secrets, without_secrets
+from agent0es.configuration.section import EachOnce, Section
 from agent0es.configuration.sources import short
 from agent0es.domain.task import Question
 
@@ -28,50 +25,6 @@ typing unicodedata unittest uuid warnings weakref zipfile zlib zoneinfo""".split
 )
 """What code in `python` may import by default."""
 SHELL_COMMANDS = tuple("cat cut diff echo find grep head ls nl pwd sort tail tr uniq wc".split())
-
-
-Names = TypeVar("Names", bound=tuple[str, ...] | None)
-
-
-def _each_once(names: Names) -> Names:
-    """Refuse a name that is given twice."""
-    if names is not None:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{short(name)} is given twice")
-    return names
-
-
-EachOnce = AfterValidator(_each_once)
-
-
-class Section(BaseModel):
-    """Part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truths_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes` and `no` as truths, and Python takes these for 1 and 0."""
-        numbers = (int, float, int | None, float | None)
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in numbers:
-            raise ValueError(f"must be a number, not {str(value).lower()}")
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _beside_the_defaults(cls, data: Any) -> Any:
-        """Where only some keys of an inner section are given, the others keep the defaults of this place: the student's
-        stop strings stay when its temperature is set. An empty section has all its defaults."""
-        if not isinstance(data, dict):
-            return data
-        filled = {}
-        for name, field in cls.model_fields.items():
-            given = {} if name in data and data[name] is None else data.get(name)
-            if isinstance(field.default, Section) and isinstance(given, dict):
-                filled[name] = {**dict(field.default), **given}
-        return data | filled
 
 
 class ModelSettings(Section):
@@ -249,7 +202,7 @@ class CurriculumSettings(Section):
 class RewardsSettings(Section):
     """Weights of the reward components."""
 
-    weights: dict[str, float] = {"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2}
+    weights: dict[str, float] = Field(default={"uncertainty": 0.3, "tool_use": 0.3, "novelty": 0.2, "correctness": 0.2})
     """Component (entry point in the group `agent0es.rewards`) to weight."""
 
 
