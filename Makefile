@@ -1,11 +1,14 @@
 # make run    install into .venv, then the main job: practice, training and evaluation on the embedded model
 # make test   all tests        make check   linters, types, import rules        make bench   measurements
+# make bench-public DATA=folder   GSM8K and HumanEval, from a folder with the published files; goes on where it was cut off
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench install dev clean
+DATA ?= data
+
+.PHONY: run test check bench bench-public install dev clean
 
 run: install
 	$(BIN)/agent0es run
@@ -28,6 +31,9 @@ bench: dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/backends.py
+
+bench-public: dev
+	$(BIN)/python benchmarks/public.py $(DATA)
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # most commands only look at the log, and start faster withou
     from agent0es.models.base import ModelBackend
     from agent0es.models.library import ModelLibrary
     from agent0es.projections import Projections
+    from agent0es.rollouts.toolbox import Toolbox
     from agent0es.sandbox import IsolatedSandbox
     from agent0es.taskdomains import Domains
     from agent0es.training.base import ProgressCallback, Trainer
@@ -210,9 +211,6 @@ async def open_ports(
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
     from agent0es.models.requirements import why_not
-    from agent0es.rollouts.toolbox import Toolbox
-    from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
-    from agent0es.tools.policy import why_not_allowed
 
     history = History.of(log, run) if run in log.runs() else History(log, ())
     rewards = load_rewards(configuration.rewards.weights)
@@ -220,13 +218,7 @@ async def open_ports(
     domains = practised_domains(configuration) if begun else domains_to_practise(configuration)
     teacher, student = configuration.models.teacher, configuration.models.student
     async with AsyncExitStack() as stack:
-        sandbox = sandbox_of(configuration)
-        stack.push_async_callback(sandbox.close)
-        enabled = configuration.tools.enabled or [tool for domain in domains.values() for tool in domain.tools]
-        tools = load_tools(dict.fromkeys((*enabled, *VERIFIER_TOOLS)), sandbox)
-        if why := why_not_allowed(configuration.tools, tools):
-            raise ConfigurationError(why)
-
+        toolbox = await stack.enter_async_context(open_toolbox(configuration, domains))
         deterministic = configuration.execution.deterministic
         with _said_of("student"):
             student_model = model_of("student", student, store, deterministic)
@@ -251,12 +243,49 @@ async def open_ports(
             configuration=configuration.without_secrets(),
             domains=domains,
             models=models,
-            toolbox=Toolbox(tools, partial(run_program, sandbox), sandbox.tier),
+            toolbox=toolbox,
             rewards=rewards,
             embedder=embedder,
             trainer=trainer_of(store, configuration.training),
             on_training_progress=on_training_progress,
         )
+
+
+@asynccontextmanager
+async def open_toolbox(configuration: "Configuration", domains: "Domains") -> "AsyncIterator[Toolbox]":
+    """The tools of these domains, and those of verifiers, in the sandbox. Raises ConfigurationError,
+    SandboxUnavailable."""
+    from agent0es.rollouts.toolbox import Toolbox
+    from agent0es.tools import VERIFIER_TOOLS, load_tools, run_program
+    from agent0es.tools.policy import why_not_allowed
+
+    sandbox = sandbox_of(configuration)
+    try:
+        enabled = configuration.tools.enabled or [tool for domain in domains.values() for tool in domain.tools]
+        tools = load_tools(dict.fromkeys((*enabled, *VERIFIER_TOOLS)), sandbox)
+        if why := why_not_allowed(configuration.tools, tools):
+            raise ConfigurationError(why)
+        yield Toolbox(tools, partial(run_program, sandbox), sandbox.tier)
+    finally:
+        await sandbox.close()
+
+
+@asynccontextmanager
+async def open_student(
+    store: Path, configuration: "Configuration", domains: "Domains"
+) -> "AsyncIterator[tuple[ModelBackend, Toolbox]]":
+    """The student and its tools, for an evaluation by itself. No other model is opened. Raises as `open_ports` does."""
+    from agent0es.models.requirements import why_not
+
+    async with open_toolbox(configuration, domains) as toolbox:
+        with _said_of("student"):
+            model = model_of("student", configuration.models.student, store, configuration.execution.deterministic)
+            try:
+                if why := why_not(configuration, {"student": model}):  # a server is asked now
+                    raise ConfigurationError(why)
+                yield model, toolbox
+            finally:
+                await model.close()
 
 
 @contextmanager

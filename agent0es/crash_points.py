@@ -24,7 +24,7 @@ POINTS = {
     "adapter.written": "The trainer has written the adapter; it is not merged.",
     "merge.tensor": "The trainer is about to write another tensor of the merged weights.",
     "adapter.trained": "The trainer is done; there is no AdapterTrained.",
-    "evaluation.answered": "All held-out problems are answered; there is no AdapterEvaluated.",
+    "evaluation.answered": "All problems are answered; there is no AdapterEvaluated, or EvaluationCompleted.",
     "checkpoint.draft": "A checkpoint, or its key, is written beside its place and not yet in it.",
     "projection.batch": "A batch of events is in the tables; neither that nor their position is committed.",
 }

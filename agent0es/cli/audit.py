@@ -48,10 +48,10 @@ def list_command(
     """
     from agent0es.bootstrap import open_tables
     from agent0es.provenance.audit import calls
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.finding import find_recorded
 
     with open_tables(store) as (log, tables):
-        name = find_run(log, run)
+        name = find_recorded(log, run)
         status = "denied" if denied else None
         found = calls(tables, name, status=status, tool=tool, attempt=attempt, limit=limit)
         if as_json:
@@ -75,10 +75,10 @@ def show_command(call: str, run: str, store: Path, as_json: bool) -> None:
     """Show one call in full, named as in the list (12/0#1)."""
     from agent0es.bootstrap import open_tables
     from agent0es.provenance.audit import one_call
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.finding import find_recorded
 
     with open_tables(store) as (log, tables):
-        found = one_call(tables, find_run(log, run), call)
+        found = one_call(tables, find_recorded(log, run), call)
     if as_json:
         write_lines([json_line(found)])
     else:

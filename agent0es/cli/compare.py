@@ -51,8 +51,9 @@ def whatif_command(run: str, store: Path, overrides: tuple[str, ...], as_json: b
     """Recompute rewards, datasets and gates under other settings.
 
     RUN is a run's name, a prefix of it, or `latest`, the default. Nothing is written. It can compute rewards.weights,
-    curriculum.novelty_bar, training.examples_per_family, training.minimum_examples, training.roles and
-    evaluation.margin; for other settings use agent0es fork.
+    curriculum.novelty_bar, training.band, training.examples_per_task, training.examples_per_family,
+    training.learn_from, training.minimum_examples, training.roles and evaluation.margin; for other settings use
+    agent0es fork.
     """
     from agent0es.bootstrap import open_store
     from agent0es.runs.comparing import whatif

@@ -33,7 +33,7 @@ def write_adapter(found: Mapping[str, Any]) -> None:
         ]
     )
     losses: Sequence[float] = found["loss"] or [row["loss"] for row in steps]
-    if losses:
+    if len(losses) > 1:
         write_lines(["", f"Loss of {counted(len(losses), 'step' if found['loss'] else 'part')}, the first to the left"])
         write_lines(curve(losses, terminal_width() or WIDTH))
     if steps:
@@ -66,10 +66,8 @@ def curve(values: Sequence[float], width: int, height: int = HEIGHT) -> list[str
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     levels = [1 + round((mean - low) / (high - low) * (8 * height - 1)) if high > low else 1 for mean in means]
     across = max(1, min(room // count, 4))
-    return [
-        f"{name:>{margin - 1}} " + "".join(_cell(level - 8 * (height - 1 - line)) * across for level in levels).rstrip()
-        for line, name in enumerate(names)
-    ]
+    rows = ["".join(_cell(level - 8 * (height - 1 - line)) * across for level in levels) for line in range(height)]
+    return [f"{name:>{margin - 1}} {row}".rstrip() for name, row in zip(names, rows, strict=True)]
 
 
 def _cell(eighths: int) -> str:

@@ -51,11 +51,11 @@ def events_command(
     """
     from agent0es.bootstrap import open_store
     from agent0es.runs import following
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.finding import find_recorded
 
     wanted = following.Wanted(frozenset(types), task, attempt)
     with open_store(store) as log:
-        name = find_run(log, run)
+        name = find_recorded(log, run)
 
         def idle() -> None:
             waiting = f"Run {name} is not running now; waiting for events. Press Ctrl-C to stop."

@@ -1,13 +1,18 @@
 """`agent0es export`: data of the log in files for other programs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agent0es.cli.arguments import run_argument
-from agent0es.cli.output import json_line, printable, store_option, write_lines
-from agent0es.domain.text import counted
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.domain.text import counted, left_out
 from agent0es.files import replacing
+from agent0es.runs.exporting_datasets import FORMATS, Format
+
+if TYPE_CHECKING:
+    from agent0es.domain.values import Role
 
 
 @click.group("export")
@@ -46,3 +51,49 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
                 file.write(line.encode() + b"\n")
                 count += 1
         click.echo(printable(f"{counted(count, 'trajectory', 'trajectories')} in {output}"), err=True)
+
+
+@export_group.command("dataset")
+@run_argument
+@click.option("--adapter", metavar="ADAPTER", help="What this adapter learnt.")
+@click.option("--role", type=click.Choice(["student", "teacher"]), help="What it would learn.  [default: student]")
+@click.option(
+    "--iteration", type=click.IntRange(min=1), metavar="N", help="… of the practice up to here.  [default: the last]"
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="The shape of a row.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="FILE.jsonl or FILE.parquet."
+)
+@json_option
+@store_option
+def dataset_command(
+    run: str,
+    adapter: str | None,
+    role: "Role | None",
+    iteration: int | None,
+    form: Format,
+    output: Path,
+    as_json: bool,
+    store: Path,
+) -> None:
+    """Export what can be learnt from a run, for other trainers.
+
+    RUN is a run's name, a prefix of it, or `latest`, the default. The formats are those of TRL's trainers; trajectories
+    are those of `export trajectories`. Each row names the run, the task and the attempt that it is made of.
+    """
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.exporting_datasets import export_dataset
+    from agent0es.runs.finding import find_run
+
+    if adapter is not None and (role is not None or iteration is not None):
+        raise click.UsageError("--adapter says whose dataset it is; leave --role and --iteration out")
+    with open_store(store) as log:
+        found = find_run(log, run)
+        done = export_dataset(log, found, form, output, adapter=adapter, role=role or "student", iteration=iteration)
+    if as_json:
+        write_lines([json_line(done)])
+        return
+    rows, tasks = counted(done["rows"], "row"), counted(done["tasks"], "task")
+    click.echo(printable(f"{rows} of {tasks} as {form} in {output}"), err=True)
+    if done["left_out"]:
+        click.echo(printable(f"Left out: {left_out(done['left_out'])}"), err=True)

@@ -10,7 +10,7 @@ import click
 from agent0es.cli.hints import command
 from agent0es.cli.listing import first_line, room, write_fields
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
-from agent0es.domain.text import JUDGED, counted
+from agent0es.domain.text import JUDGED, counted, left_out
 
 SHOWN = 20
 """Attempts that are shown where --limit does not say how many; JSON has all."""
@@ -65,6 +65,7 @@ def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
             ("TAINTED", tainted),
             ("because", found["reason"] or None),
             ("dataset", f"{examples} of {counted(len(dataset['per_family']), 'family', 'families')}"),
+            ("left out", left_out(dataset["left_out"]) or None),
             ("sha256", dataset["sha256"]),
             ("built", f"after iteration {found['iteration']}, event {dataset['position']}"),
             ("code", f"agent0es {found['code_version']}, seed {found['seed']}"),
@@ -94,12 +95,13 @@ def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
         return
     write_lines([""])
     write_table(
-        ["adapter", "iteration", "attempts", "trained", "status", "in use"],
+        ["adapter", "iteration", "attempts", "rows", "trained", "status", "in use"],
         [
             [
                 row["adapter"],
                 row["iteration"],
                 " ".join(row["holds"]),
+                " ".join(map(str, row["rows"])),
                 row["trained"],
                 row["status"],
                 row["serving"],
@@ -125,6 +127,7 @@ def _attempts(
     for attempt in attempts[:limit]:
         who = attempt["adapter"] or "base model"
         verdict = JUDGED[attempt["correct"]] + (", retracted" if attempt["retracted"] else "")
+        verdict += f", row {attempt['row']}" if attempt.get("row") else ""
         yield printable(f"  {attempt['attempt']}  {families.get(attempt['task'], '')}, {who}: {verdict}")
         for call in attempt["calls"]:
             yield f"    {printable(call['call'])}  {call['tool']}, {call['purpose']}: {call['status']}"

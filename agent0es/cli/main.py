@@ -13,6 +13,7 @@ from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.config import config_group
+from agent0es.cli.eval import eval_command
 from agent0es.cli.events import events_command
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
@@ -70,6 +71,7 @@ cli.add_command(sandbox_group)
 cli.add_command(lineage_command)
 cli.add_command(retract_command)
 cli.add_command(train_command)
+cli.add_command(eval_command)
 cli.add_command(log_group)
 cli.add_command(fork_command)
 cli.add_command(replay_command)

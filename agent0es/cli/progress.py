@@ -18,7 +18,7 @@ from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import arm_of
 from agent0es.domain.run import RunState
-from agent0es.domain.text import counted
+from agent0es.domain.text import counted, left_out
 from agent0es.evaluation.suite import HeldOut
 from agent0es.history import timeline
 from agent0es.log import Recorded
@@ -106,6 +106,9 @@ class Reporter:
         if recorded.meta.time >= self._began and self.failed is None:
             self._last = time.monotonic()
             with self._telling():
+                if unused := recorded.meta.measured.get("unused"):
+                    what = counted(int(unused), "example")
+                    self.say(f"Left out: {what} longer than training.max_tokens, or with nothing to learn.")
                 self._tell(recorded.event, state)
 
     @contextmanager
@@ -220,8 +223,10 @@ class Reporter:
         kind = "verified solution" if event.role == "student" else "accepted proposal"
         what = counted(event.examples, kind)
         if event.thought:
-            left_out = counted(event.thought, kind)
-            self.say(f"Left out: {left_out} that the model thought about before. Turn its thinking off to train it.")
+            thoughtful = counted(event.thought, kind)
+            self.say(f"Left out: {thoughtful} that the model thought about before. Turn its thinking off to train it.")
+        if reasons := left_out({reason: count for reason, count in event.left_out.items() if reason != "cap"}):
+            self.say(f"Left out: {reasons}.")
         if event.examples < least:
             self.say(
                 f"{event.adapter} is not trained: {what}, and training.minimum_examples is {least}. Use more --tasks."

@@ -19,17 +19,23 @@ from agent0es.cli.warnings import next_step, taint
 
 
 @click.command("runs")
+@click.option("--evaluations", "of_evaluations", is_flag=True, help="List what agent0es eval made instead.")
 @store_option
 @json_option
-def runs_command(store: Path, as_json: bool) -> None:
+def runs_command(of_evaluations: bool, store: Path, as_json: bool) -> None:
     """List the runs: status, solve rate and the adapter in use.
 
     A run is running (a process drives it now), training (it trains an adapter now), completed, interrupted, failed
     (an error stopped it), or not started (a fork that was only created).
     """
-    from agent0es.bootstrap import open_tables
+    from agent0es.bootstrap import open_store, open_tables
+    from agent0es.cli.eval import write_evaluations
     from agent0es.runs import looking
 
+    if of_evaluations:
+        with open_store(store) as log:
+            write_evaluations(looking.evaluations(log), store, as_json)
+        return
     with open_tables(store) as (log, tables):
         runs = looking.all_runs(log, tables)
     if as_json:
@@ -64,7 +70,8 @@ def show_command(
     """Show a run, an adapter and how its training goes, one answer in full, or one task.
 
     An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem. Anything else is
-    a RUN: its name, a prefix of it, or `latest`, the default; or an ADAPTER, such as student-1.
+    a RUN: its name, a prefix of it, or `latest`, the default; an ADAPTER, such as student-1; or an evaluation:
+    eval-20260131-120000, `eval-latest`.
     """
     attempt = what if what is not None and "/" in what else None
     if attempt is None and what is not None and task is None and (run is not None or _names_adapter(what, store)):
@@ -119,10 +126,17 @@ def _show_adapter(run: str, name: str, store: Path, as_json: bool) -> None:
 
 
 def _show_run(run: str, store: Path, as_json: bool) -> None:
-    from agent0es.bootstrap import open_tables
+    from agent0es.bootstrap import open_store, open_tables
+    from agent0es.cli.eval import write_result
     from agent0es.cli.show import write_details
+    from agent0es.domain.names import is_evaluation
     from agent0es.runs import looking
+    from agent0es.runs.finding import find_recorded
 
+    if is_evaluation(run):
+        with open_store(store) as log:
+            write_result(looking.evaluation(log, find_recorded(log, run)), store, as_json)
+        return
     with open_tables(store) as (log, tables):
         found = looking.one_run(log, tables, store, run)
     if as_json:
@@ -136,10 +150,10 @@ def _show_whole(run: str, attempt: str | None, task: int | None, store: Path, as
     from agent0es.bootstrap import open_store
     from agent0es.cli.whole import write_attempt, write_task
     from agent0es.runs import looking
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.finding import find_recorded
 
     with open_store(store) as log:
-        name = find_run(log, run)
+        name = find_recorded(log, run)
         if attempt is not None:
             found = looking.attempt(log, name, attempt)
         else:

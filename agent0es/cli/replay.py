@@ -64,7 +64,7 @@ def replay_command(
     from agent0es.bootstrap import open_store
     from agent0es.errors import QueryError
     from agent0es.history.timeline import timeline
-    from agent0es.runs.finding import find_run
+    from agent0es.runs.finding import find_recorded
 
     if novelty and not verify:
         raise QueryError("--novelty needs --verify")
@@ -73,7 +73,7 @@ def replay_command(
     if first is not None and last is not None and first > last:
         raise QueryError(f"--from {first} comes after --to {last}; swap them")
     with open_store(store) as log:
-        name = find_run(log, run)
+        name = find_recorded(log, run)
         if not verify:
             pace = Pace(speed)
             for moment in timeline(log, name, first, last):

@@ -27,12 +27,14 @@ def write_attempt(found: Mapping[str, Any], store: Path) -> None:
         "ended early": found["refused"],
         "confidence": _solution(found["solution"]),
         "verdict": _verdict(found),
+        "read leniently": f"{found['lenient']['answer']}: {found['lenient']['verdict']}" if found["lenient"] else None,
         "other numbers": {
             True: "the same code is right for other numbers too",
             False: "the same code is wrong for other numbers",
         }.get(found["second_instance"]),
         "reward": _reward(found["reward"]),
         "abandoned": _abandoned(found["abandoned"]),
+        "learnt by": _learnt_by(found),
         "retracted": f"yes, by the retraction of {', '.join(found['retracted'])}" if found["retracted"] else None,
     }
     write_lines([printable(f"Attempt {found['attempt']} of run {found['run']}: {verdict}")])
@@ -66,6 +68,7 @@ def write_task(found: Mapping[str, Any], store: Path) -> None:
         "problem": _problem(found),
         "iteration": requested["iteration"] if requested else None,
         "reward": _reward(found["reward"], "of the teacher"),
+        "learnt by": _learnt_by(found),
         "retracted": "yes" if found["retracted"] else None,
     }
     write_lines([printable(f"Task {found['task']} of run {found['run']}: {found['status']}")])
@@ -126,6 +129,10 @@ def _reward(reward: Mapping[str, Any] | None, whose: str = "") -> str | None:
         return None
     parts = ", ".join(f"{name} {value:g}" for name, value in reward["components"].items())
     return f"{reward['total']:g} {whose}".strip() + f" (before weights: {parts})"
+
+
+def _learnt_by(found: Mapping[str, Any]) -> str | None:
+    return ", ".join(f"{one['adapter']} (row {one['row']} of its dataset)" for one in found["learnt_by"]) or None
 
 
 def _abandoned(abandoned: Mapping[str, Any] | None) -> str | None:

@@ -1,7 +1,8 @@
 """What a user can set, where it was set, and what is said of a wrong setting.
 
-settings.py has the keys, sources.py reads YAML, variables and options, loading.py makes a configuration of them,
-messages.py says what is wrong, secrets.py keeps secrets out of what is written, reference.py makes docs/settings.md.
+settings.py has the keys, section.py what their sections have in common, sources.py reads YAML, variables and options,
+loading.py makes a configuration of them, messages.py says what is wrong, secrets.py keeps secrets out of what is
+written, reference.py makes docs/settings.md.
 """
 
 from agent0es.configuration.loading import changed_configuration, load_configuration, loaded, parse_configuration

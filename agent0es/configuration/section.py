@@ -1,4 +1,4 @@
-"""What every section of the configuration does, whatever its keys."""
+"""What all sections of the configuration have in common."""
 
 from typing import Any, TypeVar
 

@@ -3,12 +3,7 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from agent0es.configuration.keys import checked_url, checked_variable
 from agent0es.configuration.secrets import url_without_secrets, without_secrets
@@ -215,7 +210,22 @@ class TrainingSettings(Section):
     """What computes: `packed` trains GGUFs of the llama and qwen2 architectures on a CPU, in less time; `hf` trains
     every model that transformers loads, on a GPU where there is one."""
     method: str = "rft"
-    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right."""
+    """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
+    a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter in use."""
+    variant: Literal["grpo", "dr_grpo", "dapo", "adpo"] = "dapo"
+    """Of `grpo`: how advantages are scaled, what is clipped, and over what the mean is taken."""
+    reward: Literal["correct", "total"] = "correct"
+    """Of `grpo`, what the student's attempts are rewarded with: `correct`, 1 for right and 0 for wrong; `total`, the
+    sum that `rewards.weights` makes. A teacher's proposals always have the latter, and 0 where they were refused."""
+    clip: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Of `grpo`: how far below 1 a token's probability may get, by that at which it was written, before it teaches no
+    more."""
+    clip_high: float = Field(default=0.28, gt=0.0)
+    """The same above 1. A token that was unlikely has far to go: DAPO's value."""
+    kl: float = Field(default=0.0, ge=0.0)
+    """Of `grpo`: the weight of the KL term, which holds the adapter to where it began."""
+    beta: float = Field(default=0.1, gt=0.0)
+    """Of `dpo`: how strongly the adapter is held to where it began."""
     learn_from: Literal["observed", "correct"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
     those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""
@@ -245,13 +255,17 @@ class TrainingSettings(Section):
     epochs: int = Field(default=2, ge=1)
     """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)
-    """Examples per batch."""
+    """Examples per batch. Where memory runs out fewer are computed at once; a step of the optimizer takes as many."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per step of the optimizer."""
     warmup_steps: int = Field(default=5, ge=0)
     """Steps over which the learning rate rises."""
     max_tokens: int = Field(default=1024, ge=2)
     """Longer examples are left out."""
+    band: float = Field(default=0.5, gt=0.0, le=0.5)
+    """The student learns from tasks of which the share of right attempts is within this of one half; 0.5 is all."""
+    examples_per_task: int = Field(default=1, ge=1)
+    """Most examples of one task: different right attempts."""
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)

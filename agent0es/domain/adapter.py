@@ -44,12 +44,17 @@ class Adapter:
     rolled_back: int | None = None
     """After which iteration it was rolled back."""
     tainted_by: tuple[str, ...] = ()
-    """What it learnt from, or was to learn from, and was retracted since."""
+    """What it, or an adapter that it goes on from, learnt from or was to learn from, and was retracted since."""
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Attempts (student) or tasks (teacher) that it learns from."""
         return self.dataset.sources if self.dataset else ()
+
+    @property
+    def start(self) -> str | None:
+        """The adapter that its training goes on from; None where that begins at the base model."""
+        return self.dataset.start if self.dataset else None
 
     @property
     def scores(self) -> tuple[ev.ArmScore, ...]:
@@ -58,7 +63,7 @@ class Adapter:
 
     @property
     def tainted(self) -> bool:
-        """True when one of its sources has been retracted since."""
+        """True when one of its sources, or of what it goes on from, has been retracted since."""
         return bool(self.tainted_by)
 
     @property
@@ -107,11 +112,10 @@ def follow(adapters: Adapters, event: ev.Event) -> Adapters:
             again = adapters.get(event.to) if event.to else None
             return {**adapters, event.to: replace(again, serving="now")} if event.to and again else adapters
         case ev.Retracted():
-            tainted = {
-                name: replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
-                for name, adapter in adapters.items()
-                if any_covered(event.what, adapter.sources)
-            }
+            tainted: dict[str, Adapter] = {}
+            for name, adapter in adapters.items():
+                if adapter.start in tainted or any_covered(event.what, adapter.sources):
+                    tainted[name] = replace(adapter, tainted_by=(*adapter.tainted_by, event.what))
             return {**adapters, **tainted} if tainted else adapters
         case _:
             return adapters

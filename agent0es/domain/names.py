@@ -5,6 +5,8 @@ on a terminal, so there is one rule for all of them, checked where a name enters
 
 Names within a run: `12/3` is attempt 3 at task 12, `eval/base-zero-shot/17` an answer to held-out problem 17, either
 with `.1` behind it when it was made again after it was cut off; `12/draft-0` is what a teacher wrote first for task 12.
+An evaluation by itself, `eval-20260131-120000`, stands where a run does: `eval/cot/17` is its first answer to problem
+17, `eval/cot@2/17` the second.
 A call is named after the attempt that it belongs to: `12/3#1` is the student's first, `12/3#v` the verifier's. A stream
 is `<kind>/<run>/<name>`. In SQL the same is read by the macros of `projections/names.sql`.
 """
@@ -25,6 +27,9 @@ _NAME = re.compile(rf"[^\W_][\w.-]{{0,{LONGEST_NAME - 1}}}")
 BASELINE = "base-"
 """What the names of arms without an adapter begin with."""
 
+EVALUATION = "eval-"
+"""What the names of evaluations begin with, and those of no run."""
+
 ToolPurpose = Literal["solution", "second_instance", "verification", "reference", "repetition"]
 Examination = Literal["eval", "eval-teacher"]
 """What is evaluated: a student's answers to held-out problems, or a teacher's proposals."""
@@ -39,6 +44,22 @@ def is_adapter_name(text: str) -> bool:
     """Whether a person may give a new adapter this name: it names an arm of evaluations too, as `base-few-shot` does,
     and stands in names of attempts, where a number is a task and a dot counts repetitions."""
     return is_name(text) and text[0].isalpha() and "." not in text and not text.startswith(BASELINE)
+
+
+def is_evaluation(run: str) -> bool:
+    """Whether what stands where a run does is an evaluation by itself."""
+    return run.startswith(EVALUATION)
+
+
+def sample_arm(way: str, sample: int) -> str:
+    """The arm of the answers to a problem that are the `sample`-th, from 0: `cot`, then `cot@2`."""
+    return way if sample == 0 else f"{way}@{sample + 1}"
+
+
+def sample_of(arm: str) -> int:
+    """Which sample an arm is of, from 0."""
+    number = arm.partition("@")[2]
+    return int(number) - 1 if number.isdecimal() else 0
 
 
 def adapter_name(role: str, iteration: int) -> str:
@@ -209,7 +230,7 @@ class Stream:
     """Where events of one thing stand in order: `task/<run>/12`, or `run/<run>` of the run as a whole."""
 
     kind: str
-    """run, task, attempt or adapter."""
+    """run, task, attempt or adapter; evaluation or problem."""
     run: str
     name: str = ""
 

@@ -1,12 +1,28 @@
 """Text from a model, made such that a log and an embedder can take it, and shown in one line; counts in words."""
 
 import re
+from collections.abc import Mapping
 
 UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 """Halves of a pair that stand alone have no UTF-8 form, and some databases hold no NUL."""
 
 JUDGED = {True: "right", False: "wrong", None: "undecided"}
 """What a verdict is called: `correct` of a verification, None where it could not be judged."""
+
+LEFT_OUT = {
+    "band": "of tasks outside training.band",
+    "cap": "over the share of their task or family",
+    "doubtful": "doubtful tasks (all attempts contradict the teacher's own label)",
+    "duplicate": "near-duplicates",
+    "not_novel": "under curriculum.novelty_bar",
+    "reward": "rewarded less than the mean of their family",
+}
+"""What the reasons are called for which DatasetBuilt leaves examples out."""
+
+
+def left_out(reasons: Mapping[str, int]) -> str:
+    """What a dataset left out, and why, in one line; empty where that is nothing."""
+    return ", ".join(f"{count} {LEFT_OUT.get(reason, reason)}" for reason, count in reasons.items())
 
 
 def storable(text: str) -> str:

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from agent0es.configuration import Configuration
 from agent0es.crash_points import reach
-from agent0es.decisions.train import built, dataset_of
+from agent0es.decisions.train import built, dataset_of, rows_of
 from agent0es.domain import events as ev
 from agent0es.domain.names import stream
 from agent0es.errors import StoreError
 from agent0es.log import History, NewEvent
 from agent0es.log.sqlite import explain_os_error
 from agent0es.models.artifacts import compare
-from agent0es.projections.datasets import Dataset, Rows, dataset_file, events_of_dataset
+from agent0es.projections.datasets import Dataset, dataset_file, events_of_dataset
+from agent0es.projections.examples import Rows
 from agent0es.taskdomains import Domains
 
 
@@ -31,10 +32,14 @@ class Datasets:
 
     def choose(self, role: ev.Role, iteration: int, adapter: str) -> NewEvent:
         """Choose what an adapter is to learn from, as of now, and write it into the store. Returns the event of it."""
-        dataset = self._of(role, iteration, None, "asked")
+        training = self._configuration.training
+        rows = rows_of(training)
+        dataset = self._of(role, iteration, None, rows)
         _write(dataset_file(self._store, self._run, adapter), dataset)
         reach("dataset.written")
-        return NewEvent(stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset))
+        return NewEvent(
+            stream("adapter", self._run, adapter), built(role, iteration, adapter, dataset, rows, training.method)
+        )
 
     def file(self, chosen: ev.DatasetBuilt, position: int) -> Path:
         """The file of what was chosen at a position. Raises ValueError when the log gives other examples by now."""

@@ -26,7 +26,9 @@ from agent0es.errors import TransientError
 from agent0es.handlers.base import Record
 from agent0es.handlers.datasets import Datasets
 from agent0es.log import History, NewEvent, Recorded
+from agent0es.models.artifacts import CONFIG, WEIGHTS, Artifacts, why_wrong
 from agent0es.models.base import ModelBackend
+from agent0es.models.deployments import artifacts_of
 from agent0es.rollouts.retry import GivenUp, Retries, described
 from agent0es.training.base import (
     Trained,
@@ -81,16 +83,16 @@ class Train:
         if cause.run != self._run:
             # The fork restarts what its parent began: its dataset and settings may be others.
             return [self._datasets.choose(event.role, event.iteration, event.adapter)]
-        await self._train(event, cause, [one.event for one in known if one.run == self._run], state.seed, record)
+        await self._train(event, cause, [one.event for one in known if one.run == self._run], state, record)
         return []
 
     def _folder(self, adapter: str) -> Path:
         return in_store(self._store, "adapters", self._run, adapter)
 
     async def _train(
-        self, built: ev.DatasetBuilt, cause: Recorded, known: list[ev.Event], seed: int, record: Record
+        self, built: ev.DatasetBuilt, cause: Recorded, known: list[ev.Event], state: RunState, record: Record
     ) -> None:
-        """Train one adapter. `known` is in the log of this training already; `seed` is the run's."""
+        """Train one adapter. `known` is in the log of this training already."""
         adapter, role, iteration = built.adapter, built.role, built.iteration
 
         async def append(event: ev.Event, **measured: str | float) -> None:
@@ -113,6 +115,7 @@ class Train:
             )
             return
         try:
+            start = self._start(built, state)
             dataset = self._datasets.file(built, cause.position)
         except ValueError as error:
             await fail(str(error))
@@ -133,8 +136,9 @@ class Train:
             dataset=dataset,
             output=folder,
             # Not of the adapter's name: one that is rebuilt differs from the first in its examples only.
-            seed=derive_seed(seed, "training", adapter_name(role, iteration)),
+            seed=derive_seed(state.seed, "training", adapter_name(role, iteration)),
             settings=settings,
+            start=start,
             deterministic=self._deterministic,
         )
         begin = time.perf_counter()
@@ -152,7 +156,9 @@ class Train:
                 steps=trained.steps,
                 loss=tuple(round(loss, 4) for loss in trained.loss),
             )
-            await append(done, seconds=round(time.perf_counter() - begin, 1), precision=trained.precision)
+            unused = built.examples - trained.examples  # too long, or nothing to learn in them
+            seconds = round(time.perf_counter() - begin, 1)
+            await append(done, seconds=seconds, precision=trained.precision, **({"unused": unused} if unused else {}))
         self._trainer.forget(folder)
 
     async def _through(
@@ -186,3 +192,16 @@ class Train:
             if isinstance(event, str):
                 return event
             await append(event)
+
+    def _start(self, built: ev.DatasetBuilt, state: RunState) -> Artifacts | None:
+        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were."""
+        if built.start is None:
+            return None
+        trained = state.adapters[built.start].trained
+        if trained is None:
+            raise ValueError(f"{built.start}, from which it is to go on, was not trained")
+        artifacts = artifacts_of(self._store, trained)
+        for name in {CONFIG, WEIGHTS} & artifacts.files.keys():
+            if why := why_wrong(artifacts.folder / name, artifacts.files[name]):
+                raise ValueError(f"{built.start}, from which it is to go on: {why}")
+        return artifacts

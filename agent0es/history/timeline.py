@@ -143,6 +143,22 @@ def _after_practice(event: ev.Event) -> str:
         case ev.RunCompleted():
             return f"the run is completed after {counted(event.iterations, 'iteration')}"
         case _:
+            return _in_an_evaluation(event)
+
+
+def _in_an_evaluation(event: ev.Event) -> str:
+    match event:
+        case ev.EvaluationStarted():
+            return f"the evaluation on {event.suite} begins: {event.way.adapter or 'base model'}, {event.way.format}"
+        case ev.ProblemAsked():
+            return f"problem {event.problem} ({event.source}): {event.posed.description}"
+        case ev.LenientlyJudged():
+            verdict = {True: "right", False: "wrong", None: "undecided"}[event.verification.correct]
+            return f"attempt {event.attempt}, read leniently, is {verdict}: {event.answer}"
+        case ev.EvaluationCompleted():
+            right = f"{event.pass_at['1']:.1%} right, {event.lenient:.1%} leniently"
+            return f"the evaluation is completed: {counted(event.problems, 'problem')}, {right}"
+        case _:
             return event.type
 
 

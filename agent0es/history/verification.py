@@ -8,11 +8,13 @@ are its parent's, made under its parent's configuration.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from agent0es.agents.student_prompt import told
-from agent0es.configuration import Configuration, ToolsSettings, parse_configuration
+from agent0es.configuration import Configuration, ToolsSettings, TrainingSettings, parse_configuration
 from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.names import Draft, read_attempt, task_of
@@ -174,7 +176,9 @@ class _Check:
             case ev.DatasetBuilt():
                 self._compare("datasets", recorded, self._dataset(recorded, event))
             case ev.TrainingStarted():
-                settings = self._settings_of(event.adapter).training.model_dump(mode="json")
+                training = self._settings_of(event.adapter).training
+                meant = _means(event.settings, training)
+                settings = event.settings if meant else training.model_dump(mode="json")
                 sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
                 expected_training = event.model_copy(update={"dataset_sha256": sha256, "settings": settings})
                 self._compare("trainings", recorded, expected_training)
@@ -284,7 +288,7 @@ class _Check:
             self._settings_of(event.adapter),
             event.rows,
         )
-        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows)
+        return train.built(event.role, event.iteration, event.adapter, dataset, event.rows, event.method)
 
     def _settings_of(self, adapter: str) -> Configuration:
         """Those under which an adapter is trained: its own, where a user asked for it."""
@@ -370,6 +374,14 @@ class _Check:
                 recomputed_hash=sha256,
             )
         )
+
+
+def _means(settings: Mapping[str, Any], training: TrainingSettings) -> bool:
+    """Whether these are the settings. What a version before had no setting for has its default."""
+    try:
+        return TrainingSettings.model_validate(settings) == training
+    except ValidationError:
+        return False
 
 
 def _cause(recorded: Recorded) -> UUID:

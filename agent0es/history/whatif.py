@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent0es.configuration import Configuration, changed_configuration
-from agent0es.decisions import promote, reward
+from agent0es.decisions import promote, reward, train
 from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name
 from agent0es.domain.rewards import RewardComponent
@@ -13,12 +13,16 @@ from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import flat
 from agent0es.log import History
-from agent0es.projections.datasets import Example, Rows, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.projections.datasets import events_of_dataset, select
+from agent0es.projections.examples import Example, Rows
+from agent0es.projections.practice import Practice, practice
 
 ANSWERABLE = (
     "rewards.weights",
     "curriculum.novelty_bar",
+    "training.band",
     "training.examples_per_family",
+    "training.examples_per_task",
     "training.learn_from",
     "training.minimum_examples",
     "training.roles",
@@ -123,24 +127,22 @@ def _datasets(
     """The datasets of one iteration under both settings, each without what was retracted before it was built, by the
     rules of then.
 
-    Of one that was not built, all that is retracted by now is left out.
+    Of one that was not built, all that is retracted by now is left out. Nothing is said of rows of pairs and groups
+    (`dpo`, `grpo`): what an adapter of another reward would have sampled next, no log knows.
     """
     found = []
-    unbuilt: tuple[None, Rows] = None, "asked"
+    unbuilt: tuple[None, Rows] = None, "filtered"
     for role in sorted({*before.training.roles, *after.training.roles}):
         position, rows = built.get(adapter_name(role, iteration), unbuilt)
-        events = list(events_of_dataset(history, iteration, position))
-        examples, others = (
-            student_examples(events, settings.training.learn_from)
-            if role == "student"
-            else teacher_examples(events, rows)
-            for settings in (before, after)
-        )
-        kept = [example for example in others if tasks[example.task].novelty >= after.curriculum.novelty_bar]
+        if rows in ("pairs", "groups"):
+            continue
+        practised = practice(events_of_dataset(history, iteration, position))
+        others = train.examples_of(role, practised, after, rows)
+        kept = [example for example in others if example.novelty >= after.curriculum.novelty_bar]
         if role == "teacher":
             kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
-        old = _chosen(examples, before, role, rows)
-        new = _chosen(kept, after, role, rows)
+        old = _chosen(train.examples_of(role, practised, before, rows), practised, role, before, rows)
+        new = _chosen(kept, practised, role, after, rows)
         one, two = ([example.source for example in chosen] for chosen in (old, new))
         found.append(
             {
@@ -156,12 +158,13 @@ def _datasets(
     return found
 
 
-def _chosen(examples: Sequence[Example], configuration: Configuration, role: ev.Role, rows: Rows) -> list[Example]:
+def _chosen(
+    examples: Sequence[Example], practised: Practice, role: ev.Role, configuration: Configuration, rows: Rows
+) -> Sequence[Example]:
     """What a role is trained on; nothing when it isn't."""
     if role not in configuration.training.roles:
         return []
-    said = [example for example in examples if rows != "asked" or not example.thought]
-    return choose(said, configuration.training.examples_per_family, configuration.seed)
+    return select(examples, practised.doubtful, role, configuration, rows).chosen
 
 
 def _gate(

@@ -20,7 +20,7 @@ LONGEST_STREAM = 300
 LATEST = 2.0**35
 """Seconds since 1970; more than this is not a date."""
 
-NAMES = ("adapter", "parent")
+NAMES = ("adapter", "adapter_run", "parent")
 """Fields of events that name an adapter or a run."""
 
 PATHS = ("path",)
@@ -82,9 +82,10 @@ def _check_meta(data: bytes, row: Mapping[str, Any]) -> None:
 
 def _names(event: Event) -> Iterator[tuple[str, str]]:
     """Every name in an event, with the field that it stands in."""
-    for field in NAMES:
-        if isinstance(value := getattr(event, field, None), str):
-            yield field, value
+    for holder in (event, getattr(event, "way", None)):
+        for field in NAMES:
+            if isinstance(value := getattr(holder, field, None), str):
+                yield field, value
 
 
 def _paths(event: Event) -> Iterator[tuple[str, str]]:
@@ -98,3 +99,5 @@ def _paths(event: Event) -> Iterator[tuple[str, str]]:
     yield from (("files", path) for path in getattr(event, "files", ()))
     if (proposal := getattr(event, "proposal", None)) is not None:
         yield from (("proposal.files", path) for path in proposal.files)
+    if (posed := getattr(event, "posed", None)) is not None:
+        yield from (("posed.files", path) for path in posed.files)

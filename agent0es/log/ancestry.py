@@ -9,10 +9,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from agent0es.domain import names
-from agent0es.domain.events import RunForked, RunStarted
+from agent0es.domain.events import EvaluationStarted, RunForked, RunStarted
 from agent0es.errors import LogError
 from agent0es.log.event_log import EventLog
 from agent0es.log.records import Recorded
+
+Beginning = RunStarted | RunForked | EvaluationStarted
+"""What a run, or an evaluation by itself, begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Segment:
     run: str
     until: int | None
     """Position of the last event that counts; None when all do."""
-    started: RunStarted | RunForked
+    started: Beginning
     """How the run began, with its configuration."""
 
 
@@ -40,7 +43,7 @@ class History:
         name: str | None = run
         while name is not None:
             position, started = _beginning(log, name)
-            if until is None or until >= position or isinstance(started, RunStarted):
+            if until is None or until >= position or not isinstance(started, RunForked):
                 segments.append(Segment(name, until, started))  # else all of it lies before the fork
             name = None
             if isinstance(started, RunForked):
@@ -76,14 +79,14 @@ class History:
         return {mark for segment in self.segments for mark in self.log.handled(segment.run, segment.until)}
 
     @property
-    def started(self) -> RunStarted | RunForked:
+    def started(self) -> Beginning:
         """The event with the configuration in force at the end of the history."""
         return self.segments[-1].started
 
 
-def _beginning(log: EventLog, run: str) -> tuple[int, RunStarted | RunForked]:
+def _beginning(log: EventLog, run: str) -> tuple[int, Beginning]:
     """Position and event with which a run began."""
-    for recorded in log.read(run=run, types=["RunStarted", "RunForked"], limit=1):
-        if isinstance(recorded.event, RunStarted | RunForked):
+    for recorded in log.read(run=run, types=["RunStarted", "RunForked", "EvaluationStarted"], limit=1):
+        if isinstance(recorded.event, Beginning):
             return recorded.position, recorded.event
     raise LogError(f"run {run} has no RunStarted event; the store is damaged")

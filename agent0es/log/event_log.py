@@ -11,6 +11,7 @@ from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import select
 
+from agent0es.domain.names import is_evaluation
 from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
 from agent0es.log.append import Append
@@ -233,6 +234,13 @@ class EventLog(Application[Any]):
 
     def runs(self) -> list[str]:
         """Names of the runs, in order of their first event."""
+        return [name for name in self._begun() if not is_evaluation(name)]
+
+    def evaluations(self) -> list[str]:
+        """Names of the evaluations by themselves, in order of their first event."""
+        return [name for name in self._begun() if is_evaluation(name)]
+
+    def _begun(self) -> list[str]:
         found: list[tuple[int, str]] = []
         with self._datastore.store_errors(), self._datastore.read() as connection:
             query = select(events.c.run, events.c.seq).order_by(events.c.run, events.c.seq).limit(1)

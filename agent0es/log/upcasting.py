@@ -74,6 +74,12 @@ def _training_started_2(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "version": 3, "settings": {**old["settings"], "learn_from": "observed"}}
 
 
+def _training_started_3(old: dict[str, Any]) -> dict[str, Any]:
+    """There was one engine and one method, and one attempt at each task was learnt from, whatever its p̂."""
+    then = {"engine": "packed", "method": "rft", "band": 0.5, "examples_per_task": 1}
+    return {**old, "version": 4, "settings": {**then, **old["settings"]}}
+
+
 def _adapter_trained_1(old: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in old.items() if key not in ("adapter_sha256", "merged_sha256")}
     files = {"adapter/adapter_model.safetensors": old["adapter_sha256"], "merged.gguf": old["merged_sha256"]}
@@ -164,6 +170,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunForked", 5): _configured_5,
     ("TrainingStarted", 1): _training_started_1,
     ("TrainingStarted", 2): _training_started_2,
+    ("TrainingStarted", 3): _training_started_3,
     ("AdapterTrained", 1): _adapter_trained_1,
     ("AdapterEvaluated", 1): _adapter_evaluated_1,
     ("AdapterPromoted", 1): lambda old: {**old, "version": 2, "test": None},
@@ -177,6 +184,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("SolutionSubmitted", 1): lambda old: {**old, "version": 2},  # may be without a confidence since
     ("DatasetBuilt", 1): lambda old: {**old, "version": 2, "rows": "text"},
     ("DatasetBuilt", 2): lambda old: {**old, "version": 3, "thought": 0},
+    ("DatasetBuilt", 3): lambda old: {**old, "version": 4, "method": "rft", "start": None, "left_out": {}},
     ("AttemptAbandoned", 1): lambda old: {**old, "version": 2, "reason": "the run was interrupted"},
     ("Verified", 1): _verified_1,
     ("ToolRequested", 1): _tool_requested_1,

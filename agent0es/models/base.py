@@ -150,6 +150,8 @@ class Capabilities:
 
     logprobs: bool = False
     """It gives each written token's log-probability."""
+    token_ids: bool = False
+    """It gives each written token's number in the vocabulary of its `weights`."""
     structured_output: bool = False
     """It keeps to a JSON schema."""
     adapters: frozenset[Form] = frozenset()

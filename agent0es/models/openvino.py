@@ -52,7 +52,11 @@ class OpenVinoBackend(EngineBackend):
             ChatTemplate.of(file),
             f"{weights.name}:{'Q8_0' if served else quantization(file)}",
             Capabilities(
-                logprobs=True, structured_output=True, adapters=frozenset({"merged"}), context=self._settings.context
+                logprobs=True,
+                token_ids=True,
+                structured_output=True,
+                adapters=frozenset({"merged"}),
+                context=self._settings.context,
             ),
             Engine(seat(weights.path, self._settings, served, weights.sha256)),
         )

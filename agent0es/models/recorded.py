@@ -129,7 +129,9 @@ class RecordedBackend:
     @cached_property
     def capabilities(self) -> Capabilities:
         """All is as good as the recorded model's; a schema that this one had to read is to be read again."""
-        return Capabilities(logprobs=True, structured_output=not self._recording.in_words, adapters=FORMS)
+        return Capabilities(
+            logprobs=True, token_ids=True, structured_output=not self._recording.in_words, adapters=FORMS
+        )
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
         """As the protocol says. Raises NotRecorded for a request that the recorded run did not make."""

@@ -37,7 +37,7 @@ _VOCABULARY = 50_000
 class ScriptedBackend:
     """Answers with a script's text."""
 
-    capabilities = Capabilities(logprobs=True, structured_output=True, adapters=FORMS)
+    capabilities = Capabilities(logprobs=True, token_ids=True, structured_output=True, adapters=FORMS)
 
     def __init__(
         self, script: Script, name: str = "scripted", delay_seconds: float = 0.0, weights: Weights | None = None

@@ -1,72 +1,70 @@
 """Training datasets: what can be learnt from the log, as of a position. A pure function of the events.
 
-A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task,
-best rewarded first. One row a task, capped per family, pooled over all iterations, without what was retracted before
-it was built, and without what a model thought about before it wrote.
+A student's row is a verified-correct attempt that is `learnable`. A teacher's row is a proposal that became a task.
+Rows are pooled over all iterations, for an adapter is trained from the base model each time and would forget what it
+does not read again. `select` says which of them are learnt: nothing that was retracted before the dataset was built,
+that a model thought about before it wrote, whose label is doubtful, or that is there already; the student learns from
+tasks in `training.band`, the teacher from its better rewarded ones; and no task or family has more than its share.
 """
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from statistics import fmean
+from typing import Any, Protocol
 
-from agent0es.agents.teacher import request_text
+from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
-from agent0es.domain.curriculum import offer
+from agent0es.domain.curriculum import TARGET
 from agent0es.domain.names import begun_as, in_store
-from agent0es.domain.prompt import Part, Prompt
-from agent0es.domain.retraction import covers
+from agent0es.domain.prompt import Prompt
 from agent0es.domain.seeds import derive_seed
-from agent0es.domain.task import Solution, Task
 from agent0es.log import History, Recorded
 from agent0es.log.upcasting_prompts import END_OF_TURN, as_before, broken
-from agent0es.taskdomains.base import signature
-
-Rows = Literal["asked", "messages", "text"]
-"""What a row has of its prompt, as DatasetBuilt says it."""
-LearnFrom = Literal["observed", "correct"]
-"""As `training.learn_from`."""
+from agent0es.projections.examples import AS_ASKED, Example, Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """Something that an agent wrote and that is worth learning from."""
+class Selection:
+    """The examples to learn from, and how many others were left out."""
 
-    source: str
-    """Attempt (student) or task (teacher) that it comes from."""
-    task: int
-    domain: str
-    family: str
-    request: str
-    """What the agent was asked."""
-    idiom: str
-    """The student's call with its literals masked; empty for the teacher."""
-    reward: float
-    """The teacher's reward for the task; 0 for the student, whose rows are all correct."""
-    segments: tuple[tuple[str, bool], ...]
-    """The agent's last turn: (text, trainable) in order; observations are not trainable."""
-    turns: tuple[Part, ...] = ()
-    """The turns between the request and that one, in a chat."""
-    freeform: bool = False
-    """Whether the teacher was to write the task itself."""
-    thought: bool = False
-    """Whether the agent thought before one of its turns, where that can be told apart. Templates leave thoughts of
-    earlier turns out, so that one text can't hold them all; and who learns the words alone learns not to think."""
+    chosen: tuple[Example, ...]
+    thought: int = 0
+    """Because the agent thought before it wrote."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """For other reasons, as DatasetBuilt names them."""
+
+
+class Learnt(Protocol):
+    """What a row was made of."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Attempts or tasks."""
+        ...
+
+    @property
+    def family(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Chosen examples, as the trainer reads them."""
+    """A selection, as the trainer reads it."""
 
-    examples: tuple[Example, ...]
-    thought: int
-    """How many others were left out because the agent thought before it wrote."""
+    examples: Sequence[Learnt]
     jsonl: bytes
-    """One object a line: messages, of which a `trainable` one is to be learnt, and the segments of the turn after."""
+    """One object a line, as `training/examples.py` reads it."""
+    thought: int = 0
+    """How many others were left out because the agent thought before it wrote."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Why others were left out, as DatasetBuilt names it."""
+    start: str | None = None
+    """The adapter that training goes on from."""
 
     @property
     def sha256(self) -> str:
@@ -93,176 +91,142 @@ def events_of_dataset(history: History, iteration: int, position: int | None = N
     return chain(history.read(until=end), history.read(after=end, until=position, types=["Retracted"]))
 
 
-def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "observed") -> list[Example]:
-    """Every attempt of practice that may be learnt from, in log order."""
-    tasks: dict[int, Task] = {}
-    retracted: list[str] = []
-    last_call: dict[str, ev.ModelCalled] = {}
-    tool_input: dict[str, str] = {}
-    ended: dict[str, list[str]] = {}
-    thought: set[str] = set()
-    solutions: dict[str, Solution] = {}
-    found = []
-    for event in (r.event for r in recorded):
-        match event:
-            case ev.TaskProposed():
-                tasks[event.task] = event.proposal
-            case ev.ModelCalled(role="student", attempt=str() as attempt, task=int(), question=None):
-                last_call[attempt] = event
-                if _thought(event):
-                    thought.add(attempt)
-            case ev.ToolRequested(purpose="solution"):
-                tool_input[event.attempt] = event.input
-            case ev.ToolCalled() if event.attempt in tool_input and event.attempt not in solutions:
-                ended.setdefault(event.attempt, []).append(event.status)
-            case ev.SolutionSubmitted(task=int()):
-                solutions[event.attempt] = event.solution
-            case ev.Retracted():
-                retracted.append(event.what)
-            case ev.Verified(task=int() as number) if event.verification.correct is True:
-                task = tasks[number]
-                statuses = ended.get(event.attempt, [])
-                if learnable(solutions[event.attempt], event, task, learn_from, statuses):
-                    found.append(
-                        Example(
-                            source=event.attempt,
-                            task=number,
-                            domain=task.domain,
-                            family=task.family,
-                            request=task.description,
-                            idiom=signature(tool_input[event.attempt]),
-                            reward=0.0,
-                            segments=segments(last_call[event.attempt], statuses),
-                            turns=last_call[event.attempt].prompt.turns[1:],
-                            thought=event.attempt in thought,
-                        )
-                    )
-            case _:
-                pass
-    return _without(retracted, found)
+def select(
+    examples: Sequence[Example],
+    doubtful: Collection[int],
+    role: ev.Role,
+    configuration: Configuration,
+    rows: Rows = "filtered",
+    *,
+    capped: bool = True,
+) -> Selection:
+    """What is learnt of the examples, by the rules of `rows`. `doubtful`: tasks whose label may be wrong. `capped`:
+    whether a family has no more than its share.
 
-
-def learnable(
-    solution: Solution, verified: ev.Verified, task: Task, learn_from: LearnFrom, statuses: Sequence[str]
-) -> bool:
-    """Whether a correct attempt is worth learning from: with a call, and not right by luck. `statuses`: how its calls
-    ended.
-
-    `observed`: without a tool's error. One call whose output is the answer must be right on a second instance too; a
-    freely written task has none. Hidden tests and milestones are many instances in themselves, and their answer need
-    not be what a call printed.
-
-    `correct`: of any number of calls, and with errors that were mended: the last call ended with `ok`, and none is
-    known to be wrong on a second instance.
+    The student learns from tasks whose p̂ is within `training.band` of one half: those that every attempt solves teach
+    little. The teacher learns from the proposals that were rewarded no less than the mean of their family, in which
+    uncertainty, tool use and novelty are weighed; those that were refused are no examples.
     """
-    if learn_from == "correct":
-        return solution.tool_calls > 0 and statuses[-1] == "ok" and verified.second_instance is not False
-    if solution.tool_errors:
-        return False
-    if verified.verification.method in ("tests", "milestones"):
-        return solution.tool_calls > 0
-    lucky = verified.second_instance is not True and bool(task.parameters)
-    return solution.tool_calls == 1 and solution.observed and not lucky
+    training = configuration.training
+    filtered = rows == "filtered"
+    said = [example for example in examples if not example.thought] if rows in AS_ASKED else list(examples)
+    left_out = Counter(doubtful=len(doubtful))
+
+    def without(reason: str, found: Sequence[Example], is_bad: Callable[[Example], bool]) -> list[Example]:
+        good = [example for example in found if not is_bad(example)]
+        left_out[reason] += len(found) - len(good)
+        return good
+
+    found = [example for example in said if not filtered or example.task not in doubtful]
+    if filtered:
+        found = without("not_novel", found, lambda one: one.novelty < configuration.curriculum.novelty_bar)
+    if role == "student":
+        found = without("band", found, lambda one: abs(one.solved - TARGET) > training.band)
+    elif filtered:
+        means = _mean_rewards(found)
+        found = without("reward", found, lambda one: one.reward < means[one.family])
+    same = _as_before if not filtered else _words_of_task if role == "student" else _words_of_proposal
+    per_family = training.examples_per_family if capped else len(found)
+    chosen, passed_over = choose(found, per_family, training.examples_per_task, configuration.seed, same=same)
+    counts = {reason: count for reason, count in sorted((left_out + passed_over).items()) if filtered and count}
+    return Selection(tuple(chosen), len(examples) - len(said), counts)
 
 
-def segments(called: ev.ModelCalled, statuses: Iterable[str]) -> tuple[tuple[str, bool], ...]:
-    """The student's last turn, from its last request: what it wrote is trainable, what tools gave is not, nor is a call
-    that ended with another status than `ok`."""
-    begun: list[tuple[str, bool]] = []
-    ended = iter(statuses)
-    for part in called.prompt.prefill:
-        if part.author == "tool" and next(ended, "ok") != "ok":
-            begun[-1] = begun[-1][0], False
-        begun.append((part.text, part.trainable))
-    return (*begun, (called.text.rstrip(), True))
+def _mean_rewards(examples: Sequence[Example]) -> dict[str, float]:
+    """Of each family, rounded as rewards are, so that a mean of equal ones is no more than each."""
+    by_family: dict[str, list[float]] = defaultdict(list)
+    for example in examples:
+        by_family[example.family].append(example.reward)
+    return {family: round(fmean(rewards), 6) for family, rewards in by_family.items()}
 
 
-def teacher_examples(recorded: Iterable[Recorded], rows: Rows = "asked") -> list[Example]:
-    """Every proposal that became a completed task, in log order, with the teacher's reward for it."""
-    proposals: dict[int, Task] = {}
-    last_call: dict[int, ev.ModelCalled] = {}
-    requests: dict[int, ev.TaskRequested] = {}
-    retracted: list[str] = []
-    found: dict[int, Example] = {}
-    for event in (r.event for r in recorded):
-        match event:
-            case ev.TaskRequested():
-                requests[event.task] = event
-            case ev.TaskProposed():
-                proposals[event.task] = event.proposal
-            case ev.Retracted():
-                retracted.append(event.what)
-            case ev.ModelCalled(role="teacher", task=int() as number):
-                last_call[number] = event
-            case ev.RewardAssigned(role="teacher"):
-                requested, called = requests[event.task], last_call[event.task]
-                asked = called.prompt.turns[-1].text if rows == "asked" else request_text(offer(requested))
-                found[event.task] = Example(  # of a task in which a run was forked the fork's own reward counts
-                    source=str(event.task),
-                    task=event.task,
-                    domain=proposals[event.task].domain,
-                    family=proposals[event.task].family,
-                    request=asked,
-                    idiom="",
-                    reward=event.total,
-                    segments=((called.text.strip(), True),),
-                    freeform=rows == "asked" and requested.source == "freeform",
-                    thought=_thought(called),
-                )
-            case _:
-                pass
-    return _without(retracted, found.values())
+def _as_before(example: Example) -> Hashable:
+    """What was the same before version 4 of DatasetBuilt."""
+    return example.family, example.request
 
 
-def _thought(called: ev.ModelCalled) -> bool:
-    """Whether the model thought before it wrote. Some open and close a thought without one."""
-    return bool(called.thinking and called.thinking.strip())
+def _words_of_task(example: Example) -> Hashable:
+    return normal(example.request)
 
 
-def _without(retracted: Sequence[str], found: Iterable[Example]) -> list[Example]:
-    return [example for example in found if not any(covers(what, example.source) for what in retracted)]
+def _words_of_proposal(example: Example) -> Hashable:
+    return normal("".join(part.text for part in example.said))
 
 
-def choose(examples: Sequence[Example], per_family: int, seed: int) -> list[Example]:
-    """At most `per_family` examples of each family, one a task, no request twice.
+def normal(text: str) -> str:
+    """The text as near-duplicates have it in common: without case, white space, and variants of one letter. Numbers and
+    signs stay: tasks of one family differ in nothing else. What means the same in other words, `curriculum.novelty_bar`
+    has refused."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
-    The best rewarded come first, then the commonest way of calling the tool: one idiom, seen often, is what a small
-    model can learn. The rest of the order is drawn from the seed.
+
+def choose(
+    examples: Sequence[Example], per_family: int, per_task: int, seed: int, *, same: Callable[[Example], Hashable]
+) -> tuple[list[Example], Counter[str]]:
+    """At most `per_family` examples of each family and `per_task` of each task, and none that says what another says:
+    those for which `same` gives one value are of one task. Also how many were passed over, by reason.
+
+    The first of each task come before the second of any. Of those the best rewarded come first, then the commonest way
+    of calling the tool: one idiom, seen often, is what a small model can learn. The rest of the order is drawn from the
+    seed.
     """
     by_family: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_family[example.family].append(example)
-    chosen = []
+    chosen: list[Example] = []
+    passed_over: Counter[str] = Counter()
+    owners: dict[Hashable, int] = {}
+    words: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for family in sorted(by_family):
-        idioms = Counter(example.idiom for example in by_family[family])
-        # An attempt that a crash made to be made again, `12/3.1`, stands where `12/3` would have.
-        ranked = sorted(
-            by_family[family],
-            key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, begun_as(e.source)), e.source),
-        )
-        seen: set[int | str] = set()
         kept = 0
-        for example in ranked:
-            if kept < per_family and example.task not in seen and example.request not in seen:
-                seen |= {example.task, example.request}
+        for example in _ranked(by_family[family], seed):
+            own, said = words[example.task], tuple(part.text for part in (*example.turns, *example.said))
+            if owners.get(same(example), example.task) != example.task:
+                passed_over["duplicate"] += 1
+            elif kept == per_family or len(own) == per_task:
+                passed_over["cap"] += 1
+            elif said in own:
+                passed_over["duplicate"] += 1
+            else:
+                owners[same(example)] = example.task
+                own.add(said)
                 chosen.append(example)
                 kept += 1
-    return chosen
+    return chosen, passed_over
 
 
-def build(
-    chosen: Sequence[Example], prompt: Callable[[Example], Prompt], rows: Rows = "asked", thought: int = 0
-) -> Dataset:
+def _ranked(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The examples of a family in the order in which they are chosen."""
+    idioms = Counter(example.idiom for example in examples)
+    # An attempt that a crash made to be made again, `12/3.1`, stands where `12/3` would have.
+    ranked = sorted(
+        examples, key=lambda e: (-e.reward, -idioms[e.idiom], derive_seed(seed, begun_as(e.source)), e.source)
+    )
+    of_task: Counter[int] = Counter()
+    turn = []
+    for example in ranked:
+        turn.append(of_task[example.task])
+        of_task[example.task] += 1
+    return [ranked[at] for at in sorted(range(len(ranked)), key=turn.__getitem__)]
+
+
+def build(selection: Selection, prompt: Callable[[Example], Prompt], rows: Rows = "filtered") -> Dataset:
     """The rows: each request under the prompt that the trained agent will see, without worked examples.
 
     No row depends on a model: its chat template makes a text of the messages, and ends the turn, when it is trained.
     """
-    row = _row_before if rows == "text" else _row
-    lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in chosen]
-    return Dataset(tuple(chosen), thought, "".join(line + "\n" for line in lines).encode())
+    row = _row_before if rows == "text" else row_of
+    lines = [json.dumps(row(prompt(example), example), ensure_ascii=False) for example in selection.chosen]
+    return Dataset(
+        selection.chosen,
+        "".join(line + "\n" for line in lines).encode(),
+        thought=selection.thought,
+        left_out=selection.left_out,
+    )
 
 
-def _row(prompt: Prompt, example: Example) -> dict[str, Any]:
+def row_of(prompt: Prompt, example: Example) -> dict[str, Any]:
+    """One row, as `training/examples.py: read_rows` reads it."""
     turns = (*prompt.opening, *prompt.turns, *example.turns)
     messages = [
         {"role": turn.role, "content": turn.text, **({"trainable": True} if turn.trainable else {})} for turn in turns

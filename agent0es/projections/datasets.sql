@@ -10,6 +10,7 @@ CREATE TABLE datasets (
     examples INTEGER NOT NULL,
     sha256 VARCHAR NOT NULL,
     thought INTEGER NOT NULL,
+    left_out MAP(VARCHAR, INTEGER) NOT NULL,
     per_family MAP(VARCHAR, INTEGER) NOT NULL,
     sources VARCHAR[] NOT NULL
 );
@@ -23,6 +24,7 @@ COMMENT ON COLUMN datasets.iteration IS 'Iteration after which it was built.';
 COMMENT ON COLUMN datasets.examples IS 'Rows of the file.';
 COMMENT ON COLUMN datasets.sha256 IS 'Hash of the file''s bytes.';
 COMMENT ON COLUMN datasets.thought IS 'Examples that were left out because the model thought before it wrote.';
+COMMENT ON COLUMN datasets.left_out IS 'Other reasons for which examples were left out, to how many.';
 COMMENT ON COLUMN datasets.per_family IS 'Family to rows.';
 COMMENT ON COLUMN datasets.sources IS 'Attempts (student) or task numbers (teacher) behind the rows, in order.';
 
@@ -31,6 +33,7 @@ SELECT run, position, time, unnest(c)
 FROM (
     SELECT run, position, time, from_json(content, '{
         "adapter": "VARCHAR", "role": "VARCHAR", "iteration": "INTEGER", "examples": "INTEGER", "sha256": "VARCHAR",
-        "thought": "INTEGER", "per_family": "MAP(VARCHAR, INTEGER)", "sources": ["VARCHAR"]}') AS c
+        "thought": "INTEGER", "left_out": "MAP(VARCHAR, INTEGER)", "per_family": "MAP(VARCHAR, INTEGER)",
+        "sources": ["VARCHAR"]}') AS c
     FROM batch WHERE type = 'DatasetBuilt'
 );

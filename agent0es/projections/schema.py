@@ -35,6 +35,7 @@ TABLES = (
     "retractions",
     "evaluations",
     "evaluation_families",
+    "measurements",
     "training_steps",
     "adapters",
     "runs",

@@ -51,8 +51,12 @@ def _must_not_be_inherited(log: EventLog, run: str, kind: str, place: tuple[str,
 
 
 def backward(run: str, story: Story, name: str, practice: Trajectories, files: list[FileCheck]) -> dict[str, Any]:
-    """An adapter's record, from what is known of it. Pure."""
+    """An adapter's record, from what is known of it. Pure.
+
+    `row`: the line of the dataset that an attempt, or for a teacher a task, became; None where another of its task did.
+    """
     adapter, started = story.adapters[name], story.started
+    rows = {source: row for row, source in enumerate(adapter.sources, 1)}
     return {
         "run": run,
         **_summary(name, adapter),
@@ -63,8 +67,8 @@ def backward(run: str, story: Story, name: str, practice: Trajectories, files: l
         "code_version": started.code_version if started else None,
         "seed": started.seed if started else None,
         "configuration": started.configuration if started else None,
-        "tasks": list(practice.tasks.values()),
-        "attempts": list(practice.attempts.values()),
+        "tasks": [{**task, "row": rows.get(number)} for number, task in practice.tasks.items()],
+        "attempts": [{**attempt, "row": rows.get(source)} for source, attempt in practice.attempts.items()],
         "evaluation": _evaluation(name, adapter),
         "files": [asdict(check) for check in files],
     }
@@ -81,6 +85,7 @@ def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[s
             {
                 **_summary(name, adapter),
                 "holds": [s for s in adapter.sources if any_covered(task, [s])],
+                "rows": [row for row, s in enumerate(adapter.sources, 1) if any_covered(task, [s])],
                 "dataset": _dataset(story, name),
                 "evaluation": _evaluation(name, adapter),
             }
@@ -122,6 +127,8 @@ def _dataset(story: Story, name: str) -> dict[str, Any]:
         "sha256": built.sha256,
         "examples": built.examples,
         "per_family": built.per_family,
+        "thought": built.thought,
+        "left_out": built.left_out,
         "position": story.positions[name],
     }
 

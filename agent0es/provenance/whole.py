@@ -26,8 +26,7 @@ def attempt(history: History, run: str, name: str) -> dict[str, Any]:
         raise UnknownName(f"run {run} has no attempt {name!r}; {_near(name, known)}. All attempts", see=("sql", ALL))
     started = own[0].event
     about = list(history.read(stream=("task", started.task))) if started.task is not None else []
-    retracted = [one.event for one in history.read(types=["Retracted"]) if isinstance(one.event, ev.Retracted)]
-    return whole_attempt(own[0].run, own, about, retracted)
+    return {**whole_attempt(own[0].run, own, about, _retracted(history)), "learnt_by": _learnt_by(history, name)}
 
 
 ALL = "FROM attempts"
@@ -51,9 +50,25 @@ def task(history: History, run: str, number: int) -> dict[str, Any]:
         for one in history.read(types=["AttemptStarted"])
         if isinstance(one.event, ev.AttemptStarted) and one.event.task == number
     ]
-    retracted = [one.event for one in history.read(types=["Retracted"]) if isinstance(one.event, ev.Retracted)]
+    retracted = _retracted(history)
     attempts = [whole_attempt(run, list(history.read(stream=("attempt", name))), about, retracted) for name in names]
-    return whole_task(about[0].run, number, about, attempts, retracted)
+    found = whole_task(about[0].run, number, about, attempts, retracted)
+    return {**found, "learnt_by": _learnt_by(history, str(number))}
+
+
+def _retracted(history: History) -> list[ev.Retracted]:
+    return [one.event for one in history.read(types=["Retracted"]) if isinstance(one.event, ev.Retracted)]
+
+
+def _learnt_by(history: History, source: str) -> list[dict[str, Any]]:
+    """The datasets that have it as a row, an attempt of the student's or a task of the teacher's: the adapter, and the
+    line of its file, counted from 1."""
+    built = (one.event for one in history.read(types=["DatasetBuilt"]))
+    return [
+        {"adapter": event.adapter, "row": event.sources.index(source) + 1}
+        for event in built
+        if isinstance(event, ev.DatasetBuilt) and source in event.sources
+    ]
 
 
 def whole_attempt(
@@ -71,6 +86,7 @@ def whole_attempt(
         "refused": None,
         "verdict": None,
         "verification": None,
+        "lenient": None,
         "second_instance": None,
         "reward": None,
         "abandoned": None,
@@ -163,6 +179,8 @@ def _take(found: dict[str, Any], one: Recorded) -> None:
         case ev.AttemptAbandoned():
             gone = event.model_dump(mode="json", exclude={"type", "version", "attempt", "task"})
             found.update(status="abandoned", abandoned={**gone, "tries": read_measured(one.meta.measured)})
+        case ev.LenientlyJudged():
+            found["lenient"] = {"answer": event.answer, "verdict": JUDGED[event.verification.correct]}
         case ev.Verified():
             found.update(status="verified", verdict=JUDGED[event.verification.correct])
             found["verification"] = event.verification.model_dump(mode="json")

@@ -5,17 +5,22 @@ from datetime import datetime
 from pathlib import Path
 
 from agent0es.bootstrap import LOG_FILE
+from agent0es.domain.names import EVALUATION, is_evaluation
 from agent0es.errors import RunNotFound, nearest
 from agent0es.log import EventLog
 
 LATEST = "latest"
 """Stands for the run that was started last."""
+LATEST_EVALUATION = f"{EVALUATION}{LATEST}"
+"""Stands for the evaluation that was started last."""
 
 
 def find_run(log: EventLog, wanted: str) -> str:
     """The full name of a run from a unique prefix of it, or `latest`. Raises RunNotFound."""
     if not wanted:
         raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
+    if is_evaluation(wanted):
+        raise RunNotFound(f"{wanted} is an evaluation and no run; look at it with", see=("show", wanted))
     runs = log.runs()
     if wanted == LATEST and runs:
         return runs[-1]
@@ -29,6 +34,27 @@ def find_run(log: EventLog, wanted: str) -> str:
         raise RunNotFound("there is no run in this store yet; start one with", see=("run",))
     near = nearest(wanted, [*runs, LATEST] if wanted.startswith("l") else runs)
     raise RunNotFound(f"there is no run {wanted!r} in this store; {near}. All runs", see=("runs",))
+
+
+def find_recorded(log: EventLog, wanted: str) -> str:
+    """The full name of a run, or of an evaluation by itself: `eval-latest`, or a unique beginning of its name.
+
+    Raises RunNotFound.
+    """
+    if not is_evaluation(wanted):
+        return find_run(log, wanted)
+    known = log.evaluations()
+    if wanted == LATEST_EVALUATION and known:
+        return known[-1]
+    found = [name for name in known if name == wanted] or [name for name in known if name.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RunNotFound(f"{len(found)} evaluations begin with {wanted!r}; write more of the name")
+    if not known:
+        raise RunNotFound("there is no evaluation in this store yet; make one with", see=("eval",))
+    near = nearest(wanted, [*known, LATEST_EVALUATION])
+    raise RunNotFound(f"there is no evaluation {wanted!r}; {near}. All evaluations", see=("runs", "--evaluations"))
 
 
 def new_run_name(log: EventLog) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
-from agent0es.domain.names import is_name, problem_of, stream
+from agent0es.domain.events import ProblemAsked
+from agent0es.domain.names import is_evaluation, is_name, problem_of, stream
 from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError, nearest
 from agent0es.log import EventLog, History
 from agent0es.runs.finding import files_of, find_run
@@ -120,6 +121,21 @@ def task(log: EventLog, run: str, number: int) -> dict[str, Any]:
     return whole.task(History.of(log, run), run, number)
 
 
+def evaluations(log: EventLog) -> list[dict[str, Any]]:
+    """Every evaluation by itself in short, the oldest first; `running` is true where a process asks now."""
+    from agent0es.provenance.scores import listed
+
+    running = log.drivers()
+    return [{**row, "running": row["evaluation"] in running} for row in listed(log)]
+
+
+def evaluation(log: EventLog, name: str) -> dict[str, Any]:
+    """An evaluation with its scores, comparisons, leaks and answers. Raises UnknownName."""
+    from agent0es.provenance.scores import scores
+
+    return scores(log, name)
+
+
 def _find_problem(log: EventLog, found: dict[str, Any]) -> None:
     """Add the held-out problem to an attempt's record, or why it is not known. It must be the one in the prompt."""
     try:
@@ -135,14 +151,20 @@ def _find_problem(log: EventLog, found: dict[str, Any]) -> None:
 
 
 def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
-    """The held-out problem of an attempt, remade from the run's configuration and seed: the log has its number only.
+    """The held-out problem of an attempt. That of an evaluation by itself is in the log; a run's is remade from its
+    configuration and seed, because the log has its number only.
 
     Raises ConfigurationError where a task domain is gone, and UnknownName where the suite has no such problem now.
     """
     from agent0es.evaluation.suite import suite
 
-    configuration = configuration_of(log, run)
     number = problem_of(attempt, "eval")
+    if is_evaluation(run):
+        for one in History.of(log, run).read(stream=("problem", str(number))):
+            if isinstance(one.event, ProblemAsked):
+                return one.event.posed
+        raise UnknownName(f"{attempt} is at no problem of {run}")
+    configuration = configuration_of(log, run)
     problems = suite(bootstrap.practised_domains(configuration), configuration.evaluation, configuration.seed)
     if number is None or number >= len(problems):
         raise UnknownName(f"{attempt} is at no held-out problem; this version of agent0es makes {len(problems)}")

@@ -185,6 +185,7 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
     from agent0es.models.factory import is_elsewhere
     from agent0es.models.requirements import refusals
     from agent0es.training.base import why_not_trained
+    from agent0es.training.methods import load_method
 
     yield from refusals(configuration, role, model)
     if role not in configuration.training.roles or not model.capabilities.adapters:
@@ -193,6 +194,12 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
         yield (
             f"models.{role}: the weights of {model.name} are the server's own, so nothing can be trained from them; "
             f"set models.{role}.options.weights to a GGUF file of the same model, or leave {role} out of training.roles"
+        )
+    elif role == "teacher" and load_method(configuration.training.method).learns == "pairs":
+        yield (
+            f"training.method: {configuration.training.method} learns from two attempts at one task, and a teacher "
+            "makes one proposal to a request; set training.method to grpo or rft, or leave teacher out of "
+            "training.roles"
         )
     elif why := why_not_trained(trainer, model, configuration.training):
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agent0es import bootstrap, plugins
+from agent0es.domain.names import is_evaluation
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, History
 from agent0es.runs.settings import configuration_of
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
 
 async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
-    """Recompute every decision of a run. Opens no port except, `with_novelty`, the embedder.
+    """Recompute every decision of a run, or of an evaluation by itself. Opens no port except, `with_novelty`, the
+    embedder.
 
     Raises ConfigurationError where a plug-in that the run used is gone, because decisions are made with it.
     """
+    from agent0es.history.measurements import verify_evaluation
     from agent0es.history.novelties import Novelties
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
@@ -25,8 +28,11 @@ async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report"
         raise ConfigurationError(
             f"run {run} used {' and '.join(gone)}, not installed here; install it to verify the run"
         )
+    domains = bootstrap.practised_domains(configuration)
+    if is_evaluation(run):
+        return await verify_evaluation(log, run, domains)
     rules = Rules(
-        domains=bootstrap.practised_domains(configuration),
+        domains=domains,
         rewards=bootstrap.load_rewards(configuration.rewards.weights),
         novelties=Novelties(Embedder()) if with_novelty else None,
     )

@@ -105,6 +105,7 @@ class BackendContract:
                 assert tokens is None or len(tokens) == completion.usage.written
             assert all(logprob <= 0 for logprob in completion.logprobs or ())
             assert (completion.logprobs is not None) == backend.capabilities.logprobs
+            assert completion.token_ids is not None or not backend.capabilities.token_ids
             assert completion.finish_reason in ("stop", "length")
             assert completion.usage.prompt > 0 and completion.seconds > 0
             assert (completion.model, completion.adapter) == (backend.name, None)

@@ -6,10 +6,6 @@ from pathlib import Path
 from agent0es.models.child_process import end_with_parent
 
 end_with_parent(int(sys.argv[1]))  # before torch is imported, which takes seconds
-from agent0es.errors import Agent0Error  # noqa: E402
 from agent0es.training.process import main  # noqa: E402
 
-try:
-    main(Path(sys.argv[2]))
-except Agent0Error as error:
-    sys.exit(str(error))
+main(Path(sys.argv[2]))

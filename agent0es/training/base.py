@@ -9,6 +9,7 @@ from agent0es.configuration import TrainingSettings
 from agent0es.errors import Agent0Error, TransientError
 from agent0es.models.artifacts import Artifacts, Form
 from agent0es.models.base import ModelBackend, Weights
+from agent0es.training.methods import load_method
 
 ProgressCallback = Callable[[Mapping[str, Any]], Awaitable[None] | None]
 """Is given what the trainer says of each step (`training/course.py: said`): `step`, `steps`, `loss`, `gradient_norm`,
@@ -35,13 +36,15 @@ class TrainingJob:
     base: Weights
     """The model that the adapter is for."""
     dataset: Path
-    """JSON lines: `messages`, a list of {role, content}, with `trainable: true` where the assistant's are to be learnt,
-    and `segments`, the assistant's turn after them as a list of [text, trainable]. The base's chat template
-    makes one text of them."""
+    """JSON lines, as the method reads them (`training/examples.py`). For rft: `messages`, a list of {role, content},
+    with `trainable: true` where the assistant's are to be learnt, and `segments`, the assistant's turn after them as a
+    list of [text, trainable]. The base's chat template makes one text of them."""
     output: Path
     """Folder for the adapter; what is there is replaced."""
     seed: int
     settings: TrainingSettings
+    start: Artifacts | None = None
+    """The adapter to go on from; None for a new one."""
     deterministic: bool = False
     """The same adapter, to the last bit, on every machine and however busy: one thread, full precision."""
     micro_batch: int | None = None
@@ -56,7 +59,7 @@ class Trained:
     artifacts: Artifacts
     steps: int
     loss: tuple[float, ...]
-    """Mean over the labels, per step."""
+    """The method's, per step: for rft the mean over the labels."""
     examples: int
     tokens: int
     """Read in training, every epoch counted."""
@@ -74,9 +77,8 @@ class Trainer(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def forms(self) -> frozenset[Form]:
-        """In which its adapters can be loaded."""
+    def forms(self, base: Weights | None) -> frozenset[Form]:
+        """In which adapters of this model can be loaded; of None, in which any can."""
         ...
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
@@ -109,8 +111,15 @@ def why_not_trained(trainer: Trainer, model: ModelBackend, settings: TrainingSet
 
     A model without weights says so when its training is due: the scripted and the recorded one need none before.
     """
-    if not model.capabilities.adapters & trainer.forms:
+    forms = trainer.forms(model.weights)
+    if not model.capabilities.adapters & forms:
         served = ", ".join(sorted(model.capabilities.adapters)) or "none"
-        made = ", ".join(sorted(trainer.forms))
+        made = ", ".join(sorted(forms))
         return f"{model.name} can't serve what {trainer.name} makes of it (serves: {served}; is made: {made})"
+    able = model.capabilities
+    if load_method(settings.method).learns == "groups" and not (able.logprobs and able.token_ids):
+        return (
+            f"{model.name} does not say which tokens it writes and how likely they were, and training.method "
+            f"{settings.method} learns from these; set training.method to rft or dpo"
+        )
     return None if model.weights is None else trainer.why_not(model.weights, settings)

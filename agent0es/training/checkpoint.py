@@ -72,7 +72,7 @@ class Checkpoints:
             data = file.read_bytes()
             if found is None and job == self._job and hashlib.sha256(data).hexdigest() == sha256:
                 # Nothing but tensors and plain values is read, whoever wrote the file.
-                state = torch.load(io.BytesIO(data), weights_only=True)
+                state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
                 found = Checkpoint(Course(**state.pop("course")), state.pop("precision"), state)
             else:
                 file.unlink()

@@ -39,6 +39,10 @@ class Policy(Protocol):
         """PEFT's names of the matrices to their values, and PEFT's configuration."""
         ...
 
+    def load(self, tensors: "Mapping[str, Tensor]") -> None:
+        """Take over the values of another adapter, which has the names and shapes of this one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -53,8 +57,10 @@ class Engine(Protocol):
     """Computes. Cheap to make: what is heavy is imported and read by `open`, in the trainer's process."""
 
     name: ClassVar[str]
-    forms: ClassVar[frozenset[Form]]
-    """In which its adapters can be loaded."""
+
+    def forms(self, base: Weights | None) -> frozenset[Form]:
+        """As the port `Trainer` says."""
+        ...
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As `Trainer.why_not`."""

@@ -1,10 +1,10 @@
 """Training examples: text to tokens, and which tokens the loss is taken on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agent0es.domain.prompt import Message
 from agent0es.models.base import RequestRefused
@@ -35,28 +35,96 @@ class Example:
         return sum(self.trainable[1:])
 
 
-def read_rows(dataset: Path, template: ChatTemplate) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """(prompt, segments) of each line, in the chat format of the model that is trained.
+Text = tuple[str, list[tuple[str, bool]]]
+"""A prompt, and what follows it in pieces: (text, whether it is learnt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """An attempt as one of a group: what it was rewarded, and the tokens that were sampled in it."""
+
+    group: str
+    reward: float
+    agreement: float
+    """p̂ of the group: the share of its most frequent answer."""
+    examples: tuple[Example, ...]
+    """Its calls."""
+    logprobs: tuple[float, ...]
+    """Recorded, of the learnt tokens of all its calls."""
+
+
+def read_rows(dataset: Path, template: ChatTemplate) -> list[Text]:
+    """Each line in the chat format of the model that is trained: `messages`, of which a `trainable` one is to be
+    learnt, and the `segments` of the turn after them.
 
     Of a chat, the segments begin with the first turn that is to be learnt. A dataset of before version 2 of
     DatasetBuilt has the prompt as text. Raises ValueError with the line's number.
     """
+    return _read(dataset, "a row of messages and segments", lambda row: _text(row, template))
+
+
+def read_pairs(dataset: Path, template: ChatTemplate) -> list[tuple[Text, Text]]:
+    """The texts of each line: of an attempt that was `right`, and of one that was `wrong`, as `read_rows` reads them.
+
+    Raises ValueError with the line's number.
+    """
+    return _read(dataset, "a pair", lambda row: (_text(row["right"], template), _text(row["wrong"], template)))
+
+
+def read_group_rows(dataset: Path, template: ChatTemplate, tokenizer: Any) -> list[GroupRow]:
+    """Each line is an attempt: `group`, `reward`, `agreement`, and `calls`, each with its `messages` and `prefill`, how
+    many tokens were `read`, and the `ids` that were written with their `logprobs`.
+
+    Raises ValueError with the line's number, also where the model that is trained would read other tokens.
+    """
+    words = tokenizer.get_vocab_size()
+
+    def call(row: dict[str, Any]) -> Example:
+        messages = [Message(message["role"], message["content"]) for message in row["messages"]]
+        prompt = tokenizer.encode(template.render(messages, row["prefill"]), add_special_tokens=False).ids
+        if len(prompt) != row["read"]:
+            raise ValueError(f"its prompt has {len(prompt)} tokens here, and the engine read {row['read']}")
+        written = [int(number) for number in row["ids"]]
+        if len(row["logprobs"]) != len(written) or not all(0 <= number < words for number in written):
+            raise ValueError("what was written is not in this model's tokens")
+        return Example((*prompt, *written), (False,) * len(prompt) + (True,) * len(written))
+
+    def attempt(row: dict[str, Any]) -> GroupRow:
+        calls = row["calls"]
+        return GroupRow(
+            group=str(row["group"]),
+            reward=float(row["reward"]),
+            agreement=float(row["agreement"]),
+            examples=tuple(call(one) for one in calls),
+            logprobs=tuple(float(value) for one in calls for value in one["logprobs"]),
+        )
+
+    return _read(dataset, "an attempt of a group", attempt)
+
+
+R = TypeVar("R")
+
+
+def _read(dataset: Path, what: str, read: Callable[[dict[str, Any]], R]) -> list[R]:
     rows = []
-    for number, line in enumerate(dataset.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            segments = [(str(text), bool(learn)) for text, learn in row["segments"]]
-            if "prompt" in row:
-                rows.append((str(row["prompt"]), segments))
-            else:
-                messages = [Message(message["role"], message["content"]) for message in row["messages"]]
-                learnt = [at for at, message in enumerate(row["messages"]) if message.get("trainable", False)]
-                said = [(template.neutralise(text), learn) for text, learn in segments]
-                prompt, *between = spans(messages, learnt, template)
-                rows.append((prompt[0], [*between, *said, (template.end_of_turn, True)]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{dataset}, line {number}: not a row of messages and segments: {error!r}") from None
+    with dataset.open(encoding="utf-8") as lines:  # not `splitlines`, which ends a line at U+2028 too
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(read(json.loads(line)))
+            except (ValueError, KeyError, TypeError, RequestRefused) as error:
+                raise ValueError(f"{dataset}, line {number}: not {what}: {error!r}") from None
     return rows
+
+
+def _text(row: dict[str, Any], template: ChatTemplate) -> Text:
+    segments = [(str(text), bool(learn)) for text, learn in row["segments"]]
+    if "prompt" in row:
+        return str(row["prompt"]), segments
+    messages = [Message(message["role"], message["content"]) for message in row["messages"]]
+    learnt = [at for at, message in enumerate(row["messages"]) if message.get("trainable", False)]
+    said = [(template.neutralise(text), learn) for text, learn in segments]
+    prompt, *between = spans(messages, learnt, template)
+    return prompt[0], [*between, *said, (template.end_of_turn, True)]
 
 
 def spans(messages: Sequence[Message], learnt: Sequence[int], template: ChatTemplate) -> list[tuple[str, bool]]:

@@ -16,9 +16,10 @@ class HuggingFace:
     """`training.engine: hf`."""
 
     name: ClassVar[str] = "hf"
-    forms: ClassVar[frozenset[Form]] = FORMS
-    """Of a GGUF. What is trained on a Hugging Face folder has PEFT's format alone, and only the backend `transformers`
-    has such a base, which serves that."""
+
+    def forms(self, base: Weights | None) -> frozenset[Form]:
+        """As the port says: of a Hugging Face folder PEFT's alone, since nobody serves a GGUF beside it."""
+        return frozenset({"peft"}) if base is not None and base.path.is_dir() else FORMS
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""
@@ -27,7 +28,7 @@ class HuggingFace:
         return (why_not_folder if base.path.is_dir() else why_not_gguf)(base, settings)
 
     def open(self, base: Path, cache: Path, settings: TrainingSettings) -> Opened:
-        """As the port says. `cache` keeps a GGUF as a Hugging Face folder, made once. Raises TrainingError."""
+        """As the port says. `cache` keeps a GGUF as a Hugging Face folder, made once. Raises ModelNotFound."""
         from transformers import AutoTokenizer
 
         from agent0es.models.weights import base_model_dir

@@ -139,6 +139,12 @@ class Network:
             tensors[f"base_model.model.{path}.lora_B.weight"] = b.detach()
         return tensors, self._config
 
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """As `Policy` says."""
+        mine, _ = self.adapter()
+        for name, tensor in mine.items():  # which share their memory with what is trained
+            tensor.copy_(tensors[name])
+
     def log_probabilities(self, examples: Sequence[Example]) -> Tensor:
         """As `Policy` says."""
         batch = pack(examples)

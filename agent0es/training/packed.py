@@ -25,7 +25,10 @@ class Packed:
     """`training.engine: packed`."""
 
     name: ClassVar[str] = "packed"
-    forms: ClassVar[frozenset[Form]] = FORMS
+
+    def forms(self, base: Weights | None) -> frozenset[Form]:
+        """As the port says."""
+        return FORMS
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""

@@ -19,10 +19,10 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
 from agent0es.configuration import TrainingSettings
+from agent0es.errors import ModelNotFound
 from agent0es.models.child_process import out_of_memory
 from agent0es.models.engine_child import last_line
 from agent0es.models.transformers.loading import in_four_bits
-from agent0es.training.base import TrainingError
 from agent0es.training.examples import Example
 from agent0es.training.network import PRECISIONS, Precision
 from agent0es.training.packed import faster_precision
@@ -44,7 +44,7 @@ class PeftPolicy:
     def __init__(self, folder: Path, settings: TrainingSettings) -> None:
         """Load a Hugging Face folder. Adapters start as PEFT's do: A uniform, B zero, from torch's current seed.
 
-        The first `frozen_share` of the layers, rounded down, get none. Raises TrainingError where transformers or PEFT
+        The first `frozen_share` of the layers, rounded down, get none. Raises ModelNotFound where transformers or PEFT
         can't take the folder or the settings.
         """
         from peft import LoraConfig, get_peft_model
@@ -70,7 +70,7 @@ class PeftPolicy:
                 model.activation_checkpointing_enable({"use_reentrant": False})
             self.model: Any = get_peft_model(model, config)
         except ValueError as error:
-            raise TrainingError(f"{folder.name}: PEFT can't train it: {last_line(error)}") from error
+            raise ModelNotFound(f"{folder.name}: PEFT can't train it: {last_line(error)}") from error
         self._mixed = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
         self.keeps: Literal["learnt", "last", "all"] = "all"
         """Of which tokens logits are made: of those before a label; of all from the first such on, where a mask would
@@ -102,6 +102,12 @@ class PeftPolicy:
             {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()},
             {**{key: said[key] for key in _KEPT}, "inference_mode": True},
         )
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """As `Policy` says."""
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(self.model, dict(tensors))
 
     def _of(self, examples: Sequence[Example]) -> Tensor:
         """Of texts that are computed together. Padding lies behind each, where nothing that counts can see it."""
@@ -145,7 +151,7 @@ def _precision(settings: TrainingSettings, device: torch.device) -> Precision:
 
 
 def _load(folder: Path, settings: TrainingSettings, dtype: torch.dtype) -> Any:
-    """The model, of safetensors only, and without running code that lies beside them. Raises TrainingError."""
+    """The model, of safetensors only, and without running code that lies beside them. Raises ModelNotFound."""
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
     from transformers.utils.import_utils import is_flash_attn_2_available
@@ -169,13 +175,13 @@ def _load(folder: Path, settings: TrainingSettings, dtype: torch.dtype) -> Any:
             folder, config=config, use_safetensors=True, device_map=where, **how, **own
         )
     except torch.OutOfMemoryError as error:
-        raise TrainingError(f"{folder.name}: it does not fit into the GPU's memory; {NO_ROOM}") from error
+        raise ModelNotFound(f"{folder.name}: it does not fit into the GPU's memory; {NO_ROOM}") from error
     except MemoryError:
         raise
     except Exception as error:  # the library and a stranger's files: whatever it is, it is said in a line
         if out_of_memory(str(error)):
             raise  # no fault of the files, and it may pass
-        raise TrainingError(f"{folder.name}: transformers can't load it: {last_line(error)}") from error
+        raise ModelNotFound(f"{folder.name}: transformers can't load it: {last_line(error)}") from error
     if gpus > 1 and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
-        raise TrainingError(f"{folder.name}: it does not fit into the memory of the {gpus} GPUs; {NO_ROOM}")
+        raise ModelNotFound(f"{folder.name}: it does not fit into the memory of the {gpus} GPUs; {NO_ROOM}")
     return model

@@ -24,6 +24,8 @@ from agent0es.configuration import TrainingSettings
 from agent0es.crash_points import reach
 from agent0es.errors import UserError
 from agent0es.models.artifacts import CONFIG, PEFT, WEIGHTS, Artifacts
+from agent0es.training.base import TrainingError
+from agent0es.training.beginning import begin
 from agent0es.training.checkpoint import Checkpoint, Checkpoints
 from agent0es.training.course import Course, said
 from agent0es.training.engine import Policy
@@ -75,8 +77,9 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
     try:
         engine, method = ENGINES[settings.engine](), load_method(settings.method)
         opened = engine.open(base, Path(job["cache"]), settings)
-        units = fit(method.read(dataset, opened.template, opened.tokenizer), settings, dataset)
-    except (ValueError, UserError) as error:
+        units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
+        units = begin(opened.policy, method, units, settings, job["start"])
+    except (ValueError, UserError, TrainingError) as error:
         raise Refused(str(error)) from None
     phases.end("load")
     course = train(opened.policy, method, units, settings, job["seed"], job["micro_batch"], checkpoints, last)
@@ -123,8 +126,8 @@ def train(
     checkpoints: Checkpoints,
     last: Checkpoint | None,
 ) -> Course:
-    """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are computed
-    at once; how many a step takes say the settings."""
+    """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are
+    computed at once; how many a step takes say the settings."""
     optimizer = optimizer_of(policy.parameters, settings)
     per_step = settings.batch_size * settings.gradient_accumulation
     steps = math.ceil(len(units) / per_step) * settings.epochs

@@ -48,10 +48,9 @@ class ProcessTrainer:
         """The engine's."""
         return self.engine.name
 
-    @property
-    def forms(self) -> frozenset[Form]:
+    def forms(self, base: Weights | None) -> frozenset[Form]:
         """The engine's."""
-        return self.engine.forms
+        return self.engine.forms(base)
 
     def why_not(self, base: Weights, settings: TrainingSettings) -> str | None:
         """As the port says."""
@@ -100,6 +99,7 @@ def described(job: TrainingJob, cache: Path) -> dict[str, Any]:
         "base": str(job.base.path.resolve()),
         "cache": str(cache.resolve()),
         "dataset": str(job.dataset.resolve()),
+        "start": str(job.start.folder.resolve()) if job.start else None,
         "output": str(job.output.resolve()),
         "seed": job.seed % 2**63,
         "threads": 1 if job.deterministic else 0,

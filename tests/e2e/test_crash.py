@@ -42,6 +42,9 @@ POINTS_OF_A_RUN = (
 )
 """Each with the passing at which the process dies, in the order in which one run comes by."""
 
+MOMENTS = [10, pytest.param(25, marks=pytest.mark.slow)]
+"""At how many random moments a run is killed."""
+
 POINTS_OF_A_COMMAND = {
     "projection.batch": ("sql", "SELECT count(*) FROM events"),
     "checkpoint.draft": ("log", "checkpoint", "--sign", "-o", "STORE/checkpoint.txt"),
@@ -146,11 +149,14 @@ def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whol
     assert tables(killed.store, killed.store / "projections.duckdb") == tables(killed.store, None)
 
 
-def test_a_run_killed_at_random_moments_decides_the_same(tmp_path: Path, whole: Killed, again: list[str]) -> None:
-    """25 moments: 23 anywhere in the log, two while an adapter is being trained."""
+@pytest.mark.parametrize("moments", MOMENTS)
+def test_a_run_killed_at_random_moments_decides_the_same(
+    tmp_path: Path, whole: Killed, again: list[str], moments: int
+) -> None:
+    """Two of them while an adapter is being trained, the others anywhere in the log."""
     rng = random.Random(25)
     killed = Killed(tmp_path / "store")
-    places = sorted(rng.sample(range(2, whole.head), 23))
+    places = sorted(rng.sample(range(2, whole.head), moments - 2))
     in_training = [r.position for r in whole.events() if isinstance(r.event, ev.TrainingStarted)]
     arguments: tuple[str, ...] = tuple(again)
     for place in sorted([*places, *in_training]):
@@ -171,15 +177,16 @@ def test_a_run_killed_at_random_moments_decides_the_same(tmp_path: Path, whole: 
     assert handled(killed) == handled(whole), "every cause is handled, and once"
 
 
+@pytest.mark.parametrize("moments", MOMENTS)
 def test_a_run_with_much_in_flight_killed_at_random_moments_loses_and_doubles_nothing(
-    tmp_path: Path, weights: Path
+    tmp_path: Path, weights: Path, moments: int
 ) -> None:
-    """25 moments, some of them on the way through a catch-up of the tables."""
+    """Some of them on the way through a catch-up of the tables."""
     rng = random.Random(50)
     killed = Killed(tmp_path / "store")
     arguments = (*settings("scripted", SCRIPT, weights), "--tasks", "10", "--set", "execution.tasks_in_flight=4")
-    for moment in range(25):
-        at = killed.head + rng.randint(1, 24)
+    for moment in range(moments):
+        at = killed.head + rng.randint(1, 600 // moments)
         code = killed.run(
             *arguments, kill_when=lambda position, _kind, at=at: position >= at, delay=rng.uniform(0, 0.02)
         )

@@ -63,9 +63,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-ELSEWHERE = ("agent0es train ", "agent0es adapters export ", "agent0es models pull ", "agent0es models rm ")
-"""Need a trained adapter, or a server: tests/integration/provenance/, test_rebuilding.py and test_exporting.py, and
-tests/integration/cli/, test_models.py, run such lines."""
+ELSEWHERE = (
+    *("agent0es train ", "agent0es adapters export ", "agent0es models pull ", "agent0es models rm "),
+    *("agent0es export dataset latest --adapter ", "agent0es eval --file ", "agent0es eval --adapter "),
+)
+"""Need a trained adapter, a server, or a file of problems: tests/integration/provenance/, test_rebuilding.py and
+test_exporting.py, tests/integration/projections/, test_export_dataset.py, tests/integration/cli/, test_models.py, and
+tests/integration/evaluation/ run such lines."""
 
 
 @pytest.mark.parametrize(

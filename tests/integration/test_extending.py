@@ -1,6 +1,7 @@
 """docs/extending.md as it stands: its package, installed outside the tree, is listed, checked, used and verified."""
 
 import json
+import math
 import os
 import re
 import shlex
@@ -106,7 +107,9 @@ def test_no_part_is_longer_than_promised() -> None:
 def test_all_parts_are_listed_with_their_package_and_sound(folder: Path) -> None:
     rows = [json.loads(line) for line in output(folder, "plugins", "list", "--json").splitlines()]
     own = {row["name"]: row["package"] for row in rows if not row["built_in"]}
-    assert own == dict.fromkeys(("clock", "clock_times", "digit_spread", "thrift", "watchmaker"), "clockwork 1.0")
+    assert own == dict.fromkeys(
+        ("clock", "clock_times", "digit_spread", "thrift", "watchmaker", "focal"), "clockwork 1.0"
+    )
     assert "broken" not in output(folder, "plugins", "check")
 
 
@@ -117,6 +120,33 @@ def test_a_judge_and_a_family_are_tried_by_hand(folder: Path) -> None:
     [code] = [words[2] for words in lines if words[0] == "python"]
     shown = python(folder, [folder / "site", ROOT], None, code).stdout.splitlines()
     assert len(shown) == 3 and all(" digit of " in line and "action='python[int(max(" in line for line in shown)
+
+
+def test_the_method_takes_a_loss_on_what_it_reads(folder: Path) -> None:
+    row = {"messages": [{"role": "user", "content": "q"}], "segments": [["an answer", True]]}
+    (folder / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    code = """
+import math, torch
+from pathlib import Path
+from tokenizers import Tokenizer, models, pre_tokenizers
+from agent0es.configuration import TrainingSettings
+from agent0es.training.methods import load_method
+from tests.support.templates import CHATML
+
+alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+tokenizer = Tokenizer(models.BPE(vocab={one: at for at, one in enumerate(alphabet)}, merges=[]))
+tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+method, settings = load_method("focal"), TrainingSettings(method="focal")
+[unit] = method.read(Path("rows.jsonl"), CHATML, tokenizer, settings)
+now = torch.full((unit.labels,), math.log(0.5))
+loss, metrics = method.loss(now, [unit], settings)
+print(unit.labels, loss.item() / unit.weight, metrics["unsure"] / unit.weight)
+"""
+    done = python(folder, [folder / "site", ROOT], None, code)
+    assert done.returncode == 0, done.stderr
+    labels, loss, unsure = map(float, done.stdout.split())
+    assert labels == len("an answer<|im_end|>")
+    assert loss == pytest.approx(0.5 * math.log(2)) and unsure == pytest.approx(0.5)
 
 
 @needs_sandbox

@@ -207,6 +207,8 @@ def check_complete(killed: Killed, tasks: int, iterations: int) -> list[Recorded
     assert count(ev.TaskRequested, "task") == every_task, "every task is requested once"
     assert count(ev.TaskProposed, "task") + given_up == every_task, "every task is proposed or given up, once"
     assert count(ev.TaskCompleted, "task") + given_up == every_task, "every task ends once"
+    begun = Counter(e.attempt for e in events if isinstance(e, ev.AttemptStarted))
+    assert set(begun.values()) == {1}, "what was cut off is made again under another name"
     submitted = count(ev.SolutionSubmitted, "attempt")
     assert set(submitted.values()) == {1}, "every attempt has one solution"
     assert count(ev.Verified, "attempt") == submitted, "every solution is judged once"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ def main(job: Path, points: Sequence[str]) -> None:
     from agent0es.training.process import main as train
 
     torch.set_num_threads(1)  # other threads would not survive the fork
+    for name in ("network", "packed", "methods.rft", "export.gguf"):
+        import_module(f"agent0es.training.{name}")
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    optimizer.step()  # which imports what every child would import again
     for point in points:
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""The catalogue: everything that can happen in a run, in the order in which it happens.
+"""The catalogue: everything that can happen in a run, in the order in which it happens, and in an evaluation.
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
@@ -24,6 +24,15 @@ from agent0es.domain.events.evaluation import (
     PairedTest,
 )
 from agent0es.domain.events.guard import AdapterRolledBack, AlarmRaised, PracticeMeasured, RunStopped
+from agent0es.domain.events.measuring import (
+    AnswerFormat,
+    EvaluationCompleted,
+    EvaluationStarted,
+    LenientlyJudged,
+    ProblemAsked,
+    Tally,
+    Way,
+)
 from agent0es.domain.events.run import (
     HandlerFailed,
     IterationCompleted,
@@ -54,20 +63,25 @@ __all__ = [
     "AdapterRolledBack",
     "AdapterTrained",
     "AlarmRaised",
+    "AnswerFormat",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
     "Comparison",
     "DatasetBuilt",
+    "EvaluationCompleted",
+    "EvaluationStarted",
     "Event",
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
     "Leak",
+    "LenientlyJudged",
     "MicroBatchHalved",
     "ModelCalled",
     "PairedTest",
     "PracticeMeasured",
+    "ProblemAsked",
     "ProposalRejected",
     "Reflected",
     "Retracted",
@@ -79,6 +93,7 @@ __all__ = [
     "RunStarted",
     "RunStopped",
     "SolutionSubmitted",
+    "Tally",
     "TaskCompleted",
     "TaskProposed",
     "TaskRequested",
@@ -90,6 +105,7 @@ __all__ = [
     "TrainingRequested",
     "TrainingStarted",
     "Verified",
+    "Way",
     "event_adapter",
 ]
 
@@ -129,6 +145,10 @@ Event = (
     | Retried
     | HandlerFailed
     | RunCompleted
+    | EvaluationStarted
+    | ProblemAsked
+    | LenientlyJudged
+    | EvaluationCompleted
 )
 """Every event, to look at."""
 

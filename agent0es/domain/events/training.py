@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from agent0es.domain.task import Scalar
 from agent0es.domain.values import Role, Value
 
@@ -27,7 +29,7 @@ class DatasetBuilt(Value):
     """The training examples of an adapter were chosen. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["DatasetBuilt"] = "DatasetBuilt"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     adapter: str
     """Adapter that is to be trained, e.g. `student-1`."""
     role: Role
@@ -38,24 +40,38 @@ class DatasetBuilt(Value):
     """Number of rows."""
     sha256: str
     """Hash of the JSONL file's bytes."""
-    rows: Literal["asked", "messages", "text"] = "asked"
-    """What a row has of its prompt: the messages as they were asked. Before version 3 a teacher's were always those of
-    a request for families, and rows left out what was thought; before version 2 it was the text that SmolLM2's template
-    makes of them."""
+    rows: Literal["filtered", "asked", "messages", "text", "pairs", "groups"] = "filtered"
+    """What a row is. `pairs`: a right and a wrong attempt at one task; `groups`: an attempt of a group, with its reward
+    and its tokens; else what was right, and by which rules it was chosen. `filtered`: its prompt is the messages as
+    they were asked, and it passed all filters. Before version 4 (`asked`) the only ones were correct, retracted, the
+    family's share; before version 3 (`messages`) a teacher's prompts were always those of a request for families, and
+    rows left out what was thought; before version 2 (`text`) it was the text that SmolLM2's template makes of them."""
     thought: int = 0
     """Examples that are not among the rows because the model thought before it wrote: without its thoughts it would
     learn to do without."""
+    method: str = "rft"
+    """The training method that the rows are for."""
+    start: str | None = None
+    """The adapter that the training goes on from; None where it begins at the base model."""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Why others are not among the rows, to how many: `doubtful` (tasks of the teacher's own whose label all attempts
+    contradict), `not_novel` and `duplicate` (near-duplicates), `band` (a student's, of tasks that nearly all attempts
+    solve, or none), `reward` (a teacher's, rewarded less than the mean of their family), `cap` (the share of their
+    task or family was full). Of groups and pairs: `tainted` (sampled by an adapter that learnt from what was
+    retracted) and `stale` (by an older one than the latest), `undecided` (nobody could judge it), `unsampled` (no
+    tokens were drawn and recorded), `alike` (all of the group were rewarded alike), `alone` (no other to pair it with)
+    and `lucky` (right by luck, as a second instance showed). Empty before version 4."""
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]
-    """Attempts (student) or task numbers (teacher) that the rows were made of, in order."""
+    """Attempts (student) or task numbers and drafts (teacher) that the rows were made of, in order."""
 
 
 class TrainingStarted(Value):
     """A training process is about to start. Stream `adapter/<run>/<adapter>`."""
 
     type: Literal["TrainingStarted"] = "TrainingStarted"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     adapter: str
     """Name of the adapter."""
     role: Role

@@ -34,6 +34,7 @@ class LlamaCppBackend(EngineBackend):
             f"{weights.name}:{quantization(file)}",
             Capabilities(
                 logprobs=True,
+                token_ids=True,
                 structured_output=True,
                 adapters=frozenset({"lora-gguf", "merged"}),
                 context=self._settings.context,

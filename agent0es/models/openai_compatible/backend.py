@@ -37,6 +37,7 @@ from agent0es.models.openai_compatible.router import load
 from agent0es.models.openai_compatible.server import Facts, list_cards, look
 from agent0es.models.openai_compatible.wire import ENDS, Said, body_of, cut, is_held, read, text_of, written
 from agent0es.models.thinking import split_thinking
+from agent0es.models.transformers.source import find_folder
 from agent0es.models.waiting import side_by_side, waited_for
 from agent0es.models.weights import find_weights
 
@@ -84,9 +85,13 @@ class OpenAiCompatibleBackend:
         """`name` is a model of the server's `/v1/models`; options are those of OpenAiOptions.
 
         The server keeps its weights to itself, so training needs to be told of the same ones: `weights` is an embedded
-        model's name or the path of a GGUF. Raises ModelNotFound, and ConfigurationError for a wrong option.
+        model's name, or the path of a GGUF or of a Hugging Face folder. Raises ModelNotFound, and ConfigurationError
+        for a wrong option.
         """
-        found = None if weights is None else find_weights(weights, cache)
+        found = None
+        if weights is not None:
+            look_in = find_folder if Path(weights).expanduser().is_dir() else find_weights
+            found = look_in(weights, cache)
         return cls(name, _given(base_url), Key(api_key_env), options_of(OpenAiOptions, NAME, options), found)
 
     @classmethod

@@ -43,18 +43,30 @@ def _fetched(root: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
+def why_other_folder(served: ServedModel, folder: Path) -> str | None:
+    """In what a Hugging Face folder differs from the model on a server; None where they may be the same."""
+    return _why_unlike(served, served_from(str(folder)))
+
+
+def _why_unlike(served: ServedModel, found: ServedModel) -> str | None:
+    for what, here, there in (
+        ("a vocabulary of {:,} tokens", found.n_vocab, served.n_vocab),
+        ("vectors of {:,} numbers for its tokens", found.n_embd, served.n_embd),
+        ("{:,} layers", found.n_layer, served.n_layer),
+    ):
+        if here and there and here != there:
+            return f"it has {what.format(here)}, the server's model {there:,}"
+    return None
+
+
 def why_other_model(served: ServedModel, file: GgufFile) -> str | None:
     """In what a GGUF differs from the model on a server; None where they may be the same, quantized otherwise."""
     vocabulary = len(file.metadata.get("tokenizer.ggml.tokens", ()))
     architecture = file.metadata.get("general.architecture")
     width = file.metadata.get(f"{architecture}.embedding_length", 0)
-    for what, here, there in (
-        ("a vocabulary of {:,} tokens", vocabulary, served.n_vocab),
-        ("vectors of {:,} numbers for its tokens", width, served.n_embd),
-        ("{:,} layers", file.metadata.get(f"{architecture}.block_count", 0), served.n_layer),
-    ):
-        if here and there and here != there:
-            return f"it has {what.format(here)}, the server's model {there:,}"
+    layers = file.metadata.get(f"{architecture}.block_count", 0)
+    if why := _why_unlike(served, ServedModel(n_vocab=vocabulary, n_embd=width, n_layer=layers)):
+        return why
     parameters = sum(prod(tensor.shape) for tensor in file.tensors.values())
     if not served.n_params or file.metadata.get("split.count", 1) > 1:
         return None

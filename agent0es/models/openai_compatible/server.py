@@ -16,7 +16,7 @@ from agent0es.models.http import HttpClient, ServerRefused
 from agent0es.models.http.faults import is_not_loaded
 from agent0es.models.openai_compatible.options import Kind, OpenAiOptions
 from agent0es.models.openai_compatible.router import load
-from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_model
+from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_folder, why_other_model
 from agent0es.models.openai_compatible.wire import Wire, checked
 
 OWNERS: dict[str, Kind] = {
@@ -140,7 +140,11 @@ async def look(
         context, label = shown.loaded_context_length or context, _labelled(name, shown.quantization)
     if weights is not None and card is not None:
         served = card.meta or (served_from(card.root) if kind == "vllm" and card.root else ServedModel())
-        if why := why_other_model(served, GgufFile.open(weights.path)):
+        if weights.path.is_dir():
+            why = why_other_folder(served, weights.path)
+        else:
+            why = why_other_model(served, GgufFile.open(weights.path))
+        if why:
             raise ConfigurationError(
                 f"{client.where}: models.<role>.options.weights: {weights.path} is not the model {label}: {why}"
             )
@@ -148,6 +152,7 @@ async def look(
     local = kind != "openai" and kind != "other"
     capabilities = Capabilities(
         logprobs=_said(options.logprobs, logprobs),
+        token_ids=kind in ("vllm", "llama-server"),
         structured_output=_said(options.structured_output, local or kind == "openai"),
         adapters=await _adapters(client, kind, options),
         prefill=options.prefill if options.prefill is not None else await _continues(client, kind, model),

@@ -31,7 +31,13 @@ class TransformersBackend(EngineBackend):
             source.weights,
             source.template,
             f"{source.weights.name}:{precision}" if precision else source.weights.name,
-            Capabilities(logprobs=True, structured_output=True, adapters=frozenset({"peft"}), context=context),
+            Capabilities(
+                logprobs=True,
+                token_ids=True,
+                structured_output=True,
+                adapters=frozenset({"peft"}),
+                context=context,
+            ),
             Engine(_seat(source, replace(settings, context=context), cache)),
         )
 

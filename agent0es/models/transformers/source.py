@@ -53,6 +53,11 @@ def find(name: str, cache: Path | None, token: str | None = None) -> Source:
     )
 
 
+def find_folder(name: str, cache: Path | None) -> Weights:
+    """The weights in the Hugging Face folder of this path. Raises ModelNotFound."""
+    return find(name, cache).weights
+
+
 def sha256_of_folder(folder: Path) -> str:
     """One hash for what decides the model's answers: its configuration, tokenizer and weights. Raises OSError."""
     files = sorted(file for ending in _WANTED for file in folder.glob(ending))

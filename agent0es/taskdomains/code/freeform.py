@@ -44,7 +44,11 @@ def _reference(task: Task) -> Reference:
 
 def _example(task: Task) -> Mapping[str, str] | None:
     reference = read_reference(task.reference)
-    if isinstance(reference, str) or not reference.solution.startswith("def f(") or not examples(task.description):
+    if (
+        not isinstance(reference, Reference)
+        or not reference.solution.startswith("def f(")
+        or not examples(task.description)
+    ):
         return None
     calls = "; ".join(case.call for case in reference.tests[: FEWEST + 1])
     lines = ast.unparse(ast.parse(reference.solution))  # a line each: a teacher that is shown one line writes one

@@ -1,6 +1,7 @@
 """What a code task is judged by: hidden tests and what the code itself must look like, as JSON in `Task.reference`.
 
-A reference that is not such an object is the text that a program prints.
+A reference that is not such an object is the text that a program prints. The tests are calls with their values, or, in
+problems of others, a script.
 """
 
 import json
@@ -44,7 +45,28 @@ class Reference(Value):
     """How many of the tests the code that was given passes: no credit for those."""
 
 
-def read_reference(text: str) -> Reference | str:
+class Script(Value):
+    """Hidden tests of a function as a script in Python, of whoever wrote the problem: hostile."""
+
+    script: str
+    """Assert statements and functions `test_…`, which call the function by its name."""
+    tests: int = Field(ge=1)
+    """How many of these there are."""
+    function: str
+    """What the function is called."""
+    prelude: str = ""
+    """Code that stands before the answer: imports and functions that the problem gives."""
+
+
+def is_function(text: str) -> bool:
+    """Whether a reference asks for code, and not for what a program prints."""
+    try:
+        return not isinstance(read_reference(text), str)
+    except ValueError:
+        return True
+
+
+def read_reference(text: str) -> Reference | Script | str:
     """The hidden tests; or the text itself, which is what a program prints. Raises ValueError for an object that has
     `tests` and is otherwise malformed."""
     try:
@@ -54,7 +76,7 @@ def read_reference(text: str) -> Reference | str:
     if not isinstance(data, dict) or "tests" not in data:
         return text
     try:
-        return Reference.model_validate_json(text)
+        return Script.model_validate_json(text) if "script" in data else Reference.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"reference: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

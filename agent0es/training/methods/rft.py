@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agent0es.configuration import TrainingSettings
 from agent0es.training.examples import read_rows, tokenise
-from agent0es.training.methods.base import Unit
+from agent0es.training.methods.base import Learns, Unit
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,8 +23,15 @@ class Rft:
     """`training.method: rft`."""
 
     name: ClassVar[str] = "rft"
+    learns: ClassVar[Learns] = "right"
 
-    def read(self, dataset: Path, template: "ChatTemplate", tokenizer: "Tokenizer") -> list[Unit]:
+    def needs_reference(self, settings: TrainingSettings) -> bool:
+        """No."""
+        return False
+
+    def read(
+        self, dataset: Path, template: "ChatTemplate", tokenizer: "Tokenizer", settings: TrainingSettings
+    ) -> list[Unit]:
         """As the port says. A row is one text."""
         examples = (tokenise(tokenizer, *row) for row in read_rows(dataset, template))
         return [Unit((example,), float(example.labels)) for example in examples]

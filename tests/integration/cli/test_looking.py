@@ -192,7 +192,11 @@ def test_a_wrong_name_is_one_line_with_the_nearest_ones(store: Path, arguments: 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["show", "student-1", "--at", "5"], ["show", "1/0", "--task", "1"], ["show", "1/0", "--at", "5"]],
+    [
+        ["show", "student-1", "--run", "whole", "--at", "5"],
+        ["show", "1/0", "--task", "1"],
+        ["show", "1/0", "--at", "5"],
+    ],
 )
 def test_two_names_for_one_thing_are_refused(store: Path, arguments: list[str]) -> None:
     assert invoke(store, *arguments).exit_code == 2

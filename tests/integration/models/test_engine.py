@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,11 @@ async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBack
     assert isinstance(answers[0], RequestRefused) and isinstance(answers[1], list)
 
 
-async def test_a_prompt_without_room_in_the_cache_is_refused() -> None:
-    backend = OpenVinoBackend.create("smollm2-135m-instruct", cache_tokens=128)
+async def test_a_prompt_without_room_in_the_cache_is_refused(tiny: Weights) -> None:
+    backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=256)
     try:
         with pytest.raises(RequestRefused, match="raise the option cache_tokens"):
-            await backend.generate([ask("word " * 300)])
+            await backend.generate([ask("word " * 80)])
         assert await backend.generate([ask(max_tokens=2)])
     finally:
         await backend.close()
@@ -213,8 +214,8 @@ async def test_an_engine_without_memory_may_be_started_again(
         engine.close()
 
 
-async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(openvino: OpenVinoBackend) -> None:
-    engine = Engine(seat(openvino.weights.path, EngineSettings(step_seconds=0.001)))
+async def test_a_pipeline_that_hangs_is_ended_and_those_who_wait_may_try_again(tiny: Weights) -> None:
+    engine = Engine(seat(tiny.path, replace(TINY, context=4096, step_seconds=0.0002)))
     try:
         with pytest.raises(GenerationFailed, match="Timeout"):
             await engine.submit(EngineRequest("word " * 300, 2))

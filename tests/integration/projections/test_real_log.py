@@ -24,6 +24,7 @@ MEASURED = {
     "curriculum": "",
     "histories": "",
     "evaluation_families": "",
+    "measurements": "EXCLUDE (started, ended)",
     "texts": "",
 }
 """Columns that tell of time and hashes, which differ from log to log; `time` where nothing is said."""

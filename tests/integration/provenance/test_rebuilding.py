@@ -11,8 +11,8 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.errors import ConfigurationError, RetractionError, RunInUse, TrainingRefused, UnknownName
 from agent0es.log import EventLog
-from agent0es.taskdomains import load_task_domain
 from tests.support.commands import answer, invoke, json_answer, json_answers
+from tests.support.few_families import FAMILIES
 
 DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
 
@@ -47,7 +47,7 @@ def test_an_adapter_leads_back_to_its_dataset_attempts_calls_configuration_and_c
         own, second = attempt["calls"]
         assert (own["purpose"], own["status"], second["purpose"]) == ("solution", "ok", "second_instance")
         assert own["output"].strip() == attempt["answer"].strip()
-    families = {split: len(load_task_domain("math").families(split)) for split in ("practised", "held_out")}
+    families = {split: len(FAMILIES[split]) for split in ("practised", "held_out")}
     assert {score["split"]: score["correct"] for score in found["evaluation"]} == families
 
 

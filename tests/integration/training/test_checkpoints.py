@@ -14,18 +14,21 @@ from agent0es.models.made_once import sha256_of
 from agent0es.training.base import TrainingJob
 from agent0es.training.checkpoint import Checkpoints
 from agent0es.training.course import Course
+from agent0es.training.optimizers import optimizer_of
 from agent0es.training.trainer import described
 from tests.support.trainers import train_and_die
 
-STEPS = 6
-SETTINGS = TrainingSettings(rank=2, epochs=2, batch_size=4, warmup_steps=1, dropout=0.5)
+STEPS = 4
+SETTINGS = TrainingSettings(rank=2, epochs=1, batch_size=4, warmup_steps=1, dropout=0.5)
 """Dropout draws from the random state, which has to be where it was."""
 
 
 def make_job(folder: Path, gguf: Path, cache: Path) -> Path:
     """A job's file in a folder of its own."""
     folder.mkdir()
-    rows = [{"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(12)]
+    rows = [
+        {"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(4 * STEPS)
+    ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     base = Weights("tiny", gguf, sha256_of(gguf))
     job = TrainingJob(base, folder / "rows.jsonl", folder / "out", 7, SETTINGS, deterministic=True)
@@ -65,12 +68,12 @@ def test_a_trainer_killed_at_every_step_and_in_every_phase_makes_the_same_adapte
 
 
 class OneMatrix:
-    """A policy of nine numbers."""
+    """A policy of some numbers."""
 
     precision = "fp32"
 
-    def __init__(self) -> None:
-        self.parameters = [torch.zeros(3, 3, requires_grad=True)]
+    def __init__(self, size: int = 3) -> None:
+        self.parameters = [torch.zeros(size, size, requires_grad=True)]
 
 
 @pytest.fixture
@@ -95,6 +98,33 @@ def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path, job: dic
     elsewhere = {**job, "output": "there", "micro_batch": 2}
     found = Checkpoints(tmp_path, elsewhere).last()
     assert found is not None and found.course == Course([0.5] * 2, [1.0] * 2, [{}] * 2, 20)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adamw_8bit"])
+def test_an_optimizer_goes_on_as_if_nothing_had_been(tmp_path: Path, job: dict[str, Any], name: str) -> None:
+    if name == "adamw_8bit":
+        pytest.importorskip("bitsandbytes", reason="the extra `quantized` is not installed")
+    settings = TrainingSettings.model_validate({"optimizer": name, "learning_rate": 0.1})
+
+    def steps(policy: OneMatrix, optimizer: torch.optim.Optimizer, first: int, last: int) -> torch.Tensor:
+        [matrix] = policy.parameters
+        for step in range(first, last):
+            matrix.grad = torch.sin(torch.arange(matrix.numel()) + float(step)).view_as(matrix)
+            optimizer.step()
+        return matrix.detach().clone()
+
+    policy = OneMatrix(96)
+    optimizer = optimizer_of(policy.parameters, settings)
+    steps(policy, optimizer, 0, 3)
+    Checkpoints(tmp_path, job).keep(policy, optimizer, Course([0.5], [1.0], [{}], 10))  # type: ignore[arg-type]
+    whole = steps(policy, optimizer, 3, 6)
+
+    other = OneMatrix(96)
+    fresh = optimizer_of(other.parameters, settings)
+    found = Checkpoints(tmp_path, job).last()
+    assert found is not None
+    found.restore(other, fresh)  # type: ignore[arg-type]
+    assert torch.equal(steps(other, fresh, 3, 6), whole)
 
 
 def test_a_file_that_is_half_there_is_passed_over_for_the_one_before(tmp_path: Path, job: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """The engine `hf`: it computes what `packed` does, trains other architectures, in 4 bits too, in little memory."""
 
+import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent0es.configuration import TrainingSettings
+from agent0es.errors import ModelNotFound
 from agent0es.models.artifacts import CONFIG, LORA_GGUF, MERGED, WEIGHTS, Artifacts
 from agent0es.models.base import Weights
 from agent0es.models.made_once import sha256_of
-from agent0es.training.base import TrainingError, TrainingJob
+from agent0es.training.base import TrainingJob
 from agent0es.training.examples import Example
 from agent0es.training.hf import HuggingFace
 from agent0es.training.network import Network
@@ -196,6 +199,7 @@ def test_dropout_acts_on_the_adapter_alone(gpt2: Path, examples: list[Example]) 
 
 def trained(base: Path, cache: Path, folder: Path, settings: TrainingSettings) -> tuple[Artifacts, list[float]]:
     """What the trainer's process leaves, run in this one, where it must be the same at any time."""
+    folder.mkdir(exist_ok=True)
     rows = [{"prompt": f"Q{n}? ", "segments": [["yes" * (1 + n % 3), True], ["<|im_end|>", True]]} for n in range(12)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     job = TrainingJob(
@@ -234,7 +238,8 @@ def test_an_adapter_of_a_gguf_has_every_form(tiny_gguf: Path, cache: Path, tmp_p
     assert losses[-1] < losses[0]
     assert sorted(artifacts.files) == [CONFIG, WEIGHTS, LORA_GGUF, MERGED]
     torch.rand(3)
-    assert trained(tiny_gguf, cache, tmp_path, with_settings(**QUICK))[0].files == artifacts.files, "the same again"
+    again, _ = trained(tiny_gguf, cache, tmp_path / "again", with_settings(**QUICK))
+    assert again.files == artifacts.files
 
 
 def test_weights_in_four_bits_are_trained_on(tiny_gguf: Path, tiny_dir: Path, cache: Path, tmp_path: Path) -> None:
@@ -250,20 +255,32 @@ def test_weights_in_four_bits_are_trained_on(tiny_gguf: Path, tiny_dir: Path, ca
     assert sorted(artifacts.files) == [CONFIG, WEIGHTS, LORA_GGUF, MERGED]
 
 
-def test_the_optimizer_keeps_its_averages_in_eight_bits() -> None:
+def test_the_optimizer_keeps_its_averages_in_eight_bits_and_goes_on_from_them() -> None:
     pytest.importorskip("bitsandbytes", reason="the extra `quantized` is not installed")
-    kept = {}
-    for name in ("adamw", "adamw_8bit"):
+
+    def moved(name: str, steps: int, before: Any = None) -> tuple[torch.Tensor, torch.optim.Optimizer]:
         torch.manual_seed(0)
         matrix = torch.nn.Parameter(torch.randn(128, 64))
         optimizer = optimizer_of([matrix], with_settings(optimizer=name, learning_rate=0.1))
-        for _ in range(20):
+        if before is not None:
+            matrix.data.copy_(before[0])
+            optimizer.load_state_dict(before[1])
+        for _ in range(steps):
             optimizer.zero_grad()
             (matrix**2).sum().backward()
             optimizer.step()
+        return matrix.detach(), optimizer
+
+    kept = {}
+    for name in ("adamw", "adamw_8bit"):
+        matrix, optimizer = moved(name, 20)
         assert matrix.abs().mean() < 0.3
-        state = optimizer.state[matrix].values()
-        kept[name] = sum(one.numel() * one.element_size() for one in state if isinstance(one, torch.Tensor))
+        [state] = optimizer.state.values()
+        kept[name] = sum(one.numel() * one.element_size() for one in state.values() if isinstance(one, torch.Tensor))
+        half, optimizer = moved(name, 10)
+        stored = io.BytesIO()
+        torch.save((half, optimizer.state_dict()), stored)  # as a checkpoint is
+        assert torch.equal(moved(name, 10, torch.load(io.BytesIO(stored.getvalue()), weights_only=True))[0], matrix)
     assert kept["adamw_8bit"] < kept["adamw"] / 3
 
 
@@ -284,8 +301,6 @@ NO_BITSANDBYTES = r"needs bitsandbytes: pip install '\.\[quantized\]' in a check
 def test_what_can_not_be_trained_is_refused_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str | None
 ) -> None:
-    import re
-
     monkeypatch.setattr("agent0es.training.trainable.find_spec", lambda name: None)
     base = Weights("tiny", write_tiny_folder(tmp_path / "tiny"), "-")
     why = HuggingFace().why_not(base, with_settings(**changes))
@@ -318,6 +333,6 @@ def test_packed_names_the_engine_that_can(tiny_gguf: Path) -> None:
 
 def test_what_transformers_does_not_take_is_said_in_a_line(tmp_path: Path) -> None:
     folder = write_tiny_folder(tmp_path / "odd", model_type="nobody_knows")
-    with pytest.raises(TrainingError, match=r"^odd: transformers can't load it: ") as caught:
+    with pytest.raises(ModelNotFound, match=r"^odd: transformers can't load it: ") as caught:
         PeftPolicy(folder, SETTINGS)
     assert "\n" not in str(caught.value)

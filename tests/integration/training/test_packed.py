@@ -1,8 +1,10 @@
 """The trainer as a process."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -136,6 +138,29 @@ async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(jo
         await train(job, kill)
     trained, _ = await run(job, epochs=1)
     assert names(trained.artifacts.folder) == ["adapter", "lora.gguf", "merged.gguf"]
+
+
+@pytest.mark.slow
+async def test_a_trainer_killed_at_random_moments_makes_the_same_adapter(job: dict[str, Any]) -> None:
+    """While it imports, loads, trains and saves; the named points are in test_checkpoints.py."""
+    job |= {"epochs": 30, "dropout": 0.1, "deterministic": True}
+    begin = time.monotonic()
+    whole, _ = await run(job, output=job["output"].with_name("whole"))
+    seconds = time.monotonic() - begin
+    draw = random.Random(9)
+
+    async def kill_in(delay: float) -> None:
+        await asyncio.sleep(delay)
+        for trainer in trainers(job["output"]):
+            os.kill(int(trainer), signal.SIGKILL)
+
+    for _ in range(8):
+        killer = asyncio.create_task(kill_in(draw.uniform(0, seconds)))
+        with contextlib.suppress(TrainerLost):
+            await run(job)
+        killer.cancel()
+    trained, _ = await run(job)
+    assert (trained.artifacts.files, trained.loss) == (whole.artifacts.files, whole.loss)
 
 
 async def test_a_trainer_that_is_stopped_is_ended(job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

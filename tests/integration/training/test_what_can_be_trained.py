@@ -12,10 +12,12 @@ from agent0es.configuration import TrainingSettings
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog
 from agent0es.models.base import Capabilities, Weights
+from agent0es.models.factory import create_backend
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.training.base import why_not_trained
+from agent0es.training.hf import HuggingFace
 from agent0es.training.network import GROUPS
 from agent0es.training.packed import Packed
 from agent0es.training.trainable import LAYERS
@@ -103,6 +105,37 @@ def test_what_is_made_must_be_what_is_served(tiny_gguf: Path, tmp_path: Path) ->
     assert why_not_trained(trainer, model, SETTINGS) == (
         "scripted can't serve what packed makes of it (serves: none; is made: lora-gguf, merged, peft)"
     )
+
+
+def test_of_a_folder_an_adapter_has_one_form(tmp_path: Path) -> None:
+    folder = Weights("tiny", write_tiny_folder(tmp_path / "tiny"), "-")
+    model = ScriptedBackend(lambda *_: "", weights=folder)
+    model.capabilities = Capabilities(adapters=frozenset({"peft"}))
+    assert why_not_trained(HuggingFace(), model, SETTINGS) is None
+    model.capabilities = Capabilities(adapters=frozenset({"merged", "lora-gguf"}))
+    assert why_not_trained(HuggingFace(), model, SETTINGS) == (
+        "scripted can't serve what hf makes of it (serves: lora-gguf, merged; is made: peft)"
+    )
+
+
+def test_vllm_may_be_told_of_a_folder(tmp_path: Path) -> None:
+    folder = write_tiny_folder(tmp_path / "tiny")
+    model = create_backend("openai-compatible", "tiny", base_url="http://127.0.0.1:9", weights=str(folder))
+    assert model.weights is not None and model.weights.path == folder
+    assert HuggingFace().why_not(model.weights, SETTINGS) is None
+
+
+def test_policy_gradient_needs_the_tokens_and_their_probabilities(tiny_gguf: Path) -> None:
+    model = ScriptedBackend(lambda *_: "", weights=Weights("tiny", tiny_gguf, "-"))
+    grpo = SETTINGS.model_copy(update={"method": "grpo"})
+    assert why_not_trained(Packed(), model, grpo) is None
+    for lacks in ("logprobs", "token_ids"):
+        model.capabilities = dataclasses.replace(ScriptedBackend.capabilities, **{lacks: False})
+        assert why_not_trained(Packed(), model, grpo) == (
+            "scripted does not say which tokens it writes and how likely they were, and training.method grpo learns "
+            "from these; set training.method to rft or dpo"
+        )
+        assert why_not_trained(Packed(), model, SETTINGS) is None
 
 
 def test_a_run_does_not_begin_with_what_can_not_be_trained(tmp_path: Path, qwen: Path) -> None:

@@ -14,7 +14,8 @@ from agent0es.cli.progress import Reporter
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState, evolve
-from agent0es.log import EventLog
+from agent0es.log import EventLog, NewEvent
+from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import history
 
 
@@ -98,6 +99,35 @@ def test_too_few_examples_are_named_as_the_reason(tmp_path: Path, capsys: pytest
     text = report(tmp_path, capsys, configuration=configuration)
     assert "training.minimum_examples is 1000000" in text
     assert "verified solutions from" not in text
+
+
+def test_what_is_not_learnt_is_told_with_the_reason_and_what_was_enough_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"adapter": "student-1", "role": "student", "iteration": 1}
+    built = ev.DatasetBuilt.model_validate(
+        {
+            **own,
+            "examples": 20,
+            "sha256": "a" * 64,
+            "per_family": {"gcd": 20},
+            "sources": [f"{task}/0" for task in range(20)],
+            "left_out": {"band": 9, "cap": 40, "doubtful": 3},
+        }
+    )
+    trained = {**own, "path": "adapters/r/student-1", "files": {}, "steps": 1, "loss": [0.5]}
+    events = [NewEvent("run/r", ev.RunStarted(seed=0, configuration={}, code_version="0", weights={}))]
+    events += [
+        NewEvent("adapter/r/student-1", built),
+        NewEvent("adapter/r/student-1", ev.AdapterTrained.model_validate(trained), {"unused": 2}),
+    ]
+    reporter = Reporter("r", tmp_path, Configuration(), as_json=False)
+    reporter._began = 0
+    for one in FakeLog(events).read():
+        reporter.event(one, RunState())
+    said = capsys.readouterr().out
+    assert "Left out: 9 of tasks outside training.band, 3 doubtful tasks (all attempts contradict" in said
+    assert "Left out: 2 examples longer than training.max_tokens" in said and "40" not in said
 
 
 def test_a_fault_that_cuts_off_many_attempts_is_told_in_two_lines(

@@ -45,6 +45,7 @@ IN_A_RUN = {
     "execution.reflection": "[confidence]",
     "models.student.observations": "turns",
     "training.roles": "[]",
+    "training.band": "0.1",
     "training.examples_per_family": "1",
     "training.minimum_examples": "1000",
 }

@@ -22,7 +22,8 @@ from agent0es.history.timeline import timeline
 from agent0es.history.whatif import other_settings, whatif
 from agent0es.log import EventLog, History, NewEvent
 from agent0es.projections import snapshots
-from agent0es.projections.datasets import student_examples
+from agent0es.projections.examples import student_examples
+from agent0es.projections.practice import practice
 from agent0es.projections.snapshots import Snapshots
 from agent0es.projections.state import state_at
 from agent0es.runs.settings import configuration_of
@@ -300,7 +301,7 @@ def test_what_was_retracted_before_a_dataset_was_built_is_in_neither(
             world.complete(log, "run", tmp_path)
         [ended] = log.read(types=["IterationCompleted"])
         assert ended.position == log.head(), "the practice is over and nothing is built"
-        source = student_examples(log.read())[0].source
+        source = student_examples(practice(log.read()))[0].source
         log.append([NewEvent("run/run", Retracted(what=source, reason="no", actor="me"))], handler="cli")
         world.complete(log, "run", tmp_path)
         [built] = [r.event for r in log.read(types=["DatasetBuilt"]) if isinstance(r.event, DatasetBuilt)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.models.gguf_file import GgufFile, TensorInfo
-from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_model
+from agent0es.models.openai_compatible.same_model import ServedModel, served_from, why_other_folder, why_other_model
 
 VOCABULARY, WIDTH, LAYERS = 1000, 64, 500_000
 
@@ -44,6 +44,8 @@ def test_what_vllm_serves_is_looked_up_on_this_machine(tmp_path: Path) -> None:
     assert why_other_model(served_from(str(tmp_path)), file()) is None
     told = "it has 2 layers, the server's model 3"
     assert why_other_model(served_from(str(tmp_path)), file(**{"llama.block_count": 2})) == told
+    assert why_other_folder(ServedModel(n_embd=64, n_layer=3, n_vocab=9), tmp_path) is None
+    assert why_other_folder(ServedModel(n_layer=2), tmp_path) == "it has 3 layers, the server's model 2"
     (tmp_path / "config.json").write_text('["hidden_size"]')
     assert served_from(str(tmp_path)) == ServedModel()
 

@@ -1,17 +1,26 @@
 """Which attempts are worth learning from: given events of practice, the rows of a dataset."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.retraction import covers
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, History, NewEvent, Recorded
-from agent0es.projections.datasets import Example, build, choose, events_of_dataset, student_examples, teacher_examples
+from agent0es.projections.datasets import Dataset, Selection, build, choose, events_of_dataset, normal, select
+from agent0es.projections.examples import Example, LearnFrom, task_examples, wrong_examples
+from agent0es.projections.examples import student_examples as of_student
+from agent0es.projections.examples import teacher_examples as of_teacher
+from agent0es.projections.practice import practice
 from agent0es.tools.base import ToolStatus
 from tests.unit.projections.fake_log import FakeLog
 
@@ -95,6 +104,18 @@ def practised(
     ]
 
 
+def student_examples(recorded: Iterable[Recorded], learn_from: LearnFrom = "observed") -> list[Example]:
+    return of_student(practice(recorded), learn_from)
+
+
+def built(*examples: Example) -> Dataset:
+    return build(Selection(examples), lambda one: Prompt(turns=(Part(role="user", text=one.request),)))
+
+
+def chosen(examples: list[Example], per_family: int, seed: int = 0, per_task: int = 1) -> list[Example]:
+    return choose(examples, per_family, per_task, seed, same=lambda one: one.request)[0]
+
+
 def recorded(tmp_path: Path, *tasks: list[NewEvent]) -> list[Recorded]:
     with EventLog.open(tmp_path / "log.db") as log:
         log.append([event for task in tasks for event in task], handler="test")
@@ -103,7 +124,7 @@ def recorded(tmp_path: Path, *tasks: list[NewEvent]) -> list[Recorded]:
 
 def test_a_verified_solution_becomes_a_row_in_which_observations_are_not_trained_on(tmp_path: Path) -> None:
     [example] = student_examples(recorded(tmp_path, practised(1)))
-    dataset = build([example], lambda one: Prompt(turns=(Part(role="user", text=one.request),)))
+    dataset = built(example)
     assert json.loads(dataset.jsonl) == {
         "messages": [{"role": "user", "content": "Multiply, 1."}],
         "segments": [
@@ -175,7 +196,7 @@ def test_an_attempt_in_a_chat_is_a_row_of_turns(tmp_path: Path) -> None:
         Part(role="user", text="Observation: 425", author="tool"),
     )
     [example] = student_examples(recorded(tmp_path, practised(1, turns=turns)))
-    dataset = build([example], lambda one: Prompt(turns=(Part(role="user", text=one.request),)))
+    dataset = built(example)
     assert json.loads(dataset.jsonl) == {
         "messages": [
             {"role": "user", "content": "Multiply, 1."},
@@ -190,8 +211,8 @@ def test_a_family_gets_no_more_than_its_share_and_the_common_idiom_comes_first(t
     tasks = [practised(n, code="17 * 25") for n in range(1, 5)]
     tasks += [practised(n, code="int(17) * 25") for n in range(5, 7)]
     tasks += [practised(7, family="gcd")]
-    chosen = choose(student_examples(recorded(tmp_path, *tasks)), per_family=4, seed=0)
-    assert sorted(example.task for example in chosen) == [1, 2, 3, 4, 7]
+    found = chosen(student_examples(recorded(tmp_path, *tasks)), per_family=4)
+    assert sorted(example.task for example in found) == [1, 2, 3, 4, 7]
 
 
 def test_an_attempt_made_again_after_a_crash_stands_where_it_would_have_stood() -> None:
@@ -200,14 +221,14 @@ def test_an_attempt_made_again_after_a_crash_stands_where_it_would_have_stood() 
             Example(f"{task}/0{suffix}", task, "math", "gcd", f"question {task}", "gcd(0, 0)", 0.0, ())
             for task, suffix in enumerate(suffixes)
         ]
-        return [example.task for example in choose(examples, per_family=6, seed=3)]
+        return [example.task for example in chosen(examples, per_family=6, seed=3)]
 
     assert order("", ".1", "", ".2", "", ".1") == order(*[""] * 6)
 
 
 def test_the_same_log_gives_the_same_dataset(tmp_path: Path) -> None:
     events = recorded(tmp_path, *(practised(n) for n in range(1, 9)))
-    one, two = (choose(student_examples(events), per_family=3, seed=5) for _ in range(2))
+    one, two = (chosen(student_examples(events), per_family=3, seed=5) for _ in range(2))
     assert one == two
 
 
@@ -263,7 +284,7 @@ def test_a_teacher_learns_nothing_from_a_retracted_task_but_from_one_with_a_retr
         return [*events, *practised(number), NewEvent(f"task/r/{number}", rewarded)]
 
     events = [*taught(1), *taught(2), *retracted("1"), *retracted("2/0")]
-    assert [example.source for example in teacher_examples(FakeLog(events).read())] == ["2"]
+    assert [example.source for example in of_teacher(practice(FakeLog(events).read()))] == ["2"]
 
 
 def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up_to_its_position(
@@ -294,3 +315,126 @@ def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up
         assert numbers(1, last - 10) == [1, 2, 3], "as it was before the first retraction"
         assert numbers(2, last - 1) == [2, 3, 4]
         assert numbers(2, None) == [3, 4]
+
+
+def example(task: int, attempt: int = 0, /, **changes: object) -> Example:
+    """A right attempt at a task."""
+    said = (Part(text=f"Action: python[{task} * {attempt}]", author="model", trainable=True),)
+    plain = Example(f"{task}/{attempt}", task, "math", "product", f"Multiply, {task}.", "N * N", 0.0, said)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def configured(**training: object) -> Configuration:
+    return Configuration(training=TrainingSettings.model_validate(training))
+
+
+def sources(selection: Selection) -> list[str]:
+    return sorted(example.source for example in selection.chosen)
+
+
+@pytest.mark.parametrize(
+    ("reason", "bad"),
+    [
+        ("doubtful", example(2, 0)),
+        ("not_novel", example(3, 0, novelty=0.01)),
+        ("band", example(3, 0, solved=1.0)),
+        ("band", example(3, 0, solved=0.125)),
+        ("duplicate", example(3, 0, request="multiply,\n１. ", family="other")),
+        ("cap", example(1, 1)),
+    ],
+)
+def test_what_the_student_does_not_learn_is_counted(reason: str, bad: Example) -> None:
+    found = select([example(1, 0), bad], {2}, "student", configured(band=0.25))
+    assert len(found.chosen) == 1 and found.left_out.get(reason) == 1
+    assert found.left_out.keys() <= {reason, "doubtful"}
+    before = select([example(1, 0), bad], {2}, "student", configured(), rows="asked")
+    assert before.left_out == {} and len(before.chosen) == (1 if reason == "cap" else 2), "as logs of before have it"
+
+
+def test_the_band_holds_back_what_everybody_solves_and_is_open_as_it_comes() -> None:
+    examples = [example(task, 0, solved=task / 8) for task in range(1, 9)]
+    assert len(select(examples, (), "student", configured()).chosen) == 8
+    assert sources(select(examples, (), "student", configured(band=0.25))) == ["2/0", "3/0", "4/0", "5/0", "6/0"]
+
+
+def test_several_ways_to_solve_a_task_are_learnt_where_that_is_wanted_and_none_twice() -> None:
+    same = example(1, 0).said
+    examples = [example(1, 0), example(1, 1, said=same), example(1, 2), example(2, 0)]
+    assert sources(select(examples, (), "student", configured())) in (["1/0", "2/0"], ["1/1", "2/0"], ["1/2", "2/0"])
+    two = select(examples, (), "student", configured(examples_per_task=3))
+    assert [one.task for one in two.chosen] == [1, 2, 1] or [one.task for one in two.chosen] == [2, 1, 1]
+    assert two.left_out == {"duplicate": 1}
+    share = select(examples, (), "student", configured(examples_per_task=3, examples_per_family=2))
+    assert sorted(one.task for one in share.chosen) == [1, 2], "each task has one before any has two"
+
+
+def test_easy_families_do_not_crowd_out_the_others_and_earlier_iterations_are_replayed() -> None:
+    """Tasks are numbered on over the iterations: 1 to 40 are of the first, and none of their families comes again."""
+    easy = [example(task, 0, solved=1.0, family="easy") for task in range(1, 31)]
+    first = [example(task, 0, solved=0.5, family="early") for task in range(31, 41)]
+    second = [example(task, 0, solved=0.5, family="late") for task in range(41, 45)]
+    found = select([*easy, *first, *second], (), "student", configured(examples_per_family=6))
+    assert Counter(one.family for one in found.chosen) == {"early": 6, "easy": 6, "late": 4}
+    assert found.left_out == {"cap": 28}
+
+
+def test_the_teacher_learns_from_what_was_rewarded_no_less_than_the_mean_of_its_family() -> None:
+    rewards = {"product": (0.1, 0.1, 0.1), "gcd": (0.2, 0.9, 0.7), "lcm": (0.05,)}
+    examples = [
+        example(10 * at + number, 0, source=f"{family}{number}", family=family, reward=reward)
+        for at, (family, given) in enumerate(rewards.items(), 1)
+        for number, reward in enumerate(given)
+    ]
+    found = select(examples, (), "teacher", configured())
+    assert sources(found) == ["gcd1", "gcd2", "lcm0", "product0", "product1", "product2"]
+    assert found.left_out == {"reward": 1}
+
+
+def test_numbers_and_signs_make_another_task_of_the_same_words() -> None:
+    assert normal("  What is\t5 - 3? ") == normal("what is 5 - 3?")
+    assert len({normal(text) for text in ("5 - 3", "5 + 3", "5 - 4", "p ∧ q", "p ∨ q")}) == 5
+
+
+def own_task(number: int, *answers: tuple[str | None, bool | None], freeform: bool = True) -> list[NewEvent]:
+    """A task that the teacher wrote itself, with attempts: (answer, verdict)."""
+    requested = ev.TaskRequested(
+        task=number,
+        iteration=1,
+        domain="math",
+        source="freeform" if freeform else "families",
+        families={"math_freeform": 0.1},
+        novelty_bar=0.0,
+        seed=1,
+    )
+    proposed, *first = practised(number)
+    events = [NewEvent(f"task/r/{number}", requested), proposed]
+    for at, (key, correct) in enumerate(answers):
+        for new in first:
+            event = new.event.model_copy(update={"attempt": f"{number}/{at}"})
+            if isinstance(event, ev.Verified):
+                judged = event.verification.model_copy(update={"correct": correct})
+                event = event.model_copy(update={"verification": judged, "majority_key": key})
+            events.append(NewEvent(f"attempt/r/{number}/{at}", event))
+    return events
+
+
+@pytest.mark.parametrize(
+    ("answers", "freeform", "doubtful"),
+    [
+        ((("7", False), ("7", False)), True, True),
+        ((("7", False), ("7", False)), False, False),  # a family computes its answers
+        ((("7", False), ("8", False)), True, False),
+        ((("7", False), ("5", True)), True, False),
+        (((None, False), (None, False)), True, False),  # nobody answered
+        ((("7", None), ("7", None)), True, False),  # nobody could judge
+        ((("7", False),), True, False),  # one agrees with nobody
+    ],
+)
+def test_a_label_that_all_attempts_contradict_is_doubtful(
+    answers: tuple[tuple[str | None, bool | None], ...], freeform: bool, doubtful: bool
+) -> None:
+    found = practice(FakeLog(own_task(1, *answers, freeform=freeform)).read())
+    assert found.doubtful == ({1} if doubtful else frozenset())
+    assert found.tasks[1].solved == sum(correct is True for _, correct in answers) / len(answers)
+    gone = practice(FakeLog([*own_task(1, *answers, freeform=freeform), *retracted("1")]).read())
+    assert gone.doubtful == frozenset() and task_examples(gone) == wrong_examples(gone) == []

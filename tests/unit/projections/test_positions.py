@@ -8,14 +8,18 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import EventLog, Recorded
 from agent0es.projections import NoveltyIndex
-from agent0es.projections.datasets import build, choose, student_examples, teacher_examples
+from agent0es.projections.datasets import build, select
+from agent0es.projections.examples import student_examples, teacher_examples
+from agent0es.projections.practice import practice
 from tests.unit.projections.history import history, interleave
 
 RUN = "r0"
+CONFIGURATION = Configuration(seed=1, training=TrainingSettings(examples_per_family=3))
 PROBES = ([1.0, 0.0, 0.0, 0.0], [0.1, 0.5, 0.2, 0.9])
 
 
@@ -33,9 +37,13 @@ def neighbours(index: NoveltyIndex) -> list[object]:
     return [index.size, *(index.nearest(probe, k) for probe in PROBES for k in (1, 2))]
 
 
-def dataset(recorded: Sequence[Recorded]) -> str:
-    examples = [*choose(student_examples(recorded), 3, seed=1), *choose(teacher_examples(recorded), 3, seed=1)]
-    return build(examples, lambda one: Prompt(turns=(Part(role="user", text=one.request),))).sha256
+def dataset(recorded: Sequence[Recorded]) -> list[str]:
+    practised = practice(recorded)
+    both = (
+        select(student_examples(practised), practised.doubtful, "student", CONFIGURATION),
+        select(teacher_examples(practised), practised.doubtful, "teacher", CONFIGURATION),
+    )
+    return [build(one, lambda e: Prompt(turns=(Part(role="user", text=e.request),))).sha256 for one in both]
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
@@ -46,7 +54,7 @@ def test_rebuilt_at_any_position_they_are_what_they_were_then(
     rng = random.Random(seed)
     events = interleave(rng, [history(rng, f"r{n}", tasks=5) for n in range(2)])
     folder: Path = tmp_path_factory.mktemp("positions")  # type: ignore[attr-defined]
-    then: dict[int, tuple[list[object], str]] = {}
+    then: dict[int, tuple[list[object], list[str]]] = {}
     growing = NoveltyIndex()
     with EventLog.open(folder / "log.db") as log:
         for begin, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(events)], strict=True):

@@ -1,0 +1,91 @@
+"""Problems for an evaluation by itself: the built-in suites, and what a problem is."""
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task
+from agent0es.errors import UserError, nearest
+from agent0es.plugins import TASK_DOMAINS, installed
+from agent0es.taskdomains import load_task_domain
+from agent0es.taskdomains.base import Family, Split, TaskDomain
+from agent0es.taskdomains.code.reference import is_function
+
+HELD_OUT = "held-out"
+"""The suite of all families that are never practised, of four domains."""
+DOMAINS = ("math", "code", "logic", "long_horizon")
+SEED = 20_260
+"""Pinned: the problems of a suite are the same for every run, configuration and model."""
+DIFFICULTIES = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """One problem of an evaluation."""
+
+    source: str
+    """Where it comes from: a family, or a line of a file."""
+    task: Task
+
+
+def identity(task: Task) -> str:
+    """The same for the same problem, wherever it is asked: sha256 of what is asked and of what is right."""
+    return hashlib.sha256("\0".join((task.domain, task.description, task.reference)).encode()).hexdigest()
+
+
+def wants_function(task: Task) -> bool:
+    """Whether the answer is code, to be tried by hidden tests."""
+    return is_function(task.reference)
+
+
+def suite(names: str) -> list[Posed]:
+    """The problems of suites by their names, with commas between: `held-out`, a task domain (its held-out families), a
+    family.
+
+    Each family has a problem of each difficulty. The order is drawn from the pinned seed, so the first ones are a fair
+    sample. Raises UserError for an unknown name, ConfigurationError for a domain that can't be loaded.
+    """
+    families: dict[str, Family] = {}
+    for name in names.split(","):
+        families |= {family.name: family for family in _families(name.strip())}
+    problems = [_problem(family, difficulty) for family in families.values() for difficulty in DIFFICULTIES]
+    random.Random(SEED).shuffle(problems)
+    return problems
+
+
+def _families(name: str) -> Sequence[Family]:
+    if name == HELD_OUT:
+        return [family for domain in DOMAINS for family in load_task_domain(domain).families("held_out")]
+    if name in installed(TASK_DOMAINS):
+        return load_task_domain(name).families("held_out")
+    known = {family.name: family for domain in _every_domain() for family in _every_family(domain)}
+    if name in known:
+        return [known[name]]
+    raise UserError(
+        f"--suite: there is no suite, task domain or family {name!r}; "
+        f"{nearest(name, [HELD_OUT, *installed(TASK_DOMAINS), *known])}"
+    )
+
+
+def _every_domain() -> Iterator[TaskDomain]:
+    from agent0es.errors import ConfigurationError
+
+    for name in installed(TASK_DOMAINS):
+        try:
+            yield load_task_domain(name)
+        except ConfigurationError:
+            continue  # one that lacks its library has no families to choose from
+
+
+def _every_family(domain: TaskDomain) -> Iterator[Family]:
+    for split in get_args(Split):
+        yield from domain.families(split)
+
+
+def _problem(family: Family, difficulty: float) -> Posed:
+    rng = random.Random(derive_seed(SEED, "suite", family.name, f"{difficulty}"))
+    task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
+    return Posed(family.name, task)
