@@ -154,12 +154,17 @@ def write_result(result: Mapping[str, Any], store: Path, as_json: bool) -> None:
         return
     name, scores = result["evaluation"], result["scores"]
     write_lines([printable(f"{name}: {result['suite']}"), printable(f"{result['model']}, {result['label']}"), ""])
-    if scores is None or scores["problems"] < result["problems"]:
-        whole = result["problems"] * result["way"]["samples"]
+    whole = result["problems"] * result["way"]["samples"]
+    if result["answers"] < whole:
         write_lines([f"{result['answers']} of {whole} answers are there; the same command goes on.", ""])
+    elif scores is not None and scores["problems"] < result["problems"]:
+        write_lines([f"Of the first {scores['problems']} of {result['problems']} problems that were answered:", ""])
     if scores is not None:
         _write_scores(scores, result["seconds"])
         _write_parts(scores)
+    if refused := result["refused"]:
+        said = f"The model refused {counted(len(refused), 'request')}, which count as wrong: {refused[0]['why']}"
+        write_lines(["", printable(said)])
     _write_comparisons(result)
     _write_contamination(result)
     attempt = next((one["attempt"] for one in result["attempts"] if one["correct"] is not True), None)

@@ -13,7 +13,7 @@ from agent0es.cli.hints import command
 from agent0es.cli.listing import folded
 from agent0es.cli.meters import meter_for
 from agent0es.cli.output import json_line, printable, table_lines, write_lines
-from agent0es.cli.run_tables import Table, domain_table, iteration_table, score_tables
+from agent0es.cli.run_tables import Table, domain_table, iteration_table, may_be_luck, score_tables
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.names import arm_of
@@ -285,12 +285,14 @@ class Reporter:
         if ended is not None:
             why = "" if isinstance(ended, ev.TrainingFailed) else f", {ended.reason}"  # whose outcome has it already
             self.say(f"student-{current.iteration}: {current.outcome}{why}")
+            self._say_of_luck(ended)
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """The result of an adapter that was retrained after the run; its scores are in the summary."""
         outcome = {"AdapterPromoted": "promoted", "AdapterRejected": "not promoted", "TrainingFailed": "not trained"}
         if not self._json:
             self.say(f"{event.adapter}: {outcome[event.type]}, {event.reason}")
+            self._say_of_luck(event)
             return
         current = self._tally.current
         evaluated = current.evaluated if current and not isinstance(event, ev.TrainingFailed) else None
@@ -301,6 +303,10 @@ class Reporter:
             "evaluation": evaluated.model_dump(mode="json") if evaluated else None,
         }
         write_lines([json_line(found)])
+
+    def _say_of_luck(self, ended: ev.Event) -> None:
+        if (told := may_be_luck(ended)) is not None:
+            self.say(told)
 
     def _show_scores(self, evaluated: ev.AdapterEvaluated) -> None:
         self._shown = evaluated

@@ -23,6 +23,19 @@ class Table(NamedTuple):
     title: str
 
 
+def may_be_luck(decided: ev.Event) -> str | None:
+    """What to know of an adapter that is ahead and was not promoted, because the test says that this may be luck."""
+    test = decided.test if isinstance(decided, ev.AdapterRejected) and not decided.leaks else None
+    if test is None or test.better <= test.worse or test.p_value <= test.level:
+        return None
+    rivals = " and ".join(dict.fromkeys(test.rivals))
+    return (
+        f"It is ahead of {rivals}, but that may be luck. Adapter {test.look} of those that challenge what is in use is "
+        f"tested at {test.level:.3g}, its part of evaluation.significance. More held-out problems show smaller gains: "
+        "evaluation.practised_problems, evaluation.held_out_problems."
+    )
+
+
 def iteration_table(tally: IterationTally) -> Table:
     """The practice of an iteration in one row."""
     row = tally.row

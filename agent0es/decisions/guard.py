@@ -54,8 +54,8 @@ def stop(state: RunState, settings: GuardSettings, roles: Collection[str]) -> ev
     raised = alarms_of(state)
     if settings.on_fall == "stop" and raised:
         return ev.RunStopped(iteration=state.iteration, why="alarm", reason=raised[0].message)
-    standing = [a.iteration for a in state.adapters.values() if a.outcome == "promoted"]
-    waited = state.iteration - max(standing, default=0)
+    promoted = [a.iteration for a in state.adapters.values() if a.serving != "never"]  # one rolled back since, too
+    waited = state.iteration - max(promoted, default=0)
     if roles and settings.patience is not None and waited >= settings.patience:
         reason = f"no adapter was promoted in {counted(waited, 'iteration')}; guard.patience is {settings.patience}"
         return ev.RunStopped(iteration=state.iteration, why="nothing_learnt", reason=reason)

@@ -45,6 +45,8 @@ class Answer:
     completion_tokens: int = 0
     seconds: float = 0.0
     """What the model took for it, waiting in a batch included."""
+    refused: str | None = None
+    """Why the model did not take what it was asked; then there is no answer. Hostile."""
 
 
 Answers = Mapping[tuple[int, int], Answer]
@@ -81,7 +83,9 @@ def after(answer: Answer, one: Recorded) -> Answer:
             fine = event.status == "ok" and event.output.strip() != NO_OUTPUT
             return replace(answer, printed=event.output if fine else None)
         case ev.SolutionSubmitted() as event:
-            return replace(answer, answer=event.solution.answer, tool_calls=event.solution.tool_calls)
+            why = one.meta.measured.get("refused")
+            given, calls = event.solution.answer, event.solution.tool_calls
+            return replace(answer, answer=given, tool_calls=calls, refused=None if why is None else str(why))
         case ev.LenientlyJudged() as event:
             return replace(answer, lenient=event.verification.correct is True)
         case ev.Verified() as event:

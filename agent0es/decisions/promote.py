@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from agent0es.configuration import EvaluationSettings
 from agent0es.decisions.propose import identity
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import learnt_from
 from agent0es.domain.names import task_of
 from agent0es.domain.promotion import Rule, gate
 from agent0es.domain.run import RunState
@@ -26,15 +27,15 @@ def decide(
 def leaks_of(
     evaluated: ev.AdapterEvaluated, state: RunState, proposed: Iterable[Recorded], problems: Sequence[HeldOut]
 ) -> list[ev.Leak]:
-    """Which held-out problems an adapter learnt. `proposed` has at least the proposals that it learnt from.
+    """Which held-out problems an adapter learnt, or one that it goes on from. `proposed` has at least the proposals
+    that they learnt from.
 
     Of two tasks of one family the parameters say whether they are the same problem; of others, their texts. A teacher
     is not asked these problems, so there is nothing that it could have learnt.
     """
-    dataset = state.adapters[evaluated.adapter].dataset
-    if dataset is None or evaluated.role == "teacher":
+    if evaluated.role == "teacher":
         return []
-    by_task = {source: task_of(source) for source in dataset.sources}
+    by_task = {source: task_of(source) for source in learnt_from(state.adapters, evaluated.adapter)}
     wanted = set(by_task.values())
     tasks: dict[int, Task] = {}
     for recorded in proposed:

@@ -156,6 +156,16 @@ def predecessor(adapters: Adapters, name: str) -> str | None:
     return next((other for other in reversed(standing) if other != name), None)
 
 
+def learnt_from(adapters: Adapters, name: str) -> tuple[str, ...]:
+    """The sources of an adapter and of those that its training goes on from: what it knows."""
+    chain: list[str] = []
+    following: str | None = name
+    while following is not None and following in adapters and following not in chain:
+        chain.append(following)
+        following = adapters[following].start
+    return tuple(dict.fromkeys(source for one in chain for source in adapters[one].sources))
+
+
 def challengers(adapters: Adapters, role: str) -> int:
     """How many adapters have been evaluated since the rival's dataset was built: tries to beat it, or what came after
     it and has fallen."""

@@ -101,6 +101,14 @@ def gate(
     a good prompt would match is not worth using.
     """
     arms = {score.arm for score in evaluated.scores}
+    if serving and serving not in arms:
+        return AdapterRejected(
+            adapter=evaluated.adapter,
+            role=evaluated.role,
+            iteration=evaluated.iteration,
+            reason=f"{serving}, which {evaluated.adapter} must beat, was not asked the held-out problems: what was in "
+            "use then has been retracted since; fork the run before the evaluation",
+        )
     rivals = {serving} if serving else {arm for arm in arms if arm.startswith(BASELINE)}
     mine, theirs = mean_share(evaluated.scores, {evaluated.adapter}), mean_share(evaluated.scores, rivals)
     rival = serving or "the base model with its best prompt"

@@ -6,6 +6,7 @@ from typing import Any
 from agent0es.agents.one_turn import examples
 from agent0es.decisions.measuring import TYPES, Answers, answers
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapters, follow, learnt_from
 from agent0es.domain.names import is_evaluation, task_of
 from agent0es.errors import UnknownName
 from agent0es.evaluation.contamination import find_leaks
@@ -35,6 +36,7 @@ def scores(log: EventLog, name: str) -> dict[str, Any]:
         "answers": len(found),
         "scores": completed[-1].model_dump(mode="json", exclude={"type", "version"}) if completed else None,
         "seconds": None if seconds is None else round(seconds, 2),
+        "refused": [{"attempt": one.attempt, "why": one.refused} for one in found.values() if one.refused is not None],
         "comparisons": _comparisons(log, name, model_of(started), _outcomes(problems, found)),
         "contamination": {
             "compared_with": {"dataset": len(dataset), "worked examples": len(shown)},
@@ -141,22 +143,22 @@ def _comparisons(log: EventLog, name: str, model: str, mine: Mapping[str, bool])
                     "p_value": pair.p_value,
                 }
             )
-    base = [one for one in made if one["adapter"] is None and one["model"] == model]
+    most = max((one["problems"] for one in made), default=0)  # a few easy ones say nothing of the best
+    base = [one for one in made if one["adapter"] is None and one["model"] == model and one["problems"] == most]
     best = max(base, key=lambda one: float(one["rival_share"]), default=None)
     return [{**one, "best_of_base": one is best and len(base) > 1} for one in made]
 
 
 def _learnt(log: EventLog, way: ev.Way) -> dict[str, str]:
-    """What stands in the dataset of the adapter that answered: attempt to the text of its task."""
+    """What the adapter that answered learnt from, and what those did that it goes on from: attempt to the text of its
+    task."""
     if way.adapter is None or way.adapter_run is None:
         return {}
     history = History.of(log, way.adapter_run)
-    built = [
-        one.event
-        for one in history.read(types=["DatasetBuilt"])
-        if isinstance(one.event, ev.DatasetBuilt) and one.event.adapter == way.adapter
-    ]
-    sources = {source: task_of(source) or int(source) for event in built for source in event.sources}
+    adapters: Adapters = {}
+    for one in history.read(types=["DatasetBuilt"]):
+        adapters = follow(adapters, one.event)
+    sources = {source: task_of(source) or int(source) for source in learnt_from(adapters, way.adapter)}
     texts = {
         one.event.task: one.event.proposal.description
         for one in history.read(types=["TaskProposed"])

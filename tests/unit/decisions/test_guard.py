@@ -200,6 +200,17 @@ def test_a_run_in_which_nothing_is_promoted_any_more_ends_early() -> None:
     assert ends("execution.iterations=4") == ["PracticeMeasured", "RunCompleted"], "it ends there anyway"
 
 
+def test_a_promotion_counts_for_patience_also_when_it_was_rolled_back_since() -> None:
+    """student-3 was promoted and has fallen: student-1 is in use again and has iterations left to show something."""
+    rejected = [*adapter("student-2", "rejected"), *adapter("student-4", "rejected")]
+    fallen = ev.AdapterRolledBack(adapter="student-3", role="student", iteration=4, to="student-1", reason="so")
+    state = run_of(*adapter("student-1"), *adapter("student-3"), *rejected, fallen, iteration=4)
+    assert stop(state, GuardSettings(), ["student"]) is None
+    later = [*adapter("student-5", "rejected"), *adapter("student-6", "rejected")]
+    stopped = stop(replace(reduce(evolve, later, state), iteration=6), GuardSettings(), ["student"])
+    assert stopped is not None and stopped.reason.startswith("no adapter was promoted in 3 iterations;")
+
+
 def test_of_a_thousand_steady_runs_few_raise_an_alarm() -> None:
     """Shares of 100 cases, drawn anew in each of ten iterations: every one is compared with the best one before."""
     rng = random.Random(0)

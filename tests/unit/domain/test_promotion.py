@@ -112,6 +112,14 @@ def test_an_adapter_that_learnt_what_it_is_asked_is_refused_however_good_it_is()
     assert "its example 13/1 is nearly (91% of its text) held-out problem 18;" in nearly.reason
 
 
+def test_what_it_must_beat_but_was_not_asked_is_not_beaten() -> None:
+    """As where what was in use is retracted after the evaluation had begun."""
+    for rule in (LEAD, Rule()):
+        rejected = gate(evaluated(student_1=(10, 10), student_2=(90, 90)), "student-0", rule)
+        assert isinstance(rejected, AdapterRejected)
+        assert rejected.reason.startswith("student-0, which student-2 must beat, was not asked the held-out problems")
+
+
 def test_what_was_evaluated_before_the_counts_were_written_down_is_not_promoted_by_the_test() -> None:
     found = evaluated(student_1=(10, 10), student_2=(90, 90))
     old = tuple(c.model_copy(update={"better": None, "worse": None}) for c in found.comparisons)
