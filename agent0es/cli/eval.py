@@ -60,7 +60,7 @@ def eval_command(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Measure a model or an adapter on problems that it never practised.
+    """Measure a model or an adapter on problems it never practised.
 
     Without --file the problems are built in: families that are never practised, the same ones for every model. The
     format `tools` is how the student works in a run, `cot` is reasoning that ends in `Answer:`, and `program` one

@@ -66,7 +66,7 @@ def placed(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("models")
 def models_group() -> None:
-    """List, fetch, show and delete models; check that those of a configuration answer."""
+    """List, fetch, show, delete and check models."""
 
 
 @models_group.command("list")
@@ -74,9 +74,9 @@ def models_group() -> None:
 @placed
 @json_option
 def list_command(configuration: "Configuration", store: Path, place: "Place | None", as_json: bool) -> None:
-    """List the models at the backends of the configuration, and the embedded ones.
+    """List the models that there are to choose from.
 
-    The exit code is 2 when a backend can't be asked.
+    Those at the backends of the configuration, and the embedded ones. The exit code is 2 when a backend can't be asked.
     """
     from agent0es.runs.libraries import shelves
 
@@ -170,9 +170,10 @@ def rm_command(name: str, configuration: "Configuration", store: Path, place: "P
 @configured
 @json_option
 def check_command(configuration: "Configuration", store: Path, as_json: bool) -> None:
-    """Ask each model of the configuration a short question: does it answer, what can it do, how fast is it.
+    """Ask each model of the configuration whether it answers.
 
-    The exit code is 2 when a run could not start; each problem says how to mend it.
+    A short question shows what it can do, and how fast it is. The exit code is 2 when a run could not start; each
+    problem says how to mend it.
     """
     from agent0es.runs.models import check
 
@@ -196,7 +197,7 @@ def check_command(configuration: "Configuration", store: Path, as_json: bool) ->
 @click.option("--tokens", type=click.IntRange(1, 4096), default=48, show_default=True, help="Most tokens an answer.")
 @json_option
 def bench_command(configuration: "Configuration", store: Path, at_once: str, tokens: int, as_json: bool) -> None:
-    """Measure how many tokens a second each model of the configuration writes.
+    """Measure the tokens a second of each model of the configuration.
 
     Where tokens are paid for, these are, too.
     """

@@ -67,7 +67,7 @@ def show_command(
     moment: str | None,
     as_json: bool,
 ) -> None:
-    """Show a run, an adapter and how its training goes, one answer in full, or one task.
+    """Show a run, an adapter and its training, one answer, or a task.
 
     An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem. Anything else is
     a RUN: its name, a prefix of it, or `latest`, the default; an ADAPTER, such as student-1; or an evaluation:

@@ -85,6 +85,11 @@ def wrong_examples(practice: Practice) -> list[Example]:
     ]
 
 
+def attempted(practice: Practice) -> list[Example]:
+    """Every attempt that was judged."""
+    return [_attempted(task, attempt) for task, attempt in _judged(practice)]
+
+
 def task_examples(practice: Practice) -> list[Example]:
     """Every task that was tried, without an attempt at it."""
     return [

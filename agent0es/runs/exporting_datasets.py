@@ -68,6 +68,7 @@ def export_dataset(
     if suffix != PARQUET and suffix not in LINES:
         raise UserError(f"{output}: is it JSON lines or Parquet? Name a file that ends in .jsonl or .parquet")
     source = _of_adapter(log, run, adapter) if adapter is not None else _now(log, run, role, iteration)
+    _must_be_a_format_of(source, form)
     if source.role == "teacher" and form not in OF_TEACHER:
         raise UserError(f"{form} is made of attempts, and the teacher makes none; choose {' or '.join(OF_TEACHER)}")
     rows, selection = _rows(source, form)
@@ -97,9 +98,11 @@ def export_dataset(
 
 
 def _of_adapter(log: "EventLog", run: str, adapter: str) -> _Source:
-    """What an adapter in a run's history learnt, in the run that trained it."""
+    """What an adapter in a run's history learnt, in the run that trained it, by the settings of its training."""
+    from agent0es.decisions.train import as_requested
     from agent0es.domain import events as ev
     from agent0es.log import History
+    from agent0es.projections.state import state_at
     from agent0es.runs.settings import configuration_of
 
     found = {
@@ -110,8 +113,9 @@ def _of_adapter(log: "EventLog", run: str, adapter: str) -> _Source:
     if adapter not in found:
         raise UnknownName(f"run {run} has no adapter {adapter!r}; {nearest(adapter, list(found))}")
     builder, position, built = found[adapter]
-    history, configuration = History.of(log, builder), configuration_of(log, builder)
-    return _Source(history, configuration, built.role, built.iteration, position, built, built.rows)
+    requested = state_at(log, builder).adapters[adapter].requested
+    configuration = as_requested(configuration_of(log, builder), requested)
+    return _Source(History.of(log, builder), configuration, built.role, built.iteration, position, built, built.rows)
 
 
 def _now(log: "EventLog", run: str, role: "ev.Role", iteration: int | None) -> _Source:
@@ -134,23 +138,43 @@ def _now(log: "EventLog", run: str, role: "ev.Role", iteration: int | None) -> _
     return _Source(history, configuration_of(log, run), role, chosen, None, None, "filtered")
 
 
+def _must_be_a_format_of(source: _Source, form: Format) -> None:
+    """Raises UserError for what an adapter did not learn: rows of right attempts, where it learnt from others too."""
+    built = source.built
+    if built is None or (built.rows, form) == ("pairs", "preference"):
+        return
+    what = {"pairs": "pairs; choose preference, or", "groups": "groups of attempts, for which there is no format;"}
+    if built.rows in what:
+        raise UserError(
+            f"{built.adapter} learnt by {built.method} from {what[built.rows]} leave --adapter out for what could be "
+            "learnt now"
+        )
+
+
 def _rows(source: _Source, form: Format) -> "tuple[list[Row], Selection]":
     """The rows, and what they were chosen from."""
     from agent0es import bootstrap
     from agent0es.decisions import train
     from agent0es.projections import export_rows as shapes
-    from agent0es.projections.datasets import build, events_of_dataset, select
-    from agent0es.projections.examples import task_examples, wrong_examples
+    from agent0es.projections.datasets import Selection, build, events_of_dataset, select
+    from agent0es.projections.examples import attempted, task_examples, wrong_examples
     from agent0es.projections.practice import practice
 
     role, configuration, rows = source.role, source.configuration, source.rows
     domains = bootstrap.practised_domains(configuration)
-    practised = practice(events_of_dataset(source.history, source.iteration, source.position))
+    recorded = list(events_of_dataset(source.history, source.iteration, source.position))
+    practised = practice(recorded)
     prompt_of = train.prompts_of(role, domains, configuration, in_turns=True)
 
     def selected(examples: "Iterable[Example]", capped: bool = True) -> "Selection":
         return select(list(examples), practised.doubtful, role, configuration, rows, capped=capped)
 
+    if source.built is not None and rows == "pairs":
+        learnt = train.dataset_of(role, recorded, domains, configuration, rows)
+        _must_be_what_was_learnt(source.built, learnt.sha256)
+        attempts = {example.source: example for example in attempted(practised)}
+        met = ((attempts[right], attempts[wrong]) for right, wrong in (pair.sources for pair in learnt.examples))
+        return list(shapes.preference(met, prompt_of)), Selection((), learnt.thought, dict(learnt.left_out))
     right = train.examples_of(role, practised, configuration, rows)
     wrong = [example for example in wrong_examples(practised) if not example.thought and shapes.said(example)]
     if form == "preference":

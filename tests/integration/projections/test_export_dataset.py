@@ -1,5 +1,6 @@
 """`agent0es export dataset`: files that `datasets` reads, in shapes that TRL takes, each row with where it is from."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.errors import StoreError, UnknownName, UserError
 from agent0es.log import EventLog, NewEvent
+from agent0es.runs.driving import drive
 from agent0es.runs.exporting_datasets import FORMATS
+from agent0es.runs.training import Wanted, plan, request
 from tests.support import world
 from tests.support.commands import answer, invoke, json_answer
 
@@ -94,6 +97,28 @@ def test_an_adapters_rows_are_those_of_its_dataset_and_lead_back_to_the_log(stor
 
 def to(folder: Path, form: str = "conversational") -> tuple[str, ...]:
     return "--format", form, "-o", str(folder / "out.jsonl")
+
+
+def test_what_an_adapter_that_was_asked_for_learnt_follows_the_settings_of_its_training(
+    store: Path, tmp_path: Path
+) -> None:
+    """`agent0es train` with other settings than the run's: fewer rows, and by a method that learns from pairs."""
+    shutil.copytree(store, tmp_path, dirs_exist_ok=True)
+    with EventLog.open(tmp_path / "log.db") as log:
+        for name, setting in (("fewer", "examples_per_family=1"), ("pairs", "method=dpo")):
+            asked = plan(log, "run", Wanted((f"training.{setting}",), name=name))
+            ports = world.ports(tmp_path, log, "run", asked.configuration)
+            request(ports, asked.requested)
+            asyncio.run(drive(ports, []))
+        built = {r.event.adapter: r.event for r in log.read() if isinstance(r.event, ev.DatasetBuilt)}
+    rows = exported(tmp_path, tmp_path / "rows.jsonl", "conversational", "--adapter", "fewer")
+    assert tuple(row["attempt"] for row in rows) == built["fewer"].sources and len(rows) < built["student-1"].examples
+    rows = exported(tmp_path, tmp_path / "rows.jsonl", "preference", "--adapter", "pairs")
+    met = [name for row in rows for name in (row["attempt"], row["rejected_attempt"])]
+    assert tuple(met) == built["pairs"].sources and {row["run"] for row in rows} == {"run"}
+    done = invoke(tmp_path, "export", "dataset", "run", "--adapter", "pairs", *to(tmp_path))
+    assert isinstance(done.exception, UserError)
+    assert "pairs learnt by dpo from pairs; choose preference, or leave --adapter out" in str(done.exception)
 
 
 def test_preferences_are_of_right_and_wrong_attempts_at_the_same_task(store: Path, tmp_path: Path) -> None:

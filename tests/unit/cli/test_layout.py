@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 
+import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agent0es.cli.layout import Column, fits, fold, layout
+from agent0es.cli.main import cli
 
 WORD = st.text(st.sampled_from("abcxyz019-_/.é漢"), min_size=1, max_size=24)
 TEXT = st.lists(WORD, max_size=30).map(" ".join)
@@ -126,3 +129,12 @@ def test_columns_move_together_before_a_table_becomes_records() -> None:
         "1234567 1234567 1234567 1234567 1234567",
     ]
     assert not fits(columns, 38)
+
+
+def test_the_help_of_a_group_says_what_each_command_does_uncut() -> None:
+    groups = [command for command in cli.commands.values() if isinstance(command, click.Group)]
+    assert len(groups) > 5
+    for group in (cli, *groups):
+        shown = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+        assert all(name in shown for name in group.commands)
+        assert "..." not in shown.partition("Commands:")[2], shown

@@ -1,6 +1,7 @@
 """Text from a model is made storable where it enters: half a pair of surrogates, as in the JSON text `"\\ud83d"`."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from agent0es.agents.teacher import Proposal, read_proposal
 from agent0es.decisions.freeform import read_draft
-from agent0es.domain.text import counted, storable
+from agent0es.domain import events as ev
+from agent0es.domain.text import LEFT_OUT, counted, left_out, storable
 from agent0es.models.base import Completion
 from agent0es.taskdomains.base import Draft
 from agent0es.taskdomains.math import MathDomain
@@ -58,3 +60,9 @@ def test_a_completion_a_proposal_a_draft_and_a_plan_are_storable() -> None:
 def test_one_is_counted_in_the_singular(count: int, words: str) -> None:
     assert counted(count, "try", "tries") == words
     assert counted(count, "task") == ("1 task" if count == 1 else f"{count} tasks")
+
+
+def test_every_reason_for_which_a_dataset_leaves_examples_out_is_said_in_words() -> None:
+    reasons = ev.DatasetBuilt.model_fields["left_out"].description
+    assert reasons is not None and set(re.findall(r"`(\w+)`", reasons)) == LEFT_OUT.keys()
+    assert left_out({"alone": 44, "lucky": 1}) == "44 with no other to make a pair with, 1 right by luck"

@@ -35,7 +35,12 @@ FAMILIES = (
     ),
     practised(
         name="weeks_of_wages",
-        parameters={"hours": FEW, "wage": PRICE, "days": Int((3, 5), (6, 7)), "weeks": Int((3, 6), (8, 50))},
+        parameters={
+            "hours": Int((3, 6), (7, 12)),
+            "wage": PRICE,
+            "days": Int((3, 5), (6, 7)),
+            "weeks": Int((3, 6), (8, 50)),
+        },
         wordings=(
             "Omar works {hours} hours a day, {days} days a week. He is paid ${wage} an hour. "
             "How many dollars does he earn in {weeks} weeks?",
@@ -140,10 +145,10 @@ FAMILIES = (
         name="overtime",
         parameters={"normal": Int((20, 30), (35, 45)), "extra": Int((3, 6), (8, 20)), "wage": PRICE, "more": PRICE},
         wordings=(
-            "Rosa gets ${wage} an hour for the first {normal} hours of a week, and ${more} more than that for "
-            "each hour "
-            "after them. This week she worked {extra} hours after the first {normal}. What does she earn in dollars?",
-            "A plumber takes ${wage} an hour. Above {normal} hours, each hour costs ${more} more than before. "
+            "Rosa gets ${wage} an hour for the first {normal} hours of a week, and ${more} more than that for each "
+            "hour after them. This week she worked {extra} hours after the first {normal}. "
+            "What does she earn in dollars?",
+            "A plumber takes ${wage} an hour for the first {normal} hours, and ${more} an hour more after them. "
             "A job takes {normal} hours and then {extra} hours more. What does it cost in dollars?",
         ),
         reference_action="python[{normal} * {wage} + {extra} * ({wage} + {more})]",

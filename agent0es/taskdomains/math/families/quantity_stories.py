@@ -174,7 +174,7 @@ FAMILIES = (
     ),
     practised(
         name="ages_in_years",
-        parameters={"child": FEW, "times": TIMES, "years": FEW},
+        parameters={"child": Int((3, 5), (6, 10)), "times": TIMES, "years": FEW},
         wordings=(
             "Mia is {child} years old. Her uncle is {times} times as old. "
             "How old will the two be together in {years} years?",
@@ -259,7 +259,7 @@ FAMILIES = (
     ),
     practised(
         name="minutes_of_exercise",
-        parameters={"minutes": Int((11, 25), (30, 90)), "days": TIMES, "weeks": FEW},
+        parameters={"minutes": Int((11, 25), (30, 90)), "days": Int((3, 4), (5, 7)), "weeks": FEW},
         wordings=(
             "Leo runs {minutes} minutes on {days} days of every week. How many hours is that in {weeks} weeks?",
             "A lamp burns {minutes} minutes on each of {days} evenings a week. "
@@ -290,9 +290,9 @@ FAMILIES = (
             "Tim has {lead} points more than Ida. A round gives Tim {slow} points and Ida {fast}. "
             "After how many rounds do they have the same?",
         ),
-        reference_action="python[{lead} / ({fast} - {slow})]",
-        answer_of=lambda lead, fast, slow: quotient(lead, fast - slow),
-        constraint=lambda lead, fast, slow: _more("the faster", fast, slow),
+        reference_action="python[{lead} // ({fast} - {slow})]",
+        answer_of=lambda lead, fast, slow: str(lead // (fast - slow)),
+        constraint=lambda lead, fast, slow: _more("the faster", fast, slow) or _whole(lead, fast - slow),
     ),
     held_out(
         name="fraction_of_the_rest",
@@ -312,7 +312,7 @@ FAMILIES = (
         wordings=(
             "A garden of {length} by {width} m gets a fence all around it, with a post every {gap} m. "
             "How many posts are needed?",
-            "Lamps stand every {gap} m along the edge of a square of {length} by {width} m. How many lamps are there?",
+            "Lamps stand every {gap} m along the whole edge of a park of {length} by {width} m. How many are there?",
         ),
         reference_action="python[(2 * {length} + 2 * {width}) // {gap}]",
         answer_of=lambda length, width, gap: str((length + width + length + width) // gap),
