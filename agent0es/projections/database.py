@@ -29,7 +29,7 @@ CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "checkpoint_threshold": "1TB",
     "disabled_compression_methods": "alp,alprd,chimp,dict_fsst,fsst,patas,roaring",
-    "memory_limit": "192MB",
+    "memory_limit": "256MB",
     "python_enable_replacements": "false",
 }
 """Nothing is downloaded, no statement reads variables of this process; checkpoints are made when we say so; what does

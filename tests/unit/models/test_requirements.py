@@ -98,6 +98,16 @@ def test_a_run_goes_on_with_the_weights_that_it_was_begun_with() -> None:
 
 
 def test_every_capability_is_asked_for() -> None:
-    asked = {"logprobs", "structured_output", "adapters", "prefill", "sampling", "seeds", "context", "priced"}
+    asked = {
+        "logprobs",
+        "token_ids",
+        "structured_output",
+        "adapters",
+        "prefill",
+        "sampling",
+        "seeds",
+        "context",
+        "priced",
+    }
     beside_a_run = {"embeddings"}
     assert set(Capabilities.__slots__) == asked | beside_a_run  # type: ignore[attr-defined]
