@@ -10,12 +10,19 @@ JUDGED = {True: "right", False: "wrong", None: "undecided"}
 """What a verdict is called: `correct` of a verification, None where it could not be judged."""
 
 LEFT_OUT = {
+    "alike": "of groups that were all rewarded alike",
+    "alone": "with no other to pair them with",
     "band": "of tasks outside training.band",
     "cap": "over the share of their task or family",
     "doubtful": "doubtful tasks (all attempts contradict the teacher's own label)",
     "duplicate": "near-duplicates",
+    "lucky": "right by luck",
     "not_novel": "under curriculum.novelty_bar",
     "reward": "rewarded less than the mean of their family",
+    "stale": "sampled by an adapter before the last one",
+    "tainted": "sampled by an adapter that learnt from what was retracted",
+    "undecided": "that nobody could judge",
+    "unsampled": "without drawn tokens and their log-probabilities in the log",
 }
 """What the reasons are called for which DatasetBuilt leaves examples out."""
 
