@@ -66,6 +66,7 @@ def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
             ("because", found["reason"] or None),
             ("dataset", f"{examples} of {counted(len(dataset['per_family']), 'family', 'families')}"),
             ("left out", left_out(dataset["left_out"]) or None),
+            ("method", dataset["method"] + (f", goes on from {dataset['start']}" if dataset["start"] else "")),
             ("sha256", dataset["sha256"]),
             ("built", f"after iteration {found['iteration']}, event {dataset['position']}"),
             ("code", f"agent0es {found['code_version']}, seed {found['seed']}"),
@@ -100,7 +101,7 @@ def _write_task(found: Mapping[str, Any], limit: int, store: Path) -> None:
             [
                 row["adapter"],
                 row["iteration"],
-                " ".join(row["holds"]),
+                " ".join(row["holds"]) or f"those of {row['dataset']['start']}, from which it goes on",
                 " ".join(map(str, row["rows"])),
                 row["trained"],
                 row["status"],

@@ -10,8 +10,8 @@ JUDGED = {True: "right", False: "wrong", None: "undecided"}
 """What a verdict is called: `correct` of a verification, None where it could not be judged."""
 
 LEFT_OUT = {
-    "alike": "of groups that were rewarded alike",
-    "alone": "with no other to make a pair with",
+    "alike": "of groups that were all rewarded alike",
+    "alone": "with no other to pair them with",
     "band": "of tasks outside training.band",
     "cap": "over the share of their task or family",
     "doubtful": "doubtful tasks (all attempts contradict the teacher's own label)",
@@ -19,10 +19,10 @@ LEFT_OUT = {
     "lucky": "right by luck",
     "not_novel": "under curriculum.novelty_bar",
     "reward": "rewarded less than the mean of their family",
-    "stale": "sampled by another adapter than the latest",
+    "stale": "sampled by an adapter before the last one",
     "tainted": "sampled by an adapter that learnt from what was retracted",
-    "undecided": "undecided",
-    "unsampled": "whose tokens are not in the log",
+    "undecided": "that nobody could judge",
+    "unsampled": "without drawn tokens and their log-probabilities in the log",
 }
 """What the reasons are called for which DatasetBuilt leaves examples out."""
 

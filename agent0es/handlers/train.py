@@ -22,6 +22,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name, in_store, stream
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
+from agent0es.domain.text import left_out
 from agent0es.errors import TransientError
 from agent0es.handlers.base import Record
 from agent0es.handlers.datasets import Datasets
@@ -110,8 +111,10 @@ class Train:
             await fail(why)
             return
         if built.examples < settings.minimum_examples:
+            without = f" (left out: {why})" if (why := left_out(built.left_out)) else ""
             await fail(
-                f"examples to learn from: {built.examples}; training.minimum_examples is {settings.minimum_examples}"
+                f"examples to learn from: {built.examples}{without}; training.minimum_examples is "
+                f"{settings.minimum_examples}"
             )
             return
         try:

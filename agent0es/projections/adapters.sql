@@ -79,16 +79,25 @@ FROM (
     FROM batch WHERE type = 'AdapterRolledBack'
 );
 
--- What the adapters in a run's history learnt from and what of it was retracted since. A task stands for its attempts.
+-- What the adapters in a run's history, and those that they go on from, learnt from and what of it was retracted since.
+-- A task stands for its attempts.
 CREATE VIEW facts.tainted AS
+WITH RECURSIVE known AS (
+    SELECT h.run, d.run AS trained_by, d.adapter, d.position, d.start, d.sources
+    FROM histories h JOIN datasets d ON d.run = h.ancestor AND d.position <= h.until
+),
+learnt AS (
+    SELECT run, trained_by, adapter, position, start, sources, position AS at FROM known
+    UNION ALL
+    SELECT l.run, l.trained_by, l.adapter, l.position, k.start, k.sources, k.position AS at
+    FROM learnt l JOIN known k ON k.run = l.run AND k.adapter = l.start AND k.position < l.at
+)
 SELECT
-    h.run, d.run AS trained_by, d.adapter, list(DISTINCT t.what ORDER BY t.what) AS tainted_by,
-    max(t.position) AS position
-FROM histories h
-JOIN datasets d ON d.run = h.ancestor AND d.position <= h.until
-JOIN histories g ON g.run = h.run
-JOIN retractions t ON t.run = g.ancestor AND t.position <= g.until AND t.position > d.position
-    AND len(list_filter(d.sources, lambda source: facts.covers(t.what, source))) > 0
+    l.run, l.trained_by, l.adapter, list(DISTINCT t.what ORDER BY t.what) AS tainted_by, max(t.position) AS position
+FROM learnt l
+JOIN histories g ON g.run = l.run
+JOIN retractions t ON t.run = g.ancestor AND t.position <= g.until AND t.position > l.position
+    AND len(list_filter(l.sources, lambda source: facts.covers(t.what, source))) > 0
 GROUP BY ALL;
 
 -- What a role answers with from a position on; '' is the base model.
@@ -174,5 +183,5 @@ COMMENT ON COLUMN adapters.seconds IS 'Wall-clock time of the training, measured
 COMMENT ON COLUMN adapters.started IS 'When its dataset was built, UTC.';
 COMMENT ON COLUMN adapters.trained IS 'UTC.';
 COMMENT ON COLUMN adapters.decided IS 'When the gate decided, UTC.';
-COMMENT ON COLUMN adapters.tainted_by IS 'Tasks or attempts that it learnt from and that were retracted since; empty when there are none.';
+COMMENT ON COLUMN adapters.tainted_by IS 'Tasks or attempts that it, or an adapter that it goes on from, learnt from and that were retracted since; empty when there are none.';
 COMMENT ON COLUMN adapters.position IS 'Place of its DatasetBuilt in the log.';

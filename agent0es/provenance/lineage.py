@@ -76,7 +76,10 @@ def backward(run: str, story: Story, name: str, practice: Trajectories, files: l
 
 def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[str, Any]:
     """A task's record. Pure."""
-    reached = {name: adapter for name, adapter in story.adapters.items() if any_covered(task, adapter.sources)}
+    reached: dict[str, Adapter] = {}
+    for name, adapter in story.adapters.items():
+        if adapter.start in reached or any_covered(task, adapter.sources):
+            reached[name] = adapter
     return {
         "run": run,
         **practice.tasks[task],
@@ -125,6 +128,8 @@ def _dataset(story: Story, name: str) -> dict[str, Any]:
     assert built is not None, "a story has adapters with datasets only"
     return {
         "sha256": built.sha256,
+        "method": built.method,
+        "start": built.start,
         "examples": built.examples,
         "per_family": built.per_family,
         "thought": built.thought,

@@ -109,11 +109,15 @@ def unfinished(state: RunState) -> list[str]:
 
 
 def _has_to_be_rebuilt(state: RunState, name: str) -> bool:
-    """Whether an adapter was trained on what is retracted and there is no clean one of its role and iteration."""
-    adapter = state.adapters[name]
+    """Whether an adapter was trained on what is retracted and no clean one was trained to take its place."""
+    adapter, names = state.adapters[name], list(state.adapters)
 
     def replaces(other: Adapter) -> bool:
-        same = (other.role, other.iteration) == (adapter.role, adapter.iteration)
-        return same and other.trained is not None and not other.tainted
+        if other.requested is None:  # of before TrainingRequested, when nothing but a rebuild came later
+            asked = (other.role, other.iteration) == (adapter.role, adapter.iteration)
+        else:
+            asked = other.requested.replaces == name
+        return asked and other.trained is not None and not other.tainted
 
-    return adapter.tainted and adapter.trained is not None and not any(map(replaces, state.adapters.values()))
+    later = [state.adapters[other] for other in names[names.index(name) + 1 :]]
+    return adapter.tainted and adapter.trained is not None and not any(map(replaces, later))

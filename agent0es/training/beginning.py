@@ -16,16 +16,21 @@ from agent0es.training.methods.base import Method, U
 
 
 def begin(
-    policy: Policy, method: Method[U], units: Sequence[U], settings: TrainingSettings, start: str | None
+    policy: Policy,
+    method: Method[U],
+    units: Sequence[U],
+    settings: TrainingSettings,
+    start: str | None,
+    micro_batch: int,
 ) -> list[U]:
     """Give the policy the values of the adapter in the folder `start`, if there is one. The units, with what the
-    policy then gives for them where the method compares with it.
+    policy then gives for them, `micro_batch` of them at once, where the method compares with it.
 
     Raises ValueError for an adapter that is not of the settings' shape.
     """
     if start is not None:
         go_on(policy, Path(start))
-    return with_reference(policy, units, settings.batch_size) if method.needs_reference(settings) else list(units)
+    return with_reference(policy, units, micro_batch) if method.needs_reference(settings) else list(units)
 
 
 def go_on(policy: Policy, folder: Path) -> None:
@@ -46,11 +51,11 @@ def go_on(policy: Policy, folder: Path) -> None:
     policy.load(before)
 
 
-def with_reference(policy: Policy, units: Sequence[U], batch_size: int) -> list[U]:
+def with_reference(policy: Policy, units: Sequence[U], at_once: int) -> list[U]:
     """The units with what the policy gives for them now."""
     found: list[U] = []
-    for at in range(0, len(units), batch_size):
-        batch = units[at : at + batch_size]
+    for at in range(0, len(units), at_once):
+        batch = units[at : at + at_once]
         with torch.no_grad():
             given = policy.log_probabilities([example for unit in batch for example in unit.examples])
         known = given.split([unit.labels for unit in batch])

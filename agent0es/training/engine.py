@@ -32,7 +32,8 @@ class Policy(Protocol):
 
     def log_probabilities(self, examples: Sequence[Example]) -> "Tensor":
         """Natural logarithm of each learnt token's probability, given all tokens before it: fp32, shape (labels,), in
-        the order of the examples and of their tokens. `Example.labels` counts them."""
+        the order of the examples and of their tokens. `Example.labels` counts them. Where no gradient is asked for,
+        nothing is dropped out."""
         ...
 
     def adapter(self) -> "tuple[Mapping[str, Tensor], Mapping[str, Any]]":

@@ -174,7 +174,7 @@ class Network:
         present = [(*self.adapters[path], at) for path, at in self._members[layer, group] if path in self.adapters]
         if not present:
             return F.linear(x, weight, bias)
-        if self._dropout:
+        if self._dropout and torch.is_grad_enabled():
             # PEFT draws for each layer anew.
             y = F.linear(x, weight, bias)
             for a, b, at in present:

@@ -85,6 +85,7 @@ class PeftPolicy:
 
     def log_probabilities(self, examples: Sequence[Example]) -> Tensor:
         """As `Policy` says; on the CPU, wherever the model is."""
+        self.model.train(torch.is_grad_enabled())  # dropout is the only difference
         found: dict[int, Tensor] = {}
         for places in alike([len(example.ids) for example in examples]):
             chosen = [examples[place] for place in places]

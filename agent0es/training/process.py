@@ -78,7 +78,9 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
         engine, method = ENGINES[settings.engine](), load_method(settings.method)
         opened = engine.open(base, Path(job["cache"]), settings)
         units = fit(method.read(dataset, opened.template, opened.tokenizer, settings), settings, dataset)
-        units = begin(opened.policy, method, units, settings, job["start"])
+        if method.needs_reference(settings):
+            _say({"compares": len(units)})
+        units = begin(opened.policy, method, units, settings, job["start"], job["micro_batch"])
     except (ValueError, UserError, TrainingError) as error:
         raise Refused(str(error)) from None
     phases.end("load")

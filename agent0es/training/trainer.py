@@ -125,7 +125,8 @@ class _Said:
 
     @property
     def computes(self) -> bool:
-        """Whether it is among its steps: what it needs then depends on how many examples are computed at once."""
+        """Whether it is among its steps, or before them sees what the policy gives: what it needs then depends on how
+        many examples are computed at once."""
         return self.step is not None and self.step < self.steps
 
 
@@ -215,6 +216,8 @@ async def _follow(process: asyncio.subprocess.Process, said: _Said, on_progress:
     assert process.stdout is not None
     async for line in process.stdout:
         match json.loads(line):
+            case {"compares": int(units)}:
+                said.step, said.steps = 0, units
             case {"begun_at": int(step), "steps": int(steps)}:
                 said.step, said.steps = step, steps
             case {"done": dict(done)}:

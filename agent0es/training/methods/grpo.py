@@ -31,7 +31,9 @@ Where it departs from the papers:
    agreement with the majority for lack of one. What could not be judged is in no group.
 6. Groups in which all were rewarded alike teach nothing and are left out before, not sampled again as DAPO does.
 7. DAPO's overlong penalty and ADPO's filter of tasks are not here: the curriculum asks for tasks at the frontier.
-8. A teacher's group is all of an iteration's proposals in a domain: several to one request do not exist.
+8. Prompts are as they were read: with worked examples where the base practised. The adapter will answer without, so
+   what the base wrote teaches it little.
+9. A teacher's group is all of an iteration's proposals in a domain: several to one request do not exist.
 """
 
 from collections import defaultdict

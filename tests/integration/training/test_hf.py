@@ -195,6 +195,8 @@ def test_dropout_acts_on_the_adapter_alone(gpt2: Path, examples: list[Example]) 
     small = [Example(tuple(one % 200 for one in example.ids), example.trainable) for example in examples]
     assert torch.equal(plain.log_probabilities(small), plain.log_probabilities(small))
     assert not torch.equal(dropping.log_probabilities(small), dropping.log_probabilities(small))
+    with torch.no_grad():
+        assert torch.equal(dropping.log_probabilities(small), dropping.log_probabilities(small)), "no gradient"
 
 
 def trained(base: Path, cache: Path, folder: Path, settings: TrainingSettings) -> tuple[Artifacts, list[float]]:

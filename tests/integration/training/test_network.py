@@ -102,6 +102,8 @@ def test_dropout_acts_on_the_adapter_alone(tiny_dir: Path, examples: list[Exampl
     for _, b in network.adapters.values():
         torch.nn.init.normal_(b.data, std=0.05)
     assert network.log_probabilities(examples).sum().item() != network.log_probabilities(examples).sum().item()
+    with torch.no_grad():
+        assert torch.equal(network.log_probabilities(examples), network.log_probabilities(examples)), "no gradient"
 
 
 def test_a_target_that_is_no_linear_layer_is_refused(tiny_dir: Path) -> None:

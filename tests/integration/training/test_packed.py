@@ -204,6 +204,23 @@ async def test_a_trainer_without_memory_goes_on_with_fewer_examples_at_once(
     assert trained.loss == pytest.approx(whole.loss, abs=1e-4), "the step is the same"
 
 
+@pytest.mark.parametrize(("before", "raised"), [("{}", TrainerLost), ('{"compares": 8}', TrainerOutOfMemory)])
+async def test_fewer_at_once_help_also_before_the_first_step_where_the_policy_is_asked(
+    job: dict[str, Any], before: str, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They don't where the model itself has no room."""
+    start = asyncio.create_subprocess_exec
+    code = f"print({before!r}, flush=True); raise MemoryError"
+
+    def dying(program: str, *_: Any, **rest: Any) -> Any:
+        return start(program, "-c", code, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "create_subprocess_exec", dying)
+        with pytest.raises(raised, match="ran out of memory: MemoryError"):
+            await run(job)
+
+
 async def test_a_full_disk_is_no_fault_of_the_job(job: dict[str, Any], tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "disk", 64) as disk,

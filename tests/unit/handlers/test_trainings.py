@@ -156,6 +156,14 @@ def test_where_not_even_one_example_fits_the_failure_says_what_to_do(tmp_path: P
         )
 
 
+def test_a_training_with_too_few_examples_says_why_there_are_no_more(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "training.method=dpo", "training.minimum_examples=1000")
+        finish(log, tmp_path, Stepwise(tmp_path))
+        [failed] = events_of(log, ev.TrainingFailed)
+        assert "with no other to pair them with" in failed.reason and failed.reason.endswith("examples is 1000")
+
+
 def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path) -> None:
     """With settings of its own, which hold when it was cut off and is resumed, and when it is verified."""
 

@@ -229,6 +229,14 @@ def test_an_adapter_in_use_is_tainted_by_what_it_learnt_from_and_was_retracted_s
     assert after(*retracted("1"), *one) == ([], {"student-1": []}), "its dataset left that out"
     assert after(*one, *retracted("1"), *two) == ([], {"student-1": ["1"], "student-2": []}), "no longer in use"
     assert after(*one, *teacher, *retracted("1"))[0] == ["student-1", "teacher-1"]
+    going_on = [
+        NewEvent(new.stream, new.event.model_copy(update={"start": "student-1", "sources": ("7/1",), "method": "grpo"}))
+        if isinstance(new.event, ev.DatasetBuilt)
+        else new
+        for new in two
+    ]
+    assert after(*one, *going_on, *retracted("1")) == (["student-2"], {"student-1": ["1"], "student-2": ["1"]})
+    assert after(*one, *going_on, *retracted("7")) == (["student-2"], {"student-1": [], "student-2": ["7"]})
 
 
 def test_a_fork_uses_and_is_warned_of_what_its_past_trained() -> None:

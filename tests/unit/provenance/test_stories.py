@@ -147,6 +147,34 @@ def test_a_rebuild_that_is_tainted_or_failed_itself_does_not_count() -> None:
         assert plan_rebuild(state, RUN, None).adapter == "student-1-clean-2"
 
 
+def test_another_adapter_that_was_asked_for_is_no_rebuild() -> None:
+    """Both are of the same practice: one by `agent0es train --method dpo`, the other in place of the tainted one."""
+
+    def asked(name: str, replaces: str | None, **made: bool) -> Adapter:
+        wanted = ev.TrainingRequested(adapter=name, role="student", iteration=1, replaces=replaces, settings={})
+        return replace(an_adapter(1, **made), requested=wanted)
+
+    tainted_one, other = an_adapter(1, tainted=True), asked("student-1-dpo", None)
+    assert plan_rebuild(completed(student_1=tainted_one, student_1_dpo=other), RUN, None).original == "student-1"
+    of_other = completed(student_1=an_adapter(1), student_1_dpo=asked("student-1-dpo", None, tainted=True))
+    assert plan_rebuild(of_other, RUN, None).original == "student-1-dpo"
+    done = completed(student_1=tainted_one, student_1_dpo=other, student_1_clean=asked("student-1-clean", "student-1"))
+    with pytest.raises(RetractionError, match="no adapter to rebuild"):
+        plan_rebuild(done, RUN, None)
+
+
+def test_a_task_reached_the_adapters_that_go_on_from_one_that_learnt_it() -> None:
+    log: Any = FakeLog()
+    for event in history(random.Random(3), RUN, iterations=2):
+        if isinstance(event.event, ev.DatasetBuilt) and event.event.adapter == "student-2":
+            later = {"start": "student-1", "sources": (), "method": "grpo"}
+            event = NewEvent(event.stream, event.event.model_copy(update=later))
+        log.append([event])
+    reached = lineage_of_task(log, RUN, "2")["adapters"]
+    assert [(row["adapter"], row["holds"]) for row in reached] == [("student-1", ["2/1"]), ("student-2", [])]
+    assert reached[1]["dataset"]["start"] == "student-1"
+
+
 def test_there_is_nothing_to_rebuild_in_a_run_that_goes_on_or_is_clean() -> None:
     going_on = RunState(status="running", adapters={"student-1": an_adapter(1, tainted=True)})
     with pytest.raises(TrainingRefused, match="is not completed"):

@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from agent0es.configuration import TrainingSettings
+from agent0es.training.beginning import begin
+from agent0es.training.engine import Policy
 from agent0es.training.examples import Example, GroupRow, read_group_rows, read_pairs
 from agent0es.training.methods.base import Unit
 from agent0es.training.methods.dpo import Dpo
@@ -37,6 +40,27 @@ def rows(*rewards: float, group: str = "1", agreement: float = 1.0) -> list[Grou
 def sampled(recorded: tuple[float, ...], advantage: float, above: float = 0.2, weight: float = 1.0) -> Sampled:
     example = Example((1, *range(len(recorded))), (False, *(True for _ in recorded)))
     return Sampled((example,), weight, recorded=recorded, advantage=advantage, above=above)
+
+
+def test_what_the_policy_was_before_the_first_step_is_asked_a_few_at_a_time() -> None:
+    """As many as fit into memory."""
+    at_once = []
+
+    class Asked:
+        def log_probabilities(self, examples: Sequence[Example]) -> torch.Tensor:
+            at_once.append(len(examples))
+            assert not torch.is_grad_enabled()
+            return torch.tensor([float(token) for example in examples for token in example.ids[1:]])
+
+    units = [Unit((Example((0, n), (False, True)), Example((0, -n, n), (False, True, True))), 1.0) for n in (1, 2, 3)]
+    policy, settings = cast("Policy", Asked()), TrainingSettings(method="dpo")
+    begun = begin(policy, Dpo(), units, settings, None, micro_batch=2)
+    assert at_once == [4, 2], "two pairs, then one"
+    assert [unit.reference.tolist() for unit in begun if unit.reference is not None] == [
+        [1, -1, 1],
+        [2, -2, 2],
+        [3, -3, 3],
+    ]
 
 
 def test_an_advantage_is_told_within_the_group_alone() -> None:
