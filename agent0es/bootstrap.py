@@ -120,6 +120,7 @@ def practised_domains(configuration: "Configuration") -> "Domains":
 def domains_to_practise(configuration: "Configuration") -> "Domains":
     """The same for a run that is to begin. Raises ConfigurationError, too, for what these domains can't do."""
     from agent0es.agents.student_prompt import tools_shown
+    from agent0es.taskdomains.base import Told
 
     domains, enabled = practised_domains(configuration), configuration.tools.enabled
     for name, domain in domains.items():
@@ -127,12 +128,15 @@ def domains_to_practise(configuration: "Configuration") -> "Domains":
             raise ConfigurationError(
                 f"curriculum.freeform_share: the teacher can't write tasks of {name}; leave that domain out"
             )
-        shown = tools_shown(domain.system, domain.shown) if configuration.models.student.prompt == "guide" else ()
-        if missing := [tool for tool in shown if tool not in (enabled or domain.tools)]:
-            raise ConfigurationError(
-                f"models.student.prompt: the guide of {name} calls {', '.join(missing)}, which tools.enabled leaves "
-                "out; add it there, or set models.student.prompt to tools, which names what there is"
-            )
+        for key, said in (("prompt", Told(domain.system, domain.shown)), ("trained_prompt", domain.trained)):
+            if said is None or getattr(configuration.models.student, key) != "guide":
+                continue
+            shown = tools_shown(said.system, said.guide)
+            if missing := [tool for tool in shown if tool not in (enabled or domain.tools)]:
+                raise ConfigurationError(
+                    f"models.student.{key}: the guide of {name} calls {', '.join(missing)}, which tools.enabled leaves "
+                    f"out; add it there, or set models.student.{key} to tools, which names what there is"
+                )
     return domains
 
 

@@ -52,6 +52,11 @@ class Adapter:
         return self.dataset.sources if self.dataset else ()
 
     @property
+    def rows(self) -> dict[str, int]:
+        """Each of them to the line of the dataset that it is in."""
+        return row_numbers(self.dataset) if self.dataset else {}
+
+    @property
     def start(self) -> str | None:
         """The adapter that its training goes on from; None where that begins at the base model."""
         return self.dataset.start if self.dataset else None
@@ -74,6 +79,12 @@ class Adapter:
 
 Adapters = Mapping[str, Adapter]
 """By name, in the order in which they were begun."""
+
+
+def row_numbers(built: ev.DatasetBuilt) -> dict[str, int]:
+    """Each source of a dataset to the line that it is in, from 1: in pairs two are in one."""
+    in_a_row = 2 if built.rows == "pairs" else 1
+    return {source: at // in_a_row + 1 for at, source in enumerate(built.sources)}
 
 
 def follow(adapters: Adapters, event: ev.Event) -> Adapters:

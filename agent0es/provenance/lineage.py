@@ -56,7 +56,7 @@ def backward(run: str, story: Story, name: str, practice: Trajectories, files: l
     `row`: the line of the dataset that an attempt, or for a teacher a task, became; None where another of its task did.
     """
     adapter, started = story.adapters[name], story.started
-    rows = {source: row for row, source in enumerate(adapter.sources, 1)}
+    rows = adapter.rows
     return {
         "run": run,
         **_summary(name, adapter),
@@ -85,7 +85,7 @@ def forward(run: str, story: Story, task: str, practice: Trajectories) -> dict[s
             {
                 **_summary(name, adapter),
                 "holds": [s for s in adapter.sources if any_covered(task, [s])],
-                "rows": [row for row, s in enumerate(adapter.sources, 1) if any_covered(task, [s])],
+                "rows": sorted({row for source, row in adapter.rows.items() if any_covered(task, [source])}),
                 "dataset": _dataset(story, name),
                 "evaluation": _evaluation(name, adapter),
             }

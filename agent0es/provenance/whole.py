@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import row_numbers
 from agent0es.domain.names import Practised, read_attempt, task_of
 from agent0es.domain.retraction import covers
 from agent0es.domain.text import JUDGED
@@ -61,13 +62,14 @@ def _retracted(history: History) -> list[ev.Retracted]:
 
 
 def _learnt_by(history: History, source: str) -> list[dict[str, Any]]:
-    """The datasets that have it as a row, an attempt of the student's or a task of the teacher's: the adapter, and the
-    line of its file, counted from 1."""
-    built = (one.event for one in history.read(types=["DatasetBuilt"]))
+    """The adapters that were trained on it, an attempt of the student's or a task of the teacher's: which, and the line
+    of its dataset, counted from 1."""
+    events = [one.event for one in history.read(types=["DatasetBuilt", "AdapterTrained"])]
+    trained = {event.adapter for event in events if isinstance(event, ev.AdapterTrained)}
     return [
-        {"adapter": event.adapter, "row": event.sources.index(source) + 1}
-        for event in built
-        if isinstance(event, ev.DatasetBuilt) and source in event.sources
+        {"adapter": event.adapter, "row": row_numbers(event)[source]}
+        for event in events
+        if isinstance(event, ev.DatasetBuilt) and event.adapter in trained and source in event.sources
     ]
 
 

@@ -105,7 +105,11 @@ def test_what_an_adapter_that_was_asked_for_learnt_follows_the_settings_of_its_t
     """`agent0es train` with other settings than the run's: fewer rows, and by a method that learns from pairs."""
     shutil.copytree(store, tmp_path, dirs_exist_ok=True)
     with EventLog.open(tmp_path / "log.db") as log:
-        for name, setting in (("fewer", "examples_per_family=1"), ("pairs", "method=dpo")):
+        for name, setting in (
+            ("fewer", "examples_per_family=1"),
+            ("pairs", "method=dpo"),
+            ("untrained", "minimum_examples=99"),
+        ):
             asked = plan(log, "run", Wanted((f"training.{setting}",), name=name))
             ports = world.ports(tmp_path, log, "run", asked.configuration)
             request(ports, asked.requested)
@@ -116,6 +120,13 @@ def test_what_an_adapter_that_was_asked_for_learnt_follows_the_settings_of_its_t
     rows = exported(tmp_path, tmp_path / "rows.jsonl", "preference", "--adapter", "pairs")
     met = [name for row in rows for name in (row["attempt"], row["rejected_attempt"])]
     assert tuple(met) == built["pairs"].sources and {row["run"] for row in rows} == {"run"}
+    record = json_answer(tmp_path, "lineage", "pairs", "--run", "run")
+    number = {name: at // 2 + 1 for at, name in enumerate(met)}
+    assert len(rows) > 1 and {one["attempt"]: one["row"] for one in record["attempts"]} == number
+    shown = json_answer(tmp_path, "show", met[-2], "--run", "run")["learnt_by"]
+    assert {"adapter": "pairs", "row": len(rows)} in shown
+    shown = json_answer(tmp_path, "show", built["untrained"].sources[0], "--run", "run")["learnt_by"]
+    assert "student-1" in (learnt := {one["adapter"] for one in shown}) and "untrained" not in learnt
     done = invoke(tmp_path, "export", "dataset", "run", "--adapter", "pairs", *to(tmp_path))
     assert isinstance(done.exception, UserError)
     assert "pairs learnt by dpo from pairs; choose preference, or leave --adapter out" in str(done.exception)

@@ -98,6 +98,8 @@ def test_a_guide_that_calls_what_there_is_not_is_refused_before_a_run(enabled: s
     with pytest.raises(ConfigurationError, match=f"{said}, which tools.enabled leaves out; .* set .* to tools"):
         opened(*GUIDED)
     assert opened("models.student.prompt=tools", GUIDED[1]) == ["math", "code"]
+    with pytest.raises(ConfigurationError, match=rf"models\.student\.trained_prompt: {said}"):
+        opened("models.student={prompt: tools, trained_prompt: guide}", GUIDED[1])
 
 
 @needs_sandbox
