@@ -97,7 +97,9 @@ def table(results: Mapping[Way, Mapping[str, Any]]) -> Iterator[str]:
         base = {way: result for way, result in of.items() if way.adapter is None}
         if not base:
             continue
-        best = max(base, key=lambda way: float(base[way]["scores"]["pass_at"]["1"]))
+        most = max(result["scores"]["problems"] for result in base.values())  # some may be a piece behind
+        whole = [way for way, result in base.items() if result["scores"]["problems"] == most]
+        best = max(whole, key=lambda way: float(base[way]["scores"]["pass_at"]["1"]))
         yield f"{benchmark}: the base's best prompt is {best}, on {base[best]['scores']['problems']} problems"
         for way, result in of.items():
             if way != best:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent0es.cli.eval import write_result
+from agent0es.decisions.measuring import TYPES, answers, completed
 from agent0es.domain import events as ev
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, NewEvent
@@ -73,6 +74,21 @@ def test_the_best_of_the_base_is_one_that_was_asked_as_much_as_any(tmp_path: Pat
             log.append(answered(name, *right), handler="evaluate")
         marked = {one["evaluation"]: one["best_of_base"] for one in scores(log, "eval-4")["comparisons"]}
     assert marked == {"eval-1": False, "eval-2": False, "eval-3": True}
+
+
+def test_scores_of_a_lower_limit_say_of_how_many_problems_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both problems were answered once; the command was then given with --limit 1."""
+    problems = [task(STORY), task("What is 2 and 2?", "4")]
+    with EventLog.open(tmp_path / "log.db") as log:
+        log.append(evaluation("eval-1", None, *problems), handler="cli")
+        log.append(answered("eval-1", True, False), handler="evaluate")
+        scored = completed(problems[:1], answers(log.read(run="eval-1", types=TYPES)), 1)
+        log.append([NewEvent("evaluation/eval-1", scored)], handler="evaluate")
+        write_result(scores(log, "eval-1"), tmp_path, as_json=False)
+    told = capsys.readouterr().out
+    assert "Of the first 1 of 2 problems that were answered:" in told and "the same command goes on" not in told
 
 
 def test_what_the_model_refused_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
