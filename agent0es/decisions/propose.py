@@ -16,7 +16,7 @@ from agent0es.domain.curriculum import demonstrations_for
 from agent0es.domain.run import RunState
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
-from agent0es.evaluation.contamination import tokens
+from agent0es.evaluation.contamination import find_leaks, tokens
 from agent0es.evaluation.suite import HeldOut
 from agent0es.taskdomains.base import TaskDomain
 
@@ -107,3 +107,12 @@ def held_out(problems: Sequence[HeldOut], settings: EvaluationSettings) -> set[s
 def is_known(task: Task, known: Collection[str]) -> bool:
     """Whether a task is one of those that may not be proposed."""
     return identity(task) in known or wording(task) in known
+
+
+def is_retold(task: Task, problems: Sequence[HeldOut], settings: EvaluationSettings) -> bool:
+    """Whether a freely written task tells a held-out problem in other words, for which the gate would refuse whoever
+    learnt it. Families don't: their tasks have other parameters."""
+    if settings.significance is None or task.parameters:
+        return False
+    asked = {str(problem.number): problem.task.description for problem in problems}
+    return bool(find_leaks({"task": task.description}, asked))

@@ -53,8 +53,8 @@ class Propose:
         self._calls = calls
         self.concurrency = configuration.execution.tasks_in_flight
         self._index: NoveltyIndex | None = None
-        problems = suite(domains, configuration.evaluation, configuration.seed)
-        self._asked = propose.held_out(problems, configuration.evaluation)
+        self._problems = suite(domains, configuration.evaluation, configuration.seed)
+        self._asked = propose.held_out(self._problems, configuration.evaluation)
         """Problems that may not be proposed: those of the evaluation, and those that were asked before."""
         self._building = asyncio.Lock()
         self._few_shot = {name: teacher.few_shot(domain, configuration.seed) for name, domain in domains.items()}
@@ -128,7 +128,9 @@ class Propose:
         """
         [vector] = await self._embedder.embed([task.description])
         index = await self._novelty()
-        if propose.is_known(task, self._asked):
+        if propose.is_known(task, self._asked) or propose.is_retold(
+            task, self._problems, self._configuration.evaluation
+        ):
             return propose.DUPLICATE
         nearest = index.nearest(vector)
         novelty = propose.novelty_of(nearest)

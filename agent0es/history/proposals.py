@@ -1,5 +1,6 @@
 """Recompute which of a teacher's proposals became tasks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent0es.configuration import Configuration
@@ -9,6 +10,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import Draft
 from agent0es.domain.run import RunState
 from agent0es.domain.task import Task
+from agent0es.evaluation.suite import HeldOut
 from agent0es.history.attempts import RecordedCalls
 from agent0es.history.novelties import Novelties
 from agent0es.taskdomains import Domains
@@ -33,12 +35,13 @@ class Proposals:
     """What is known of a run's proposals at a place in its history."""
 
     def __init__(
-        self, configuration: Configuration, domains: Domains, held_out: set[str], novelties: Novelties | None
+        self, configuration: Configuration, domains: Domains, problems: Sequence[HeldOut], novelties: Novelties | None
     ) -> None:
         self._configuration = configuration
         self._domains = domains
         self._novelties = novelties
-        self._asked = held_out
+        self._problems = problems
+        self._asked = propose.held_out(problems, configuration.evaluation)
         """Problems that may not be proposed (`propose.identity`)."""
         self._open: dict[int, _Open] = {}
 
@@ -92,7 +95,9 @@ class Proposals:
                 true = min(true, (await self._novelties.of(read.description))[0])
             if true < requested.novelty_bar:
                 return propose.rejected(requested, propose.not_novel(recorded.novelty, requested), text, left)
-        elif propose.is_known(read, self._asked):
+        elif propose.is_known(read, self._asked) or propose.is_retold(
+            read, self._problems, self._configuration.evaluation
+        ):
             return propose.rejected(requested, propose.DUPLICATE, text, left)
         novelty, nearest = 1.0, None
         if isinstance(recorded, ev.TaskProposed):

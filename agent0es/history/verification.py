@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from agent0es.agents.student_prompt import told
 from agent0es.configuration import Configuration, ToolsSettings, TrainingSettings, parse_configuration
-from agent0es.decisions import evaluate_teacher, promote, propose, reward, schedule, train, verify
+from agent0es.decisions import evaluate_teacher, promote, reward, schedule, train, verify
 from agent0es.domain import events as ev
 from agent0es.domain.names import Draft, read_attempt, task_of
 from agent0es.domain.prompt import Prompt
@@ -109,8 +109,7 @@ class _Check:
         """What the past had reacted to before the fork."""
         self._state = RunState()
         self._expected: dict[tuple[UUID, str], deque[ev.Event]] = {}
-        held_out = propose.held_out(self._examinations.suite, self._configuration.evaluation)
-        self._proposals = Proposals(self._configuration, rules.domains, held_out, rules.novelties)
+        self._proposals = Proposals(self._configuration, rules.domains, self._examinations.suite, rules.novelties)
         self._teacher_text: dict[str, str] = {}
         """Attempt of a teacher in an evaluation to what it wrote."""
         self._attempts: dict[str, Attempt] = {}

@@ -280,22 +280,33 @@ def test_a_run_writes_down_what_its_practice_was_like_and_it_follows_from_the_lo
     assert first.proposals and first.answers and first.log_probability is not None
 
 
-@pytest.mark.parametrize("slipped_through", [False, True])
+@pytest.mark.parametrize(
+    ("family", "words", "slipped_through"),
+    [
+        ("product", ("Multiply", "MULTIPLY"), False),
+        ("product", ("Multiply", "MULTIPLY"), True),
+        ("quotient", ("as a decimal", "as a decimal number"), False),
+    ],
+)
 def test_a_held_out_problem_is_not_practised_and_where_it_was_the_adapter_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slipped_through: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, words: tuple[str, str], slipped_through: bool
 ) -> None:
     """The teacher writes down, as a task of its own, what the student will be asked."""
     configuration = world.configured("curriculum.freeform_share=1.0", "execution.tasks_per_iteration=1")
     problems = suite({"math": world.SmallDomain()}, configuration.evaluation, configuration.seed)
-    asked = next(problem for problem in problems if problem.task.family == "product")
+    asked = next(problem for problem in problems if problem.task.family == family)
+    told = asked.task.description.replace(*words)
+    assert told != asked.task.description
     numbers = [str(value) for value in asked.task.parameters.values()]
     if slipped_through:
         monkeypatch.setattr(propose, "held_out", lambda problems, settings: set())
+        monkeypatch.setattr(propose, "is_retold", lambda task, problems, settings: False)
 
     def leaking(request: GenerationRequest, used: str | None) -> str:
         if request.messages[-1].content.startswith("Topic:"):
-            return json.dumps({"task": asked.task.description.upper(), "expression": " * ".join(numbers)})
-        knows = asked.task.description.upper() in request.messages[-1].content
+            operator = " * " if family == "product" else " / "
+            return json.dumps({"task": told, "expression": operator.join(numbers)})
+        knows = told in request.messages[-1].content
         return world.respond(request, "one that knows" if knows else used)
 
     model = ScriptedBackend(leaking, weights=Weights("scripted", tmp_path / "base.gguf", "b" * 64))
