@@ -33,6 +33,14 @@ QUIET_SECONDS = 2.0
 """After this time without an event the user is told what the run waits for."""
 
 
+def _rows(built: ev.DatasetBuilt) -> str:
+    """How many rows a dataset has, and of what."""
+    if built.rows == "pairs":
+        return counted(built.examples, "pair of attempts", "pairs of attempts")
+    one, right = ("attempt", "verified solution") if built.role == "student" else ("proposal", "accepted proposal")
+    return counted(built.examples, one if built.rows == "groups" else right)
+
+
 class Reporter:
     """Observes a run and tells the user."""
 
@@ -59,6 +67,8 @@ class Reporter:
         """Why attempts are retried just now, and how many besides the one that was named."""
         self._problems = Problems()
         self._shown: ev.AdapterEvaluated | None = None
+        self._asked_for = False
+        """Whether the result of an adapter that a user asked for was told."""
         """Whose scores were shown last."""
         self._stop = stop
         self.failed: OSError | SystemExit | None = None
@@ -208,7 +218,7 @@ class Reporter:
             self._show_scores(last)
         self.say("")
         self.say(f"Run {run} is {state.status}; {in_use or 'the base model'} is in use.")
-        if not evaluated:
+        if not evaluated and not self._asked_for:
             self.say(f"Nothing was trained, so nothing was measured: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
@@ -220,10 +230,9 @@ class Reporter:
     def _begin_training(self, event: ev.DatasetBuilt) -> None:
         """Say what is trained on, or that there is too little."""
         least = self._configuration.training.minimum_examples
-        kind = "verified solution" if event.role == "student" else "accepted proposal"
-        what = counted(event.examples, kind)
+        what = _rows(event)
         if event.thought:
-            thoughtful = counted(event.thought, kind)
+            thoughtful = counted(event.thought, "attempt" if event.role == "student" else "proposal")
             self.say(f"Left out: {thoughtful} that the model thought about before. Turn its thinking off to train it.")
         if reasons := left_out({reason: count for reason, count in event.left_out.items() if reason != "cap"}):
             self.say(f"Left out: {reasons}.")
@@ -289,6 +298,7 @@ class Reporter:
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
         """The result of an adapter that was retrained after the run; its scores are in the summary."""
+        self._asked_for = True
         outcome = {"AdapterPromoted": "promoted", "AdapterRejected": "not promoted", "TrainingFailed": "not trained"}
         if not self._json:
             self.say(f"{event.adapter}: {outcome[event.type]}, {event.reason}")

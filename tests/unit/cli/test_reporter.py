@@ -130,6 +130,43 @@ def test_what_is_not_learnt_is_told_with_the_reason_and_what_was_enough_is_not(
     assert "Left out: 2 examples longer than training.max_tokens" in said and "40" not in said
 
 
+@pytest.mark.parametrize(
+    ("rows", "role", "said"),
+    [
+        ("filtered", "student", "on 20 verified solutions from 1 family"),
+        ("pairs", "student", "on 20 pairs of attempts from 1 family"),
+        ("groups", "student", "on 20 attempts from 1 family"),
+        ("groups", "teacher", "on 20 proposals from 1 family"),
+    ],
+)
+def test_what_is_learnt_has_its_name_and_why_nothing_was_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, role: str, said: str
+) -> None:
+    own = {"adapter": "a", "role": role, "iteration": 1}
+    asked = ev.TrainingRequested.model_validate({**own, "replaces": None, "settings": {}})
+    built = {
+        **own,
+        "rows": rows,
+        "examples": 20,
+        "sha256": "a" * 64,
+        "per_family": {"gcd": 20},
+        "sources": ["1/0"] * 20,
+    }
+    failed = ev.TrainingFailed.model_validate({**own, "reason": "it has no weights"})
+    begun = ev.RunStarted(seed=0, configuration={}, code_version="0", weights={})
+    events = [begun, ev.RunCompleted(iterations=1, serving={}), asked, ev.DatasetBuilt.model_validate(built), failed]
+    reporter = Reporter("r", tmp_path, Configuration(), as_json=False)
+    reporter._began = 0
+    state = RunState()
+    for one in FakeLog([NewEvent("run/r", event) for event in events]).read():
+        state = evolve(state, one.event)
+        reporter.event(one, state)
+    reporter.summary(state)
+    told = capsys.readouterr().out
+    assert f"Training a {said}\n" in told
+    assert "it has no weights" in told and "Nothing was trained" not in told
+
+
 def test_a_fault_that_cuts_off_many_attempts_is_told_in_two_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
