@@ -11,7 +11,7 @@ JUDGED = {True: "right", False: "wrong", None: "undecided"}
 
 LEFT_OUT = {
     "alike": "of groups that were all rewarded alike",
-    "alone": "with no other to pair them with",
+    "alone": "with no other to make a pair with",
     "band": "of tasks outside training.band",
     "cap": "over the share of their task or family",
     "doubtful": "doubtful tasks (all attempts contradict the teacher's own label)",

@@ -161,7 +161,7 @@ def test_a_training_with_too_few_examples_says_why_there_are_no_more(tmp_path: P
         world.begin(log, RUN, "training.method=dpo", "training.minimum_examples=1000")
         finish(log, tmp_path, Stepwise(tmp_path))
         [failed] = events_of(log, ev.TrainingFailed)
-        assert "with no other to pair them with" in failed.reason and failed.reason.endswith("examples is 1000")
+        assert "with no other to make a pair with" in failed.reason and failed.reason.endswith("examples is 1000")
 
 
 def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path) -> None:
