@@ -4,6 +4,7 @@ So whatever happens to an engine happens here too, in a second instead of a minu
 """
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -28,7 +29,8 @@ Plan = Callable[[GenerationRequest, str | None], Blow | None]
 
 
 def kill(process: int) -> None:
-    os.kill(process, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # another of its requests has killed it
+        os.kill(process, signal.SIGKILL)
 
 
 def stop(process: int) -> None:
