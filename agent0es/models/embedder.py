@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -88,11 +89,13 @@ def _load() -> Any:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Where it is installed they import it, too, and it warns that it found no faster products than its own.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     import torch
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()
+    disable_progress_bar()
     # One thread: the texts are short, and the other cores generate.
     torch.set_num_threads(1)
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
