@@ -303,7 +303,8 @@ class GuardSettings(Section):
     """By how much a share must be below the best of earlier iterations for an alarm, and by more than four standard
     errors."""
     patience: int | None = Field(default=3, ge=1)
-    """The run ends when no adapter was promoted in so many iterations; `null` for never."""
+    """The run ends when in so many iterations no adapter was promoted or solved more held-out problems than all before
+    it; `null` for never."""
 
 
 class ExecutionSettings(Section):

@@ -54,10 +54,12 @@ def stop(state: RunState, settings: GuardSettings, roles: Collection[str]) -> ev
     raised = alarms_of(state)
     if settings.on_fall == "stop" and raised:
         return ev.RunStopped(iteration=state.iteration, why="alarm", reason=raised[0].message)
-    promoted = [a.iteration for a in state.adapters.values() if a.serving != "never"]  # one rolled back since, too
-    waited = state.iteration - max(promoted, default=0)
+    waited = state.iteration - max(_gained(state), default=0)
     if roles and settings.patience is not None and waited >= settings.patience:
-        reason = f"no adapter was promoted in {counted(waited, 'iteration')}; guard.patience is {settings.patience}"
+        reason = (
+            f"in {counted(waited, 'iteration')} no adapter was promoted or solved more than all before it; "
+            f"guard.patience is {settings.patience}"
+        )
         return ev.RunStopped(iteration=state.iteration, why="nothing_learnt", reason=reason)
     return None
 
@@ -152,6 +154,20 @@ def _of_adapters(state: RunState, fall: float) -> Iterator[Found]:
         if fell(mine, asked, best, asked, fall):
             message = f"{name} solves {mine:.3f} of the held-out problems, {earlier[best]} solved {best:.3f}"
             yield "learning", role, mine, best, message
+
+
+def _gained(state: RunState) -> Iterator[int]:
+    """The iterations of adapters that were promoted, also where one was rolled back since, and of those that solved
+    more than all before them: a student that gets better in small steps passes no test for some time."""
+    for name, adapter in state.adapters.items():
+        earlier = [
+            mean_share(other.scores, {one})
+            for one, other in state.adapters.items()
+            if other.role == adapter.role and other.iteration < adapter.iteration and other.evaluated is not None
+        ]
+        better = adapter.evaluated is not None and mean_share(adapter.scores, {name}) > max(earlier, default=0.0)
+        if adapter.serving != "never" or better:
+            yield adapter.iteration
 
 
 def _best(shares: Iterable[Counted | None]) -> Counted | None:

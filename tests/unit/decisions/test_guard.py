@@ -208,7 +208,16 @@ def test_a_promotion_counts_for_patience_also_when_it_was_rolled_back_since() ->
     assert stop(state, GuardSettings(), ["student"]) is None
     later = [*adapter("student-5", "rejected"), *adapter("student-6", "rejected")]
     stopped = stop(replace(reduce(evolve, later, state), iteration=6), GuardSettings(), ["student"])
-    assert stopped is not None and stopped.reason.startswith("no adapter was promoted in 3 iterations;")
+    assert stopped is not None and stopped.reason.startswith("in 3 iterations no adapter was promoted or solved more")
+
+
+def test_small_steps_are_a_gain_too() -> None:
+    """Each adapter solves a little more than all before it, and none by so much that the gate lets it pass."""
+    steps = [event for n in (1, 2, 3, 4) for event in adapter(f"student-{n}", "rejected", solved=40 + n)]
+    state = run_of(*steps, iteration=4)
+    assert stop(state, GuardSettings(), ["student"]) is None
+    worse = [event for n in (5, 6, 7) for event in adapter(f"student-{n}", "rejected", solved=44)]
+    assert stop(replace(reduce(evolve, worse, state), iteration=7), GuardSettings(), ["student"]) is not None
 
 
 def test_of_a_thousand_steady_runs_few_raise_an_alarm() -> None:
