@@ -10,7 +10,7 @@ at a time, so a table of any size compares them on the same problems.
 Ways: the base model in two formats (`cot`, `program`) with three prompts each (none, 3 and 8 worked examples), and as
 the student works (`tools`). With --adapter, the adapter without worked examples as well; it needs the base's results.
 
-Practice comes in between, and is not done here: train with `agent0es run --config configs/qwen.yaml …` into the same
+Practice comes in between, and is not done here: train with `agent0es run --config configs/public.yaml` into the same
 store, then name what it made with --adapter.
 """
 
