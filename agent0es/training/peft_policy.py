@@ -20,9 +20,8 @@ from torch import Tensor
 
 from agent0es.configuration import TrainingSettings
 from agent0es.errors import ModelNotFound
-from agent0es.models.child_process import out_of_memory
 from agent0es.models.engine_child import last_line
-from agent0es.models.transformers.loading import in_four_bits
+from agent0es.models.transformers.loading import in_four_bits, said_in_a_line
 from agent0es.training.examples import Example
 from agent0es.training.network import PRECISIONS, Precision
 from agent0es.training.packed import faster_precision
@@ -166,7 +165,7 @@ def _load(folder: Path, settings: TrainingSettings, dtype: torch.dtype) -> Any:
         how["attn_implementation"] = "flash_attention_2"
     gpus = torch.cuda.device_count()
     where = "auto" if gpus > 1 else {"": "cuda:0" if gpus else "cpu"}
-    try:
+    with said_in_a_line(folder.name, NO_ROOM):
         config = AutoConfig.from_pretrained(folder, **own)
         for part in (config, config.get_text_config()):
             for key, value in list(vars(part).items()):
@@ -175,14 +174,6 @@ def _load(folder: Path, settings: TrainingSettings, dtype: torch.dtype) -> Any:
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, config=config, use_safetensors=True, device_map=where, **how, **own
         )
-    except torch.OutOfMemoryError as error:
-        raise ModelNotFound(f"{folder.name}: it does not fit into the GPU's memory; {NO_ROOM}") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # the library and a stranger's files: whatever it is, it is said in a line
-        if out_of_memory(str(error)):
-            raise  # no fault of the files, and it may pass
-        raise ModelNotFound(f"{folder.name}: transformers can't load it: {last_line(error)}") from error
     if gpus > 1 and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
         raise ModelNotFound(f"{folder.name}: it does not fit into the memory of the {gpus} GPUs; {NO_ROOM}")
     return model

@@ -1,6 +1,8 @@
 """Loading a Hugging Face folder: the model, its tokenizer, and the tokens at which it stops."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,22 @@ class Loaded:
     device: torch.device
 
 
+@contextmanager
+def said_in_a_line(name: str, no_room: str) -> Iterator[None]:
+    """What transformers raises while it loads a folder, as ModelNotFound. `no_room`: what helps where a GPU's memory is
+    too small. A lack of this machine's memory is no fault of the files, may pass, and is raised as it is."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelNotFound(f"{name}: it does not fit into the GPU's memory; {no_room}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # the library and a stranger's files: whatever it is, it is said in a line
+        if out_of_memory(str(error)):
+            raise
+        raise ModelNotFound(f"{name}: transformers can't load it: {last_line(error)}") from error
+
+
 def load(folder: Path, settings: Settings, end_of_turn: str) -> Loaded:
     """Weights are read from safetensors only, and no code that lies beside them is run. `end_of_turn` is what the chat
     template has there. Raises ModelNotFound where transformers doesn't take the folder."""
@@ -38,19 +56,11 @@ def load(folder: Path, settings: Settings, end_of_turn: str) -> Loaded:
     device = _device(settings)
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     own = {"local_files_only": True, "trust_remote_code": False}
-    try:
+    with said_in_a_line(str(folder), NO_ROOM):
         tokenizer = AutoTokenizer.from_pretrained(folder, **own)
         model = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, device_map={"": device}, **_precision(settings, device), **own
         ).eval()
-    except torch.OutOfMemoryError as error:
-        raise ModelNotFound(f"{folder}: it does not fit into the GPU's memory; {NO_ROOM}") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # the library and a stranger's files: whatever it is, it is said in a line
-        if out_of_memory(str(error)):
-            raise  # no fault of the files, and it may pass
-        raise ModelNotFound(f"{folder}: transformers can't load it: {last_line(error)}") from error
     model.requires_grad_(False)
     return Loaded(model, tokenizer, _ends(model, tokenizer, end_of_turn), device)
 
