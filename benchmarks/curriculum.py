@@ -23,7 +23,12 @@ from agent0es.domain.curriculum import offer
 from agent0es.domain.run import RunState, evolve
 from agent0es.domain.task import Task
 
-WAYS = ("curriculum", "random difficulty", "fixed difficulty 0.3")
+WAYS = {
+    "curriculum": (),
+    "random difficulty": ("curriculum.steered=false",),
+    "fixed difficulty 0.3": ("curriculum.steered=false",),
+}
+"""Ways to choose tasks, and the settings of each."""
 HEIGHTS = "▁▂▃▄▅▆▇█"
 BLOCK = 25
 
@@ -84,7 +89,8 @@ def practise(
     overrides: Sequence[str] = (),
 ) -> list[Asked]:
     """The tasks of one iteration, in the order in which they are done, which is not that of the requests."""
-    settings = [f"execution.tasks_per_iteration={tasks}", f"execution.tasks_in_flight={in_flight}", *overrides]
+    count = (f"execution.tasks_per_iteration={tasks}", f"execution.tasks_in_flight={in_flight}")
+    settings = [*count, *WAYS[way], *overrides]
     configuration = load_configuration(overrides=settings, environment={})
     state = RunState(seed=student.seed, status="running", configuration=configuration.model_dump(mode="json"))
     rng = random.Random(student.seed)
@@ -95,7 +101,7 @@ def practise(
         for event in decide(cause, state, configuration, student.families):
             state = evolve(state, event)
             if isinstance(event, ev.TaskRequested):
-                state = evolve(state, propose(event, rng, way, student))
+                state = evolve(state, propose(event, way))
         if not state.in_flight:
             return asked
         task = state.in_flight[rng.choice(sorted(state.in_flight)[: in_flight // 2 + 1])]
@@ -117,13 +123,11 @@ def practise(
         )
 
 
-def propose(request: ev.TaskRequested, rng: random.Random, way: str, student: Student) -> ev.TaskProposed:
-    """A teacher that takes the first family on offer, or one that asks what it likes."""
+def propose(request: ev.TaskRequested, way: str) -> ev.TaskProposed:
+    """A teacher that takes the first family on offer, or one that asks all of them with the same difficulty."""
     family, difficulty = next(iter(offer(request).items()))
-    if way != "curriculum":
-        names = student.families[request.domain]
-        family = names[request.task % len(names)]
-        difficulty = rng.random() if way == "random difficulty" else 0.3
+    if way == "fixed difficulty 0.3":
+        difficulty = 0.3
     task = Task(
         domain=request.domain,
         family=family,

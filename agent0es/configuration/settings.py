@@ -174,6 +174,8 @@ class CurriculumSettings(Section):
     """Families of other packages that join these domains: entry points in the group `agent0es.families`."""
     freeform_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the tasks that the teacher writes itself, where the domain allows it; the rest come from families."""
+    steered: bool = True
+    """Whether tasks follow what the student can do; `false`, to compare, asks families in turn at any difficulty."""
     start_difficulty: float = Field(default=0.0, ge=0.0, le=1.0)
     """Difficulty of the run's first tasks; from there it moves towards a solve rate of one half."""
     band: float = Field(default=0.25, gt=0.0, le=0.5)

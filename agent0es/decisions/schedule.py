@@ -102,10 +102,11 @@ def _requests(
     """Requests for tasks `first` to `last` (counted within the iteration), each aware of those before it."""
     curriculum = configuration.curriculum
     aim = Aim(
+        curriculum.steered,
         curriculum.start_difficulty,
         curriculum.candidates,
         curriculum.band,
-        curriculum.domain_floor,
+        curriculum.domain_floor if curriculum.steered else 1.0,
         curriculum.novelty_share,
         curriculum.review_share,
         configuration.evaluation.max_difficulty,
@@ -123,6 +124,8 @@ def _requests(
             own = family_of(domain)
             known = state.families.get(own)
             chosen = {own: curriculum.start_difficulty if known is None else known.difficulty}
+            if not aim.steered:
+                chosen = {own: round(random.Random(derive_seed(seed, "difficulty")).random(), 4)}
         else:
             chosen = choose_families(families[domain], state.families, domains[domain], in_flight, aim, seed)
         request = ev.TaskRequested(

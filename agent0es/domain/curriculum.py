@@ -107,6 +107,8 @@ class DomainStatistics:
 class Aim:
     """What a user can set of the choice."""
 
+    steered: bool = True
+    """Whether it follows the student; else families and domains take turns, and difficulties are drawn evenly."""
     start_difficulty: float = 0.0
     """Where a domain's families begin, before its level has moved."""
     candidates: int = 2
@@ -225,9 +227,13 @@ def choose_families(
     outside the band. A share of the requests looks away from that, so that what was dropped as too easy or too hard is
     tried again, and another share reviews all families alike, with easier tasks. Among equals come those whose
     prediction is nearest to one half; ties are broken by the seed. `in_flight` counts tasks that are not completed yet.
-    In a collapsed domain `recover` has the last word.
+    In a collapsed domain `recover` has the last word. None of this is done where the choice is not steered.
     """
     rng = random.Random(seed)
+    if not aim.steered:
+        asked = {name: statistics[name].tasks if name in statistics else 0 for name in families}
+        turn = sorted(families, key=lambda family: (asked[family] + in_flight.count(family), rng.random()))
+        return {family: round(rng.random(), 4) for family in sorted(turn[: aim.candidates])}
     novel, review = rng.random() < aim.novelty_share, rng.random() < aim.review_share
     start = FamilyStatistics(ability=ability_at(aim.start_difficulty))
     known = {family: statistics.get(family, start) for family in families}

@@ -103,3 +103,17 @@ def test_a_share_of_the_tasks_looks_back_at_what_is_easier() -> None:
     back = practise_all(Student(0, FAMILIES, spread=0.0), 300, overrides=["curriculum.review_share=1"])[150:]
     assert min(one.difficulty for one in back) < 0.1
     assert mean(one.difficulty for one in back) < 0.7 * mean(one.difficulty for one in ahead)
+
+
+def test_without_steering_families_take_turns_at_any_difficulty() -> None:
+    asked = practise_all(Student(0, FAMILIES), 320, overrides=["curriculum.steered=false", "curriculum.candidates=1"])
+    times = Counter(one.family for one in asked).values()
+    assert max(times) - min(times) <= 1
+    quarters = Counter(int(4 * one.difficulty) for one in asked)
+    assert min(quarters[quarter] for quarter in range(4)) > 50
+
+
+def test_without_steering_domains_take_turns() -> None:
+    asked = practise_all(Student(0, FOUR), 200, overrides=["curriculum.steered=false"])
+    times = Counter(one.domain for one in asked).values()
+    assert max(times) - min(times) <= 2

@@ -51,6 +51,7 @@ IN_A_RUN = {
 }
 IN_THE_SCHEDULE = {
     "curriculum.freeform_share": "1.0",
+    "curriculum.steered": "false",
     "curriculum.start_difficulty": "0.7",
     "curriculum.band": "0.01",
     "curriculum.domain_floor": "0.5",
