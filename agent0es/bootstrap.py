@@ -73,6 +73,7 @@ def load_plugin(group: plugins.Group, name: str) -> None:
     """Import a plug-in and look at it as a run would, without a model or a sandbox. Raises ConfigurationError in one
     line where it can't be used, NotInstalled where only an extra is missing."""
     from agent0es.models.factory import backend_class
+    from agent0es.router.base import load_signals
     from agent0es.taskdomains import load_family, load_task_domain
     from agent0es.tools.registry import tool_classes
     from agent0es.training.methods import load_method
@@ -84,6 +85,7 @@ def load_plugin(group: plugins.Group, name: str) -> None:
         plugins.FAMILIES: load_family,
         plugins.REWARDS: lambda name: load_rewards({name: 1.0}),
         plugins.METHODS: load_method,
+        plugins.ROUTER_SIGNALS: lambda name: load_signals([name]),
     }
     load[group](name)
 

@@ -21,6 +21,7 @@ Group = Literal[
     "agent0es.families",
     "agent0es.rewards",
     "agent0es.methods",
+    "agent0es.router_signals",
 ]
 
 MODELS: Group = "agent0es.models"
@@ -29,6 +30,7 @@ TASK_DOMAINS: Group = "agent0es.task_domains"
 FAMILIES: Group = "agent0es.families"
 REWARDS: Group = "agent0es.rewards"
 METHODS: Group = "agent0es.methods"
+ROUTER_SIGNALS: Group = "agent0es.router_signals"
 
 KINDS: Mapping[Group, str] = {
     MODELS: "model backend",
@@ -37,6 +39,7 @@ KINDS: Mapping[Group, str] = {
     FAMILIES: "task family",
     REWARDS: "reward component",
     METHODS: "training method",
+    ROUTER_SIGNALS: "router signal",
 }
 """Group to what a user calls one of its members."""
 

@@ -16,6 +16,7 @@ from agent0es.cli.output import (
     write_table,
 )
 from agent0es.cli.warnings import next_step, taint
+from agent0es.domain.names import ROUTES
 
 
 @click.command("runs")
@@ -69,7 +70,8 @@ def show_command(
 ) -> None:
     """Show a run, an adapter and its training, one answer, or a task.
 
-    An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem. Anything else is
+    An argument with a slash is an ATTEMPT: 12/0 in practice, eval/student-1/17 at a held-out problem, one that
+    `agent0es ask` names at a question. Anything else is
     a RUN: its name, a prefix of it, or `latest`, the default; an ADAPTER, such as student-1; or an evaluation:
     eval-20260131-120000, `eval-latest`.
     """
@@ -86,6 +88,8 @@ def show_command(
     at_a_time = position is not None or moment is not None
     if at_a_time and (attempt is not None or task is not None):
         raise click.UsageError("--at and --time show the state of a run; leave out the attempt or the task")
+    if attempt is not None and attempt.startswith("route-") and run is None:
+        run = ROUTES
     named = what if run is None and attempt is None else run
     run = "latest" if named is None else named
     if attempt is not None or task is not None:

@@ -1,11 +1,13 @@
 """What a user can set, where it was set, and what is said of a wrong setting.
 
-settings.py has the keys, section.py what their sections have in common, sources.py reads YAML, variables and options,
-loading.py makes a configuration of them, messages.py says what is wrong, secrets.py keeps secrets out of what is
-written, reference.py makes docs/settings.md.
+settings.py has the keys, those of models in models.py and those of the router in router.py; section.py has what their
+sections have in common, sources.py reads YAML, variables and options, loading.py makes a configuration of them,
+messages.py says what is wrong, secrets.py keeps secrets out of what is written, reference.py makes docs/settings.md.
 """
 
 from agent0es.configuration.loading import changed_configuration, load_configuration, loaded, parse_configuration
+from agent0es.configuration.models import ModelSettings, StudentSettings
+from agent0es.configuration.router import BudgetSettings, CloudModelSettings, RoutedModelSettings, RouterSettings
 from agent0es.configuration.settings import (
     PYTHON_MODULES,
     SHELL_COMMANDS,
@@ -15,11 +17,9 @@ from agent0es.configuration.settings import (
     ExecutionSettings,
     GuardSettings,
     LogSettings,
-    ModelSettings,
     ModelsSettings,
     RewardsSettings,
     SandboxSettings,
-    StudentSettings,
     ToolSettings,
     ToolsSettings,
     TrainingSettings,
@@ -28,6 +28,8 @@ from agent0es.configuration.settings import (
 __all__ = [
     "PYTHON_MODULES",
     "SHELL_COMMANDS",
+    "BudgetSettings",
+    "CloudModelSettings",
     "Configuration",
     "CurriculumSettings",
     "EvaluationSettings",
@@ -37,6 +39,8 @@ __all__ = [
     "ModelSettings",
     "ModelsSettings",
     "RewardsSettings",
+    "RoutedModelSettings",
+    "RouterSettings",
     "SandboxSettings",
     "StudentSettings",
     "ToolSettings",

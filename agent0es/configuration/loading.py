@@ -80,6 +80,9 @@ def _with_known_names(given: Given, otherwise: str) -> Configuration:
     named: list[tuple[KeyPath, plugins.Group, Iterable[str]]] = [
         (("models", "teacher", "backend"), plugins.MODELS, [models.teacher.backend]),
         (("models", "student", "backend"), plugins.MODELS, [models.student.backend]),
+        (("router", "local", "backend"), plugins.MODELS, [configuration.router.local.backend]),
+        (("router", "cloud", "backend"), plugins.MODELS, [one.backend for one in [configuration.router.cloud] if one]),
+        (("router", "signals"), plugins.ROUTER_SIGNALS, configuration.router.signals),
         (("curriculum", "domains"), plugins.TASK_DOMAINS, configuration.curriculum.domains),
         (("curriculum", "families"), plugins.FAMILIES, configuration.curriculum.families),
         (("tools", "enabled"), plugins.TOOLS, tools.enabled or ()),
@@ -108,12 +111,12 @@ def _refuse_keys(given: Given) -> None:
         source = given.source_of(path)
         if source is None or path[:2] == NEVER_SHOWN or (masked and (source.is_variable or path[2:] == ("base_url",))):
             continue  # from the log, where a mask stands for it; from the environment; or what is refused as it is
-        role = path[1] if path[0] == "models" and len(path) > 2 else None
+        role = path[:2] if path[0] in ("models", "router") and len(path) > 2 else None
         if masked and variable is None and role is not None and path[2] in ("options", "name"):
             use = f"set the environment variable {variable_of('.'.join(path))} instead"
         else:
             variable = variable or "MY_API_KEY"
-            use = f"export it as {variable}" + (f", and set models.{role}.api_key_env to {variable}" if role else "")
+            use = f"export it as {variable}" + (f", and set {dotted(role)}.api_key_env to {variable}" if role else "")
         raise ConfigurationError(f"{_said(source, path)} holds what looks like a key, which a log would keep: {use}")
 
 

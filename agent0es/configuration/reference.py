@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agent0es.configuration.messages import section_of
+from agent0es.configuration.messages import section_at, section_of
 from agent0es.configuration.secrets import variable_of
 from agent0es.configuration.settings import Configuration
 from agent0es.configuration.sources import KeyPath
@@ -116,6 +116,8 @@ def _section(section: BaseModel, path: KeyPath, description: str = "") -> Iterat
         if isinstance(value, BaseModel):
             inner.append((value, (*path, name), field.description or ""))
             continue
+        if value is None and (optional := section_at((name,), type(section))) is not None:
+            inner.append((optional(), (*path, name), field.description or ""))
         text = " ".join((field.description or "").split()).replace("|", "\\|")
         rows.append(f"| `{name}` | {_default(field, value)} | {_kind(field)} | {text} |")
         if (own := _in_dict(field.annotation)) is not None:

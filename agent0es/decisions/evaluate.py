@@ -103,7 +103,7 @@ def comparable(history: History, configuration: Configuration) -> History:
         return settings.seed, asked, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:
-        settings = parse_configuration(segment.started.configuration, f"run {segment.run}")
+        settings = parse_configuration(History(history.log, (segment,)).started.configuration, f"run {segment.run}")
         return examination(settings) == examination(configuration)
 
     latest = list(takewhile(same, reversed(history.segments)))

@@ -7,6 +7,8 @@ Names within a run: `12/3` is attempt 3 at task 12, `eval/base-zero-shot/17` an 
 with `.1` behind it when it was made again after it was cut off; `12/draft-0` is what a teacher wrote first for task 12.
 An evaluation by itself, `eval-20260131-120000`, stands where a run does: `eval/cot/17` is its first answer to problem
 17, `eval/cot@2/17` the second.
+All that a router does stands under one name where a run does, `routes`: `route-20260131-120000-3f9a1c/local-0` is the
+local model's first attempt at that question.
 A call is named after the attempt that it belongs to: `12/3#1` is the student's first, `12/3#v` the verifier's. A stream
 is `<kind>/<run>/<name>`. In SQL the same is read by the macros of `projections/names.sql`.
 """
@@ -29,6 +31,9 @@ BASELINE = "base-"
 
 EVALUATION = "eval-"
 """What the names of evaluations begin with, and those of no run."""
+
+ROUTES = "routes"
+"""Stands where a run does for all that the router does in a store. It is no run."""
 
 ToolPurpose = Literal["solution", "second_instance", "verification", "reference", "repetition"]
 Examination = Literal["eval", "eval-teacher"]
@@ -133,11 +138,26 @@ class Draft:
         return f"{self.task}/draft-{self.number}"
 
 
-AttemptName = Practised | Examined | Draft
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An attempt at a question that the router was asked: `route-20260131-120000-3f9a1c/local-0`."""
+
+    route: str
+    candidate: str
+    """Who answers."""
+    number: int
+    """Which of its attempts, from 0."""
+
+    def __str__(self) -> str:
+        return f"{self.route}/{self.candidate}-{self.number}"
+
+
+AttemptName = Practised | Examined | Draft | Routed
 
 _ATTEMPT = re.compile(
     r"(?P<task>\d+)/(?:(?P<number>\d+)(?:\.(?P<retry>\d+))?|draft-(?P<draft>\d+))"
-    r"|(?P<kind>eval|eval-teacher)/(?P<arm>[^/]+)/(?P<problem>\d+)(?:\.(?P<again>\d+))?",
+    r"|(?P<kind>eval|eval-teacher)/(?P<arm>[^/]+)/(?P<problem>\d+)(?:\.(?P<again>\d+))?"
+    r"|(?P<route>route-[a-z0-9-]+)/(?P<candidate>[a-z]+)-(?P<which>\d+)",
     re.ASCII,
 )
 
@@ -151,13 +171,15 @@ def read_attempt(name: str) -> AttemptName | None:
     kind: Examination | None = found["kind"]  # type: ignore[assignment]  # the pattern has no other
     if kind is not None:
         return Examined(kind, found["arm"], int(found["problem"]), int(found["again"] or 0))
+    if found["route"] is not None:
+        return Routed(found["route"], found["candidate"], int(found["which"]))
     if found["draft"] is not None:
         return Draft(int(found["task"]), int(found["draft"]))
     return Practised(int(found["task"]), int(found["number"]), int(found["retry"] or 0))
 
 
 def task_of(name: str) -> int | None:
-    """The task that an attempt or a draft is of; None for an answer in an evaluation."""
+    """The task that an attempt or a draft is of; None for an answer in an evaluation or a route."""
     known = read_attempt(name)
     return known.task if isinstance(known, Practised | Draft) else None
 
@@ -230,7 +252,7 @@ class Stream:
     """Where events of one thing stand in order: `task/<run>/12`, or `run/<run>` of the run as a whole."""
 
     kind: str
-    """run, task, attempt or adapter; evaluation or problem."""
+    """run, task, attempt or adapter; evaluation or problem; route or budget."""
     run: str
     name: str = ""
 

@@ -25,8 +25,8 @@ class Segment:
     run: str
     until: int | None
     """Position of the last event that counts; None when all do."""
-    started: Beginning
-    """How the run began, with its configuration."""
+    started: Beginning | None
+    """How the run began, with its configuration; None of the router's questions, which are no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class History:
     @classmethod
     def of(cls, log: EventLog, run: str, until: int | None = None) -> "History":
         """The history of a run, up to a position. Raises LogError when the run has no beginning in this log."""
+        if run == names.ROUTES:
+            return cls(log, (Segment(run, until, None),))
         segments: list[Segment] = []
         name: str | None = run
         while name is not None:
@@ -81,7 +83,9 @@ class History:
     @property
     def started(self) -> Beginning:
         """The event with the configuration in force at the end of the history."""
-        return self.segments[-1].started
+        started = self.segments[-1].started
+        assert started is not None, "whoever asks for it has a run"
+        return started
 
 
 def _beginning(log: EventLog, run: str) -> tuple[int, Beginning]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from agent0es.domain.names import NAME_RULE, is_name
@@ -22,10 +22,17 @@ class Append:
     cause: Recorded | None
     handled_by: str | None
     """Run on whose behalf the cause is handled with this append; None when it isn't."""
+    expected: Mapping[str, int] = field(default_factory=dict)
+    """Stream to the version that it must have; 0 is one without events."""
     waiting: "asyncio.Future[list[Recorded]] | None" = None
     outcome: list[Recorded] | Exception | None = None
     woken: threading.Event | None = None
     """Of a synchronous caller: there is an outcome, or it is his turn to commit."""
+
+    @property
+    def streams(self) -> set[str]:
+        """Those that are appended to, and those whose version is looked at."""
+        return {new.stream for new in self.events} | self.expected.keys()
 
     @property
     def runs(self) -> set[str]:

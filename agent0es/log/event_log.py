@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import select
 
-from agent0es.domain.names import is_evaluation
+from agent0es.domain.names import ROUTES, is_evaluation
 from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
 from agent0es.log.append import Append
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 1000
 """Rows that a reader takes from the database at a time."""
+
+NOTHING_EXPECTED: Mapping[str, int] = MappingProxyType({})
 
 LOOKUP = 500
 """Texts that one query asks for."""
@@ -130,9 +133,16 @@ class EventLog(Application[Any]):
         cause: Recorded | None = None,
         handled: bool = False,
         run: str | None = None,
+        expected: Mapping[str, int] = NOTHING_EXPECTED,
     ) -> list[Recorded]:
-        """Like `append`, for an event loop: appends that are awaited at the same time share one transaction."""
+        """Like `append`, for an event loop: appends that are awaited at the same time share one transaction.
+
+        `expected` is stream to the version that it must still have, 0 for one without events: else ConcurrencyError is
+        raised and nothing is appended, whichever process was first.
+        """
         append = self._prepare(events, handler, cause, handled, run)
+        if append is not None:
+            append.expected = expected
         return await self._writer.append_async(append) if append else []
 
     def lease(self, run: str, *, ttl: float = 15.0) -> AbstractContextManager[None]:
@@ -234,7 +244,7 @@ class EventLog(Application[Any]):
 
     def runs(self) -> list[str]:
         """Names of the runs, in order of their first event."""
-        return [name for name in self._begun() if not is_evaluation(name)]
+        return [name for name in self._begun() if not is_evaluation(name) and name != ROUTES]
 
     def evaluations(self) -> list[str]:
         """Names of the evaluations by themselves, in order of their first event."""

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from agent0es.errors import ConcurrencyError
 from agent0es.log.append import Append, run_of
 from agent0es.log.lease import Leases
 from agent0es.log.mapper import decode_meta, encode_state, split_state
@@ -64,7 +65,7 @@ class Insertion:
             self._leases.check(connection, run)
             if run not in self._memory.unsaid:
                 self._memory.unsaid[run] = self._load_unsaid(connection, run)
-        self._load_versions(connection, {new.stream for append in batch for new in append.events})
+        self._load_versions(connection, {name for append in batch for name in append.streams})
         tail, last_hash = self._datastore.dialect.tail(connection)
         if self._memory.complete_after is None:
             self._memory.complete_after = tail
@@ -73,6 +74,9 @@ class Insertion:
         metas: list[Meta] = []
         done: list[Mark] = []
         for append in batch:
+            for stream, version in append.expected.items():
+                if self._memory.versions[stream] != version:
+                    raise ConcurrencyError(f"{append.handler}: somebody else appended to {stream} first")
             committed = tail + len(rows) + len(append.events)
             mark = None
             if append.handled_by and append.cause:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent0es.bootstrap import LOG_FILE
-from agent0es.domain.names import EVALUATION, is_evaluation
+from agent0es.domain.names import EVALUATION, ROUTES, is_evaluation
 from agent0es.errors import RunNotFound, nearest
 from agent0es.log import EventLog
 
@@ -37,10 +37,15 @@ def find_run(log: EventLog, wanted: str) -> str:
 
 
 def find_recorded(log: EventLog, wanted: str) -> str:
-    """The full name of a run, or of an evaluation by itself: `eval-latest`, or a unique beginning of its name.
+    """The full name of a run, or of an evaluation by itself: `eval-latest`, or a unique beginning of its name; `routes`
+    for all that the router did.
 
     Raises RunNotFound.
     """
+    if wanted == ROUTES:
+        if not any(log.read(run=ROUTES, limit=1)):
+            raise RunNotFound("the router was asked nothing in this store yet; ask it with", see=("ask", "QUESTION"))
+        return ROUTES
     if not is_evaluation(wanted):
         return find_run(log, wanted)
     known = log.evaluations()

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
-from agent0es.domain.events import ProblemAsked
-from agent0es.domain.names import is_evaluation, is_name, problem_of, stream
+from agent0es.domain.events import ProblemAsked, RouteAsked
+from agent0es.domain.names import ROUTES, Routed, is_evaluation, is_name, problem_of, read_attempt, stream
 from agent0es.errors import QueryError, RunNotFound, UnknownName, UserError, nearest
 from agent0es.log import EventLog, History
 from agent0es.runs.finding import files_of, find_run
@@ -150,6 +150,14 @@ def _find_problem(log: EventLog, found: dict[str, Any]) -> None:
         found["problem_unknown"] = "not known: this version of agent0es makes other problems; it is in the prompt"
 
 
+def route(log: EventLog, name: str) -> RouteAsked:
+    """What the router was asked. Raises UnknownName."""
+    for one in log.read(stream=stream("route", ROUTES, name), limit=1):
+        if isinstance(one.event, RouteAsked):
+            return one.event
+    raise UnknownName(f"the router was asked no {name}")
+
+
 def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     """The held-out problem of an attempt. That of an evaluation by itself is in the log; a run's is remade from its
     configuration and seed, because the log has its number only.
@@ -158,6 +166,8 @@ def held_out_task(log: EventLog, run: str, attempt: str) -> "Task":
     """
     from agent0es.evaluation.suite import suite
 
+    if isinstance(named := read_attempt(attempt), Routed):
+        return route(log, named.route).posed
     number = problem_of(attempt, "eval")
     if is_evaluation(run):
         for one in History.of(log, run).read(stream=("problem", str(number))):

@@ -108,7 +108,7 @@ def test_all_parts_are_listed_with_their_package_and_sound(folder: Path) -> None
     rows = [json.loads(line) for line in output(folder, "plugins", "list", "--json").splitlines()]
     own = {row["name"]: row["package"] for row in rows if not row["built_in"]}
     assert own == dict.fromkeys(
-        ("clock", "clock_times", "digit_spread", "thrift", "watchmaker", "focal"), "clockwork 1.0"
+        ("clock", "clock_times", "digit_spread", "thrift", "watchmaker", "focal", "smooth"), "clockwork 1.0"
     )
     assert "broken" not in output(folder, "plugins", "check")
 

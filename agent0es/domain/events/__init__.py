@@ -1,4 +1,5 @@
-"""The catalogue: everything that can happen in a run, in the order in which it happens, and in an evaluation.
+"""The catalogue: everything that can happen in a run, in the order in which it happens, in an evaluation,
+and when the router is asked.
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
@@ -32,6 +33,21 @@ from agent0es.domain.events.measuring import (
     ProblemAsked,
     Tally,
     Way,
+)
+from agent0es.domain.events.routing import (
+    Basis,
+    Candidate,
+    CandidateName,
+    CostReserved,
+    CostSettled,
+    Expected,
+    Neighbour,
+    RouteAction,
+    RouteAnswered,
+    RouteAsked,
+    RouteDecided,
+    RouteFailed,
+    RouteReason,
 )
 from agent0es.domain.events.run import (
     HandlerFailed,
@@ -67,11 +83,17 @@ __all__ = [
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
+    "Basis",
+    "Candidate",
+    "CandidateName",
     "Comparison",
+    "CostReserved",
+    "CostSettled",
     "DatasetBuilt",
     "EvaluationCompleted",
     "EvaluationStarted",
     "Event",
+    "Expected",
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
@@ -79,6 +101,7 @@ __all__ = [
     "LenientlyJudged",
     "MicroBatchHalved",
     "ModelCalled",
+    "Neighbour",
     "PairedTest",
     "PracticeMeasured",
     "ProblemAsked",
@@ -88,6 +111,12 @@ __all__ = [
     "Retried",
     "RewardAssigned",
     "Role",
+    "RouteAction",
+    "RouteAnswered",
+    "RouteAsked",
+    "RouteDecided",
+    "RouteFailed",
+    "RouteReason",
     "RunCompleted",
     "RunForked",
     "RunStarted",
@@ -149,6 +178,12 @@ Event = (
     | ProblemAsked
     | LenientlyJudged
     | EvaluationCompleted
+    | RouteAsked
+    | RouteDecided
+    | RouteAnswered
+    | RouteFailed
+    | CostReserved
+    | CostSettled
 )
 """Every event, to look at."""
 

@@ -54,6 +54,17 @@ class Cloud:
         return CloudLibrary()
 
 
+def published_price(name: str) -> tuple[float, float] | None:
+    """What a million tokens of `PROVIDER:MODEL` cost in US dollars, read and written; None where nobody knows, also
+    because the extra is not installed."""
+    try:
+        from agent0es.models.cloud.library import price_of
+    except ImportError:
+        return None
+    provider, _, model = name.partition(":")
+    return price_of(provider, model)
+
+
 @contextmanager
 def _installed() -> Iterator[None]:
     try:

@@ -56,12 +56,18 @@ def _listed(name: str) -> ListedModel:
     return ListedModel(name, context=infer_model_profile(name).get("context_window"), detail=_prices(provider, model))
 
 
-def _prices(provider: str, model: str) -> str:
-    """What a million tokens cost, in prompts of usual length; empty where nobody knows."""
+def price_of(provider: str, model: str) -> tuple[float, float] | None:
+    """US dollars for a million tokens read, and written, in prompts of usual length; None where nobody knows."""
     try:
         read = calc_price(RequestUsage(input_tokens=TOKENS), model, provider_id=provider).total_price
         written = calc_price(RequestUsage(output_tokens=TOKENS), model, provider_id=provider).total_price
     except LookupError:
-        return ""
+        return None
     each = 1_000_000 // TOKENS
-    return f"${float(read * each):g} read, ${float(written * each):g} written, a million tokens each"
+    return float(read * each), float(written * each)
+
+
+def _prices(provider: str, model: str) -> str:
+    """The same in words; empty where nobody knows."""
+    known = price_of(provider, model)
+    return "" if known is None else f"${known[0]:g} read, ${known[1]:g} written, a million tokens each"

@@ -1,0 +1,223 @@
+"""The router at work: asks who was chosen, writes down what was decided and what came, and falls back.
+
+The answer is an attempt. Nothing is decided here: `decisions/route.py` says what is done next, and again after each
+step.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+from agent0es.configuration import Configuration
+from agent0es.decisions import route as decisions
+from agent0es.decisions.route import Route, Seen
+from agent0es.domain import events as ev
+from agent0es.domain.names import ROUTES, stream
+from agent0es.domain.prompt import Message
+from agent0es.domain.seeds import derive_seed
+from agent0es.domain.task import Task
+from agent0es.errors import UserError
+from agent0es.log import EventLog, NewEvent, Recorded
+from agent0es.models.base import GenerationRequest
+from agent0es.models.embedder import Embedder
+from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
+from agent0es.router.base import Signals
+from agent0es.router.budget import Budget, Purse
+from agent0es.router.memory import Judged, Memory
+from agent0es.router.metered import why_unpriced
+
+NEIGHBOURS = 8
+"""Judged questions that are looked at."""
+HANDLER = "router"
+OnEvent = Callable[[Recorded], object]
+
+
+class NobodyAnswered(UserError):
+    """No model could answer; the message says why of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a question."""
+
+    event: ev.RouteAnswered
+    seconds: float
+
+
+class Router:
+    """Answers questions. Many may be asked at once, by many tasks of one event loop."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        configuration: Configuration,
+        answerers: Sequence[Answerer],
+        toolbox: OpenToolbox,
+        memory: Memory,
+        signals: Signals,
+        embedder: Embedder,
+        run: str | None = None,
+    ) -> None:
+        """`answerers` in order of cost; `run` is on whose behalf is asked."""
+        self._log, self._configuration, self._settings = log, configuration, configuration.router
+        self._answerers = {one.name: one for one in answerers}
+        self._toolbox, self._memory, self._signals, self._embedder = toolbox, memory, signals, embedder
+        self._run = run
+        self._budget = Budget(log, self._settings.budget, run)
+        asks = [signal.question for signal in signals.values() if signal.question is not None]
+        self._questions = tuple(dict.fromkeys(asks))
+        self._candidates: dict[tuple[str, str], ev.Candidate] = {}
+        self._said = configuration.without_secrets().model_dump_json()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def answer(self, posed: Task, on_event: OnEvent | None = None) -> Asked:
+        """The answer to a question; `posed.reference` is empty where nobody knows it.
+
+        Raises NobodyAnswered, in one line, and UserError for what no model mends: the store, the sandbox, a domain.
+        """
+        begin = time.perf_counter()
+        asked = self._asked(posed)
+        turn = self._turns.setdefault(asked.key, asyncio.Lock())
+        async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
+            answered = await self._answer(asked, begin, on_event or (lambda recorded: None))
+        return Asked(answered, time.perf_counter() - begin)
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that the local model answers with, and its run; None for the base model."""
+        local = self._answerers["local"]
+        return None if local.adapter is None else f"{local.adapter} of run {local.adapter_run}"
+
+    async def explain(self, posed: Task) -> ev.RouteDecided:
+        """What would be done first with a question, and why. No model is asked, and nothing is written."""
+        asked = self._asked(posed)
+        route = Route(asked)
+        return decisions.decide(route, await self._look(route, {}, Purse()), self._settings, self._signals)
+
+    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> ev.RouteAnswered:
+        own = stream("route", ROUTES, asked.route)
+        route, failures = Route(asked), dict[str, str]()
+        pending = [NewEvent(own, asked)]
+
+        async def record(events: Sequence[NewEvent]) -> list[Recorded]:
+            appended = await self._log.append_async(events, handler=HANDLER)
+            for one in appended:
+                on_event(one)
+            return appended
+
+        answering = Answering(
+            asked, self._log, self._configuration, self._toolbox, self._budget, self._questions, record
+        )
+        while True:
+            seen = await self._look(route, failures, answering.purse)
+            decided = decisions.decide(route, seen, self._settings, self._signals)
+            pending.append(NewEvent(own, decided))
+            if decided.action == "ask":
+                assert decided.candidate is not None, "somebody is asked"
+                await record(pending)
+                pending = []
+                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts)
+                if failed is not None:
+                    failures[decided.candidate] = failed
+                route = decisions.after(route, decided, drafts)
+                continue
+            ended = decisions.ended(route, decided, seen, answering.answered_by, answering.purse.cost)
+            seconds = round(time.perf_counter() - begin, 4)
+            await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
+            if isinstance(ended, ev.RouteFailed):
+                why = "; ".join(f"{name}: {text}" for name, text in ended.failures.items())
+                raise NobodyAnswered(f"nobody could answer: {why}")
+            return ended
+
+    def _asked(self, posed: Task) -> ev.RouteAsked:
+        """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
+        candidates = tuple(self._candidate(name, posed.domain) for name in self._answerers)
+        return ev.RouteAsked(
+            route=f"route-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}",
+            posed=posed,
+            key=decisions.key_of(posed.description, posed.domain, posed.files, candidates),
+            seed=derive_seed(self._configuration.seed, "route", posed.domain, posed.description),
+            run=self._run,
+            candidates=candidates,
+            configuration=self._said,
+        )
+
+    def _candidate(self, name: ev.CandidateName, domain: str) -> ev.Candidate:
+        known = self._candidates.get((name, domain))
+        if known is not None:
+            return known
+        one = self._answerers[name]
+        said, shown = one.before(one.domain(domain))
+        made = self._candidates[name, domain] = ev.Candidate(
+            name=one.name,
+            model=one.model,
+            adapter=one.adapter,
+            adapter_run=one.adapter_run,
+            prompt_sha256=decisions.prompt_sha256(said, shown),
+            input_price=None if one.price is None else one.price.read,
+            output_price=None if one.price is None else one.price.written,
+        )
+        return made
+
+    async def _look(self, route: Route, failures: Mapping[str, str], purse: Purse) -> Seen:
+        """What is to be known before the next decision."""
+        cached = self._memory.answer(route.asked.key) if route.steps == 0 else None
+        if cached is not None and decisions.is_taken(cached, route.asked, self._settings):
+            return Seen(tuple(decisions.nothing_expected(one.name) for one in self._answerers.values()), cached)
+        local = self._memory.judged(self._answerers["local"].who, route.asked.route)
+        neighbours = await self._neighbours(route.asked.posed.description, local)
+        expected = tuple(self._expected(one, route, neighbours, failures, purse) for one in self._answerers.values())
+        return Seen(expected, cached, neighbours)
+
+    def _expected(
+        self,
+        one: Answerer,
+        route: Route,
+        neighbours: tuple[ev.Neighbour, ...],
+        failures: Mapping[str, str],
+        purse: Purse,
+    ) -> ev.Expected:
+        judged, course = self._memory.judged(one.who, route.asked.route), self._memory.course(one.who)
+        if one.name == "local":
+            right, of = decisions.like_this(route, neighbours, judged, self._settings, self._signals)
+            quality = None  # what is decided says it
+        else:
+            same = [answer.correct for answer in judged if answer.domain == route.asked.posed.domain]
+            right, of = sum(same), len(same)
+            quality = round((right + 1) / (of + 2), decisions.DIGITS) if of else None
+        free = one.price is not None and one.price.read == one.price.written == 0.0
+        return ev.Expected(
+            name=one.name,
+            quality=quality,
+            basis=None if quality is None else "history",
+            right=right,
+            of=of,
+            cost_usd=0.0 if free else course.cost_usd,
+            seconds=None if course.seconds is None else round(course.seconds, 3),
+            unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed.description, purse),
+        )
+
+    def _unaffordable(self, one: Answerer, question: str, purse: Purse) -> str | None:
+        """Why the budget does not even allow the least request; None where it does."""
+        if one.price is None:
+            return why_unpriced(one.name) if self._budget.is_set else None
+        least = one.price.most(GenerationRequest((Message("user", question),), one.settings.max_tokens))
+        return self._budget.why_not(least, purse) if least else None
+
+    async def _neighbours(self, question: str, judged: Sequence[Judged]) -> tuple[ev.Neighbour, ...]:
+        """The local model's judged questions most like this one, nearest first. Without any no embedder is loaded."""
+        if not judged or not any(signal.looks_back for signal in self._signals.values()):
+            return ()
+        vectors = await self._embedder.embed([question, *(one.question for one in judged)])
+        near = vectors[1:] @ vectors[0]
+        order = sorted(range(len(judged)), key=lambda place: (-float(near[place]), place))[:NEIGHBOURS]
+        return tuple(
+            ev.Neighbour(
+                attempt=judged[place].attempt, similarity=round(float(near[place]), 4), correct=judged[place].correct
+            )
+            for place in order
+        )

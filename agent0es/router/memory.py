@@ -1,0 +1,247 @@
+"""What the log remembers for the router: answers by key (the cache), and how earlier attempts went.
+
+Projections of the log in one SQLite file of the store, which may be deleted at any time: it is made again from the log.
+Incremental is the same as rebuilt. Several processes may use it. Each look reads first what was appended since.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent0es.domain import events as ev
+from agent0es.domain.names import ROUTES, Routed, problem_of, read_attempt
+from agent0es.log import EventLog, Recorded
+
+MEMORY_FILE = "router.db"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS read (what TEXT PRIMARY KEY, position INTEGER NOT NULL, chain_hash TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, used INTEGER NOT NULL, answered TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS answers_used ON answers (used);
+CREATE TABLE IF NOT EXISTS asked (run TEXT, place TEXT, domain TEXT NOT NULL, question TEXT NOT NULL,
+    PRIMARY KEY (run, place));
+CREATE TABLE IF NOT EXISTS attempts (
+    run TEXT, attempt TEXT, place TEXT NOT NULL, who TEXT NOT NULL, model TEXT NOT NULL, tokens INTEGER NOT NULL,
+    cost REAL, seconds REAL NOT NULL, correct INTEGER, ended INTEGER, signals TEXT,
+    PRIMARY KEY (run, attempt));
+CREATE INDEX IF NOT EXISTS attempts_by_who ON attempts (who, ended);
+"""
+VERSION = 1
+"""Of the tables. A file of another version is made again."""
+ATTEMPTS = ("RouteAsked", "ProblemAsked", "EvaluationStarted", "ModelCalled", "Verified", "RouteDecided")
+RECENT = 1000
+"""Attempts of a model that are looked at: the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How earlier attempts of a model went, on average."""
+
+    seconds: float | None
+    """Mean; None without any."""
+    cost_usd: float | None
+    """Mean, of those whose cost is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An earlier attempt that a verifier judged."""
+
+    attempt: str
+    domain: str
+    question: str
+    correct: bool
+    signals: Mapping[str, float | None] | None
+    """What the signals said of it; None where they were not asked."""
+
+
+def who(model: str, adapter: str | None, adapter_run: str | None) -> str:
+    """A name for a model with its adapter."""
+    return model if adapter is None else f"{model}+{adapter_run}/{adapter}"
+
+
+class Memory:
+    """The file, open. Not safe to use from two threads at a time."""
+
+    def __init__(self, log: EventLog, path: Path, size: int) -> None:
+        """`size` is how many answers are kept."""
+        self._log, self._path, self._size = log, path, size
+        self._connection: sqlite3.Connection | None = None
+
+    def answer(self, key: str) -> ev.RouteAnswered | None:
+        """The answer that is kept under this key, of the log up to now."""
+        if not self._size:
+            return None
+        with self._database() as database:
+            self._read_answers(database)
+            row = database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else ev.RouteAnswered.model_validate_json(row[0])
+
+    def course(self, of: str) -> Course:
+        """How the latest attempts of a model went."""
+        with self._database() as database:
+            self._read_attempts(database)
+            seconds, cost = database.execute(
+                "SELECT avg(seconds), avg(cost) FROM (SELECT seconds, cost FROM attempts WHERE who = ? "
+                "AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?)",
+                (of, RECENT),
+            ).fetchone()
+        return Course(seconds, cost)
+
+    def judged(self, of: str, but: str) -> list[Judged]:
+        """The latest attempts of a model that were judged, the oldest first. Those of practice are not counted: there
+        the worked examples are of the very family. Nor are those of the route `but`: a verdict on its own answer must
+        not tell how sure it is."""
+        with self._database() as database:
+            self._read_attempts(database)
+            rows = database.execute(
+                "SELECT attempt, domain, question, correct, signals FROM attempts JOIN asked USING (run, place) "
+                "WHERE who = ? AND correct IS NOT NULL AND place <> ? ORDER BY ended DESC LIMIT ?",
+                (of, but, RECENT),
+            ).fetchall()
+        return [
+            Judged(attempt, domain, question, bool(correct), None if signals is None else json.loads(signals))
+            for attempt, domain, question, correct, signals in reversed(rows)
+        ]
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    @contextmanager
+    def _database(self) -> "Iterator[sqlite3.Connection]":
+        """One transaction. A file that was deleted or damaged is made again."""
+        if self._connection is not None and not self._path.exists():
+            self.close()
+        if self._connection is None:
+            self._connection = self._open()
+        database = self._connection
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield database
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+        database.execute("COMMIT")
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError:
+            for name in (self._path, *(self._path.with_name(f"{self._path.name}-{end}") for end in ("wal", "shm"))):
+                with suppress(FileNotFoundError):
+                    name.unlink()
+            return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")  # what a crash spoils is made again
+        if database.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
+            database.close()
+            raise sqlite3.DatabaseError("of another version")
+        database.executescript(SCHEMA)
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        for what, position, chain_hash in database.execute("SELECT * FROM read").fetchall():
+            row = next(self._log.raw(after=position - 1, until=position), None)
+            if row is None or row.chain_hash != chain_hash:
+                database.close()
+                raise sqlite3.DatabaseError(f"the {what} are of another log")
+        return database
+
+    def _read_answers(self, database: sqlite3.Connection) -> None:
+        last: Recorded | None = None
+        for last in self._log.read(run=ROUTES, types=["RouteAnswered"], after=_position(database, "answers")):
+            event = last.event
+            assert isinstance(event, ev.RouteAnswered), "it was asked for"
+            if event.cached is not None:
+                database.execute("UPDATE answers SET used = ? WHERE key = ?", (last.position, event.key))
+            elif event.verdict is not False:
+                database.execute(
+                    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                    (event.key, last.position, event.model_dump_json()),
+                )
+        if last is not None:
+            database.execute(
+                "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)",
+                (self._size,),
+            )
+            _note(database, "answers", last)
+
+    def _read_attempts(self, database: sqlite3.Connection) -> None:
+        after, head = _position(database, "attempts"), self._log.head()
+        last: Recorded | None = None
+        for run in (ROUTES, *self._log.evaluations()):
+            for recorded in self._log.read(run=run, types=ATTEMPTS, after=after, until=head):
+                _take(database, recorded)
+                last = recorded if last is None or recorded.position > last.position else last
+        if last is not None:
+            _note(database, "attempts", last)
+
+
+def _position(database: sqlite3.Connection, what: str) -> int:
+    row = database.execute("SELECT position FROM read WHERE what = ?", (what,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _note(database: sqlite3.Connection, what: str, last: Recorded) -> None:
+    database.execute("INSERT OR REPLACE INTO read VALUES (?, ?, ?)", (what, last.position, last.chain_hash))
+
+
+def _take(database: sqlite3.Connection, recorded: Recorded) -> None:
+    """Add one event."""
+    run, event = recorded.run, recorded.event
+    match event:
+        case ev.RouteAsked():
+            _question(database, run, event.route, event.posed.domain, event.posed.description)
+            for one in event.candidates:
+                place = f"{event.route}/{one.name}"
+                _question(database, run, place, "", who("", one.adapter, one.adapter_run))
+        case ev.ProblemAsked():
+            _question(database, run, str(event.problem), event.posed.domain, event.posed.description)
+        case ev.EvaluationStarted():
+            _question(database, run, "way", "", who("", event.way.adapter, event.way.adapter_run))
+        case ev.ModelCalled() if event.attempt is not None and (at := _places(event.attempt)) is not None:
+            suffix = database.execute("SELECT question FROM asked WHERE run = ? AND place = ?", (run, at[1])).fetchone()
+            measured: Mapping[str, Any] = recorded.meta.measured
+            database.execute(
+                "INSERT INTO attempts (run, attempt, place, who, model, tokens, cost, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tokens = tokens + excluded.tokens, "
+                "cost = cost + excluded.cost, seconds = seconds + excluded.seconds",
+                (
+                    *(run, event.attempt, at[0], event.model + (suffix[0] if suffix else ""), event.model),
+                    *(event.prompt_tokens + event.completion_tokens, measured.get("cost_usd")),
+                    measured.get("seconds", 0.0),
+                ),
+            )
+        case ev.Verified():
+            correct = event.verification.correct
+            database.execute(
+                "UPDATE attempts SET ended = ?, correct = ? WHERE run = ? AND attempt = ?",
+                (recorded.position, None if correct is None else int(correct), run, event.attempt),
+            )
+        case ev.RouteDecided() if event.draft is not None:
+            database.execute(
+                "UPDATE attempts SET signals = ? WHERE run = ? AND attempt = ?",
+                (json.dumps(event.signals, sort_keys=True), run, event.draft),
+            )
+        case _:
+            pass
+
+
+def _places(attempt: str) -> tuple[str, str] | None:
+    """Where the question of an attempt is kept, and where the adapter that answers."""
+    named = read_attempt(attempt)
+    if isinstance(named, Routed):
+        return named.route, f"{named.route}/{named.candidate}"
+    problem = problem_of(attempt, "eval")
+    return None if problem is None else (str(problem), "way")
+
+
+def _question(database: sqlite3.Connection, run: str, place: str, domain: str, question: str) -> None:
+    database.execute("INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?)", (run, place, domain, question))

@@ -1,0 +1,130 @@
+"""A model whose requests cost money: each is reserved in the budget before it is made, and settled after it."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from agent0es.domain import events as ev
+from agent0es.errors import ModelNotFound, UserError
+from agent0es.models.base import (
+    Capabilities,
+    Completion,
+    Deployment,
+    GenerationRequest,
+    Health,
+    ModelBackend,
+    ModelUnavailable,
+    RequestRefused,
+    Usage,
+    Weights,
+)
+from agent0es.models.waiting import side_by_side
+from agent0es.router.budget import Budget, BudgetExhausted, Purse
+
+TURN_TOKENS = 16
+"""Tokens that a chat format takes at most for each turn, beside the words."""
+MILLION = 1_000_000
+UNCHARGED = (RequestRefused, ModelUnavailable, ModelNotFound)
+"""Errors of a server that has answered nothing: it has not written a token."""
+
+
+class PriceUnknown(UserError):
+    """Nobody knows what a request would cost, and there is a budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    read: float
+    written: float
+
+    def of(self, usage: Usage) -> float:
+        """What an answer cost."""
+        return (usage.prompt * self.read + usage.written * self.written) / MILLION
+
+    def most(self, request: GenerationRequest) -> float:
+        """The highest cost of a request: a byte is a token at least, and it writes all that it may."""
+        texts = [*(message.content for message in request.messages), request.prefill]
+        read = sum(len(text.encode("utf-8", "replace")) + TURN_TOKENS for text in texts)
+        return math.ceil(read * self.read + request.max_tokens * self.written) / MILLION
+
+
+class Metered:
+    """A model backend for one question, within its budgets."""
+
+    def __init__(
+        self, model: ModelBackend, price: Price | None, budget: Budget, route: str, who: ev.CandidateName, purse: Purse
+    ) -> None:
+        """`price` is None where nobody knows it."""
+        self._model, self._price, self._budget = model, price, budget
+        self._route, self._who, self._purse = route, who, purse
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._model.capabilities
+
+    @property
+    def weights(self) -> Weights | None:
+        return self._model.weights
+
+    async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:
+        """As the protocol says. Raises BudgetExhausted and PriceUnknown before a request is made."""
+        return await side_by_side(self._one(request, adapter) for request in requests)
+
+    async def _one(self, request: GenerationRequest, adapter: str | None) -> Completion:
+        price = self._price
+        if price is None and self._budget.is_set:
+            raise PriceUnknown(why_unpriced(self._who))
+        if price is None or (price.read == 0.0 and price.written == 0.0):
+            [completion] = await self._model.generate([request], adapter)
+            self._purse.unknown |= price is None and completion.cost_usd is None
+            self._purse.spent += (completion.cost_usd or 0.0) if price is None else 0.0
+            return completion
+        held = await self._budget.reserve(self._route, self._who, price.most(request), self._purse)
+        cost: float | None = None
+        try:
+            [completion] = await self._model.generate([request], adapter)
+            cost = price.of(completion.usage)
+        except UNCHARGED:
+            cost = 0.0
+            raise
+        finally:
+            await asyncio.shield(self._budget.settle(held, cost, self._purse))
+        return replace(completion, cost_usd=cost)
+
+    def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
+        """The whole text, because what it cost is known at its end."""
+        return self._streamed(request, adapter)
+
+    async def _streamed(self, request: GenerationRequest, adapter: str | None) -> AsyncIterator[str]:
+        [completion] = await self.generate([request], adapter)
+        yield completion.text
+
+    async def health(self) -> Health:
+        return await self._model.health()
+
+    async def deploy(self, deployment: Deployment) -> None:
+        await self._model.deploy(deployment)
+
+    async def retire(self, name: str) -> None:
+        await self._model.retire(name)
+
+    async def close(self) -> None:
+        """The model is whoever opened it's to close."""
+
+
+def why_unpriced(who: str) -> str:
+    """What is said of a request whose price nobody knows."""
+    return (
+        f"router.{who}: nobody knows the price of this model, and there is a budget; set router.{who}.input_price and "
+        f"router.{who}.output_price, in dollars for a million tokens"
+    )
+
+
+__all__ = ["BudgetExhausted", "Metered", "Price", "PriceUnknown", "why_unpriced"]
