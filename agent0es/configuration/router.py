@@ -13,7 +13,7 @@ class RoutedModelSettings(StudentSettings):
     """A model that the router may ask, how, and at what price."""
 
     demonstrations: int = Field(default=0, ge=0, le=16)
-    """Worked examples before the question, for a model without an adapter."""
+    """Worked examples before the question, those most like it, for a model without an adapter."""
     input_price: float | None = Field(default=None, ge=0.0)
     """US dollars for a million tokens read; `null` for the published price, or 0 in this machine's memory."""
     output_price: float | None = Field(default=None, ge=0.0)
@@ -55,7 +55,7 @@ class BudgetSettings(Section):
 class RouterSettings(Section):
     """Who answers a question: `agent0es ask`, and models whose backend is `router`."""
 
-    local: RoutedModelSettings = RoutedModelSettings(stop=("\n",), demonstrations=16)
+    local: RoutedModelSettings = RoutedModelSettings(stop=("\n",), demonstrations=8)
     """The model that is asked first. A promoted adapter of it in the store answers, the one in use."""
     cloud: CloudModelSettings | None = None
     """The model behind it, which costs more; `null` for none."""

@@ -181,6 +181,14 @@ def is_taken(cached: ev.RouteAnswered, asked: ev.RouteAsked, settings: RouterSet
     return cached.confidence is not None and cached.confidence >= settings.confidence_threshold
 
 
+def by_history(expected: ev.Expected) -> ev.Expected:
+    """What is expected of a candidate whose answers were only counted: the share of right ones, with one right and one
+    wrong more (Laplace); None without any."""
+    right, of = expected.right, expected.of
+    quality = round((right + 1) / (of + 2), DIGITS) if of else None
+    return expected.model_copy(update={"quality": quality, "basis": None if quality is None else "history"})
+
+
 def nothing_expected(name: ev.CandidateName) -> ev.Expected:
     """Of a candidate that nobody looked at, because the cache has the answer."""
     return ev.Expected(

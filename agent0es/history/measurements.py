@@ -46,7 +46,7 @@ async def verify_evaluation(log: EventLog, name: str, domains: Domains) -> Repor
             except MissingCall as missing:
                 expected = str(missing)
             if expected != recorded.event:
-                report.difference = _difference(kind, recorded, expected)
+                report.difference = difference(kind, recorded, expected)
                 return report
             report.checked[kind] = report.checked.get(kind, 0) + 1
         check.remember(recorded)
@@ -148,7 +148,8 @@ class _Check:
         return settings_in(self._configuration.tools, domain.tools, domain.calls_per_attempt)
 
 
-def _difference(kind: str, recorded: Recorded, expected: ev.Event | str | None) -> Difference:
+def difference(kind: str, recorded: Recorded, expected: ev.Event | str | None) -> Difference:
+    """What is said of an event that does not follow from those before it."""
     if isinstance(expected, str | None):
         recomputed, sha256 = expected or "nothing follows from the events before it", "-"
     else:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from agent0es.agents.likeness import Shelf
 from agent0es.agents.student_prompt import lead, told
 from agent0es.configuration import Configuration, RoutedModelSettings
 from agent0es.configuration.secrets import text_without_secrets
@@ -49,12 +50,15 @@ class Answerer:
     """None where nobody knows it."""
     domain: Callable[[str], TaskDomain]
     """A task domain as this model is told of it. Raises ConfigurationError."""
+    shelf: Callable[[str], Shelf]
+    """The worked examples of a task domain."""
     open: Callable[[], Awaitable[ModelBackend]]
     """The model, with its adapter deployed. Raises Agent0Error."""
 
-    def before(self, domain: TaskDomain) -> tuple[Told, tuple[Demonstration, ...]]:
+    def before(self, domain: TaskDomain, question: str) -> tuple[Told, tuple[Demonstration, ...]]:
         """What is said before a question."""
-        shown = () if self.adapter else tuple(domain.mixed_demonstrations(self.settings.demonstrations))
+        count = 0 if self.adapter else self.settings.demonstrations
+        shown = self.shelf(domain.name).like(question, count) if count else ()
         return told(domain, trained=self.adapter is not None), shown
 
     @property
@@ -78,6 +82,8 @@ class Answering:
     """What it has cost so far."""
     answered_by: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Attempt to the model and the adapter that answered."""
+    ended: dict[str, Draft] = field(default_factory=dict)
+    """Attempts that came to their end, by name."""
 
     async def ask(self, one: Answerer, count: int) -> tuple[list[Draft], str | None]:
         """The attempts of a candidate that came to an end, and why it can't be asked again; None where it could.
@@ -85,6 +91,7 @@ class Answering:
         Raises what no other model mends.
         """
         seconds = self.configuration.router.timeout_seconds
+        failure: str | None = None
         domain = one.domain(self.asked.posed.domain)
         try:
             async with asyncio.timeout(seconds):
@@ -92,27 +99,25 @@ class Answering:
                 metered = Metered(model, one.price, self.budget, self.asked.route, one.name, self.purse)
                 executor = InProcess(metered, toolbox)
                 attempts = [self._attempt(number, one, domain, executor) for number in range(count)]
-                made = await asyncio.gather(*attempts, return_exceptions=True)
+                for error in await asyncio.gather(*attempts, return_exceptions=True):
+                    if isinstance(error, PASS_ON) or not isinstance(error, Agent0Error | None):
+                        raise error
+                    if error is not None and failure is None:
+                        failure = _said(error)
         except TimeoutError:
-            return [], f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
+            failure = f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
         except PASS_ON:
             raise
         except Agent0Error as error:
-            return [], _said(error)
-        drafts, failures = list[Draft](), list[str]()
-        for ended in made:
-            if isinstance(ended, Draft):
-                drafts.append(ended)
-            elif isinstance(ended, Agent0Error) and not isinstance(ended, PASS_ON):
-                failures.append(_said(ended))
-            else:
-                raise ended
-        return drafts, failures[0] if failures and not drafts else None
+            failure = _said(error)
+        names = [str(Routed(self.asked.route, one.name, number)) for number in range(count)]
+        drafts = [self.ended[name] for name in names if name in self.ended]
+        return drafts, None if drafts else failure
 
-    async def _attempt(self, number: int, one: Answerer, domain: TaskDomain, executor: InProcess) -> Draft:
+    async def _attempt(self, number: int, one: Answerer, domain: TaskDomain, executor: InProcess) -> None:
         """One attempt, judged where the answer is known."""
         name, posed = str(Routed(self.asked.route, one.name, number)), self.asked.posed
-        said, shown = one.before(domain)
+        said, shown = one.before(domain, posed.description)
         rollout = Rollout(
             stream=stream("attempt", ROUTES, name),
             problem=Problem(
@@ -146,12 +151,21 @@ class Answering:
             verified = await held_out(name, Submission(answer, attempted.files), posed, domain, call)
         submitted = ev.SolutionSubmitted(attempt=name, task=None, solution=attempted.solution)
         last = [NewEvent(rollout.stream, submitted, attempted.measured), NewEvent(rollout.stream, verified)]
-        await keep([*attempted.pending, *last])
-        called = [recorded.event for recorded in written if isinstance(recorded.event, ev.ModelCalled)]
-        self.answered_by[name] = called[-1].model, called[-1].adapter
-        draft = decisions.draft_of(recorded.event for recorded in written)
-        assert draft is not None, "it has ended"
-        return draft
+
+        async def end() -> None:
+            await keep([*attempted.pending, *last])
+            called = [recorded.event for recorded in written if isinstance(recorded.event, ev.ModelCalled)]
+            self.answered_by[name] = called[-1].model, called[-1].adapter
+            draft = decisions.draft_of(recorded.event for recorded in written)
+            assert draft is not None, "it has ended"
+            self.ended[name] = draft
+
+        ending = asyncio.ensure_future(end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending  # what is in the log counts, also where time is up
+            raise
 
 
 def _said(error: Agent0Error) -> str:

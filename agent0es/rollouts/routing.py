@@ -70,7 +70,6 @@ class Router:
         self._budget = Budget(log, self._settings.budget, run)
         asks = [signal.question for signal in signals.values() if signal.question is not None]
         self._questions = tuple(dict.fromkeys(asks))
-        self._candidates: dict[tuple[str, str], ev.Candidate] = {}
         self._said = configuration.without_secrets().model_dump_json()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -135,7 +134,7 @@ class Router:
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
-        candidates = tuple(self._candidate(name, posed.domain) for name in self._answerers)
+        candidates = tuple(self._candidate(one, posed) for one in self._answerers.values())
         return ev.RouteAsked(
             route=f"route-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}",
             posed=posed,
@@ -146,13 +145,9 @@ class Router:
             configuration=self._said,
         )
 
-    def _candidate(self, name: ev.CandidateName, domain: str) -> ev.Candidate:
-        known = self._candidates.get((name, domain))
-        if known is not None:
-            return known
-        one = self._answerers[name]
-        said, shown = one.before(one.domain(domain))
-        made = self._candidates[name, domain] = ev.Candidate(
+    def _candidate(self, one: Answerer, posed: Task) -> ev.Candidate:
+        said, shown = one.before(one.domain(posed.domain), posed.description)
+        return ev.Candidate(
             name=one.name,
             model=one.model,
             adapter=one.adapter,
@@ -161,7 +156,6 @@ class Router:
             input_price=None if one.price is None else one.price.read,
             output_price=None if one.price is None else one.price.written,
         )
-        return made
 
     async def _look(self, route: Route, failures: Mapping[str, str], purse: Purse) -> Seen:
         """What is to be known before the next decision."""
@@ -184,22 +178,21 @@ class Router:
         judged, course = self._memory.judged(one.who, route.asked.route), self._memory.course(one.who)
         if one.name == "local":
             right, of = decisions.like_this(route, neighbours, judged, self._settings, self._signals)
-            quality = None  # what is decided says it
         else:
             same = [answer.correct for answer in judged if answer.domain == route.asked.posed.domain]
             right, of = sum(same), len(same)
-            quality = round((right + 1) / (of + 2), decisions.DIGITS) if of else None
         free = one.price is not None and one.price.read == one.price.written == 0.0
-        return ev.Expected(
+        counted = ev.Expected(
             name=one.name,
-            quality=quality,
-            basis=None if quality is None else "history",
+            quality=None,
+            basis=None,
             right=right,
             of=of,
             cost_usd=0.0 if free else course.cost_usd,
             seconds=None if course.seconds is None else round(course.seconds, 3),
             unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed.description, purse),
         )
+        return decisions.by_history(counted)
 
     def _unaffordable(self, one: Answerer, question: str, purse: Purse) -> str | None:
         """Why the budget does not even allow the least request; None where it does."""

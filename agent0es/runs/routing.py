@@ -133,6 +133,7 @@ def _answerer(
     stack: AsyncExitStack,
 ) -> "Answerer":
     """A candidate, with nothing opened. One that can't even be named is found out when it is asked."""
+    from agent0es.agents.likeness import shelf_of
     from agent0es.rollouts.answering import Answerer
 
     model: ModelBackend | None = None
@@ -175,6 +176,7 @@ def _answerer(
         adapter_run=None if adapter is None else adapter.run,
         price=price_of(settings),
         domain=domain,
+        shelf=cache(lambda wanted: shelf_of(domain(wanted))),
         open=open_it,
     )
 

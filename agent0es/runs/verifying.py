@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agent0es import bootstrap, plugins
-from agent0es.domain.names import is_evaluation
+from agent0es.domain.names import ROUTES, is_evaluation
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, History
 from agent0es.runs.settings import configuration_of
@@ -13,16 +13,19 @@ if TYPE_CHECKING:
 
 
 async def verify_run(log: EventLog, run: str, *, with_novelty: bool) -> "Report":
-    """Recompute every decision of a run, or of an evaluation by itself. Opens no port except, `with_novelty`, the
-    embedder.
+    """Recompute every decision of a run, of an evaluation by itself or, for `routes`, of the router. Opens no port
+    except, `with_novelty`, the embedder.
 
     Raises ConfigurationError where a plug-in that the run used is gone, because decisions are made with it.
     """
     from agent0es.history.measurements import verify_evaluation
     from agent0es.history.novelties import Novelties
+    from agent0es.history.routes import verify_routes
     from agent0es.history.verification import Rules, verify_decisions
     from agent0es.models.embedder import Embedder
 
+    if run == ROUTES:
+        return await verify_routes(log)
     configuration = configuration_of(log, run)
     if gone := plugins.gone(History.of(log, run).started.plugins):
         raise ConfigurationError(

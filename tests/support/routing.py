@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from agent0es.agents.likeness import Shelf, shelf_of
 from agent0es.configuration import CloudModelSettings, RoutedModelSettings, load_configuration
 from agent0es.domain.events import CandidateName
 from agent0es.domain.task import Task
@@ -71,6 +72,10 @@ def router(
     def domain(name: str) -> TaskDomain:
         return SmallDomain()
 
+    @cache
+    def shelf(name: str) -> Shelf:
+        return shelf_of(domain(name))
+
     async def toolbox(domain: TaskDomain) -> Toolbox:
         async def no_program(*_: Any) -> Any:
             raise AssertionError("nobody runs a program here")
@@ -81,7 +86,7 @@ def router(
         async def opened() -> ModelBackend:
             return model
 
-        return Answerer(name, asked, model.name, None, None, price, domain, opened)
+        return Answerer(name, asked, model.name, None, None, price, domain, shelf, opened)
 
     answerers = [answerer("local", local, configuration.router.local, FREE)]
     if cloud is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent0es.domain import events as ev
-from agent0es.log import EventLog
+from agent0es.history.routes import verify_routes
+from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import GenerationFailed, ModelUnavailable
 from agent0es.rollouts.routing import NobodyAnswered
 from agent0es.router.memory import MEMORY_FILE
@@ -19,8 +20,12 @@ UNSURE = (RIGHT, "1", "2", "3", "4", "5", "6", "7")
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[EventLog]:
+    """A log of which, in the end, every decision follows from the events before it."""
     with EventLog.open(tmp_path / "log.db") as opened:
         yield opened
+        report = asyncio.run(verify_routes(opened))
+        assert report.difference is None, report.difference
+        assert report.checked.get("choices", 0) == sum(1 for _ in opened.read(types=["RouteDecided"]))
 
 
 def test_drafts_that_agree_are_the_answer_and_nobody_else_is_asked(tmp_path: Path, log: EventLog) -> None:
@@ -159,3 +164,24 @@ def test_explaining_asks_nobody_and_writes_nothing(tmp_path: Path, log: EventLog
     decided = asyncio.run(router(tmp_path, log, local).explain(posed()))
     assert (decided.action, decided.candidate, decided.attempts, decided.predicted) == ("ask", "local", 3, None)
     assert local.requests == 0 and log.head() == 0
+
+
+def test_a_choice_that_does_not_follow_is_found(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "other.db") as log:
+        ask = router(tmp_path, log, Counted(RIGHT, name="small"))
+        asked(ask, posed())
+        [first, second] = [
+            one.event for one in log.read(types=["RouteDecided"]) if isinstance(one.event, ev.RouteDecided)
+        ]
+        [question] = [one.event for one in log.read(types=["RouteAsked"]) if isinstance(one.event, ev.RouteAsked)]
+        changed = second.model_copy(update={"route": "route-x", "step": 0, "draft": None, "attempt": None})
+        log.append(
+            [
+                NewEvent("route/routes/route-x", question.model_copy(update={"route": "route-x"})),
+                NewEvent("route/routes/route-x", changed),
+            ],
+            handler="router",
+        )
+        report = asyncio.run(verify_routes(log))
+        assert report.difference is not None and report.difference.kind == "choices"
+        assert report.checked == {"choices": 2, "solutions": 3, "verifications": 3, "answers": 1} and first.step == 0
