@@ -170,6 +170,15 @@ def model_of(role: "Role", settings: "ModelSettings", store: Path, deterministic
     return create_backend(settings.backend, name, cache=store / "base", **server, **options)
 
 
+def charge(settings: "ModelSettings", model: "ModelBackend", log: EventLog, run: str) -> None:
+    """Have a router reserve what it pays in this log, on behalf of this run."""
+    if settings.backend == "router":
+        from agent0es.router.backend import RouterBackend
+
+        assert isinstance(model, RouterBackend), "the entry point makes one"
+        model.charge(log, run)
+
+
 def library_of(role: "Role", settings: "ModelSettings", store: Path) -> "ModelLibrary | None":
     """The models among which that of a role is; None where its backend can't tell. Raises as `model_of` does."""
     from agent0es.models import factory
@@ -236,6 +245,8 @@ async def open_ports(
             if not same:
                 stack.push_async_callback(teacher_model.close)
             teacher_model.capabilities  # noqa: B018
+        for role, model in (("student", student_model), ("teacher", teacher_model)):
+            charge(getattr(configuration.models, role), model, log, run)
         models: dict[Role, ModelBackend] = {"teacher": teacher_model, "student": student_model}
         if why := why_not(configuration, models):
             raise ConfigurationError(why)

@@ -1,6 +1,6 @@
 """What a user can set: pydantic models with defaults, bounds, and a sentence under each key."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
@@ -303,6 +303,20 @@ class Configuration(Section):
     def without_secrets(self) -> "Configuration":
         """As the log keeps it."""
         return Configuration.model_validate(self.model_dump(mode="json"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _routers_are_the_router(cls, data: Any) -> Any:
+        """A model whose backend is `router` is the one of the section `router`."""
+        models = data.get("models") if isinstance(data, dict) else None
+        for role, model in models.items() if isinstance(models, dict) else ():
+            if not isinstance(model, dict) or model.get("backend") != "router":
+                continue
+            router = RouterSettings.model_validate(data.get("router") or {}).model_dump(mode="json")
+            if set(model.get("options") or router) != set(router):  # and not what was filled in before
+                raise ValueError(f"models.{role}.options: set the section router instead")
+            data = {**data, "models": {**data["models"], role: {**model, "options": router}}}
+        return data
 
     @model_validator(mode="after")
     def _no_clock_in_a_deterministic_run(self) -> "Configuration":

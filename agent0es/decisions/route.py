@@ -14,7 +14,7 @@ from agent0es.agents.student_prompt import opening
 from agent0es.configuration import RouterSettings
 from agent0es.domain import events as ev
 from agent0es.domain.task import Question, Verification
-from agent0es.router.base import Draft, Evidence, Signals, choose
+from agent0es.router.base import DIGITS, Draft, Evidence, Signals, choose, prior, values
 from agent0es.router.memory import Judged
 from agent0es.taskdomains.base import Demonstration, Told
 
@@ -22,7 +22,6 @@ BINS = 5
 """Equally wide ranges of the prior in which earlier answers count as like this one."""
 WEIGHT = 10.0
 """How many judged answers the prior is worth. From so many on the prediction counts as one by history."""
-DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +108,6 @@ def evidence_of(route: Route, neighbours: tuple[ev.Neighbour, ...]) -> Evidence:
     drafts = route.drafts.get("local", ())
     posed = route.asked.posed
     return Evidence(posed.description, posed.domain, drafts, choose(drafts), neighbours)
-
-
-def values(signals: Signals, evidence: Evidence) -> dict[str, float | None]:
-    """What each signal says."""
-    found = {name: signal.value(evidence) for name, signal in signals.items()}
-    return {name: None if said is None else round(said, DIGITS) for name, said in found.items()}
-
-
-def prior(said: Mapping[str, float | None], weights: Mapping[str, float]) -> float | None:
-    """The weighted mean of the signals that say something; None where none does. A guess that no history has tested."""
-    known = [(weights[name], value) for name, value in said.items() if value is not None and name in weights]
-    total = sum(weight for weight, _ in known)
-    return sum(weight * value for weight, value in known) / total if total else None
 
 
 def like(guess: float, said: Iterable[tuple[float, bool]]) -> tuple[int, int]:

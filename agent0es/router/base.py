@@ -13,6 +13,9 @@ from agent0es import plugins
 from agent0es.domain import events as ev
 from agent0es.domain.task import Question
 
+DIGITS = 4
+"""To which a signal, and a prediction, is rounded: what the log holds is what is compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -91,3 +94,16 @@ def choose(drafts: Sequence[Draft]) -> Draft | None:
         return None
     most = max(counts.values())
     return next(draft for draft in drafts if draft.answer is not None and counts[draft.key] == most)
+
+
+def values(signals: Signals, evidence: Evidence) -> dict[str, float | None]:
+    """What each signal says."""
+    found = {name: signal.value(evidence) for name, signal in signals.items()}
+    return {name: None if said is None else round(said, DIGITS) for name, said in found.items()}
+
+
+def prior(said: Mapping[str, float | None], weights: Mapping[str, float]) -> float | None:
+    """The weighted mean of the signals that say something; None where none does. A guess that no history has tested."""
+    known = [(weights[name], value) for name, value in said.items() if value is not None and name in weights]
+    total = sum(weight for weight, _ in known)
+    return sum(weight * value for weight, value in known) / total if total else None

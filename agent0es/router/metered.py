@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
+from agent0es.configuration import RoutedModelSettings
 from agent0es.domain import events as ev
 from agent0es.errors import ModelNotFound, UserError
 from agent0es.models.base import (
@@ -19,8 +20,9 @@ from agent0es.models.base import (
     Usage,
     Weights,
 )
+from agent0es.models.factory import is_elsewhere
 from agent0es.models.waiting import side_by_side
-from agent0es.router.budget import Budget, BudgetExhausted, Purse
+from agent0es.router.budget import Budget, Purse
 
 TURN_TOKENS = 16
 """Tokens that a chat format takes at most for each turn, beside the words."""
@@ -119,12 +121,23 @@ class Metered:
         """The model is whoever opened it's to close."""
 
 
+def price_of(settings: RoutedModelSettings) -> Price | None:
+    """What a model costs: what was set, else the published price, else nothing where it is in this machine's memory.
+    None where nobody knows."""
+    if settings.input_price is not None and settings.output_price is not None:
+        return Price(settings.input_price, settings.output_price)
+    if settings.backend == "cloud":
+        from agent0es.models.cloud import published_price
+
+        known = published_price(settings.name)
+        return None if known is None else Price(*known)
+    here = not is_elsewhere(settings.backend) and settings.backend != "cli"  # which may ask anybody
+    return Price(0.0, 0.0) if here else None
+
+
 def why_unpriced(who: str) -> str:
     """What is said of a request whose price nobody knows."""
     return (
         f"router.{who}: nobody knows the price of this model, and there is a budget; set router.{who}.input_price and "
         f"router.{who}.output_price, in dollars for a million tokens"
     )
-
-
-__all__ = ["BudgetExhausted", "Metered", "Price", "PriceUnknown", "why_unpriced"]

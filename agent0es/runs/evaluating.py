@@ -142,6 +142,7 @@ async def evaluate(store: Path, log: EventLog, asked: "Wanted", watcher: Watcher
         known = _found(log, asked, begun)
         with _evaluation(log, asked, begun, known) as name:
             watcher.opened(name, known is not None)
+            bootstrap.charge(asked.configuration.models.student, model, log, name)
             asking = Asking(name, History.of(log, name), asked, domains, model, toolbox)
             if asked.adapter is not None and asking.missing:
                 await _serve(store, log, name, model, asked.adapter, asked.configuration.training)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from agent0es.rollouts.answering import Answerer
     from agent0es.rollouts.routing import Router
     from agent0es.rollouts.toolbox import Toolbox
-    from agent0es.router.metered import Price
     from agent0es.taskdomains import TaskDomain
 
 
@@ -107,23 +106,6 @@ def posed(question: str, domain: str) -> "Task":
     )
 
 
-def price_of(settings: "RoutedModelSettings") -> "Price | None":
-    """What a model costs: what was set, else the published price, else nothing where it is in this machine's memory.
-    None where nobody knows."""
-    from agent0es.models.factory import is_elsewhere
-    from agent0es.router.metered import Price
-
-    if settings.input_price is not None and settings.output_price is not None:
-        return Price(settings.input_price, settings.output_price)
-    if settings.backend == "cloud":
-        from agent0es.models.cloud import published_price
-
-        known = published_price(settings.name)
-        return None if known is None else Price(*known)
-    here = not is_elsewhere(settings.backend) and settings.backend != "cli"  # which may ask anybody
-    return Price(0.0, 0.0) if here else None
-
-
 def _answerer(
     store: Path,
     log: EventLog,
@@ -135,6 +117,7 @@ def _answerer(
     """A candidate, with nothing opened. One that can't even be named is found out when it is asked."""
     from agent0es.agents.likeness import shelf_of
     from agent0es.rollouts.answering import Answerer
+    from agent0es.router.metered import price_of
 
     model: ModelBackend | None = None
     problem: UserError | None = None

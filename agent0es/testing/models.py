@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any
@@ -85,6 +85,8 @@ class BackendContract:
     """The model's name, as `models.student.name` has it."""
     options: Mapping[str, Any] = {}
     """As `models.student.options` has them."""
+    models: Collection[str] = ()
+    """Names of the models that may answer, of a backend that asks others."""
     deployment: Deployment | None = None
     """An adapter that can be deployed."""
     closes: bool = True
@@ -108,7 +110,7 @@ class BackendContract:
             assert completion.token_ids is not None or not backend.capabilities.token_ids
             assert completion.finish_reason in ("stop", "length")
             assert completion.usage.prompt > 0 and completion.seconds > 0
-            assert (completion.model, completion.adapter) == (backend.name, None)
+            assert completion.model in (self.models or (backend.name,)) and completion.adapter is None
 
     @in_a_loop
     async def test_what_can_not_be_taken_is_named(self, backend: ModelBackend) -> None:
