@@ -10,6 +10,7 @@ import click
 from agent0es.cli.arguments import run_argument, run_option
 from agent0es.cli.listing import write_fields, write_listing
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.domain.names import ROUTES
 from agent0es.domain.text import counted
 
 
@@ -102,7 +103,10 @@ def _write_call(call: Mapping[str, Any]) -> None:
     outcome = call["status"]
     if outcome == "unknown":
         outcome = "unknown: the log does not hold its end; a crash cut it off, or it is still running"
-    asked_by = f"attempt {call['attempt']}" + (f" at task {call['task']}" if call["task"] else " at a held-out problem")
+    problem = (
+        "a question" if call["run"] == ROUTES else f"task {call['task']}" if call["task"] else "a held-out problem"
+    )
+    asked_by = f"attempt {call['attempt']} at {problem}"
     fields = {
         "run": call["run"],
         "asked by": f"{asked_by}, {call['adapter'] or 'base model'}",

@@ -8,6 +8,7 @@ from typing import Any
 from agent0es.cli.hints import command
 from agent0es.cli.listing import folded, write_fields
 from agent0es.cli.output import printable, terminal_width, write_lines, write_table
+from agent0es.domain.names import ROUTES
 from agent0es.domain.text import counted
 from agent0es.provenance.whole import new_text
 
@@ -104,7 +105,9 @@ def _problem(found: Mapping[str, Any]) -> str | None:
     if problem is None:
         return None
     family = f"{problem['family']} of {problem['domain']}, difficulty {problem['difficulty']:.2f}"
-    return f"task {found['task']}, {family}" if found["task"] is not None else f"held-out, {family}"
+    if found["task"] is not None:
+        return f"task {found['task']}, {family}"
+    return f"{'asked of the router' if found['run'] == ROUTES else 'held-out'}, {family}"
 
 
 def _solution(solution: Mapping[str, Any] | None) -> str | None:

@@ -36,6 +36,7 @@ TABLES = (
     "evaluations",
     "evaluation_families",
     "measurements",
+    "routes",
     "training_steps",
     "adapters",
     "runs",

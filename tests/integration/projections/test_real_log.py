@@ -25,6 +25,7 @@ MEASURED = {
     "histories": "",
     "evaluation_families": "",
     "measurements": "EXCLUDE (started, ended)",
+    "routes": "EXCLUDE (asked, ended)",
     "texts": "",
 }
 """Columns that tell of time and hashes, which differ from log to log; `time` where nothing is said."""
