@@ -56,7 +56,7 @@ class RouterSettings(Section):
     """Who answers a question: `agent0es ask`, and models whose backend is `router`."""
 
     local: RoutedModelSettings = RoutedModelSettings(stop=("\n",), demonstrations=8)
-    """The model that is asked first. A promoted adapter of it in the store answers, the one in use."""
+    """The model that is asked first. An adapter of it that is in use in the store answers, asked as in its run."""
     cloud: CloudModelSettings | None = None
     """The model behind it, which costs more; `null` for none."""
     confidence_threshold: float = Field(default=0.7, ge=0.0, le=1.0)

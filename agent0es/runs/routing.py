@@ -15,6 +15,7 @@ from agent0es.domain.names import ROUTES, stream
 from agent0es.domain.text import storable
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.log import EventLog
+from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration, RoutedModelSettings
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from agent0es.rollouts.routing import Router
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.taskdomains import TaskDomain
+
+
+TRAINED_WITH = ("prompt", "trained_prompt", "observations", "reminders", "stop", "max_tokens")
+"""Settings of a student that its adapter was trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ def adapter_in_use(log: EventLog, weights_sha256: str | None) -> InUse | None:
         if weights_sha256 is not None and training is not None and training.base_sha256 == weights_sha256:
             return InUse(run, name, adapters[name])
     return None
+
+
+def as_trained(log: EventLog, adapter: InUse, settings: "RoutedModelSettings") -> "RoutedModelSettings":
+    """How an adapter is asked: in the words and the form in which its run had its student asked."""
+    student = configuration_of(log, adapter.run).models.student
+    return settings.model_copy(update={key: getattr(student, key) for key in TRAINED_WITH})
 
 
 @asynccontextmanager
@@ -129,6 +140,8 @@ def _answerer(
         problem = error
     weights = None if model is None or model.weights is None else model.weights.sha256
     adapter = adapter_in_use(log, weights) if name == "local" and weights is not None else None
+    if adapter is not None:
+        settings = as_trained(log, adapter, settings)
     own = _asked_as(configuration, settings, trained=adapter is not None)
     lock, opened = asyncio.Lock(), False
 

@@ -1,0 +1,96 @@
+"""What the router remembers is a projection of the log: of evaluations and of its own questions."""
+
+from pathlib import Path
+
+from agent0es.domain import events as ev
+from agent0es.domain.prompt import Part, Prompt
+from agent0es.domain.task import Verification
+from agent0es.log import EventLog, NewEvent
+from agent0es.router.memory import MEMORY_FILE, Judged, Memory, who
+from agent0es.runs.routing import TRAINED_WITH, adapter_in_use, as_trained, posed
+from tests.support import world
+from tests.support.routing import Counted, asked, router
+from tests.support.routing import posed as question
+
+
+def evaluated(log: EventLog, name: str, adapter: str | None, *verdicts: bool | None) -> None:
+    """An evaluation by itself, with these verdicts."""
+    way = ev.Way(
+        format="tools",
+        shots=0,
+        adapter=adapter,
+        adapter_run=adapter and "run",
+        samples=1,
+        temperature=0.0,
+        max_tokens=9,
+    )
+    begun = ev.EvaluationStarted(
+        suite="s", way=way, seed=0, configuration={}, code_version="0", weights={}, prompts={}, plugins={}
+    )
+    log.append([NewEvent(f"evaluation/{name}", begun)], handler="cli")
+    for number, correct in enumerate(verdicts):
+        attempt = f"eval/tools/{number}"
+        prompt = Prompt(turns=(Part(role="user", text="?"),))
+        called = ev.ModelCalled(
+            role="student",
+            task=None,
+            attempt=attempt,
+            model="small",
+            adapter=adapter,
+            prompt=prompt,
+            text="42",
+            prompt_tokens=3,
+            completion_tokens=1,
+            finish_reason="stop",
+            temperature=0.0,
+            seed=0,
+            mean_logprob=None,
+        )
+        said = Verification(correct=correct, score=0.0, confidence=1.0, method="exact", explanation="")
+        judged = ev.Verified(attempt=attempt, task=None, verification=said, second_instance=None, majority_key=None)
+        problem = ev.ProblemAsked(problem=number, source="f", posed=posed(f"question {number}", "math"))
+        log.append(
+            [
+                NewEvent(f"problem/{name}/{number}", problem),
+                NewEvent(f"attempt/{name}/{attempt}", called, {"seconds": 2.0, "cost_usd": 0.5}),
+                NewEvent(f"attempt/{name}/{attempt}", judged),
+            ],
+            handler="evaluate",
+        )
+
+
+def test_judged_answers_of_evaluations_count_for_the_model_and_adapter_that_gave_them(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        memory = Memory(log, tmp_path / MEMORY_FILE, 10)
+        evaluated(log, "eval-1", None, True, False, None)
+        first = memory.judged("small", "")
+        evaluated(log, "eval-2", "student-1", True)
+        asked(router(tmp_path, log, Counted("12 * 34", name="small")), question(reference="408"))
+        assert first == [
+            Judged("eval/tools/0", "math", "question 0", True, None),
+            Judged("eval/tools/1", "math", "question 1", False, None),
+        ]
+        later = memory.judged("small", "")
+        assert [one.correct for one in later] == [True, False, True, True, True]  # three drafts of one question
+        assert sum(one.signals is not None for one in later) == 1  # those of the one that would be the answer
+        assert [one.question for one in memory.judged(who("small", "student-1", "run"), "")] == ["question 0"]
+        assert memory.course(who("small", "student-1", "run")).cost_usd == 0.5
+        anew = Memory(log, tmp_path / "anew.db", 10)
+        for of in ("small", who("small", "student-1", "run"), "nobody"):
+            assert (anew.judged(of, ""), anew.course(of)) == (memory.judged(of, ""), memory.course(of))
+        memory.close()
+        anew.close()
+
+
+def test_the_adapter_in_use_answers_as_its_run_had_it_asked(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        assert adapter_in_use(log, "b" * 64) is None
+        world.begin(log, "run", "models.student.max_tokens=77", "execution.tasks_per_iteration=1")
+        world.complete(log, "run", tmp_path)
+        found = adapter_in_use(log, "b" * 64)
+        assert found is not None and (found.run, found.name) == ("run", "student-1")
+        assert adapter_in_use(log, "c" * 64) is None, "it was trained on other weights"
+        local = world.configured().router.local
+        told = as_trained(log, found, local)
+        assert (told.max_tokens, told.temperature, told.demonstrations) == (77, local.temperature, local.demonstrations)
+        assert "max_tokens" in TRAINED_WITH
