@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
+from agent0es.configuration.secrets import text_without_secrets
 from agent0es.domain.adapter import TYPES, Adapters, follow, in_use
 from agent0es.domain.events import ToolCalled, ToolRequested
 from agent0es.domain.names import ROUTES, stream
@@ -102,7 +103,7 @@ async def open_router(
 
 
 def posed(question: str, domain: str) -> "Task":
-    """A question whose answer nobody knows."""
+    """A question whose answer nobody knows. A secret of this process is masked in it: the log keeps what is asked."""
     from agent0es.domain.task import Task
 
     return Task(
@@ -110,7 +111,7 @@ def posed(question: str, domain: str) -> "Task":
         family="question",
         parameters={},
         wording=0,
-        description=storable(question),
+        description=storable(text_without_secrets(question)),
         reference="",
         reference_action="",
         difficulty=0.0,

@@ -32,8 +32,8 @@ class Paid(SimpleBackend):
     name = "paid"
     capabilities = Capabilities()
 
-    def __init__(self, file: Path | None = None, error: Exception | None = None) -> None:
-        self._file, self._error = file, error
+    def __init__(self, file: Path | None = None, error: Exception | None = None, seconds: float = 0.001) -> None:
+        self._file, self._error, self._seconds = file, error, seconds
         self.requests = 0
 
     async def complete(self, request: GenerationRequest) -> Completion:
@@ -41,7 +41,7 @@ class Paid(SimpleBackend):
         if self._file is not None:
             with self._file.open("ab") as counted:
                 counted.write(b".")
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self._seconds)
         if self._error is not None:
             raise self._error
         return Completion("42", "stop", Usage(20, request.max_tokens), self.name, None, 0.001)
@@ -103,6 +103,15 @@ async def test_what_nobody_knows_to_be_free_counts_in_full(error: Exception, cha
         with pytest.raises(type(error)):
             await metered(log, Paid(error=error), 1.0, purse).generate([REQUEST])
         assert spent(log).total == purse.spent == (pytest.approx(MOST) if charged else 0.0)
+
+
+async def test_who_is_not_waited_for_any_more_is_settled_all_the_same() -> None:
+    with EventLog.open(":memory:") as log:
+        purse = Purse()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await metered(log, Paid(seconds=5.0), 1.0, purse).generate([REQUEST])
+        assert spent(log).open == {} and spent(log).total == purse.spent == pytest.approx(MOST)
 
 
 async def test_no_price_is_refused_under_a_budget_only() -> None:

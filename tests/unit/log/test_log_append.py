@@ -377,3 +377,15 @@ def test_a_fork_marks_what_it_handles_of_its_parent_as_its_own() -> None:
         assert log.handled("parent") == set()
         log.append([new("run/parent", 2)], handler="h", cause=cause, handled=True)
         assert log.handled("parent") == {("h", cause.position)}
+
+
+async def test_an_append_on_condition_is_refused_once_somebody_was_first(log: EventLog) -> None:
+    where = "budget/routes/day"
+    await log.append_async([new(where, 1)], handler="one", expected={where: 0})
+    same = [log.append_async([new(where, n)], handler="one", expected={where: 1}) for n in range(1, 6)]
+    results = await asyncio.gather(*same, log.append_async([new("run/r")], handler="one"), return_exceptions=True)
+    assert sum(isinstance(result, ConcurrencyError) for result in results) == 4
+    assert isinstance(results[5], list), "those beside it go on"
+    assert [recorded.version for recorded in log.read(stream=where)] == [1, 2]
+    with pytest.raises(ConcurrencyError, match="somebody else appended to budget/routes/day first"):
+        await log.append_async([new("run/r")], handler="one", expected={where: 1})
