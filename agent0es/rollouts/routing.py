@@ -27,7 +27,7 @@ from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
 from agent0es.router.base import Signals
 from agent0es.router.budget import Budget, Purse
-from agent0es.router.memory import Judged, Memory
+from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
 NEIGHBOURS = 8
@@ -94,8 +94,10 @@ class Router:
     async def explain(self, posed: Task) -> ev.RouteDecided:
         """What would be done first with a question, and why. No model is asked, and nothing is written."""
         asked = self._asked(posed)
-        route = Route(asked)
-        return decisions.decide(route, await self._look(route, {}, Purse()), self._settings, self._signals)
+        cached = self._memory.answer(asked.key)
+        neighbours = () if self._is_cached(cached, asked) else await self._neighbours(asked)
+        seen = self._look(Route(asked), cached, {}, Purse(), neighbours)
+        return decisions.decide(Route(asked), seen, self._settings, self._signals)
 
     async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> ev.RouteAnswered:
         own = stream("route", ROUTES, asked.route)
@@ -111,14 +113,23 @@ class Router:
         answering = Answering(
             asked, self._log, self._configuration, self._toolbox, self._budget, self._questions, record
         )
+        cached = self._memory.answer(asked.key)
+        # Neighbours are needed after the drafts; while these are made the embedder may be loaded.
+        looking: asyncio.Task[tuple[ev.Neighbour, ...]] | None = None
+        early = self._settings.drafts > 0 or self._is_cached(cached, asked)
         while True:
-            seen = await self._look(route, failures, answering.purse)
+            neighbours: tuple[ev.Neighbour, ...] = ()
+            if route.steps or not early:
+                looking = looking or asyncio.create_task(self._neighbours(asked))
+                neighbours = await looking
+            seen = self._look(route, None if route.steps else cached, failures, answering.purse, neighbours)
             decided = decisions.decide(route, seen, self._settings, self._signals)
             pending.append(NewEvent(own, decided))
             if decided.action == "ask":
                 assert decided.candidate is not None, "somebody is asked"
                 await record(pending)
                 pending = []
+                looking = looking or asyncio.create_task(self._neighbours(asked))
                 drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts)
                 if failed is not None:
                     failures[decided.candidate] = failed
@@ -157,13 +168,21 @@ class Router:
             output_price=None if one.price is None else one.price.written,
         )
 
-    async def _look(self, route: Route, failures: Mapping[str, str], purse: Purse) -> Seen:
-        """What is to be known before the next decision."""
-        cached = self._memory.answer(route.asked.key) if route.steps == 0 else None
-        if cached is not None and decisions.is_taken(cached, route.asked, self._settings):
+    def _is_cached(self, cached: ev.RouteAnswered | None, asked: ev.RouteAsked) -> bool:
+        """Whether an answer in the cache is taken."""
+        return cached is not None and decisions.is_taken(cached, asked, self._settings)
+
+    def _look(
+        self,
+        route: Route,
+        cached: ev.RouteAnswered | None,
+        failures: Mapping[str, str],
+        purse: Purse,
+        neighbours: tuple[ev.Neighbour, ...],
+    ) -> Seen:
+        """What is to be known before the next decision. Nothing of the candidates where the cache has the answer."""
+        if self._is_cached(cached, route.asked):
             return Seen(tuple(decisions.nothing_expected(one.name) for one in self._answerers.values()), cached)
-        local = self._memory.judged(self._answerers["local"].who, route.asked.route)
-        neighbours = await self._neighbours(route.asked.posed.description, local)
         expected = tuple(self._expected(one, route, neighbours, failures, purse) for one in self._answerers.values())
         return Seen(expected, cached, neighbours)
 
@@ -201,11 +220,14 @@ class Router:
         least = one.price.most(GenerationRequest((Message("user", question),), one.settings.max_tokens))
         return self._budget.why_not(least, purse) if least else None
 
-    async def _neighbours(self, question: str, judged: Sequence[Judged]) -> tuple[ev.Neighbour, ...]:
+    async def _neighbours(self, asked: ev.RouteAsked) -> tuple[ev.Neighbour, ...]:
         """The local model's judged questions most like this one, nearest first. Without any no embedder is loaded."""
-        if not judged or not any(signal.looks_back for signal in self._signals.values()):
+        if not any(signal.looks_back for signal in self._signals.values()):
             return ()
-        vectors = await self._embedder.embed([question, *(one.question for one in judged)])
+        judged = self._memory.judged(self._answerers["local"].who, asked.route)
+        if not judged:
+            return ()
+        vectors = await self._embedder.embed([asked.posed.description, *(one.question for one in judged)])
         near = vectors[1:] @ vectors[0]
         order = sorted(range(len(judged)), key=lambda place: (-float(near[place]), place))[:NEIGHBOURS]
         return tuple(

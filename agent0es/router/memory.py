@@ -33,6 +33,8 @@ CREATE INDEX IF NOT EXISTS attempts_by_who ON attempts (who, ended);
 VERSION = 1
 """Of the tables. A file of another version is made again."""
 ATTEMPTS = ("RouteAsked", "ProblemAsked", "EvaluationStarted", "ModelCalled", "Verified", "RouteDecided")
+ASKED_OTHERWISE = ", asked otherwise"
+"""Behind the name of a model that was asked without tools or without worked examples: that tells nothing of it."""
 RECENT = 1000
 """Attempts of a model that are looked at: the latest."""
 
@@ -93,9 +95,11 @@ class Memory:
         return Course(seconds, cost)
 
     def judged(self, of: str, but: str) -> list[Judged]:
-        """The latest attempts of a model that were judged, the oldest first. Those of practice are not counted: there
-        the worked examples are of the very family. Nor are those of the route `but`: a verdict on its own answer must
-        not tell how sure it is."""
+        """The latest attempts of a model that were judged, the oldest first.
+
+        Those of practice are not counted: there the worked examples are of the very family; nor those of a base model
+        without any; nor those of the route `but`: a verdict on its own answer must not tell how sure it is.
+        """
         with self._database() as database:
             self._read_attempts(database)
             rows = database.execute(
@@ -176,12 +180,20 @@ class Memory:
     def _read_attempts(self, database: sqlite3.Connection) -> None:
         after, head = _position(database, "attempts"), self._log.head()
         last: Recorded | None = None
-        for run in (ROUTES, *self._log.evaluations()):
-            for recorded in self._log.read(run=run, types=ATTEMPTS, after=after, until=head):
-                _take(database, recorded)
-                last = recorded if last is None or recorded.position > last.position else last
+        for recorded in self._told(after, head):
+            _take(database, recorded)
+            last = recorded if last is None or recorded.position > last.position else last
         if last is not None:
             _note(database, "attempts", last)
+
+    def _told(self, after: int, until: int) -> Iterator[Recorded]:
+        """Events that tell of attempts: of the router, of evaluations, and of adapters at a run's held-out problems."""
+        for run in (ROUTES, *self._log.evaluations()):
+            yield from self._log.read(run=run, types=ATTEMPTS, after=after, until=until)
+        for run in self._log.runs():
+            for row in self._log.raw(run=run, types=["ModelCalled", "Verified"], after=after, until=until):
+                if problem_of(row.stream.split("/", 2)[-1], "eval") is not None:  # most are practice, and not parsed
+                    yield from self._log.read(after=row.position - 1, until=row.position)
 
 
 def _position(database: sqlite3.Connection, what: str) -> int:
@@ -205,16 +217,22 @@ def _take(database: sqlite3.Connection, recorded: Recorded) -> None:
         case ev.ProblemAsked():
             _question(database, run, str(event.problem), event.posed.domain, event.posed.description)
         case ev.EvaluationStarted():
-            _question(database, run, "way", "", who("", event.way.adapter, event.way.adapter_run))
+            alike = event.way.format == "tools" and (event.way.adapter is not None or event.way.shots > 0)
+            suffix = who("", event.way.adapter, event.way.adapter_run) + ("" if alike else ASKED_OTHERWISE)
+            _question(database, run, "way", "", suffix)
         case ev.ModelCalled() if event.attempt is not None and (at := _places(event.attempt)) is not None:
-            suffix = database.execute("SELECT question FROM asked WHERE run = ? AND place = ?", (run, at[1])).fetchone()
+            known = database.execute("SELECT question FROM asked WHERE run = ? AND place = ?", (run, at[1])).fetchone()
+            if known is None:  # of a run: its log has the number of the problem only, and the words in the prompt
+                _question(database, run, at[0], "", event.prompt.turns[0].text if event.prompt.turns else "")
+            of_run = who("", event.adapter, run) if event.adapter else ASKED_OTHERWISE
+            suffix = of_run if known is None else known[0]
             measured: Mapping[str, Any] = recorded.meta.measured
             database.execute(
                 "INSERT INTO attempts (run, attempt, place, who, model, tokens, cost, seconds) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tokens = tokens + excluded.tokens, "
                 "cost = cost + excluded.cost, seconds = seconds + excluded.seconds",
                 (
-                    *(run, event.attempt, at[0], event.model + (suffix[0] if suffix else ""), event.model),
+                    *(run, event.attempt, at[0], event.model + suffix, event.model),
                     *(event.prompt_tokens + event.completion_tokens, measured.get("cost_usd")),
                     measured.get("seconds", 0.0),
                 ),

@@ -6,11 +6,12 @@ from agent0es.router.base import Evidence
 LEAST_SIMILARITY = 0.5
 """Questions less alike than this say nothing of each other: all-MiniLM-L6-v2 gives unrelated ones 0.0 to 0.4."""
 DOUBT = 1.0
-"""How many neighbours of unknown outcome are added, so that one alone proves little."""
+"""How many neighbours, or drafts, of unknown outcome are added, so that one alone proves little."""
 
 
 class Agreement:
-    """The share of the drafts that say what the chosen one says (self-consistency, arXiv 2203.11171)."""
+    """The share of the other drafts that say what the chosen one says (self-consistency, arXiv 2203.11171), with one
+    more of which nobody knows what it would say."""
 
     question: Question | None = None
     looks_back = False
@@ -20,7 +21,8 @@ class Agreement:
         chosen, drafts = evidence.chosen, evidence.drafts
         if chosen is None or len(drafts) < 2:
             return None
-        return sum(draft.answer is not None and draft.key == chosen.key for draft in drafts) / len(drafts)
+        alike = sum(draft.answer is not None and draft.key == chosen.key for draft in drafts)
+        return (alike - 1 + DOUBT / 2) / (len(drafts) - 1 + DOUBT)
 
 
 class TokenConfidence:

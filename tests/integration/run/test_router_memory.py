@@ -13,11 +13,11 @@ from tests.support.routing import Counted, asked, router
 from tests.support.routing import posed as question
 
 
-def evaluated(log: EventLog, name: str, adapter: str | None, *verdicts: bool | None) -> None:
-    """An evaluation by itself, with these verdicts."""
+def evaluated(log: EventLog, name: str, adapter: str | None, shots: int, *verdicts: bool | None) -> None:
+    """An evaluation by itself, with so many worked examples and these verdicts."""
     way = ev.Way(
         format="tools",
-        shots=0,
+        shots=shots,
         adapter=adapter,
         adapter_run=adapter and "run",
         samples=1,
@@ -62,9 +62,10 @@ def evaluated(log: EventLog, name: str, adapter: str | None, *verdicts: bool | N
 def test_judged_answers_of_evaluations_count_for_the_model_and_adapter_that_gave_them(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         memory = Memory(log, tmp_path / MEMORY_FILE, 10)
-        evaluated(log, "eval-1", None, True, False, None)
+        evaluated(log, "eval-0", None, 0, False)
+        evaluated(log, "eval-1", None, 8, True, False, None)
         first = memory.judged("small", "")
-        evaluated(log, "eval-2", "student-1", True)
+        evaluated(log, "eval-2", "student-1", 0, True)
         asked(router(tmp_path, log, Counted("12 * 34", name="small")), question(reference="408"))
         assert first == [
             Judged("eval/tools/0", "math", "question 0", True, None),
@@ -90,6 +91,12 @@ def test_the_adapter_in_use_answers_as_its_run_had_it_asked(tmp_path: Path) -> N
         found = adapter_in_use(log, "b" * 64)
         assert found is not None and (found.run, found.name) == ("run", "student-1")
         assert adapter_in_use(log, "c" * 64) is None, "it was trained on other weights"
+        memory = Memory(log, tmp_path / MEMORY_FILE, 10)
+        judged = memory.judged(who("scripted", "student-1", "run"), "")
+        memory.close()
+        verdicts = [one.event for one in log.read(types=["Verified"]) if isinstance(one.event, ev.Verified)]
+        assert len(judged) == sum(one.attempt.startswith("eval/student-1/") for one in verdicts) > 0
+        assert all(one.question.endswith((".", "?")) for one in judged)
         local = world.configured().router.local
         told = as_trained(log, found, local)
         assert (told.max_tokens, told.temperature, told.demonstrations) == (77, local.temperature, local.demonstrations)

@@ -120,7 +120,7 @@ def test_signals_say_what_the_evidence_says_and_nothing_without_any() -> None:
         ev.Neighbour(attempt="c", similarity=0.3, correct=False),
     )
     evidence = Evidence("6 * 7?", "math", drafts, chosen, near)
-    assert (Agreement().value(evidence), TokenConfidence().value(evidence)) == (0.5, 0.6)
+    assert (Agreement().value(evidence), TokenConfidence().value(evidence)) == (pytest.approx((1 + 0.5) / (3 + 1)), 0.6)
     assert Neighbours().value(evidence) == pytest.approx((0.8 + 0.5) / (1.4 + 1.0))
     for signal in (Agreement(), TokenConfidence(), Neighbours(), Critique()):
         assert signal.value(Evidence("6 * 7?", "math")) is None
