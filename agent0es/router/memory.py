@@ -14,7 +14,7 @@ from typing import Any
 
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, problem_of, read_attempt
-from agent0es.log import EventLog, Recorded
+from agent0es.log import EventLog, RawRow, Recorded
 
 MEMORY_FILE = "router.db"
 SCHEMA = """
@@ -73,6 +73,8 @@ class Memory:
         """`size` is how many answers are kept."""
         self._log, self._path, self._size = log, path, size
         self._connection: sqlite3.Connection | None = None
+        self._judged: dict[str, tuple[int, list[Judged]]] = {}
+        """Of a model, as of a position of the log."""
 
     def answer(self, key: str) -> ev.RouteAnswered | None:
         """The answer that is kept under this key, of the log up to now."""
@@ -101,16 +103,24 @@ class Memory:
         without any; nor those of the route `but`: a verdict on its own answer must not tell how sure it is.
         """
         with self._database() as database:
-            self._read_attempts(database)
-            rows = database.execute(
-                "SELECT attempt, domain, question, correct, signals FROM attempts JOIN asked USING (run, place) "
-                "WHERE who = ? AND correct IS NOT NULL AND place <> ? ORDER BY ended DESC LIMIT ?",
-                (of, but, RECENT),
-            ).fetchall()
-        return [
-            Judged(attempt, domain, question, bool(correct), None if signals is None else json.loads(signals))
-            for attempt, domain, question, correct, signals in reversed(rows)
-        ]
+            position = self._read_attempts(database)
+            known = self._judged.get(of)
+            if known is None or known[0] != position:
+                rows = database.execute(
+                    "SELECT attempt, domain, question, correct, signals FROM attempts JOIN asked USING (run, place) "
+                    "WHERE who = ? AND correct IS NOT NULL ORDER BY ended DESC LIMIT ?",
+                    (of, RECENT),
+                ).fetchall()
+                known = self._judged[of] = (
+                    position,
+                    [
+                        Judged(
+                            attempt, domain, question, bool(correct), None if signals is None else json.loads(signals)
+                        )
+                        for attempt, domain, question, correct, signals in reversed(rows)
+                    ],
+                )
+        return [one for one in known[1] if not one.attempt.startswith(f"{but}/")]
 
     def close(self) -> None:
         if self._connection is not None:
@@ -177,14 +187,14 @@ class Memory:
             )
             _note(database, "answers", last)
 
-    def _read_attempts(self, database: sqlite3.Connection) -> None:
+    def _read_attempts(self, database: sqlite3.Connection) -> int:
+        """Up to the last event of the log, whose position is returned."""
         after, head = _position(database, "attempts"), self._log.head()
-        last: Recorded | None = None
-        for recorded in self._told(after, head):
-            _take(database, recorded)
-            last = recorded if last is None or recorded.position > last.position else last
-        if last is not None:
-            _note(database, "attempts", last)
+        if head > after:
+            for recorded in self._told(after, head):
+                _take(database, recorded)
+            _note(database, "attempts", next(self._log.raw(after=head - 1, until=head)))
+        return head
 
     def _told(self, after: int, until: int) -> Iterator[Recorded]:
         """Events that tell of attempts: of the router, of evaluations, and of adapters at a run's held-out problems."""
@@ -201,7 +211,7 @@ def _position(database: sqlite3.Connection, what: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _note(database: sqlite3.Connection, what: str, last: Recorded) -> None:
+def _note(database: sqlite3.Connection, what: str, last: Recorded | RawRow) -> None:
     database.execute("INSERT OR REPLACE INTO read VALUES (?, ?, ?)", (what, last.position, last.chain_hash))
 
 
