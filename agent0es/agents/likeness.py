@@ -16,7 +16,16 @@ from agent0es.taskdomains.base import Demonstration, TaskDomain
 
 EACH = 3
 """Examples that are made of each practised family, from easy to middling."""
+_THOUSANDS = re.compile(r"(?<![\w'\"`.,])[1-9]\d{0,2}(?:,\d{3})+(?![\w'\"`]|,\d)")
 _WORD = re.compile(r"[^\W\d_]+|\d[\d.,]*|[^\w\s]")
+
+
+def as_read(domain: TaskDomain, question: str) -> str:
+    """A question as a model reads it: `2,340` is written 2340, where the domain takes both for the same number. In a
+    program it would be two numbers, and small models write what they read. Not next to a quotation mark."""
+    if domain.normal_form("2,340") != domain.normal_form("2340"):
+        return question
+    return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), question)
 
 
 def words_of(text: str) -> frozenset[str]:

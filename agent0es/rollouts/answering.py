@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from agent0es.agents.likeness import Shelf
+from agent0es.agents.likeness import Shelf, as_read
 from agent0es.agents.student_prompt import lead, told
 from agent0es.configuration import Configuration, RoutedModelSettings
 from agent0es.configuration.secrets import text_without_secrets
@@ -125,7 +125,7 @@ class Answering:
                 task=None,
                 system=said.system,
                 guide=said.guide,
-                description=posed.description,
+                description=as_read(domain, posed.description),
                 seed=derive_seed(self.asked.seed, one.name, number),
                 files=posed.files,
                 demonstrations=shown,

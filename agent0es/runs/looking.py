@@ -144,7 +144,7 @@ def _find_problem(log: EventLog, found: dict[str, Any]) -> None:
         found["problem_unknown"] = f"not known: {error}"
         return
     prompts = [step["prompt"] for step in found["steps"] if step["kind"] == "reply"]
-    if all(problem.description in prompt for prompt in prompts):
+    if found["run"] == ROUTES or all(problem.description in prompt for prompt in prompts):
         found["problem"] = problem.model_dump(mode="json")
     else:
         found["problem_unknown"] = "not known: this version of agent0es makes other problems; it is in the prompt"
