@@ -214,7 +214,7 @@ class TrainingSettings(Section):
     method: str = "rft"
     """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
     a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter that
-    practised last."""
+    practised last and was not rolled back."""
     variant: Literal["grpo", "dr_grpo", "dapo", "adpo"] = "dapo"
     """Of `grpo`: how advantages are scaled, what is clipped, and over what the mean is taken."""
     reward: Literal["correct", "total"] = "correct"
