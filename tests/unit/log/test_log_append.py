@@ -377,3 +377,12 @@ def test_a_fork_marks_what_it_handles_of_its_parent_as_its_own() -> None:
         assert log.handled("parent") == set()
         log.append([new("run/parent", 2)], handler="h", cause=cause, handled=True)
         assert log.handled("parent") == {("h", cause.position)}
+
+
+def test_a_parent_goes_on_after_a_fork_in_the_same_process_has_handled_the_cause() -> None:
+    with EventLog.open(":memory:") as log:
+        cause = begin(log)
+        log.append([new("task/r/1")], handler="h", cause=cause)
+        log.append([new("task/f/1")], handler="h", cause=cause, handled=True, run="f")
+        log.append([new("task/r/1")], handler="h", cause=cause, handled=True)
+        assert [recorded.stream for recorded in log.read()][1:] == ["task/r/1", "task/f/1", "task/r/1"]
