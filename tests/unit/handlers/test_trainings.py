@@ -74,8 +74,8 @@ def events_of(log: EventLog, kind: type[ev.Event]) -> list[Any]:
     return [r.event for r in log.read(run=RUN) if isinstance(r.event, kind)]
 
 
-def check(log: EventLog) -> None:
-    report = asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN)))
+def check(log: EventLog, run: str = RUN) -> None:
+    report = asyncio.run(verify_decisions(log, run, world.rules(log, run)))
     assert report.difference is None, report.difference
 
 
@@ -183,6 +183,12 @@ def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path
             go_on(log, asked.configuration, full, asked)
         again = plan(log, RUN, Wanted(name="another"))
         assert again.resumed and again.requested == asked.requested and not is_over(log, RUN)
+        world.fork(log, "fork", RUN, log.head(), "execution.iterations=2", "training.epochs=3")
+        state = world.complete(log, "fork", tmp_path)
+        [anew] = [r.event for r in log.read(run="fork", types=["TrainingStarted"])]
+        assert isinstance(anew, ev.TrainingStarted) and anew.adapter == "student-1-rft"
+        assert (anew.settings["rank"], anew.settings["epochs"]) == (2, 3), "as it was asked for, and as the fork is set"
+        check(log, "fork")
         state = go_on(log, configuration_to_drive(log, RUN), Stepwise(tmp_path))
         assert is_over(log, RUN) and state.adapters["student-1-rft"].settled
         [started] = events_of(log, ev.TrainingStarted)
