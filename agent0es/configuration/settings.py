@@ -253,8 +253,10 @@ class TrainingSettings(Section):
     """Layers that get an adapter."""
     frozen_share: float = Field(default=1 / 3, ge=0.0, lt=1.0)
     """Share of the layers, from the first on, that get no adapter; gradients only go back through the others."""
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    """The highest rate; it rises during warm-up, then falls to the end."""
+    learning_rate: float | None = Field(default=None, gt=0.0)
+    """The highest rate; it rises during warm-up, then falls to the end. `null` for the method's own: `rft` 0.001, which
+    is for a small model; `grpo` 0.00001 and `dpo` 0.000005, TRL's for LoRA. Where a run's method is changed and no
+    rate is said, it is the new one's."""
     epochs: int = Field(default=2, ge=1)
     """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)

@@ -39,6 +39,7 @@ from agent0es.training.base import (
     TrainingJob,
     why_not_trained,
 )
+from agent0es.training.methods import with_learning_rate
 
 
 class Train:
@@ -102,7 +103,7 @@ class Train:
         async def fail(reason: str) -> None:
             await append(ev.TrainingFailed(adapter=adapter, role=role, iteration=iteration, reason=reason))
 
-        model, settings = self._models[role], self._settings
+        model, settings = self._models[role], with_learning_rate(self._settings)
         weights = model.weights
         if weights is None:
             await fail(f"{model.name} has no weights to train from")

@@ -46,7 +46,7 @@ def other_settings(configuration: Configuration, overrides: Iterable[str]) -> Co
     """The configuration with single keys set. Raises ConfigurationError for one that only a new run can answer."""
     after = changed_configuration(configuration, overrides)
     one, two = flat(configuration.model_dump(mode="json")), flat(after.model_dump(mode="json"))
-    for key in sorted(one.keys() | two.keys()):
+    for key in sorted(one.keys() | two.keys(), reverse=True):  # training.method before the rate that it brings along
         if one.get(key) != two.get(key) and not key.startswith(ANSWERABLE):
             raise ConfigurationError(
                 f"--set {key}: whatif can't compute this setting; it answers for {', '.join(ANSWERABLE)}. Try it "

@@ -63,6 +63,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
     from agent0es.decisions.train import as_requested
     from agent0es.projections.state import state_at
     from agent0es.provenance.retraction import plan_rebuild, plan_training, unfinished
+    from agent0es.training.methods import with_learning_rate
 
     state, before = state_at(log, run), configuration_of(log, run)
     for name in unfinished(state):
@@ -72,7 +73,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
             role=known.role,
             iteration=known.iteration,
             replaces=None,
-            settings=before.training.model_dump(mode="json"),
+            settings=with_learning_rate(before.training).model_dump(mode="json"),
         )
         return Plan(earlier, as_requested(before, known.requested), resumed=True)
     if wanted.without_retracted:
@@ -89,7 +90,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
         role=role,
         iteration=iteration,
         replaces=replaces,
-        settings=after.training.model_dump(mode="json"),
+        settings=with_learning_rate(after.training).model_dump(mode="json"),
     )
     return Plan(requested, after)
 

@@ -179,6 +179,8 @@ def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path
         world.complete(log, RUN, tmp_path)
         assert is_over(log, RUN) and configuration_to_drive(log, RUN) == configuration_of(log, RUN)
         asked = plan(log, RUN, Wanted(("training.rank=2",)))
+        rates = [plan(log, RUN, Wanted((f"training.method={name}",))).requested for name in ("rft", "grpo", "dpo")]
+        assert [each.settings["learning_rate"] for each in rates] == [1e-3, 1e-5, 5e-6], "each has its own"
         with pytest.raises(StoreError):
             go_on(log, asked.configuration, full, asked)
         again = plan(log, RUN, Wanted(name="another"))
@@ -193,6 +195,7 @@ def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path
         assert is_over(log, RUN) and state.adapters["student-1-rft"].settled
         [started] = events_of(log, ev.TrainingStarted)
         assert (started.adapter, started.settings["rank"]) == ("student-1-rft", 2), "and no other"
+        assert started.settings["learning_rate"] == 1e-3, "what null stands for"
         check(log)
         assert plan(log, RUN, Wanted()).requested.adapter == "student-1-rft-2"
 
