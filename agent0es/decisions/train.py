@@ -7,11 +7,12 @@ from typing import Any
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapter
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, build, select
 from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
-from agent0es.projections.groups import choose_groups, group_rows, student_trials, teacher_trials
+from agent0es.projections.groups import choose_groups, goes_on_from, group_rows, student_trials, teacher_trials
 from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
@@ -20,6 +21,8 @@ from agent0es.training.methods.base import Learns
 
 ROWS: Mapping[Learns, Rows] = {"right": "filtered", "pairs": "pairs", "groups": "groups"}
 """What a method learns from to what its rows are."""
+SHAPE = ("rank", "alpha", "target_modules", "frozen_share")
+"""Settings on which depends which matrices an adapter has, and what they mean."""
 
 
 def rows_of(training: TrainingSettings) -> Rows:
@@ -98,6 +101,41 @@ def prompts_of(
         return teacher.freeform_few_shot(domains[domain], configuration.seed)
 
     return prompt
+
+
+def start_of(role: ev.Role, recorded: Iterable[Recorded], rows: Rows) -> str | None:
+    """The adapter that a training on these events of a dataset goes on from; None where it begins at the base model."""
+    if rows not in ("pairs", "groups"):
+        return None
+    events = [one.event for one in recorded]
+    trials = student_trials(events, "correct") if role == "student" else teacher_trials(events)
+    return goes_on_from(events, trials)
+
+
+def why_other_shape(training: TrainingSettings, adapter: Adapter | None, name: str) -> str | None:
+    """Why a training with these settings can't go on from an adapter, and what to do; None where it can. Pure."""
+    begun = adapter.training if adapter else None
+    if begun is None or ROWS[load_method(training.method).learns] not in ("pairs", "groups"):
+        return None
+    wanted = training.model_dump(mode="json")
+    other = [key for key in SHAPE if _unordered(begun.settings.get(key, wanted[key])) != _unordered(wanted[key])]
+    if not other:
+        return None
+    differences = ", ".join(f"training.{key} {_written(begun.settings[key])}" for key in other)
+    so = "them" if len(other) > 1 else "it"
+    return (
+        f"{name}, from which {training.method} goes on, has {differences}: set {so} so, or training.method to rft, "
+        "which begins at the base"
+    )
+
+
+def _unordered(value: object) -> object:
+    return set(value) if isinstance(value, list) else value
+
+
+def _written(value: object) -> str:
+    """As it is written after --set."""
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
 def _of_trials(

@@ -198,12 +198,15 @@ class Train:
             await append(event)
 
     def _start(self, built: ev.DatasetBuilt, state: RunState) -> Artifacts | None:
-        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were."""
+        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were,
+        or it is of another shape."""
         if built.start is None:
             return None
         trained = state.adapters[built.start].trained
         if trained is None:
             raise ValueError(f"{built.start}, from which it is to go on, was not trained")
+        if why := train.why_other_shape(self._settings, state.adapters[built.start], built.start):
+            raise ValueError(why)
         artifacts = artifacts_of(self._store, trained)
         for name in {CONFIG, WEIGHTS} & artifacts.files.keys():
             if why := why_wrong(artifacts.folder / name, artifacts.files[name]):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from agent0es.configuration import Configuration, changed_configuration, parse_configuration
-from agent0es.decisions.train import as_requested
+from agent0es.decisions.train import as_requested, why_other_shape
 from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError
 from agent0es.history.positions import check_position
@@ -44,6 +44,10 @@ def refusal(state: RunState, before: Configuration, after: Configuration) -> str
     settling = state.phase in ("training", "evaluation") and not _settled(state, before)
     if settling and after.training.roles != before.training.roles:
         return "training.roles can't change while adapters are trained; name a position of the practice before or after"
+    for role in after.training.roles:
+        serving = state.serving[role]
+        if serving is not None and (why := why_other_shape(after.training, state.adapters[serving], serving)):
+            return why
     for role, old, new in (
         ("teacher", before.models.teacher, after.models.teacher),
         ("student", before.models.student, after.models.student),

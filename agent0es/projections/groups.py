@@ -203,6 +203,13 @@ def latest(trials: Sequence[Trial], fallen: Collection[str]) -> str | None:
     return next((trial.adapter for trial in reversed(trials) if trial.adapter not in fallen), None)
 
 
+def goes_on_from(events: Sequence[ev.Event], trials: Sequence[Trial]) -> str | None:
+    """The adapter that sampled last, of those that were not rolled back, unless that learnt from what was retracted."""
+    start = latest(trials, rolled_back(events))
+    retracted = [event.what for event in events if isinstance(event, ev.Retracted)]
+    return None if start in tainted(events, retracted) else start
+
+
 def tainted(events: Iterable[ev.Event], retracted: Sequence[str]) -> frozenset[str]:
     """The adapters that learnt from what was retracted, or go on from one that did."""
     found: set[str] = set()

@@ -17,7 +17,7 @@ from agent0es.runs.driving import Watcher, drive_run
 from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
-    from agent0es.configuration import Configuration
+    from agent0es.configuration import Configuration, TrainingSettings
     from agent0es.domain.run import RunState
     from agent0es.handlers.base import Ports
 
@@ -85,6 +85,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
     else:
         role, iteration, replaces = wanted.role, state.iteration, None
         adapter = plan_training(state, run, role, after.training.method, wanted.name)
+    _must_fit(log, run, state, role, iteration, after.training)
     requested = ev.TrainingRequested(
         adapter=adapter,
         role=role,
@@ -93,6 +94,19 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
         settings=with_learning_rate(after.training).model_dump(mode="json"),
     )
     return Plan(requested, after)
+
+
+def _must_fit(
+    log: EventLog, run: str, state: "RunState", role: ev.Role, iteration: int, training: "TrainingSettings"
+) -> None:
+    """Raises ConfigurationError where the adapter that the training would go on from is of another shape."""
+    from agent0es.decisions.train import rows_of, start_of, why_other_shape
+    from agent0es.log import History
+    from agent0es.projections.datasets import events_of_dataset
+
+    start = start_of(role, events_of_dataset(History.of(log, run), iteration), rows_of(training))
+    if start is not None and (why := why_other_shape(training, state.adapters.get(start), start)):
+        raise ConfigurationError(why)
 
 
 def _changed(before: "Configuration", overrides: Iterable[str]) -> "Configuration":

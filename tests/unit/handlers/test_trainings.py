@@ -10,7 +10,7 @@ import pytest
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
-from agent0es.errors import StoreError, TrainingRefused
+from agent0es.errors import ConfigurationError, StoreError, TrainingRefused
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.rollouts import retry
@@ -198,6 +198,32 @@ def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path
         assert started.settings["learning_rate"] == 1e-3, "what null stands for"
         check(log)
         assert plan(log, RUN, Wanted()).requested.adapter == "student-1-rft-2"
+
+
+def test_what_goes_on_from_an_adapter_of_another_shape_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "execution.iterations=2")
+        state = world.complete(log, RUN, tmp_path)
+        assert state.adapters["student-1"].outcome == "promoted"
+        end = log.head()
+        for method, changed, said in (
+            ("dpo", ("training.rank=4",), "student-1, from which dpo goes on, has training.rank 32: set it so, or"),
+            (
+                "grpo",
+                ("training.alpha=8",),
+                "student-1, from which grpo goes on, has training.alpha 64.0: set it",
+            ),
+            ("dpo", ("training.target_modules=[q_proj]",), "training.target_modules [q_proj, k_proj, v_proj, "),
+            ("dpo", ("training.rank=4", "training.frozen_share=0.0"), "rank 32, training.frozen_share 0.33"),
+        ):
+            with pytest.raises(ConfigurationError) as refused:
+                plan(log, RUN, Wanted((f"training.method={method}", *changed)))
+            assert said in str(refused.value) and "\n" not in str(refused.value)
+        with pytest.raises(ConfigurationError, match=r"has training.rank 32: set it so, or training.method to rft"):
+            world.fork(log, "fork", RUN, end, "execution.iterations=3", "training.method=dpo", "training.rank=4")
+        assert log.head() == end
+        plan(log, RUN, Wanted(("training.method=dpo", "training.dropout=0.5")))
+        plan(log, RUN, Wanted(("training.rank=4",)))
 
 
 def test_a_run_that_goes_on_is_not_trained_from(tmp_path: Path) -> None:
