@@ -302,7 +302,8 @@ class GuardSettings(Section):
     on_fall: Literal["ignore", "alarm", "rollback", "stop"] = "rollback"
     """What follows when tasks lose variety or repeat, labels get worse, no entropy is left in the answers, or adapters
     solve fewer held-out problems: an `alarm`; a `rollback` to the adapter before, too, where one that was in use is
-    responsible; a `stop` of the run, too. `ignore` doesn't look."""
+    responsible; a `stop` of the run, too. `ignore` doesn't look. From a lack of entropy only an alarm follows where
+    held-out accuracy has not fallen: an adapter may be sure and right."""
     fall: float = Field(default=0.1, gt=0.0, le=1.0)
     """By how much a share must be below the best of earlier iterations for an alarm, and by more than four standard
     errors."""
