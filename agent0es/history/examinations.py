@@ -47,7 +47,9 @@ class Examinations:
             arms = evaluate.arms_of(adapters, self._configuration.models.student)
             if any(arm.name not in outcomes for arm in arms):
                 return None
-            problems, answers = evaluate.by_split(self.suite, arms, outcomes)
+            # Before, families of one name were counted as one.
+            apart = any("/" in family for score in event.scores for family in score.by_family)
+            problems, answers = evaluate.by_split(self.suite, arms, outcomes, apart=apart)
         else:
             outcomes = evaluate.known_outcomes(asked, evaluate_teacher.KIND, until=position)
             names = evaluate_teacher.arms_of(adapters)
