@@ -12,7 +12,7 @@ from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, build, select
 from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
-from agent0es.projections.groups import choose_groups, goes_on_from, group_rows, student_trials, teacher_trials
+from agent0es.projections.groups import Trial, choose_groups, goes_on_from, group_rows, student_trials, teacher_trials
 from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
@@ -138,6 +138,15 @@ def _written(value: object) -> str:
     return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
+def trials_of(role: ev.Role, recorded: Sequence[Recorded], configuration: Configuration, rows: Rows) -> list[Trial]:
+    """What pairs and groups are made of, from the events of a dataset."""
+    events = [one.event for one in recorded]
+    if role == "student":
+        reward = configuration.training.reward if rows == "groups" else "correct"
+        return student_trials(events, reward, practice(recorded).doubtful)
+    return teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
+
+
 def _of_trials(
     role: ev.Role,
     recorded: Sequence[Recorded],
@@ -147,13 +156,8 @@ def _of_trials(
 ) -> Dataset:
     """What a role learns from what was wrong too: pairs of attempts, or whole groups of what its latest adapter
     sampled."""
-    training, events = configuration.training, [one.event for one in recorded]
-    cap, seed = training.examples_per_family, configuration.seed
-    reward = training.reward if rows == "groups" else "correct"
-    if role == "student":
-        trials = student_trials(events, reward, practice(recorded).doubtful)
-    else:
-        trials = teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
+    events, trials = [one.event for one in recorded], trials_of(role, recorded, configuration, rows)
+    cap, seed = configuration.training.examples_per_family, configuration.seed
     if rows == "pairs":
         return choose_pairs(events, trials, prompts, cap, seed)
     groups = choose_groups(role, events, trials, cap, seed)
