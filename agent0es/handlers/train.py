@@ -28,7 +28,7 @@ from agent0es.handlers.base import Record
 from agent0es.handlers.datasets import Datasets
 from agent0es.log import History, NewEvent, Recorded
 from agent0es.models.artifacts import CONFIG, WEIGHTS, Artifacts, why_wrong
-from agent0es.models.base import ModelBackend
+from agent0es.models.base import ModelBackend, Rests
 from agent0es.models.deployments import artifacts_of
 from agent0es.rollouts.retry import GivenUp, Retries, described
 from agent0es.training.base import (
@@ -185,6 +185,10 @@ class Train:
             await record([NewEvent(stream("run", self._run), again, error.measured)])
 
         while True:
+            if job.settings.engine == "hf":  # needs the room, which on one card may be all that there is
+                for model in self._models.values():
+                    if isinstance(model, Rests):
+                        await model.rest()
             at_once = train.micro_batch(job.settings.batch_size, known)
             try:
                 act = partial(self._trainer.train, replace(job, micro_batch=at_once), said)

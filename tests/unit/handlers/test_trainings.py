@@ -13,6 +13,8 @@ from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, StoreError, TrainingRefused
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
+from agent0es.models.base import Weights
+from agent0es.models.scripted import ScriptedBackend
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive, is_over
 from agent0es.runs.settings import configuration_of, configuration_to_drive
@@ -142,6 +144,28 @@ def test_a_training_without_memory_halves_what_is_computed_at_once_also_when_it_
         steps = [event.step for event in events_of(log, ev.TrainingProgressed)]
         assert steps == sorted(set(steps)) and steps[-1] == STEPS, "no part is told twice"
         check(log)
+
+
+@pytest.mark.parametrize(("engine", "rests"), [("hf", True), ("packed", False)])
+def test_models_in_memory_make_room_for_a_trainer_that_needs_it(tmp_path: Path, engine: str, rests: bool) -> None:
+    said: list[str] = []
+
+    class InMemory(ScriptedBackend):
+        async def rest(self) -> None:
+            said.append("rests")
+
+    class Watched(Stepwise):
+        async def train(self, job: TrainingJob, on_progress: Any) -> Trained:
+            said.append("trains")
+            return await super().train(job, on_progress)
+
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, f"training.engine={engine}")
+        weights = Weights("scripted", tmp_path / "base.gguf", "b" * 64)
+        settings = configuration_of(log, RUN)
+        ports = world.ports(tmp_path, log, RUN, settings, InMemory(world.respond, weights=weights), Watched(tmp_path))
+        asyncio.run(drive(ports, []))
+    assert said[-2:] == ["rests", "trains"] if rests else said == ["trains"]
 
 
 def test_where_not_even_one_example_fits_the_failure_says_what_to_do(tmp_path: Path) -> None:
