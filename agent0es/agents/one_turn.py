@@ -67,9 +67,10 @@ def guide(way: str, worked: Sequence[Worked]) -> Guide:
 
 
 def _said(way: str, one: Worked) -> str:
+    if way == "program":  # thoughts in comments: a model that reasons first, and then computes, is right more often
+        thoughts = f"# {one.thinking}" if one.thinking else ""
+        return "\n".join(filter(None, ["```python", thoughts, one.program, "```"]))
     program = f"```python\n{one.program}\n```"
-    if way == "program":
-        return program
     return "\n".join(filter(None, [one.thinking, f"Answer: {one.answer}" if one.answer else program]))
 
 

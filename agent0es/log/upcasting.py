@@ -168,6 +168,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("RunForked", 3): _configured_3,
     ("RunForked", 4): _configured_4,
     ("RunForked", 5): _configured_5,
+    ("EvaluationStarted", 1): lambda old: {**old, "version": 2, "prompts": {}},  # nobody noted them
     ("TrainingStarted", 1): _training_started_1,
     ("TrainingStarted", 2): _training_started_2,
     ("TrainingStarted", 3): _training_started_3,

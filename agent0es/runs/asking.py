@@ -1,11 +1,12 @@
 """The answers of an evaluation by itself: each an attempt in the log, judged, and what they come to in the end."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agent0es.agents import one_turn
-from agent0es.agents.student_prompt import lead, told
+from agent0es.agents.student_prompt import lead, opening, told
 from agent0es.configuration import Configuration, ToolsSettings
 from agent0es.configuration.secrets import text_without_secrets
 from agent0es.crash_points import reach
@@ -28,6 +29,7 @@ from agent0es.rollouts.rollout import Attempted, Problem, Recorder, Rollout, Stu
 from agent0es.rollouts.toolbox import Limits, Toolbox
 from agent0es.rollouts.verifying import VerifierCalls
 from agent0es.taskdomains import Domains, TaskDomain
+from agent0es.taskdomains.base import Demonstration, Guide
 
 OnAnswer = Callable[[int, int, int, int], object]
 """Answers so far, of how many, how many are right, tokens that were written meanwhile."""
@@ -145,14 +147,10 @@ class Asking:
     def _rollout(self, name: str, task: Task, sample: int) -> Rollout:
         """One attempt, under the name that it is made under."""
         way, domain, configuration = self._way, self._domains[task.domain], self._configuration
-        shown = tuple(domain.mixed_demonstrations(way.shots)) if way.format == "tools" else ()
-        said = told(domain, trained=way.adapter is not None)
-        system, guide, settings = said.system, said.guide, configuration.models.student
+        settings = configuration.models.student
         if way.format != "tools":
-            function = wants_function(task)
-            system = one_turn.SYSTEM[way.format, function]
-            guide = one_turn.guide(way.format, one_turn.examples(domain, function, way.shots))
             settings = settings.model_copy(update={"max_tokens": way.max_tokens, "stop": ()})
+        system, guide, shown = before(way, domain, wants_function(task))
         return Rollout(
             stream=stream("attempt", self._name, name),
             problem=Problem(
@@ -169,6 +167,26 @@ class Asking:
             student=Student(way.adapter, settings, way.temperature),
             limits=_limits(domain, configuration.tools, way),
         )
+
+
+def before(way: ev.Way, domain: TaskDomain, function: bool) -> tuple[str, Guide, tuple[Demonstration, ...]]:
+    """What is said before a problem: instructions, a guide, worked examples. `function`: whether one is asked for."""
+    if way.format != "tools":
+        guide = one_turn.guide(way.format, one_turn.examples(domain, function, way.shots))
+        return one_turn.SYSTEM[way.format, function], guide, ()
+    said = told(domain, trained=way.adapter is not None)
+    return said.system, said.guide, tuple(domain.mixed_demonstrations(way.shots))
+
+
+def prompts(asked: Wanted, domains: Domains) -> dict[str, str]:
+    """Kind of problem to sha256 of what is said before it."""
+    found = {}
+    for kind in {(problem.task.domain, wants_function(problem.task)) for problem in asked.problems}:
+        name, function = kind
+        system, guide, shown = before(asked.way, domains[name], function)
+        words = opening(system, shown, "", guide=guide).model_dump_json()
+        found[f"{name}, a function" if function else name] = hashlib.sha256(words.encode()).hexdigest()
+    return found
 
 
 def _limits(domain: TaskDomain, tools: ToolsSettings, way: ev.Way) -> Limits:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent0es.domain.adapter import Adapter
     from agent0es.models.base import ModelBackend
     from agent0es.runs.asking import Wanted
+    from agent0es.taskdomains import Domains
 
 ONE_TURN_TOKENS = 400
 """Least bound on the tokens of an answer in one turn, where the student's own is for short turns."""
@@ -137,7 +138,7 @@ async def evaluate(store: Path, log: EventLog, asked: "Wanted", watcher: Watcher
     domains = bootstrap.practised_domains(asked.configuration)
     async with bootstrap.open_student(store, asked.configuration, domains) as (model, toolbox):
         await _see_that_it_answers(asked.configuration, model)
-        begun = _beginning(asked, model)
+        begun = _beginning(asked, domains, model)
         known = _found(log, asked, begun)
         with _evaluation(log, asked, begun, known) as name:
             watcher.opened(name, known is not None)
@@ -151,9 +152,10 @@ async def evaluate(store: Path, log: EventLog, asked: "Wanted", watcher: Watcher
     return name
 
 
-def _beginning(asked: "Wanted", model: "ModelBackend") -> ev.EvaluationStarted:
+def _beginning(asked: "Wanted", domains: "Domains", model: "ModelBackend") -> ev.EvaluationStarted:
     """The first event of such an evaluation."""
     from agent0es.models.requirements import weights_of
+    from agent0es.runs.asking import prompts
 
     configuration = asked.configuration
     used: dict[plugins.Group, set[str]] = {
@@ -167,6 +169,7 @@ def _beginning(asked: "Wanted", model: "ModelBackend") -> ev.EvaluationStarted:
         configuration=configuration.without_secrets().model_dump(mode="json"),
         code_version=__version__,
         weights=weights_of({"student": model}),
+        prompts=prompts(asked, domains),
         plugins=plugins.packages_of(used),
     )
 
@@ -196,7 +199,7 @@ def _is_same(one: ev.EvaluationStarted, other: ev.EvaluationStarted) -> bool:
     def decisive(begun: ev.EvaluationStarted) -> list[object]:
         asked = begun.configuration
         settings = [asked["models"]["student"], asked["tools"], asked["curriculum"]["domains"]]
-        return [begun.suite, begun.way, begun.seed, begun.weights, *settings]
+        return [begun.suite, begun.way, begun.seed, begun.weights, begun.prompts, *settings]
 
     return decisive(one) == decisive(other)
 

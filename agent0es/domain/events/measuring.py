@@ -35,7 +35,7 @@ class EvaluationStarted(Value):
     """An evaluation began. Stream `evaluation/<evaluation>`."""
 
     type: Literal["EvaluationStarted"] = "EvaluationStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     suite: str
     """What is asked: names of a suite, of domains or of families, or a file's name."""
     way: Way
@@ -48,6 +48,8 @@ class EvaluationStarted(Value):
     """Version of agent0es that started it."""
     weights: dict[str, str]
     """Model name to sha256 of its weights."""
+    prompts: dict[str, str]
+    """Kind of problem to sha256 of what is said before it: instructions and worked examples."""
     plugins: dict[str, str] = Field(default_factory=dict)
     """What it uses (`<entry point group>:<name>`) to the package and version that it comes from."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent0es.agents import one_turn
 from agent0es.bootstrap import open_store
 from agent0es.configuration import load_configuration
 from agent0es.domain import events as ev
@@ -71,6 +72,17 @@ def test_the_same_command_goes_on_and_asks_nothing_twice(store: Path) -> None:
     assert len(names) == 2
     assert Counter(started) == Counter(f"eval/program/{number}" for number in range(4))
     assert results == [2, 4]
+
+
+def test_other_instructions_make_another_evaluation(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("eval", "--file", str(file), *MODEL, "--format", "cot", "--limit", "1")
+    answer(tmp_path, *words)
+    monkeypatch.setitem(one_turn.SYSTEM, ("cot", False), "Think first.")
+    answer(tmp_path, *words)
+    answer(tmp_path, *words)
+    assert len(json_answers(tmp_path, "runs", "--evaluations")) == 2
 
 
 def test_a_score_opens_down_to_the_sandbox_call(store: Path) -> None:

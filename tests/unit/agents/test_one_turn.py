@@ -94,6 +94,9 @@ def test_worked_examples_look_as_the_answer_is_to_look() -> None:
     told = guide("cot", examples(math, False, 2))
     assert [turn.role for turn in told] == ["user", "assistant"] * 2
     assert strict_answer(told[1].content) == STORIES[0].answer
-    assert program_of(guide("program", examples(math, False, 1))[1].content) == STORIES[0].program
+    assert (
+        program_of(guide("program", examples(math, False, 1))[1].content)
+        == f"# {STORIES[0].thinking}\n{STORIES[0].program}"
+    )
     assert examples(math, True, 3) == list(FUNCTIONS[:3])
     assert all(one.question and one.answer for one in examples(logic, False, 3))  # of its families

@@ -38,7 +38,9 @@ def evaluation(name: str, adapter: str | None, *problems: Task, shots: int = 0) 
         temperature=0.0,
         max_tokens=8,
     )
-    begun = ev.EvaluationStarted(suite="own", way=way, seed=0, configuration={}, code_version="0", weights={})
+    begun = ev.EvaluationStarted(
+        suite="own", way=way, seed=0, configuration={}, code_version="0", weights={}, prompts={}
+    )
     asked = [ev.ProblemAsked(problem=n, source=f"line {n + 1}", posed=one) for n, one in enumerate(problems)]
     return [
         NewEvent(f"evaluation/{name}", begun),
@@ -141,7 +143,8 @@ def test_a_problem_is_found_in_what_the_adapter_goes_on_from(tmp_path: Path) -> 
     second = {"adapter": "student-2", "iteration": 2, "sources": ("2/0",), "start": "student-1"}
     with EventLog.open(tmp_path / "log.db") as log:
         log.append(
-            [NewEvent("run/r", ev.RunStarted(seed=0, configuration={}, code_version="0", weights={}))], handler="cli"
+            [NewEvent("run/r", ev.RunStarted(seed=0, configuration={}, code_version="0", weights={}))],
+            handler="cli",
         )
         for one, built in zip(proposed, (first, second), strict=True):
             dataset = NewEvent(f"adapter/r/{built['adapter']}", ev.DatasetBuilt.model_validate(about | built))
