@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
 def _write_adapter(found: Mapping[str, Any], limit: int, store: Path) -> None:
     dataset, training = found["dataset"], found["training"]
     examples = counted(dataset["examples"], "example")
-    settings = None if training is None else " ".join(f"{key}={value}" for key, value in training["settings"].items())
+    settings = None if training is None else " ".join(starmap(_setting, training["settings"].items()))
     tainted = f"trained on what was retracted since: {', '.join(found['tainted_by'])}" if found["tainted_by"] else None
     write_lines(
         [printable(f"Adapter {found['adapter']} of run {found['run']}: {found['status']}, {USED[found['serving']]}")]
@@ -147,6 +148,11 @@ def _write_scores(adapters: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         write_lines([""])
         write_table(["adapter", "families", "solved", "of", "95% from", "to"], rows, "Held-out problems")
+
+
+def _setting(key: str, value: Any) -> str:
+    """As it could be written after --set training."""
+    return f"{key}={value if isinstance(value, str) else json_line(value)}"
 
 
 def _verdict(check: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ import click
 
 from agent0es import __version__
 from agent0es.cli import streams
-from agent0es.cli.adapters import adapters_group
 from agent0es.cli.ask import ask_command, route_group
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
@@ -65,7 +64,6 @@ cli.add_command(ask_command)
 cli.add_command(route_group)
 cli.add_command(config_group)
 cli.add_command(export_group)
-cli.add_command(adapters_group)
 cli.add_command(audit_group)
 cli.add_command(tools_group)
 cli.add_command(models_group)

@@ -47,11 +47,15 @@ def loaded(
 
 
 def changed_configuration(configuration: Configuration, overrides: Iterable[str]) -> Configuration:
-    """The configuration with single keys set, each as `key=value`. Raises ConfigurationError."""
+    """The configuration with single keys set, each as `key=value`. A learning rate is a method's: with another one it
+    is the new one's own, unless it is set too. Raises ConfigurationError."""
     given = Given(configuration.model_dump(mode="json"))
     given.override(overrides, _is_section)
     _refuse_keys(given)
-    return _with_known_names(given, "--set")
+    changed = _with_known_names(given, "--set")
+    if changed.training.method == configuration.training.method or given.source_of(("training", "learning_rate")):
+        return changed
+    return changed.model_copy(update={"training": changed.training.model_copy(update={"learning_rate": None})})
 
 
 def parse_configuration(data: Mapping[str, Any], source: str) -> Configuration:

@@ -131,7 +131,7 @@ class TrainingSettings(Section):
     method: str = "rft"
     """Entry point in the group `agent0es.methods`. `rft` learns from the attempts that were right, `dpo` from pairs of
     a right and a wrong one, `grpo` from all at a task by their rewards; these two go on from the adapter that
-    practised last."""
+    practised last and was not rolled back."""
     variant: Literal["grpo", "dr_grpo", "dapo", "adpo"] = "dapo"
     """Of `grpo`: how advantages are scaled, what is clipped, and over what the mean is taken."""
     reward: Literal["correct", "total"] = "correct"
@@ -170,8 +170,10 @@ class TrainingSettings(Section):
     """Layers that get an adapter."""
     frozen_share: float = Field(default=1 / 3, ge=0.0, lt=1.0)
     """Share of the layers, from the first on, that get no adapter; gradients only go back through the others."""
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    """The highest rate; it rises during warm-up, then falls to the end."""
+    learning_rate: float | None = Field(default=None, gt=0.0)
+    """The highest rate; it rises during warm-up, then falls to the end. `null` for the method's own: `rft` 0.001, which
+    is for a small model; `grpo` 0.00001 and `dpo` 0.000005, TRL's for LoRA. Where a run's method is changed and no
+    rate is said, it is the new one's."""
     epochs: int = Field(default=2, ge=1)
     """Passes over the dataset."""
     batch_size: int = Field(default=8, ge=1)
@@ -217,7 +219,8 @@ class GuardSettings(Section):
     on_fall: Literal["ignore", "alarm", "rollback", "stop"] = "rollback"
     """What follows when tasks lose variety or repeat, labels get worse, no entropy is left in the answers, or adapters
     solve fewer held-out problems: an `alarm`; a `rollback` to the adapter before, too, where one that was in use is
-    responsible; a `stop` of the run, too. `ignore` doesn't look."""
+    responsible; a `stop` of the run, too. `ignore` doesn't look. From a lack of entropy only an alarm follows where
+    held-out accuracy has not fallen: an adapter may be sure and right."""
     fall: float = Field(default=0.1, gt=0.0, le=1.0)
     """By how much a share must be below the best of earlier iterations for an alarm, and by more than four standard
     errors."""

@@ -122,11 +122,16 @@ def known_outcomes(asked: History, kind: Examination, until: int | None = None) 
 
 
 def by_split(
-    problems: Sequence[HeldOut], arms: Sequence[Arm], outcomes: Mapping[str, Mapping[int, bool]]
+    problems: Sequence[HeldOut],
+    arms: Sequence[Arm],
+    outcomes: Mapping[str, Mapping[int, bool]],
+    *,
+    apart: bool = True,
 ) -> tuple[dict[Split, dict[int, str]], dict[Split, dict[str, Mapping[int, bool]]]]:
-    """For each split its problems (number to family), and the outcomes of the arms that were asked them."""
+    """For each split its problems (number to family), and the outcomes of the arms that were asked them. `apart` as in
+    `families_of`."""
     asked = {split: {arm.name: outcomes[arm.name] for arm in arms if split in arm.splits} for split in SPLITS}
-    return {split: families_of(problems, split) for split in SPLITS}, asked
+    return {split: families_of(problems, split, apart=apart) for split in SPLITS}, asked
 
 
 def evaluated(

@@ -3,6 +3,9 @@
 A share has fallen when it is below the best of the earlier iterations by more than `guard.fall`, and by more than
 ERRORS standard errors of the difference, so that few tasks raise no alarm. An adapter is held responsible, and rolled
 back, only where it was in use throughout the iteration: one that was just promoted has not practised yet.
+
+A student whose answers have no entropy left may have collapsed, or may be sure and right. Held-out problems tell the
+two apart: where no adapter solves clearly fewer of them, the alarm is told, and nothing follows from it.
 """
 
 import math
@@ -51,7 +54,7 @@ def watch(state: RunState, settings: GuardSettings) -> list[ev.Event]:
 
 def stop(state: RunState, settings: GuardSettings, roles: Collection[str]) -> ev.RunStopped | None:
     """Whether the run ends here, before its last iteration. `roles` are those that are trained."""
-    raised = alarms_of(state)
+    raised = _grave(state)
     if settings.on_fall == "stop" and raised:
         return ev.RunStopped(iteration=state.iteration, why="alarm", reason=raised[0].message)
     waited = state.iteration - max(_gained(state), default=0)
@@ -67,6 +70,13 @@ def stop(state: RunState, settings: GuardSettings, roles: Collection[str]) -> ev
 def alarms_of(state: RunState) -> list[ev.AlarmRaised]:
     """Those of this iteration."""
     return [alarm for alarm in state.alarms if alarm.iteration == state.iteration]
+
+
+def _grave(state: RunState) -> list[ev.AlarmRaised]:
+    """Those from which something follows: not that no entropy is left, where held-out accuracy has not fallen too."""
+    raised = alarms_of(state)
+    fallen = {alarm.role for alarm in raised if alarm.kind in ("held_out", "learning")}
+    return [alarm for alarm in raised if alarm.kind != "answers" or alarm.role in fallen]
 
 
 def alarms(state: RunState, fall: float) -> list[ev.AlarmRaised]:
@@ -89,7 +99,7 @@ def alarms(state: RunState, fall: float) -> list[ev.AlarmRaised]:
 def rollbacks(state: RunState) -> Iterator[ev.AdapterRolledBack]:
     """The adapters that are taken out of use after the alarms of this iteration, one of each role at most."""
     done = {adapter.role for adapter in state.adapters.values() if adapter.rolled_back == state.iteration}
-    for alarm in alarms_of(state):
+    for alarm in _grave(state):
         role, name = alarm.role, state.serving[alarm.role]
         responsible = alarm.kind != "learning" and name is not None and state.adapters[name].iteration < state.iteration
         if name is not None and responsible and role not in done:

@@ -1,7 +1,7 @@
 """An evaluation by itself: what its log says of each answer, and what the answers come to."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent0es.agents.one_turn import lenient_answer
@@ -11,6 +11,7 @@ from agent0es.domain.names import Examined, read_attempt, read_call, sample_of
 from agent0es.domain.task import Submission, Task
 from agent0es.evaluation.estimates import ks, majority, pass_at, wilson
 from agent0es.evaluation.problems import wants_function
+from agent0es.evaluation.suite import told_apart
 from agent0es.log import Recorded
 from agent0es.taskdomains.base import TaskDomain
 from agent0es.tools.program import NO_OUTPUT
@@ -121,10 +122,10 @@ def completed(problems: Sequence[Task], found: Answers, samples: int) -> ev.Eval
     low, high = wilson(strict, len(problems))
     lenient_low, lenient_high = wilson(lenient, len(problems))
 
-    def tallies(kind: Callable[[Task], str]) -> dict[str, ev.Tally]:
+    def tallies(kinds: Iterable[str]) -> dict[str, ev.Tally]:
         groups: dict[str, list[int]] = defaultdict(list)
-        for task, right in zip(problems, rights, strict=True):
-            groups[kind(task)].append(right)
+        for kind, right in zip(kinds, rights, strict=True):
+            groups[kind].append(right)
         return {
             name: ev.Tally(solved=_rounded(sum(some) / samples), problems=len(some))
             for name, some in sorted(groups.items())
@@ -145,9 +146,9 @@ def completed(problems: Sequence[Task], found: Answers, samples: int) -> ev.Eval
         with_tool=_rounded(_mean([one.tool_calls > 0 for one in every])),
         prompt_tokens=round(_mean([one.prompt_tokens for one in every]), 1),
         completion_tokens=round(_mean([one.completion_tokens for one in every]), 1),
-        by_domain=tallies(lambda task: task.domain),
-        by_family=tallies(lambda task: task.family),
-        by_difficulty=tallies(lambda task: f"{task.difficulty:.2f}"),
+        by_domain=tallies(task.domain for task in problems),
+        by_family=tallies(told_apart(problems)),
+        by_difficulty=tallies(f"{task.difficulty:.2f}" for task in problems),
     )
 
 

@@ -60,7 +60,7 @@ def _same_words(learnt: dict[str, Task], asked: dict[str, Task]) -> list[ev.Leak
 
     def told_by_parameters(leak: ev.Leak) -> bool:
         one, two = learnt[leak.source], asked[leak.problem]
-        same_family = bool(one.parameters) and one.family == two.family
+        same_family = bool(one.parameters) and (one.domain, one.family) == (two.domain, two.family)
         return same_family and (not leak.same or identity(one) == identity(two))
 
     return [leak for leak in found if not told_by_parameters(leak)]

@@ -7,11 +7,12 @@ from typing import Any
 from agent0es.agents import student_prompt, teacher
 from agent0es.configuration import Configuration, TrainingSettings
 from agent0es.domain import events as ev
+from agent0es.domain.adapter import Adapter
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, build, select
 from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
-from agent0es.projections.groups import choose_groups, group_rows, student_trials, teacher_trials
+from agent0es.projections.groups import Trial, choose_groups, goes_on_from, group_rows, student_trials, teacher_trials
 from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
@@ -20,6 +21,8 @@ from agent0es.training.methods.base import Learns
 
 ROWS: Mapping[Learns, Rows] = {"right": "filtered", "pairs": "pairs", "groups": "groups"}
 """What a method learns from to what its rows are."""
+SHAPE = ("rank", "alpha", "target_modules", "frozen_share")
+"""Settings on which depends which matrices an adapter has, and what they mean."""
 
 
 def rows_of(training: TrainingSettings) -> Rows:
@@ -100,6 +103,50 @@ def prompts_of(
     return prompt
 
 
+def start_of(role: ev.Role, recorded: Iterable[Recorded], rows: Rows) -> str | None:
+    """The adapter that a training on these events of a dataset goes on from; None where it begins at the base model."""
+    if rows not in ("pairs", "groups"):
+        return None
+    events = [one.event for one in recorded]
+    trials = student_trials(events, "correct") if role == "student" else teacher_trials(events)
+    return goes_on_from(events, trials)
+
+
+def why_other_shape(training: TrainingSettings, adapter: Adapter | None, name: str) -> str | None:
+    """Why a training with these settings can't go on from an adapter, and what to do; None where it can. Pure."""
+    begun = adapter.training if adapter else None
+    if begun is None or ROWS[load_method(training.method).learns] not in ("pairs", "groups"):
+        return None
+    wanted = training.model_dump(mode="json")
+    other = [key for key in SHAPE if _unordered(begun.settings.get(key, wanted[key])) != _unordered(wanted[key])]
+    if not other:
+        return None
+    differences = ", ".join(f"training.{key} {_written(begun.settings[key])}" for key in other)
+    so = "them" if len(other) > 1 else "it"
+    return (
+        f"{name}, from which {training.method} goes on, has {differences}: set {so} so, or training.method to rft, "
+        "which begins at the base"
+    )
+
+
+def _unordered(value: object) -> object:
+    return set(value) if isinstance(value, list) else value
+
+
+def _written(value: object) -> str:
+    """As it is written after --set."""
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
+
+
+def trials_of(role: ev.Role, recorded: Sequence[Recorded], configuration: Configuration, rows: Rows) -> list[Trial]:
+    """What pairs and groups are made of, from the events of a dataset."""
+    events = [one.event for one in recorded]
+    if role == "student":
+        reward = configuration.training.reward if rows == "groups" else "correct"
+        return student_trials(events, reward, practice(recorded).doubtful)
+    return teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
+
+
 def _of_trials(
     role: ev.Role,
     recorded: Sequence[Recorded],
@@ -109,13 +156,8 @@ def _of_trials(
 ) -> Dataset:
     """What a role learns from what was wrong too: pairs of attempts, or whole groups of what its latest adapter
     sampled."""
-    training, events = configuration.training, [one.event for one in recorded]
-    cap, seed = training.examples_per_family, configuration.seed
-    reward = training.reward if rows == "groups" else "correct"
-    if role == "student":
-        trials = student_trials(events, reward, practice(recorded).doubtful)
-    else:
-        trials = teacher_trials(events) if rows == "groups" else []  # nobody proposes a task twice
+    events, trials = [one.event for one in recorded], trials_of(role, recorded, configuration, rows)
+    cap, seed = configuration.training.examples_per_family, configuration.seed
     if rows == "pairs":
         return choose_pairs(events, trials, prompts, cap, seed)
     groups = choose_groups(role, events, trials, cap, seed)

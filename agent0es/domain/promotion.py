@@ -14,7 +14,6 @@ says:
   After a promotion counting starts again: the new rival did well on these very problems, which makes it harder to beat.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -28,6 +27,7 @@ from agent0es.domain.events import (
     Leak,
     PairedTest,
 )
+from agent0es.domain.mcnemar import mcnemar
 from agent0es.domain.names import BASELINE
 from agent0es.domain.text import counted
 
@@ -47,16 +47,6 @@ def mean_share(scores: Sequence[ArmScore], arms: Collection[str]) -> float:
     splits = sorted({score.split for score in scores})
     best = [max(s.correct / s.problems for s in scores if s.split == split and s.arm in arms) for split in splits]
     return sum(best) / len(best)
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """P(X ≥ better), X ~ Binomial(better + worse, ½): the one-sided exact McNemar test (McNemar 1947)."""
-    discordant = better + worse
-    ways, total = math.comb(discordant, better), 0
-    for count in range(better, discordant + 1):
-        total += ways
-        ways = ways * (discordant - count) // (count + 1)
-    return total / (1 << discordant)
 
 
 def level_of(significance: float, look: int) -> float:

@@ -19,6 +19,7 @@ LEFT_OUT = {
     "lucky": "right by luck",
     "not_novel": "under curriculum.novelty_bar",
     "reward": "rewarded less than the mean of their family",
+    "rolled_back": "sampled by an adapter that was rolled back",
     "stale": "sampled by an adapter before the last one",
     "tainted": "sampled by an adapter that learnt from what was retracted",
     "undecided": "that nobody could judge",

@@ -8,6 +8,7 @@ import ast
 import builtins
 import doctest
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -102,7 +103,7 @@ def _gsm8k(line: Mapping[str, Any], place: str) -> Posed:
 
 
 def _math(line: Mapping[str, Any], place: str) -> Posed:
-    answer = _text(line, "answer") if line.get("answer") is not None else last_boxed(_text(line, "solution"))
+    answer = _answer(line) if line.get("answer") is not None else last_boxed(_text(line, "solution"))
     if answer is None:
         raise _Unreadable("solution: there is no \\boxed{…} in it, and no key answer")
     return Posed(place, _task("math", "math_competition", _text(line, "problem").strip(), answer.strip()))
@@ -141,10 +142,7 @@ def _plain(line: Mapping[str, Any], place: str) -> Posed:
     if domain not in installed(TASK_DOMAINS):
         raise _Unreadable(f"domain: there is no {str(domain)[:40]!r}; there are: {', '.join(installed(TASK_DOMAINS))}")
     if tests is None:
-        answer = line.get("answer")
-        if not isinstance(answer, str | int | float) or isinstance(answer, bool) or not str(answer).strip():
-            raise _Unreadable("answer: a text or a number is expected, or tests")
-        return Posed(place, _task(str(domain), "plain", question, str(answer).strip()))
+        return Posed(place, _task(str(domain), "plain", question, _answer(line)))
     if domain != "code":
         raise _Unreadable("tests: only problems of the domain code have tests")
     if asserts := _texts(tests):
@@ -228,6 +226,19 @@ def _text(line: Mapping[str, Any], key: str) -> str:
     if len(text) > LONGEST:
         raise _Unreadable(f"{key}: it has {len(text)} characters, and at most {LONGEST} are read")
     return text
+
+
+def _answer(line: Mapping[str, Any]) -> str:
+    """A text or a number, as text."""
+    match line.get("answer"):
+        case float() as number if not math.isfinite(number):
+            raise _Unreadable(f"answer: {json.dumps(number)} is no number that an answer can be")
+        case str() as text if text.strip():
+            return _text(line, "answer").strip()
+        case int() | float() as number if not isinstance(number, bool):
+            return str(number)
+        case _:
+            raise _Unreadable("answer: a text or a number is expected")
 
 
 def _task(domain: str, family: str, description: str, reference: str, files: Mapping[str, str] | None = None) -> Task:

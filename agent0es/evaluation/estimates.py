@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent0es.domain.mcnemar import mcnemar
+
 
 def pass_at(k: int, samples: int, correct: int) -> float:
     """The chance that at least one of `k` answers is right, estimated without bias from `samples` answers of which
@@ -61,14 +63,4 @@ def paired(one: Mapping[str, bool], other: Mapping[str, bool]) -> Paired | None:
     better = sum(mine and not theirs for mine, theirs in both)
     worse = sum(theirs and not mine for mine, theirs in both)
     shares = [sum(outcomes) / len(both) for outcomes in zip(*both, strict=True)]
-    return Paired(len(both), shares[0], shares[1], better, worse, mcnemar(better, worse))
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """The chance of a split at least as uneven if both ways were as good: the exact binomial test on the problems that
-    only one of them solved."""
-    n, least = better + worse, min(better, worse)
-    if better == worse:
-        return 1.0
-    ways = sum(math.comb(n, i) for i in range(least + 1))
-    return min(1.0, ways / (1 << (n - 1)))
+    return Paired(len(both), shares[0], shares[1], better, worse, mcnemar(better, worse, two_sided=True))

@@ -43,14 +43,14 @@ def wants_function(task: Task) -> bool:
 
 def suite(names: str) -> list[Posed]:
     """The problems of suites by their names, with commas between: `held-out`, a task domain (its held-out families), a
-    family.
+    family, or `DOMAIN/FAMILY`, which a name that two domains have must be.
 
     Each family has a problem of each difficulty. The order is drawn from the pinned seed, so the first ones are a fair
     sample. Raises UserError for an unknown name, ConfigurationError for a domain that can't be loaded.
     """
-    families: dict[str, Family] = {}
+    families: dict[tuple[str, str], Family] = {}
     for name in names.split(","):
-        families |= {family.name: family for family in _families(name.strip())}
+        families |= {(family.domain, family.name): family for family in _families(name.strip())}
     problems = [_problem(family, difficulty) for family in families.values() for difficulty in DIFFICULTIES]
     random.Random(SEED).shuffle(problems)
     return problems
@@ -61,12 +61,16 @@ def _families(name: str) -> Sequence[Family]:
         return [family for domain in DOMAINS for family in load_task_domain(domain).families("held_out")]
     if name in installed(TASK_DOMAINS):
         return load_task_domain(name).families("held_out")
-    known = {family.name: family for domain in _every_domain() for family in _every_family(domain)}
-    if name in known:
-        return [known[name]]
+    known = [family for domain in _every_domain() for family in _every_family(domain)]
+    found = [family for family in known if name in (family.name, f"{family.domain}/{family.name}")]
+    if len(found) == 1:
+        return found
+    if found:
+        several = ", ".join(f"{family.domain}/{name}" for family in found)
+        raise UserError(f"--suite {name}: several task domains have a family of that name; choose of {several}")
     raise UserError(
         f"--suite: there is no suite, task domain or family {name!r}; "
-        f"{nearest(name, [HELD_OUT, *installed(TASK_DOMAINS), *known])}"
+        f"{nearest(name, [HELD_OUT, *installed(TASK_DOMAINS), *(family.name for family in known)])}"
     )
 
 

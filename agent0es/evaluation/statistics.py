@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from agent0es.domain.events import ArmScore, Comparison
+from agent0es.domain.mcnemar import mcnemar
 from agent0es.evaluation.suite import Split
 
 RESAMPLES = 2000
@@ -44,7 +45,6 @@ def compare(
     asked is how the arms compare on other families like these.
     """
     import numpy as np
-    from scipy.stats import binomtest
 
     families: dict[str, list[int]] = defaultdict(list)
     for number, family in problems.items():
@@ -63,7 +63,7 @@ def compare(
         difference=round(float(gains.sum() / sizes.sum()), 4),
         low=round(float(low), 4),
         high=round(float(high), 4),
-        p_value=float(binomtest(better, better + worse).pvalue) if better + worse else 1.0,
+        p_value=mcnemar(better, worse, two_sided=True),
         better=better,
         worse=worse,
     )

@@ -1,6 +1,7 @@
 """The held-out problems: fresh instances of practised families, and families that are never practised."""
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,9 +39,21 @@ def suite(domains: Domains, settings: EvaluationSettings, seed: int) -> list[Hel
     return problems
 
 
-def families_of(problems: Sequence[HeldOut], split: Split) -> dict[int, str]:
-    """Number to family of the problems of one split, in order."""
-    return {problem.number: problem.task.family for problem in problems if problem.split == split}
+def told_apart(tasks: Sequence[Task]) -> list[str]:
+    """The family of each task, with its domain before it where families of several domains have one name: `logic/…`."""
+    domains: dict[str, set[str]] = defaultdict(set)
+    for task in tasks:
+        domains[task.family].add(task.domain)
+    return [f"{task.domain}/{task.family}" if len(domains[task.family]) > 1 else task.family for task in tasks]
+
+
+def families_of(problems: Sequence[HeldOut], split: Split, *, apart: bool = True) -> dict[int, str]:
+    """Number to family of the problems of one split, in order. `apart`: whether those of one name are told apart."""
+    of_split = [problem for problem in problems if problem.split == split]
+    names = told_apart([problem.task for problem in of_split])
+    return {
+        problem.number: name if apart else problem.task.family for problem, name in zip(of_split, names, strict=True)
+    }
 
 
 def count_by_split(problems: Sequence[HeldOut]) -> dict[str, int]:

@@ -28,7 +28,7 @@ from agent0es.handlers.base import Record
 from agent0es.handlers.datasets import Datasets
 from agent0es.log import History, NewEvent, Recorded
 from agent0es.models.artifacts import CONFIG, WEIGHTS, Artifacts, why_wrong
-from agent0es.models.base import ModelBackend
+from agent0es.models.base import ModelBackend, Rests
 from agent0es.models.deployments import artifacts_of
 from agent0es.rollouts.retry import GivenUp, Retries, described
 from agent0es.training.base import (
@@ -39,6 +39,7 @@ from agent0es.training.base import (
     TrainingJob,
     why_not_trained,
 )
+from agent0es.training.methods import with_learning_rate
 
 
 class Train:
@@ -102,7 +103,7 @@ class Train:
         async def fail(reason: str) -> None:
             await append(ev.TrainingFailed(adapter=adapter, role=role, iteration=iteration, reason=reason))
 
-        model, settings = self._models[role], self._settings
+        model, settings = self._models[role], with_learning_rate(self._settings)
         weights = model.weights
         if weights is None:
             await fail(f"{model.name} has no weights to train from")
@@ -184,6 +185,10 @@ class Train:
             await record([NewEvent(stream("run", self._run), again, error.measured)])
 
         while True:
+            if job.settings.engine == "hf":  # needs the room, which on one card may be all that there is
+                for model in self._models.values():
+                    if isinstance(model, Rests):
+                        await model.rest()
             at_once = train.micro_batch(job.settings.batch_size, known)
             try:
                 act = partial(self._trainer.train, replace(job, micro_batch=at_once), said)
@@ -197,12 +202,15 @@ class Train:
             await append(event)
 
     def _start(self, built: ev.DatasetBuilt, state: RunState) -> Artifacts | None:
-        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were."""
+        """The files of the adapter that a training goes on from. Raises ValueError when they are not what they were,
+        or it is of another shape."""
         if built.start is None:
             return None
         trained = state.adapters[built.start].trained
         if trained is None:
             raise ValueError(f"{built.start}, from which it is to go on, was not trained")
+        if why := train.why_other_shape(self._settings, state.adapters[built.start], built.start):
+            raise ValueError(why)
         artifacts = artifacts_of(self._store, trained)
         for name in {CONFIG, WEIGHTS} & artifacts.files.keys():
             if why := why_wrong(artifacts.folder / name, artifacts.files[name]):

@@ -31,6 +31,7 @@ from agent0es.log.mapper import encode_content
 from agent0es.projections.datasets import events_of_dataset
 from agent0es.taskdomains import Domains, practised_families
 from agent0es.tools.policy import settings_in
+from agent0es.training.methods import with_learning_rate
 
 KINDS = {"schedule": "course of the run", "reward": "rewards", "promote": "gates"}
 """Handler whose decisions follow from cause and state, to what they are called in a report."""
@@ -175,7 +176,7 @@ class _Check:
             case ev.DatasetBuilt():
                 self._compare("datasets", recorded, self._dataset(recorded, event))
             case ev.TrainingStarted():
-                training = self._settings_of(event.adapter).training
+                training = with_learning_rate(self._settings_of(event.adapter).training)
                 meant = _means(event.settings, training)
                 settings = event.settings if meant else training.model_dump(mode="json")
                 sha256 = self._datasets.get(event.adapter, "no DatasetBuilt")
@@ -378,7 +379,7 @@ class _Check:
 def _means(settings: Mapping[str, Any], training: TrainingSettings) -> bool:
     """Whether these are the settings. What a version before had no setting for has its default."""
     try:
-        return TrainingSettings.model_validate(settings) == training
+        return with_learning_rate(TrainingSettings.model_validate(settings)) == training
     except ValidationError:
         return False
 

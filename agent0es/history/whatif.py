@@ -8,13 +8,16 @@ from agent0es.configuration import Configuration, changed_configuration
 from agent0es.decisions import promote, reward, train
 from agent0es.domain import events as ev
 from agent0es.domain.names import adapter_name
+from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.rewards import RewardComponent
 from agent0es.domain.run import RunState, TaskState, evolve
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import flat
-from agent0es.log import History
+from agent0es.log import History, Recorded
 from agent0es.projections.datasets import events_of_dataset, select
 from agent0es.projections.examples import Example, Rows
+from agent0es.projections.groups import Trial, choose_groups
+from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 
 ANSWERABLE = (
@@ -46,7 +49,7 @@ def other_settings(configuration: Configuration, overrides: Iterable[str]) -> Co
     """The configuration with single keys set. Raises ConfigurationError for one that only a new run can answer."""
     after = changed_configuration(configuration, overrides)
     one, two = flat(configuration.model_dump(mode="json")), flat(after.model_dump(mode="json"))
-    for key in sorted(one.keys() | two.keys()):
+    for key in sorted(one.keys() | two.keys(), reverse=True):  # training.method before the rate that it brings along
         if one.get(key) != two.get(key) and not key.startswith(ANSWERABLE):
             raise ConfigurationError(
                 f"--set {key}: whatif can't compute this setting; it answers for {', '.join(ANSWERABLE)}. Try it "
@@ -127,32 +130,35 @@ def _datasets(
     """The datasets of one iteration under both settings, each without what was retracted before it was built, by the
     rules of then.
 
-    Of one that was not built, all that is retracted by now is left out. Nothing is said of rows of pairs and groups
-    (`dpo`, `grpo`): what an adapter of another reward would have sampled next, no log knows.
+    Of one that was not built, all that is retracted by now is left out.
     """
     found = []
-    unbuilt: tuple[None, Rows] = None, "filtered"
+    unbuilt: tuple[None, Rows] = None, train.rows_of(after.training)
     for role in sorted({*before.training.roles, *after.training.roles}):
         position, rows = built.get(adapter_name(role, iteration), unbuilt)
+        recorded = list(events_of_dataset(history, iteration, position))
         if rows in ("pairs", "groups"):
-            continue
-        practised = practice(events_of_dataset(history, iteration, position))
-        others = train.examples_of(role, practised, after, rows)
-        kept = [example for example in others if example.novelty >= after.curriculum.novelty_bar]
-        if role == "teacher":
-            kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
-        old = _chosen(train.examples_of(role, practised, before, rows), practised, role, before, rows)
-        new = _chosen(kept, practised, role, after, rows)
-        one, two = ([example.source for example in chosen] for chosen in (old, new))
+            trials = train.trials_of(role, recorded, before, rows)
+            one = _met(trials, recorded, role, before, rows)
+            two = _met(_judged_by(after, trials, tasks, role, rows), recorded, role, after, rows)
+        else:
+            practised = practice(recorded)
+            others = train.examples_of(role, practised, after, rows)
+            kept = [example for example in others if example.novelty >= after.curriculum.novelty_bar]
+            if role == "teacher":
+                kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
+            old = _chosen(train.examples_of(role, practised, before, rows), practised, role, before, rows)
+            new = _chosen(kept, practised, role, after, rows)
+            one, two = ([example.source for example in chosen] for chosen in (old, new))
         found.append(
             {
                 "iteration": iteration,
                 "role": role,
-                "examples": [len(old), len(new)],
+                "examples": [len(one), len(two)],
                 "comes_in": [source for source in two if source not in set(one)],
                 "drops_out": [source for source in one if source not in set(two)],
                 "reordered": sorted(one) == sorted(two) and one != two,
-                "trains": [len(old) >= before.training.minimum_examples, len(new) >= after.training.minimum_examples],
+                "trains": [len(one) >= before.training.minimum_examples, len(two) >= after.training.minimum_examples],
             }
         )
     return found
@@ -165,6 +171,39 @@ def _chosen(
     if role not in configuration.training.roles:
         return []
     return select(examples, practised.doubtful, role, configuration, rows).chosen
+
+
+def _judged_by(
+    after: Configuration, trials: Iterable[Trial], tasks: Mapping[int, _Task], role: ev.Role, rows: Rows
+) -> list[Trial]:
+    """Attempts and proposals with the rewards of other settings: at a task that these refuse there are no attempts, and
+    its proposal is worth nothing."""
+    found = []
+    for trial in trials:
+        number = int(trial.source.partition("/")[0])
+        refused = number in tasks and tasks[number].novelty < after.curriculum.novelty_bar
+        if role == "student":
+            totals = rows == "groups" and after.training.reward == "total" and trial.reward is not None
+            if not refused:
+                found.append(replace(trial, reward=tasks[number].after[trial.source]) if totals else trial)
+        elif trial.source != str(number) or trial.reward is None:  # refused as it is, or nobody attempted it
+            found.append(trial)
+        else:
+            found.append(replace(trial, reward=0.0 if refused else tasks[number].after[None]))
+    return found
+
+
+def _met(
+    trials: Sequence[Trial], recorded: Iterable[Recorded], role: ev.Role, configuration: Configuration, rows: Rows
+) -> list[str]:
+    """The pairs, or the members of groups, that a role is trained on; nothing when it isn't."""
+    if role not in configuration.training.roles:
+        return []
+    events, cap, seed = [one.event for one in recorded], configuration.training.examples_per_family, configuration.seed
+    if rows == "groups":
+        return [trial.source for trial in choose_groups(role, events, trials, cap, seed).trials]
+    met = choose_pairs(events, trials, lambda one: Prompt(turns=(Part(role="user", text=one.request),)), cap, seed)
+    return [" over ".join(pair.sources) for pair in met.examples]
 
 
 def _gate(

@@ -183,7 +183,11 @@ class Insertion:
             for content in append.contents:
                 self._known_texts.add(content.texts)
             if append.handled_by and append.cause:
-                self._memory.counts.pop((append.cause.meta.event_id, append.handler), None)
+                key = (append.cause.meta.event_id, append.handler)
+                streams = self._memory.counts.pop(key, {})
+                others = {stream: known for stream, known in streams.items() if run_of(stream) != append.handled_by}
+                if others:  # a fork reacts to what its parent may not be done with
+                    self._memory.counts[key] = others
         if len(self._memory.versions) > REMEMBERED_STREAMS or len(self._memory.counts) > REMEMBERED_STREAMS:
             self._memory = Memory()
 

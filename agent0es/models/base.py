@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from agent0es.domain.prompt import Message
 from agent0es.domain.task import Scalar
@@ -273,6 +273,15 @@ class ModelBackend(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A backend whose models lie in this machine's memory."""
+
+    async def rest(self) -> None:
+        """Free the memory of what nobody waits for. It is loaded again when it is asked."""
+        ...
 
 
 class Embeds(Protocol):

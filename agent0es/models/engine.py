@@ -171,6 +171,14 @@ class Engine:
         if self.adapters.pop(name, None) is not None and self._process is not None:
             self._process.post(Retire(name))
 
+    def rest(self) -> None:
+        """End the process if nobody waits for it: the next request starts another. Takes milliseconds."""
+        with self._lock:
+            if self._process is None or self._process.pending:
+                return
+            process, self._process, self.prefixes = self._process, None, {}
+        process.end()
+
     def close(self) -> None:
         """Fail what is in flight and end the process. Takes milliseconds."""
         with self._lock:

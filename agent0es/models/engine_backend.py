@@ -69,6 +69,11 @@ class EngineBackend:
             if engine is not None:
                 await asyncio.to_thread(engine.close)
 
+    async def rest(self) -> None:
+        """As `Rests` says."""
+        for engine in (self._base, *self._deployed.values()):
+            await asyncio.to_thread(engine.rest)
+
     async def close(self) -> None:
         """End all engines; requests in flight fail."""
         engines = [self._base, *self._deployed.values()]

@@ -81,14 +81,17 @@ def dataset_file(store: Path, run: str, adapter: str) -> Path:
 
 
 def events_of_dataset(history: History, iteration: int, position: int | None = None) -> Iterator[Recorded]:
-    """What an iteration's dataset is made of: practice up to its end, and what was retracted up to `position`.
+    """What an iteration's dataset is made of: practice up to its end, and what was retracted or rolled back up to
+    `position`.
 
     `position` is that of DatasetBuilt; without one, the dataset is about to be built.
     """
     ends = ((r.position, r.event) for r in history.read(types=["IterationCompleted"]))
     ended = (at for at, event in ends if isinstance(event, ev.IterationCompleted) and event.iteration == iteration)
     end = max(ended, default=0)
-    return chain(history.read(until=end), history.read(after=end, until=position, types=["Retracted"]))
+    return chain(
+        history.read(until=end), history.read(after=end, until=position, types=["Retracted", "AdapterRolledBack"])
+    )
 
 
 def select(

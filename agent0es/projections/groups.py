@@ -2,7 +2,7 @@
 
 A student's group is its attempts at a task. A teacher makes one proposal to a request, so its group is all that it
 proposed in a domain in an iteration, what was refused included. Only what the latest adapter sampled is learnt, as that
-is what training goes on from; words of an older one are another policy's.
+is what training goes on from; words of an older one are another policy's. One that was rolled back does not count.
 """
 
 import json
@@ -155,7 +155,8 @@ def choose_groups(role: ev.Role, events: Sequence[ev.Event], trials: Sequence[Tr
     """
     left_out: Counter[str] = Counter()
     retracted = [event.what for event in events if isinstance(event, ev.Retracted)]
-    start = trials[-1].adapter if trials else None
+    fallen = rolled_back(events)
+    start = latest(trials, fallen)
 
     def without(reason: str, found: Sequence[Trial], bad: Iterable[Trial]) -> list[Trial]:
         out = {id(trial) for trial in bad}
@@ -165,6 +166,7 @@ def choose_groups(role: ev.Role, events: Sequence[ev.Event], trials: Sequence[Tr
     kept = [trial for trial in trials if not any(covers(what, trial.source) for what in retracted)]
     if start is not None and start in tainted(events, retracted):
         kept = without("tainted", kept, kept)
+    kept = without("rolled_back", kept, (trial for trial in kept if trial.adapter in fallen))
     kept = without("stale", kept, (trial for trial in kept if trial.adapter != start))
     kept = without("doubtful", kept, (trial for trial in kept if trial.doubtful))
     kept = without("undecided", kept, (trial for trial in kept if trial.reward is None))
@@ -189,6 +191,23 @@ def choose_groups(role: ev.Role, events: Sequence[ev.Event], trials: Sequence[Tr
     chosen = [trial for of_it in groups.values() for trial in of_it]
     counts = {reason: count for reason, count in sorted(left_out.items()) if count}
     return Groups(tuple(chosen), {group: agreement[group] for group in groups}, start, counts)
+
+
+def rolled_back(events: Iterable[ev.Event]) -> frozenset[str]:
+    """The adapters that the guard took out of use."""
+    return frozenset(event.adapter for event in events if isinstance(event, ev.AdapterRolledBack))
+
+
+def latest(trials: Sequence[Trial], fallen: Collection[str]) -> str | None:
+    """Who sampled last, of those that have not fallen; None is the base model."""
+    return next((trial.adapter for trial in reversed(trials) if trial.adapter not in fallen), None)
+
+
+def goes_on_from(events: Sequence[ev.Event], trials: Sequence[Trial]) -> str | None:
+    """The adapter that sampled last, of those that were not rolled back, unless that learnt from what was retracted."""
+    start = latest(trials, rolled_back(events))
+    retracted = [event.what for event in events if isinstance(event, ev.Retracted)]
+    return None if start in tainted(events, retracted) else start
 
 
 def tainted(events: Iterable[ev.Event], retracted: Sequence[str]) -> frozenset[str]:

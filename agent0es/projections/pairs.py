@@ -11,7 +11,7 @@ from agent0es.domain.retraction import covers
 from agent0es.domain.seeds import derive_seed
 from agent0es.projections.datasets import Dataset, row_of
 from agent0es.projections.examples import Example
-from agent0es.projections.groups import Trial, tainted
+from agent0es.projections.groups import Trial, goes_on_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ def choose_pairs(
     that a trained student will see. Which attempts meet, and which pairs are taken, is drawn from the seed.
 
     Left out are attempts in which the model thought before it wrote, and those that nobody could judge or that were
-    right by luck. Training goes on from the adapter that sampled last, unless that learnt from what was retracted.
+    right by luck. Training goes on from the adapter that sampled last, of those that were not rolled back, unless that
+    learnt from what was retracted.
     """
     retracted = [event.what for event in events if isinstance(event, ev.Retracted)]
-    start = trials[-1].adapter if trials else None
     left_out: Counter[str] = Counter()
     kept = [trial for trial in trials if not any(covers(what, trial.source) for what in retracted)]
     said = [trial for trial in kept if not trial.thought]
@@ -76,7 +76,7 @@ def choose_pairs(
         thought=sum(trial.thought for trial in kept),
         jsonl="".join(f"{line}\n" for line in lines).encode(),
         left_out={reason: count for reason, count in sorted(left_out.items()) if count},
-        start=None if start in tainted(events, retracted) else start,
+        start=goes_on_from(events, trials),
     )
 
 

@@ -8,7 +8,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapters
 from agent0es.log import Recorded
 
-TYPES = ("RunStarted", *adapter.TYPES)
+TYPES = ("RunStarted", "RunForked", *adapter.TYPES)
 """The events that `tell` reads."""
 
 
@@ -16,7 +16,7 @@ TYPES = ("RunStarted", *adapter.TYPES)
 class Story:
     """The adapters of a run and what was retracted."""
 
-    started: ev.RunStarted | None = None
+    started: ev.RunStarted | ev.RunForked | None = None
     adapters: Adapters = field(default_factory=dict)
     """Those that the run trained itself; each has a dataset."""
     positions: Mapping[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ def _with(story: Story, position: int, event: ev.Event) -> Story:
     """The story after one more event."""
     story = replace(story, adapters=adapter.follow(story.adapters, event))
     match event:
-        case ev.RunStarted():
+        case ev.RunStarted() | ev.RunForked():
             return replace(story, started=event)
         case ev.DatasetBuilt():
             return replace(story, positions={**story.positions, event.adapter: position})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from agent0es.errors import StoreError, UnknownName, UserError, nearest
+from agent0es.files import replacing
 
 if TYPE_CHECKING:  # the command line reads the forms, and starts faster without the rest
     from agent0es.domain.adapter import Adapter
@@ -18,7 +19,8 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form, output: Path) -> int:
-    """Write an adapter to `output`: a folder for `peft`, else a file. Returns its size in bytes.
+    """Write an adapter to `output`: a folder for `peft`, else a file; and its card, README.md in the folder, or beside
+    the file under its name and `.md`. Returns its size in bytes.
 
     It appears whole or not at all. Only an adapter whose files are those of the log is exported. Raises UnknownName,
     StoreError, ModelNotFound, and UserError for what can't be exported.
@@ -26,19 +28,23 @@ def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form
     from agent0es.log.sqlite import explain_os_error
     from agent0es.models.deployments import artifacts_of
     from agent0es.projections.state import state_at
+    from agent0es.provenance.card import card_of
 
     adapters = state_at(log, run).adapters
     if (adapter := adapters.get(name)) is None:
         raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(adapters))}")
     if adapter.trained is None:
         raise UserError(f"adapter {name} was not trained ({adapter.outcome}), so there is nothing to export")
-    artifacts = artifacts_of(store, adapter.trained)
+    artifacts, card = artifacts_of(store, adapter.trained), card_of(log, run, name)
     _check(artifacts)
     try:
         if form == "peft":
-            return _copy(artifacts, output)
+            return _copy(artifacts, card, output)
         _must_be_free(output)
-        return _write(_base(log, store, run, adapter), artifacts, form, output.resolve())
+        size = _write(_base(log, store, run, adapter), artifacts, form, output.resolve())
+        with replacing(output.with_name(f"{output.name}.md")) as file:
+            file.write(card.encode())
+        return size
     except OSError as error:
         raise StoreError(explain_os_error(error, output)) from None
     except ValueError as error:
@@ -58,12 +64,13 @@ def _check(artifacts: "Artifacts") -> None:
                 )
 
 
-def _copy(artifacts: "Artifacts", output: Path) -> int:
+def _copy(artifacts: "Artifacts", card: str, output: Path) -> int:
     if output.exists():
         raise UserError(f"{output}: is there already; name a folder that is not")
     beside = output.with_name(f".{output.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(artifacts.peft, beside)
+    (beside / "README.md").write_text(card, encoding="utf-8")
     beside.rename(output)
     return sum(file.stat().st_size for file in output.iterdir())
 

@@ -17,7 +17,7 @@ from agent0es.runs.driving import Watcher, drive_run
 from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
-    from agent0es.configuration import Configuration
+    from agent0es.configuration import Configuration, TrainingSettings
     from agent0es.domain.run import RunState
     from agent0es.handlers.base import Ports
 
@@ -63,6 +63,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
     from agent0es.decisions.train import as_requested
     from agent0es.projections.state import state_at
     from agent0es.provenance.retraction import plan_rebuild, plan_training, unfinished
+    from agent0es.training.methods import with_learning_rate
 
     state, before = state_at(log, run), configuration_of(log, run)
     for name in unfinished(state):
@@ -72,7 +73,7 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
             role=known.role,
             iteration=known.iteration,
             replaces=None,
-            settings=before.training.model_dump(mode="json"),
+            settings=with_learning_rate(before.training).model_dump(mode="json"),
         )
         return Plan(earlier, as_requested(before, known.requested), resumed=True)
     if wanted.without_retracted:
@@ -84,14 +85,28 @@ def plan(log: EventLog, run: str, wanted: Wanted) -> Plan:
     else:
         role, iteration, replaces = wanted.role, state.iteration, None
         adapter = plan_training(state, run, role, after.training.method, wanted.name)
+    _must_fit(log, run, state, role, iteration, after.training)
     requested = ev.TrainingRequested(
         adapter=adapter,
         role=role,
         iteration=iteration,
         replaces=replaces,
-        settings=after.training.model_dump(mode="json"),
+        settings=with_learning_rate(after.training).model_dump(mode="json"),
     )
     return Plan(requested, after)
+
+
+def _must_fit(
+    log: EventLog, run: str, state: "RunState", role: ev.Role, iteration: int, training: "TrainingSettings"
+) -> None:
+    """Raises ConfigurationError where the adapter that the training would go on from is of another shape."""
+    from agent0es.decisions.train import rows_of, start_of, why_other_shape
+    from agent0es.log import History
+    from agent0es.projections.datasets import events_of_dataset
+
+    start = start_of(role, events_of_dataset(History.of(log, run), iteration), rows_of(training))
+    if start is not None and (why := why_other_shape(training, state.adapters.get(start), start)):
+        raise ConfigurationError(why)
 
 
 def _changed(before: "Configuration", overrides: Iterable[str]) -> "Configuration":

@@ -30,7 +30,7 @@ from agent0es.training.checkpoint import Checkpoint, Checkpoints
 from agent0es.training.course import Course, said
 from agent0es.training.engine import Policy
 from agent0es.training.engines import ENGINES
-from agent0es.training.methods import load_method
+from agent0es.training.methods import learning_rate, load_method
 from agent0es.training.methods.base import Method, U
 from agent0es.training.optimizers import optimizer_of
 
@@ -130,7 +130,7 @@ def train(
 ) -> Course:
     """The optimizer on the adapters, from the last checkpoint on where there is one. At most `micro_batch` units are
     computed at once; how many a step takes say the settings."""
-    optimizer = optimizer_of(policy.parameters, settings)
+    optimizer, highest = optimizer_of(policy.parameters, settings), learning_rate(settings)
     per_step = settings.batch_size * settings.gradient_accumulation
     steps = math.ceil(len(units) / per_step) * settings.epochs
     course = Course()
@@ -154,9 +154,9 @@ def train(
             total += loss.item()
             metrics |= {name: metrics.get(name, 0.0) + value / weight for name, value in more.items()}
             course.tokens += sum(len(example.ids) for example in examples)
-        learning_rate = settings.learning_rate * rate(course.step, steps, settings.warmup_steps)
+        rate = highest * share_of_rate(course.step, steps, settings.warmup_steps)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = rate
         norm = torch.nn.utils.clip_grad_norm_(policy.parameters, MAX_GRADIENT_NORM)
         if not (math.isfinite(total) and torch.isfinite(norm)):
             raise Refused(
@@ -169,12 +169,12 @@ def train(
         course.gradient_norm.append(norm.item())
         course.metrics.append(metrics)
         seconds = time.perf_counter() - begin
-        _say(said(course, steps, learning_rate, seconds, begun_at, course.tokens - read_before))
+        _say(said(course, steps, rate, seconds, begun_at, course.tokens - read_before))
         checkpoints.keep(policy, optimizer, course, at_once=course.step == steps)
     return course
 
 
-def rate(step: int, steps: int, warmup: int) -> float:
+def share_of_rate(step: int, steps: int, warmup: int) -> float:
     """Share of the learning rate at a step: straight up over the warm-up, then straight down to zero."""
     return (step + 1) / (warmup + 1) if step < warmup else 1 - (step - warmup) / max(1, steps - warmup)
 

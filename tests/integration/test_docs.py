@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ELSEWHERE = (
-    *("agent0es train ", "agent0es adapters export ", "agent0es models pull ", "agent0es models rm "),
+    *("agent0es train ", "agent0es export adapter ", "agent0es models pull ", "agent0es models rm "),
     *("agent0es export dataset latest --adapter ", "agent0es eval --file ", "agent0es eval --adapter "),
 )
 """Need a trained adapter, a server, or a file of problems: tests/integration/provenance/, test_rebuilding.py and

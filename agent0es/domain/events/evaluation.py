@@ -21,7 +21,7 @@ class ArmScore(Value):
     high: float
     """Upper end."""
     by_family: dict[str, tuple[int, int]]
-    """Family to (solved, asked)."""
+    """Family to (solved, asked); `domain/family` where families of several domains have one name."""
 
 
 class Comparison(Value):

@@ -128,6 +128,6 @@ class EvaluationCompleted(Value):
     by_domain: dict[str, Tally]
     """Task domain to its problems."""
     by_family: dict[str, Tally]
-    """Family, or kind of file, to its problems."""
+    """Family, or kind of file, to its problems; `domain/family` where several domains have one of that name."""
     by_difficulty: dict[str, Tally]
     """Difficulty, with two places, to the problems of it."""

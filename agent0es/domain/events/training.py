@@ -58,9 +58,10 @@ class DatasetBuilt(Value):
     contradict), `not_novel` and `duplicate` (near-duplicates), `band` (a student's, of tasks that nearly all attempts
     solve, or none), `reward` (a teacher's, rewarded less than the mean of their family), `cap` (the share of their
     task or family was full). Of groups and pairs: `tainted` (sampled by an adapter that learnt from what was
-    retracted) and `stale` (by an older one than the latest), `undecided` (nobody could judge it), `unsampled` (no
-    tokens were drawn and recorded), `alike` (all of the group were rewarded alike), `alone` (no other to pair it with)
-    and `lucky` (right by luck, as a second instance showed). Empty before version 4."""
+    retracted), `rolled_back` (by one that fell) and `stale` (by an older one than the latest), `undecided` (nobody
+    could judge it), `unsampled` (no tokens were drawn and recorded), `alike` (all of the group were rewarded alike),
+    `alone` (no other to pair it with) and `lucky` (right by luck, as a second instance showed). Empty before version
+    4."""
     per_family: dict[str, int]
     """Rows by family."""
     sources: tuple[str, ...]

@@ -47,6 +47,9 @@ class Method(Protocol[U]):
     """What its rows are made of. Who learns from what was wrong too goes on from the adapter that is in use; who
     learns from what was `right` begins at the base, and is told all of it again."""
 
+    learning_rate: ClassVar[float]
+    """What `training.learning_rate: null` stands for."""
+
     def needs_reference(self, settings: TrainingSettings) -> bool:
         """Whether the loss compares the policy with what it was before the first step."""
         ...

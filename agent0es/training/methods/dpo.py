@@ -34,6 +34,8 @@ class Dpo:
 
     name: ClassVar[str] = "dpo"
     learns: ClassVar[Learns] = "pairs"
+    learning_rate: ClassVar[float] = 5e-6
+    """TRL's for LoRA, ten times that of full fine-tuning ("PEFT integration" in its documentation)."""
 
     def needs_reference(self, settings: TrainingSettings) -> bool:
         """Always."""

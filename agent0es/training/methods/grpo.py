@@ -75,6 +75,9 @@ class Grpo:
 
     name: ClassVar[str] = "grpo"
     learns: ClassVar[Learns] = "groups"
+    learning_rate: ClassVar[float] = 1e-5
+    """TRL's for LoRA, ten times that of full fine-tuning ("PEFT integration" in its documentation). rft's would move
+    the policy so far in a few steps that what was sampled says nothing of it any more."""
 
     def needs_reference(self, settings: TrainingSettings) -> bool:
         """With a weight for KL."""

@@ -24,6 +24,7 @@ class Rft:
 
     name: ClassVar[str] = "rft"
     learns: ClassVar[Learns] = "right"
+    learning_rate: ClassVar[float] = 1e-3
 
     def needs_reference(self, settings: TrainingSettings) -> bool:
         """No."""

@@ -317,6 +317,8 @@ def test_a_lineage_shows_some_attempts_and_says_how_to_see_the_rest(store: Path)
     assert few["attempts"] == every[:1]
     text = answer(store, "lineage", "student-1", "--run", "whole", "--limit", "1")
     assert f"(1 of {len(every)})" in text
+    assert " gradient_checkpointing=false " in " ".join(text.split()), "words of the settings, not of Python"
+    assert not re.search("True|False|None", text)
     [hint] = re.findall(rf"and {len(every) - 1} more: (.*)", text)
     whole = answer(store, *shlex.split(hint)[1:-2])
     assert "more:" not in whole

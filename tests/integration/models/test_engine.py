@@ -101,6 +101,25 @@ async def test_a_prompt_that_is_too_long_is_refused_alone(openvino: OpenVinoBack
     assert isinstance(answers[0], RequestRefused) and isinstance(answers[1], list)
 
 
+async def test_an_engine_that_nobody_waits_for_can_rest(tiny: Weights) -> None:
+    """Its memory is free until it is asked again; one that works is left alone."""
+    backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=4096)
+    before = engines(os.getpid())
+    try:
+        [first] = await backend.generate([ask(max_tokens=8)])
+        at_work = asyncio.create_task(backend.generate([ask(max_tokens=8)]))
+        await asyncio.sleep(0)
+        await backend.rest()
+        assert [one.text for one in await at_work] == [first.text]
+        assert len(engines(os.getpid())) == len(before) + 1
+        await backend.rest()
+        assert engines(os.getpid()) == before
+        [again] = await backend.generate([ask(max_tokens=8)])
+        assert again.text == first.text
+    finally:
+        await backend.close()
+
+
 async def test_a_prompt_without_room_in_the_cache_is_refused(tiny: Weights) -> None:
     backend = OpenVinoBackend.create(str(tiny.path), cache_tokens=256)
     try:

@@ -1,17 +1,23 @@
-"""`agent0es adapters export`: an adapter of a run in a file for other programs."""
+"""`agent0es export adapter`: an adapter of a run in a file for other programs."""
 
 import filecmp
 import json
+import random
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from agent0es.domain import events as ev
 from agent0es.errors import StoreError, UnknownName, UserError
+from agent0es.log import EventLog, NewEvent
+from agent0es.models.artifacts import Artifacts
 from agent0es.models.gguf_file import GgufFile
-from tests.support.commands import invoke
+from tests.support.commands import invoke, json_answer
+from tests.unit.projections.history import history
 
 
 def adapters(store: Path) -> list[Path]:
@@ -20,17 +26,17 @@ def adapters(store: Path) -> list[Path]:
 
 
 def export(store: Path, output: Path, form: str, name: str = "student-1") -> Result:
-    return invoke(store, "adapters", "export", name, "--to", form, "-o", str(output))
+    return invoke(store, "export", "adapter", name, "--to", form, "-o", str(output))
 
 
 def test_the_documented_lines_work(finished: Path, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
-    lines = re.findall(r"^agent0es (adapters export .*)$", page, re.MULTILINE)
+    lines = re.findall(r"^agent0es (export adapter .*)$", page, re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
         done = invoke(finished, *shlex.split(line.replace("/tmp/", f"{tmp_path}/")))
         assert done.exit_code == 0, done.exception
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["student-1", "student-1.gguf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["student-1", "student-1.gguf", "student-1.gguf.md"]
 
 
 def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> None:
@@ -45,12 +51,45 @@ def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> 
     assert json.loads((peft / "adapter_config.json").read_text())["peft_type"] == "LORA"
     assert filecmp.cmp(peft / "adapter_model.safetensors", student / "adapter" / "adapter_model.safetensors")
     told = json.loads(
-        invoke(finished, "adapters", "export", "student-1", "--to", "merged-f16", "-o", str(f16), "--json").stdout
+        invoke(finished, "export", "adapter", "student-1", "--to", "merged-f16", "-o", str(f16), "--json").stdout
     )
     assert (told["adapter"], told["form"], told["bytes"]) == ("student-1", "merged-f16", f16.stat().st_size)
     assert GgufFile.open(f16).metadata["general.file_type"] == 1
     assert export(finished, merged, "merged-f16").exit_code == 0, "a GGUF may be written over"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["f16.gguf", "lora.gguf", "peft", "q8.gguf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("f16.gguf", "f16.gguf.md", "lora.gguf", "lora.gguf.md", "peft", "q8.gguf", "q8.gguf.md")
+    ]
+    card = (peft / "README.md").read_text()
+    assert card == (tmp_path / "lora.gguf.md").read_text()
+    record = json_answer(finished, "lineage", "student-1")
+    for score in record["evaluation"]:
+        assert f"| {score['correct']} | {score['problems']} | {score['low']:.3f} to {score['high']:.3f} |" in card
+    assert record["dataset"]["sha256"] in card and record["base_weights"] in card and "begins at the base model" in card
+
+
+def test_an_adapter_that_goes_on_from_another_is_exported_with_its_lineage(tmp_path: Path) -> None:
+    """As by `agent0es train --method grpo`."""
+    files = {"adapter_config.json": '{"peft_type": "LORA"}', "adapter_model.safetensors": "weights"}
+    folder = tmp_path / "adapters" / "r" / "student-1-grpo"
+    (folder / "adapter").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / "adapter" / name).write_text(text)
+    about: dict[str, Any] = {"adapter": "student-1-grpo", "role": "student", "iteration": 1}
+    learnt = {"examples": 2, "sha256": "d" * 64, "per_family": {"gcd": 2}, "sources": ("1/0", "1/1")}
+    how = {"rows": "groups", "method": "grpo", "start": "student-1", "left_out": {"alike": 4}}
+    made = {"path": "adapters/r/student-1-grpo", "files": Artifacts.measure(folder).files, "steps": 1, "loss": (0.5,)}
+    with EventLog.open(tmp_path / "log.db") as log:
+        log.append(history(random.Random(3), "r", iterations=1), handler="test")
+        events = [ev.DatasetBuilt(**about, **learnt, **how), ev.AdapterTrained(**about, **made)]
+        log.append([NewEvent("adapter/r/student-1-grpo", event) for event in events], handler="test")
+    done = export(tmp_path, tmp_path / "out", "peft", "student-1-grpo")
+    assert done.exit_code == 0, done.exception
+    assert all((tmp_path / "out" / name).read_text() == text for name, text in files.items())
+    card = (tmp_path / "out" / "README.md").read_text()
+    [own, before] = [line for line in card.splitlines() if line.startswith("- **")]
+    assert own.startswith("- **student-1-grpo**, by grpo, goes on from student-1;") and "d" * 64 in card
+    assert before.startswith("- **student-1**, by rft, begins at the base model;")
+    assert "left out: 4 of groups that were all rewarded alike" in card
 
 
 def test_what_can_not_be_exported_is_said_in_one_line(store: Path, tmp_path: Path) -> None:

@@ -85,10 +85,23 @@ FALLS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", FALLS)
 def test_what_falls_raises_an_alarm_and_the_adapter_that_was_in_use_goes(kind: str) -> None:
     role = "teacher" if kind in TEACHERS else "student"
-    alarm, back = seen(FALLS[kind], *adapter(f"{role}-1"))
+    worse = adapter("student-2", "rejected", solved=20) if kind == "answers" else []
+    alarm, *_, back = seen(FALLS[kind], *adapter(f"{role}-1"), *worse)
     assert isinstance(alarm, ev.AlarmRaised) and (alarm.kind, alarm.role) == (kind, role)
     assert isinstance(back, ev.AdapterRolledBack)
     assert (back.adapter, back.to, back.reason) == (f"{role}-1", None, alarm.message)
+
+
+@pytest.mark.parametrize(
+    "since", [[], adapter("student-2", "rejected", solved=60), adapter("student-2", "promoted", solved=90)]
+)
+def test_an_adapter_that_is_sure_and_right_is_told_of_and_stays(since: list[ev.Event]) -> None:
+    """Answers without entropy are a collapse only where held-out problems are solved less."""
+    before = [measured(1), *adapter("student-1"), *since]
+    state = run_of(*before, measured(2, **FALLS["answers"]), iteration=2)
+    [alarm] = watch(state, GuardSettings())
+    assert isinstance(alarm, ev.AlarmRaised) and alarm.kind == "answers"
+    assert stop(evolve(state, alarm), GuardSettings(on_fall="stop"), ["student"]) is None
 
 
 @pytest.mark.parametrize(
@@ -144,16 +157,17 @@ def test_an_adapter_that_was_only_just_promoted_is_not_to_blame() -> None:
 
 def test_the_one_before_is_in_use_again_and_is_the_one_to_beat() -> None:
     before = [*adapter("student-1"), measured(1), *adapter("student-2"), measured(2), measured(3, **FALLS["answers"])]
-    state = run_of(*before, iteration=3)
+    state = run_of(*before, *adapter("student-3", "rejected", solved=20), iteration=3)
     after = reduce(evolve, watch(state, GuardSettings()), state)
     assert after.serving["student"] == after.rival("student") == "student-1"
     assert after.adapters["student-2"].outcome == "rolled_back" and "alike" in (
         after.adapters["student-2"].reason or ""
     )
     assert watch(after, GuardSettings()) == [], "a fork that begins here does not do it twice"
-    again = reduce(evolve, [measured(4, **FALLS["answers"])], replace(after, iteration=4))
+    worse = adapter("student-4", "rejected", solved=20)
+    again = reduce(evolve, [*worse, measured(4, **FALLS["answers"])], replace(after, iteration=4))
     assert reduce(evolve, watch(again, GuardSettings()), again).serving["student"] is None
-    assert after.challengers("student") == 1, "its promotion was a try against student-1 as well"
+    assert after.challengers("student") == 2, "its promotion was a try against student-1 as well"
 
 
 def test_what_is_in_use_and_solves_less_than_the_base_model_on_new_problems_goes() -> None:

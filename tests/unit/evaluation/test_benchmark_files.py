@@ -1,6 +1,7 @@
 """Files of problems: the formats are known by their keys, and a line that can't be read is named."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from agent0es.errors import UserError
 from agent0es.evaluation.benchmarks import read_file
 from agent0es.evaluation.problems import DIFFICULTIES, identity, suite, wants_function
+from agent0es.evaluation.suite import HeldOut, families_of
 from agent0es.taskdomains.code.reference import Reference, Script, read_reference
 
 
@@ -43,6 +45,8 @@ MBPP = {
         (GSM8K, "word_problems", "gsm8k", "1002"),
         (MATH, "math", "math_competition", "\\frac{1}{2}"),
         ({**MATH, "answer": "0.5"}, "math", "math_competition", "0.5"),
+        ({**MATH, "answer": 7}, "math", "math_competition", "7"),
+        ({**MATH, "answer": -0.5}, "math", "math_competition", "-0.5"),
         ({"question": "How many?", "answer": 7}, "math", "plain", "7"),
         ({"question": "Is it?", "answer": "True", "domain": "logic"}, "logic", "plain", "True"),
     ],
@@ -83,6 +87,11 @@ def test_plain_tests_are_calls_or_assert_statements(tmp_path: Path) -> None:
     ("line", "why"),
     [
         ({"question": "What?", "answer": " "}, "answer: a text or a number is expected"),
+        ({"question": "What?", "answer": float("nan")}, "answer: NaN is no number"),
+        ({"question": "What?", "answer": float("-inf")}, "answer: -Infinity is no number"),
+        ({"question": "What?", "answer": True}, "answer: a text or a number is expected"),
+        ({**MATH, "answer": float("inf")}, "answer: Infinity is no number"),
+        ({**MATH, "answer": [7]}, "answer: a text or a number is expected"),
         ({"question": "What?", "answer": "x ####"}, "answer: a number is expected after ####"),
         ({"question": 3, "answer": "4"}, "question: a text is expected"),
         ({"problem": "What?", "solution": "It is 3."}, "solution: there is no \\boxed{…}"),
@@ -103,11 +112,27 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: Any, why: str
     assert "\n" not in str(refused.value)
 
 
+def test_families_of_one_name_are_counted_apart() -> None:
+    tasks = [one.task for one in suite("logic/round_table,advanced_math/round_table,quotient")]
+    problems = [HeldOut(number, "held_out", task) for number, task in enumerate(tasks)]
+    assert Counter(families_of(problems, "held_out").values()) == {
+        "logic/round_table": 5,
+        "advanced_math/round_table": 5,
+        "quotient": 5,
+    }
+    assert Counter(families_of(problems, "held_out", apart=False).values()) == {"round_table": 10, "quotient": 5}
+
+
 def test_the_built_in_problems_are_the_same_for_everybody() -> None:
     problems = suite("math")
     assert [identity(one.task) for one in problems] == [identity(one.task) for one in suite("math")]
     assert {one.task.difficulty for one in problems} == set(DIFFICULTIES)
     assert len({identity(one.task) for one in problems}) > 0.9 * len(problems)
     assert {one.source for one in suite("quotient")} == {"quotient"}
+    both = suite("logic/round_table, advanced_math/round_table")
+    assert {(one.task.domain, one.source) for one in both} == {(d, "round_table") for d in ("logic", "advanced_math")}
+    assert len(suite("logic,advanced_math")) == len(suite("logic")) + len(suite("advanced_math"))
+    with pytest.raises(UserError, match="choose of advanced_math/round_table, logic/round_table"):
+        suite("round_table")
     with pytest.raises(UserError, match="there is no suite, task domain or family 'quotint'"):
         suite("quotint")

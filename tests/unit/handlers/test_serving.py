@@ -62,7 +62,7 @@ def test_after_every_iteration_as_many_adapters_are_deployed_as_are_in_use(tmp_p
 
 
 class Collapsing(Counting):
-    """Its second adapter knows more than the first, and has no entropy left."""
+    """Its second adapter knows more than the first, and has no entropy left; the one that learns from that fails."""
 
     def __init__(self) -> None:
         super().__init__(True)
@@ -72,8 +72,8 @@ class Collapsing(Counting):
     def _knowing(request: GenerationRequest, adapter: str | None) -> str:
         question = request.messages[-1].content
         begins = not question.startswith("Families:") and "Observation:" not in request.prefill
-        if adapter is None and begins and request.temperature == 0.0:
-            return "Answer: no idea"  # what there is to beat in an evaluation
+        if adapter in (None, "student-3") and begins and request.temperature == 0.0:
+            return "Answer: no idea"  # to a held-out problem
         return world.respond(request, None if "ivide" in question and adapter == "student-1" else adapter)
 
     async def generate(self, requests: Sequence[GenerationRequest], adapter: str | None = None) -> list[Completion]:

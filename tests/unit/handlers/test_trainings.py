@@ -10,9 +10,11 @@ import pytest
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
-from agent0es.errors import StoreError, TrainingRefused
+from agent0es.errors import ConfigurationError, StoreError, TrainingRefused
 from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
+from agent0es.models.base import Weights
+from agent0es.models.scripted import ScriptedBackend
 from agent0es.rollouts import retry
 from agent0es.runs.driving import drive, is_over
 from agent0es.runs.settings import configuration_of, configuration_to_drive
@@ -74,8 +76,8 @@ def events_of(log: EventLog, kind: type[ev.Event]) -> list[Any]:
     return [r.event for r in log.read(run=RUN) if isinstance(r.event, kind)]
 
 
-def check(log: EventLog) -> None:
-    report = asyncio.run(verify_decisions(log, RUN, world.rules(log, RUN)))
+def check(log: EventLog, run: str = RUN) -> None:
+    report = asyncio.run(verify_decisions(log, run, world.rules(log, run)))
     assert report.difference is None, report.difference
 
 
@@ -144,6 +146,28 @@ def test_a_training_without_memory_halves_what_is_computed_at_once_also_when_it_
         check(log)
 
 
+@pytest.mark.parametrize(("engine", "rests"), [("hf", True), ("packed", False)])
+def test_models_in_memory_make_room_for_a_trainer_that_needs_it(tmp_path: Path, engine: str, rests: bool) -> None:
+    said: list[str] = []
+
+    class InMemory(ScriptedBackend):
+        async def rest(self) -> None:
+            said.append("rests")
+
+    class Watched(Stepwise):
+        async def train(self, job: TrainingJob, on_progress: Any) -> Trained:
+            said.append("trains")
+            return await super().train(job, on_progress)
+
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, f"training.engine={engine}")
+        weights = Weights("scripted", tmp_path / "base.gguf", "b" * 64)
+        settings = configuration_of(log, RUN)
+        ports = world.ports(tmp_path, log, RUN, settings, InMemory(world.respond, weights=weights), Watched(tmp_path))
+        asyncio.run(drive(ports, []))
+    assert said[-2:] == ["rests", "trains"] if rests else said == ["trains"]
+
+
 def test_where_not_even_one_example_fits_the_failure_says_what_to_do(tmp_path: Path) -> None:
     trainer = Stepwise(tmp_path, lambda start, job, step: TrainerOutOfMemory("no room"))
     with EventLog.open(tmp_path / "log.db") as log:
@@ -179,16 +203,51 @@ def test_a_run_that_trained_nothing_can_be_learnt_from_afterwards(tmp_path: Path
         world.complete(log, RUN, tmp_path)
         assert is_over(log, RUN) and configuration_to_drive(log, RUN) == configuration_of(log, RUN)
         asked = plan(log, RUN, Wanted(("training.rank=2",)))
+        rates = [plan(log, RUN, Wanted((f"training.method={name}",))).requested for name in ("rft", "grpo", "dpo")]
+        assert [each.settings["learning_rate"] for each in rates] == [1e-3, 1e-5, 5e-6], "each has its own"
         with pytest.raises(StoreError):
             go_on(log, asked.configuration, full, asked)
         again = plan(log, RUN, Wanted(name="another"))
         assert again.resumed and again.requested == asked.requested and not is_over(log, RUN)
+        world.fork(log, "fork", RUN, log.head(), "execution.iterations=2", "training.epochs=3")
+        state = world.complete(log, "fork", tmp_path)
+        [anew] = [r.event for r in log.read(run="fork", types=["TrainingStarted"])]
+        assert isinstance(anew, ev.TrainingStarted) and anew.adapter == "student-1-rft"
+        assert (anew.settings["rank"], anew.settings["epochs"]) == (2, 3), "as it was asked for, and as the fork is set"
+        check(log, "fork")
         state = go_on(log, configuration_to_drive(log, RUN), Stepwise(tmp_path))
         assert is_over(log, RUN) and state.adapters["student-1-rft"].settled
         [started] = events_of(log, ev.TrainingStarted)
         assert (started.adapter, started.settings["rank"]) == ("student-1-rft", 2), "and no other"
+        assert started.settings["learning_rate"] == 1e-3, "what null stands for"
         check(log)
         assert plan(log, RUN, Wanted()).requested.adapter == "student-1-rft-2"
+
+
+def test_what_goes_on_from_an_adapter_of_another_shape_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "execution.iterations=2")
+        state = world.complete(log, RUN, tmp_path)
+        assert state.adapters["student-1"].outcome == "promoted"
+        end = log.head()
+        for method, changed, said in (
+            ("dpo", ("training.rank=4",), "student-1, from which dpo goes on, has training.rank 32: set it so, or"),
+            (
+                "grpo",
+                ("training.alpha=8",),
+                "student-1, from which grpo goes on, has training.alpha 64.0: set it",
+            ),
+            ("dpo", ("training.target_modules=[q_proj]",), "training.target_modules [q_proj, k_proj, v_proj, "),
+            ("dpo", ("training.rank=4", "training.frozen_share=0.0"), "rank 32, training.frozen_share 0.33"),
+        ):
+            with pytest.raises(ConfigurationError) as refused:
+                plan(log, RUN, Wanted((f"training.method={method}", *changed)))
+            assert said in str(refused.value) and "\n" not in str(refused.value)
+        with pytest.raises(ConfigurationError, match=r"has training.rank 32: set it so, or training.method to rft"):
+            world.fork(log, "fork", RUN, end, "execution.iterations=3", "training.method=dpo", "training.rank=4")
+        assert log.head() == end
+        plan(log, RUN, Wanted(("training.method=dpo", "training.dropout=0.5")))
+        plan(log, RUN, Wanted(("training.rank=4",)))
 
 
 def test_a_run_that_goes_on_is_not_trained_from(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from agent0es.bootstrap import load_rewards
 from agent0es.cli.main import cli
-from agent0es.domain.events import DatasetBuilt, Retracted
+from agent0es.domain.events import DatasetBuilt, Event, ModelCalled, Retracted, RunStarted, TaskProposed
+from agent0es.domain.prompt import Tokens
 from agent0es.errors import ConfigurationError, PositionNotFound, QueryError, RunNotFound
 from agent0es.handlers.datasets import Datasets
 from agent0es.history.comparison import compare, parting
@@ -344,3 +345,33 @@ def test_a_fork_is_created_on_the_command_line_and_taken_up_later(tmp_path: Path
         ("run", None, None),
         (created["run"], "run", 1),
     ]
+
+
+@pytest.mark.parametrize(("method", "rows"), [("grpo", "groups"), ("dpo", "pairs")])
+def test_pairs_and_groups_are_recomputed_too(log: EventLog, method: str, rows: str) -> None:
+    """As they would be of a model that says which tokens it writes, and wrote nothing that was new."""
+
+    def sampled(event: Event) -> Event:
+        match event:
+            case RunStarted():
+                training = {**event.configuration["training"], "method": method, "reward": "total"}
+                return event.model_copy(update={"configuration": {**event.configuration, "training": training}})
+            case ModelCalled():
+                return event.model_copy(update={"tokens": Tokens(ids=(1, 2), logprobs=(-0.1, -0.2))})
+            case TaskProposed():
+                return event.model_copy(update={"novelty": 0.5})
+            case DatasetBuilt():
+                return event.model_copy(update={"rows": rows})
+            case _:
+                return event
+
+    with EventLog.open(":memory:") as other:
+        other.append([NewEvent(r.stream, sampled(r.event)) for r in log.read(run="run")], handler="test")
+        [same] = what_if(other, "run", "training.minimum_examples=99")["datasets"]
+        assert same["examples"][0] == same["examples"][1] > 0 and not same["drops_out"]
+        assert same["trains"] == [True, False]
+        weightless = {f"rewards.weights.{name}=0.0" for name in ("correctness", "uncertainty", "tool_use")}
+        [alike] = what_if(other, "run", *weightless)["datasets"]
+        assert alike["examples"][1] == (0 if rows == "groups" else same["examples"][0]), "a pair is right and wrong"
+        [none] = what_if(other, "run", "curriculum.novelty_bar=0.6")["datasets"]
+        assert none["examples"] == [same["examples"][0], 0] and len(none["drops_out"]) == same["examples"][0]

@@ -389,3 +389,12 @@ async def test_an_append_on_condition_is_refused_once_somebody_was_first(log: Ev
     assert [recorded.version for recorded in log.read(stream=where)] == [1, 2]
     with pytest.raises(ConcurrencyError, match="somebody else appended to budget/routes/day first"):
         await log.append_async([new("run/r")], handler="one", expected={where: 1})
+
+
+def test_a_parent_goes_on_after_a_fork_in_the_same_process_has_handled_the_cause() -> None:
+    with EventLog.open(":memory:") as log:
+        cause = begin(log)
+        log.append([new("task/r/1")], handler="h", cause=cause)
+        log.append([new("task/f/1")], handler="h", cause=cause, handled=True, run="f")
+        log.append([new("task/r/1")], handler="h", cause=cause, handled=True)
+        assert [recorded.stream for recorded in log.read()][1:] == ["task/r/1", "task/f/1", "task/r/1"]

@@ -315,6 +315,10 @@ def test_a_dataset_is_made_of_practice_up_to_its_iteration_and_of_retractions_up
         assert numbers(1, last - 10) == [1, 2, 3], "as it was before the first retraction"
         assert numbers(2, last - 1) == [2, 3, 4]
         assert numbers(2, None) == [3, 4]
+        fell = ev.AdapterRolledBack(adapter="student-1", role="student", iteration=2, to=None, reason="so")
+        at = log.append([NewEvent("adapter/r/student-1", fell)], handler="test")[-1].position
+        known = [[one.event for one in events_of_dataset(History.of(log, "r"), 1, until)] for until in (at - 1, at)]
+        assert [fell in events for events in known] == [False, True], "what it would go on from has fallen"
 
 
 def example(task: int, attempt: int = 0, /, **changes: object) -> Example:

@@ -168,6 +168,17 @@ def test_nothing_is_gone_on_from_that_learnt_from_what_was_retracted() -> None:
     assert groups(*MIXED, *ancestors, *later, bad).left_out == {"tainted": 2}
 
 
+def test_nothing_goes_on_from_what_was_rolled_back() -> None:
+    """Whoever sampled last before it is gone on from, though it sampled less lately."""
+    fell = ev.AdapterRolledBack(adapter="student-1", role="student", iteration=2, to=None, reason="so")
+    later = [*task(2), *attempted("2/0", True, "student-1"), *attempted("2/1", False, "student-1")]
+    found = groups(*MIXED, *later, fell)
+    assert (found.start, sources(found), found.left_out) == (None, ["1/0", "1/1"], {"rolled_back": 2})
+    assert pairs(*MIXED, *later).start == "student-1"
+    assert pairs(*MIXED, *later, fell).start is None and len(pairs(*MIXED, *later, fell).examples) == 2
+    assert groups(*later, fell).left_out == {"rolled_back": 2}
+
+
 def test_the_reward_may_be_the_sum_that_the_run_gave() -> None:
     events = [*task(1), *attempted("1/0", True, total=0.9), *attempted("1/1", True, total=0.4)]
     assert not groups(*events).trials

@@ -44,6 +44,17 @@ def test_the_story_of_the_adapters_agrees_with_the_state_of_the_run(seed: int, i
     assert story == adapters.tell(log.read(run=RUN, types=adapters.TYPES)), "TYPES names all that it reads"
 
 
+def test_the_lineage_of_an_adapter_of_a_fork_says_which_code_and_seed_it_is_of(tmp_path: Path) -> None:
+    events = history(random.Random(3), RUN)
+    started = events[0].event
+    assert isinstance(started, ev.RunStarted)
+    shared = started.model_dump(exclude={"type", "version"})
+    forked = ev.RunForked.model_validate({**shared, "parent": "p", "position": 1})
+    log: Any = FakeLog([NewEvent(events[0].stream, forked), *events[1:]])
+    found = lineage_of_adapter(log, tmp_path, RUN, "student-1")
+    assert (found["code_version"], found["seed"]) == (forked.code_version, forked.seed)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 200))
 def test_trajectories_of_a_task_are_all_that_the_log_has_of_it(seed: int) -> None:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from agent0es.domain.prompt import Message
 from agent0es.models.chat_template import ChatTemplate
 from agent0es.training.examples import Example, read_rows, spans, tokenise, why_not_learnt
-from agent0es.training.process import rate
+from agent0es.training.process import share_of_rate
 from tests.support.templates import ALL, CHATML, DEEPSEEK_R1, ZEPHYR
 
 
@@ -114,7 +114,7 @@ def test_whether_a_template_keeps_turns_as_they_were_is_known_before_there_are_a
 
 
 def test_the_learning_rate_warms_up_and_never_reaches_zero_early() -> None:
-    rates = [rate(step, 20, 5) for step in range(20)]
+    rates = [share_of_rate(step, 20, 5) for step in range(20)]
     assert rates[0] > 0 and rates[5] == 1 == max(rates) and rates[-1] > 0
     assert rates[:5] == sorted(rates[:5])
     assert rates[5:] == sorted(rates[5:], reverse=True)

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from agent0es.configuration import TrainingSettings
+from agent0es.configuration import Configuration, TrainingSettings, changed_configuration
 from agent0es.training.beginning import begin
 from agent0es.training.engine import Policy
 from agent0es.training.examples import Example, GroupRow, read_group_rows, read_pairs
+from agent0es.training.methods import learning_rate
 from agent0es.training.methods.base import Unit
 from agent0es.training.methods.dpo import Dpo
 from agent0es.training.methods.grpo import Grpo, Sampled, advantages_of, clip_high
@@ -31,6 +32,24 @@ def tokenizer() -> Tokenizer:
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     return made
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ((), 1e-3),
+        (("training.method=grpo",), 1e-5),
+        (("training.method=dpo",), 5e-6),
+        (("training.method=dpo", "training.learning_rate=0.0003"), 3e-4),
+        (("training={method: grpo, learning_rate: 0.0003}",), 3e-4),
+    ],
+)
+def test_a_rate_is_a_methods_own_where_none_is_set(changes: Sequence[str], rate: float) -> None:
+    assert learning_rate(changed_configuration(Configuration(), changes).training) == rate
+    other = changed_configuration(Configuration(), ["training.learning_rate=0.02"])
+    assert learning_rate(changed_configuration(other, changes).training) == (rate if changes else 0.02), (
+        "one that was set for another method is not this one's"
+    )
 
 
 def rows(*rewards: float, group: str = "1", agreement: float = 1.0) -> list[GroupRow]:
