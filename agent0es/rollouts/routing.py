@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
+from agent0es.agents.student_prompt import opening
 from agent0es.configuration import Configuration
 from agent0es.decisions import route as decisions
 from agent0es.decisions.route import Route, Seen
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, stream
-from agent0es.domain.prompt import Message
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.errors import UserError
@@ -200,7 +200,7 @@ class Router:
         else:
             same = [answer.correct for answer in judged if answer.domain == route.asked.posed.domain]
             right, of = sum(same), len(same)
-        free = one.price is not None and one.price.read == one.price.written == 0.0
+        free = one.price is not None and one.price.is_nothing
         counted = ev.Expected(
             name=one.name,
             quality=None,
@@ -209,16 +209,20 @@ class Router:
             of=of,
             cost_usd=0.0 if free else course.cost_usd,
             seconds=None if course.seconds is None else round(course.seconds, 3),
-            unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed.description, purse),
+            unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed, purse),
         )
         return decisions.by_history(counted)
 
-    def _unaffordable(self, one: Answerer, question: str, purse: Purse) -> str | None:
-        """Why the budget does not even allow the least request; None where it does."""
+    def _unaffordable(self, one: Answerer, posed: Task, purse: Purse) -> str | None:
+        """Why the budget does not allow even its first request; None where it does."""
         if one.price is None:
             return why_unpriced(one.name) if self._budget.is_set else None
-        least = one.price.most(GenerationRequest((Message("user", question),), one.settings.max_tokens))
-        return self._budget.why_not(least, purse) if least else None
+        if one.price.is_nothing or not self._budget.is_set:
+            return None
+        said, shown = one.before(one.domain(posed.domain), posed.description)
+        prompt = opening(said.system, shown, posed.description, guide=said.guide)
+        first = GenerationRequest(prompt.messages, one.settings.max_tokens)
+        return self._budget.why_not(one.price.most(first), purse)
 
     async def _neighbours(self, asked: ev.RouteAsked) -> tuple[ev.Neighbour, ...]:
         """The local model's judged questions most like this one, nearest first. Without any no embedder is loaded."""

@@ -42,6 +42,11 @@ class Price:
     read: float
     written: float
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it costs nothing."""
+        return self.read == self.written == 0.0
+
     def of(self, usage: Usage) -> float:
         """What an answer cost."""
         return (usage.prompt * self.read + usage.written * self.written) / MILLION
@@ -83,7 +88,7 @@ class Metered:
         price = self._price
         if price is None and self._budget.is_set:
             raise PriceUnknown(why_unpriced(self._who))
-        if price is None or (price.read == 0.0 and price.written == 0.0):
+        if price is None or price.is_nothing:
             [completion] = await self._model.generate([request], adapter)
             self._purse.unknown |= price is None and completion.cost_usd is None
             self._purse.spent += (completion.cost_usd or 0.0) if price is None else 0.0
