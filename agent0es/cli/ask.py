@@ -58,7 +58,7 @@ def ask_command(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Ask a question; the cheapest model that is likely to be right answers it.
+    """Ask a question; the cheapest model that will do answers it.
 
     The local model is asked first, with the adapter in use where a run has promoted one, and may call the tools of the
     domain in the sandbox. Where its drafts do not agree, or it is unsure, router.cloud is asked, if it is set. Every
