@@ -32,11 +32,13 @@ def export(store: Path, output: Path, form: str, name: str = "student-1") -> Res
 def test_the_documented_lines_work(finished: Path, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
     lines = re.findall(r"^agent0es (export adapter .*)$", page, re.MULTILINE)
-    assert len(lines) == 2
+    assert len(lines) == 3
     for line in lines:
         done = invoke(finished, *shlex.split(line.replace("/tmp/", f"{tmp_path}/")))
         assert done.exit_code == 0, done.exception
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["student-1", "student-1.gguf", "student-1.gguf.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("student-1", "student-1-ollama", "student-1.gguf", "student-1.gguf.md")
+    ]
 
 
 def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> None:
