@@ -1,5 +1,6 @@
 """`agent0es export`: data of the log in files for other programs."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from agent0es.cli.arguments import run_argument
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 from agent0es.domain.text import counted, left_out
 from agent0es.files import replacing
-from agent0es.runs.exporting import FORMS, Form
+from agent0es.runs.exporting import FORMS, MODELFILE, Form
 from agent0es.runs.exporting_datasets import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -105,7 +106,12 @@ def dataset_command(
 @click.option("--run", default=None, metavar="RUN", help="The run: its name or a prefix of it.  [default: latest]")
 @click.option("--to", "form", type=click.Choice(FORMS), required=True, help="The form to write.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File, or folder for peft."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="File, or folder for peft and ollama.",
 )
 @json_option
 @store_option
@@ -113,8 +119,9 @@ def adapter_command(adapter: str, run: str | None, form: Form, output: Path, as_
     """Write a trained adapter for another program.
 
     ADAPTER is a name such as student-1; RUN/student-1 names the run too. merged-q8_0 and merged-f16 are one GGUF file
-    with the base in it, for Ollama, LM Studio or llama.cpp. lora-gguf goes beside the base in llama.cpp, peft in
-    transformers and vLLM. A card says where it comes from: README.md in the folder, or FILE.md beside the file.
+    with the base in it, for LM Studio or llama.cpp. lora-gguf goes beside the base in llama.cpp, peft in transformers
+    and vLLM. ollama is a folder of which `ollama create` makes a model that is asked as in the run. A card says where
+    it comes from: README.md in the folder, or FILE.md beside the file.
     """
     from agent0es.bootstrap import open_store
     from agent0es.runs.exporting import export_adapter
@@ -126,9 +133,13 @@ def adapter_command(adapter: str, run: str | None, form: Form, output: Path, as_
         raise click.UsageError(f"{adapter!r} and --run both name a run; leave one out")
     with open_store(store) as log:
         found = find_run(log, named.run or run or "latest")
-        size = export_adapter(log, store, found, named.name, form, output)
+        done = export_adapter(log, store, found, named.name, form, output)
+    create = shlex.join(("ollama", "create", done.model, "-f", str(output / MODELFILE))) if done.model else None
     if as_json:
-        told = {"adapter": named.name, "run": found, "form": form, "path": str(output), "bytes": size}
-        write_lines([json_line(told)])
+        told = {"adapter": named.name, "run": found, "form": form, "path": str(output), "bytes": done.size}
+        write_lines([json_line(told | ({"create": create} if create else {}))])
     else:
-        click.echo(printable(f"{named.name} of run {found} as {form} in {output}, {size / 1e6:.1f} MB"), err=True)
+        size = f"{done.size / 1e6:.1f} MB"
+        click.echo(printable(f"{named.name} of run {found} as {form} in {output}, {size}"), err=True)
+        if create:
+            click.echo(printable(f"Make a model of it: {create}"), err=True)

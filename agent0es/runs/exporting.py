@@ -1,6 +1,9 @@
 """A trained adapter of a run in a file of its own, for programs that are not of this project."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -9,18 +12,32 @@ from agent0es.files import replacing
 
 if TYPE_CHECKING:  # the command line reads the forms, and starts faster without the rest
     from agent0es.domain.adapter import Adapter
+    from agent0es.domain.values import Role
     from agent0es.log import EventLog
     from agent0es.models.artifacts import Artifacts
     from agent0es.models.gguf_file import GgufFile
 
-Form = Literal["merged-q8_0", "merged-f16", "lora-gguf", "peft"]
-"""What an adapter can be exported to: one GGUF with its base, in Q8_0 or F16; GGUF beside its base; PEFT's folder."""
+Form = Literal["merged-q8_0", "merged-f16", "lora-gguf", "peft", "ollama"]
+"""What an adapter can be exported to: one GGUF with its base, in Q8_0 or F16; GGUF beside its base; PEFT's folder; a
+folder with a GGUF and the Modelfile of which Ollama makes a model."""
 FORMS: tuple[Form, ...] = get_args(Form)
+GGUF, MODELFILE, CARD = "model.gguf", "Modelfile", "README.md"
+"""Names in a folder."""
 
 
-def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form, output: Path) -> int:
-    """Write an adapter to `output`: a folder for `peft`, else a file; and its card, README.md in the folder, or beside
-    the file under its name and `.md`. Returns its size in bytes.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    size: int
+    """Bytes."""
+    model: str | None = None
+    """A name for it on an Ollama server, where it is for one."""
+
+
+def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form, output: Path) -> Exported:
+    """Write an adapter to `output`: a folder for `peft` and `ollama`, else a file; and its card, README.md in the
+    folder, or beside the file under its name and `.md`.
 
     It appears whole or not at all. Only an adapter whose files are those of the log is exported. Raises UnknownName,
     StoreError, ModelNotFound, and UserError for what can't be exported.
@@ -38,13 +55,18 @@ def export_adapter(log: "EventLog", store: Path, run: str, name: str, form: Form
     artifacts, card = artifacts_of(store, adapter.trained), card_of(log, run, name)
     _check(artifacts)
     try:
-        if form == "peft":
-            return _copy(artifacts, card, output)
+        if form in ("peft", "ollama"):
+            with _new_folder(output) as folder:
+                (folder / CARD).write_text(card, encoding="utf-8")
+                if form == "peft":
+                    shutil.copytree(artifacts.peft, folder, dirs_exist_ok=True)
+                    return Exported(_size(folder))
+                return _for_ollama(log, _base(log, store, run, adapter), artifacts, run, name, adapter.role, folder)
         _must_be_free(output)
         size = _write(_base(log, store, run, adapter), artifacts, form, output.resolve())
         with replacing(output.with_name(f"{output.name}.md")) as file:
             file.write(card.encode())
-        return size
+        return Exported(size)
     except OSError as error:
         raise StoreError(explain_os_error(error, output)) from None
     except ValueError as error:
@@ -64,15 +86,23 @@ def _check(artifacts: "Artifacts") -> None:
                 )
 
 
-def _copy(artifacts: "Artifacts", card: str, output: Path) -> int:
+@contextmanager
+def _new_folder(output: Path) -> Iterator[Path]:
+    """A folder that has its name only when all is in it. Raises UserError where something has the name."""
     if output.exists():
         raise UserError(f"{output}: is there already; name a folder that is not")
     beside = output.with_name(f".{output.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(artifacts.peft, beside)
-    (beside / "README.md").write_text(card, encoding="utf-8")
-    beside.rename(output)
-    return sum(file.stat().st_size for file in output.iterdir())
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        beside.rename(output)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _must_be_free(output: Path) -> None:
@@ -115,3 +145,18 @@ def _write(base: "GgufFile", artifacts: "Artifacts", form: Form, output: Path) -
     else:
         write_merged(base, output, additions, "F16" if form == "merged-f16" else "Q8_0")
     return output.stat().st_size
+
+
+def _for_ollama(
+    log: "EventLog", base: "GgufFile", artifacts: "Artifacts", run: str, name: str, role: "Role", folder: Path
+) -> Exported:
+    """The merged GGUF, and a Modelfile by which it is asked as in its run."""
+    from agent0es.models.made_once import sha256_of
+    from agent0es.models.ollama.shown import exported_name
+    from agent0es.runs.exporting_ollama import modelfile_of
+    from agent0es.runs.settings import configuration_of
+
+    _write(base, artifacts, "merged-q8_0", folder / GGUF)
+    text = modelfile_of(configuration_of(log, run), role, base, GGUF)
+    (folder / MODELFILE).write_text(text, encoding="utf-8")
+    return Exported(_size(folder), exported_name(name, sha256_of(folder / GGUF)))

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import httpx
 
 from agent0es.models.made_once import sha256_of
+from agent0es.models.ollama.modelfile import CONTINUING_CHATML
 from tests.support.http_server import Answer, HttpServer, Request, json_answer
+from tests.support.ollama_modelfile import continuing_chatml
 from tests.support.ollama_models import CHATML, PARALLEL, Library, Manifest, Refused, now
 
 VERSION = "0.34.2"
@@ -314,12 +316,13 @@ def _for_llama_server(
         "stop": options.get("stop", []),
     }
     schema = body.get("format")
-    if manifest.template == CHATML or body.get("raw"):
+    if manifest.template in TEMPLATES or body.get("raw"):
         if schema:
             taken["json_schema"] = schema
         if body.get("logprobs"):
             taken["n_probs"] = 1
-        return "/completion", {**taken, "prompt": body["prompt"] if body.get("raw") else _chatml(messages)}
+        filled = body["prompt"] if body.get("raw") else TEMPLATES[manifest.template](_collated(messages))
+        return "/completion", {**taken, "prompt": filled}
     if schema:
         taken["response_format"] = {"type": "json_schema", "json_schema": {"name": "schema", "schema": schema}}
     if body.get("logprobs"):
@@ -329,16 +332,25 @@ def _for_llama_server(
     return "/v1/chat/completions", {**taken, "messages": messages}
 
 
-def _chatml(messages: list[dict[str, Any]]) -> str:
+def _collated(messages: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Turns of one role that follow each other become one, as in `collate` of template/template.go."""
-    joined: list[tuple[str, str]] = []
+    joined: list[dict[str, str]] = []
     for message in messages:
-        if joined and joined[-1][0] == message["role"]:
-            joined[-1] = (message["role"], f"{joined[-1][1]}\n\n{message['content']}")
+        if joined and joined[-1]["role"] == message["role"]:
+            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n\n{message['content']}"}
         else:
-            joined.append((message["role"], message["content"]))
-    turns = "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in joined)
-    return f"{turns}<|im_start|>assistant\n"
+            joined.append({"role": message["role"], "content": message["content"]})
+    return joined
+
+
+def _chatml(turns: Sequence[Mapping[str, str]]) -> str:
+    return "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in turns) + (
+        "<|im_start|>assistant\n"
+    )
+
+
+TEMPLATES = {CHATML: _chatml, CONTINUING_CHATML: continuing_chatml}
+"""The Go templates that are filled here."""
 
 
 async def _apply_template(runner: str, asked: Mapping[str, Any]) -> str:

@@ -123,7 +123,12 @@ def gives_logprobs(version: str) -> bool:
 
 def served_name(adapter: str, sha256: str) -> str:
     """The model that an adapter is on the server. The same weights have the same name, others another."""
-    return f"agent0es/{_UNUSABLE.sub('-', adapter)}:{sha256[:16]}"
+    return f"agent0es/{exported_name(adapter, sha256)}"
+
+
+def exported_name(adapter: str, sha256: str) -> str:
+    """The model that a user makes of an exported adapter: another than a run's own, which is told nothing by itself."""
+    return f"{_UNUSABLE.sub('-', adapter)}:{sha256[:16]}"
 
 
 def why_other_model(facts: ModelFacts, metadata: Mapping[str, Any]) -> str | None:

@@ -32,11 +32,13 @@ def export(store: Path, output: Path, form: str, name: str = "student-1") -> Res
 def test_the_documented_lines_work(finished: Path, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
     lines = re.findall(r"^agent0es (export adapter .*)$", page, re.MULTILINE)
-    assert len(lines) == 2
+    assert len(lines) == 3
     for line in lines:
         done = invoke(finished, *shlex.split(line.replace("/tmp/", f"{tmp_path}/")))
         assert done.exit_code == 0, done.exception
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["student-1", "student-1.gguf", "student-1.gguf.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("student-1", "student-1-ollama", "student-1.gguf", "student-1.gguf.md")
+    ]
 
 
 def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> None:
@@ -65,6 +67,25 @@ def test_each_form_is_what_the_trainer_wrote(finished: Path, tmp_path: Path) -> 
     for score in record["evaluation"]:
         assert f"| {score['correct']} | {score['problems']} | {score['low']:.3f} to {score['high']:.3f} |" in card
     assert record["dataset"]["sha256"] in card and record["base_weights"] in card and "begins at the base model" in card
+    run = record["run"]
+    assert f"agent0es config show {run} > run.yaml && agent0es run --config run.yaml    # seed 0" in card
+    assert f"agent0es eval --adapter {run}/student-1 --suite held-out" in card
+    assert f"agent0es replay {run} --verify" in card
+
+
+def measured(adapter: str, right: int) -> list[ev.Event]:
+    """An evaluation by itself."""
+    way = ev.Way(format="cot", shots=0, adapter=adapter, adapter_run="r", samples=1, temperature=0.0, max_tokens=8)
+    begun = {"suite": "gsm8k.jsonl", "way": way, "seed": 1, "configuration": {}, "code_version": "1"} | {
+        "weights": {},
+        "prompts": {},
+    }
+    shares = {"pass_at": {"1": right / 4}, "low": 0.301, "high": 0.954, "majority": None}
+    others = ("lenient", "lenient_low", "lenient_high", "unanswered", "undecided", "with_tool")
+    counts = ("prompt_tokens", "completion_tokens")
+    parts = {"by_domain": {}, "by_family": {}, "by_difficulty": {}}
+    done = {"problems": 4, "samples": 1, **shares, **dict.fromkeys((*others, *counts), 0.0), **parts}
+    return [ev.EvaluationStarted(**begun), ev.EvaluationCompleted(**done)]
 
 
 def test_an_adapter_that_goes_on_from_another_is_exported_with_its_lineage(tmp_path: Path) -> None:
@@ -80,8 +101,11 @@ def test_an_adapter_that_goes_on_from_another_is_exported_with_its_lineage(tmp_p
     made = {"path": "adapters/r/student-1-grpo", "files": Artifacts.measure(folder).files, "steps": 1, "loss": (0.5,)}
     with EventLog.open(tmp_path / "log.db") as log:
         log.append(history(random.Random(3), "r", iterations=1), handler="test")
-        events = [ev.DatasetBuilt(**about, **learnt, **how), ev.AdapterTrained(**about, **made)]
+        asked = ev.TrainingRequested(**about, replaces=None, settings={"method": "grpo"})
+        events = [asked, ev.DatasetBuilt(**about, **learnt, **how), ev.AdapterTrained(**about, **made)]
         log.append([NewEvent("adapter/r/student-1-grpo", event) for event in events], handler="test")
+        log.append([NewEvent("evaluation/eval-1", event) for event in measured("student-1-grpo", 3)], handler="test")
+        log.append([NewEvent("evaluation/eval-2", event) for event in measured("student-1", 9)], handler="test")
     done = export(tmp_path, tmp_path / "out", "peft", "student-1-grpo")
     assert done.exit_code == 0, done.exception
     assert all((tmp_path / "out" / name).read_text() == text for name, text in files.items())
@@ -90,6 +114,11 @@ def test_an_adapter_that_goes_on_from_another_is_exported_with_its_lineage(tmp_p
     assert own.startswith("- **student-1-grpo**, by grpo, goes on from student-1;") and "d" * 64 in card
     assert before.startswith("- **student-1**, by rft, begins at the base model;")
     assert "left out: 4 of groups that were all rewarded alike" in card
+    assert "| student-1-grpo, cot | gsm8k.jsonl, by itself | 3 | 4 | 0.301 to 0.954 |" in card and "| 9 |" not in card
+    commands = card[card.index("## Train it again") :]
+    assert "agent0es train latest --role student --set 'training.method=\"grpo\"' --name student-1-grpo\n" in commands
+    assert commands.index("config show r >") < commands.index("agent0es train")
+    assert "--adapter r/student-1-grpo --file gsm8k.jsonl --format cot --shots 0 --k 1 --limit 4\n" in commands
 
 
 def test_what_can_not_be_exported_is_said_in_one_line(store: Path, tmp_path: Path) -> None:
