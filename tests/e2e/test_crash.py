@@ -50,6 +50,8 @@ POINTS_OF_A_COMMAND = {
     "checkpoint.draft": ("log", "checkpoint", "--sign", "-o", "STORE/checkpoint.txt"),
 }
 """Points that another command passes than `run`. Killed there and run again, it must succeed."""
+OF_THE_ROUTER = {"budget.reserved"}
+"""Killed at in tests/integration/run/test_router_budget.py."""
 
 
 CHAT = (
@@ -113,7 +115,8 @@ def again(whole: Killed, weights: Path) -> list[str]:
 def test_every_named_point_is_in_the_code_and_is_killed_at() -> None:
     code = "".join(file.read_text() for file in (ROOT / "agent0es").rglob("*.py"))
     reached = set(re.findall(r'\breach\("([^"]+)"', code))
-    assert reached == set(crash_points.POINTS) == {point for point, _ in POINTS_OF_A_RUN} | set(POINTS_OF_A_COMMAND)
+    killed_at = {point for point, _ in POINTS_OF_A_RUN} | POINTS_OF_A_COMMAND.keys() | OF_THE_ROUTER
+    assert reached == set(crash_points.POINTS) == killed_at
 
 
 def test_a_run_killed_at_every_named_point_decides_the_same(tmp_path: Path, whole: Killed, again: list[str]) -> None:

@@ -20,7 +20,7 @@ def test_built_in_backends_are_found_by_name() -> None:
 def test_an_unknown_backend_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'openvino'"):
         create_backend("openvno", "smollm2-135m-instruct")
-    with pytest.raises(ConfigurationError, match=r"there are: .*openvino, recorded, scripted"):
+    with pytest.raises(ConfigurationError, match=r"there are: .*openvino, recorded, router, scripted"):
         create_backend("zzz", "smollm2-135m-instruct")
 
 
