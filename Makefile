@@ -1,6 +1,7 @@
 # make run    install into .venv, then the main job: practice, training and evaluation on the embedded model
 # make test   all tests        make check   linters, types, import rules        make bench   measurements
 # make bench-public DATA=folder   GSM8K and HumanEval, from a folder with the published files; goes on where it was cut off
+# make bench-learning   what methods, the teacher's training and the curriculum bring: hours, goes on where it was cut off
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 
 DATA ?= data
 
-.PHONY: run test check bench bench-public install dev clean
+.PHONY: run test check bench bench-learning bench-public install dev clean
 
 run: install
 	$(BIN)/agent0es run
@@ -31,6 +32,9 @@ bench: dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/backends.py
+
+bench-learning: dev
+	$(BIN)/python benchmarks/learning.py
 
 bench-public: dev
 	$(BIN)/python benchmarks/public.py $(DATA)
