@@ -11,7 +11,6 @@ and are the same for all arms; figures of several seeds are those of all their p
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -112,12 +111,12 @@ def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> 
 
 
 def watch(words: Sequence[str], options: argparse.Namespace, ends: float) -> None:
-    """Do it, with its progress in the terminal; stopped as by Ctrl-C when the time is over."""
+    """Do it, with its progress in the terminal; told to stop when the time is over."""
     process = subprocess.Popen([*COMMAND, *words, "--store", str(options.store)], stdout=sys.stderr)
     try:
         code = process.wait(max(1.0, ends - time.monotonic()))
     except (KeyboardInterrupt, subprocess.TimeoutExpired) as error:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # SIGINT is ignored by what a script starts in the background
         process.wait()
         raise OutOfTime from error
     if code:

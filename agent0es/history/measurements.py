@@ -1,7 +1,8 @@
 """Recompute an evaluation by itself from its log: solutions, judgements, and what they come to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agent0es.agents.one_turn import answer_of
 from agent0es.configuration import ToolsSettings, parse_configuration
@@ -37,19 +38,7 @@ class _Seen:
 async def verify_evaluation(log: EventLog, name: str, domains: Domains) -> Report:
     """Check an evaluation up to its latest event; the report has the first difference."""
     history, report = History.of(log, name), Report(name)
-    check = _Check(history, domains)
-    for recorded in history.read():
-        kind = KINDS.get(type(recorded.event))
-        if kind is not None:
-            try:
-                expected: ev.Event | str | None = await check.expected(recorded)
-            except MissingCall as missing:
-                expected = str(missing)
-            if expected != recorded.event:
-                report.difference = difference(kind, recorded, expected)
-                return report
-            report.checked[kind] = report.checked.get(kind, 0) + 1
-        check.remember(recorded)
+    await compare(report, history.read(), KINDS, _Check(history, domains))
     return report
 
 
@@ -148,7 +137,37 @@ class _Check:
         return settings_in(self._configuration.tools, domain.tools, domain.calls_per_attempt)
 
 
-def difference(kind: str, recorded: Recorded, expected: ev.Event | str | None) -> Difference:
+class Check(Protocol):
+    """What recomputes a log event by event."""
+
+    async def expected(self, recorded: Recorded) -> ev.Event | None:
+        """What an event should be, from those before it. Raises MissingCall."""
+        ...
+
+    def remember(self, recorded: Recorded) -> None:
+        """Take the event in, for those after it."""
+        ...
+
+
+async def compare(
+    report: Report, events: Iterable[Recorded], kinds: Mapping[type[ev.Event], str], check: Check
+) -> None:
+    """Recompute the events of these kinds up to the first that does not follow; the report says what was found."""
+    for recorded in events:
+        kind = kinds.get(type(recorded.event))
+        if kind is not None:
+            try:
+                expected: ev.Event | str | None = await check.expected(recorded)
+            except MissingCall as missing:
+                expected = str(missing)
+            if expected != recorded.event:
+                report.difference = _difference(kind, recorded, expected)
+                return
+            report.checked[kind] = report.checked.get(kind, 0) + 1
+        check.remember(recorded)
+
+
+def _difference(kind: str, recorded: Recorded, expected: ev.Event | str | None) -> Difference:
     """What is said of an event that does not follow from those before it."""
     if isinstance(expected, str | None):
         recomputed, sha256 = expected or "nothing follows from the events before it", "-"

@@ -15,7 +15,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, read_attempt
 from agent0es.domain.task import Submission, Task
 from agent0es.history.attempts import Attempt, MissingCall, RecordedCalls
-from agent0es.history.measurements import difference
+from agent0es.history.measurements import compare
 from agent0es.history.verification import Report
 from agent0es.log import EventLog, Recorded
 from agent0es.router.base import Signals, load_signals
@@ -37,19 +37,8 @@ async def verify_routes(log: EventLog) -> Report:
 
     Raises ConfigurationError where a signal or a task domain that was used is not installed.
     """
-    report, check = Report(ROUTES), _Check()
-    for recorded in log.read(run=ROUTES):
-        kind = KINDS.get(type(recorded.event))
-        if kind is not None:
-            try:
-                expected: ev.Event | str | None = await check.expected(recorded.event)
-            except MissingCall as missing:
-                expected = str(missing)
-            if expected != recorded.event:
-                report.difference = difference(kind, recorded, expected)
-                return report
-            report.checked[kind] = report.checked.get(kind, 0) + 1
-        check.remember(recorded)
+    report = Report(ROUTES)
+    await compare(report, log.read(run=ROUTES), KINDS, _Check())
     return report
 
 
@@ -95,9 +84,9 @@ class _Check:
         self._open: dict[str, _Open] = {}
         self._answers: dict[str, ev.RouteAnswered] = {}
 
-    async def expected(self, event: ev.Event) -> ev.Event | None:
+    async def expected(self, recorded: Recorded) -> ev.Event | None:
         """What an event should be, from those before it. Raises MissingCall."""
-        match event:
+        match event := recorded.event:
             case ev.RouteDecided():
                 return self._choice(event)
             case ev.RouteAnswered() | ev.RouteFailed():

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
 import click
 import pytest
@@ -19,7 +20,7 @@ CHANGES = (
 )
 
 
-def read(command: str) -> tuple[str, dict[str, object]]:
+def read(command: str) -> tuple[str, dict[str, Any]]:
     """What the command line makes of a command: the verb and its parameters."""
     program, verb, *words = shlex.split(command, comments=True)
     found = cli.get_command(click.Context(cli), verb)
@@ -40,7 +41,7 @@ def test_a_training_that_was_asked_for(changes: list[str]) -> None:
     )
     verb, said = read(training_again(asked, before.model_dump(mode="json")))
     assert (verb, said["run"], said["role"], said["name"]) == ("train", "latest", "teacher", "mine")
-    again = changed_configuration(before, said["overrides"]).training  # type: ignore[arg-type]
+    again = changed_configuration(before, said["overrides"]).training
     assert again == TrainingSettings.model_validate(asked.settings)
     _, said = read(training_again(asked.model_copy(update={"replaces": "teacher-1"}), {}))
     assert said["without_retracted"] is True and said["role"] is None
@@ -52,7 +53,7 @@ def test_a_run(changes: list[str]) -> None:
     known = {"configuration": child.model_dump(mode="json"), "code_version": "1", "weights": {}, "seed": 9}
     verb, said = read(run_again("r2", ev.RunForked(parent="r1", position=40, **known), parent.model_dump(mode="json")))
     assert (verb, said["run"], said["position"]) == ("fork", "r1", 40)
-    assert changed_configuration(parent, said["overrides"]) == child  # type: ignore[arg-type]
+    assert changed_configuration(parent, said["overrides"]) == child
     line = run_again("r2", ev.RunStarted(**known), {})
     assert line == "agent0es config show r2 > run.yaml && agent0es run --config run.yaml    # seed 9"
 
@@ -77,5 +78,5 @@ def test_an_evaluation(suite: str, option: str) -> None:
     assert (said["adapter"], said["answer_format"], said["shots"], said["samples"], said["limit"]) == (
         *("r/a", "cot", 3, 4, 100),
     )
-    again = changed_configuration(own, said["overrides"])  # type: ignore[arg-type]
+    again = changed_configuration(own, said["overrides"])
     assert (again.models, again.tools) == (asked.models, asked.tools) and again.curriculum == own.curriculum
