@@ -24,6 +24,7 @@ REASONS = {
     "confident": "it is likely enough to be right",
     "unsure": "the local model is not likely enough to be right",
     "unknown": "nobody knows how likely the local model is to be right",
+    "compare": "the answer would be taken; the other one is asked to learn from (router.compare)",
     "best": "it is the last one that can be asked",
     "fallback": "the other one could not answer",
     "only": "there is no other",

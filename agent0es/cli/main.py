@@ -10,6 +10,7 @@ from agent0es import __version__
 from agent0es.cli import streams
 from agent0es.cli.ask import ask_command, route_group
 from agent0es.cli.audit import audit_group
+from agent0es.cli.batch import batch_command
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.config import config_group
@@ -61,6 +62,7 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(ask_command)
+cli.add_command(batch_command)
 cli.add_command(route_group)
 cli.add_command(config_group)
 cli.add_command(export_group)

@@ -39,6 +39,10 @@ OnEvent = Callable[[Recorded], object]
 class NobodyAnswered(UserError):
     """No model could answer; the message says why of each."""
 
+    def __init__(self, event: ev.RouteFailed) -> None:
+        super().__init__(f"nobody could answer: {'; '.join(f'{name}: {why}' for name, why in event.failures.items())}")
+        self.event = event
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -46,6 +50,7 @@ class Asked:
 
     event: ev.RouteAnswered
     seconds: float
+    """From the question to the answer, as the log has it."""
 
 
 class Router:
@@ -82,8 +87,7 @@ class Router:
         asked = self._asked(posed)
         turn = self._turns.setdefault(asked.key, asyncio.Lock())
         async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
-            answered = await self._answer(asked, begin, on_event or (lambda recorded: None))
-        return Asked(answered, time.perf_counter() - begin)
+            return await self._answer(asked, begin, on_event or (lambda recorded: None))
 
     @property
     def adapter(self) -> str | None:
@@ -99,7 +103,7 @@ class Router:
         seen = self._look(Route(asked), cached, {}, Purse(), neighbours)
         return decisions.decide(Route(asked), seen, self._settings, self._signals)
 
-    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> ev.RouteAnswered:
+    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> Asked:
         own = stream("route", ROUTES, asked.route)
         route, failures = Route(asked), dict[str, str]()
         pending = [NewEvent(own, asked)]
@@ -139,9 +143,8 @@ class Router:
             seconds = round(time.perf_counter() - begin, 4)
             await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
             if isinstance(ended, ev.RouteFailed):
-                why = "; ".join(f"{name}: {text}" for name, text in ended.failures.items())
-                raise NobodyAnswered(f"nobody could answer: {why}")
-            return ended
+                raise NobodyAnswered(ended)
+            return Asked(ended, seconds)
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""

@@ -13,7 +13,9 @@ from agent0es.domain.values import Share, Value
 
 CandidateName = Literal["local", "cloud"]
 RouteAction = Literal["cache", "ask", "accept", "fail"]
-RouteReason = Literal["cached", "first", "confident", "unsure", "unknown", "best", "fallback", "only", "none"]
+RouteReason = Literal[
+    "cached", "first", "confident", "unsure", "unknown", "compare", "best", "fallback", "only", "none"
+]
 Basis = Literal["prior", "history"]
 Dollars = float
 
@@ -95,7 +97,7 @@ class RouteDecided(Value):
     route."""
 
     type: Literal["RouteDecided"] = "RouteDecided"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     route: str
     """Name of the route."""
     step: int = Field(ge=0)
@@ -105,8 +107,9 @@ class RouteDecided(Value):
     answer; fail: nobody can answer."""
     reason: RouteReason
     """cached: it is in the cache; first: drafts tell how sure the local model is; confident: above the threshold;
-    unsure: below it; unknown: nobody knows how likely it is right; best: the last in order answered; fallback: the one
-    that was to answer could not; only: there is no other; none: all failed."""
+    unsure: below it; unknown: nobody knows how likely it is right; compare: not needed, and asked to learn from it
+    (`router.compare`); best: the last in order answered; fallback: the one that was to answer could not; only: there is
+    no other; none: all failed."""
     candidate: CandidateName | None
     """Who is asked, or whose attempt is accepted; None for cache and fail."""
     attempts: int
