@@ -8,7 +8,7 @@ import click
 
 from agent0es import __version__
 from agent0es.cli import streams
-from agent0es.cli.ask import ask_command, route_group
+from agent0es.cli.ask import ask_command
 from agent0es.cli.audit import audit_group
 from agent0es.cli.batch import batch_command
 from agent0es.cli.calibrate import calibrate_command
@@ -27,6 +27,7 @@ from agent0es.cli.query import runs_command, show_command
 from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
+from agent0es.cli.route import route_group
 from agent0es.cli.run import run_command
 from agent0es.cli.sandbox import sandbox_group
 from agent0es.cli.sql import sql_command

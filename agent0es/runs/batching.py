@@ -94,9 +94,10 @@ async def batch(
     at_once: int,
     watcher: Watcher,
     write: Callable[[Record], None],
+    name: str | None = None,
 ) -> Record:
     """Ask what is missing, at most `at_once` questions at a time. Each line's record is written in order. Returns the
-    batch in short.
+    batch in short. `name` is for one that grows.
 
     Whoever cancels this may call it again, and it goes on. Raises RunInUse where another process asks the same batch,
     and what `Router.answer` raises, but for a question that nobody could answer.
@@ -104,7 +105,7 @@ async def batch(
     from agent0es.rollouts.retry import root_of
     from agent0es.runs.routing import open_router
 
-    name, begin = name_of(lines, configuration), time.monotonic()
+    name, begin = name or name_of(lines, configuration), time.monotonic()
     with log.lease(name):
         async with open_router(store, log, configuration, name) as router:
             asking = Asking(name, log, router, lines, watcher, write)
