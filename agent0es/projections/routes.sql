@@ -8,14 +8,18 @@ CREATE TABLE facts.route_asked (
     question VARCHAR NOT NULL,
     for_run VARCHAR,
     compared BOOLEAN NOT NULL,
-    known BOOLEAN NOT NULL
+    known BOOLEAN NOT NULL,
+    per_day DOUBLE,
+    per_run DOUBLE
 );
 
 INSERT INTO facts.route_asked BY NAME
 SELECT
     position, time, c.route, c.posed.domain AS domain, c.posed.description AS question, c.run AS for_run,
     coalesce(TRY_CAST(c.configuration ->> '$.router.compare' AS BOOLEAN), false) AS compared,
-    c.posed.reference <> '' AS known
+    c.posed.reference <> '' AS known,
+    TRY_CAST(c.configuration ->> '$.router.budget.per_day' AS DOUBLE) AS per_day,
+    TRY_CAST(c.configuration ->> '$.router.budget.per_run' AS DOUBLE) AS per_run
 FROM (
     SELECT position, time, from_json(content, '{
         "route": "VARCHAR", "posed": {"domain": "VARCHAR", "description": "VARCHAR", "reference": "VARCHAR"},
@@ -74,6 +78,35 @@ FROM (
         "model": "VARCHAR", "adapter": "VARCHAR", "confidence": "DOUBLE", "basis": "VARCHAR", "verdict": "BOOLEAN",
         "prompt_tokens": "BIGINT", "completion_tokens": "BIGINT", "cost_usd": "DOUBLE"}') AS c
     FROM batch WHERE type IN ('RouteAnswered', 'RouteFailed')
+);
+
+CREATE TABLE facts.cost_reserved (
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    budget VARCHAR NOT NULL,
+    reservation VARCHAR NOT NULL,
+    most_usd DOUBLE NOT NULL
+);
+
+INSERT INTO facts.cost_reserved BY NAME
+SELECT position, time, unnest(c)
+FROM (
+    SELECT position, time, from_json(content, '{
+        "budget": "VARCHAR", "reservation": "VARCHAR", "most_usd": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'CostReserved'
+);
+
+CREATE TABLE facts.cost_settled (
+    budget VARCHAR NOT NULL,
+    reservation VARCHAR NOT NULL,
+    cost_usd DOUBLE
+);
+
+INSERT INTO facts.cost_settled BY NAME
+SELECT unnest(c)
+FROM (
+    SELECT from_json(content, '{"budget": "VARCHAR", "reservation": "VARCHAR", "cost_usd": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'CostSettled'
 );
 
 CREATE VIEW routes AS

@@ -1,22 +1,26 @@
 """Fit the router to what its models said: who should have answered, and at what price. `route calibrate` in full."""
 
 import asyncio
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent0es.errors import QueryError, UserError
+from agent0es.errors import NotInstalled, QueryError, UserError
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
     from agent0es.decisions import tradeoff
-    from agent0es.decisions.tradeoff import Aim, Compared, Floats, Measured, Rule
+    from agent0es.decisions.tradeoff import Compared, Floats, Measured, Rule
     from agent0es.projections import Projections
 
 LEAST = 40
 """Questions to fit on; with fewer the interval of an accuracy is over 30 points wide."""
+KEEP = 0.95
+"""Share of the cloud model's accuracy that is kept where nothing else is wanted."""
 SEED_RULE = 0.7
 """The threshold of the rule that needs no history: token confidence as it is."""
+PICTURES = (".svg", ".png", ".pdf")
 SHOWN = 12
 """Points of the curve that are told."""
 
@@ -106,14 +110,23 @@ def rules(
 
 
 def calibrated(
-    store: Path, questions: "Sequence[Compared]", configuration: "Configuration", aim: "Aim"
+    store: Path,
+    questions: "Sequence[Compared]",
+    configuration: "Configuration",
+    *,
+    keep: float | None = None,
+    spend: float | None = None,
 ) -> dict[str, Any]:
     """What the router should be set to, what that comes to on questions that it was not fitted on, and the trade-off
-    between cost and accuracy, as a value of JSON. Raises QueryError where there is too little to fit on."""
+    between cost and accuracy, as a value of JSON; `shown` are some points of it.
+
+    `keep` and `spend` are as in `decisions.tradeoff.Aim`. Raises QueryError where there is too little to fit on.
+    """
     import numpy as np
 
     from agent0es.decisions import tradeoff
 
+    aim = tradeoff.Aim(spend=spend) if spend is not None else tradeoff.Aim(keep=KEEP if keep is None else keep)
     if len(questions) < LEAST:
         raise QueryError(
             f"{len(questions)} questions with a known answer were answered by both models, and it takes {LEAST}: "
@@ -135,20 +148,23 @@ def calibrated(
         "as it is set": now,
         "fitted": ways["ours"],
     }
+    told_points = [
+        {
+            "threshold": round(point.threshold, 4),
+            "accuracy": point.accuracy,
+            "cost_usd": point.cost_usd,
+            "share_local": point.share_local,
+        }
+        for point in points
+    ]
     return {
+        "aim": {"keep": aim.keep, "spend": aim.spend},
         "questions": len(questions),
         "domains": sorted({one.domain for one in questions}),
         "router": {"confidence_threshold": round(min(1.0, chosen.threshold), 4), "signals": weights},
         "measured": {name: told(tradeoff.cross_validated(questions, rule, aim)) for name, rule in held_out.items()},
-        "curve": [
-            {
-                "threshold": round(point.threshold, 4),
-                "accuracy": point.accuracy,
-                "cost_usd": point.cost_usd,
-                "share_local": point.share_local,
-            }
-            for point in points
-        ],
+        "curve": told_points,
+        "shown": some(told_points),
     }
 
 
@@ -185,3 +201,25 @@ def some(points: Sequence[Mapping[str, Any]], count: int = SHOWN) -> list[Mappin
     wanted = [points[0]["share_local"] * (count - 1 - at) / (count - 1) for at in range(count)]
     nearest = [min(range(len(points)), key=lambda at: abs(points[at]["share_local"] - share)) for share in wanted]
     return [points[at] for at in sorted(set(nearest))]
+
+
+def drawing(found: Mapping[str, Any], suffix: str) -> bytes:
+    """The trade-off as a picture, by the ending of its file: .svg, .png or .pdf. Raises UserError, and NotInstalled."""
+    if suffix not in PICTURES:
+        raise UserError(f"--plot: a file that ends in {', '.join(PICTURES)} is expected, not in {suffix!r}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise NotInstalled("--plot needs matplotlib: pip install matplotlib") from None
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    curve = found["curve"]
+    axes.plot([1000 * point["cost_usd"] for point in curve], [point["accuracy"] for point in curve], label="thresholds")
+    for name, row in found["measured"].items():
+        around = [[row["accuracy"] - row["low"]], [row["high"] - row["accuracy"]]]
+        axes.errorbar(1000 * row["cost_usd"], row["accuracy"], around, marker="o", capsize=3, label=f"{name}, held out")
+    axes.set(xlabel="US dollars for 1,000 questions", ylabel="right", title=f"{found['questions']} questions")
+    axes.legend(fontsize="small")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=suffix[1:], metadata={"Date": None} if suffix == ".svg" else None)
+    return drawn.getvalue()
