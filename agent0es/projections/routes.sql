@@ -80,6 +80,19 @@ FROM (
     FROM batch WHERE type IN ('RouteAnswered', 'RouteFailed')
 );
 
+CREATE TABLE facts.attempts_reused (
+    position BIGINT NOT NULL,
+    route VARCHAR NOT NULL,
+    attempt VARCHAR NOT NULL
+);
+
+INSERT INTO facts.attempts_reused BY NAME
+SELECT position, c.route, unnest(c.attempts) AS attempt
+FROM (
+    SELECT position, from_json(content, '{"route": "VARCHAR", "attempts": ["VARCHAR"]}') AS c
+    FROM batch WHERE type = 'AttemptsReused'
+);
+
 CREATE TABLE facts.cost_reserved (
     position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,

@@ -17,7 +17,7 @@ from agent0es.configuration import Configuration
 from agent0es.decisions import route as decisions
 from agent0es.decisions.route import Route, Seen
 from agent0es.domain import events as ev
-from agent0es.domain.names import ROUTES, stream
+from agent0es.domain.names import ROUTES, Routed, read_stream, stream
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.errors import UserError
@@ -134,7 +134,12 @@ class Router:
                 await record(pending)
                 pending = []
                 looking = looking or asyncio.create_task(self._neighbours(asked))
-                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts)
+                made = self._made(asked, decided.candidate, decided.attempts)
+                if made:
+                    names = tuple(_attempt_of(events) for _, events in sorted(made.items()))
+                    reused = ev.AttemptsReused(route=asked.route, candidate=decided.candidate, attempts=names)
+                    await record([NewEvent(own, reused)])
+                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts, made)
                 if failed is not None:
                     failures[decided.candidate] = failed
                 route = decisions.after(route, decided, drafts)
@@ -145,6 +150,20 @@ class Router:
             if isinstance(ended, ev.RouteFailed):
                 raise NobodyAnswered(ended)
             return Asked(ended, seconds)
+
+    def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
+        """The events of attempts at the same question that ended, of routes that did not, by number."""
+        found: dict[int, list[Recorded]] = {}
+        for route in self._memory.unfinished(asked.key, asked.route):
+            begun = next(self._log.read(stream=stream("route", ROUTES, route), limit=1)).event
+            if not isinstance(begun, ev.RouteAsked) or begun.posed != asked.posed:
+                continue  # whose answer was not known, or was another
+            for number in range(count):
+                name = stream("attempt", ROUTES, str(Routed(route, candidate, number)))
+                events = list(self._log.read(stream=name))
+                if decisions.draft_of(one.event for one in events) is not None:
+                    found.setdefault(number, events)
+        return found
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
@@ -243,3 +262,10 @@ class Router:
             )
             for place in order
         )
+
+
+def _attempt_of(events: Sequence[Recorded]) -> str:
+    """The attempt that these are of."""
+    found = read_stream(events[0].stream)
+    assert found is not None, "it was read from its stream"
+    return found.name

@@ -136,6 +136,20 @@ class RouteDecided(Value):
     """How likely that answer is right; None where nobody knows."""
 
 
+class AttemptsReused(Value):
+    """Attempts that a route made at the same question before it was cut off count for this one: what was paid is not
+    paid again. Stream of the route."""
+
+    type: Literal["AttemptsReused"] = "AttemptsReused"
+    version: Literal[1] = 1
+    route: str
+    """Name of the route."""
+    candidate: CandidateName
+    """Whose attempts they are."""
+    attempts: tuple[str, ...]
+    """Names of the attempts, which are those of earlier routes."""
+
+
 class RouteAnswered(Value):
     """A question was answered. Stream of the route."""
 
@@ -168,7 +182,8 @@ class RouteAnswered(Value):
     completion_tokens: int
     """Tokens written for this route, drafts included."""
     cost_usd: Dollars | None
-    """What the route cost, drafts and failed tries included; 0 where it cost nothing; None where nobody knows."""
+    """What the route cost, drafts, failed tries and reused attempts included; 0 where it cost nothing; None where
+    nobody knows."""
 
 
 class RouteFailed(Value):
