@@ -82,6 +82,8 @@ class Answering:
     """What it has cost so far."""
     answered_by: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Attempt to the model and the adapter that answered."""
+    errors: dict[ev.CandidateName, Agent0Error] = field(default_factory=dict)
+    """Candidate to the first error that it met; none for one that took too long."""
     ended: dict[str, Draft] = field(default_factory=dict)
     """Attempts that came to their end, by name."""
 
@@ -104,12 +106,14 @@ class Answering:
                         raise error
                     if error is not None and failure is None:
                         failure = _said(error)
+                        self.errors[one.name] = error
         except TimeoutError:
             failure = f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
         except PASS_ON:
             raise
         except Agent0Error as error:
             failure = _said(error)
+            self.errors[one.name] = error
         names = [str(Routed(self.asked.route, one.name, number)) for number in range(count)]
         drafts = [self.ended[name] for name in names if name in self.ended]
         return drafts, None if drafts else failure

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from agent0es.agents.student_prompt import opening
@@ -22,11 +23,11 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.errors import UserError
 from agent0es.log import EventLog, NewEvent, Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.models.base import GenerationRequest, RequestRefused
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
 from agent0es.router.base import Signals
-from agent0es.router.budget import Budget, Purse
+from agent0es.router.budget import Budget, BudgetExhausted, Purse
 from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
@@ -38,6 +39,10 @@ OnEvent = Callable[[Recorded], object]
 
 class NobodyAnswered(UserError):
     """No model could answer; the message says why of each."""
+
+    kind: Literal["budget", "refused", "unavailable"] = "unavailable"
+    """budget: one that could answer costs more than is left; refused: none takes such a question, it is too long say;
+    unavailable: another try may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,11 @@ class Router:
         local = self._answerers["local"]
         return None if local.adapter is None else f"{local.adapter} of run {local.adapter_run}"
 
+    @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """Who may answer, in order of cost."""
+        return tuple(self._answerers.values())
+
     async def explain(self, posed: Task) -> ev.RouteDecided:
         """What would be done first with a question, and why. No model is asked, and nothing is written."""
         asked = self._asked(posed)
@@ -140,8 +150,21 @@ class Router:
             await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
             if isinstance(ended, ev.RouteFailed):
                 why = "; ".join(f"{name}: {text}" for name, text in ended.failures.items())
-                raise NobodyAnswered(f"nobody could answer: {why}")
+                error = NobodyAnswered(f"nobody could answer: {why}")
+                error.kind = self._kind(answering)
+                raise error
             return ended
+
+    def _kind(self, answering: Answering) -> Literal["budget", "refused", "unavailable"]:
+        """What kept everybody from answering."""
+        errors, purse = answering.errors, answering.purse
+        spent = [one for one in self._answerers.values() if one.price is not None and one.name not in errors]
+        if any(self._unaffordable(one, answering.asked.posed, purse) for one in spent):
+            return "budget"
+        if any(isinstance(error, BudgetExhausted) for error in errors.values()):
+            return "budget"
+        refused = [isinstance(errors.get(name), RequestRefused) for name in self._answerers]
+        return "refused" if all(refused) else "unavailable"
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import login, problems
+from agent0es.service import login, openai_api, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -29,5 +29,6 @@ def create_app(service: Service, access: Access) -> ASGIApp:
         """Whether it answers; needs no token."""
         return {"status": "ok"}
 
-    # Parts of the service, each a module with an APIRouter: openai_api, api, pages, metrics.
+    openai_api.install(app)
+    # The other parts of the service, each a module with an APIRouter: api, pages, metrics.
     return Guard(app, access)
