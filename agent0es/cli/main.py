@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from agent0es.cli.fork import fork_command
 from agent0es.cli.hints import store_in_use, store_words
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
+from agent0es.cli.logging import begin_logging, logging_options
 from agent0es.cli.models import models_group
 from agent0es.cli.plugins import plugins_group
 from agent0es.cli.query import runs_command, show_command
@@ -52,11 +54,15 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="agent0es")
-def cli() -> None:
+@logging_options
+@click.pass_context
+def cli(ctx: click.Context, log_level: str | None, log_file: Path | None, log_format: str) -> None:
     """The flight recorder for self-evolving agents.
 
     Start with `agent0es run`, then look with `agent0es show`. Add --help to any command; docs/commands.md has examples.
     """
+    if log_level is not None or log_file is not None:
+        begin_logging(ctx, log_level, log_file, log_format)
 
 
 cli.add_command(run_command)
