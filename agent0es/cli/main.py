@@ -9,6 +9,7 @@ import click
 
 from agent0es import __version__
 from agent0es.cli import streams
+from agent0es.cli.alerts import alerts_command
 from agent0es.cli.ask import ask_command, route_group
 from agent0es.cli.audit import audit_group
 from agent0es.cli.calibrate import calibrate_command
@@ -86,7 +87,7 @@ cli.add_command(diff_command)
 cli.add_command(whatif_command)
 cli.add_command(verify_command)
 cli.add_command(calibrate_command)
-for _command in (runs_command, show_command, events_command, sql_command, report_command):
+for _command in (alerts_command, runs_command, show_command, events_command, sql_command, report_command):
     cli.add_command(_command)
 
 

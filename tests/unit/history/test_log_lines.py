@@ -24,7 +24,7 @@ LEVELS = {
 }
 
 
-def made(kind: str, **changes: Any) -> Event:
+def made(kind: str, /, **changes: Any) -> Event:
     """An example of an event."""
     [model] = [model for model in get_args(Event) if model.__name__ == kind]
     content = {name: example(info.annotation, name) for name, info in model.model_fields.items()}
