@@ -31,7 +31,9 @@ from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
 from agent0es.cli.sandbox import sandbox_group
+from agent0es.cli.schedule import schedule_group
 from agent0es.cli.sql import sql_command
+from agent0es.cli.store import store_group
 from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
 from agent0es.cli.verify import verify_command
@@ -81,6 +83,8 @@ cli.add_command(retract_command)
 cli.add_command(train_command)
 cli.add_command(eval_command)
 cli.add_command(log_group)
+cli.add_command(schedule_group)
+cli.add_command(store_group)
 cli.add_command(fork_command)
 cli.add_command(replay_command)
 cli.add_command(diff_command)
