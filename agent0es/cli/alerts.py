@@ -26,5 +26,5 @@ def alerts_command(every: bool, store: Path, as_json: bool) -> None:
     elif not found:
         write_lines(["No alert was raised." if every else "No alert is active."])
     else:
-        columns = ["raised", "cleared", "rule", "run", "subject", "value", "limit", "message"]
+        columns = ["raised", "cleared", "rule", "run", "subject", "value", "above", "message"]
         write_table(columns, [[alert[name] for name in columns] for alert in found])

@@ -215,7 +215,7 @@ def decide(seen: Seen, observed: Observed, rules: AlertRules) -> list[ev.AlertRa
         known = seen.raised.get((one.rule, one.run, one.subject))
         said = {"rule": one.rule, "run": one.run, "subject": one.subject, "message": one.message}
         if known is None and rule.above is not None and one.value > rule.above:
-            found.append(ev.AlertRaised.model_validate({**said, "value": round(one.value, 6), "limit": rule.above}))
+            found.append(ev.AlertRaised.model_validate({**said, "value": round(one.value, 6), "above": rule.above}))
         elif known is not None and (rule.above is None or one.value <= rule.clear):
             found.append(ev.AlertCleared.model_validate({**said, "value": round(one.value, 6)}))
     return [*found, *_without_a_run(seen)]

@@ -6,7 +6,6 @@ they would be a second memory beside the log. One process does this for a store 
 """
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from agent0es.domain.names import SCHEDULES
 from agent0es.errors import Agent0Error, RunInUse
 from agent0es.log import EventLog
 from agent0es.runs import scheduling
+from agent0es.runs.jobs import JOBS
 
 LOOK_SECONDS = 1.0
 """How often it is seen what is due."""
@@ -114,13 +114,16 @@ class Clock:
         self._started[name] = time.monotonic()
         self._counted = (float("-inf"), -1, ("", 0))
         words = ["schedule", "run", name, "--due", "now", "--store", str(self.store.absolute())]
-        self._children[name] = subprocess.Popen(
-            [sys.executable, "-m", "agent0es", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ},
-        )
+        folder = self.store / JOBS
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.log").open("ab") as output:  # what is wrong before there is a job
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", "agent0es", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _stop_children(self) -> None:
         for child in self._children.values():

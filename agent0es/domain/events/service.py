@@ -20,8 +20,8 @@ class AlertRaised(Value):
     """What of the run, or of the store: `attempts`, `tool calls`, an adapter's role, a schedule, `disk`."""
     value: float
     """What was measured."""
-    limit: float
-    """The setting that it is above."""
+    above: float
+    """The setting of that name, which it is above."""
     message: str
     """What happened, in one line."""
 

@@ -99,7 +99,7 @@ def test_the_command_lists_what_is_active(tmp_path: Path) -> None:
             until(lambda: "alerts" in log.drivers())
             failed(log)
     [alert] = json_answers(tmp_path, "alerts")
-    assert (alert["rule"], alert["run"], alert["cleared"], alert["limit"]) == ("run_failed", "r", None, 0.0)
+    assert (alert["rule"], alert["run"], alert["cleared"], alert["above"]) == ("run_failed", "r", None, 0.0)
     assert "an error stopped it" in answer(tmp_path, "alerts")
     assert "AlertRaised" in answer(tmp_path, "events", "alerts")
 
