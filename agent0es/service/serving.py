@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import uvicorn
 
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
+from agent0es.runs import alerting, clock
 from agent0es.service.app import create_app
 from agent0es.service.context import PATIENCE_SECONDS, Service, opened
 from agent0es.service.security import Access
@@ -68,7 +69,7 @@ def serve(
         address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}"
 
         async def answer() -> None:
-            async with opened(store, configuration, with_router) as service:
+            async with opened(store, configuration, with_router) as service, _at_work(service):
                 config = uvicorn.Config(
                     create_app(service, access),
                     ws="none",
@@ -118,6 +119,18 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._service.stop()
+
+
+@asynccontextmanager
+async def _at_work(service: Service) -> AsyncIterator[None]:
+    """Alerts and schedules go on in the background. Raises ConfigurationError for a web hook that can't be."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(alerting.watched(service.store, service.log, service.configuration.alerts))
+        stack.enter_context(clock.running(service.store, service.log))
+        yield
+    finally:
+        await asyncio.to_thread(stack.close)  # which waits for what is being done
 
 
 def _bound(host: str, port: int) -> socket.socket:
