@@ -83,6 +83,8 @@ class Answering:
     """What it has cost so far."""
     answered_by: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Attempt to the model and the adapter that answered."""
+    errors: dict[ev.CandidateName, Agent0Error] = field(default_factory=dict)
+    """Candidate to the first error that it met; none for one that took too long."""
     ended: dict[str, Draft] = field(default_factory=dict)
     """Attempts that came to their end, by name."""
 
@@ -136,12 +138,14 @@ class Answering:
                         raise error
                     if error is not None and failure is None:
                         failure = _said(error)
+                        self.errors[one.name] = error
         except TimeoutError:
             failure = f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
         except PASS_ON:
             raise
         except Agent0Error as error:
             failure = _said(error)
+            self.errors[one.name] = error
         return failure
 
     async def _attempt(self, number: int, one: Answerer, domain: TaskDomain, executor: InProcess) -> None:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from agent0es.agents.student_prompt import opening
@@ -22,11 +23,11 @@ from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.errors import UserError
 from agent0es.log import EventLog, NewEvent, Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.models.base import GenerationRequest, RequestRefused
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
 from agent0es.router.base import Signals
-from agent0es.router.budget import Budget, Purse
+from agent0es.router.budget import Budget, BudgetExhausted, Purse
 from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
@@ -39,9 +40,12 @@ OnEvent = Callable[[Recorded], object]
 class NobodyAnswered(UserError):
     """No model could answer; the message says why of each."""
 
-    def __init__(self, event: ev.RouteFailed) -> None:
+    def __init__(self, event: ev.RouteFailed, kind: Literal["budget", "refused", "unavailable"]) -> None:
         super().__init__(f"nobody could answer: {'; '.join(f'{name}: {why}' for name, why in event.failures.items())}")
         self.event = event
+        self.kind: Literal["budget", "refused", "unavailable"] = kind
+        """budget: one that could answer costs more than is left; refused: none takes such a question, it is too long
+        say; unavailable: another try may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,11 @@ class Router:
         """The adapter that the local model answers with, and its run; None for the base model."""
         local = self._answerers["local"]
         return None if local.adapter is None else f"{local.adapter} of run {local.adapter_run}"
+
+    @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """Who may answer, in order of cost."""
+        return tuple(self._answerers.values())
 
     async def explain(self, posed: Task) -> ev.RouteDecided:
         """What would be done first with a question, and why. No model is asked, and nothing is written."""
@@ -148,7 +157,7 @@ class Router:
             seconds = round(time.perf_counter() - begin, 4)
             await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
             if isinstance(ended, ev.RouteFailed):
-                raise NobodyAnswered(ended)
+                raise NobodyAnswered(ended, self._kind(answering))
             return Asked(ended, seconds)
 
     def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
@@ -164,6 +173,17 @@ class Router:
                 if decisions.draft_of(one.event for one in events) is not None:
                     found.setdefault(number, events)
         return found
+
+    def _kind(self, answering: Answering) -> Literal["budget", "refused", "unavailable"]:
+        """What kept everybody from answering."""
+        errors, purse = answering.errors, answering.purse
+        spent = [one for one in self._answerers.values() if one.price is not None and one.name not in errors]
+        if any(self._unaffordable(one, answering.asked.posed, purse) for one in spent):
+            return "budget"
+        if any(isinstance(error, BudgetExhausted) for error in errors.values()):
+            return "budget"
+        refused = [isinstance(errors.get(name), RequestRefused) for name in self._answerers]
+        return "refused" if all(refused) else "unavailable"
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
