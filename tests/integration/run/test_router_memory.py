@@ -6,6 +6,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Verification
 from agent0es.log import EventLog, NewEvent
+from agent0es.router.latency import Timed
 from agent0es.router.memory import MEMORY_FILE, Judged, Memory, who
 from agent0es.runs.answerers import TRAINED_WITH, InUseNow, as_trained
 from agent0es.runs.routing import posed
@@ -76,10 +77,12 @@ def test_judged_answers_of_evaluations_count_for_the_model_and_adapter_that_gave
         assert [one.correct for one in later] == [True, False, True, True, True]  # three drafts of one question
         assert sum(one.signals is not None for one in later) == 1  # those of the one that would be the answer
         assert [one.question for one in memory.judged(who("small", "student-1", "run"), "")] == ["question 0"]
-        assert memory.course(who("small", "student-1", "run")).cost_usd == 0.5
+        assert memory.cost(who("small", "student-1", "run")) == 0.5
+        assert memory.timed(who("small", "student-1", "run")) == [Timed("math", len("question 0"), 3, 1, 2.0)]
         anew = Memory(log, tmp_path / "anew.db", 10)
         for of in ("small", who("small", "student-1", "run"), "nobody"):
-            assert (anew.judged(of, ""), anew.course(of)) == (memory.judged(of, ""), memory.course(of))
+            assert anew.judged(of, "") == memory.judged(of, "")
+            assert (anew.cost(of), anew.timed(of)) == (memory.cost(of), memory.timed(of))
         memory.close()
         anew.close()
 
