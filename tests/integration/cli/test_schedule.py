@@ -77,7 +77,7 @@ def test_a_secret_is_not_written_into_the_log(tmp_path: Path, monkeypatch: pytes
 def test_a_name_that_is_taken_and_one_that_is_not_there(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         scheduling.add(log, "nightly", ["runs"], every_seconds=60)
-        with pytest.raises(ConfigurationError, match="'nightly' is scheduled already"):
+        with pytest.raises(ConfigurationError, match="there is a schedule 'nightly'"):
             scheduling.add(log, "nightly", ["runs"], every_seconds=60)
         with pytest.raises(UnknownName, match="the nearest is nightly"):
             scheduling.remove(log, "nightli")
@@ -99,7 +99,7 @@ def test_a_job_says_how_it_ended(tmp_path: Path) -> None:
         sign, wrong = scheduling.listed(log)
         assert (sign["status"], wrong["status"]) == ("succeeded", "failed")
         assert log.drivers() == {}
-    [row] = [row for row in json_answers(tmp_path, "sql", "FROM jobs WHERE schedule = 'wrong'")]
+    [row] = json_answers(tmp_path, "sql", "FROM jobs WHERE schedule = 'wrong'")
     assert (row["outcome"], row["exit_code"], row["starts"]) == ("failed", 2, 1)
 
 
