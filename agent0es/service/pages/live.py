@@ -1,0 +1,31 @@
+"""New events as they come, for pages that are open: server-sent events."""
+
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from agent0es.runs.watching import appended
+from agent0es.service.context import Service, service_of
+from agent0es.service.pages.rendering import routes as new_routes
+
+routes = new_routes()
+
+
+@routes.get("/live")
+async def live(
+    after: int | None = Query(None),
+    last_event_id: int | None = Header(None),
+    service: Service = Depends(service_of),
+) -> Response:
+    """Positions, types and streams of events after a position, or from now on; the id of a message is the position."""
+    begin = last_event_id if last_event_id is not None else after
+    start = service.log.head() if begin is None else begin
+
+    async def messages() -> AsyncIterator[str]:
+        yield "retry: 1000\n\n"
+        async for rows in appended(service.log, start, service.stopping):
+            yield f"id: {rows[-1]['position']}\ndata: {json.dumps(rows)}\n\n" if rows else ": nothing new\n\n"
+
+    return StreamingResponse(messages(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
