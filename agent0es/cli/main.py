@@ -28,6 +28,7 @@ from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
 from agent0es.cli.run import run_command
 from agent0es.cli.sandbox import sandbox_group
+from agent0es.cli.serve import serve_command
 from agent0es.cli.sql import sql_command
 from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
@@ -62,6 +63,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(ask_command)
 cli.add_command(route_group)
+cli.add_command(serve_command)
 cli.add_command(config_group)
 cli.add_command(export_group)
 cli.add_command(audit_group)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent0es.domain.task import Task
     from agent0es.models.base import ModelBackend
     from agent0es.rollouts.answering import Answerer
-    from agent0es.rollouts.routing import Router
+    from agent0es.rollouts.routing import Router as Router
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.taskdomains import TaskDomain
 

@@ -67,11 +67,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ELSEWHERE = (
     *("agent0es train ", "agent0es export adapter ", "agent0es models pull ", "agent0es models rm "),
+    "agent0es serve",
     *("agent0es export dataset latest --adapter ", "agent0es eval --file ", "agent0es eval --adapter "),
 )
 """Need a trained adapter, a server, or a file of problems: tests/integration/provenance/, test_rebuilding.py and
-test_exporting.py, tests/integration/projections/, test_export_dataset.py, tests/integration/cli/, test_models.py, and
-tests/integration/evaluation/ run such lines."""
+test_exporting.py, tests/integration/projections/, test_export_dataset.py, tests/integration/cli/, test_models.py,
+tests/integration/evaluation/ and tests/integration/service/, test_serve.py, run such lines."""
 
 
 @pytest.mark.parametrize(

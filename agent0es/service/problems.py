@@ -1,0 +1,106 @@
+"""How the service says what went wrong: problem+json (RFC 9457); under /v1/ in OpenAI's shape."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from agent0es.configuration.secrets import text_without_secrets
+from agent0es.errors import (
+    Agent0Error,
+    ConcurrencyError,
+    ModelNotFound,
+    PositionNotFound,
+    RetractionError,
+    RunInUse,
+    RunNotFound,
+    SandboxUnavailable,
+    StoreError,
+    TrainingRefused,
+    TransientError,
+    UnknownName,
+    UserError,
+)
+
+OPENAI = "/v1/"
+STATUS: Mapping[type[Agent0Error], int] = {
+    RunNotFound: 404,
+    PositionNotFound: 404,
+    UnknownName: 404,
+    RunInUse: 409,
+    RetractionError: 409,
+    TrainingRefused: 409,
+    ConcurrencyError: 409,
+    StoreError: 503,
+    ModelNotFound: 503,
+    SandboxUnavailable: 503,
+    TransientError: 503,
+    UserError: 400,
+    Agent0Error: 500,
+}
+"""Class of an error to the HTTP status; of several the first one that it is."""
+FAULT = "a fault of the service; its log has more"
+
+
+def status_of(error: Agent0Error) -> int:
+    """The HTTP status of an error."""
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def problem(
+    request: Request, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """A refusal of a request, in the shape that clients of its path read. `name` says what kind it is."""
+    if request.url.path.startswith(OPENAI):
+        kind = "invalid_request_error" if status < 500 else "api_error"
+        said: dict[str, Any] = {"error": {"message": detail, "type": kind, "param": None, "code": name}}
+        return JSONResponse(said, status, headers)
+    said = {
+        "type": f"urn:agent0es:problem:{name}",
+        "title": name.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        **more,
+    }
+    return JSONResponse(said, status, headers, media_type="application/problem+json")
+
+
+def kind_of(error: Exception) -> str:
+    """`RunNotFound` as `run-not-found`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+
+
+def install(app: FastAPI) -> None:
+    """Have every error answered so."""
+    app.add_exception_handler(Agent0Error, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Agent0Error), "registered for these"
+    return problem(request, status_of(error), kind_of(error), text_without_secrets(str(error)))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError), "registered for these"
+    found = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()]
+    detail = "; ".join(f"{one['where']}: {one['what']}" for one in found)
+    status = 400 if request.url.path.startswith(OPENAI) else 422
+    return problem(request, status, "invalid-request", text_without_secrets(detail), errors=found)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "registered for these"
+    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    return problem(request, error.status_code, name, f"{request.url.path}: {error.detail}", error.headers)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return problem(request, 500, "fault", FAULT)
