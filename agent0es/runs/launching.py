@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent0es.errors import RunInUse, UserError
 from agent0es.log import EventLog
+from agent0es.log.lease import Driver
 
 OUTPUT_FILE = "launched.txt"
 """What the process wrote that was started last, in the store."""
@@ -31,7 +32,7 @@ def command(store: Path, words: Sequence[str]) -> str:
 def launch(store: Path, words: Sequence[str]) -> "subprocess.Popen[bytes]":
     """Start a command in a process of its own, in the background."""
     with (store / OUTPUT_FILE).open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 (this program, with words that were checked)
+        return subprocess.Popen(
             [sys.executable, "-m", "agent0es", *words, "--store", str(store)],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -71,11 +72,22 @@ def launch_resume(log: EventLog, store: Path, run: str) -> None:
         raise UserError(said.splitlines()[-1] if said else f"the command ended with {process.returncode}")
 
 
+def how_to_stop(log: EventLog, run: str) -> str:
+    """What a person would type to stop a run. Raises UserError where nobody drives it."""
+    driver = _driver(log, run)
+    return f"kill -TERM {driver.pid}    # on {driver.host}; or Ctrl-C where it was started"
+
+
 def stop(log: EventLog, run: str) -> None:
     """Have the process that drives a run stop cleanly, as Ctrl-C does. Raises UserError where it can't be told."""
-    driver = log.drivers().get(run)
-    if driver is None:
-        raise UserError(f"run {run} is not being driven, so there is nothing to stop")
+    driver = _driver(log, run)
     if driver.host != socket.gethostname():
         raise UserError(f"run {run} is driven by process {driver.pid} on {driver.host}; stop it there")
     os.kill(driver.pid, signal.SIGTERM)
+
+
+def _driver(log: EventLog, run: str) -> Driver:
+    driver = log.drivers().get(run)
+    if driver is None:
+        raise UserError(f"run {run} is not being driven, so there is nothing to stop")
+    return driver

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent0es.errors import PositionNotFound
 from agent0es.log import EventLog, History
+from agent0es.log.event_log import RawRow
 from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,34 @@ def milestones(tables: "Projections", run: str) -> list[dict[str, Any]]:
     from agent0es.projections import moment as moments
 
     return [dict(row) for row in moments.marks(tables, run)]
+
+
+def runs(log: EventLog, tables: "Projections") -> list[dict[str, Any]]:
+    """All runs with how they stand, the latest first: as `looking.all_runs`, with cost and held-out shares."""
+    from agent0es.projections.overview import courses
+    from agent0es.runs.looking import all_runs
+
+    more = courses(tables)
+    return [
+        {**row, **more.get(row["run"], {"cost_usd": None, "held_out": None})} for row in reversed(all_runs(log, tables))
+    ]
+
+
+def examined(tables: "Projections", run: str) -> dict[int, dict[str, dict[str, Any]]]:
+    """Held-out problem to arm to its answer: `attempt`, and `correct`, None where it is not judged."""
+    from agent0es.projections import moment as moments
+
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in moments.examined(tables, run):
+        found.setdefault(row["problem"], {})[row["arm"]] = dict(row)
+    return found
+
+
+def routed(tables: "Projections") -> dict[str, Any]:
+    """What the router did: figures by model and day, and the latest questions."""
+    from agent0es.projections.routed import routed as rows
+
+    return rows(tables)
 
 
 def weights_of(log: EventLog, run: str) -> dict[str, float]:
@@ -133,7 +162,7 @@ async def appended(log: EventLog, after: int, stopping: asyncio.Event) -> AsyncI
         head = await asyncio.to_thread(log.head)
         if head > after:
             first = max(after, head - MOST_AT_ONCE)
-            rows = await asyncio.to_thread(lambda: list(log.raw(after=first, until=head)))
+            rows = await asyncio.to_thread(_raw, log, first, head)
             yield [{"position": row.position, "type": row.type, "stream": row.stream} for row in rows]
             after, quiet = head, 0.0
             continue
@@ -142,3 +171,7 @@ async def appended(log: EventLog, after: int, stopping: asyncio.Event) -> AsyncI
             yield []
             quiet = 0.0
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _raw(log: EventLog, after: int, until: int) -> list[RawRow]:
+    return list(log.raw(after=after, until=until))

@@ -59,6 +59,11 @@ def proposed(tables: Projections, run: str) -> list[Row]:
     return Past.of(tables, run).rows(tables, "map")
 
 
+def examined(tables: Projections, run: str) -> list[Row]:
+    """Every answer to a held-out problem in a run's history: problem, arm, attempt, and whether it is right."""
+    return Past.of(tables, run).rows(tables, "examined")
+
+
 def related(tables: Projections, run: str, position: int, event_id: str, cause: str | None) -> list[Row]:
     """The event that led to one, and the events that it led to, in order. Ids are those of the events' meta."""
     named = {"at": position, "event_id": event_id, "cause": cause}

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import Depends, Header, Query, Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 
 from agent0es.runs.watching import appended
-from agent0es.service.context import Service, service_of
+from agent0es.service.pages.rendering import Served
 from agent0es.service.pages.rendering import routes as new_routes
 
 routes = new_routes()
@@ -15,9 +16,7 @@ routes = new_routes()
 
 @routes.get("/live")
 async def live(
-    after: int | None = Query(None),
-    last_event_id: int | None = Header(None),
-    service: Service = Depends(service_of),
+    service: Served, after: int | None = None, last_event_id: Annotated[int | None, Header()] = None
 ) -> Response:
     """Positions, types and streams of events after a position, or from now on; the id of a message is the position."""
     begin = last_event_id if last_event_id is not None else after

@@ -1,6 +1,9 @@
 """What the chart library draws, as values of JSON: x, and a line for each series. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
@@ -48,7 +51,7 @@ def of_answer(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Plot | N
     numeric = [n for n in range(len(columns)) if all(_is_number(row[n]) or row[n] is None for row in rows)]
     numeric = [n for n in numeric if any(row[n] is not None for row in rows)]
     first = [row[0] for row in rows]
-    rises = 0 in numeric and None not in first and all(a < b for a, b in zip(first, first[1:], strict=False))
+    rises = 0 in numeric and None not in first and all(a < b for a, b in pairwise(first))
     shown = [n for n in numeric if not (rises and n == 0)][:6]
     if not shown:
         return None
@@ -67,7 +70,4 @@ def _column(rows: Rows, name: str) -> list[float | None]:
 
 
 def _is_number(value: Any) -> bool:
-    import math
-    from decimal import Decimal
-
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)

@@ -4,18 +4,22 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent0es.configuration.secrets import text_without_secrets
 from agent0es.errors import Agent0Error
+from agent0es.service.context import Service, service_of
 from agent0es.service.pages import drawing
 from agent0es.service.problems import kind_of, status_of
+
+Served = Annotated[Service, Depends(service_of)]
+"""What a view is given: the store that is served."""
 
 NOTHING = "–"
 
@@ -73,6 +77,7 @@ def _environment() -> Environment:
         "address": address,
         "words": words,
     }
+    environment.filters["zip"] = zip
     environment.globals["draw"] = drawing
     return environment
 

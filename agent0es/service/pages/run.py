@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from fastapi import Depends, Query, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from agent0es.runs import watching
 from agent0es.runs.finding import find_run
-from agent0es.service.context import Service, service_of
 from agent0es.service.pages import drawing, plots
-from agent0es.service.pages.rendering import page, render
+from agent0es.service.pages.rendering import Served, page, render
 from agent0es.service.pages.rendering import routes as new_routes
 
 routes = new_routes()
@@ -39,7 +38,7 @@ def seen(service: Service, run: str, at: int | None) -> dict[str, Any]:
 
 
 @routes.get("/runs/{run}")
-def show(run: str, at: int | None = Query(None), service: Service = Depends(service_of)) -> Response:
+def show(service: Served, run: str, at: int | None = None) -> Response:
     """The whole page."""
     name = find_run(service.log, run)
     moment = seen(service, name, at)
@@ -49,12 +48,17 @@ def show(run: str, at: int | None = Query(None), service: Service = Depends(serv
     marks = [(drawing.place(mark["position"], span["first"], span["last"]), mark) for mark in milestones]
     bodies = {body: render(f"panels/{body}.html", m=moment) for body in BODIES}
     return page(
-        "run", m=moment, marks=drawing.thinned(marks), milestones=milestones, bodies=bodies, plots=plots.of_moment(moment)
+        "run",
+        m=moment,
+        marks=drawing.thinned(marks),
+        milestones=milestones,
+        bodies=bodies,
+        plots=plots.of_moment(moment),
     )
 
 
 @routes.get("/runs/{run}/panels")
-def panels(run: str, at: int | None = Query(None), service: Service = Depends(service_of)) -> Response:
+def panels(service: Served, run: str, at: int | None = None) -> Response:
     """What the slider redraws: the panels as HTML, the charts as numbers."""
     moment = seen(service, find_run(service.log, run), at)
     return JSONResponse(
@@ -69,7 +73,7 @@ def panels(run: str, at: int | None = Query(None), service: Service = Depends(se
 
 
 @routes.get("/runs/{run}/map")
-def task_map(run: str, service: Service = Depends(service_of)) -> Response:
+def task_map(service: Served, run: str) -> Response:
     """All tasks as points on a plane; the page shows those that were there at its position."""
     name = find_run(service.log, run)
     with service.tables() as tables:
@@ -77,7 +81,7 @@ def task_map(run: str, service: Service = Depends(service_of)) -> Response:
 
 
 @routes.get("/runs/{run}/events/{position}")
-def event(run: str, position: int, service: Service = Depends(service_of)) -> Response:
+def event(service: Served, run: str, position: int) -> Response:
     """One event in full, with what led to it and what it led to."""
     name = find_run(service.log, run)
     with service.tables() as tables:
