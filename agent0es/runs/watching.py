@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from agent0es.errors import PositionNotFound
 from agent0es.log import EventLog, History
 from agent0es.log.event_log import RawRow
-from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
@@ -87,7 +86,7 @@ def routed(tables: "Projections") -> dict[str, Any]:
 
 def weights_of(log: EventLog, run: str) -> dict[str, float]:
     """Reward component to its weight."""
-    return dict(configuration_of(log, run).rewards.weights)
+    return dict(History.of(log, run).started.configuration.get("rewards", {}).get("weights", {}))
 
 
 def task_map(tables: "Projections", store: Path, run: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from agent0es.errors import UserError
 from agent0es.runs import comparing, forking, launching
 from agent0es.runs.finding import find_run
 from agent0es.runs.retracting import retract
+from agent0es.service.context import Service
 from agent0es.service.pages import forms
 from agent0es.service.pages.rendering import Served, address, page
 from agent0es.service.pages.rendering import routes as new_routes
@@ -43,11 +44,12 @@ def fields_of() -> list[forms.Field]:
 def ask(service: Served, action: str, request: Request) -> Response:
     """The form of an action."""
     asked = dict(request.query_params)
+    if _known(action) != "start":
+        asked["run"] = find_run(service.log, asked.get("run", ""))
     if action in ("stop", "resume"):
-        run = find_run(service.log, asked.get("run", ""))
-        return _confirm(service, action, {"run": run}, [])
+        return _confirm(service, action, asked, [])
     first, rest = forms.by_section(fields_of()) if action == "start" else ([], {})
-    return page(_known(action), title=TITLES[action], asked=asked, first=first, rest=rest, runs=service.log.runs())
+    return page(action, title=TITLES[action], asked=asked, first=first, rest=rest, runs=service.log.runs())
 
 
 @routes.post("/do/{action}")

@@ -6,6 +6,7 @@ from fastapi import Response
 
 from agent0es.runs import looking, watching
 from agent0es.runs.finding import find_recorded
+from agent0es.service.context import Service
 from agent0es.service.pages.rendering import Served, page
 from agent0es.service.pages.rendering import routes as new_routes
 

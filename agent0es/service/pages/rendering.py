@@ -24,12 +24,12 @@ Served = Annotated[Service, Depends(service_of)]
 NOTHING = "–"
 
 
-def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(name: str, status: int = 200, /, **values: Any) -> HTMLResponse:
     """A template as a page."""
     return HTMLResponse(render(f"{name}.html", **values), status)
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, /, **values: Any) -> str:
     """A template's text."""
     return _environment().get_template(template).render(values)
 

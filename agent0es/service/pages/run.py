@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from agent0es.runs import watching
 from agent0es.runs.finding import find_run
+from agent0es.service.context import Service
 from agent0es.service.pages import drawing, plots
 from agent0es.service.pages.rendering import Served, page, render
 from agent0es.service.pages.rendering import routes as new_routes
