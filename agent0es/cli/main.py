@@ -10,8 +10,9 @@ import click
 from agent0es import __version__
 from agent0es.cli import streams
 from agent0es.cli.alerts import alerts_command
-from agent0es.cli.ask import ask_command, route_group
+from agent0es.cli.ask import ask_command
 from agent0es.cli.audit import audit_group
+from agent0es.cli.batch import batch_command
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.config import config_group
@@ -29,6 +30,7 @@ from agent0es.cli.query import runs_command, show_command
 from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
+from agent0es.cli.route import route_group
 from agent0es.cli.run import run_command
 from agent0es.cli.sandbox import sandbox_group
 from agent0es.cli.schedule import schedule_group
@@ -71,6 +73,7 @@ def cli(ctx: click.Context, log_level: str | None, log_file: Path | None, log_fo
 
 cli.add_command(run_command)
 cli.add_command(ask_command)
+cli.add_command(batch_command)
 cli.add_command(route_group)
 cli.add_command(serve_command)
 cli.add_command(config_group)

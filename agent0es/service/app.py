@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import login, metrics, problems
+from agent0es.service import login, metrics, openai_api, pages, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -30,5 +30,6 @@ def create_app(service: Service, access: Access) -> ASGIApp:
         """Whether it answers; needs no token."""
         return {"status": "ok"}
 
-    # Parts of the service, each a module with an APIRouter: openai_api, api, pages.
+    openai_api.install(app)
+    pages.install(app)
     return Guard(app, access)

@@ -35,6 +35,7 @@ from agent0es.domain.events.measuring import (
     Way,
 )
 from agent0es.domain.events.routing import (
+    AttemptsReused,
     Basis,
     Candidate,
     CandidateName,
@@ -93,6 +94,7 @@ __all__ = [
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
+    "AttemptsReused",
     "Basis",
     "Candidate",
     "CandidateName",
@@ -194,6 +196,7 @@ Event = (
     | EvaluationCompleted
     | RouteAsked
     | RouteDecided
+    | AttemptsReused
     | RouteAnswered
     | RouteFailed
     | CostReserved
