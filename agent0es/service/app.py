@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import login, openai_api, problems
+from agent0es.service import api, login, openai_api, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -30,5 +30,6 @@ def create_app(service: Service, access: Access) -> ASGIApp:
         return {"status": "ok"}
 
     openai_api.install(app)
-    # The other parts of the service, each a module with an APIRouter: api, pages, metrics.
+    api.install(app)
+    # The other parts of the service, each a module with an APIRouter: pages, metrics.
     return Guard(app, access)

@@ -17,12 +17,11 @@ from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
 from agent0es.service.app import create_app
 from agent0es.service.context import PATIENCE_SECONDS, Service, opened
-from agent0es.service.security import Access
+from agent0es.service.security import TOKEN, Access
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
 
-TOKEN = "AGENT0ES_SERVICE_TOKEN"
 SHORTEST_TOKEN = 16
 """Characters."""
 CUT_SECONDS = PATIENCE_SECONDS + 5
