@@ -10,7 +10,7 @@ from tests.support import world
 
 @pytest.fixture(scope="session")
 def completed_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a completed run `one`, and a fork of it that was only created. To be copied where it is written to."""
+    """With a completed run `one`, and `two`, a fork of it that was only created. Copy it where you write to it."""
     folder = tmp_path_factory.mktemp("completed") / "store"
     folder.mkdir()
     with EventLog.open(folder / "log.db") as log:
