@@ -34,6 +34,17 @@ TASKS = "FROM tasks WHERE run = $run AND task > $after ORDER BY task LIMIT $limi
 
 ROUTES = "FROM routes WHERE $before IS NULL OR position < $before ORDER BY position DESC LIMIT $limit"
 
+COURSES = """
+SELECT run, c.cost_usd, e.held_out
+FROM (SELECT run, sum(cost_usd) AS cost_usd FROM model_calls GROUP BY run) c
+FULL JOIN (
+    SELECT run, list(share ORDER BY position) AS held_out FROM (
+        SELECT run, adapter, sum(correct) / sum(problems) AS share, max(position) AS position
+        FROM evaluations WHERE arm = adapter GROUP BY run, adapter
+    ) GROUP BY run
+) e USING (run)
+"""
+
 MORE = {
     "iterations": "SELECT * EXCLUDE (run, position) FROM iterations WHERE run = $run ORDER BY iteration",
     "curriculum": "SELECT * EXCLUDE (run) FROM curriculum WHERE run = $run ORDER BY iteration, family",
@@ -110,3 +121,8 @@ def training(tables: Projections, run: str, adapter: str) -> dict[str, Any] | No
     for row in objects(tables.query(ADAPTER, named)):
         return {**row, "training": list(objects(tables.query(TRAINING, named)))}
     return None
+
+
+def courses(tables: Projections) -> dict[str, dict[str, Any]]:
+    """Run to what it cost and to its adapters' shares of held-out problems, in order."""
+    return {row["run"]: row for row in objects(tables.query(COURSES))}

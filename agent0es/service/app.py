@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import api, login, openai_api, problems
+from agent0es.service import api, login, metrics, openai_api, pages, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -23,6 +23,7 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app.state.service = service
     problems.install(app)
     app.include_router(login.router(access))
+    app.include_router(metrics.router())
 
     @app.get(HEALTH, include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -31,5 +32,5 @@ def create_app(service: Service, access: Access) -> ASGIApp:
 
     openai_api.install(app)
     api.install(app)
-    # The other parts of the service, each a module with an APIRouter: pages, metrics.
+    pages.install(app)
     return Guard(app, access)

@@ -14,9 +14,7 @@ from fastapi import Request
 from agent0es.bootstrap import open_store
 from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
-from agent0es.runs.launching import Launching
 from agent0es.service.following import Following
-from agent0es.service.security import TOKEN
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -42,14 +40,11 @@ class Service:
     """Set when the service is told to stop: streams end then."""
     following: Following = field(init=False)
     """What is appended to the log, for viewers."""
-    launching: Launching = field(init=False)
-    """Starts and stops runs."""
     _work: set[asyncio.Task[Any]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.following = Following(self.log, self.stopping)
-        self.launching = Launching(self.store, self.log, self.configuration.log.url, [TOKEN])
 
     @contextmanager
     def tables(self) -> "Iterator[Projections]":

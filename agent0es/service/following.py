@@ -28,6 +28,7 @@ class Told:
     """An event as viewers get it."""
 
     position: int
+    stream: str
     run: str
     type: str
     text: str
@@ -36,7 +37,7 @@ class Told:
 
 def told(recorded: Recorded) -> Told:
     """An event, written once for all."""
-    return Told(recorded.position, recorded.run, recorded.event.type, json.dumps(as_json(recorded)))
+    return Told(recorded.position, recorded.stream, recorded.run, recorded.event.type, json.dumps(as_json(recorded)))
 
 
 class Following:
@@ -51,8 +52,9 @@ class Following:
         self._news = asyncio.Condition()
         self._thread: threading.Thread | None = None
 
-    async def events(self, after: int, run: str | None = None) -> AsyncIterator[Told | None]:
-        """Events after a position, and those to come, until the service stops; None when it was quiet for a while."""
+    async def events(self, after: int, run: str | None = None) -> AsyncIterator[list[Told]]:
+        """Events after a position, and those to come, some at a time, until the service stops; none of them when it was
+        quiet for a while."""
         if self._from is None:
             self._from = await asyncio.to_thread(self._log.head)
             self._start(asyncio.get_running_loop(), self._from)
@@ -65,10 +67,8 @@ class Following:
                 page = [one for one in self._kept if one.position > after]
                 after = page[-1].position if page else after
                 page = [one for one in page if run is None or one.run == run]
-            for one in page:
-                yield one
-            if not page and not await self._wait(after):
-                yield None
+            if page or not await self._wait(after):
+                yield page
 
     def _page(self, after: int, run: str | None) -> list[Told]:
         return [told(one) for one in islice(self._log.read(after=after, run=run), PAGE)]

@@ -19,8 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent0es.service.problems import problem
 
-TOKEN = "AGENT0ES_SERVICE_TOKEN"
-"""Variable of the environment that may hold the token."""
 LOGIN, HEALTH = "/login", "/healthz"
 OPEN = (LOGIN, HEALTH)
 """Paths that need no token."""

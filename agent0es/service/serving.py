@@ -6,18 +6,21 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from agent0es.bootstrap import LOG_URL
+from agent0es.configuration.loading import SERVICE_TOKEN
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
+from agent0es.runs import alerting, clock
 from agent0es.service.app import create_app
 from agent0es.service.context import PATIENCE_SECONDS, Service, opened
-from agent0es.service.security import TOKEN, Access
+from agent0es.service.security import Access
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -30,15 +33,16 @@ CUT_SECONDS = PATIENCE_SECONDS + 5
 
 def access_of(host: str, token_file: Path | None, allowed: Sequence[str], tls: bool, plain_http: bool) -> Access:
     """Who may ask at an address. Raises ConfigurationError where too many could."""
-    token = os.environ.get(TOKEN) if token_file is None else read_text(token_file)
+    token = os.environ.get(SERVICE_TOKEN) if token_file is None else read_text(token_file)
     token = None if token is None else token.strip()
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
-        where = TOKEN if token_file is None else str(token_file)
+        where = SERVICE_TOKEN if token_file is None else str(token_file)
         raise ConfigurationError(f"{where}: a token has {SHORTEST_TOKEN} characters of ASCII at least")
     if not _is_here(host):
         if token is None:
             raise ConfigurationError(
-                f"at {host} others could ask it, so it needs a token: --token-file FILE, or {TOKEN} in the environment"
+                f"at {host} others could ask it, so it needs a token: --token-file FILE, or {SERVICE_TOKEN} in the "
+                "environment"
             )
         if not tls and not plain_http:
             raise ConfigurationError(
@@ -62,12 +66,14 @@ def serve(
 ) -> None:
     """Answer until SIGTERM or Ctrl-C; `on_listening` is told the address. Raises UserError for one that can't be had,
     and what opening the store raises."""
+    if configuration.log.url is not None:
+        os.environ[LOG_URL] = configuration.log.url  # for the processes that it starts
     with _bound(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}"
 
         async def answer() -> None:
-            async with opened(store, configuration, with_router) as service:
+            async with opened(store, configuration, with_router) as service, _at_work(service):
                 config = uvicorn.Config(
                     create_app(service, access),
                     ws="none",
@@ -117,6 +123,18 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._service.stop()
+
+
+@asynccontextmanager
+async def _at_work(service: Service) -> AsyncIterator[None]:
+    """Alerts and schedules go on in the background. Raises ConfigurationError for a web hook that can't be."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(alerting.watched(service.store, service.log, service.configuration.alerts))
+        stack.enter_context(clock.running(service.store, service.log))
+        yield
+    finally:
+        await asyncio.to_thread(stack.close)  # which waits for what is being done
 
 
 def _bound(host: str, port: int) -> socket.socket:

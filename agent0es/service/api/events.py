@@ -97,5 +97,6 @@ def router() -> APIRouter:
 
 async def _stream(service: Service, after: int, run: str | None) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    async for one in service.following.events(after, run):
-        yield ": quiet\n\n" if one is None else f"id: {one.position}\nevent: {one.type}\ndata: {one.text}\n\n"
+    async for page in service.following.events(after, run):
+        lines = (f"id: {one.position}\nevent: {one.type}\ndata: {one.text}\n\n" for one in page)
+        yield "".join(lines) or ": quiet\n\n"

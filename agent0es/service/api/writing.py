@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from agent0es.runs import comparing, retracting
+from agent0es.runs import comparing, launching, retracting
 from agent0es.runs.finding import find_run
-from agent0es.runs.launching import overrides
+from agent0es.runs.launching import overrides, set_words
 from agent0es.service.api.shapes import LARGEST, Open, Run, ServiceOf, plain
 from agent0es.service.context import Service
 from agent0es.service.once import LONGEST, once
@@ -93,7 +93,8 @@ def router() -> APIRouter:
         """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends."""
 
         def act() -> dict[str, Any]:
-            return {"run": service.launching.start(wanted.settings)}
+            words = set_words(overrides(wanted.settings))
+            return {"run": launching.launch_run(service.log, service.store, ["run", *words])}
 
         return _once(service, response, key, ["start", wanted.settings], act)
 
@@ -103,7 +104,7 @@ def router() -> APIRouter:
         name = find_run(service.log, run)
 
         def act() -> dict[str, Any]:
-            service.launching.stop(name)
+            launching.stop(service.log, name)
             return {"run": name}
 
         return _once(service, response, key, ["stop", name], act)
@@ -114,7 +115,7 @@ def router() -> APIRouter:
         name = find_run(service.log, run)
 
         def act() -> dict[str, Any]:
-            return {"run": name, "driven": service.launching.resume(name)}
+            return {"run": name, "driven": launching.launch_resume(service.log, service.store, name)}
 
         return _once(service, response, key, ["resume", name], act)
 
@@ -124,8 +125,9 @@ def router() -> APIRouter:
         name = find_run(service.log, run)
 
         def act() -> dict[str, Any]:
-            settings, drive = wanted.settings, wanted.start
-            return {"run": service.launching.fork(name, wanted.position, settings, drive=drive)}
+            words = ["fork", name, "--at", str(wanted.position), *set_words(overrides(wanted.settings))]
+            words += [] if wanted.start else ["--no-run"]
+            return {"run": launching.launch_run(service.log, service.store, words)}
 
         return _once(service, response, key, ["fork", name, wanted.model_dump()], act)
 
