@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent0es import bootstrap
 from agent0es.configuration.secrets import text_without_secrets
 from agent0es.domain.adapter import TYPES, Adapters, follow, in_use
-from agent0es.domain.events import ToolCalled, ToolRequested
+from agent0es.domain.events import RouteAnswered, ToolCalled, ToolRequested
 from agent0es.domain.names import ROUTES, stream
 from agent0es.domain.text import storable
 from agent0es.errors import ConfigurationError, UserError
@@ -23,7 +23,7 @@ from agent0es.runs.settings import configuration_of
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration, RoutedModelSettings
     from agent0es.domain.adapter import Adapter
-    from agent0es.domain.events import CandidateName, RouteAnswered
+    from agent0es.domain.events import CandidateName
     from agent0es.domain.task import Task
     from agent0es.models.base import ModelBackend
     from agent0es.rollouts.answering import Answerer
@@ -234,7 +234,7 @@ def _said_of(name: str) -> Iterator[None]:
         raise
 
 
-def routed(log: EventLog, event: "RouteAnswered") -> dict[str, Any]:
+def routed(log: EventLog, event: RouteAnswered) -> dict[str, Any]:
     """What came of a question, as a value of JSON: the answer, the calls behind it, and the decision that took it."""
     attempt = event.attempt
     calls: dict[str, dict[str, Any]] = {}
@@ -245,6 +245,14 @@ def routed(log: EventLog, event: "RouteAnswered") -> dict[str, Any]:
             calls[one.event.call] |= {"status": one.event.status, "output": one.event.output}
     said = event.model_dump(mode="json", exclude={"type", "version"})
     return {**said, "calls": list(calls.values()), "decisions": decisions(log, event.cached or event.route)}
+
+
+def answer(log: EventLog, route: str) -> dict[str, Any] | None:
+    """What came of a question by the name of its route, as `routed` says it; None where it has no answer."""
+    for one in log.read(stream=stream("route", ROUTES, route), types=["RouteAnswered"]):
+        if isinstance(one.event, RouteAnswered):
+            return routed(log, one.event)
+    return None
 
 
 def decisions(log: EventLog, route: str) -> list[dict[str, Any]]:
