@@ -1,5 +1,6 @@
 """The one place where configuration becomes objects and ports are plugged in. What is done with them is in `runs/`."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -47,7 +48,12 @@ def open_store(store: Path, *, create: bool = False, url: str | None = None) -> 
             store.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{store}: {error.strerror or error}; choose another folder with --store") from None
-    return EventLog.open(url or store / LOG_FILE, read_only=not create)
+    log = EventLog.open(url or store / LOG_FILE, read_only=not create)
+    if create and logging.getLogger("agent0es").hasHandlers():  # somebody reads lines; most commands write none
+        from agent0es.history.log_lines import tell
+
+        log.observe(tell)
+    return log
 
 
 @contextmanager

@@ -26,6 +26,7 @@ POINTS = {
     "adapter.trained": "The trainer is done; there is no AdapterTrained.",
     "evaluation.answered": "All problems are answered; there is no AdapterEvaluated, or EvaluationCompleted.",
     "checkpoint.draft": "A checkpoint, or its key, is written beside its place and not yet in it.",
+    "route.attempted": "An attempt at a question to the router is in the log with its end; the answer is not.",
     "budget.reserved": "What a paid request may cost is reserved in the log; the request was not made.",
     "projection.batch": "A batch of events is in the tables; neither that nor their position is committed.",
 }

@@ -141,6 +141,7 @@ def curves(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> 
     """Held-out results by arm, split and iteration, of all seeds together; without training they are the same each
     time, so they count once."""
     of = {run: arm for (arm, _), run in runs.items()}
+    seeds = {run: seed for (_, seed), run in runs.items()}
     counts: dict[tuple[str, str, int], list[int]] = {}
     for row in ask(CURVES, list(of), options):
         trained = row["arm"].startswith("student-")
@@ -149,9 +150,13 @@ def curves(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> 
         name = of[row["run"]] if trained else UNTRAINED.get(row["arm"])
         if name is None or (trained and row["arm"] != f"student-{row['iteration']}"):
             continue  # the adapter before is asked again, to compare
-        count = counts.setdefault((name, row["split"], row["iteration"] if trained else 0), [0, 0])
-        count[0] += row["correct"]
-        count[1] += row["problems"]
+        iteration = row["iteration"] if trained else 0
+        seed = seeds[row["run"]]
+        forks = [arm for arm, of_seed in runs if ARMS[arm].of == name and of_seed == seed and iteration == 1]
+        for curve in [name, *forks]:  # what is forked after its first iteration begins as its parent did
+            count = counts.setdefault((curve, row["split"], iteration), [0, 0])
+            count[0] += row["correct"]
+            count[1] += row["problems"]
     found = []
     for (name, split, iteration), (correct, problems) in sorted(counts.items()):
         low, high = wilson(correct / problems, problems)

@@ -358,7 +358,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             dataset = Path(made) / "dataset.jsonl"
             dataset.write_text("".join(json.dumps(row) + "\n" for row in KINDS[kind](batch * steps)))
-            rows = [unit.examples[0] for unit in Rft().read(dataset, template, tokenizer)]
+            rows = [unit.examples[0] for unit in Rft().read(dataset, template, tokenizer, settings())]
         job = {
             "rows": [{"ids": row.ids, "trainable": row.trainable} for row in rows],
             "batch": batch,

@@ -1,4 +1,4 @@
-"""`agent0es ask` and `agent0es route`: a question, who answers it, and why."""
+"""`agent0es ask`: a question, who answers it, and why."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import click
 
 from agent0es.cli.hints import command
 from agent0es.cli.listing import first_line
-from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ REASONS = {
     "confident": "it is likely enough to be right",
     "unsure": "the local model is not likely enough to be right",
     "unknown": "nobody knows how likely the local model is to be right",
+    "compare": "the answer would be taken; the other one is asked to learn from (router.compare)",
     "best": "it is the last one that can be asked",
     "fallback": "the other one could not answer",
     "only": "there is no other",
@@ -64,7 +65,7 @@ def ask_command(
     domain in the sandbox. Where its drafts do not agree, or it is unsure, router.cloud is asked, if it is set. Every
     step is in the log. With --stream and --json each event is a line of JSON as it happens, the answer the last one.
     """
-    found, seconds = asyncio.run(_answer(question, domain, _settings(config_file, overrides), store, streamed, as_json))
+    found, seconds = asyncio.run(_answer(question, domain, settings(config_file, overrides), store, streamed, as_json))
     if as_json:
         write_lines([json_line({**found, "seconds": round(seconds, 4)})])
     else:
@@ -122,7 +123,7 @@ def _told(found: Mapping[str, Any], seconds: float, store: Path) -> Iterator[str
     if found["verdict"] is not None:
         yield f"verdict   {'right' if found['verdict'] else 'wrong'}"
     tokens = f"{counted(found['prompt_tokens'], 'token')} read, {found['completion_tokens']} written"
-    yield f"cost      {_cost(found['cost_usd'])}; {tokens}; {seconds:.2f} s"
+    yield f"cost      {cost(found['cost_usd'])}; {tokens}; {seconds:.2f} s"
     yield printable(f"all of it {command(store, 'show', found['attempt'])}")
 
 
@@ -135,74 +136,15 @@ def _sure(found: Mapping[str, Any], last: Mapping[str, Any]) -> str:
     return f"{found['confidence']:.0%} likely to be right ({source}{f'; {said}' if said else ''})"
 
 
-def _cost(dollars: float | None) -> str:
+def cost(dollars: float | None) -> str:
+    """Dollars in words; None where nobody knows."""
     if dollars is None:
         return "unknown: this model has no price here"
     return f"${dollars:.6g}" if dollars else "nothing"
 
 
-@click.group("route")
-def route_group() -> None:
-    """Look at how questions are routed."""
-
-
-@route_group.command("explain")
-@click.argument("question")
-@domain_option
-@config_option
-@set_option
-@store_option
-@json_option
-def explain_command(
-    question: str, domain: str, config_file: Path | None, overrides: tuple[str, ...], store: Path, as_json: bool
-) -> None:
-    """Say what would be done with a question, and why. No model is asked, and the log is left as it is."""
-    found, adapter = asyncio.run(_explained(question, domain, _settings(config_file, overrides), store))
-    if as_json:
-        write_lines([json_line(found)])
-        return
-    first = {
-        "cache": "take the cached answer",
-        "ask": f"ask the {found['candidate']} model for {counted(found['attempts'], 'attempt')}",
-    }
-    write_lines([f"{first.get(found['action'], 'fail')}: {REASONS[found['reason']]}"])
-    write_lines([f"its answer is taken where it is at least {found['threshold']:.0%} likely to be right"])
-    if adapter is not None:
-        write_lines([printable(f"the local model answers with the adapter {adapter}")])
-    rows = [
-        [
-            one["name"],
-            "unknown" if one["quality"] is None else f"{one['quality']:.0%} ({one['basis']})",
-            "unknown" if one["cost_usd"] is None else _cost(one["cost_usd"]),
-            "unknown" if one["seconds"] is None else f"{one['seconds']:.2f} s",
-            one["unavailable"] or "yes",
-        ]
-        for one in found["candidates"]
-    ]
-    write_lines([""])
-    write_table(["candidate", "likely right", "cost", "time", "can be asked"], rows)
-    said = [[name, "unknown" if value is None else f"{value:.2f}"] for name, value in found["signals"].items()]
-    write_lines([""])
-    write_table(["signal", "before it is asked"], said)
-    if found["neighbours"]:
-        write_lines([""])
-        shown = [[one["attempt"], f"{one['similarity']:.2f}", one["correct"]] for one in found["neighbours"]]
-        write_table(["judged question like it", "similarity", "right"], shown)
-
-
-async def _explained(
-    question: str, domain: str, configuration: "Configuration", store: Path
-) -> tuple[dict[str, Any], str | None]:
-    from agent0es.bootstrap import open_store
-    from agent0es.runs.routing import open_router, posed
-
-    with open_store(store, create=True, url=configuration.log.url) as log:
-        async with open_router(store, log, configuration) as router:
-            decided = await router.explain(posed(question, domain))
-            return decided.model_dump(mode="json", exclude={"type", "version", "route", "step"}), router.adapter
-
-
-def _settings(config_file: Path | None, overrides: tuple[str, ...]) -> "Configuration":
+def settings(config_file: Path | None, overrides: tuple[str, ...]) -> "Configuration":
+    """What the options --config and --set say. Raises ConfigurationError."""
     from agent0es.configuration import load_configuration
 
     return load_configuration(config_file, overrides)

@@ -2,14 +2,17 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from agent0es import __version__
 from agent0es.cli import streams
-from agent0es.cli.ask import ask_command, route_group
+from agent0es.cli.alerts import alerts_command
+from agent0es.cli.ask import ask_command
 from agent0es.cli.audit import audit_group
+from agent0es.cli.batch import batch_command
 from agent0es.cli.calibrate import calibrate_command
 from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.config import config_group
@@ -20,16 +23,20 @@ from agent0es.cli.fork import fork_command
 from agent0es.cli.hints import store_in_use, store_words
 from agent0es.cli.lineage import lineage_command
 from agent0es.cli.log import log_group
+from agent0es.cli.logging import begin_logging, logging_options
 from agent0es.cli.models import models_group
 from agent0es.cli.plugins import plugins_group
 from agent0es.cli.query import runs_command, show_command
 from agent0es.cli.replay import replay_command
 from agent0es.cli.report import report_command
 from agent0es.cli.retract import retract_command
+from agent0es.cli.route import route_group
 from agent0es.cli.run import run_command
 from agent0es.cli.sandbox import sandbox_group
+from agent0es.cli.schedule import schedule_group
 from agent0es.cli.serve import serve_command
 from agent0es.cli.sql import sql_command
+from agent0es.cli.store import store_group
 from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
 from agent0es.cli.verify import verify_command
@@ -53,15 +60,20 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="agent0es")
-def cli() -> None:
+@logging_options
+@click.pass_context
+def cli(ctx: click.Context, log_level: str | None, log_file: Path | None, log_format: str) -> None:
     """The flight recorder for self-evolving agents.
 
     Start with `agent0es run`, then look with `agent0es show`. Add --help to any command; docs/commands.md has examples.
     """
+    if log_level is not None or log_file is not None:
+        begin_logging(ctx, log_level, log_file, log_format)
 
 
 cli.add_command(run_command)
 cli.add_command(ask_command)
+cli.add_command(batch_command)
 cli.add_command(route_group)
 cli.add_command(serve_command)
 cli.add_command(config_group)
@@ -76,13 +88,15 @@ cli.add_command(retract_command)
 cli.add_command(train_command)
 cli.add_command(eval_command)
 cli.add_command(log_group)
+cli.add_command(schedule_group)
+cli.add_command(store_group)
 cli.add_command(fork_command)
 cli.add_command(replay_command)
 cli.add_command(diff_command)
 cli.add_command(whatif_command)
 cli.add_command(verify_command)
 cli.add_command(calibrate_command)
-for _command in (runs_command, show_command, events_command, sql_command, report_command):
+for _command in (alerts_command, runs_command, show_command, events_command, sql_command, report_command):
     cli.add_command(_command)
 
 

@@ -119,13 +119,15 @@ def drive_and_report(
     store: Path, log: "EventLog", run: str, configuration: "Configuration", as_json: bool, drive: "Drive | None" = None
 ) -> None:
     """Drive a run to its end (`drive` says how, if not as usual) and tell the user. The caller holds its lease."""
+    from agent0es.runs.alerting import watched
     from agent0es.runs.driving import drive_run
 
     def usually(reporter: "Reporter") -> "Awaitable[RunState]":
         return drive_run(store, log, run, configuration, reporter)
 
     try:
-        asyncio.run(_until_stopped(store, run, configuration, as_json, drive or usually))
+        with watched(store, log, configuration.alerts):
+            asyncio.run(_until_stopped(store, run, configuration, as_json, drive or usually))
     except KeyboardInterrupt:
         resume = printable(command(store, "run", "--resume", run))
         click.echo(f"Stopped; nothing is lost. Resume it with: {resume}", err=True)

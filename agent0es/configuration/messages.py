@@ -61,7 +61,8 @@ def nearest(wanted: KeyPath, model: type[BaseModel]) -> list[str]:
     for i, part in enumerate(wanted):
         section = section_at(wanted[:i], model)
         if section is not None and part not in section.model_fields:
-            close = difflib.get_close_matches(part[:60], section.model_fields, n=1, cutoff=0.6)
+            cutoff = 0.7 if len(wanted) == 1 else 0.6  # a name alone may be of a key rather than of a section
+            close = difflib.get_close_matches(part[:60], section.model_fields, n=1, cutoff=cutoff)
             right = (*wanted[:i], *close, *wanted[i + 1 :])
             if close and _is_key(right, model):
                 return [".".join(right)]

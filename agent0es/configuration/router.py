@@ -72,6 +72,9 @@ class RouterSettings(Section):
     """The most that may be spent."""
     timeout_seconds: float = Field(default=120.0, gt=0.0, le=3600.0)
     """Most seconds for the attempts of one model; then the next one is asked."""
+    compare: bool = False
+    """Ask both models each question, and take the answer that would be taken without. `agent0es route calibrate` learns
+    from it."""
 
     @field_validator("signals")
     @classmethod

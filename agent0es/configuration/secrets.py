@@ -101,6 +101,9 @@ def url_without_secrets(text: str, mask: str = MASK) -> str:
     return begin + where + (question if kept else "") + "&".join(kept) + sharp + fragment
 
 
+_FOLDERS = ("PWD", "OLDPWD")
+"""Variables in which a shell keeps folders, whatever their names look like."""
+
 _keys_in: set[str] = set()
 """Variables that a configuration names, and from which a key was read: their names need not tell."""
 
@@ -116,7 +119,7 @@ def known_secrets(environment: Mapping[str, str] | None = None) -> set[str]:
     chosen = os.environ if environment is None else environment
     found = set()
     for name, value in chosen.items():
-        if name in _keys_in or is_secret(name):
+        if name in _keys_in or (is_secret(name) and name not in _FOLDERS):
             found.add(value.strip())
         stem = name.removesuffix(FROM_FILE)
         if stem != name and (stem in _keys_in or is_secret(stem)):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from agent0es.configuration.alerts import AlertsSettings
 from agent0es.configuration.models import ModelSettings, StudentSettings
 from agent0es.configuration.router import RouterSettings
 from agent0es.configuration.secrets import url_without_secrets
@@ -300,6 +301,8 @@ class Configuration(Section):
     """How much is done, and how."""
     router: RouterSettings = RouterSettings()
     """Who answers a question."""
+    alerts: AlertsSettings = AlertsSettings()
+    """What an operator is told of."""
     log: LogSettings = LogSettings()
     """Where the log is."""
 

@@ -199,9 +199,14 @@ def _next(route: Route, seen: Seen, settings: RouterSettings, quality: float | N
             return "ask", "first", "local", settings.drafts, None
         if confident:
             return "ask", "confident", "local", 1, None
-        if not others:
+        if not others and choose(route.drafts.get("cloud", ())) is None:
             return "ask", "fallback" if route.called else "only", "local", 1, None
-    if chosen is not None and (confident or route.sure):
+    enough = chosen is not None and (confident or route.sure)
+    if settings.compare and enough and others:
+        return "ask", "compare", "cloud", 1, None
+    if settings.compare and "cloud" in route.called and "local" in can:  # which is asked first, but for `drafts: 0`
+        return "ask", "compare", "local", 1, None
+    if chosen is not None and enough:
         return "accept", "confident", "local", 0, chosen.attempt
     if others:
         missing = "local" in route.called and chosen is None

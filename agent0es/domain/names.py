@@ -8,7 +8,7 @@ with `.1` behind it when it was made again after it was cut off; `12/draft-0` is
 An evaluation by itself, `eval-20260131-120000`, stands where a run does: `eval/cot/17` is its first answer to problem
 17, `eval/cot@2/17` the second.
 All that a router does stands under one name where a run does, `routes`: `route-20260131-120000-3f9a1c/local-0` is the
-local model's first attempt at that question.
+local model's first attempt at that question. So do the alerts of a store, `alerts`, and its schedules, `schedules`.
 A call is named after the attempt that it belongs to: `12/3#1` is the student's first, `12/3#v` the verifier's. A stream
 is `<kind>/<run>/<name>`. In SQL the same is read by the macros of `projections/names.sql`.
 """
@@ -34,6 +34,15 @@ EVALUATION = "eval-"
 
 ROUTES = "routes"
 """Stands where a run does for all that the router does in a store. It is no run."""
+
+ALERTS = "alerts"
+"""Stands where a run does for the alerts of a store."""
+
+SCHEDULES = "schedules"
+"""Stands where a run does for the schedules of a store and their jobs."""
+
+NO_RUNS = (ROUTES, ALERTS, SCHEDULES)
+"""What stands where a run does and is none, but for evaluations."""
 
 ToolPurpose = Literal["solution", "second_instance", "verification", "reference", "repetition"]
 Examination = Literal["eval", "eval-teacher"]
@@ -252,7 +261,7 @@ class Stream:
     """Where events of one thing stand in order: `task/<run>/12`, or `run/<run>` of the run as a whole."""
 
     kind: str
-    """run, task, attempt or adapter; evaluation or problem; route or budget."""
+    """run, task, attempt or adapter; evaluation or problem; route or budget; service."""
     run: str
     name: str = ""
 

@@ -10,7 +10,8 @@ import doctest
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from agent0es.taskdomains.code.reference import Case, Reference, Script
 
 LONGEST = 20_000
 """Characters of a text in a line."""
+LONGEST_ID = 200
+"""Characters of a question's name that are kept."""
 SHAPES = (
     "GSM8K (question, answer with ####), MATH (problem, solution with \\boxed), HumanEval (prompt, entry_point, test), "
     "MBPP (text, test_list), or plain (question, answer or tests)"
@@ -37,12 +40,24 @@ class _Unreadable(Exception):
     """Why a line is no problem."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file of questions."""
+
+    number: int
+    """From 1."""
+    id: str | None = None
+    """What the file calls it; None where it says nothing."""
+    task: Task | None = None
+    """What is asked; its reference is empty where the file has no answer. None where the line can't be read."""
+    error: str | None = None
+    """Why it can't be read."""
+
+
 def read_file(path: Path) -> list[Posed]:
     """The problems of a file, in its order. Raises UserError that names the file and the line."""
     problems: list[Posed] = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in _lines(path):
         try:
             problems.append(_problem(_object(line), f"{storable(path.name)}, line {number}"))
         except _Unreadable as why:
@@ -50,6 +65,40 @@ def read_file(path: Path) -> list[Posed]:
     if not problems:
         raise UserError(f"{path}: there is no problem in it; a line is a JSON object of {SHAPES}")
     return problems
+
+
+def read_questions(path: Path, domain: str) -> list[Line]:
+    """The lines of a file of questions, in its order: problems as for `read_file`, and questions without an answer, of
+    the task domain `domain` where they name none. Raises UserError where the file can't be read or is empty."""
+    lines = [_question(line, number, path, domain) for number, line in _lines(path)]
+    if not lines:
+        raise UserError(f'{path}: there is no question in it; a line is a JSON object, e.g. {{"question": "6 * 7?"}}')
+    return lines
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Those with something in them, and their numbers from 1."""
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield number, line
+
+
+def _question(text: str, number: int, path: Path, domain: str) -> Line:
+    name: str | None = None
+    try:
+        line = dict(_object(text))
+        if isinstance(given := line.get("id", line.get("task_id")), str | int):
+            name = str(given)[:LONGEST_ID]
+        if "reference" in line:
+            line.setdefault("answer", line["reference"])
+        if not line.get("tests"):
+            line["domain"] = line.get("domain") or domain
+        if "question" in line and line.get("answer") is None and not line.get("tests"):
+            wanted = _domain(line["domain"])
+            return Line(number, name, _task(wanted, "question", _text(line, "question").strip(), ""))
+        return Line(number, name, _problem(line, f"{storable(path.name)}, line {number}").task)
+    except _Unreadable as why:
+        return Line(number, name, error=str(why))
 
 
 def _object(line: str) -> Mapping[str, Any]:
@@ -138,11 +187,9 @@ def _mbpp(line: Mapping[str, Any], place: str) -> Posed:
 
 def _plain(line: Mapping[str, Any], place: str) -> Posed:
     question, tests = _text(line, "question").strip(), line.get("tests")
-    domain = line.get("domain") or ("code" if tests else "math")
-    if domain not in installed(TASK_DOMAINS):
-        raise _Unreadable(f"domain: there is no {str(domain)[:40]!r}; there are: {', '.join(installed(TASK_DOMAINS))}")
+    domain = _domain(line.get("domain") or ("code" if tests else "math"))
     if tests is None:
-        return Posed(place, _task(str(domain), "plain", question, _answer(line)))
+        return Posed(place, _task(domain, "plain", question, _answer(line)))
     if domain != "code":
         raise _Unreadable("tests: only problems of the domain code have tests")
     if asserts := _texts(tests):
@@ -155,6 +202,12 @@ def _plain(line: Mapping[str, Any], place: str) -> Posed:
         raise _Unreadable('tests: a list is expected of assert statements or of {"call": "f(2)", "expect": "4"}')
     called = _called("\n".join(case.call for case in cases), "")
     return Posed(place, _task("code", "plain", question, Reference(tests=cases, function=called).model_dump_json()))
+
+
+def _domain(name: object) -> str:
+    if not isinstance(name, str) or name not in installed(TASK_DOMAINS):
+        raise _Unreadable(f"domain: there is no {str(name)[:40]!r}; there are: {', '.join(installed(TASK_DOMAINS))}")
+    return name
 
 
 def _texts(value: object) -> list[str]:

@@ -38,7 +38,9 @@ async def verify_routes(log: EventLog) -> Report:
     Raises ConfigurationError where a signal or a task domain that was used is not installed.
     """
     report = Report(ROUTES)
-    await compare(report, log.read(run=ROUTES), KINDS, _Check())
+    reused = (one.event for one in log.read(run=ROUTES, types=["AttemptsReused"]))
+    kept = frozenset(name for event in reused if isinstance(event, ev.AttemptsReused) for name in event.attempts)
+    await compare(report, log.read(run=ROUTES), KINDS, _Check(kept))
     return report
 
 
@@ -74,13 +76,16 @@ class _Open:
         """The route after its last decision and what came of it."""
         if self.decided is None:
             return self.route
-        own = [seen for name, seen in self.attempts.items() if _is_of(name, self.decided.candidate)]
-        drafts = [decisions.draft_of(seen.events) for seen in own]
+        own = sorted((name for name in self.attempts if _is_of(name, self.decided.candidate)), key=_number)
+        drafts = [decisions.draft_of(self.attempts[name].events) for name in own]
         return decisions.after(self.route, self.decided, [draft for draft in drafts if draft is not None])
 
 
 class _Check:
-    def __init__(self) -> None:
+    def __init__(self, kept: frozenset[str]) -> None:
+        """`kept` are attempts that another route reuses."""
+        self._kept = kept
+        self._made: dict[str, _Seen] = {}
         self._open: dict[str, _Open] = {}
         self._answers: dict[str, ev.RouteAnswered] = {}
 
@@ -145,7 +150,12 @@ class _Check:
                     self._answers.setdefault(event.cached or event.route, event)
             case ev.AttemptStarted():
                 opened = self._open[_route(event.attempt)]
-                opened.attempts[event.attempt] = _Seen(Attempt(event, files=opened.posed.files))
+                seen = opened.attempts[event.attempt] = _Seen(Attempt(event, files=opened.posed.files))
+                if event.attempt in self._kept:
+                    self._made[event.attempt] = seen
+            case ev.AttemptsReused():
+                reused = {name: self._made[name] for name in event.attempts if name in self._made}
+                self._open[event.route].attempts |= reused
             case ev.ModelCalled() | ev.Reflected() | ev.SolutionSubmitted() | ev.Verified():
                 if event.attempt is not None:
                     self._add(event.attempt, event)
@@ -183,6 +193,11 @@ class _Check:
 def _route(attempt: str) -> str:
     named = read_attempt(attempt)
     return named.route if isinstance(named, Routed) else ""
+
+
+def _number(attempt: str) -> int:
+    named = read_attempt(attempt)
+    return named.number if isinstance(named, Routed) else 0
 
 
 def _is_of(attempt: str, candidate: str | None) -> bool:

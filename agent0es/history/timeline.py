@@ -159,7 +159,41 @@ def _in_an_evaluation(event: ev.Event) -> str:
             right = f"{event.pass_at['1']:.1%} right, {event.lenient:.1%} leniently"
             return f"the evaluation is completed: {counted(event.problems, 'problem')}, {right}"
         case _:
+            return _of_the_service(event)
+
+
+def _of_the_service(event: ev.Event) -> str:
+    match event:
+        case ev.RouteAnswered():
+            return f"{event.route} is answered by the {event.candidate} model: {event.answer}"
+        case ev.RouteFailed():
+            why = "; ".join(f"{name}: {reason}" for name, reason in event.failures.items())
+            return f"{event.route} is not answered: {why}"
+        case ev.AlertRaised():
+            return f"alert {event.rule}: {event.message}"
+        case ev.AlertCleared():
+            return f"alert {event.rule} is over: {event.message}"
+        case ev.ScheduleAdded():
+            return f"{event.schedule} is scheduled, {when(event)}: {' '.join(event.command)}"
+        case ev.ScheduleRemoved():
+            return f"{event.schedule} is no longer scheduled"
+        case ev.JobStarted():
+            again = f" (start {event.start})" if event.start > 1 else ""
+            return f"job {event.job} begins{again}: {' '.join(event.command)}"
+        case ev.JobFinished():
+            said = f": {event.message}" if event.message else ""
+            return f"job {event.job} {event.outcome} with exit code {event.exit_code}{said}"
+        case _:
             return event.type
+
+
+def when(added: ev.ScheduleAdded) -> str:
+    """When a schedule's command is run."""
+    if added.cron is not None:
+        return f"at {added.cron} (UTC)"
+    if added.every_seconds is not None:
+        return f"every {counted(added.every_seconds, 'second')}"
+    return f"at {counted(added.trajectories or 0, 'new trajectory', 'new trajectories')}"
 
 
 def _by(adapter: str | None) -> str:

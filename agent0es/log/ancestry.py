@@ -26,7 +26,7 @@ class Segment:
     until: int | None
     """Position of the last event that counts; None when all do."""
     started: Beginning | None
-    """How the run began, with its configuration; None of the router's questions, which are no run."""
+    """How the run began, with its configuration; None of what is no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class History:
     @classmethod
     def of(cls, log: EventLog, run: str, until: int | None = None) -> "History":
         """The history of a run, up to a position. Raises LogError when the run has no beginning in this log."""
-        if run == names.ROUTES:
+        if run in names.NO_RUNS:
             return cls(log, (Segment(run, until, None),))
         segments: list[Segment] = []
         name: str | None = run

@@ -1,7 +1,7 @@
 """The log as the rest of agent0es sees it."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import select
 
-from agent0es.domain.names import ROUTES, is_evaluation
+from agent0es.domain.names import NO_RUNS, is_evaluation
 from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
 from agent0es.log.append import Append
@@ -75,6 +75,7 @@ class EventLog(Application[Any]):
         self._texts = TextCache()
         self._leases = Leases(self._datastore)
         self._writer = Writer(self.recorder, self._leases, self._texts)
+        self._observers: list[Callable[[Recorded], None]] = []
         if isinstance(self.mapper, EventMapper):
             self.mapper.resolve = self._find_texts  # type: ignore[method-assign]
 
@@ -123,7 +124,7 @@ class EventLog(Application[Any]):
         what can't be stored.
         """
         append = self._prepare(events, handler, cause, handled, run)
-        return self._writer.append(append) if append else []
+        return self._told(self._writer.append(append)) if append else []
 
     async def append_async(
         self,
@@ -143,7 +144,11 @@ class EventLog(Application[Any]):
         append = self._prepare(events, handler, cause, handled, run)
         if append is not None:
             append.expected = expected
-        return await self._writer.append_async(append) if append else []
+        return self._told(await self._writer.append_async(append)) if append else []
+
+    def observe(self, observer: Callable[[Recorded], None]) -> None:
+        """Have an observer told of each event that this process appends through this object from now on."""
+        self._observers.append(observer)
 
     def lease(self, run: str, *, ttl: float = 15.0) -> AbstractContextManager[None]:
         """The lease to drive a run, renewed every third of `ttl` seconds. Raises RunInUse while another process has it.
@@ -244,7 +249,7 @@ class EventLog(Application[Any]):
 
     def runs(self) -> list[str]:
         """Names of the runs, in order of their first event."""
-        return [name for name in self._begun() if not is_evaluation(name) and name != ROUTES]
+        return [name for name in self._begun() if not is_evaluation(name) and name not in NO_RUNS]
 
     def evaluations(self) -> list[str]:
         """Names of the evaluations by themselves, in order of their first event."""
@@ -311,6 +316,12 @@ class EventLog(Application[Any]):
         """Commit what waits and close every connection."""
         self._writer.close()
         super().close()
+
+    def _told(self, appended: list[Recorded]) -> list[Recorded]:
+        for observer in self._observers:
+            for recorded in appended:
+                observer(recorded)
+        return appended
 
     def _prepare(
         self, new: Sequence[NewEvent], handler: str, cause: Recorded | None, handled: bool, run: str | None

@@ -191,6 +191,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ToolRequested", 1): _tool_requested_1,
     ("ToolRequested", 2): _tool_requested_2,
     ("ToolCalled", 1): _tool_called_1,
+    ("RouteDecided", 1): lambda old: {**old, "version": 2},  # one more reason since
 }
 """(type, version) to what makes version + 1 of it."""
 

@@ -6,14 +6,24 @@ CREATE TABLE facts.route_asked (
     route VARCHAR NOT NULL,
     domain VARCHAR NOT NULL,
     question VARCHAR NOT NULL,
-    for_run VARCHAR
+    for_run VARCHAR,
+    compared BOOLEAN NOT NULL,
+    known BOOLEAN NOT NULL,
+    per_day DOUBLE,
+    per_run DOUBLE
 );
 
 INSERT INTO facts.route_asked BY NAME
-SELECT position, time, c.route, c.posed.domain AS domain, c.posed.description AS question, c.run AS for_run
+SELECT
+    position, time, c.route, c.posed.domain AS domain, c.posed.description AS question, c.run AS for_run,
+    coalesce(TRY_CAST(c.configuration ->> '$.router.compare' AS BOOLEAN), false) AS compared,
+    c.posed.reference <> '' AS known,
+    TRY_CAST(c.configuration ->> '$.router.budget.per_day' AS DOUBLE) AS per_day,
+    TRY_CAST(c.configuration ->> '$.router.budget.per_run' AS DOUBLE) AS per_run
 FROM (
     SELECT position, time, from_json(content, '{
-        "route": "VARCHAR", "posed": {"domain": "VARCHAR", "description": "VARCHAR"}, "run": "VARCHAR"}') AS c
+        "route": "VARCHAR", "posed": {"domain": "VARCHAR", "description": "VARCHAR", "reference": "VARCHAR"},
+        "run": "VARCHAR", "configuration": "VARCHAR"}') AS c
     FROM batch WHERE type = 'RouteAsked'
 );
 
@@ -70,6 +80,48 @@ FROM (
     FROM batch WHERE type IN ('RouteAnswered', 'RouteFailed')
 );
 
+CREATE TABLE facts.attempts_reused (
+    position BIGINT NOT NULL,
+    route VARCHAR NOT NULL,
+    attempt VARCHAR NOT NULL
+);
+
+INSERT INTO facts.attempts_reused BY NAME
+SELECT position, c.route, unnest(c.attempts) AS attempt
+FROM (
+    SELECT position, from_json(content, '{"route": "VARCHAR", "attempts": ["VARCHAR"]}') AS c
+    FROM batch WHERE type = 'AttemptsReused'
+);
+
+CREATE TABLE facts.cost_reserved (
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    budget VARCHAR NOT NULL,
+    reservation VARCHAR NOT NULL,
+    most_usd DOUBLE NOT NULL
+);
+
+INSERT INTO facts.cost_reserved BY NAME
+SELECT position, time, unnest(c)
+FROM (
+    SELECT position, time, from_json(content, '{
+        "budget": "VARCHAR", "reservation": "VARCHAR", "most_usd": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'CostReserved'
+);
+
+CREATE TABLE facts.cost_settled (
+    budget VARCHAR NOT NULL,
+    reservation VARCHAR NOT NULL,
+    cost_usd DOUBLE
+);
+
+INSERT INTO facts.cost_settled BY NAME
+SELECT unnest(c)
+FROM (
+    SELECT from_json(content, '{"budget": "VARCHAR", "reservation": "VARCHAR", "cost_usd": "DOUBLE"}') AS c
+    FROM batch WHERE type = 'CostSettled'
+);
+
 CREATE VIEW routes AS
 WITH last_decision AS (
     SELECT route, max_by(reason, step) AS reason, max_by(draft, step) AS draft, max_by(predicted, step) AS predicted,
@@ -77,7 +129,7 @@ WITH last_decision AS (
     FROM facts.route_decided GROUP BY route
 )
 SELECT
-    a.route, a.for_run, a.domain, a.question, coalesce(e.status, 'open') AS status, d.reason, e.answer, e.attempt,
+    a.route, a.for_run, a.domain, a.question, a.known, a.compared, coalesce(e.status, 'open') AS status, d.reason, e.answer, e.attempt,
     e.cached, e.candidate, e.model, e.adapter, e.confidence, e.basis, e.verdict, d.draft, d.predicted, d.threshold,
     d.signals, e.prompt_tokens, e.completion_tokens, e.cost_usd, e.seconds, a.time AS asked, e.time AS ended, a.position
 FROM facts.route_asked a LEFT JOIN last_decision d USING (route) LEFT JOIN facts.route_ended e USING (route);
@@ -86,6 +138,8 @@ COMMENT ON COLUMN routes.route IS 'Name of the route.';
 COMMENT ON COLUMN routes.for_run IS 'Run or batch on whose behalf it was asked; NULL for a single question.';
 COMMENT ON COLUMN routes.domain IS 'Task domain.';
 COMMENT ON COLUMN routes.question IS 'Hostile.';
+COMMENT ON COLUMN routes.known IS 'Whether the right answer was given with it, so that an answer can be judged.';
+COMMENT ON COLUMN routes.compared IS 'Whether both models were to answer (router.compare).';
 COMMENT ON COLUMN routes.status IS 'answered, failed, or open: it is being asked, or a crash cut it off.';
 COMMENT ON COLUMN routes.reason IS 'Of the last decision: confident, best, fallback, only, cached, none.';
 COMMENT ON COLUMN routes.answer IS 'Hostile; NULL without one.';

@@ -41,6 +41,8 @@ TABLES = (
     "adapters",
     "runs",
     "alerts",
+    "alerts_raised",
+    "jobs",
 )
 """Every table that a user sees, in an order in which each needs only those before it."""
 

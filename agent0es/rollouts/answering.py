@@ -1,13 +1,14 @@
 """Who may answer a question, and the attempts that come of asking one of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent0es.agents.likeness import Shelf, as_read
 from agent0es.agents.student_prompt import lead, told
 from agent0es.configuration import Configuration, RoutedModelSettings
 from agent0es.configuration.secrets import text_without_secrets
+from agent0es.crash_points import reach
 from agent0es.decisions import route as decisions
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
@@ -82,14 +83,47 @@ class Answering:
     """What it has cost so far."""
     answered_by: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Attempt to the model and the adapter that answered."""
+    errors: dict[ev.CandidateName, Agent0Error] = field(default_factory=dict)
+    """Candidate to the first error that it met; none for one that took too long."""
     ended: dict[str, Draft] = field(default_factory=dict)
     """Attempts that came to their end, by name."""
 
-    async def ask(self, one: Answerer, count: int) -> tuple[list[Draft], str | None]:
-        """The attempts of a candidate that came to an end, and why it can't be asked again; None where it could.
+    async def ask(
+        self, one: Answerer, count: int, made: Mapping[int, Sequence[Recorded]]
+    ) -> tuple[list[Draft], str | None]:
+        """The attempts of a candidate that came to an end, and why it can't be asked again; None where it could. `made`
+        are those that an earlier route made, by number: they are not made again.
 
         Raises what no other model mends.
         """
+        names = [str(Routed(self.asked.route, one.name, number)) for number in range(count)]
+        for number, events in made.items():
+            names[number] = self._reuse(one, events)
+        missing = [number for number in range(count) if number not in made]
+        failure = await self._make(one, missing) if missing else None
+        drafts = [self.ended[name] for name in names if name in self.ended]
+        return drafts, None if drafts else failure
+
+    def _reuse(self, one: Answerer, events: Sequence[Recorded]) -> str:
+        """Count an attempt of an earlier route, with what it cost. Returns its name."""
+        called = [recorded for recorded in events if isinstance(recorded.event, ev.ModelCalled)]
+        for recorded in called:
+            cost = recorded.meta.measured.get("cost_usd")
+            self.purse.unknown |= cost is None and one.price is None
+            self.purse.spent += float(cost or 0.0)
+        return self._end(recorded.event for recorded in events)
+
+    def _end(self, events: Iterable[ev.Event]) -> str:
+        """Note an attempt that has ended. Returns its name."""
+        known = list(events)
+        draft = decisions.draft_of(known)
+        assert draft is not None, "it has ended"
+        [*_, last] = [event for event in known if isinstance(event, ev.ModelCalled)]
+        self.ended[draft.attempt], self.answered_by[draft.attempt] = draft, (last.model, last.adapter)
+        return draft.attempt
+
+    async def _make(self, one: Answerer, numbers: Sequence[int]) -> str | None:
+        """Make attempts. Returns why one could not be made."""
         seconds = self.configuration.router.timeout_seconds
         failure: str | None = None
         domain = one.domain(self.asked.posed.domain)
@@ -98,21 +132,21 @@ class Answering:
                 model, toolbox = await one.open(), await self.toolbox(domain)
                 metered = Metered(model, one.price, self.budget, self.asked.route, one.name, self.purse)
                 executor = InProcess(metered, toolbox)
-                attempts = [self._attempt(number, one, domain, executor) for number in range(count)]
+                attempts = [self._attempt(number, one, domain, executor) for number in numbers]
                 for error in await asyncio.gather(*attempts, return_exceptions=True):
                     if isinstance(error, PASS_ON) or not isinstance(error, Agent0Error | None):
                         raise error
                     if error is not None and failure is None:
                         failure = _said(error)
+                        self.errors[one.name] = error
         except TimeoutError:
             failure = f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
         except PASS_ON:
             raise
         except Agent0Error as error:
             failure = _said(error)
-        names = [str(Routed(self.asked.route, one.name, number)) for number in range(count)]
-        drafts = [self.ended[name] for name in names if name in self.ended]
-        return drafts, None if drafts else failure
+            self.errors[one.name] = error
+        return failure
 
     async def _attempt(self, number: int, one: Answerer, domain: TaskDomain, executor: InProcess) -> None:
         """One attempt, judged where the answer is known."""
@@ -154,11 +188,8 @@ class Answering:
 
         async def end() -> None:
             await keep([*attempted.pending, *last])
-            called = [recorded.event for recorded in written if isinstance(recorded.event, ev.ModelCalled)]
-            self.answered_by[name] = called[-1].model, called[-1].adapter
-            draft = decisions.draft_of(recorded.event for recorded in written)
-            assert draft is not None, "it has ended"
-            self.ended[name] = draft
+            self._end(recorded.event for recorded in written)
+            reach("route.attempted")
 
         ending = asyncio.ensure_future(end())
         try:

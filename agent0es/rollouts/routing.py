@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from agent0es.agents.student_prompt import opening
@@ -17,16 +18,16 @@ from agent0es.configuration import Configuration
 from agent0es.decisions import route as decisions
 from agent0es.decisions.route import Route, Seen
 from agent0es.domain import events as ev
-from agent0es.domain.names import ROUTES, stream
+from agent0es.domain.names import ROUTES, Routed, read_stream, stream
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Task
 from agent0es.errors import UserError
 from agent0es.log import EventLog, NewEvent, Recorded
-from agent0es.models.base import GenerationRequest
+from agent0es.models.base import GenerationRequest, RequestRefused
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
 from agent0es.router.base import Signals
-from agent0es.router.budget import Budget, Purse
+from agent0es.router.budget import Budget, BudgetExhausted, Purse
 from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
@@ -39,6 +40,15 @@ OnEvent = Callable[[Recorded], object]
 class NobodyAnswered(UserError):
     """No model could answer; the message says why of each."""
 
+    kind: Literal["budget", "refused", "unavailable"]
+    """budget: one that could answer costs more than is left; refused: none takes such a question, it is too long say;
+    unavailable: another try may do."""
+
+    def __init__(self, event: ev.RouteFailed, kind: Literal["budget", "refused", "unavailable"]) -> None:
+        super().__init__(f"nobody could answer: {'; '.join(f'{name}: {why}' for name, why in event.failures.items())}")
+        self.event = event
+        self.kind = kind
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -46,6 +56,7 @@ class Asked:
 
     event: ev.RouteAnswered
     seconds: float
+    """From the question to the answer, as the log has it."""
 
 
 class Router:
@@ -82,14 +93,18 @@ class Router:
         asked = self._asked(posed)
         turn = self._turns.setdefault(asked.key, asyncio.Lock())
         async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
-            answered = await self._answer(asked, begin, on_event or (lambda recorded: None))
-        return Asked(answered, time.perf_counter() - begin)
+            return await self._answer(asked, begin, on_event or (lambda recorded: None))
 
     @property
     def adapter(self) -> str | None:
         """The adapter that the local model answers with, and its run; None for the base model."""
         local = self._answerers["local"]
         return None if local.adapter is None else f"{local.adapter} of run {local.adapter_run}"
+
+    @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """Who may answer, in order of cost."""
+        return tuple(self._answerers.values())
 
     async def explain(self, posed: Task) -> ev.RouteDecided:
         """What would be done first with a question, and why. No model is asked, and nothing is written."""
@@ -99,7 +114,7 @@ class Router:
         seen = self._look(Route(asked), cached, {}, Purse(), neighbours)
         return decisions.decide(Route(asked), seen, self._settings, self._signals)
 
-    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> ev.RouteAnswered:
+    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> Asked:
         own = stream("route", ROUTES, asked.route)
         route, failures = Route(asked), dict[str, str]()
         pending = [NewEvent(own, asked)]
@@ -130,7 +145,12 @@ class Router:
                 await record(pending)
                 pending = []
                 looking = looking or asyncio.create_task(self._neighbours(asked))
-                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts)
+                made = self._made(asked, decided.candidate, decided.attempts)
+                if made:
+                    names = tuple(_attempt_of(events) for _, events in sorted(made.items()))
+                    reused = ev.AttemptsReused(route=asked.route, candidate=decided.candidate, attempts=names)
+                    await record([NewEvent(own, reused)])
+                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts, made)
                 if failed is not None:
                     failures[decided.candidate] = failed
                 route = decisions.after(route, decided, drafts)
@@ -139,9 +159,33 @@ class Router:
             seconds = round(time.perf_counter() - begin, 4)
             await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
             if isinstance(ended, ev.RouteFailed):
-                why = "; ".join(f"{name}: {text}" for name, text in ended.failures.items())
-                raise NobodyAnswered(f"nobody could answer: {why}")
-            return ended
+                raise NobodyAnswered(ended, self._kind(answering))
+            return Asked(ended, seconds)
+
+    def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
+        """The events of attempts at the same question that ended, of routes that did not, by number."""
+        found: dict[int, list[Recorded]] = {}
+        for route in self._memory.unfinished(asked.key, asked.route):
+            begun = next(self._log.read(stream=stream("route", ROUTES, route), limit=1)).event
+            if not isinstance(begun, ev.RouteAsked) or begun.posed != asked.posed:
+                continue  # whose answer was not known, or was another
+            for number in range(count):
+                name = stream("attempt", ROUTES, str(Routed(route, candidate, number)))
+                events = list(self._log.read(stream=name))
+                if decisions.draft_of(one.event for one in events) is not None:
+                    found.setdefault(number, events)
+        return found
+
+    def _kind(self, answering: Answering) -> Literal["budget", "refused", "unavailable"]:
+        """What kept everybody from answering."""
+        errors, purse = answering.errors, answering.purse
+        spent = [one for one in self._answerers.values() if one.price is not None and one.name not in errors]
+        if any(self._unaffordable(one, answering.asked.posed, purse) for one in spent):
+            return "budget"
+        if any(isinstance(error, BudgetExhausted) for error in errors.values()):
+            return "budget"
+        refused = [isinstance(errors.get(name), RequestRefused) for name in self._answerers]
+        return "refused" if all(refused) else "unavailable"
 
     def _asked(self, posed: Task) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
@@ -240,3 +284,10 @@ class Router:
             )
             for place in order
         )
+
+
+def _attempt_of(events: Sequence[Recorded]) -> str:
+    """The attempt that these are of."""
+    found = read_stream(events[0].stream)
+    assert found is not None, "it was read from its stream"
+    return found.name

@@ -29,10 +29,13 @@ CREATE TABLE IF NOT EXISTS attempts (
     cost REAL, seconds REAL NOT NULL, correct INTEGER, ended INTEGER, signals TEXT,
     PRIMARY KEY (run, attempt));
 CREATE INDEX IF NOT EXISTS attempts_by_who ON attempts (who, ended);
+CREATE TABLE IF NOT EXISTS unfinished (route TEXT PRIMARY KEY, key TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS unfinished_by_key ON unfinished (key);
 """
-VERSION = 1
+VERSION = 2
 """Of the tables. A file of another version is made again."""
 ATTEMPTS = ("RouteAsked", "ProblemAsked", "EvaluationStarted", "ModelCalled", "Verified", "RouteDecided")
+ENDS = ("RouteAsked", "RouteAnswered", "RouteFailed")
 ASKED_OTHERWISE = ", asked otherwise"
 """Behind the name of a model that was asked without tools or without worked examples: that tells nothing of it."""
 RECENT = 1000
@@ -84,6 +87,14 @@ class Memory:
             self._read_answers(database)
             row = database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else ev.RouteAnswered.model_validate_json(row[0])
+
+    def unfinished(self, key: str, but: str) -> list[str]:
+        """Routes of this key that have no end, the first one first, but for `but`: they are being asked, or were cut
+        off."""
+        with self._database() as database:
+            self._read_answers(database)
+            rows = database.execute("SELECT route FROM unfinished WHERE key = ? ORDER BY rowid", (key,)).fetchall()
+        return [route for [route] in rows if route != but]
 
     def course(self, of: str) -> Course:
         """How the latest attempts of a model went."""
@@ -170,16 +181,24 @@ class Memory:
 
     def _read_answers(self, database: sqlite3.Connection) -> None:
         last: Recorded | None = None
-        for last in self._log.read(run=ROUTES, types=["RouteAnswered"], after=_position(database, "answers")):
+        for last in self._log.read(run=ROUTES, types=ENDS, after=_position(database, "answers")):
             event = last.event
-            assert isinstance(event, ev.RouteAnswered), "it was asked for"
-            if event.cached is not None:
-                database.execute("UPDATE answers SET used = ? WHERE key = ?", (last.position, event.key))
-            elif event.verdict is not False:
-                database.execute(
-                    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
-                    (event.key, last.position, event.model_dump_json()),
-                )
+            match event:
+                case ev.RouteAsked():
+                    database.execute("INSERT INTO unfinished VALUES (?, ?)", (event.route, event.key))
+                case ev.RouteFailed():
+                    database.execute("DELETE FROM unfinished WHERE route = ?", (event.route,))
+                case ev.RouteAnswered():
+                    database.execute("DELETE FROM unfinished WHERE key = ?", (event.key,))
+                    if event.cached is not None:
+                        database.execute("UPDATE answers SET used = ? WHERE key = ?", (last.position, event.key))
+                    elif event.verdict is not False:
+                        database.execute(
+                            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                            (event.key, last.position, event.model_dump_json()),
+                        )
+                case _:
+                    pass
         if last is not None:
             database.execute(
                 "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)",

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent0es.bootstrap import LOG_FILE
-from agent0es.domain.names import EVALUATION, ROUTES, is_evaluation
+from agent0es.domain.names import ALERTS, EVALUATION, NO_RUNS, ROUTES, SCHEDULES, is_evaluation
 from agent0es.errors import RunNotFound, nearest
 from agent0es.log import EventLog
 
@@ -13,6 +13,12 @@ LATEST = "latest"
 """Stands for the run that was started last."""
 LATEST_EVALUATION = f"{EVALUATION}{LATEST}"
 """Stands for the evaluation that was started last."""
+EMPTY = {
+    ROUTES: ("the router was asked nothing in this store yet; ask it with", "ask", "QUESTION"),
+    ALERTS: ("no alert was raised in this store yet; see the rules with", "config", "show"),
+    SCHEDULES: ("nothing is scheduled in this store yet; see", "schedule", "add", "--help"),
+}
+"""What is said of the names that stand where a run does, as long as there are no events."""
 
 
 def find_run(log: EventLog, wanted: str) -> str:
@@ -38,14 +44,15 @@ def find_run(log: EventLog, wanted: str) -> str:
 
 def find_recorded(log: EventLog, wanted: str) -> str:
     """The full name of a run, or of an evaluation by itself: `eval-latest`, or a unique beginning of its name; `routes`
-    for all that the router did.
+    for all that the router did, `alerts` and `schedules`.
 
     Raises RunNotFound.
     """
-    if wanted == ROUTES:
-        if not any(log.read(run=ROUTES, limit=1)):
-            raise RunNotFound("the router was asked nothing in this store yet; ask it with", see=("ask", "QUESTION"))
-        return ROUTES
+    if wanted in NO_RUNS:
+        if not any(log.read(run=wanted, limit=1)):
+            what, *see = EMPTY[wanted]
+            raise RunNotFound(what, see=see)
+        return wanted
     if not is_evaluation(wanted):
         return find_run(log, wanted)
     known = log.evaluations()

@@ -10,6 +10,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.names import stream
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
+from agent0es.runs.jobs import job_of_this_process
 from agent0es.runs.starting import Parts
 
 if TYPE_CHECKING:
@@ -51,4 +52,4 @@ def fork_run(log: EventLog, run: str, parent: str, position: int, configuration:
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(stream("run", run), begun)], handler="cli")
+    log.append([NewEvent(stream("run", run), begun, job_of_this_process())], handler="cli")

@@ -16,6 +16,8 @@ from agent0es.domain.names import ROUTES, stream
 from agent0es.domain.text import storable
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.log import EventLog
+from agent0es.rollouts.routing import NobodyAnswered as NobodyAnswered
+from agent0es.rollouts.routing import Router as Router
 from agent0es.runs.settings import configuration_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from agent0es.domain.task import Task
     from agent0es.models.base import ModelBackend
     from agent0es.rollouts.answering import Answerer
-    from agent0es.rollouts.routing import Router as Router
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.taskdomains import TaskDomain
 
@@ -75,7 +76,6 @@ async def open_router(
     """
     from agent0es.models.embedder import Embedder
     from agent0es.models.embedding_cache import EMBEDDINGS_FILE
-    from agent0es.rollouts.routing import Router
     from agent0es.router.base import load_signals
     from agent0es.router.memory import MEMORY_FILE, Memory
 

@@ -12,6 +12,7 @@ from agent0es.domain.names import stream
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
+from agent0es.runs.jobs import job_of_this_process
 from agent0es.runs.models import problems, see_that_prompts_fit, see_that_servers_answer
 
 if TYPE_CHECKING:
@@ -76,4 +77,4 @@ def start_run(log: EventLog, run: str, configuration: "Configuration", parts: Pa
         weights=dict(parts.weights),
         plugins=dict(parts.plugins),
     )
-    log.append([NewEvent(stream("run", run), begun)], handler="cli")
+    log.append([NewEvent(stream("run", run), begun, job_of_this_process())], handler="cli")

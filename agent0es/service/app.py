@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import login, pages, problems
+from agent0es.service import login, metrics, openai_api, pages, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -23,12 +23,13 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app.state.service = service
     problems.install(app)
     app.include_router(login.router(access))
+    app.include_router(metrics.router())
 
     @app.get(HEALTH, include_in_schema=False)
     async def health() -> dict[str, str]:
         """Whether it answers; needs no token."""
         return {"status": "ok"}
 
-    # Parts of the service, each a module with an APIRouter: openai_api, api, metrics.
+    openai_api.install(app)
     pages.install(app)
     return Guard(app, access)

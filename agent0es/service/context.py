@@ -1,22 +1,28 @@
 """What all parts of the service share: the store, its log and tables, the router, and whether it is stopping."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 
 from agent0es.bootstrap import open_store
+from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
     from agent0es.projections import Projections
     from agent0es.runs.routing import Router
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 10.0
+"""How long what was begun may go on after the service was told to stop."""
 
 
 @dataclass(slots=True)
@@ -31,6 +37,7 @@ class Service:
     _tables: "Projections"
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is told to stop: streams end then."""
+    _work: set[asyncio.Task[Any]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -40,6 +47,33 @@ class Service:
         with self._turn:
             self._tables.catch_up()
             yield self._tables
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin something that goes on when who asked for it is gone. It is cancelled when the service ends."""
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def stop(self) -> None:
+        """Have streams end now, and what was begun in a while."""
+        self.stopping.set()
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._cancel)
+
+    async def end(self) -> None:
+        """Cancel what was begun, and wait until it has cleaned up."""
+        self._cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    def _cancel(self) -> None:
+        for task in self._work:
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._work.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Agent0Error):
+            logging.getLogger("agent0es.service").error("a fault of the service", exc_info=error)
 
 
 @asynccontextmanager
@@ -52,7 +86,9 @@ async def opened(store: Path, configuration: "Configuration", with_router: bool)
         log = stack.enter_context(open_store(store, create=True, url=configuration.log.url))
         tables = stack.enter_context(Projections.open(log, store / PROJECTIONS_FILE))
         router = await stack.enter_async_context(open_router(store, log, configuration)) if with_router else None
-        yield Service(store, configuration, log, router, tables)
+        service = Service(store, configuration, log, router, tables)
+        stack.push_async_callback(service.end)
+        yield service
 
 
 def service_of(request: Request) -> Service:

@@ -51,14 +51,19 @@ def status_of(error: Agent0Error) -> int:
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
 
 
+def openai_error(status: int, message: str, code: str, param: str | None = None) -> dict[str, Any]:
+    """An error as clients of OpenAI read it; `param` is the parameter that is wrong."""
+    kinds = {401: "authentication_error", 402: "insufficient_quota"}
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
 def problem(
     request: Request, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
     """A refusal of a request, in the shape that clients of its path read. `name` says what kind it is."""
     if request.url.path.startswith(OPENAI):
-        kind = "invalid_request_error" if status < 500 else "api_error"
-        said: dict[str, Any] = {"error": {"message": detail, "type": kind, "param": None, "code": name}}
-        return JSONResponse(said, status, headers)
+        return JSONResponse(openai_error(status, detail, name.replace("-", "_"), more.get("param")), status, headers)
     said = {
         "type": f"urn:agent0es:problem:{name}",
         "title": name.replace("-", " ").capitalize(),
@@ -91,9 +96,10 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError), "registered for these"
     found = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()]
-    detail = "; ".join(f"{one['where']}: {one['what']}" for one in found)
-    status = 400 if request.url.path.startswith(OPENAI) else 422
-    return problem(request, status, "invalid-request", text_without_secrets(detail), errors=found)
+    detail = text_without_secrets("; ".join(f"{one['where']}: {one['what']}" for one in found))
+    if request.url.path.startswith(OPENAI):
+        return problem(request, 400, "invalid-request", detail, param=found[0]["where"].removeprefix("body."))
+    return problem(request, 422, "invalid-request", detail, errors=found)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ import uvicorn
 
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
+from agent0es.runs import alerting, clock
 from agent0es.service.app import create_app
-from agent0es.service.context import Service, opened
+from agent0es.service.context import PATIENCE_SECONDS, Service, opened
 from agent0es.service.security import Access
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 TOKEN = "AGENT0ES_SERVICE_TOKEN"
 SHORTEST_TOKEN = 16
 """Characters."""
-PATIENCE_SECONDS = 10
-"""How long requests that are being answered may go on after the service was told to stop."""
+CUT_SECONDS = PATIENCE_SECONDS + 5
+"""When connections are cut that are open still, after the service was told to stop."""
 
 
 def access_of(host: str, token_file: Path | None, allowed: Sequence[str], tls: bool, plain_http: bool) -> Access:
@@ -68,7 +69,7 @@ def serve(
         address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}"
 
         async def answer() -> None:
-            async with opened(store, configuration, with_router) as service:
+            async with opened(store, configuration, with_router) as service, _at_work(service):
                 config = uvicorn.Config(
                     create_app(service, access),
                     ws="none",
@@ -78,15 +79,15 @@ def serve(
                     access_log=False,  # a link with a token would be in it
                     proxy_headers=False,
                     server_header=False,
-                    timeout_graceful_shutdown=PATIENCE_SECONDS,
+                    timeout_graceful_shutdown=int(CUT_SECONDS),
                     **({} if tls is None else _certificate(*tls)),
                 )
-                await _Server(config, service, lambda: on_listening(address)).serve(sockets=[listening])
+                await Server(config, service, lambda: on_listening(address)).serve(sockets=[listening])
 
         asyncio.run(answer())
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells when it listens, and has streams end when it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, service: Service, listening: Callable[[], object]) -> None:
@@ -117,7 +118,19 @@ class _Server(uvicorn.Server):
         """End when what is being answered has ended; at once, when told again."""
         self.force_exit = self.should_exit
         self.should_exit = True
-        self._service.stopping.set()
+        self._service.stop()
+
+
+@asynccontextmanager
+async def _at_work(service: Service) -> AsyncIterator[None]:
+    """Alerts and schedules go on in the background. Raises ConfigurationError for a web hook that can't be."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(alerting.watched(service.store, service.log, service.configuration.alerts))
+        stack.enter_context(clock.running(service.store, service.log))
+        yield
+    finally:
+        await asyncio.to_thread(stack.close)  # which waits for what is being done
 
 
 def _bound(host: str, port: int) -> socket.socket:

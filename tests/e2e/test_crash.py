@@ -50,7 +50,7 @@ POINTS_OF_A_COMMAND = {
     "checkpoint.draft": ("log", "checkpoint", "--sign", "-o", "STORE/checkpoint.txt"),
 }
 """Points that another command passes than `run`. Killed there and run again, it must succeed."""
-OF_THE_ROUTER = {"budget.reserved"}
+OF_THE_ROUTER = {"budget.reserved", "route.attempted"}
 """Killed at in tests/integration/run/test_router_budget.py."""
 
 

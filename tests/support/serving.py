@@ -1,15 +1,30 @@
-"""A real service in a process of its own: `agent0es serve` at a free port."""
+"""A real service at a free port: `agent0es serve` in a process of its own, or in a thread with models of a test."""
 
+import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+
+import uvicorn
+
+from agent0es.configuration import load_configuration
+from agent0es.log import EventLog
+from agent0es.projections import PROJECTIONS_FILE, Projections
+from agent0es.rollouts.routing import Router
+from agent0es.service.app import create_app
+from agent0es.service.context import Service
+from agent0es.service.security import Access
+from agent0es.service.serving import Server
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -50,3 +65,37 @@ def served(store: Path, *arguments: str, environment: Mapping[str, str] | None =
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@contextmanager
+def answering(folder: Path, *make: Callable[[EventLog], Router], access: Access | None = None) -> Iterator[str]:
+    """A service in a thread of this process, with the router that `make` gives, at a real port. Gives its URL."""
+    ready: Queue[tuple[str, Callable[[], object]]] = Queue()
+
+    async def run() -> None:
+        with EventLog.open(folder / "log.db") as log, Projections.open(log, folder / PROJECTIONS_FILE) as tables:
+            router = make[0](log) if make else None
+            service = Service(folder, load_configuration(environment={}), log, router, tables)
+            listening = socket.create_server(("127.0.0.1", 0))
+            config = uvicorn.Config(create_app(service, access or Access()), lifespan="off", log_level="warning")
+            server = Server(config, service, lambda: ready.put((f"http://127.0.0.1:{port}", stop)))
+            port, loop = listening.getsockname()[1], asyncio.get_running_loop()
+
+            def stop() -> None:
+                loop.call_soon_threadsafe(server.stop)
+
+            await server.serve(sockets=[listening])
+            await service.end()
+
+    with ThreadPoolExecutor(1) as pool:
+        ran = pool.submit(asyncio.run, run())
+        while ready.empty() and not ran.done():
+            time.sleep(0.01)
+        if ran.done():
+            ran.result()
+        url, stop = ready.get()
+        try:
+            yield url
+        finally:
+            stop()
+            ran.result(timeout=SECONDS)

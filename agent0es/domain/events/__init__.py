@@ -1,5 +1,5 @@
 """The catalogue: everything that can happen in a run, in the order in which it happens, in an evaluation,
-and when the router is asked.
+when the router is asked, and when a service watches over a store.
 
 The fields of an event are its *content*: a function of the run's seed, its configuration and earlier events.
 How it went (time, host, durations, memory) is *meta* and lives beside the event, see `agent0es.log.records`.
@@ -35,6 +35,7 @@ from agent0es.domain.events.measuring import (
     Way,
 )
 from agent0es.domain.events.routing import (
+    AttemptsReused,
     Basis,
     Candidate,
     CandidateName,
@@ -59,6 +60,14 @@ from agent0es.domain.events.run import (
     RunForked,
     RunStarted,
 )
+from agent0es.domain.events.service import (
+    AlertCleared,
+    AlertRaised,
+    JobFinished,
+    JobStarted,
+    ScheduleAdded,
+    ScheduleRemoved,
+)
 from agent0es.domain.events.tasks import ProposalRejected, RewardAssigned, TaskCompleted, TaskProposed, TaskRequested
 from agent0es.domain.events.training import (
     AdapterTrained,
@@ -79,10 +88,13 @@ __all__ = [
     "AdapterRolledBack",
     "AdapterTrained",
     "AlarmRaised",
+    "AlertCleared",
+    "AlertRaised",
     "AnswerFormat",
     "ArmScore",
     "AttemptAbandoned",
     "AttemptStarted",
+    "AttemptsReused",
     "Basis",
     "Candidate",
     "CandidateName",
@@ -97,6 +109,8 @@ __all__ = [
     "HandlerFailed",
     "IterationCompleted",
     "IterationStarted",
+    "JobFinished",
+    "JobStarted",
     "Leak",
     "LenientlyJudged",
     "MicroBatchHalved",
@@ -121,6 +135,8 @@ __all__ = [
     "RunForked",
     "RunStarted",
     "RunStopped",
+    "ScheduleAdded",
+    "ScheduleRemoved",
     "SolutionSubmitted",
     "Tally",
     "TaskCompleted",
@@ -180,10 +196,17 @@ Event = (
     | EvaluationCompleted
     | RouteAsked
     | RouteDecided
+    | AttemptsReused
     | RouteAnswered
     | RouteFailed
     | CostReserved
     | CostSettled
+    | AlertRaised
+    | AlertCleared
+    | ScheduleAdded
+    | ScheduleRemoved
+    | JobStarted
+    | JobFinished
 )
 """Every event, to look at."""
 

@@ -13,7 +13,9 @@ from agent0es.domain.values import Share, Value
 
 CandidateName = Literal["local", "cloud"]
 RouteAction = Literal["cache", "ask", "accept", "fail"]
-RouteReason = Literal["cached", "first", "confident", "unsure", "unknown", "best", "fallback", "only", "none"]
+RouteReason = Literal[
+    "cached", "first", "confident", "unsure", "unknown", "compare", "best", "fallback", "only", "none"
+]
 Basis = Literal["prior", "history"]
 Dollars = float
 
@@ -95,7 +97,7 @@ class RouteDecided(Value):
     route."""
 
     type: Literal["RouteDecided"] = "RouteDecided"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     route: str
     """Name of the route."""
     step: int = Field(ge=0)
@@ -105,8 +107,9 @@ class RouteDecided(Value):
     answer; fail: nobody can answer."""
     reason: RouteReason
     """cached: it is in the cache; first: drafts tell how sure the local model is; confident: above the threshold;
-    unsure: below it; unknown: nobody knows how likely it is right; best: the last in order answered; fallback: the one
-    that was to answer could not; only: there is no other; none: all failed."""
+    unsure: below it; unknown: nobody knows how likely it is right; compare: not needed, and asked to learn from it
+    (`router.compare`); best: the last in order answered; fallback: the one that was to answer could not; only: there is
+    no other; none: all failed."""
     candidate: CandidateName | None
     """Who is asked, or whose attempt is accepted; None for cache and fail."""
     attempts: int
@@ -131,6 +134,20 @@ class RouteDecided(Value):
     """The route whose answer is in the cache; None where there is none."""
     cached_confidence: Share | None
     """How likely that answer is right; None where nobody knows."""
+
+
+class AttemptsReused(Value):
+    """Attempts that a route made at the same question before it was cut off count for this one: what was paid is not
+    paid again. Stream of the route."""
+
+    type: Literal["AttemptsReused"] = "AttemptsReused"
+    version: Literal[1] = 1
+    route: str
+    """Name of the route."""
+    candidate: CandidateName
+    """Whose attempts they are."""
+    attempts: tuple[str, ...]
+    """Names of the attempts, which are those of earlier routes."""
 
 
 class RouteAnswered(Value):
@@ -165,7 +182,8 @@ class RouteAnswered(Value):
     completion_tokens: int
     """Tokens written for this route, drafts included."""
     cost_usd: Dollars | None
-    """What the route cost, drafts and failed tries included; 0 where it cost nothing; None where nobody knows."""
+    """What the route cost, drafts, failed tries and reused attempts included; 0 where it cost nothing; None where
+    nobody knows."""
 
 
 class RouteFailed(Value):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,81 @@ def test_explaining_asks_nobody_and_writes_nothing(tmp_path: Path, log: EventLog
     decided = asyncio.run(router(tmp_path, log, local).explain(posed()))
     assert (decided.action, decided.candidate, decided.attempts, decided.predicted) == ("ask", "local", 3, None)
     assert local.requests == 0 and log.head() == 0
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+def test_what_was_paid_is_found_again_wherever_the_process_ended(tmp_path: Path, log: EventLog) -> None:
+    """It is cut off before each append in turn; then the question is asked again, as by another process."""
+    append_async, cut, ended = log.append_async, 0, 0
+    always = ("confidence_threshold=1.0", "drafts=2")  # the cloud model is asked
+    while True:
+        cut += 1
+        task = posed(f"What is 12 times 34? ({cut})", "408")
+        local, cloud = Counted(*UNSURE, name="small"), Counted(RIGHT, name="large")
+        appended = [0]
+
+        async def until_it_ends(*values: Any, at: int = cut, count: list[int] = appended, **options: Any) -> Any:
+            count[0] += 1
+            if count[0] == at:
+                raise Killed
+            return await append_async(*values, **options)
+
+        log.append_async = until_it_ends  # type: ignore[method-assign]
+        try:
+            asked(router(tmp_path, log, local, cloud, *always), task)
+            break
+        except Killed:
+            log.append_async = append_async  # type: ignore[method-assign]
+        before = {name for name, verdict in verdicts(log).items() if verdict is not None}
+        requests = cloud.requests
+        [answer] = asked(router(tmp_path, log, local, cloud, *always), task)
+        assert (answer.answer, answer.candidate, answer.verdict) == ("408", "cloud", True)
+        paid = [name for name in before if name.startswith(latest(log, "RouteAsked", -2).route + "/cloud-")]
+        if paid:
+            ended += 1
+            assert answer.attempt == paid[0] and cloud.requests == requests == 2, "it was not asked again"
+            assert answer.cost_usd == pytest.approx(cost_of(log, paid[0])) and answer.cost_usd > 0
+            again = asked(router(tmp_path, log, local, cloud, *always), task)[0]
+            assert again.cached == answer.route and cloud.requests == 2
+        reused = latest(log, "AttemptsReused", -1)
+        assert reused is None or reused.route == answer.route or not paid
+    assert ended >= 1 and cut > 8
+
+
+def verdicts(log: EventLog) -> dict[str, bool | None]:
+    """Attempt to what the verifier says."""
+    found = [one.event for one in log.read(types=["Verified"]) if isinstance(one.event, ev.Verified)]
+    return {one.attempt: one.verification.correct for one in found}
+
+
+def latest(log: EventLog, kind: str, place: int) -> Any:
+    found = [one.event for one in log.read(types=[kind])]
+    return found[place] if len(found) >= -place else None
+
+
+def cost_of(log: EventLog, attempt: str) -> float:
+    called = log.read(stream=f"attempt/routes/{attempt}", types=["ModelCalled"])
+    return sum(float(one.meta.measured["cost_usd"]) for one in called)
+
+
+def test_an_attempt_is_not_reused_where_another_answer_is_right(tmp_path: Path, log: EventLog) -> None:
+    local = Counted(RIGHT, name="small")
+    append_async = log.append_async
+
+    async def until_it_ends(values: Any, **options: Any) -> Any:
+        if any(one.event.type == "RouteAnswered" for one in values):
+            raise Killed
+        return await append_async(values, **options)
+
+    log.append_async = until_it_ends  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        asked(router(tmp_path, log, local), posed(reference="408"))
+    log.append_async = append_async  # type: ignore[method-assign]
+    [answer] = asked(router(tmp_path, log, local), posed(reference="409"))
+    assert answer.verdict is False and local.requests == 2 * 6
 
 
 def test_a_choice_that_does_not_follow_is_found(tmp_path: Path) -> None:

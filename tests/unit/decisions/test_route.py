@@ -44,6 +44,16 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, str, str | None]]] = {
     "no drafts, nothing known": ({"drafts": 0}, ("ask", "unknown", "cloud")),
     "no drafts, alone": ({"drafts": 0, "alone": True}, ("ask", "only", "local")),
     "no drafts, the other gave no answer": ({"drafts": 0, "cloud": False}, ("ask", "fallback", "local")),
+    "no drafts, the other answered": ({"drafts": 0, "cloud": True}, ("accept", "best", "cloud")),
+    "sure, to compare": ({"local": YES, "compare": True}, ("ask", "compare", "cloud")),
+    "unsure, to compare": ({"local": NO, "compare": True}, ("ask", "unsure", "cloud")),
+    "sure, compared": ({"local": YES, "cloud": True, "compare": True}, ("accept", "confident", "local")),
+    "unsure, compared": ({"local": NO, "cloud": True, "compare": True}, ("accept", "best", "cloud")),
+    "sure, nobody to compare with": (
+        {"local": YES, "down": "cloud", "compare": True},
+        ("accept", "confident", "local"),
+    ),
+    "no drafts, to compare": ({"drafts": 0, "cloud": True, "compare": True}, ("ask", "compare", "local")),
 }
 
 
@@ -63,7 +73,8 @@ def test_what_is_done_next(case: str) -> None:
         nothing_expected(one.name).model_copy(update={"unavailable": "it is down" if one.name in down else None})
         for one in candidates
     )
-    decided = decide(route, Seen(expectations), settings(drafts=given.get("drafts", 3)), load_signals(["confidence"]))
+    said = settings(drafts=given.get("drafts", 3), compare=given.get("compare", False))
+    decided = decide(route, Seen(expectations), said, load_signals(["confidence"]))
     assert (decided.action, decided.reason, decided.candidate) == expected
     assert (decided.attempts > 0) == (decided.action == "ask") and (decided.attempt is None) == (
         decided.action != "accept"

@@ -1,0 +1,389 @@
+"""The router against what users would pick instead, on real models; and how fast it is by itself.
+
+    python benchmarks/router.py table [--gsm8k FILE.jsonl] [--store store-router] [--limit N] [--minutes 110]
+                                      [--cloud-url http://…/v1] [--plot FILE.svg] [--json]
+    python benchmarks/router.py speed [--entries 10000] [--json]
+
+`table`: questions of the families that are never practised, 75 of each of four task domains, and 150 of GSM8K. The
+local model (the embedded one, with its adapter where the store has one in use) makes its drafts, and the model behind
+it answers each question too, once. All of it is a batch in the store, so the same command goes on after Ctrl-C, after
+`--minutes`, and after a kill; with a higher `--limit` it asks what is missing. The questions are shuffled, so that the
+first ones are a fair sample. Each row of the table is then computed from what was recorded, by cross-validation: what
+a rule learns is never measured on what it learnt from.
+
+Behind the local model is Qwen2.5-Coder-1.5B in a real llama-server (xllamacpp), or any server with `--cloud-url`;
+`--input-price` and `--output-price` are its prices in dollars for a million tokens.
+
+`speed`: a hit among so many kept answers, what a decision takes before anybody is asked, and whether fifty
+questions at once stay within a budget.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ["PYTHONPATH"] = str(ROOT)  # the server's process needs the tests' helper too
+sys.path.insert(0, str(ROOT))
+
+from agent0es.bootstrap import open_store, open_tables  # noqa: E402
+from agent0es.configuration import Configuration, load_configuration  # noqa: E402
+from agent0es.decisions.route import key_of  # noqa: E402
+from agent0es.decisions.tradeoff import Aim, Compared, Measured, cross_validated, curve, parted  # noqa: E402
+from agent0es.domain import events as ev  # noqa: E402
+from agent0es.domain.seeds import derive_seed  # noqa: E402
+from agent0es.errors import Agent0Error  # noqa: E402
+from agent0es.evaluation.benchmarks import Line, read_file  # noqa: E402
+from agent0es.evaluation.estimates import paired  # noqa: E402
+from agent0es.log import EventLog, NewEvent  # noqa: E402
+from agent0es.models.base import GenerationRequest  # noqa: E402
+from agent0es.models.weights import find_weights  # noqa: E402
+from agent0es.rollouts.routing import NobodyAnswered  # noqa: E402
+from agent0es.runs import tradeoff  # noqa: E402
+from agent0es.runs.batching import Progress, batch, masked  # noqa: E402
+from agent0es.runs.routing import open_router, posed  # noqa: E402
+from agent0es.taskdomains import load_task_domain  # noqa: E402
+
+DOMAINS = ("math", "code", "logic", "long_horizon")
+OF_EACH, OF_GSM8K = 75, 150
+SEED = 15
+"""Pinned: the questions and their order are always the same."""
+QWEN = "qwen2.5-coder-1.5b-instruct"
+SLOTS, CONTEXT = 4, 4096
+"""Requests that the server answers at the same time, and tokens of each."""
+AIMS = {
+    "keeping 95% of always-cloud's accuracy": Aim(keep=0.95),
+    "spending at most 40% of always-cloud's cost": Aim(spend=0.40),
+}
+COLUMNS = "{:<24} {:>8} {:>15} {:>11} {:>7} {:>7} {:>7} {:>7}"
+ROUNDS = 200
+
+
+def questions(gsm8k: Path | None) -> list[Line]:
+    """All of them, in a fixed order in which the first ones are a fair sample."""
+    found = []
+    for name in DOMAINS:
+        families = load_task_domain(name).families("held_out")
+        for number in range(OF_EACH):
+            family = families[number % len(families)]
+            rng = random.Random(derive_seed(SEED, "router", name, number))
+            difficulty = (0.1, 0.3, 0.5, 0.7, 0.9)[number // len(families) % 5]
+            task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
+            found.append(Line(0, f"{name}/{family.name}", masked(task)))
+    if gsm8k is not None:
+        found += [Line(0, "gsm8k", masked(one.task)) for one in read_file(gsm8k)[:OF_GSM8K]]
+    random.Random(SEED).shuffle(found)
+    return [Line(place, line.id, line.task) for place, line in enumerate(found, 1)]
+
+
+@contextmanager
+def behind(options: argparse.Namespace) -> Iterator[str]:
+    """The address of the model behind the local one."""
+    if options.cloud_url:
+        yield options.cloud_url
+        return
+    from tests.support.llama_server import LlamaServer
+
+    path = find_weights(QWEN, options.store / "base").path
+    with LlamaServer(path, threads=options.threads, n_ctx=SLOTS * CONTEXT, n_parallel=SLOTS) as server:
+        yield f"{server.url}/v1"
+
+
+def configured(options: argparse.Namespace, address: str) -> Configuration:
+    """Both models, asked to be compared; nothing is taken from the cache."""
+    return load_configuration(
+        options.config,
+        [
+            "router.compare=true",
+            "router.cache_size=0",
+            "router.timeout_seconds=1800",
+            f"router.drafts={options.drafts}",
+            "router.cloud.backend=openai-compatible",
+            f"router.cloud.name={options.cloud_model}",
+            f"router.cloud.base_url={address}",
+            "router.cloud.max_tokens=512",
+            f"router.cloud.input_price={options.input_price}",
+            f"router.cloud.output_price={options.output_price}",
+            *options.set,
+        ],
+    )
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def opened(self, batch: str, progress: Progress) -> None:
+        print(f"{batch}: {progress.done} of {progress.total} were asked before", file=sys.stderr)
+
+    def answered(self, progress: Progress) -> None:
+        if time.monotonic() - self.last > 15.0 or progress.done == progress.total:
+            self.last = time.monotonic()
+            print(f"{progress.done}/{progress.total}, ${progress.cost_usd:.4f}", file=sys.stderr, flush=True)
+
+
+async def ask(options: argparse.Namespace, lines: Sequence[Line], configuration: Configuration, name: str) -> None:
+    """What is missing, for as long as there is time."""
+    with open_store(options.store, create=True) as log:
+        try:
+            async with asyncio.timeout(60 * options.minutes):
+                asked = batch(
+                    options.store, log, configuration, lines, options.concurrency, Watcher(), lambda _: None, name
+                )
+                short = await asked
+                if short["failed"]:
+                    print(f"{short['failed']} questions failed; the same command asks them again", file=sys.stderr)
+        except TimeoutError:
+            print(f"{options.minutes:g} minutes are over; the same command goes on", file=sys.stderr)
+
+
+def measured(compared: Sequence[Compared], store: Path, configuration: Configuration) -> dict[str, dict[str, Measured]]:
+    """Each aim to each rule to what it came to on questions that it had not learnt from."""
+    similar = tradeoff.alike(store, compared)
+    rules = tradeoff.rules(compared, similar, list(configuration.router.signals))
+    return {
+        words: {name: cross_validated(compared, rule, aim) for name, rule in rules.items()}
+        for words, aim in AIMS.items()
+    }
+
+
+def table(found: Mapping[str, Mapping[str, Measured]], compared: Sequence[Compared]) -> Iterator[str]:
+    yield f"{len(compared)} questions that both models answered"
+    for domain in sorted({one.domain for one in compared}):
+        mine = [one for one in compared if one.domain == domain]
+        shares = [sum(of) / len(mine) for of in zip(*((c.first.correct, c.cloud.correct) for c in mine), strict=True)]
+        yield f"  {domain:<16} {len(mine):>4} local {shares[0]:.3f}, cloud {shares[1]:.3f}"
+    for words, rows in found.items():
+        cloud = rows["always cloud"]
+        yield ""
+        yield f"Thresholds that are learnt are chosen for {words}"
+        yield COLUMNS.format("", "right", "95% interval", "$ a 1000", "of cloud", "p50 s", "p95 s", "local")
+        for name, row in rows.items():
+            share = f"{row.cost_usd / cloud.cost_usd:.0%}" if cloud.cost_usd else ""
+            interval = f"{row.low:.3f}-{row.high:.3f}"
+            yield COLUMNS.format(
+                name,
+                f"{row.accuracy:.3f}",
+                interval,
+                f"{1000 * row.cost_usd:.4f}",
+                share,
+                f"{row.p50:.2f}",
+                f"{row.p95:.2f}",
+                f"{row.share_local:.0%}",
+            )
+        for rival in ("kNN alone", "token confidence alone"):
+            pair = paired(*({str(at): right for at, right in enumerate(rows[n].outcomes)} for n in ("ours", rival)))
+            assert pair is not None, "they were asked the same"
+            lead = f"{pair.share - pair.rival_share:+.3f}, {pair.better} better, {pair.worse} worse"
+            yield f"  ours against {rival}: {lead}, p = {pair.p_value:.3g}"
+        kept = rows["ours"].accuracy / cloud.accuracy if cloud.accuracy else 0.0
+        spent = rows["ours"].cost_usd / cloud.cost_usd if cloud.cost_usd else 0.0
+        yield f"  ours: {kept:.1%} of always-cloud's accuracy at {spent:.1%} of its cost"
+
+
+def plot(compared: Sequence[Compared], store: Path, configuration: Configuration, file: Path) -> None:
+    """Accuracy by cost for the rules with a threshold, each threshold's point on parts that were not learnt from."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    rules = tradeoff.rules(compared, tradeoff.alike(store, compared), list(configuration.router.signals))
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name in ("kNN alone", "token confidence alone", "ours"):
+        rule, sure = rules[name], np.zeros(len(compared))
+        for learnt, others in parted(len(compared), 10):
+            sure[others] = rule.fit(learnt)(learnt, others)
+        points = curve(compared, np.arange(len(compared)), sure, rule)
+        axes.plot([1000 * p.cost_usd for p in points], [p.accuracy for p in points], label=name)
+    for name in ("first", "cloud"):
+        options = [getattr(one, name) for one in compared]
+        cost, right = (statistics.fmean(getattr(one, of) for one in options) for of in ("cost_usd", "correct"))
+        axes.plot(1000 * cost, right, "o", color="black")
+        axes.annotate({"first": "always local", "cloud": "always cloud"}[name], (1000 * cost, right))
+    axes.set(xlabel="$ for 1,000 questions", ylabel="right")
+    axes.legend()
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
+def table_command(options: argparse.Namespace) -> None:
+    lines = questions(options.gsm8k)[: options.limit]
+    options.store.mkdir(parents=True, exist_ok=True)
+    name = f"batch-table-{options.drafts}"
+    with behind(options) if not options.no_ask else nullcontext("http://localhost:0/v1") as address:
+        configuration = configured(options, address)
+        if not options.no_ask:
+            asyncio.run(ask(options, lines, configuration, name))
+    with open_tables(options.store) as (_, tables):
+        compared = tradeoff.compared(tables, name)
+    if len(compared) < 2:
+        sys.exit("fewer than two questions were answered by both; nothing to compare")
+    found = measured(compared, options.store, configuration)
+    if options.plot:
+        plot(compared, options.store, configuration, options.plot)
+    if options.json:
+        print(json.dumps({words: {n: tradeoff.told(row) for n, row in rows.items()} for words, rows in found.items()}))
+    else:
+        print("\n".join(table(found, compared)))
+
+
+def unsure(request: GenerationRequest, adapter: str | None) -> str:
+    """A model whose answer depends on its seed."""
+    return f"Answer: {request.seed}\n"
+
+
+def sure(request: GenerationRequest, adapter: str | None) -> str:
+    """One that always says the same."""
+    return "Answer: 42\n"
+
+
+def scripted(*settings: str) -> Configuration:
+    local = ("router.local.backend=scripted", "router.local.name=router:sure", "router.local.demonstrations=0")
+    return load_configuration(overrides=[*local, *settings], environment={})
+
+
+def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {"p50_ms": 1000 * ordered[len(ordered) // 2], "p95_ms": 1000 * ordered[int(0.95 * (len(ordered) - 1))]}
+
+
+async def hits(store: Path, entries: int) -> dict[str, Any]:
+    """A question whose answer is kept, among so many: from the question to the answer, with the events that say so."""
+    configuration = scripted()
+    with open_store(store, create=True) as log:
+        async with open_router(store, log, configuration) as router:
+            first = await router.answer(posed("question 0", "math"))
+            [asked] = [one.event for one in log.read(types=["RouteAsked"])]
+            assert isinstance(asked, ev.RouteAsked)
+            for begin in range(1, entries, 500):
+                events = []
+                for number in range(begin, min(entries, begin + 500)):
+                    key = key_of(f"question {number}", "math", {}, asked.candidates)
+                    route = f"route-{number}"
+                    made = first.event.model_copy(update={"route": route, "key": key, "confidence": 0.9})
+                    events.append(NewEvent(f"route/routes/{route}", made))
+                log.append(events, handler="router")
+            begin = time.perf_counter()
+            await router.answer(posed("question 0", "math"))
+            folded, seconds = time.perf_counter() - begin, []
+            for number in random.Random(0).sample(range(1, entries), min(ROUNDS, entries - 1)):
+                task = posed(f"question {number}", "math")
+                at = time.perf_counter()
+                found = await router.answer(task)
+                seconds.append(time.perf_counter() - at)
+                assert found.event.cached is not None, "it is kept"
+    return {"entries": entries, "first_after_start_seconds": round(folded, 3), **milliseconds(seconds)}
+
+
+async def overhead(store: Path) -> dict[str, Any]:
+    """What is known and decided of a question that was never asked, without drafts."""
+    configuration = scripted("router.drafts=0", "router.cache_size=0")
+    with open_store(store, create=True) as log:
+        async with open_router(store, log, configuration) as router:
+            for number in range(30):  # so that there are judged answers, and neighbours to look for
+                await router.answer(
+                    posed(f"How much is {number} + {number}?", "math").model_copy(update={"reference": "42"})
+                )
+            seconds = []
+            for number in range(ROUNDS):
+                task = posed(f"What is {number} times {number + 1}?", "math")
+                at = time.perf_counter()
+                await router.explain(task)
+                seconds.append(time.perf_counter() - at)
+    return {"judged": 30, **milliseconds(seconds[1:])}
+
+
+async def fifty(store: Path) -> dict[str, Any]:
+    """Fifty questions at once, of which the budget allows some to be asked of the model that is paid."""
+    limit = 0.006
+    configuration = scripted(
+        "router.local.name=router:unsure",
+        "router.cloud.backend=scripted",
+        "router.cloud.name=router:sure",
+        "router.cloud.max_tokens=100",
+        "router.cloud.input_price=1.0",
+        "router.cloud.output_price=10.0",
+        f"router.budget.per_day={limit}",
+    )
+    with open_store(store, create=True) as log:
+        async with open_router(store, log, configuration) as router:
+            begin = time.perf_counter()
+            tasks = (router.answer(posed(f"question {number}?", "math")) for number in range(50))
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+            seconds = time.perf_counter() - begin
+        bad = [one for one in found if isinstance(one, Exception) and not isinstance(one, NobodyAnswered)]
+        if bad:
+            raise bad[0]
+        return {"limit_usd": limit, "most_usd": most_spent(log), "answers": len(found), "seconds": round(seconds, 2)}
+
+
+def most_spent(log: EventLog) -> float:
+    """The highest sum, at any time, of what was settled and what was reserved."""
+    from agent0es.router.budget import Spent, after
+
+    state, most = Spent(), 0.0
+    for one in log.read(types=["CostReserved", "CostSettled"]):
+        state = after(state, one.event)
+        most = max(most, state.total)
+    return most
+
+
+def speed_command(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = {
+            "cache hit": asyncio.run(hits(Path(folder) / "hits", options.entries)),
+            "decision without drafts": asyncio.run(overhead(Path(folder) / "overhead")),
+            "fifty at once": asyncio.run(fifty(Path(folder) / "fifty")),
+        }
+    if options.json:
+        print(json.dumps(found))
+        return
+    for name, row in found.items():
+        print(f"{name:<24} " + ", ".join(f"{key} {value:g}" for key, value in row.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    one = parts.add_parser("table", help="the router against what users would pick instead")
+    one.set_defaults(command=table_command)
+    one.add_argument("--store", type=Path, default=Path("store-router"))
+    one.add_argument("--gsm8k", type=Path, metavar="FILE", help="the published test file")
+    one.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    one.add_argument("--minutes", type=float, default=110.0, help="after this time it stops, and can go on")
+    one.add_argument("--concurrency", type=int, default=SLOTS, help="questions at once")
+    one.add_argument("--drafts", type=int, default=3)
+    one.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the server started here")
+    one.add_argument("--cloud-url", metavar="URL", help="an OpenAI-compatible server, instead of one started here")
+    one.add_argument("--cloud-model", default=QWEN, metavar="NAME")
+    one.add_argument("--input-price", type=float, default=0.3, help="dollars for a million tokens read")
+    one.add_argument("--output-price", type=float, default=1.2, help="dollars for a million tokens written")
+    one.add_argument("--config", type=Path)
+    one.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    one.add_argument("--no-ask", action="store_true", help="only compute the table from what the store has")
+    one.add_argument("--plot", type=Path, metavar="FILE.svg")
+    one.add_argument("--json", action="store_true")
+    other = parts.add_parser("speed", help="cache, overhead, budget")
+    other.set_defaults(command=speed_command)
+    other.add_argument("--entries", type=int, default=10_000)
+    other.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        options.command(options)
+    except Agent0Error as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on")
+
+
+if __name__ == "__main__":
+    main()
