@@ -2,6 +2,7 @@
 
 CREATE TABLE facts.training_started (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     adapter VARCHAR NOT NULL,
     base_sha256 VARCHAR NOT NULL,
@@ -9,14 +10,15 @@ CREATE TABLE facts.training_started (
 );
 
 INSERT INTO facts.training_started BY NAME
-SELECT run, time, unnest(c)
+SELECT run, position, time, unnest(c)
 FROM (
-    SELECT run, time, from_json(content, '{"adapter": "VARCHAR", "base_sha256": "VARCHAR", "settings": "JSON"}') AS c
+    SELECT run, position, time, from_json(content, '{"adapter": "VARCHAR", "base_sha256": "VARCHAR", "settings": "JSON"}') AS c
     FROM batch WHERE type = 'TrainingStarted'
 );
 
 CREATE TABLE facts.adapter_trained (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     adapter VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
@@ -28,9 +30,9 @@ CREATE TABLE facts.adapter_trained (
 
 INSERT INTO facts.adapter_trained BY NAME
 SELECT
-    run, time, c.adapter, c.path, c.files, c.steps, c.loss, seconds
+    run, position, time, c.adapter, c.path, c.files, c.steps, c.loss, seconds
 FROM (
-    SELECT run, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
+    SELECT run, position, time, (measured ->> '$.seconds')::DOUBLE AS seconds, from_json(content, '{
         "adapter": "VARCHAR", "path": "VARCHAR", "files": "JSON", "steps": "INTEGER", "loss": ["DOUBLE"]}') AS c
     FROM batch WHERE type = 'AdapterTrained'
 );

@@ -13,12 +13,13 @@ FROM batch WHERE type = 'IterationStarted';
 
 CREATE TABLE facts.iteration_completed (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     iteration INTEGER NOT NULL
 );
 
 INSERT INTO facts.iteration_completed BY NAME
-SELECT run, time, (content ->> '$.iteration')::INTEGER AS iteration
+SELECT run, position, time, (content ->> '$.iteration')::INTEGER AS iteration
 FROM batch WHERE type = 'IterationCompleted';
 
 CREATE TABLE facts.practice_measured (

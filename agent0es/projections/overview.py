@@ -30,6 +30,21 @@ SELECT step, steps, loss, gradient_norm, learning_rate, tokens, metrics, tokens_
 FROM training_steps WHERE run = $run AND adapter = $adapter ORDER BY step
 """
 
+TASKS = "FROM tasks WHERE run = $run AND task > $after ORDER BY task LIMIT $limit"
+
+ROUTES = "FROM routes WHERE $before IS NULL OR position < $before ORDER BY position DESC LIMIT $limit"
+
+COURSES = """
+SELECT run, c.cost_usd, e.held_out
+FROM (SELECT run, sum(cost_usd) AS cost_usd FROM model_calls GROUP BY run) c
+FULL JOIN (
+    SELECT run, list(share ORDER BY position) AS held_out FROM (
+        SELECT run, adapter, sum(correct) / sum(problems) AS share, max(position) AS position
+        FROM evaluations WHERE arm = adapter GROUP BY run, adapter
+    ) GROUP BY run
+) e USING (run)
+"""
+
 MORE = {
     "iterations": "SELECT * EXCLUDE (run, position) FROM iterations WHERE run = $run ORDER BY iteration",
     "curriculum": "SELECT * EXCLUDE (run) FROM curriculum WHERE run = $run ORDER BY iteration, family",
@@ -89,6 +104,16 @@ def adapters_of(tables: Projections, run: str) -> list[str]:
     return [name for [name] in tables.query(ADAPTERS, {"run": run}).rows]
 
 
+def tasks(tables: Projections, run: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """The first rows of a run's tasks whose number is above `after`."""
+    return list(objects(tables.query(TASKS, {"run": run, "after": after, "limit": limit})))
+
+
+def routes(tables: Projections, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """The latest questions to the router, those before a position only, the last one first."""
+    return list(objects(tables.query(ROUTES, {"before": before, "limit": limit})))
+
+
 def training(tables: Projections, run: str, adapter: str) -> dict[str, Any] | None:
     """An adapter's row and, as `training`, its rows in the table `training_steps`; None where the run has none of this
     name."""
@@ -96,3 +121,8 @@ def training(tables: Projections, run: str, adapter: str) -> dict[str, Any] | No
     for row in objects(tables.query(ADAPTER, named)):
         return {**row, "training": list(objects(tables.query(TRAINING, named)))}
     return None
+
+
+def courses(tables: Projections) -> dict[str, dict[str, Any]]:
+    """Run to what it cost and to its adapters' shares of held-out problems, in order."""
+    return {row["run"]: row for row in objects(tables.query(COURSES))}

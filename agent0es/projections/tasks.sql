@@ -56,6 +56,7 @@ FROM (
 
 CREATE TABLE facts.task_completed (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     task INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
@@ -63,9 +64,9 @@ CREATE TABLE facts.task_completed (
 );
 
 INSERT INTO facts.task_completed BY NAME
-SELECT run, time, unnest(c)
+SELECT run, position, time, unnest(c)
 FROM (
-    SELECT run, time, from_json(content, '{"task": "INTEGER", "attempts": "INTEGER", "solved": "INTEGER"}') AS c
+    SELECT run, position, time, from_json(content, '{"task": "INTEGER", "attempts": "INTEGER", "solved": "INTEGER"}') AS c
     FROM batch WHERE type = 'TaskCompleted'
 );
 

@@ -17,8 +17,9 @@ latest AS (
     WHERE run = $1 AND ($2::VARCHAR IS NULL OR call = $2) AND ($3::VARCHAR IS NULL OR status = $3
         OR $3 = 'denied' AND len(denied) > 0)
         AND ($4::VARCHAR IS NULL OR tool = $4) AND ($5::VARCHAR IS NULL OR attempt = $5)
+        AND ($6::VARCHAR IS NULL OR tier = $6)
     ORDER BY position DESC
-    LIMIT $6
+    LIMIT $7
 )
 SELECT
     run, call, attempt, l.task, a.adapter, tool, purpose, l.status, exit_code, tier, requested, ended,
@@ -43,6 +44,7 @@ def calls(
     status: str | None = None,
     tool: str | None = None,
     attempt: str | None = None,
+    tier: str | None = None,
     limit: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The latest `limit` calls of a run that are as asked for, in the order in which they were requested.
@@ -51,7 +53,7 @@ def calls(
     a call whose end the log does not hold: a crash cut it off, or it is still running. `measured` has wall_seconds,
     cpu_seconds, peak_memory_mb, stdout_bytes and stderr_bytes, and is empty then.
     """
-    answer = tables.query(CALLS, [run, call, status, tool, attempt, EVERY if limit is None else limit])
+    answer = tables.query(CALLS, [run, call, status, tool, attempt, tier, EVERY if limit is None else limit])
     for row in answer.rows:
         found = dict(zip(answer.columns, row, strict=True))
         yield {**found, "measured": json.loads(found["measured"] or "{}")}

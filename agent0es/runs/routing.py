@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
 from agent0es.configuration.secrets import text_without_secrets
-from agent0es.domain.events import ToolCalled, ToolRequested
+from agent0es.domain.events import RouteAnswered, ToolCalled, ToolRequested
 from agent0es.domain.names import ROUTES, stream
 from agent0es.domain.text import storable
 from agent0es.log import EventLog
@@ -18,7 +18,6 @@ from agent0es.runs.answerers import Candidates
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
-    from agent0es.domain.events import RouteAnswered
     from agent0es.domain.task import Task
     from agent0es.rollouts.toolbox import Toolbox
     from agent0es.taskdomains import TaskDomain
@@ -76,7 +75,7 @@ def posed(question: str, domain: str) -> "Task":
     )
 
 
-def routed(log: EventLog, event: "RouteAnswered") -> dict[str, Any]:
+def routed(log: EventLog, event: RouteAnswered) -> dict[str, Any]:
     """What came of a question, as a value of JSON: the answer, the calls behind it, and the decision that took it."""
     attempt = event.attempt
     calls: dict[str, dict[str, Any]] = {}
@@ -87,6 +86,14 @@ def routed(log: EventLog, event: "RouteAnswered") -> dict[str, Any]:
             calls[one.event.call] |= {"status": one.event.status, "output": one.event.output}
     said = event.model_dump(mode="json", exclude={"type", "version"})
     return {**said, "calls": list(calls.values()), "decisions": decisions(log, event.cached or event.route)}
+
+
+def answer(log: EventLog, route: str) -> dict[str, Any] | None:
+    """What came of a question by the name of its route, as `routed` says it; None where it has no answer."""
+    for one in log.read(stream=stream("route", ROUTES, route), types=["RouteAnswered"]):
+        if isinstance(one.event, RouteAnswered):
+            return routed(log, one.event)
+    return None
 
 
 def decisions(log: EventLog, route: str) -> list[dict[str, Any]]:

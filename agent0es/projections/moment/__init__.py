@@ -1,0 +1,96 @@
+"""A run at a moment: what a person looks at, as it was after the event at a position. One .sql file for each table.
+
+A query begins with `past`: whose rows up to where belong to the run's history then, those of its past as a fork
+included. So nothing is folded from the beginning, and any moment costs the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from agent0es.projections.answers import objects
+from agent0es.projections.tables import Projections
+
+Row = Mapping[str, Any]
+
+PAST = "WITH past AS (SELECT unnest($runs) AS run, unnest($untils) AS until)"
+"""What every query begins with. `histories` itself, which is recursive, would take longer than the rest of a query."""
+
+HISTORY = "SELECT ancestor, until FROM histories WHERE run = $run"
+
+PANELS = (
+    "summary",
+    "domains",
+    "frontier",
+    "rewards",
+    "course",
+    "pace",
+    "losses",
+    "held_out",
+    "adapters",
+    "tasks",
+    "events",
+    "alerts",
+)
+"""What `moment` gives, each a list of rows."""
+
+
+def moment(tables: Projections, run: str, position: int) -> dict[str, list[Row]]:
+    """Each of `PANELS` as it was after the event at a position."""
+    past = Past.of(tables, run, position)
+    return {name: past.rows(tables, name) for name in PANELS}
+
+
+def span(tables: Projections, run: str, position: int) -> Row:
+    """Where a run's history begins and ends, how many events it has, and which are next to a position."""
+    [found] = Past.of(tables, run).rows(tables, "span", at=position)
+    return found
+
+
+def marks(tables: Projections, run: str) -> list[Row]:
+    """Positions of note in a run's history, with the type of the event."""
+    return Past.of(tables, run).rows(tables, "marks")
+
+
+def proposed(tables: Projections, run: str) -> list[Row]:
+    """Every task of a run's history, in order."""
+    return Past.of(tables, run).rows(tables, "map")
+
+
+def examined(tables: Projections, run: str) -> list[Row]:
+    """Every answer to a held-out problem in a run's history: problem, arm, attempt, and whether it is right."""
+    return Past.of(tables, run).rows(tables, "examined")
+
+
+def related(tables: Projections, run: str, position: int, event_id: str, cause: str | None) -> list[Row]:
+    """The event that led to one, and the events that it led to, in order. Ids are those of the events' meta."""
+    named = {"at": position, "event_id": event_id, "cause": cause}
+    return Past.of(tables, run).rows(tables, "related", **named)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Whose rows up to where belong to a run's history up to a position."""
+
+    runs: list[str]
+    untils: list[int]
+
+    @classmethod
+    def of(cls, tables: Projections, run: str, position: int | None = None) -> "Past":
+        """Of a run up to a position, or to its end."""
+        parts = list(tables.query(HISTORY, {"run": run}).rows)
+        most = max((until for _, until in parts), default=0) if position is None else position
+        return cls([name for name, _ in parts], [min(until, most) for _, until in parts])
+
+    def rows(self, tables: Projections, name: str, **parameters: Any) -> list[Row]:
+        """The rows of one of the files here."""
+        return list(objects(tables.query(_sql(name), {"runs": self.runs, "untils": self.untils, **parameters})))
+
+
+@cache
+def _sql(name: str) -> str:
+    text = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    _, with_others, rest = text.partition("\nWITH ")
+    return f"{PAST}, {rest}" if with_others else f"{PAST}\n{text}"

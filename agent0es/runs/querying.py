@@ -1,0 +1,44 @@
+"""Ask the tables a query that somebody wrote, within limits."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from agent0es.log import EventLog
+
+SECONDS = 10.0
+"""Most time for one query."""
+MOST_ROWS = 1_000
+"""Of an answer that is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer, as far as it is shown."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+    more: bool
+    """Whether there are rows that are not shown."""
+
+
+def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
+    """The first rows of a query. Raises QueryError. It has tables of its own, so nobody waits for it."""
+    from agent0es.projections import PROJECTIONS_FILE, Projections
+
+    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
+        tables.catch_up()
+        found = tables.query(sql, seconds=seconds)
+        rows = list(islice(found.rows, most + 1))
+        return Shown(found.columns, found.types, rows[:most], len(rows) > most)
+
+
+def write_parquet(log: EventLog, store: Path, sql: str, file: IO[bytes], seconds: float = SECONDS) -> None:
+    """All rows of a query as a parquet file. Raises QueryError."""
+    from agent0es.projections import PROJECTIONS_FILE, Projections, answers
+
+    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
+        tables.catch_up()
+        answers.write_parquet(tables, sql, file, seconds)

@@ -1,0 +1,30 @@
+"""The list of runs."""
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from agent0es.runs import watching
+from agent0es.service.pages.rendering import Served, page, render
+from agent0es.service.pages.rendering import routes as new_routes
+
+routes = new_routes()
+
+
+@routes.get("/")
+def home() -> Response:
+    """The first page."""
+    return RedirectResponse("/runs", 303)
+
+
+@routes.get("/runs")
+def show(service: Served) -> Response:
+    """All runs, the latest first."""
+    with service.tables() as tables:
+        return page("runs", runs=watching.runs(service.log, tables))
+
+
+@routes.get("/runs/rows")
+def rows(service: Served) -> Response:
+    """The rows of the list, for a page that is open."""
+    with service.tables() as tables:
+        return HTMLResponse(render("panels/runs.html", runs=watching.runs(service.log, tables)))
