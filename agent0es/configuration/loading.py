@@ -18,7 +18,7 @@ from agent0es.configuration.settings import Configuration
 from agent0es.configuration.sources import Given, KeyPath, Option, Source
 from agent0es.errors import ConfigurationError
 
-NOT_SETTINGS = {"AGENT0ES_STORE", "AGENT0ES_SERVICE_TOKEN", crash_points.VARIABLE}
+NOT_SETTINGS = {"AGENT0ES_JOB", "AGENT0ES_STORE", "AGENT0ES_SERVICE_TOKEN", crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
 
 
