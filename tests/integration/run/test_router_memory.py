@@ -7,7 +7,8 @@ from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Verification
 from agent0es.log import EventLog, NewEvent
 from agent0es.router.memory import MEMORY_FILE, Judged, Memory, who
-from agent0es.runs.routing import TRAINED_WITH, adapter_in_use, as_trained, posed
+from agent0es.runs.answerers import TRAINED_WITH, InUseNow, as_trained
+from agent0es.runs.routing import posed
 from tests.support import world
 from tests.support.routing import Counted, asked, router
 from tests.support.routing import posed as question
@@ -85,12 +86,14 @@ def test_judged_answers_of_evaluations_count_for_the_model_and_adapter_that_gave
 
 def test_the_adapter_in_use_answers_as_its_run_had_it_asked(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
-        assert adapter_in_use(log, "b" * 64) is None
+        ours = InUseNow(log, "b" * 64)
+        assert ours.look() is None
         world.begin(log, "run", "models.student.max_tokens=77", "execution.tasks_per_iteration=1")
         world.complete(log, "run", tmp_path)
-        found = adapter_in_use(log, "b" * 64)
+        found = ours.look()
         assert found is not None and (found.run, found.name) == ("run", "student-1")
-        assert adapter_in_use(log, "c" * 64) is None, "it was trained on other weights"
+        assert found == InUseNow(log, "b" * 64).look() == ours.look(), "looking on is the same as looking anew"
+        assert InUseNow(log, "c" * 64).look() is None, "it was trained on other weights"
         memory = Memory(log, tmp_path / MEMORY_FILE, 10)
         judged = memory.judged(who("scripted", "student-1", "run"), "")
         memory.close()

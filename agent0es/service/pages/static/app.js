@@ -119,7 +119,7 @@ const slider = {
       this.head = rows.at(-1).position;
       this.input.max = this.head;
       if (!this.live) return;
-      this.ticker(rows.slice(-14));
+      this.ticker(rows.slice(-12));
       clearTimeout(this.soon);
       const since = performance.now() - (this.drawn || 0);
       this.soon = setTimeout(() => {
@@ -143,7 +143,7 @@ const slider = {
       item.append(link, " ", type, " ", stream);
       list.prepend(item);
     }
-    while (list.children.length > 14) list.lastChild.remove();
+    while (list.children.length > 12) list.lastChild.remove();
   },
 };
 

@@ -34,7 +34,7 @@ const charts = {
     const shown = (_, value) => (value == null ? "–" : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
     return {
       width: Math.max(200, box.clientWidth),
-      height: 210,
+      height: box.dataset.tall ? 270 : 210,
       scales: { x: { time: false }, y: plot.share ? { range: [0, 1] } : { range: (_, low, high) => [Math.min(0, low), high <= low ? low + 1 : high * 1.05] } },
       axes: [{ ...axis, size: 34 }, { ...axis, size: 46 }],
       cursor: { points: { size: 7 }, y: false },
