@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-
 HEADROOM = 14.0
 """Over the highest bar, for its number."""
 
