@@ -24,19 +24,37 @@ from agent0es.service.security import Access
 from tests.unit.projections.history import history
 
 HOSTILE = """</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7*7 }}\x1b[2J‮"""
-TEXTS = {
-    "description", "text", "output", "input", "answer", "explanation", "reason", "message", "detail", "stdout", "stderr",
-    "reference", "reference_action", "method", "error",
-}  # fmt: skip
+TEXTS = frozenset(
+    "description text output input answer explanation reason message detail stdout stderr reference reference_action "
+    "method error".split()
+)
+"""Fields that hold what a model may have written."""
 RUN = "20261130-000000"
-PATHS = (
-    "/runs", f"/runs/{RUN}", f"/runs/{RUN}?at=40", f"/runs/{RUN}/tasks/1", f"/runs/{RUN}/tasks/2", f"/runs/{RUN}/attempts/1/0",
-    f"/runs/{RUN}/held-out", f"/runs/{RUN}/attempts/eval/student-1/17", f"/audit?run={RUN}", f"/audit/{RUN}/1/0%231",
-    f"/lineage/{RUN}/student-1", f"/lineage/{RUN}/1", "/compare", f"/compare?a={RUN}&b={RUN}",
-    "/sql?q=SELECT+description,+reference+FROM+tasks", f"/sql?q={quote(HOSTILE)}", "/router", "/do/start",
-    f"/do/fork?run={RUN}&at={quote(HOSTILE)}", f"/do/retract?run={RUN}&what={quote(HOSTILE)}", f"/do/whatif?run={RUN}",
-    f"/runs/{quote(HOSTILE, safe='')}", f"/do/{quote(HOSTILE, safe='')}",
-)  # fmt: skip
+PATHS = [
+    "/runs",
+    f"/runs/{RUN}",
+    f"/runs/{RUN}?at=40",
+    f"/runs/{RUN}/tasks/1",
+    f"/runs/{RUN}/tasks/2",
+    f"/runs/{RUN}/attempts/1/0",
+    f"/runs/{RUN}/held-out",
+    f"/runs/{RUN}/attempts/eval/student-1/17",
+    f"/audit?run={RUN}",
+    f"/audit/{RUN}/1/0%231",
+    f"/lineage/{RUN}/student-1",
+    f"/lineage/{RUN}/1",
+    "/compare",
+    f"/compare?a={RUN}&b={RUN}",
+    "/sql?q=SELECT+description,+reference+FROM+tasks",
+    f"/sql?q={quote(HOSTILE)}",
+    "/router",
+    "/do/start",
+    f"/do/fork?run={RUN}&at={quote(HOSTILE)}",
+    f"/do/retract?run={RUN}&what={quote(HOSTILE)}",
+    f"/do/whatif?run={RUN}",
+    f"/runs/{quote(HOSTILE, safe='')}",
+    f"/do/{quote(HOSTILE, safe='')}",
+]
 
 
 def poisoned(value: Any, key: str = "") -> Any:
@@ -91,9 +109,9 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
-        if tag == "script" and not (given.get("src") or "").startswith("/static/"):
-            if given.get("type") != "application/json":
-                self.found.append(f"<script {given}>")
+        ours = (given.get("src") or "").startswith("/static/") or given.get("type") == "application/json"
+        if tag == "script" and not ours:
+            self.found.append(f"<script {given}>")
         if tag in ("style", "iframe", "object", "base") or given.keys() & {"style", "onerror", "onclick", "onload"}:
             self.found.append(f"<{tag} {given}>")
         for name in ("href", "src", "action"):
