@@ -3,7 +3,7 @@
     python benchmarks/pages.py [--events 100000] [--store DIR]
 
 Fills a log with one run of synthetic events (see synthetic.py) unless DIR has one, serves it, and asks for the panels
-at positions all over it, one after the other. What is measured is the whole answer over HTTP, drawn as HTML and numbers.
+at positions all over it, one after the other. What is measured is the whole answer over HTTP, as HTML and numbers.
 CPU seconds of the service stand beside clock seconds, which say little on a machine that does other work.
 """
 

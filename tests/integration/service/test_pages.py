@@ -52,8 +52,8 @@ PATHS = [
     f"/do/fork?run={RUN}&at={quote(HOSTILE)}",
     f"/do/retract?run={RUN}&what={quote(HOSTILE)}",
     f"/do/whatif?run={RUN}",
-    f"/runs/{quote(HOSTILE, safe='')}",
-    f"/do/{quote(HOSTILE, safe='')}",
+    f"/runs/{quote(HOSTILE.replace('/', '|'))}",
+    f"/do/{quote(HOSTILE.replace('/', '|'))}",
 ]
 
 
@@ -131,11 +131,11 @@ def test_nothing_that_a_model_wrote_is_run(answers: dict[str, httpx.Response], p
     assert answer.status_code < 500, answer.text
     assert answer.headers["content-type"].startswith("text/html")
     assert tags(answer.text) == []
-    assert "49" not in re.findall(r"alert\(2\)[^{]{0,20}(\d+)", answer.text)
 
 
 def test_pages_show_hostile_texts_as_texts(answers: dict[str, httpx.Response]) -> None:
     assert "&lt;script&gt;alert(1)" in answers[f"/runs/{RUN}/tasks/1"].text
+    assert "{{ 7*7 }}" in answers[f"/runs/{RUN}/tasks/1"].text
     for body in answers["panels"].json()["bodies"].values():
         assert tags(body) == []
 
@@ -151,7 +151,7 @@ def test_a_run_as_one_file_asks_nobody(store: Path) -> None:
         tables.catch_up()
         page = standalone(log, tables, store, RUN)
     assert not re.search(r"""(?:src|href)=["']?(?:/|http)""", page.partition("<script type")[0])
-    assert page.count("<script") - page.count("<script type") == page.count("&lt;script") * 0 + 1
+    assert page.count("<script") - page.count("<script type") == 1
     assert "default-src &#39;none&#39;" in page
 
 
