@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +87,19 @@ def questions(gsm8k: Path | None) -> list[Line]:
 
 
 @contextmanager
-def behind(options: argparse.Namespace) -> Iterator[str]:
-    """The address of the model behind the local one."""
-    if options.cloud_url:
-        yield options.cloud_url
+def behind(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The address of the model behind the local one, and its name there."""
+    if options.cloud_url or options.no_ask:
+        yield options.cloud_url or "http://localhost:0/v1", options.cloud_model
         return
     from tests.support.llama_server import LlamaServer
 
     path = find_weights(QWEN, options.store / "base").path
     with LlamaServer(path, threads=options.threads, n_ctx=SLOTS * CONTEXT, n_parallel=SLOTS) as server:
-        yield f"{server.url}/v1"
+        yield f"{server.url}/v1", str(path)
 
 
-def configured(options: argparse.Namespace, address: str) -> Configuration:
+def configured(options: argparse.Namespace, address: str, model: str) -> Configuration:
     """Both models, asked to be compared; nothing is taken from the cache."""
     return load_configuration(
         options.config,
@@ -109,7 +109,7 @@ def configured(options: argparse.Namespace, address: str) -> Configuration:
             "router.timeout_seconds=1800",
             f"router.drafts={options.drafts}",
             "router.cloud.backend=openai-compatible",
-            f"router.cloud.name={options.cloud_model}",
+            f"router.cloud.name={model}",
             f"router.cloud.base_url={address}",
             "router.cloud.max_tokens=512",
             f"router.cloud.input_price={options.input_price}",
@@ -219,8 +219,8 @@ def table_command(options: argparse.Namespace) -> None:
     lines = questions(options.gsm8k)[: options.limit]
     options.store.mkdir(parents=True, exist_ok=True)
     name = f"batch-table-{options.drafts}"
-    with behind(options) if not options.no_ask else nullcontext("http://localhost:0/v1") as address:
-        configuration = configured(options, address)
+    with behind(options) as (address, model):
+        configuration = configured(options, address, model)
         if not options.no_ask:
             asyncio.run(ask(options, lines, configuration, name))
     with open_tables(options.store) as (_, tables):
@@ -364,7 +364,7 @@ def main() -> None:
     one.add_argument("--drafts", type=int, default=3)
     one.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the server started here")
     one.add_argument("--cloud-url", metavar="URL", help="an OpenAI-compatible server, instead of one started here")
-    one.add_argument("--cloud-model", default=QWEN, metavar="NAME")
+    one.add_argument("--cloud-model", default=QWEN, metavar="NAME", help="its name there")
     one.add_argument("--input-price", type=float, default=0.3, help="dollars for a million tokens read")
     one.add_argument("--output-price", type=float, default=1.2, help="dollars for a million tokens written")
     one.add_argument("--config", type=Path)

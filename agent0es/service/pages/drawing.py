@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+HEADROOM = 14.0
+"""Over the highest bar, for its number."""
+
 
 class Bar(NamedTuple):
     """A bar of a histogram, in the units of its drawing."""
@@ -20,13 +23,13 @@ def histogram(rows: Sequence[Mapping[str, Any]], width: float = 320, height: flo
     """Ten bars from rows with `tenth` and `tasks`; empty tenths have bars without a height."""
     tasks = {row["tenth"]: row["tasks"] for row in rows}
     most = max(tasks.values(), default=0) or 1
-    step = width / 10
+    step, tallest = width / 10, height - HEADROOM
     return [
         Bar(
             round(place * step + 2, 1),
-            round(height - height * tasks.get(place, 0) / most, 1),
+            round(height - tallest * tasks.get(place, 0) / most, 1),
             round(step - 4, 1),
-            round(height * tasks.get(place, 0) / most, 1),
+            round(tallest * tasks.get(place, 0) / most, 1),
             tasks.get(place, 0),
             f"{place / 10:.1f} to {(place + 1) / 10:.1f}",
         )

@@ -27,6 +27,8 @@ EXAMPLES = (
     ("Events by type", "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"),
 )
 """Title and query."""
+NUMERIC = ("BIGINT", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER")
+"""Types whose columns stand at the right."""
 MOST_EXPORTED = 1_000_000
 
 
@@ -51,7 +53,8 @@ def show(service: Served, q: str = "") -> Response:
             said = str(error)
     plot = plots.of_answer(found.columns, found.rows) if found else None
     shown = [*EXAMPLES, *saved]
-    return page("sql", q=q, found=found, said=said, plot=plot, saved=shown, tables=tables(), most=querying.MOST_ROWS)
+    more = {"saved": shown, "tables": tables(), "most": querying.MOST_ROWS, "numeric": NUMERIC}
+    return page("sql", q=q, found=found, said=said, plot=plot, **more)
 
 
 @routes.get("/sql/export")

@@ -102,6 +102,8 @@ const slider = {
       link.href = url;
     }
     this.input.setAttribute("aria-valuetext", `event ${found.span.place} of ${found.span.events}`);
+    clearTimeout(this.later); // how a run stands changes without an event when its process ends
+    if (at === null && ["running", "training"].includes(found.status)) this.later = setTimeout(() => this.live && this.want(null), 3000);
     if (keep) history.replaceState(null, "", at === null ? this.run : `${this.run}?at=${at}`);
   },
 
@@ -119,7 +121,7 @@ const slider = {
       this.head = rows.at(-1).position;
       this.input.max = this.head;
       if (!this.live) return;
-      this.ticker(rows.slice(-14));
+      this.ticker(rows.slice(-12));
       clearTimeout(this.soon);
       const since = performance.now() - (this.drawn || 0);
       this.soon = setTimeout(() => {
@@ -143,7 +145,7 @@ const slider = {
       item.append(link, " ", type, " ", stream);
       list.prepend(item);
     }
-    while (list.children.length > 14) list.lastChild.remove();
+    while (list.children.length > 12) list.lastChild.remove();
   },
 };
 
@@ -153,13 +155,15 @@ function refreshRuns() {
   if (!table) return;
   const source = new EventSource("/live");
   let soon = null;
-  source.onmessage = () => {
+  const refresh = (wait) => {
     soon ??= setTimeout(async () => {
       soon = null;
       const answer = await fetch("/runs/rows");
       if (answer.ok) table.innerHTML = await answer.text(); // escaped by the server's templates
-    }, 1000);
+      if (table.querySelector('[data-status="running"], [data-status="training"]')) refresh(3000);
+    }, wait);
   };
+  source.onmessage = () => refresh(1000);
 }
 
 function begin() {

@@ -34,7 +34,7 @@ const charts = {
     const shown = (_, value) => (value == null ? "–" : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
     return {
       width: Math.max(200, box.clientWidth),
-      height: 210,
+      height: box.dataset.tall ? 270 : 210,
       scales: { x: { time: false }, y: plot.share ? { range: [0, 1] } : { range: (_, low, high) => [Math.min(0, low), high <= low ? low + 1 : high * 1.05] } },
       axes: [{ ...axis, size: 34 }, { ...axis, size: 46 }],
       cursor: { points: { size: 7 }, y: false },
@@ -78,15 +78,20 @@ const map = {
   async load() {
     this.box = document.querySelector("[data-map]");
     if (!this.box) return;
-    const answer = await fetch(this.box.dataset.map, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return;
-    this.points = await answer.json();
+    const given = document.getElementById("points"); // in a file by itself
+    if (given) {
+      this.points = JSON.parse(given.textContent);
+    } else {
+      const answer = await fetch(this.box.dataset.map, { headers: { Accept: "application/json" } });
+      if (!answer.ok) return;
+      this.points = await answer.json();
+    }
     this.draw();
     this.box.onpointermove = (event) => this.point(event);
     this.box.onpointerleave = () => this.tip(null);
     this.box.onclick = (event) => {
       const found = this.nearest(event);
-      if (found) location.href = `${this.box.dataset.map.replace(/\/map$/, "")}/tasks/${found.task}`;
+      if (found && !given) location.href = `${this.box.dataset.map.replace(/\/map$/, "")}/tasks/${found.task}`;
     };
   },
 
