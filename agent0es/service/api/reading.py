@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field, create_model
 
+from agent0es.domain.names import is_evaluation
 from agent0es.errors import QueryError
 from agent0es.provenance import audit
 from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
@@ -237,9 +238,13 @@ def _others(routes: APIRouter) -> None:
         return found
 
     @routes.get("/evaluations/{evaluation}", tags=["evaluations"])
-    def evaluation(service: ServiceOf, evaluation: Name) -> dict[str, Any]:
+    def evaluation(
+        service: ServiceOf,
+        evaluation: Annotated[str, Path(description="Its name, the beginning of it, or `eval-latest`.")],
+    ) -> dict[str, Any]:
         """An evaluation with its scores, comparisons, leaks and answers."""
-        found: dict[str, Any] = plain(looking.evaluation(service.log, evaluation))
+        name = find_recorded(service.log, evaluation) if is_evaluation(evaluation) else evaluation
+        found: dict[str, Any] = plain(looking.evaluation(service.log, name))
         return found
 
     @routes.get(
