@@ -199,6 +199,7 @@ class Memory:
 
     def _read_answers(self, database: sqlite3.Connection) -> None:
         last: Recorded | None = None
+        added = False
         for last in self._log.read(run=ROUTES, types=ENDS, after=_position(database, "answers")):
             event = last.event
             match event:
@@ -211,17 +212,19 @@ class Memory:
                     if event.cached is not None:
                         database.execute("UPDATE answers SET used = ? WHERE key = ?", (last.position, event.key))
                     elif event.verdict is not False:
+                        added = True
                         database.execute(
                             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
                             (event.key, last.position, event.model_dump_json()),
                         )
                 case _:
                     pass
-        if last is not None:
+        if added:
             database.execute(
                 "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)",
                 (self._size,),
             )
+        if last is not None:
             _note(database, "answers", last)
 
     def _read_attempts(self, database: sqlite3.Connection) -> int:
