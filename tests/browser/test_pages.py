@@ -60,7 +60,7 @@ def run(browser: Any, service: Served, store: Path) -> Iterator[str]:
     page.wait_for_function(
         "() => fetch('/runs/rows').then(r => r.text()).then(t => t.includes('running'))", polling=500
     )
-    page.reload()
+    page = watched.open("/runs")
     page.locator("tbody th a").first.click()
     name = page.locator("h1").inner_text()
     assert page.locator("#status").inner_text() in ("running", "completed")

@@ -38,6 +38,7 @@ const slider = {
       this.want(at === null ? null : Number(at), false);
     });
     map.show(this.live ? Infinity : Number(this.box.dataset.at));
+    this.lookAgain(document.getElementById("status").textContent);
     this.listen();
   },
 
@@ -102,9 +103,14 @@ const slider = {
       link.href = url;
     }
     this.input.setAttribute("aria-valuetext", `event ${found.span.place} of ${found.span.events}`);
-    clearTimeout(this.later); // how a run stands changes without an event when its process ends
-    if (at === null && ["running", "training"].includes(found.status)) this.later = setTimeout(() => this.live && this.want(null), 3000);
+    this.lookAgain(found.status);
     if (keep) history.replaceState(null, "", at === null ? this.run : `${this.run}?at=${at}`);
+  },
+
+  // How a run stands changes without an event when its process ends.
+  lookAgain(status) {
+    clearTimeout(this.later);
+    if (["running", "training"].includes(status)) this.later = setTimeout(() => this.live && this.want(null), 3000);
   },
 
   settle() {
