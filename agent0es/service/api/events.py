@@ -1,6 +1,6 @@
 """The log: a page of events after a position, or all that come, as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Annotated, Any, get_args
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from agent0es.domain.events import Event
 from agent0es.errors import QueryError, nearest
+from agent0es.log import Recorded
 from agent0es.runs import following
 from agent0es.runs.finding import find_recorded
 from agent0es.service.api.shapes import LARGEST, Limit, Position, ServiceOf
@@ -71,6 +72,7 @@ def router() -> APIRouter:
         wanted = following.Wanted(frozenset(type or ()), task, attempt)
         if run is None and (task is not None or attempt is not None):
             raise QueryError("a task or an attempt is one of a run; name it")
+        every: Iterator[Recorded]
         if run is None:
             every = filter(wanted, service.log.read(after=after, until=head, types=wanted.types or None))
         else:
