@@ -20,7 +20,9 @@ from agent0es.errors import ConfigurationError
 
 SERVICE_TOKEN = "AGENT0ES_SERVICE_TOKEN"
 """What clients of the service show may stand in this variable."""
-NOT_SETTINGS = {"AGENT0ES_STORE", SERVICE_TOKEN, crash_points.VARIABLE}
+JOB = "AGENT0ES_JOB"
+"""Which job of a schedule a process belongs to."""
+NOT_SETTINGS = {JOB, "AGENT0ES_STORE", SERVICE_TOKEN, crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
 
 

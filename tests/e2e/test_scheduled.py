@@ -20,7 +20,7 @@ from agent0es.runs import scheduling
 from tests.support.commands import answer, json_answers
 from tests.support.serving import ROOT, served
 
-TASKS = 25
+TASKS = 12
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "AGENT0ES_MODELS__STUDENT__BACKEND": "scripted",
@@ -36,7 +36,7 @@ T = TypeVar("T")
 pytestmark = pytest.mark.slow
 
 
-def until(what: Callable[[], T], seconds: float = 180.0) -> T:
+def until(what: Callable[[], T], seconds: float = 600.0) -> T:
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not happen"
