@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -195,3 +198,37 @@ def test_the_command_writes_the_answers_and_says_what_they_come_to(
         assert f": {expected}" in done.output and "1 of 1 judged, 100.0%" in done.output
     told = json.loads(CliRunner().invoke(cli, [*words, "--json"]).output)
     assert (told["answered"], told["failed"], told["output"]) == (1, 1, str(output))
+
+
+SETTINGS = """
+router:
+  local: {backend: scripted, name: "tests.support.world:respond"}
+  cloud: {backend: scripted, name: "tests.support.world:respond", input_price: 1, output_price: 10,
+          observations: continued, reminders: 0}
+  confidence_threshold: 1.0
+  budget: {per_run: 0.5}
+  signals: {agreement: 1.0}
+"""
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_killed_after_a_paid_attempt_pays_nothing_twice(tmp_path: Path) -> None:
+    """With the real sandbox, in processes of its own. Each question takes two paid requests."""
+    written(tmp_path, *({"question": f"What is {number} times 34?"} for number in range(12, 16)))
+    (tmp_path / "router.yaml").write_text(SETTINGS)
+    words = "batch tasks.jsonl -o answers.jsonl --concurrency 2 --config router.yaml --json".split()
+
+    def run(**environment: str) -> "subprocess.CompletedProcess[str]":
+        known = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), **environment}
+        done = [sys.executable, "-m", "agent0es", *words]
+        return subprocess.run(done, cwd=tmp_path, env=known, capture_output=True, text=True, timeout=300, check=False)
+
+    assert run(AGENT0ES_CRASH_AT="route.attempted:8").returncode == -9
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answered"] == 4
+    with EventLog.open(tmp_path / "store" / "log.db") as log:
+        paid = [one for one in log.read(types=["CostReserved"]) if one.stream.startswith("budget/routes/run-")]
+        assert len(paid) == 4 * 2 and any(log.read(types=["AttemptsReused"]))
+        report = asyncio.run(verify_routes(log))
+        assert report.difference is None, report.difference
