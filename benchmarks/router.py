@@ -202,7 +202,7 @@ def plot(compared: Sequence[Compared], store: Path, configuration: Configuration
     for name in ("kNN alone", "token confidence alone", "ours"):
         rule, sure = rules[name], np.zeros(len(compared))
         for learnt, others in parted(len(compared), 10):
-            sure[others] = rule.fit(learnt)(learnt, others)
+            sure[others] = rule.fit(learnt)(learnt, others)  # each part from the others
         points = curve(compared, np.arange(len(compared)), sure, rule)
         axes.plot([1000 * p.cost_usd for p in points], [p.accuracy for p in points], label=name)
     for name in ("first", "cloud"):
