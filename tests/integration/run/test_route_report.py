@@ -92,13 +92,13 @@ def test_a_calibration_says_what_to_set_and_what_that_comes_to(tmp_path: Path, m
     compare(tmp_path, LEAST)
     words = ["--store", str(tmp_path), "--set", "router.signals={agreement: 1.0, confidence: 0.5}"]
     picture = tmp_path / "curve.svg"
-    found = json.loads(agent0es("calibrate", "--keep", "1", "--json", "--plot", str(picture), *words))
+    found = json.loads(agent0es("calibrate", "--json", "--plot", str(picture), *words))
     measured = found["measured"]
     assert found["questions"] == LEAST and found["domains"] == ["math"] and picture.read_bytes().startswith(b"<?xml")
     assert (measured["always local"]["accuracy"], measured["always cloud"]["accuracy"]) == (0.5, 1.0)
     fitted = measured["fitted"]
-    assert fitted["accuracy"] >= 0.95 and 0.45 <= fitted["share_local"] <= 0.55  # wrong drafts may agree by chance
-    assert fitted["cost_usd"] == pytest.approx(measured["always cloud"]["cost_usd"] / 2, rel=0.15)
+    assert fitted["accuracy"] >= 0.9 and 0.4 <= fitted["share_local"] <= 0.6  # wrong drafts may agree by chance
+    assert fitted["cost_usd"] == pytest.approx(measured["always cloud"]["cost_usd"] / 2, rel=0.25)
     assert 0.3 < found["router"]["confidence_threshold"] <= 1.0 and "agreement" in found["router"]["signals"]
     assert found["curve"][-1]["share_local"] == 0.0 and found["shown"] == some(found["curve"])
     told = agent0es("calibrate", "--spend", "0.3", *words)
