@@ -88,6 +88,8 @@ class Router:
         self._questions = tuple(dict.fromkeys(asks))
         self._said = configuration.without_secrets().model_dump_json()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asking: set[str] = set()
+        """Routes of this process that have not ended."""
 
     async def answer(self, posed: Task, on_event: OnEvent | None = None) -> Asked:
         """The answer to a question; `posed.reference` is empty where nobody knows it.
@@ -98,8 +100,14 @@ class Router:
         with self._candidates() as of:
             asked = self._asked(posed, of)
             turn = self._turns.setdefault(asked.key, asyncio.Lock())
-            async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
-                return await self._answer(asked, of, begin, on_event or (lambda recorded: None))
+            self._asking.add(asked.route)
+            try:
+                async with (
+                    turn if self._settings.cache_size else asyncio.Lock()
+                ):  # who asks the same waits, and finds it
+                    return await self._answer(asked, of, begin, on_event or (lambda recorded: None))
+            finally:
+                self._asking.discard(asked.route)
 
     @property
     def adapter(self) -> str | None:
@@ -174,7 +182,9 @@ class Router:
     def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
         """The events of attempts at the same question that ended, of routes that did not, by number."""
         found: dict[int, list[Recorded]] = {}
-        for route in self._memory.unfinished(asked.key, asked.route):
+        for route in self._memory.unfinished(asked.key):
+            if route in self._asking:
+                continue
             begun = next(self._log.read(stream=stream("route", ROUTES, route), limit=1)).event
             if not isinstance(begun, ev.RouteAsked) or begun.posed != asked.posed:
                 continue  # whose answer was not known, or was another

@@ -83,13 +83,12 @@ class Memory:
             row = database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else ev.RouteAnswered.model_validate_json(row[0])
 
-    def unfinished(self, key: str, but: str) -> list[str]:
-        """Routes of this key that have no end, the first one first, but for `but`: they are being asked, or were cut
-        off."""
+    def unfinished(self, key: str) -> list[str]:
+        """Routes of this key that have no end, the first one first: they are being asked, or were cut off."""
         with self._database() as database:
             self._read_answers(database)
             rows = database.execute("SELECT route FROM unfinished WHERE key = ? ORDER BY rowid", (key,)).fetchall()
-        return [route for [route] in rows if route != but]
+        return [route for [route] in rows]
 
     def cost(self, of: str) -> float | None:
         """Mean dollars of the latest attempts of a model, of those whose cost is known; None without any."""

@@ -176,6 +176,16 @@ def test_who_asks_the_same_at_the_same_time_waits_for_the_answer(tmp_path: Path,
     assert found.count(None) == 1 and cloud.requests == 2
 
 
+def test_without_a_cache_each_answer_is_made_anew_also_at_the_same_time(tmp_path: Path, log: EventLog) -> None:
+    local = Counted(RIGHT, name="small")
+    ask = router(tmp_path, log, local, None, "cache_size=0")
+
+    async def at_once() -> list[str]:
+        return [one.event.attempt for one in await asyncio.gather(*(ask.answer(posed()) for _ in range(3)))]
+
+    assert len(set(asyncio.run(at_once()))) == 3 and local.requests == 3 * 6
+
+
 def test_explaining_asks_nobody_and_writes_nothing(tmp_path: Path, log: EventLog) -> None:
     local = Counted(RIGHT, name="small")
     decided = asyncio.run(router(tmp_path, log, local).explain(posed()))
