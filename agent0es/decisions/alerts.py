@@ -25,8 +25,8 @@ OF_RUNS = (
     *("ProposalRejected", "TrainingProgressed", "AdapterTrained", "AdapterEvaluated"),
 )
 """Types of events of runs that are folded. The last line is of what shows that a run goes on."""
-OF_THE_STORE = ("CostReserved", "CostSettled", "JobFinished", "AlertRaised", "AlertCleared")
-"""Those of the rest."""
+OF_THE_STORE = ("CostReserved", "CostSettled", "JobFinished")
+"""Those of the rest; who watches knows the alerts, for nobody else writes them."""
 
 Key = tuple[str, str | None, str]
 """Rule, run and subject of an alert."""

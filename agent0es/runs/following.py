@@ -54,7 +54,7 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
             "host": meta.host,
             "handler": meta.handler,
             "cause": None if meta.cause is None else str(meta.cause),
-            "correlation": None if meta.correlation is None else str(meta.correlation),
+            "correlation": meta.correlation,
             "measured": dict(meta.measured),
         },
         "hash": recorded.content_hash,

@@ -287,18 +287,20 @@ def test_what_cannot_be_driven_is_refused(api: httpx.Client) -> None:
     assert problem(api.post("/runs/one/stop")) == (409, "run-not-driven")
     assert problem(api.post("/runs/nothing/resume")) == (404, "run-not-found")
     assert problem(api.post("/runs/one/forks", json={"position": 0})) == (422, "invalid-request")
+    assert problem(api.post("/runs/one/forks", json={"position": 5, "settings": {"seed": "x"}}))[0] == 400
 
 
-def test_a_run_is_started_stopped_and_goes_on_when_the_service_is_killed(tmp_path: Path) -> None:
-    store, slow = tmp_path / "store", {"models.student.options": {"delay_seconds": 0.3}, "execution.iterations": 1}
+def test_a_run_is_started_stopped_and_goes_on_when_the_service_is_killed(completed_store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(completed_store, tmp_path / "store")
+    long = {"models.student.options": {"delay_seconds": 0.3}, "execution.tasks_per_iteration": 2000}
     with served(store, environment=ENVIRONMENT) as service, httpx.Client(timeout=PATIENT) as client:
         at = service.url + PREFIX
-        started = client.post(f"{at}/runs", json={"settings": slow}, headers={"Idempotency-Key": "monday"})
+        started = client.post(f"{at}/runs", json={"settings": long}, headers={"Idempotency-Key": "monday"})
         assert started.status_code == 201, started.text
         run = started.json()["run"]
         assert client.get(f"{at}/runs/{run}").json()["status"] == "running"
-        again = client.post(f"{at}/runs", json={"settings": slow}, headers={"Idempotency-Key": "monday"})
-        assert again.json()["run"] == run and len(client.get(f"{at}/runs").json()) == 1
+        again = client.post(f"{at}/runs", json={"settings": long}, headers={"Idempotency-Key": "monday"})
+        assert again.json()["run"] == run and len(client.get(f"{at}/runs").json()) == 3
         assert problem(client.post(f"{at}/runs/{run}/resume")) == (409, "run-in-use")
         assert client.post(f"{at}/runs/{run}/stop").status_code == 202
         wait(lambda: client.get(f"{at}/runs/{run}").json()["status"] == "interrupted")
@@ -306,17 +308,21 @@ def test_a_run_is_started_stopped_and_goes_on_when_the_service_is_killed(tmp_pat
         os.kill(service.process.pid, signal.SIGKILL)
         service.process.wait()
     with EventLog.open(store / "log.db", read_only=True) as log:
-        wait(lambda: any(log.read(run=run, types=["RunCompleted"])) and not log.drivers())
+        killed_at = log.head()
+        wait(lambda: log.head() > killed_at + 20)
+        assert run in log.drivers()
     with served(store, environment=ENVIRONMENT) as service, httpx.Client(timeout=PATIENT) as client:
         at = service.url + PREFIX
-        assert client.get(f"{at}/runs/{run}").json()["status"] == "completed"
-        assert client.post(f"{at}/runs/{run}/resume").json() == {"run": run, "driven": False}
-        forked = client.post(f"{at}/runs/{run}/forks", json={"position": 5, "start": False, "settings": {"seed": 0}})
+        assert client.get(f"{at}/runs/{run}").json()["status"] == "running"
+        assert client.post(f"{at}/runs/{run}/stop").status_code == 202
+        wait(lambda: client.get(f"{at}/runs/{run}").json()["status"] == "interrupted")
+        assert client.post(f"{at}/runs/one/resume").json() == {"run": "one", "driven": False}  # it is completed
+        position = client.get(f"{at}/runs/{run}/state").json()["position"]
+        sent = {"position": position, "start": False, "settings": {"execution.attempts": 3}}
+        forked = client.post(f"{at}/runs/{run}/forks", json=sent)
         assert forked.status_code == 201, forked.text
-        child = forked.json()["run"]
-        assert client.get(f"{at}/runs/{child}").json()["parent"] == run
-        beyond = client.post(f"{at}/runs/{run}/forks", json={"position": 10**6})
-        assert beyond.status_code == 400 and "no position" in beyond.json()["detail"]
+        assert client.get(f"{at}/runs/{forked.json()['run']}").json()["parent"] == run
+        assert problem(client.post(f"{at}/runs/{run}/forks", json={"position": 10**6})) == (404, "position-not-found")
 
 
 def wait(until: Any) -> None:
