@@ -13,12 +13,14 @@ from agent0es.cli.output import (
     columns_of,
     json_line,
     json_option,
+    printable,
     store_option,
     terminal_width,
     write_lines,
     write_table,
 )
 from agent0es.cli.warnings import taint
+from agent0es.errors import NotInstalled
 
 if TYPE_CHECKING:
     from agent0es.projections.reports import SavedQuery
@@ -41,8 +43,13 @@ SPARKLINE_WIDTH = 32
 @click.option(
     "--save", type=click.Path(path_type=Path), metavar="DIR", help="Copy the built-in .sql files into this folder."
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the run's page as one file, with all inside."
+)
 @json_option
-def report_command(run: str, store: Path, queries: Path | None, save: Path | None, as_json: bool) -> None:
+def report_command(
+    run: str, store: Path, queries: Path | None, save: Path | None, html: Path | None, as_json: bool
+) -> None:
     """Show a run in figures: solve rates, tools, rewards, latency.
 
     RUN is a run's name, a prefix of it, or `latest`, the default. Each table is a saved query. `--save DIR` copies the
@@ -57,6 +64,9 @@ def report_command(run: str, store: Path, queries: Path | None, save: Path | Non
         reports.save(save)
         write_lines([f"Saved queries are in {save}; show them with --queries {save}"])
         return
+    if html is not None:
+        _write_page(store, run, html)
+        return
     chosen = reports.saved_queries(queries)
     with open_tables(store) as (log, tables):
         name = find_run(log, run)
@@ -68,6 +78,25 @@ def report_command(run: str, store: Path, queries: Path | None, save: Path | Non
         write_lines(taint(name, tainted, status, store))
         for query, rows in found:
             _write(query, rows)
+
+
+def _write_page(store: Path, run: str, file: Path) -> None:
+    from agent0es.bootstrap import open_tables
+    from agent0es.files import replacing
+    from agent0es.runs.finding import find_run
+
+    try:
+        from agent0es.service.pages.standalone import standalone
+    except ModuleNotFoundError as error:
+        raise NotInstalled(
+            f"--html needs {error.name}, which is not installed; in a checkout: pip install '.[service]'"
+        ) from None
+    with open_tables(store) as (log, tables):
+        name = find_run(log, run)
+        page = standalone(log, tables, store, name)
+    with replacing(file) as output:
+        output.write(page.encode("utf-8", "replace"))
+    write_lines([printable(f"The page of run {name} is in {file}; a browser needs nothing else")])
 
 
 def _write(query: "SavedQuery", rows: Sequence[dict[str, Any]]) -> None:

@@ -231,7 +231,8 @@ def by_history(guess: Score, correct: npt.NDArray[np.bool_]) -> Score:
         right = np.bincount(bins, weights=correct[judged][known].astype(float), minlength=BINS)
         at = np.minimum(BINS - 1, np.where(np.isnan(ours), 0.0, ours * BINS).astype(int))
         itself = np.isin(asked, judged)
-        return (WEIGHT * ours + right[at] - itself * correct[asked]) / (WEIGHT + of[at] - itself)
+        found: Floats = (WEIGHT * ours + right[at] - itself * correct[asked]) / (WEIGHT + of[at] - itself)
+        return found
 
     return score
 

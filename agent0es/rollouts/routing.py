@@ -18,6 +18,7 @@ from agent0es.agents.student_prompt import opening
 from agent0es.configuration import Configuration
 from agent0es.decisions import route as decisions
 from agent0es.decisions.route import Route, Seen
+from agent0es.decisions.spending import threshold_within
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, read_stream, stream
 from agent0es.domain.seeds import derive_seed
@@ -27,8 +28,9 @@ from agent0es.log import EventLog, NewEvent, Recorded
 from agent0es.models.base import GenerationRequest, RequestRefused
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
-from agent0es.router.base import Signals
+from agent0es.router.base import DIGITS, Signals
 from agent0es.router.budget import Budget, BudgetExhausted, Purse
+from agent0es.router.latency import expected_seconds
 from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
@@ -86,6 +88,8 @@ class Router:
         self._questions = tuple(dict.fromkeys(asks))
         self._said = configuration.without_secrets().model_dump_json()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asking: set[str] = set()
+        """Routes of this process that have not ended."""
 
     async def answer(self, posed: Task, on_event: OnEvent | None = None) -> Asked:
         """The answer to a question; `posed.reference` is empty where nobody knows it.
@@ -96,8 +100,14 @@ class Router:
         with self._candidates() as of:
             asked = self._asked(posed, of)
             turn = self._turns.setdefault(asked.key, asyncio.Lock())
-            async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
-                return await self._answer(asked, of, begin, on_event or (lambda recorded: None))
+            self._asking.add(asked.route)
+            try:
+                async with (
+                    turn if self._settings.cache_size else asyncio.Lock()
+                ):  # who asks the same waits, and finds it
+                    return await self._answer(asked, of, begin, on_event or (lambda recorded: None))
+            finally:
+                self._asking.discard(asked.route)
 
     @property
     def adapter(self) -> str | None:
@@ -172,7 +182,9 @@ class Router:
     def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
         """The events of attempts at the same question that ended, of routes that did not, by number."""
         found: dict[int, list[Recorded]] = {}
-        for route in self._memory.unfinished(asked.key, asked.route):
+        for route in self._memory.unfinished(asked.key):
+            if route in self._asking:
+                continue
             begun = next(self._log.read(stream=stream("route", ROUTES, route), limit=1)).event
             if not isinstance(begun, ev.RouteAsked) or begun.posed != asked.posed:
                 continue  # whose answer was not known, or was another
@@ -236,7 +248,18 @@ class Router:
         if self._is_cached(cached, route.asked):
             return Seen(tuple(decisions.nothing_expected(one.name) for one in of.values()), cached)
         expected = tuple(self._expected(one, route, neighbours, failures, purse) for one in of.values())
-        return Seen(expected, cached, neighbours)
+        return Seen(expected, cached, neighbours, self._threshold(route, of))
+
+    def _threshold(self, route: Route, of: Answerers) -> float | None:
+        """The highest one that keeps to the mean cost that was set; None where none was, or nobody costs more. What was
+        never asked counts as the dearest that was."""
+        bound, most = self._settings.mean_cost, self._settings.budget.per_request
+        if bound is None or most is None or "cloud" not in of:
+            return None
+        found = self._memory.passed_on(of["local"].who, of["cloud"].who, route.asked.route)
+        dearest = max((cost for _, cost in found if cost is not None), default=most)
+        history = [(sure, min(most, dearest if cost is None else cost)) for sure, cost in found]
+        return round(threshold_within(history, bound, most), DIGITS)
 
     def _expected(
         self,
@@ -246,7 +269,8 @@ class Router:
         failures: Mapping[str, str],
         purse: Purse,
     ) -> ev.Expected:
-        judged, course = self._memory.judged(one.who, route.asked.route), self._memory.course(one.who)
+        judged, asked = self._memory.judged(one.who, route.asked.route), route.asked.posed
+        seconds = expected_seconds(self._memory.timed(one.who), asked.domain, len(asked.description))
         if one.name == "local":
             right, of = decisions.like_this(route, neighbours, judged, self._settings, self._signals)
         else:
@@ -259,8 +283,8 @@ class Router:
             basis=None,
             right=right,
             of=of,
-            cost_usd=0.0 if free else course.cost_usd,
-            seconds=None if course.seconds is None else round(course.seconds, 3),
+            cost_usd=0.0 if free else self._memory.cost(one.who),
+            seconds=None if seconds is None else round(seconds, 3),
             unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed, purse),
         )
         return decisions.by_history(counted)

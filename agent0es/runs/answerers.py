@@ -98,6 +98,7 @@ class Candidates:
         self._store, self._log, self._configuration = store, log, configuration
         self._following: InUseNow | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._idle: list[ModelBackend] = []
         self._local = self._first()
         cloud = configuration.router.cloud
         self._cloud = None if cloud is None else self._candidate("cloud", cloud, *self._model("cloud", cloud), None)
@@ -120,7 +121,7 @@ class Candidates:
         for one in (self._local, self._cloud):
             if one is not None and one.model is not None:
                 await one.model.close()
-        await asyncio.gather(*self._closing)
+        await asyncio.gather(*self._closing, *(model.close() for model in self._idle))
 
     def _first(self) -> _Asked:
         settings = self._configuration.router.local
@@ -128,7 +129,8 @@ class Candidates:
         weights = None if model is None or model.weights is None else model.weights.sha256
         if weights is not None:
             self._following = InUseNow(self._log, weights)
-        return self._candidate("local", settings, model, problem, self._following and self._following.look())
+        adapter = None if self._following is None else self._following.look()
+        return self._candidate("local", settings, model, problem, adapter)
 
     def _follow(self) -> None:
         if self._following is None:
@@ -142,10 +144,15 @@ class Candidates:
 
     def _let_go(self, one: _Asked) -> None:
         """Unload a model that no question asks, and none will."""
-        if one is not self._local and not one.questions and one.model is not None:
+        if one is self._local or one.questions or one.model is None:
+            return
+        try:
             closing = asyncio.get_running_loop().create_task(one.model.close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+        except RuntimeError:  # nobody was asked here, only looked at
+            self._idle.append(one.model)
+            return
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _model(
         self, name: "CandidateName", settings: "RoutedModelSettings"

@@ -49,11 +49,11 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
         "type": recorded.event.type,
         "content": recorded.event.model_dump(mode="json"),
         "meta": {
-            "event_id": meta.event_id,
+            "event_id": str(meta.event_id),
             "time": meta.time,
             "host": meta.host,
             "handler": meta.handler,
-            "cause": meta.cause,
+            "cause": None if meta.cause is None else str(meta.cause),
             "correlation": meta.correlation,
             "measured": dict(meta.measured),
         },

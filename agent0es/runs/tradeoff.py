@@ -62,10 +62,11 @@ def alike(store: Path, questions: "Sequence[Compared]") -> "Floats":
 
     embedder = Embedder(store / EMBEDDINGS_FILE)
     try:
-        vectors = asyncio.run(embedder.embed([one.question for one in questions])).astype(float)
+        vectors: Floats = asyncio.run(embedder.embed([one.question for one in questions])).astype(float)
     finally:
         embedder.close()
-    return vectors @ vectors.T
+    similar: Floats = vectors @ vectors.T
+    return similar
 
 
 def rules(

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from itertools import islice
 
 from agent0es.errors import StoreError
 from agent0es.log import EventLog, Recorded
@@ -56,13 +55,13 @@ class Following:
         """Events after a position, and those to come, some at a time, until the service stops; none of them when it was
         quiet for a while."""
         if self._from is None:
-            self._from = await asyncio.to_thread(self._log.head)
+            self._from = self._log.head()  # nobody else may begin meanwhile
             self._start(asyncio.get_running_loop(), self._from)
         while not self._stopping.is_set():
             oldest = self._kept[0].position - 1 if len(self._kept) == KEPT else self._from
             if after < oldest:
-                page = await asyncio.to_thread(self._page, after, run)
-                after = page[-1].position if len(page) == PAGE else max(after, oldest)
+                page = await asyncio.to_thread(self._page, after, oldest, run)
+                after = page[-1].position if len(page) == PAGE else oldest
             else:
                 page = [one for one in self._kept if one.position > after]
                 after = page[-1].position if page else after
@@ -70,8 +69,8 @@ class Following:
             if page or not await self._wait(after):
                 yield page
 
-    def _page(self, after: int, run: str | None) -> list[Told]:
-        return [told(one) for one in islice(self._log.read(after=after, run=run), PAGE)]
+    def _page(self, after: int, until: int, run: str | None) -> list[Told]:
+        return [told(one) for one in self._log.read(after=after, until=until, run=run, limit=PAGE)]
 
     async def _wait(self, after: int) -> bool:
         """Until something comes after a position, or the service stops; False where neither has happened."""

@@ -1,10 +1,12 @@
 """The pages in a real browser, over a real service and a real run of the embedded model."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.browser.conftest import SECONDS, start
@@ -39,6 +41,15 @@ class Watched:
         self.context.close()
 
 
+def until_rows_say(service: Served, *words: str) -> None:
+    """Wait until the list of runs has all these words."""
+    until, rows = time.monotonic() + SECONDS, ""
+    while not all(word in rows for word in words):
+        assert time.monotonic() < until, rows
+        time.sleep(0.5)
+        rows = httpx.get(f"{service.url}/runs/rows", timeout=SECONDS).text
+
+
 @pytest.fixture(scope="module")
 def run(browser: Any, service: Served, store: Path) -> Iterator[str]:
     """The name of a run that is over; it was watched while it went on."""
@@ -49,7 +60,7 @@ def run(browser: Any, service: Served, store: Path) -> Iterator[str]:
     page.wait_for_function(
         "() => fetch('/runs/rows').then(r => r.text()).then(t => t.includes('running'))", polling=500
     )
-    page.reload()
+    page = watched.open("/runs")
     page.locator("tbody th a").first.click()
     name = page.locator("h1").inner_text()
     assert page.locator("#status").inner_text() in ("running", "completed")
@@ -126,10 +137,7 @@ def test_a_fork_from_the_past_is_confirmed_begun_and_stopped(browser: Any, servi
     page.locator("a", has_text="Pause").click()
     assert "kill -TERM" in page.locator("pre").inner_text()
     page.get_by_role("button", name="Pause a run").click()
-    page.wait_for_function(
-        "() => fetch('/runs/rows').then(r => r.text()).then(t => t.includes('interrupted') && t.includes('fork of'))",
-        polling=1000,
-    )
+    until_rows_say(service, "interrupted", "fork of")
     page = watched.open(f"/compare?a={fork}")
     assert "They share everything up to event" in page.locator("main").inner_text()
     watched.check()
@@ -167,7 +175,7 @@ def test_pages_can_be_read_by_everybody(
 ) -> None:
     watched = Watched(browser, service.url, width, scheme)
     found: dict[str, list[str]] = {}
-    for path in (*PAGES, "/compare", "/router", f"/lineage/{run}/1", f"/do/fork?run={run}&at=3"):
+    for path in (*PAGES, "/do/start", "/compare", "/router", f"/lineage/{run}/1", f"/do/fork?run={run}&at=3"):
         page = watched.open(path.format(run=run))
         page.evaluate(AXE)
         report = page.evaluate("axe.run({resultTypes: ['violations']})")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent0es.configuration import Configuration
 from agent0es.errors import QueryError
-from agent0es.service.api.shapes import ServiceOf, plain
+from agent0es.service.api.shapes import ServiceOf, described, plain
 
 AT_ONCE = 2
 """Queries that run side by side; the others wait. Each may take 256 MB."""
@@ -57,9 +57,7 @@ def router() -> APIRouter:
     @routes.get("/tables")
     def tables() -> list[Table]:
         """Every table and column that can be queried."""
-        from agent0es.projections.catalogue import catalogue
-
-        return [Table.model_validate(table, from_attributes=True) for table in catalogue()]
+        return [Table.model_validate(table, from_attributes=True) for table in described().values()]
 
     @routes.post("/sql")
     def sql(service: ServiceOf, asked: Annotated[Query, Field(description="The query.")]) -> Answer:

@@ -1,21 +1,31 @@
 """The log: a page of events after a position, or all that come, as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from agent0es.domain.events import Event
-from agent0es.errors import QueryError
+from agent0es.errors import QueryError, nearest
+from agent0es.log import Recorded
 from agent0es.runs import following
 from agent0es.runs.finding import find_recorded
 from agent0es.service.api.shapes import LARGEST, Limit, Position, ServiceOf
 from agent0es.service.context import Service
 
-EventType = Literal[tuple(kind.__name__ for kind in get_args(Event))]  # type: ignore[valid-type]
+TYPES = [kind.__name__ for kind in get_args(Event)]
+
+
+def _known(name: str) -> str:
+    if name not in TYPES:
+        raise ValueError(f"there is no such event; {nearest(name, TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": TYPES})]
 OfRun = Annotated[
     str | None, Query(description="Only those of a run, of an evaluation (`eval-…`), or of the router (`routes`).")
 ]
@@ -62,6 +72,7 @@ def router() -> APIRouter:
         wanted = following.Wanted(frozenset(type or ()), task, attempt)
         if run is None and (task is not None or attempt is not None):
             raise QueryError("a task or an attempt is one of a run; name it")
+        every: Iterator[Recorded]
         if run is None:
             every = filter(wanted, service.log.read(after=after, until=head, types=wanted.types or None))
         else:

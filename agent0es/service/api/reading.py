@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field, create_model
 
+from agent0es.domain.names import is_evaluation
 from agent0es.errors import QueryError
 from agent0es.provenance import audit
 from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
@@ -87,13 +88,13 @@ def _runs(routes: APIRouter) -> None:
     }
     in_full = create_model("RunInFull", __base__=row_of("runs", "RunRow"), **parts)
 
-    @routes.get("/runs", tags=["runs"], response_model=rows_of("runs", "Run"))
+    @routes.get("/runs", tags=["runs"], response_model=rows_of("runs", "Run"), response_model_exclude_unset=True)
     def runs(service: ServiceOf) -> Any:
         """All runs, the oldest first. `status` is what it is now; `training` says how far one is that trains."""
         with service.tables() as tables:
             return plain(looking.all_runs(service.log, tables))
 
-    @routes.get("/runs/{run}", tags=["runs"], response_model=in_full)
+    @routes.get("/runs/{run}", tags=["runs"], response_model=in_full, response_model_exclude_unset=True)
     def one_run(service: ServiceOf, run: Run) -> Any:
         """A run at a glance."""
         with service.tables() as tables:
@@ -127,7 +128,12 @@ def _runs(routes: APIRouter) -> None:
 
 
 def _parts(routes: APIRouter) -> None:
-    @routes.get("/runs/{run}/tasks", tags=["tasks"], response_model=rows_of("tasks", "TaskRow"))
+    @routes.get(
+        "/runs/{run}/tasks",
+        tags=["tasks"],
+        response_model=rows_of("tasks", "TaskRow"),
+        response_model_exclude_unset=True,
+    )
     def tasks(
         service: ServiceOf,
         run: Run,
@@ -158,13 +164,23 @@ def _parts(routes: APIRouter) -> None:
         """Everything that the log has of an attempt. Its texts are written by a model: hostile."""
         return plain(looking.attempt(service.log, find_recorded(service.log, run), attempt))
 
-    @routes.get("/runs/{run}/adapters", tags=["adapters"], response_model=rows_of("adapters", "Adapter"))
+    @routes.get(
+        "/runs/{run}/adapters",
+        tags=["adapters"],
+        response_model=rows_of("adapters", "Adapter"),
+        response_model_exclude_unset=True,
+    )
     def adapters(service: ServiceOf, run: Run) -> Any:
         """The adapters of a run, in the order of their datasets."""
         with service.tables() as tables:
             return plain(looking.one_run(service.log, tables, service.store, run)["adapters"])
 
-    @routes.get("/runs/{run}/adapters/{adapter}", tags=["adapters"], response_model=row_of("adapters", "Adapter"))
+    @routes.get(
+        "/runs/{run}/adapters/{adapter}",
+        tags=["adapters"],
+        response_model=row_of("adapters", "Adapter"),
+        response_model_exclude_unset=True,
+    )
     def adapter(service: ServiceOf, run: Run, adapter: Name) -> Any:
         """An adapter, and in `training` how its training goes, or went."""
         name = find_run(service.log, run)
@@ -177,7 +193,12 @@ def _parts(routes: APIRouter) -> None:
         name = find_run(service.log, run)
         return plain(lineage_of_adapter(service.log, service.store, name, adapter))
 
-    @routes.get("/runs/{run}/calls", tags=["audit"], response_model=rows_of("tool_calls", "Call"))
+    @routes.get(
+        "/runs/{run}/calls",
+        tags=["audit"],
+        response_model=rows_of("tool_calls", "Call"),
+        response_model_exclude_unset=True,
+    )
     def calls(
         service: ServiceOf,
         run: Annotated[str, Path(description="A run, an evaluation (`eval-…`), or `routes`.", examples=["latest"])],
@@ -192,7 +213,12 @@ def _parts(routes: APIRouter) -> None:
             found = audit.calls(tables, name, status=status, tool=tool, attempt=attempt, limit=limit)
             return plain(list(found))
 
-    @routes.get("/runs/{run}/calls/{call:path}", tags=["audit"], response_model=row_of("tool_calls", "Call"))
+    @routes.get(
+        "/runs/{run}/calls/{call:path}",
+        tags=["audit"],
+        response_model=row_of("tool_calls", "Call"),
+        response_model_exclude_unset=True,
+    )
     def one_call(
         service: ServiceOf,
         run: Annotated[str, Path(description="A run, an evaluation (`eval-…`), or `routes`.", examples=["latest"])],
@@ -212,12 +238,18 @@ def _others(routes: APIRouter) -> None:
         return found
 
     @routes.get("/evaluations/{evaluation}", tags=["evaluations"])
-    def evaluation(service: ServiceOf, evaluation: Name) -> dict[str, Any]:
+    def evaluation(
+        service: ServiceOf,
+        evaluation: Annotated[str, Path(description="Its name, the beginning of it, or `eval-latest`.")],
+    ) -> dict[str, Any]:
         """An evaluation with its scores, comparisons, leaks and answers."""
-        found: dict[str, Any] = plain(looking.evaluation(service.log, evaluation))
+        name = find_recorded(service.log, evaluation) if is_evaluation(evaluation) else evaluation
+        found: dict[str, Any] = plain(looking.evaluation(service.log, name))
         return found
 
-    @routes.get("/routes", tags=["router"], response_model=rows_of("routes", "Route"))
+    @routes.get(
+        "/routes", tags=["router"], response_model=rows_of("routes", "Route"), response_model_exclude_unset=True
+    )
     def all_routes(
         service: ServiceOf,
         before: Annotated[int | None, Query(ge=1, le=LARGEST, description="Only those before this position.")] = None,

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from agent0es.service.context import Service, service_of
+
+if TYPE_CHECKING:
+    from agent0es.projections.catalogue import Described
 
 ServiceOf = Annotated[Service, Depends(service_of)]
 Run = Annotated[str, Path(description="A run's name, the beginning of it, or `latest`.", examples=["latest"])]
@@ -47,7 +50,8 @@ class Problem(BaseModel):
 
 
 @cache
-def _catalogue() -> Mapping[str, Any]:
+def described() -> "Mapping[str, Described]":
+    """Every table by its name, with its columns and their meanings."""
     from agent0es.projections.catalogue import catalogue
 
     return {table.name: table for table in catalogue()}
@@ -56,13 +60,13 @@ def _catalogue() -> Mapping[str, Any]:
 @cache
 def row_of(table: str, name: str) -> type[BaseModel]:
     """The shape of a row of a table, under this name. More may be in it."""
-    described = _catalogue()[table]
+    its = described()[table]
     fields: dict[str, Any] = {}
-    for column in described.columns:
+    for column in its.columns:
         element = KINDS.get(column.type.removesuffix("[]"), Any)
         kind = list[element] if column.type.endswith("[]") else element  # type: ignore[valid-type]
         fields[column.name] = (kind | None, Field(None, description=column.meaning))
-    return create_model(name, __base__=Open, __doc__=described.meaning, **fields)
+    return create_model(name, __base__=Open, __doc__=its.meaning, **fields)
 
 
 def rows_of(table: str, name: str) -> Any:

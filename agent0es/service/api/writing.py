@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from agent0es.runs import comparing, launching, retracting
+from agent0es.configuration import load_configuration
+from agent0es.runs import comparing, forking, launching, retracting
 from agent0es.runs.finding import find_run
 from agent0es.runs.launching import overrides, set_words
 from agent0es.service.api.shapes import LARGEST, Open, Run, ServiceOf, plain
@@ -92,8 +93,11 @@ def router() -> APIRouter:
     def start(service: ServiceOf, response: Response, wanted: NewRun, key: Key = None) -> Any:
         """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends."""
 
+        pairs = overrides(wanted.settings)
+        load_configuration(overrides=pairs)
+
         def act() -> dict[str, Any]:
-            words = set_words(overrides(wanted.settings))
+            words = set_words(pairs)
             return {"run": launching.launch_run(service.log, service.store, ["run", *words])}
 
         return _once(service, response, key, ["start", wanted.settings], act)
@@ -122,10 +126,11 @@ def router() -> APIRouter:
     @routes.post("/runs/{run}/forks", status_code=201, response_model=RunNamed)
     def fork(service: ServiceOf, response: Response, run: Run, wanted: Fork, key: Key = None) -> Any:
         """A new run whose past is another one's up to an event, with other settings if wanted."""
-        name = find_run(service.log, run)
+        name, pairs = find_run(service.log, run), overrides(wanted.settings)
+        forking.fork_settings(service.store, service.log, name, wanted.position, pairs)
 
         def act() -> dict[str, Any]:
-            words = ["fork", name, "--at", str(wanted.position), *set_words(overrides(wanted.settings))]
+            words = ["fork", name, "--at", str(wanted.position), *set_words(pairs)]
             words += [] if wanted.start else ["--no-run"]
             return {"run": launching.launch_run(service.log, service.store, words)}
 

@@ -34,7 +34,7 @@ LINES = (
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[EventLog]:
     """A log of which, in the end, every decision follows from the events before it."""
-    with EventLog.open(tmp_path / "log.db") as opened:
+    with EventLog.open(":memory:") as opened:
         yield opened
         report = asyncio.run(verify_routes(opened))
         assert report.difference is None, report.difference
@@ -61,11 +61,11 @@ class Told:
 
 
 def ask(
-    log: EventLog, of: Router, file: Path, at_once: int = 2, told: Told | None = None
+    log: EventLog, of: Router, file: Path, at_once: int = 2, told: Told | None = None, both: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The records that were written, and the batch in short."""
     records: list[dict[str, Any]] = []
-    asking = Asking("batch-1", log, of, questions(file, "math"), told or Told(), records.append)
+    asking = Asking("batch-1", log, of, questions(file, "math"), told or Told(), records.append, both)
     try:
         asyncio.run(asking.ask(at_once))
     except ExceptionGroup:
@@ -148,6 +148,21 @@ def test_both_models_answer_where_they_are_to_be_compared(tmp_path: Path, log: E
         ("ask", "compare"),
         ("accept", "confident"),
     ]
+
+
+def test_what_only_one_of_both_models_could_answer_is_asked_again(tmp_path: Path, log: EventLog) -> None:
+    local, cloud = Counted(RIGHT, name="small"), Counted(RIGHT, name="large", down=ModelUnavailable("gone"))
+    of, file = (
+        router(tmp_path, log, local, cloud, "compare=true", "cache_size=0", run="batch-1"),
+        written(tmp_path, LINES[0]),
+    )
+    for _ in range(2):
+        [record], _ = ask(log, of, file, both=True)
+        assert record["candidate"] == "local"
+        cloud.down = None
+    assert cloud.requests == 1 + 2
+    ask(log, of, file, both=True)
+    assert cloud.requests == 1 + 2, "now it has both"
 
 
 def test_a_batch_has_the_same_name_while_it_is_asked_in_the_same_way(tmp_path: Path) -> None:

@@ -64,8 +64,11 @@ def test_a_report_says_who_was_right_at_what_price_and_what_is_left(tmp_path: Pa
     assert day["left_usd"] == pytest.approx(1.0 - whole["cost_usd"])
     told = agent0es("report", "--store", str(tmp_path))
     assert "7 questions, 6 answered, 1 failed" in told and "2 of 3 judged, 66.7%" in told
-    nothing = CliRunner().invoke(cli, ["route", "report", "--since", "2999-01-01", "--store", str(tmp_path)])
-    assert str(nothing.exception) == "the router was asked nothing since 2999-01-01"
+    nothing = agent0es("report", "--since", "2999-01-01", "--store", str(tmp_path))
+    assert nothing == "The router was asked nothing since 2999-01-01.\n"
+    for command in ("report", "show"):
+        other = CliRunner().invoke(cli, [command, "routes", "--store", str(tmp_path)])
+        assert "routes is no run; what the router came to says: agent0es route report" in str(other.exception)
     wrong = CliRunner().invoke(cli, ["route", "report", "--since", "soon", "--store", str(tmp_path)])
     assert "write it as in 2026-01-31" in str(wrong.exception)
 

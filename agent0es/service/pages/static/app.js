@@ -38,6 +38,7 @@ const slider = {
       this.want(at === null ? null : Number(at), false);
     });
     map.show(this.live ? Infinity : Number(this.box.dataset.at));
+    this.lookAgain(document.getElementById("status").textContent);
     this.listen();
   },
 
@@ -102,7 +103,14 @@ const slider = {
       link.href = url;
     }
     this.input.setAttribute("aria-valuetext", `event ${found.span.place} of ${found.span.events}`);
+    this.lookAgain(found.status);
     if (keep) history.replaceState(null, "", at === null ? this.run : `${this.run}?at=${at}`);
+  },
+
+  // How a run stands changes without an event when its process ends.
+  lookAgain(status) {
+    clearTimeout(this.later);
+    if (["running", "training"].includes(status)) this.later = setTimeout(() => this.live && this.want(null), 3000);
   },
 
   settle() {
@@ -153,13 +161,15 @@ function refreshRuns() {
   if (!table) return;
   const source = new EventSource("/live");
   let soon = null;
-  source.onmessage = () => {
+  const refresh = (wait) => {
     soon ??= setTimeout(async () => {
       soon = null;
       const answer = await fetch("/runs/rows");
       if (answer.ok) table.innerHTML = await answer.text(); // escaped by the server's templates
-    }, 1000);
+      if (table.querySelector('[data-status="running"], [data-status="training"]')) refresh(3000);
+    }, wait);
   };
+  source.onmessage = () => refresh(1000);
 }
 
 function begin() {

@@ -1,0 +1,121 @@
+"""How long the slider takes: any of 100,000 events of a run, as a browser asks for it.
+
+    python benchmarks/pages.py [--events 100000] [--store DIR]
+
+Fills a log with one run of synthetic events (see synthetic.py) unless DIR has one, serves it, and asks for the panels
+at positions all over it, one after the other. What is measured is the whole answer over HTTP, as HTML and numbers.
+CPU seconds of the service stand beside clock seconds, which say little on a machine that does other work.
+"""
+
+import argparse
+import itertools
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from synthetic import APPEND, run
+
+from agent0es.bootstrap import LOG_FILE
+from agent0es.log import EventLog, NewEvent
+
+ASKED = 200
+CONTRACT_MS = 150.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--store", type=Path)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="pages-") as folder:
+        store = chosen.store or Path(folder)
+        if not (store / LOG_FILE).exists():
+            fill(store, chosen.events)
+        measure(store)
+
+
+def fill(store: Path, events: int) -> None:
+    """One run of so many events: of runs one after the other, as if they were one that goes on."""
+    store.mkdir(parents=True, exist_ok=True)
+    with EventLog.open(store / LOG_FILE) as log:
+        coming = itertools.islice(endless(), events)
+        while batch := list(itertools.islice(coming, APPEND)):
+            log.append(batch, handler="synthetic")
+
+
+def endless() -> "itertools.chain[NewEvent]":
+    """Iterations without an end: the tasks of each part are numbered on."""
+    return itertools.chain.from_iterable(part(number) for number in itertools.count())
+
+
+def part(number: int) -> "list[NewEvent]":
+    """Three iterations; the first part begins the run, and none ends it."""
+    skipped = ("RunCompleted",) if number == 0 else ("RunStarted", "RunCompleted")
+    return [moved(new, number) for new in run("one", number) if new.event.type not in skipped]
+
+
+def moved(new: NewEvent, number: int) -> NewEvent:
+    """The event under numbers and names of its own."""
+    if number == 0:
+        return new
+    kept = new.event.model_dump()
+    for name, by in (("task", 1920), ("iteration", 3)):
+        if isinstance(kept.get(name), int):
+            kept[name] += by * number
+    for name in ("attempt", "call"):
+        if isinstance(kept.get(name), str) and kept[name][0].isdigit():
+            kept[name] = re.sub(r"^\d+", lambda found: str(int(found[0]) + 1920 * number), kept[name])
+    if isinstance(kept.get("adapter"), str):
+        kept["adapter"] += f"-{number}"
+    kind, owner, *rest = new.stream.split("/", 2)
+    name = re.sub(r"^\d+", lambda found: str(int(found[0]) + 1920 * number), rest[0]) if rest else ""
+    if kind == "adapter":
+        name += f"-{number}"
+    stream = "/".join([kind, owner, *([name] if name else [])])
+    return NewEvent(stream, type(new.event).model_validate(kept), new.measured)
+
+
+def measure(store: Path) -> None:
+    words = [sys.executable, "-m", "agent0es", "serve", "--store", str(store), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout is not None
+            found = re.search(r" at (http://\S+);", service.stdout.readline())
+            assert found is not None, "it says where it listens"
+            with httpx.Client(base_url=found[1], timeout=600.0, headers={"Accept": "application/json"}) as client:
+                with EventLog.open(store / LOG_FILE, read_only=True) as log:
+                    name = log.runs()[0]
+                ask(client, name, service.pid)
+        finally:
+            service.terminate()
+
+
+def ask(client: httpx.Client, name: str, pid: int) -> None:
+    span = client.get(f"/runs/{name}/panels").raise_for_status().json()["span"]
+    rng, taken = random.Random(0), []
+    before = cpu_seconds(pid)
+    for _ in range(ASKED):
+        at = rng.randint(span["first"], span["last"])
+        begin = time.perf_counter()
+        client.get(f"/runs/{name}/panels", params={"at": at}).raise_for_status()
+        taken.append(1e3 * (time.perf_counter() - begin))
+    cpu = 1e3 * (cpu_seconds(pid) - before) / ASKED
+    p50, p95 = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+    print(f"{span['events']:,} events, {ASKED} positions: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {cpu:.0f} ms of CPU each")
+    print(f"contract: under {CONTRACT_MS:g} ms: {'kept' if p95 < CONTRACT_MS else 'not kept'}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0
+
+
+if __name__ == "__main__":
+    main()
