@@ -100,4 +100,4 @@ class JobFinished(Value):
     exit_code: int
     """The command's exit code; negative is a signal."""
     message: str
-    """The last line that it wrote to standard error. Hostile."""
+    """The last line that it wrote. Hostile."""
