@@ -71,10 +71,10 @@ ELSEWHERE = (
     *("agent0es export dataset latest --adapter ", "agent0es eval --file ", "agent0es eval --adapter "),
     *("agent0es batch ", "agent0es route calibrate "),
 )
-"""Need a trained adapter, a server, or a file of problems: tests/integration/run/, test_batch.py and
+"""Need a trained adapter, a server, or a file of problems: tests/integration/run/, test_batch_command.py and
 test_route_report.py, tests/integration/provenance/, test_rebuilding.py and
 test_exporting.py, tests/integration/projections/, test_export_dataset.py, tests/integration/cli/, test_models.py,
-tests/integration/evaluation/ and tests/integration/service/, test_serve.py, run such lines."""
+tests/integration/evaluation/ and tests/integration/service/, test_serve_command.py, run such lines."""
 
 
 @pytest.mark.parametrize(
