@@ -137,7 +137,8 @@ def event(log: EventLog, tables: "Projections", run: str, position: int) -> dict
     if not 0 < position <= log.head():
         raise PositionNotFound(f"there is no event at position {position}; the log ends at {log.head()}")
     [one] = log.read(after=position - 1, until=position)
-    near = moments.related(tables, run, position, str(one.meta.event_id), one.meta.cause and str(one.meta.cause))
+    cause = None if one.meta.cause is None else str(one.meta.cause)
+    near = moments.related(tables, run, position, str(one.meta.event_id), cause)
     return {
         "position": position,
         "type": one.event.type,

@@ -88,7 +88,7 @@ def _answer(service: Service, action: str, given: dict[str, str]) -> Response:
 def _confirm(service: Service, action: str, given: dict[str, str], overrides: list[str]) -> Response:
     words = _words(action, given, overrides)
     command = launching.command(service.store, words) if words else launching.how_to_stop(service.log, given["run"])
-    hidden = {name: given[name] for name in ("run", "at", "what", "reason") if name in given}
+    hidden: dict[str, str] = {name: given[name] for name in ("run", "at", "what", "reason") if name in given}
     if action in ("start", "fork"):
         hidden["settings"] = "\n".join(overrides)
     key = secrets.token_urlsafe(12)
