@@ -48,6 +48,12 @@ class Watched:
         self.context.close()
 
 
+def press(page: Any, name: str) -> None:
+    """Press a button and wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).click()
+
+
 def until_rows_say(service: Served, *words: str) -> None:
     """Wait until the list of runs has all these words."""
     until, rows = time.monotonic() + SECONDS, ""
@@ -130,16 +136,16 @@ def test_a_fork_from_the_past_is_confirmed_begun_and_stopped(browser: Any, servi
     page.locator("a", has_text="Fork here").click()
     assert page.locator("#at").input_value() == at
     page.locator("#settings").fill("execution.tasks_per_iteration=40")
-    page.get_by_role("button", name="Go on").click()
+    press(page, "Go on")
     command = page.locator("pre").inner_text()
     assert f"agent0es fork {run} --at {at} --set execution.tasks_per_iteration=40" in command
-    page.get_by_role("button", name="Fork a run").click()
+    press(page, "Fork a run")
     page.wait_for_selector("#status")
     fork = page.locator("h1").inner_text()
     assert fork != run
     page.locator("a", has_text="Pause").click()
     assert "kill -TERM" in page.locator("pre").inner_text()
-    page.get_by_role("button", name="Pause a run").click()
+    press(page, "Pause a run")
     until_rows_say(service, "interrupted", "fork of")
     page = watched.open(f"/compare?a={fork}")
     assert "They share everything up to event" in page.locator("main").inner_text()
@@ -151,11 +157,11 @@ def test_sql_gives_a_table_and_a_chart_and_refuses_the_rest(browser: Any, servic
     watched = Watched(browser, service.url)
     page = watched.open("/sql")
     page.locator("#q").fill("SELECT position, total FROM rewards ORDER BY position")
-    page.get_by_role("button", name="Ask").click()
-    assert page.locator("section tbody tr").count() == TASKS * 3
+    press(page, "Ask")
+    assert page.locator("[aria-label=Answer] tbody tr").count() == TASKS * 3
     assert page.locator(".plot canvas").is_visible()
     page.locator("#q").fill("COPY (SELECT 1) TO '/tmp/escaped.csv'")
-    page.get_by_role("button", name="Ask").click()
+    press(page, "Ask")
     assert "not a query" in page.locator("[role=alert]").inner_text()
     watched.check()
     watched.close()
