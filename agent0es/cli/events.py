@@ -66,7 +66,7 @@ def events_command(
         else:
             every = following.events(log, name, wanted, after or 0)
         found = islice(every, limit)
-        lines = (_event_json(recorded) if as_json else _event_line(recorded) for recorded in found)
+        lines = (json_line(following.as_json(recorded)) if as_json else _event_line(recorded) for recorded in found)
         if not follow:
             write_lines(lines)
             return
@@ -75,30 +75,6 @@ def events_command(
                 write_lines([line])  # at once
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
-
-
-def _event_json(recorded: "Recorded") -> str:
-    meta = recorded.meta
-    return json_line(
-        {
-            "position": recorded.position,
-            "stream": recorded.stream,
-            "version": recorded.version,
-            "type": recorded.event.type,
-            "content": recorded.event.model_dump(mode="json"),
-            "meta": {
-                "event_id": meta.event_id,
-                "time": meta.time,
-                "host": meta.host,
-                "handler": meta.handler,
-                "cause": meta.cause,
-                "correlation": meta.correlation,
-                "measured": dict(meta.measured),
-            },
-            "hash": recorded.content_hash,
-            "chain_hash": recorded.chain_hash,
-        }
-    )
 
 
 def _event_line(recorded: "Recorded") -> str:

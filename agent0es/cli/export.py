@@ -55,6 +55,35 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
         click.echo(printable(f"{counted(count, 'trajectory', 'trajectories')} in {output}"), err=True)
 
 
+@export_group.command("traces")
+@run_argument
+@store_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="File to write; default: standard output."
+)
+@click.option("--endpoint", metavar="URL", help="Post them to a collector, e.g. http://127.0.0.1:4318/v1/traces.")
+def traces_command(run: str, store: Path, output: Path | None, endpoint: str | None) -> None:
+    """Export a run as traces of OpenTelemetry: one for each task and each held-out answer.
+
+    RUN is a run's name, a prefix of it, or `latest`, the default. A line is one export request of OTLP in JSON. What
+    models wrote is left out.
+    """
+    from agent0es.bootstrap import open_store
+    from agent0es.runs.exporting_traces import requests, send
+
+    with open_store(store) as log:
+        found = requests(log, run)
+        if endpoint is not None:
+            count = send(found, endpoint)
+            click.echo(printable(f"{counted(count, 'span')} sent to {endpoint}"), err=True)
+        elif output is None:
+            write_lines(map(json_line, found))
+        else:
+            with replacing(output) as file:
+                for request in found:
+                    file.write(json_line(request).encode() + b"\n")
+
+
 @export_group.command("dataset")
 @run_argument
 @click.option("--adapter", metavar="ADAPTER", help="What this adapter learnt.")

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -39,7 +39,7 @@ def begin_logging(ctx: click.Context, level: str | None, file: Path | None, form
     from agent0es.errors import StoreError
     from agent0es.history.log_lines import LOGGER, JsonLines, TextLines
 
-    handler: logging.StreamHandler[TextIO]
+    handler: logging.Handler
     if file is None:
         handler = logging.StreamHandler(sys.stderr)
     else:

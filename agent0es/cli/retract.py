@@ -1,6 +1,5 @@
 """`agent0es retract`: mark a task or an attempt as bad."""
 
-import os
 from pathlib import Path
 
 import click
@@ -24,12 +23,12 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
     """
     from agent0es.bootstrap import open_store
     from agent0es.runs.finding import find_run
-    from agent0es.runs.retracting import retract
+    from agent0es.runs.retracting import account, retract
 
     with open_store(store) as log:
         run = find_run(log, run)
     with open_store(store, create=True) as log:
-        event, position, found = retract(log, run, what, reason, _account())
+        event, position, found = retract(log, run, what, reason, account())
     if as_json:
         write_lines([json_line({"run": run, **event.model_dump(), "position": position, "tainted": found})])
         return
@@ -54,13 +53,3 @@ def retract_command(what: str, reason: str, run: str, store: Path, as_json: bool
     )
     if any(row["trained"] for row in found):
         write_lines([printable(f"Rebuild it with: {command(store, 'train', run, '--without-retracted')}")])
-
-
-def _account() -> str:
-    """Name of the user's account, or its number where it has no name, as in some containers."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

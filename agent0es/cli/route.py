@@ -95,7 +95,14 @@ def report_command(since: str | None, store: Path, as_json: bool) -> None:
         write_lines([json_line(found)])
         return
     whole = found["all"]
-    write_lines([f"{counted(whole['questions'], 'question')}, {whole['answered']} answered, {whole['failed']} failed"])
+    if not whole["questions"]:
+        write_lines([f"The router was asked nothing{f' since {since}' if since else ' yet'}."])
+        return
+    ended = f"{whole['answered']} answered, {whole['failed']} failed"
+    cut_off = whole["questions"] - whole["answered"] - whole["failed"]
+    write_lines(
+        [f"{counted(whole['questions'], 'question')}, {ended}{f', {cut_off} without an end' if cut_off else ''}"]
+    )
     write_lines([f"right     {_accuracy(whole)}", f"cost      {_spent(whole)}"])
     took = "unknown" if whole["p50"] is None else f"half within {whole['p50']:.2f} s, 95% within {whole['p95']:.2f} s"
     write_lines([f"time      {took}"])

@@ -18,7 +18,11 @@ from agent0es.configuration.settings import Configuration
 from agent0es.configuration.sources import Given, KeyPath, Option, Source
 from agent0es.errors import ConfigurationError
 
-NOT_SETTINGS = {"AGENT0ES_STORE", "AGENT0ES_SERVICE_TOKEN", crash_points.VARIABLE}
+SERVICE_TOKEN = "AGENT0ES_SERVICE_TOKEN"
+"""What clients of the service show may stand in this variable."""
+JOB = "AGENT0ES_JOB"
+"""Which job of a schedule a process belongs to."""
+NOT_SETTINGS = {JOB, "AGENT0ES_STORE", SERVICE_TOKEN, crash_points.VARIABLE}
 """Variables with the prefix that are not part of the configuration."""
 
 

@@ -70,11 +70,20 @@ class RouterSettings(Section):
     """Signal (entry point in the group `agent0es.router_signals`) to its weight in the prediction."""
     budget: BudgetSettings = BudgetSettings()
     """The most that may be spent."""
+    mean_cost: float | None = Field(default=None, gt=0.0)
+    """Most US dollars that a question may cost on average: the threshold is lowered until earlier questions bear that
+    out. Needs `budget.per_request`, the most that one may cost; `null` for no bound."""
     timeout_seconds: float = Field(default=120.0, gt=0.0, le=3600.0)
     """Most seconds for the attempts of one model; then the next one is asked."""
     compare: bool = False
     """Ask both models each question, and take the answer that would be taken without. `agent0es route calibrate` learns
     from it."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "RouterSettings":
+        if self.mean_cost is not None and self.budget.per_request is None:
+            raise ValueError("mean_cost needs budget.per_request: set the most that one question may cost")
+        return self
 
     @field_validator("signals")
     @classmethod

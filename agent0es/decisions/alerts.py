@@ -25,8 +25,8 @@ OF_RUNS = (
     *("ProposalRejected", "TrainingProgressed", "AdapterTrained", "AdapterEvaluated"),
 )
 """Types of events of runs that are folded. The last line is of what shows that a run goes on."""
-OF_THE_STORE = ("CostReserved", "CostSettled", "JobFinished", "AlertRaised", "AlertCleared")
-"""Those of the rest."""
+OF_THE_STORE = ("CostReserved", "CostSettled", "JobFinished")
+"""Those of the rest; who watches knows the alerts, for nobody else writes them."""
 
 Key = tuple[str, str | None, str]
 """Rule, run and subject of an alert."""
@@ -135,8 +135,7 @@ def _of_run(run: RunSeen, event: ev.Event, time: float, rules: AlertRules) -> Ru
             return replace(run, attempts=(*run.attempts, right)[-rules.failure_rate.last :])
         case ev.ToolCalled() if (called := read_call(event.call)) is not None and called.purpose == "solution":
             most = max(rules.failure_rate.last, rules.timeouts.last)
-            times = (*run.out_of_memory, time) if event.status == "limit" else run.out_of_memory
-            return replace(run, calls=(*run.calls, event.status)[-most:], out_of_memory=times)
+            return replace(run, calls=(*run.calls, event.status)[-most:])
         case ev.MicroBatchHalved():
             return replace(run, out_of_memory=(*run.out_of_memory, time))
         case ev.RewardAssigned(attempt=str()):
@@ -181,10 +180,10 @@ def _shares(name: str, run: RunSeen, rules: AlertRules) -> Iterator[Value]:
         if len(failed) == rules.failure_rate.last:
             share = sum(failed) / len(failed)
             yield Value("failure_rate", name, subject, share, f"{share:.0%} of the last {len(failed)} {subject} failed")
-    late = [status == "timeout" for status in run.calls[-rules.timeouts.last :]]
+    late = [status in ("timeout", "limit") for status in run.calls[-rules.timeouts.last :]]
     if len(late) == rules.timeouts.last:
         share = sum(late) / len(late)
-        message = f"{share:.0%} of the last {len(late)} tool calls ran out of time"
+        message = f"{share:.0%} of the last {len(late)} tool calls ran out of time or memory"
         yield Value("timeouts", name, "tool calls", share, message)
 
 
@@ -192,8 +191,8 @@ def _changes(name: str, run: RunSeen, observed: Observed, rules: AlertRules) -> 
     """What became of a run."""
     if run.out_of_memory:
         late = sum(observed.time - time <= rules.out_of_memory.seconds for time in run.out_of_memory)
-        message = f"memory ran out {counted(late, 'time')} in the last {rules.out_of_memory.seconds:.0f} seconds"
-        yield Value("out_of_memory", name, "memory", late, message)
+        message = f"memory ran out {counted(late, 'time')} in training, in the last {rules.out_of_memory.seconds:.0f} s"
+        yield Value("out_of_memory", name, "training", late, message)
     if run.best and run.reward is not None:
         fell = max(0.0, 1.0 - run.reward / run.best)
         message = f"the mean reward of an attempt is {run.reward:.3f}, and was {run.best:.3f}"

@@ -47,6 +47,8 @@ class Seen:
     """Of each candidate. The local one's quality is what follows, and need not be there."""
     cached: ev.RouteAnswered | None = None
     neighbours: tuple[ev.Neighbour, ...] = ()
+    threshold: float | None = None
+    """The highest one that the mean cost allows; None without a bound."""
 
 
 def after(route: Route, decided: ev.RouteDecided, drafts: Sequence[Draft] = ()) -> Route:
@@ -139,7 +141,9 @@ def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals)
     expected = tuple(
         one.model_copy(update={"quality": quality, "basis": basis}) if one is local else one for one in seen.expected
     )
-    action, reason, candidate, attempts, attempt = _next(route, seen, settings, quality, evidence.chosen)
+    threshold = settings.confidence_threshold
+    threshold = threshold if seen.threshold is None else min(threshold, seen.threshold)
+    action, reason, candidate, attempts, attempt = _next(route, seen, settings, threshold, quality, evidence.chosen)
     return ev.RouteDecided(
         route=route.asked.route,
         step=route.steps,
@@ -151,7 +155,7 @@ def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals)
         draft=None if evidence.chosen is None else evidence.chosen.attempt,
         predicted=quality,
         basis=basis,
-        threshold=settings.confidence_threshold,
+        threshold=threshold,
         signals=said,
         neighbours=seen.neighbours,
         candidates=expected,
@@ -185,14 +189,16 @@ def nothing_expected(name: ev.CandidateName) -> ev.Expected:
 _Choice = tuple[ev.RouteAction, ev.RouteReason, ev.CandidateName | None, int, str | None]
 
 
-def _next(route: Route, seen: Seen, settings: RouterSettings, quality: float | None, chosen: Draft | None) -> _Choice:
+def _next(
+    route: Route, seen: Seen, settings: RouterSettings, threshold: float, quality: float | None, chosen: Draft | None
+) -> _Choice:
     """Action, reason, candidate, attempts to make, attempt to take."""
     cached = seen.cached
     if cached is not None and route.steps == 0 and is_taken(cached, route.asked, settings):
         return "cache", "cached", None, 0, cached.attempt
     can = {one.name for one in seen.expected if one.unavailable is None} - route.called
     others = [one for one in can if one != "local"]
-    confident = quality is not None and quality >= settings.confidence_threshold
+    confident = threshold == 0.0 if quality is None else quality >= threshold
     unsure: ev.RouteReason = "unknown" if quality is None else "unsure"
     if "local" not in route.called and "local" in can:
         if settings.drafts:

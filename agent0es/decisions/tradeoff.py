@@ -150,18 +150,35 @@ def cross_validated(compared: Sequence[Compared], rule: Rule, aim: Aim, folds: i
     chosen: dict[int, tuple[Option, bool]] = {}
     thresholds = []
     for learnt, others in parted(len(compared), folds):
-        score = rule.fit(learnt)
         threshold = rule.threshold
         if threshold is None:
-            points = curve(compared, learnt, score(learnt, learnt), rule)
+            points = curve(compared, learnt, crossed(rule, learnt), rule)
             threshold = aim.choose(points, *always_cloud(compared, learnt)).threshold
         thresholds.append(threshold)
-        for place, sure in zip(others, score(learnt, others), strict=True):
+        one, other = halves(learnt)
+        scores = (rule.fit(one)(one, others) + rule.fit(other)(other, others)) / 2  # as the threshold was chosen
+        for place, sure in zip(others, scores, strict=True):
             local = bool(sure >= threshold)  # NaN is not
-            one = compared[place]
-            chosen[int(place)] = rule.local(one) if local else rule.cloud(one), local
+            asked = compared[place]
+            chosen[int(place)] = rule.local(asked) if local else rule.cloud(asked), local
     in_order = [chosen[place] for place in range(len(compared))]
     return measured([option for option, _ in in_order], [local for _, local in in_order], thresholds)
+
+
+def halves(places: Places) -> tuple[Places, Places]:
+    """Two parts of the same size, always the same."""
+    mixed = np.random.default_rng(SEED).permutation(places)
+    return np.sort(mixed[::2]), np.sort(mixed[1::2])
+
+
+def crossed(rule: Rule, places: Places) -> Floats:
+    """How sure a rule is of each of these questions, learnt from the half that it is not in. Left out one by one they
+    would be ranked by their own verdicts: without a right answer the others look worse."""
+    found = np.empty(len(places))
+    one, other = halves(places)
+    for judged, asked in ((one, other), (other, one)):
+        found[np.searchsorted(places, asked)] = rule.fit(judged)(judged, asked)
+    return found
 
 
 def always_cloud(compared: Sequence[Compared], places: Places) -> tuple[float, float]:
@@ -180,7 +197,8 @@ def measured(options: Sequence[Option], local: Sequence[bool], thresholds: Seque
 
 
 def curve(compared: Sequence[Compared], places: Places, sure: Floats, rule: Rule) -> list[Point]:
-    """What each threshold comes to on these questions: from all local, to none. `sure` is by place in `places`."""
+    """What each threshold comes to on these questions: from all local, to none. `sure` is by place in `places`. A
+    threshold lies midway between two questions."""
     order = sorted(range(len(places)), key=lambda at: -1.0 if np.isnan(sure[at]) else float(sure[at]))
     local, cloud = [rule.local(compared[place]) for place in places], [rule.cloud(compared[place]) for place in places]
     right, cost = sum(one.correct for one in local), sum(one.cost_usd for one in local)
@@ -188,7 +206,8 @@ def curve(compared: Sequence[Compared], places: Places, sure: Floats, rule: Rule
     for gone, at in enumerate(order):
         value = -1.0 if np.isnan(sure[at]) else float(sure[at])
         if value >= 0.0 and (not points or value > last):  # all that are at least this sure
-            points.append(Point(value, right / count, cost / count, (count - gone) / count))
+            midway = (last + value) / 2 if points else 0.0
+            points.append(Point(midway, right / count, cost / count, (count - gone) / count))
             last = value
         right += cloud[at].correct - local[at].correct
         cost += cloud[at].cost_usd - local[at].cost_usd
@@ -231,7 +250,8 @@ def by_history(guess: Score, correct: npt.NDArray[np.bool_]) -> Score:
         right = np.bincount(bins, weights=correct[judged][known].astype(float), minlength=BINS)
         at = np.minimum(BINS - 1, np.where(np.isnan(ours), 0.0, ours * BINS).astype(int))
         itself = np.isin(asked, judged)
-        return (WEIGHT * ours + right[at] - itself * correct[asked]) / (WEIGHT + of[at] - itself)
+        found: Floats = (WEIGHT * ours + right[at] - itself * correct[asked]) / (WEIGHT + of[at] - itself)
+        return found
 
     return score
 

@@ -117,6 +117,7 @@ class _Check:
             tuple(decisions.by_history(one) for one in event.candidates),
             None if event.cached is None else self._answers.get(event.cached),
             event.neighbours,
+            None if opened.configuration.router.mean_cost is None else event.threshold,
         )
         return decisions.decide(opened.up_to_now(), seen, opened.configuration.router, opened.signals)
 

@@ -158,7 +158,7 @@ class EventLog(Application[Any]):
         return self._leases.hold(run, ttl)
 
     def drivers(self) -> dict[str, Driver]:
-        """Runs that are running now, each with the process that drives it."""
+        """Runs that are running now, each with the process that drives it; what else holds a lease is among them."""
         return self._leases.drivers()
 
     # Reading

@@ -30,6 +30,10 @@ SELECT step, steps, loss, gradient_norm, learning_rate, tokens, metrics, tokens_
 FROM training_steps WHERE run = $run AND adapter = $adapter ORDER BY step
 """
 
+TASKS = "FROM tasks WHERE run = $run AND task > $after ORDER BY task LIMIT $limit"
+
+ROUTES = "FROM routes WHERE $before IS NULL OR position < $before ORDER BY position DESC LIMIT $limit"
+
 COURSES = """
 SELECT run, c.cost_usd, e.held_out
 FROM (SELECT run, sum(cost_usd) AS cost_usd FROM model_calls GROUP BY run) c
@@ -98,6 +102,16 @@ def tainted(tables: Projections, run: str) -> list[str]:
 def adapters_of(tables: Projections, run: str) -> list[str]:
     """The names of a run's adapters, in the order of their datasets."""
     return [name for [name] in tables.query(ADAPTERS, {"run": run}).rows]
+
+
+def tasks(tables: Projections, run: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """The first rows of a run's tasks whose number is above `after`."""
+    return list(objects(tables.query(TASKS, {"run": run, "after": after, "limit": limit})))
+
+
+def routes(tables: Projections, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """The latest questions to the router, those before a position only, the last one first."""
+    return list(objects(tables.query(ROUTES, {"before": before, "limit": limit})))
 
 
 def training(tables: Projections, run: str, adapter: str) -> dict[str, Any] | None:

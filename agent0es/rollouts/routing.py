@@ -8,6 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,6 +18,7 @@ from agent0es.agents.student_prompt import opening
 from agent0es.configuration import Configuration
 from agent0es.decisions import route as decisions
 from agent0es.decisions.route import Route, Seen
+from agent0es.decisions.spending import threshold_within
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, read_stream, stream
 from agent0es.domain.seeds import derive_seed
@@ -26,8 +28,9 @@ from agent0es.log import EventLog, NewEvent, Recorded
 from agent0es.models.base import GenerationRequest, RequestRefused
 from agent0es.models.embedder import Embedder
 from agent0es.rollouts.answering import Answerer, Answering, OpenToolbox
-from agent0es.router.base import Signals
+from agent0es.router.base import DIGITS, Signals
 from agent0es.router.budget import Budget, BudgetExhausted, Purse
+from agent0es.router.latency import expected_seconds
 from agent0es.router.memory import Memory
 from agent0es.router.metered import why_unpriced
 
@@ -35,19 +38,21 @@ NEIGHBOURS = 8
 """Judged questions that are looked at."""
 HANDLER = "router"
 OnEvent = Callable[[Recorded], object]
+Answerers = Mapping[ev.CandidateName, Answerer]
+"""Who may answer, in order of cost."""
+Candidates = Callable[[], AbstractContextManager[Answerers]]
+"""Who may answer a question that is asked now; they stay open for as long as the block lasts."""
 
 
 class NobodyAnswered(UserError):
     """No model could answer; the message says why of each."""
 
-    kind: Literal["budget", "refused", "unavailable"]
-    """budget: one that could answer costs more than is left; refused: none takes such a question, it is too long say;
-    unavailable: another try may do."""
-
     def __init__(self, event: ev.RouteFailed, kind: Literal["budget", "refused", "unavailable"]) -> None:
         super().__init__(f"nobody could answer: {'; '.join(f'{name}: {why}' for name, why in event.failures.items())}")
         self.event = event
-        self.kind = kind
+        self.kind: Literal["budget", "refused", "unavailable"] = kind
+        """budget: one that could answer costs more than is left; refused: none takes such a question, it is too long
+        say; unavailable: another try may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +71,16 @@ class Router:
         self,
         log: EventLog,
         configuration: Configuration,
-        answerers: Sequence[Answerer],
+        candidates: Candidates,
         toolbox: OpenToolbox,
         memory: Memory,
         signals: Signals,
         embedder: Embedder,
         run: str | None = None,
     ) -> None:
-        """`answerers` in order of cost; `run` is on whose behalf is asked."""
+        """`run` is on whose behalf is asked."""
         self._log, self._configuration, self._settings = log, configuration, configuration.router
-        self._answerers = {one.name: one for one in answerers}
+        self._candidates = candidates
         self._toolbox, self._memory, self._signals, self._embedder = toolbox, memory, signals, embedder
         self._run = run
         self._budget = Budget(log, self._settings.budget, run)
@@ -83,6 +88,8 @@ class Router:
         self._questions = tuple(dict.fromkeys(asks))
         self._said = configuration.without_secrets().model_dump_json()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asking: set[str] = set()
+        """Routes of this process that have not ended."""
 
     async def answer(self, posed: Task, on_event: OnEvent | None = None) -> Asked:
         """The answer to a question; `posed.reference` is empty where nobody knows it.
@@ -90,31 +97,41 @@ class Router:
         Raises NobodyAnswered, in one line, and UserError for what no model mends: the store, the sandbox, a domain.
         """
         begin = time.perf_counter()
-        asked = self._asked(posed)
-        turn = self._turns.setdefault(asked.key, asyncio.Lock())
-        async with turn if self._settings.cache_size else asyncio.Lock():  # who asks the same waits, and finds it
-            return await self._answer(asked, begin, on_event or (lambda recorded: None))
+        with self._candidates() as of:
+            asked = self._asked(posed, of)
+            turn = self._turns.setdefault(asked.key, asyncio.Lock())
+            self._asking.add(asked.route)
+            try:
+                async with (
+                    turn if self._settings.cache_size else asyncio.Lock()
+                ):  # who asks the same waits, and finds it
+                    return await self._answer(asked, of, begin, on_event or (lambda recorded: None))
+            finally:
+                self._asking.discard(asked.route)
 
     @property
     def adapter(self) -> str | None:
         """The adapter that the local model answers with, and its run; None for the base model."""
-        local = self._answerers["local"]
+        with self._candidates() as of:
+            local = of["local"]
         return None if local.adapter is None else f"{local.adapter} of run {local.adapter_run}"
 
     @property
     def answerers(self) -> tuple[Answerer, ...]:
         """Who may answer, in order of cost."""
-        return tuple(self._answerers.values())
+        with self._candidates() as of:
+            return tuple(of.values())
 
     async def explain(self, posed: Task) -> ev.RouteDecided:
         """What would be done first with a question, and why. No model is asked, and nothing is written."""
-        asked = self._asked(posed)
-        cached = self._memory.answer(asked.key)
-        neighbours = () if self._is_cached(cached, asked) else await self._neighbours(asked)
-        seen = self._look(Route(asked), cached, {}, Purse(), neighbours)
-        return decisions.decide(Route(asked), seen, self._settings, self._signals)
+        with self._candidates() as of:
+            asked = self._asked(posed, of)
+            cached = self._memory.answer(asked.key)
+            neighbours = () if self._is_cached(cached, asked) else await self._neighbours(asked, of)
+            seen = self._look(Route(asked), of, cached, {}, Purse(), neighbours)
+            return decisions.decide(Route(asked), seen, self._settings, self._signals)
 
-    async def _answer(self, asked: ev.RouteAsked, begin: float, on_event: OnEvent) -> Asked:
+    async def _answer(self, asked: ev.RouteAsked, of: Answerers, begin: float, on_event: OnEvent) -> Asked:
         own = stream("route", ROUTES, asked.route)
         route, failures = Route(asked), dict[str, str]()
         pending = [NewEvent(own, asked)]
@@ -135,22 +152,22 @@ class Router:
         while True:
             neighbours: tuple[ev.Neighbour, ...] = ()
             if route.steps or not early:
-                looking = looking or asyncio.create_task(self._neighbours(asked))
+                looking = looking or asyncio.create_task(self._neighbours(asked, of))
                 neighbours = await looking
-            seen = self._look(route, None if route.steps else cached, failures, answering.purse, neighbours)
+            seen = self._look(route, of, None if route.steps else cached, failures, answering.purse, neighbours)
             decided = decisions.decide(route, seen, self._settings, self._signals)
             pending.append(NewEvent(own, decided))
             if decided.action == "ask":
                 assert decided.candidate is not None, "somebody is asked"
                 await record(pending)
                 pending = []
-                looking = looking or asyncio.create_task(self._neighbours(asked))
+                looking = looking or asyncio.create_task(self._neighbours(asked, of))
                 made = self._made(asked, decided.candidate, decided.attempts)
                 if made:
                     names = tuple(_attempt_of(events) for _, events in sorted(made.items()))
                     reused = ev.AttemptsReused(route=asked.route, candidate=decided.candidate, attempts=names)
                     await record([NewEvent(own, reused)])
-                drafts, failed = await answering.ask(self._answerers[decided.candidate], decided.attempts, made)
+                drafts, failed = await answering.ask(of[decided.candidate], decided.attempts, made)
                 if failed is not None:
                     failures[decided.candidate] = failed
                 route = decisions.after(route, decided, drafts)
@@ -159,13 +176,15 @@ class Router:
             seconds = round(time.perf_counter() - begin, 4)
             await record([*pending, NewEvent(own, ended, {"seconds": seconds})])
             if isinstance(ended, ev.RouteFailed):
-                raise NobodyAnswered(ended, self._kind(answering))
+                raise NobodyAnswered(ended, self._kind(answering, of))
             return Asked(ended, seconds)
 
     def _made(self, asked: ev.RouteAsked, candidate: ev.CandidateName, count: int) -> dict[int, list[Recorded]]:
         """The events of attempts at the same question that ended, of routes that did not, by number."""
         found: dict[int, list[Recorded]] = {}
-        for route in self._memory.unfinished(asked.key, asked.route):
+        for route in self._memory.unfinished(asked.key):
+            if route in self._asking:
+                continue
             begun = next(self._log.read(stream=stream("route", ROUTES, route), limit=1)).event
             if not isinstance(begun, ev.RouteAsked) or begun.posed != asked.posed:
                 continue  # whose answer was not known, or was another
@@ -176,20 +195,20 @@ class Router:
                     found.setdefault(number, events)
         return found
 
-    def _kind(self, answering: Answering) -> Literal["budget", "refused", "unavailable"]:
+    def _kind(self, answering: Answering, of: Answerers) -> Literal["budget", "refused", "unavailable"]:
         """What kept everybody from answering."""
         errors, purse = answering.errors, answering.purse
-        spent = [one for one in self._answerers.values() if one.price is not None and one.name not in errors]
+        spent = [one for one in of.values() if one.price is not None and one.name not in errors]
         if any(self._unaffordable(one, answering.asked.posed, purse) for one in spent):
             return "budget"
         if any(isinstance(error, BudgetExhausted) for error in errors.values()):
             return "budget"
-        refused = [isinstance(errors.get(name), RequestRefused) for name in self._answerers]
+        refused = [isinstance(errors.get(name), RequestRefused) for name in of]
         return "refused" if all(refused) else "unavailable"
 
-    def _asked(self, posed: Task) -> ev.RouteAsked:
+    def _asked(self, posed: Task, of: Answerers) -> ev.RouteAsked:
         """The event of a question that is asked now. Raises ConfigurationError for an unknown domain."""
-        candidates = tuple(self._candidate(one, posed) for one in self._answerers.values())
+        candidates = tuple(self._candidate(one, posed) for one in of.values())
         return ev.RouteAsked(
             route=f"route-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}",
             posed=posed,
@@ -219,6 +238,7 @@ class Router:
     def _look(
         self,
         route: Route,
+        of: Answerers,
         cached: ev.RouteAnswered | None,
         failures: Mapping[str, str],
         purse: Purse,
@@ -226,9 +246,20 @@ class Router:
     ) -> Seen:
         """What is to be known before the next decision. Nothing of the candidates where the cache has the answer."""
         if self._is_cached(cached, route.asked):
-            return Seen(tuple(decisions.nothing_expected(one.name) for one in self._answerers.values()), cached)
-        expected = tuple(self._expected(one, route, neighbours, failures, purse) for one in self._answerers.values())
-        return Seen(expected, cached, neighbours)
+            return Seen(tuple(decisions.nothing_expected(one.name) for one in of.values()), cached)
+        expected = tuple(self._expected(one, route, neighbours, failures, purse) for one in of.values())
+        return Seen(expected, cached, neighbours, self._threshold(route, of))
+
+    def _threshold(self, route: Route, of: Answerers) -> float | None:
+        """The highest one that keeps to the mean cost that was set; None where none was, or nobody costs more. What was
+        never asked counts as the dearest that was."""
+        bound, most = self._settings.mean_cost, self._settings.budget.per_request
+        if bound is None or most is None or "cloud" not in of:
+            return None
+        found = self._memory.passed_on(of["local"].who, of["cloud"].who, route.asked.route)
+        dearest = max((cost for _, cost in found if cost is not None), default=most)
+        history = [(sure, min(most, dearest if cost is None else cost)) for sure, cost in found]
+        return round(threshold_within(history, bound, most), DIGITS)
 
     def _expected(
         self,
@@ -238,7 +269,8 @@ class Router:
         failures: Mapping[str, str],
         purse: Purse,
     ) -> ev.Expected:
-        judged, course = self._memory.judged(one.who, route.asked.route), self._memory.course(one.who)
+        judged, asked = self._memory.judged(one.who, route.asked.route), route.asked.posed
+        seconds = expected_seconds(self._memory.timed(one.who), asked.domain, len(asked.description))
         if one.name == "local":
             right, of = decisions.like_this(route, neighbours, judged, self._settings, self._signals)
         else:
@@ -251,8 +283,8 @@ class Router:
             basis=None,
             right=right,
             of=of,
-            cost_usd=0.0 if free else course.cost_usd,
-            seconds=None if course.seconds is None else round(course.seconds, 3),
+            cost_usd=0.0 if free else self._memory.cost(one.who),
+            seconds=None if seconds is None else round(seconds, 3),
             unavailable=failures.get(one.name) or self._unaffordable(one, route.asked.posed, purse),
         )
         return decisions.by_history(counted)
@@ -268,11 +300,11 @@ class Router:
         first = GenerationRequest(prompt.messages, one.settings.max_tokens)
         return self._budget.why_not(one.price.most(first), purse)
 
-    async def _neighbours(self, asked: ev.RouteAsked) -> tuple[ev.Neighbour, ...]:
+    async def _neighbours(self, asked: ev.RouteAsked, of: Answerers) -> tuple[ev.Neighbour, ...]:
         """The local model's judged questions most like this one, nearest first. Without any no embedder is loaded."""
         if not any(signal.looks_back for signal in self._signals.values()):
             return ()
-        judged = self._memory.judged(self._answerers["local"].who, asked.route)
+        judged = self._memory.judged(of["local"].who, asked.route)
         if not judged:
             return ()
         vectors = await self._embedder.embed([asked.posed.description, *(one.question for one in judged)])

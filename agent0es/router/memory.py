@@ -15,6 +15,7 @@ from typing import Any
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, problem_of, read_attempt
 from agent0es.log import EventLog, RawRow, Recorded
+from agent0es.router.latency import Timed
 
 MEMORY_FILE = "router.db"
 SCHEMA = """
@@ -25,10 +26,12 @@ CREATE INDEX IF NOT EXISTS answers_used ON answers (used);
 CREATE TABLE IF NOT EXISTS asked (run TEXT, place TEXT, domain TEXT NOT NULL, question TEXT NOT NULL,
     PRIMARY KEY (run, place));
 CREATE TABLE IF NOT EXISTS attempts (
-    run TEXT, attempt TEXT, place TEXT NOT NULL, who TEXT NOT NULL, model TEXT NOT NULL, tokens INTEGER NOT NULL,
-    cost REAL, seconds REAL NOT NULL, correct INTEGER, ended INTEGER, signals TEXT,
+    run TEXT, attempt TEXT, place TEXT NOT NULL, who TEXT NOT NULL, model TEXT NOT NULL, read INTEGER NOT NULL,
+    written INTEGER NOT NULL, cost REAL, seconds REAL NOT NULL, correct INTEGER, ended INTEGER, signals TEXT,
+    predicted REAL,
     PRIMARY KEY (run, attempt));
 CREATE INDEX IF NOT EXISTS attempts_by_who ON attempts (who, ended);
+CREATE INDEX IF NOT EXISTS attempts_by_place ON attempts (place);
 CREATE TABLE IF NOT EXISTS unfinished (route TEXT PRIMARY KEY, key TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS unfinished_by_key ON unfinished (key);
 """
@@ -40,16 +43,8 @@ ASKED_OTHERWISE = ", asked otherwise"
 """Behind the name of a model that was asked without tools or without worked examples: that tells nothing of it."""
 RECENT = 1000
 """Attempts of a model that are looked at: the latest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How earlier attempts of a model went, on average."""
-
-    seconds: float | None
-    """Mean; None without any."""
-    cost_usd: float | None
-    """Mean, of those whose cost is known."""
+TIMED = 200
+"""The same, for how long they took: a machine changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +83,46 @@ class Memory:
             row = database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else ev.RouteAnswered.model_validate_json(row[0])
 
-    def unfinished(self, key: str, but: str) -> list[str]:
-        """Routes of this key that have no end, the first one first, but for `but`: they are being asked, or were cut
-        off."""
+    def unfinished(self, key: str) -> list[str]:
+        """Routes of this key that have no end, the first one first: they are being asked, or were cut off."""
         with self._database() as database:
             self._read_answers(database)
             rows = database.execute("SELECT route FROM unfinished WHERE key = ? ORDER BY rowid", (key,)).fetchall()
-        return [route for [route] in rows if route != but]
+        return [route for [route] in rows]
 
-    def course(self, of: str) -> Course:
-        """How the latest attempts of a model went."""
+    def cost(self, of: str) -> float | None:
+        """Mean dollars of the latest attempts of a model, of those whose cost is known; None without any."""
         with self._database() as database:
             self._read_attempts(database)
-            seconds, cost = database.execute(
-                "SELECT avg(seconds), avg(cost) FROM (SELECT seconds, cost FROM attempts WHERE who = ? "
-                "AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?)",
+            [cost] = database.execute(
+                "SELECT avg(cost) FROM (SELECT cost FROM attempts WHERE who = ? AND ended IS NOT NULL "
+                "ORDER BY ended DESC LIMIT ?)",
                 (of, RECENT),
             ).fetchone()
-        return Course(seconds, cost)
+        return None if cost is None else float(cost)
+
+    def timed(self, of: str) -> list[Timed]:
+        """How long the latest attempts of a model took."""
+        with self._database() as database:
+            self._read_attempts(database)
+            rows = database.execute(
+                "SELECT domain, length(question), read, written, seconds FROM attempts JOIN asked USING (run, place) "
+                "WHERE who = ? AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
+                (of, TIMED),
+            ).fetchall()
+        return [Timed(*row) for row in rows]
+
+    def passed_on(self, local: str, cloud: str, but: str) -> list[tuple[float | None, float | None]]:
+        """Of the latest questions to a model, but for the route `but`: how sure its answer was, and what the one behind
+        it cost; None where that was not asked, or has no price."""
+        with self._database() as database:
+            self._read_attempts(database)
+            return database.execute(
+                "SELECT predicted, (SELECT sum(cost) FROM attempts AS other WHERE other.place = own.place "
+                "AND other.who = ?) FROM attempts AS own WHERE who = ? AND signals IS NOT NULL AND place <> ? "
+                "ORDER BY ended DESC LIMIT ?",
+                (cloud, local, but, RECENT),
+            ).fetchall()
 
     def judged(self, of: str, but: str) -> list[Judged]:
         """The latest attempts of a model that were judged, the oldest first.
@@ -181,6 +198,7 @@ class Memory:
 
     def _read_answers(self, database: sqlite3.Connection) -> None:
         last: Recorded | None = None
+        added = False
         for last in self._log.read(run=ROUTES, types=ENDS, after=_position(database, "answers")):
             event = last.event
             match event:
@@ -193,17 +211,19 @@ class Memory:
                     if event.cached is not None:
                         database.execute("UPDATE answers SET used = ? WHERE key = ?", (last.position, event.key))
                     elif event.verdict is not False:
+                        added = True
                         database.execute(
                             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
                             (event.key, last.position, event.model_dump_json()),
                         )
                 case _:
                     pass
-        if last is not None:
+        if added:
             database.execute(
                 "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)",
                 (self._size,),
             )
+        if last is not None:
             _note(database, "answers", last)
 
     def _read_attempts(self, database: sqlite3.Connection) -> int:
@@ -257,12 +277,13 @@ def _take(database: sqlite3.Connection, recorded: Recorded) -> None:
             suffix = of_run if known is None else known[0]
             measured: Mapping[str, Any] = recorded.meta.measured
             database.execute(
-                "INSERT INTO attempts (run, attempt, place, who, model, tokens, cost, seconds) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tokens = tokens + excluded.tokens, "
-                "cost = cost + excluded.cost, seconds = seconds + excluded.seconds",
+                "INSERT INTO attempts (run, attempt, place, who, model, read, written, cost, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET read = read + excluded.read, "
+                "written = written + excluded.written, cost = cost + excluded.cost, "
+                "seconds = seconds + excluded.seconds",
                 (
                     *(run, event.attempt, at[0], event.model + suffix, event.model),
-                    *(event.prompt_tokens + event.completion_tokens, measured.get("cost_usd")),
+                    *(event.prompt_tokens, event.completion_tokens, measured.get("cost_usd")),
                     measured.get("seconds", 0.0),
                 ),
             )
@@ -274,8 +295,8 @@ def _take(database: sqlite3.Connection, recorded: Recorded) -> None:
             )
         case ev.RouteDecided() if event.draft is not None:
             database.execute(
-                "UPDATE attempts SET signals = ? WHERE run = ? AND attempt = ?",
-                (json.dumps(event.signals, sort_keys=True), run, event.draft),
+                "UPDATE attempts SET signals = ?, predicted = ? WHERE run = ? AND attempt = ?",
+                (json.dumps(event.signals, sort_keys=True), event.predicted, run, event.draft),
             )
         case _:
             pass

@@ -8,14 +8,14 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent0es.domain.events import AlertCleared, AlertRaised
+from agent0es.domain.events import AlertCleared, AlertRaised, RunCompleted
 from agent0es.domain.names import ALERTS, NO_RUNS, ROUTES, SCHEDULES, is_evaluation, stream
 from agent0es.errors import Agent0Error, RunInUse, StoreError
 from agent0es.log import EventLog, NewEvent
@@ -98,6 +98,8 @@ class Watch:
                 self.stop.wait(OTHER_SECONDS)
 
     def _watch(self) -> None:
+        from agent0es.decisions.alerts import OF_RUNS, OF_THE_STORE, evolve
+
         position = self.log.head()
         seen = self._of_before(position)
         since = time.time()
@@ -105,24 +107,22 @@ class Watch:
         ended = False
         while not ended:
             ended = self.stop.wait(LOOK_SECONDS)  # and then looks a last time
-            seen, position = self._fold(seen, position)
-            for event in self._decided(seen, since):
-                self._tell(event)
-            seen, position = self._fold(seen, position)
-
-    def _decided(self, seen: "Seen", since: float) -> "Sequence[AlertRaised | AlertCleared]":
-        from agent0es.decisions.alerts import decide
-
-        return decide(seen, self._observed(since), self.settings.rules)
-
-    def _fold(self, seen: "Seen", position: int) -> "tuple[Seen, int]":
-        from agent0es.decisions.alerts import OF_RUNS, OF_THE_STORE, evolve
-
-        head = self.log.head()
-        if head > position:
+            head = self.log.head()
             for one in self.log.read(after=position, until=head, types=(*OF_RUNS, *OF_THE_STORE)):
+                if isinstance(one.event, RunCompleted):  # after which nothing is known of the run
+                    seen = self._told(seen, since)
                 seen = evolve(seen, one.event, one.run, one.meta.time, self.settings.rules)
-        return seen, head
+            position = head
+            seen = self._told(seen, since)
+
+    def _told(self, seen: "Seen", since: float) -> "Seen":
+        """What is known after everybody was told of what begins and ends now."""
+        from agent0es.decisions.alerts import decide, evolve
+
+        for event in decide(seen, self._observed(since), self.settings.rules):
+            self._tell(event)
+            seen = evolve(seen, event, ALERTS, time.time(), self.settings.rules)
+        return seen
 
     def _of_before(self, head: int) -> "Seen":
         """What is known when somebody begins to watch."""

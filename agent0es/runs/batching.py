@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BATCH = "batch-"
 """What the names of batches begin with."""
+TOLD = ("RouteAsked", "RouteDecided", "RouteAnswered", "RouteFailed")
 Record = dict[str, Any]
 """What came of a line, as a value of JSON."""
 
@@ -108,7 +109,7 @@ async def batch(
     name, begin = name or name_of(lines, configuration), time.monotonic()
     with log.lease(name):
         async with open_router(store, log, configuration, name) as router:
-            asking = Asking(name, log, router, lines, watcher, write)
+            asking = Asking(name, log, router, lines, watcher, write, configuration.router.compare)
             try:
                 await asking.ask(at_once)
             except ExceptionGroup as error:
@@ -126,6 +127,8 @@ class Asking:
     lines: Sequence[Line]
     watcher: Watcher
     write: Callable[[Record], None]
+    both: bool = False
+    """Whether an answer counts only where both models could be asked."""
     progress: Progress = field(init=False)
     _waiting: dict[int, Record] = field(default_factory=dict)
     """Place to a record that can't be written yet."""
@@ -133,7 +136,7 @@ class Asking:
 
     async def ask(self, at_once: int) -> None:
         """All that the log has no answer to. Raises ExceptionGroup."""
-        known, spent = found(self.log, self.name)
+        known, spent = found(self.log, self.name, self.both)
         self.progress = Progress(len(self.lines), cost_usd=spent)
         missing: list[int] = []
         for place, line in enumerate(self.lines):
@@ -175,20 +178,24 @@ class Asking:
             self._written += 1
 
 
-def found(log: EventLog, name: str) -> tuple[dict[str, list[tuple[ev.RouteAnswered, float | None]]], float]:
+def found(log: EventLog, name: str, both: bool) -> tuple[dict[str, list[tuple[ev.RouteAnswered, float | None]]], float]:
     """What the log has of a batch: each question to its answers with their seconds, the first one first, and the
-    dollars that went into questions without an answer."""
+    dollars that went into questions without an answer. With `both` an answer counts only where both models could be
+    asked."""
     asked: dict[str, str] = {}
+    lacking: set[str] = set()
     answers: dict[str, list[tuple[ev.RouteAnswered, float | None]]] = defaultdict(list)
     spent = 0.0
-    for one in log.read(run=ROUTES, types=["RouteAsked", "RouteAnswered", "RouteFailed"]):
+    for one in log.read(run=ROUTES, types=TOLD if both else [kind for kind in TOLD if kind != "RouteDecided"]):
         event = one.event
         if isinstance(event, ev.RouteAsked) and event.run == name:
             asked[event.route] = _identity(event.posed)
-        elif isinstance(event, ev.RouteAnswered) and event.route in asked:
+        elif isinstance(event, ev.RouteDecided) and any(candidate.unavailable for candidate in event.candidates):
+            lacking.add(event.route)
+        elif isinstance(event, ev.RouteAnswered) and event.route in asked and event.route not in lacking:
             seconds = one.meta.measured.get("seconds")
             answers[asked[event.route]].append((event, None if seconds is None else float(seconds)))
-        elif isinstance(event, ev.RouteFailed) and event.route in asked:
+        elif isinstance(event, ev.RouteAnswered | ev.RouteFailed) and event.route in asked:
             spent += event.cost_usd or 0.0
     return answers, spent
 

@@ -29,6 +29,8 @@ TRAJECTORIES_SECONDS = 60.0
 """How often trajectories are counted, where the log has grown."""
 AGAIN_SECONDS = 30.0
 """After the process of a job ended without saying how it went, it is started again no sooner."""
+FAILED_SECONDS = 3600.0
+"""After a job failed that waits for trajectories, which are still there, it is started again no sooner."""
 OTHER_SECONDS = 15.0
 """How often is seen whether nobody else has the clock any more."""
 PATIENCE_SECONDS = 60.0
@@ -61,8 +63,8 @@ class Clock:
     _known: jobs.Schedules = field(default_factory=dict)
     _position: int = 0
     _children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    _started: dict[str, float] = field(default_factory=dict)
-    """When the process of a schedule was started last, by the monotonic clock."""
+    _started: dict[str, tuple[float, jobs.Job | None]] = field(default_factory=dict)
+    """When the process of a schedule was started last, by the monotonic clock, and what its job was before."""
     _counted: tuple[float, int, tuple[str, int]] = (float("-inf"), -1, ("", 0))
     """When trajectories were counted, at which position, and what there was."""
 
@@ -90,13 +92,20 @@ class Clock:
                 del self._children[name]
         for name, schedule in self._known.items():
             if name not in self._children and self._is_due(name, schedule):
-                self._start(name)
+                self._start(name, schedule.job)
 
     def _is_due(self, name: str, schedule: jobs.Schedule) -> bool:
+        last, before = self._started.get(name, (float("-inf"), None))
+        in_vain = schedule.job == before and time.monotonic() - last < AGAIN_SECONDS
+        if in_vain:
+            return False
         if (job := schedule.open) is not None:  # it goes on without us, or was cut off
-            waited = time.monotonic() - self._started.get(name, float("-inf"))
-            return waited >= AGAIN_SECONDS and not scheduling.is_running(self.log, job.name)
+            return not scheduling.is_running(self.log, job.name)
         if schedule.added.trajectories is not None:
+            job = schedule.job
+            failed = job is not None and job.finished is not None and job.finished.outcome == "failed"
+            if failed and job is not None and time.time() - (job.ended or 0.0) < FAILED_SECONDS:
+                return False
             return self._new_trajectories() >= schedule.added.trajectories
         due = scheduling.next_time(schedule)
         return due is not None and due <= time.time()
@@ -109,9 +118,9 @@ class Clock:
             self._counted = (time.monotonic(), head, found)
         return found[1]
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, job: jobs.Job | None) -> None:
         """The job's own process, in a session of its own: it outlives a service that is killed."""
-        self._started[name] = time.monotonic()
+        self._started[name] = (time.monotonic(), job)
         self._counted = (float("-inf"), -1, ("", 0))
         words = ["schedule", "run", name, "--due", "now", "--store", str(self.store.absolute())]
         folder = self.store / JOBS

@@ -25,6 +25,8 @@ def find_run(log: EventLog, wanted: str) -> str:
     """The full name of a run from a unique prefix of it, or `latest`. Raises RunNotFound."""
     if not wanted:
         raise RunNotFound("the run's name is empty; give a run's name, the start of one, or `latest`")
+    if wanted == ROUTES:
+        raise RunNotFound("routes is no run; what the router came to says", see=("route", "report"))
     if is_evaluation(wanted):
         raise RunNotFound(f"{wanted} is an evaluation and no run; look at it with", see=("show", wanted))
     runs = log.runs()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from agent0es.domain.events import Event
 from agent0es.domain.names import stream, task_of
@@ -37,6 +37,29 @@ class Wanted:
         if self.attempt is not None:
             return attempt == self.attempt
         return self.task is None or self.task in (getattr(event, "task", None), task_of(attempt or ""))
+
+
+def as_json(recorded: Recorded) -> dict[str, Any]:
+    """An event as a value of JSON, with its texts in full."""
+    meta = recorded.meta
+    return {
+        "position": recorded.position,
+        "stream": recorded.stream,
+        "version": recorded.version,
+        "type": recorded.event.type,
+        "content": recorded.event.model_dump(mode="json"),
+        "meta": {
+            "event_id": str(meta.event_id),
+            "time": meta.time,
+            "host": meta.host,
+            "handler": meta.handler,
+            "cause": None if meta.cause is None else str(meta.cause),
+            "correlation": meta.correlation,
+            "measured": dict(meta.measured),
+        },
+        "hash": recorded.content_hash,
+        "chain_hash": recorded.chain_hash,
+    }
 
 
 def events(log: EventLog, run: str, wanted: Wanted, after: int = 0) -> Iterator[Recorded]:

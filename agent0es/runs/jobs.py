@@ -12,8 +12,6 @@ from agent0es.domain.text import one_line, storable
 
 JOBS = "jobs"
 """The store's folder with what jobs wrote to standard output and standard error."""
-JOB = "AGENT0ES_JOB"
-"""Tells a process which job it belongs to; the first event of a run that it begins says so."""
 DIES_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 LONGEST_MESSAGE = 300
@@ -21,12 +19,16 @@ LONGEST_MESSAGE = 300
 
 def job_of_this_process() -> dict[str, str]:
     """What the first event of a run says of the job that it is begun for."""
+    from agent0es.configuration.loading import JOB
+
     job = os.environ.get(JOB, "")
     return {"job": job} if job else {}
 
 
 def run_command(store: Path, job: str, command: Sequence[str]) -> tuple[int | None, str]:
     """Run it as a child. Returns its exit code, None where this process was told to stop, and its last line."""
+    from agent0es.configuration.loading import JOB
+
     folder = store / JOBS
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, JOB: job, "AGENT0ES_STORE": str(store.absolute())}

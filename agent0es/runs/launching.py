@@ -3,25 +3,36 @@
 The process is the command that a person would have typed. It outlives who started it, and holds the run's lease.
 """
 
+import json
 import os
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from agent0es.errors import RunInUse, UserError
+from agent0es.configuration.loading import SERVICE_TOKEN
+from agent0es.errors import Agent0Error, RunInUse, RunNotDriven, UserError
 from agent0es.log import EventLog
 from agent0es.log.lease import Driver
 
-OUTPUT_FILE = "launched.txt"
-"""What the process wrote that was started last, in the store."""
-SOON_SECONDS = 30.0
-"""How long to wait for a new run's first event."""
-POLL_SECONDS = 0.1
+FOLDER = "launched"
+"""In the store: what the processes print, a file for each."""
+PATIENCE_SECONDS = 600.0
+"""How long a process may take to load its models and begin."""
+POLL_SECONDS = 0.05
+MISTAKE = 2
+"""Exit code of `agent0es` for what a user can mend."""
+
+
+class LaunchFailed(UserError):
+    """The process that was to drive a run has refused to; the message is what it said."""
 
 
 def command(store: Path, words: Sequence[str]) -> str:
@@ -29,65 +40,113 @@ def command(store: Path, words: Sequence[str]) -> str:
     return shlex.join(["agent0es", *words, "--store", str(store)])
 
 
-def launch(store: Path, words: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Start a command in a process of its own, in the background."""
-    with (store / OUTPUT_FILE).open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "agent0es", *words, "--store", str(store)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+def overrides(settings: Mapping[str, Any]) -> list[str]:
+    """Settings, e.g. {"execution.iterations": 2}, as `--set` takes them: a value written as JSON, which is YAML."""
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+
+
+def set_words(pairs: Sequence[str]) -> list[str]:
+    """KEY=VALUE pairs as words of a command."""
+    return [word for pair in pairs for word in ("--set", pair)]
 
 
 def launch_run(log: EventLog, store: Path, words: Sequence[str]) -> str:
-    """Start a command that begins a run, and wait for the run's name. Raises UserError with what the command said when
-    it ends before."""
-    before = set(log.runs())
-    process = launch(store, words)
-    until = time.monotonic() + SOON_SECONDS
+    """Start a command that begins a run. Returns the run's name when the log has its beginning.
+
+    Raises LaunchFailed with the line in which the command said what is wrong.
+    """
+    said, child = _launch(store, words)
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
-        ended = process.poll()
-        for run in log.runs():
-            if run not in before:
-                return run
-        if ended is not None:
-            said = (store / OUTPUT_FILE).read_text(encoding="utf-8", errors="replace").strip()
-            raise UserError(said.splitlines()[-1] if said else f"the command ended with {ended}")
+        code = child.poll()
+        if run := _driven_by(log, child.pid):
+            return run
+        if code is not None:
+            _must_be_done(code, said)
+            return str(json.loads(_lines(said)[-1])["run"])
         time.sleep(POLL_SECONDS)
-    raise UserError(f"the run has not begun within {SOON_SECONDS:g} s; {store / OUTPUT_FILE} has what it says")
+    child.terminate()
+    raise LaunchFailed(f"the run did not begin within {PATIENCE_SECONDS:g} seconds; {said} has what it said")
 
 
-def launch_resume(log: EventLog, store: Path, run: str) -> None:
-    """Go on with a run that nobody drives. Raises RunInUse."""
-    if run in log.drivers():
-        raise RunInUse(f"run {run} is being driven already")
-    process = launch(store, ["run", "--resume", run])
-    until = time.monotonic() + SOON_SECONDS
-    while time.monotonic() < until and process.poll() is None and run not in log.drivers():
+def launch_resume(log: EventLog, store: Path, run: str) -> bool:
+    """Go on with a run. False where there was nothing left to do. Raises RunInUse, LaunchFailed."""
+    if driver := log.drivers().get(run):
+        raise RunInUse(f"run {run} is driven by process {driver.pid} on {driver.host}")
+    said, child = _launch(store, ["run", "--resume", run])
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        code = child.poll()
+        if _driven_by(log, child.pid) == run:
+            return True
+        if code is not None:
+            _must_be_done(code, said)
+            return False
         time.sleep(POLL_SECONDS)
-    if process.poll():
-        said = (store / OUTPUT_FILE).read_text(encoding="utf-8", errors="replace").strip()
-        raise UserError(said.splitlines()[-1] if said else f"the command ended with {process.returncode}")
+    child.terminate()
+    raise LaunchFailed(f"run {run} did not go on within {PATIENCE_SECONDS:g} seconds; {said} has what it said")
 
 
 def how_to_stop(log: EventLog, run: str) -> str:
-    """What a person would type to stop a run. Raises UserError where nobody drives it."""
+    """What a person would type to stop a run. Raises RunNotDriven."""
     driver = _driver(log, run)
     return f"kill -TERM {driver.pid}    # on {driver.host}; or Ctrl-C where it was started"
 
 
 def stop(log: EventLog, run: str) -> None:
-    """Have the process that drives a run stop cleanly, as Ctrl-C does. Raises UserError where it can't be told."""
+    """Have the process that drives a run stop cleanly, as Ctrl-C does. Raises RunNotDriven where it can't be told."""
     driver = _driver(log, run)
-    if driver.host != socket.gethostname():
-        raise UserError(f"run {run} is driven by process {driver.pid} on {driver.host}; stop it there")
-    os.kill(driver.pid, signal.SIGTERM)
+    if driver.host != socket.gethostname() or driver.pid == os.getpid():
+        raise RunNotDriven(f"run {run} is driven by process {driver.pid} on {driver.host}; stop it there")
+    try:
+        os.kill(driver.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        raise RunNotDriven(f"run {run} is not running any more") from None
 
 
 def _driver(log: EventLog, run: str) -> Driver:
     driver = log.drivers().get(run)
     if driver is None:
-        raise UserError(f"run {run} is not being driven, so there is nothing to stop")
+        raise RunNotDriven(f"run {run} is not being driven, so there is nothing to stop")
     return driver
+
+
+def _launch(store: Path, words: Sequence[str]) -> "tuple[Path, subprocess.Popen[bytes]]":
+    """Start a command in the background. What it prints goes to the file."""
+    folder = store / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    said = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.txt"
+    with said.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "agent0es", *words, "--store", str(store), "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={name: value for name, value in os.environ.items() if name != SERVICE_TOKEN},
+            start_new_session=True,  # what ends the one that started it does not end this one
+        )
+    threading.Thread(target=child.wait, daemon=True).start()  # or it would stay as a zombie
+    return said, child
+
+
+def _driven_by(log: EventLog, pid: int) -> str:
+    """The run that a process of this machine drives, once the log has its beginning."""
+    here, known = socket.gethostname(), set(log.runs())
+    driven = (run for run, driver in log.drivers().items() if (driver.host, driver.pid) == (here, pid))
+    return next((run for run in driven if run in known), "")
+
+
+def _must_be_done(code: int, said: Path) -> None:
+    """Raise what a process has said that ended before it was seen to drive anything."""
+    if code == 0:
+        return
+    lines = _lines(said)
+    last = lines[-1].removeprefix("agent0es: ") if lines else f"it ended with exit code {code}"
+    if code == MISTAKE:
+        said.unlink()
+        raise LaunchFailed(last)
+    raise Agent0Error(f"the process that was to drive the run failed: {last}; {said} has all of it")
+
+
+def _lines(said: Path) -> list[str]:
+    return [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]

@@ -104,6 +104,13 @@ def state(
         return view(log, run, snapshots.state_at(run, position), position)
 
 
+def last_position(log: EventLog, run: str) -> int:
+    """The position of a run's last event."""
+    from agent0es.history.positions import bounds
+
+    return bounds(log, run)[1]
+
+
 def attempt(log: EventLog, run: str, name: str) -> dict[str, Any]:
     """Everything that the log has of an attempt, with the problem that was asked. Raises UnknownName."""
     from agent0es.provenance import whole
@@ -119,6 +126,20 @@ def task(log: EventLog, run: str, number: int) -> dict[str, Any]:
     from agent0es.provenance import whole
 
     return whole.task(History.of(log, run), run, number)
+
+
+def tasks(tables: "Projections", run: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """Rows of the table `tasks`: the first ones of a run whose number is above `after`."""
+    from agent0es.projections import overview
+
+    return overview.tasks(tables, run, after, limit)
+
+
+def routes(tables: "Projections", before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Rows of the table `routes`, the latest first; only those before a position where one is given."""
+    from agent0es.projections import overview
+
+    return overview.routes(tables, before, limit)
 
 
 def evaluations(log: EventLog) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Declare a task or an attempt bad: the log gets an event, and whatever is built later leaves it out."""
 
+import os
 from typing import Any, NamedTuple
 
 from agent0es.domain.events import Retracted
@@ -14,6 +15,16 @@ class Retraction(NamedTuple):
     position: int
     tainted: list[dict[str, Any]]
     """The datasets that hold it and the adapters trained on them, as `provenance.lineage.tainted` has them."""
+
+
+def account() -> str:
+    """Name of the user's account, or its number where it has no name, as in some containers: an actor."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def retract(log: EventLog, run: str, what: str, reason: str, actor: str) -> Retraction:

@@ -62,10 +62,11 @@ def alike(store: Path, questions: "Sequence[Compared]") -> "Floats":
 
     embedder = Embedder(store / EMBEDDINGS_FILE)
     try:
-        vectors = asyncio.run(embedder.embed([one.question for one in questions])).astype(float)
+        vectors: Floats = asyncio.run(embedder.embed([one.question for one in questions])).astype(float)
     finally:
         embedder.close()
-    return vectors @ vectors.T
+    similar: Floats = vectors @ vectors.T
+    return similar
 
 
 def rules(
@@ -138,8 +139,7 @@ def calibrated(
     everything = np.arange(len(questions))
     drafts = np.array([one.drafts.correct for one in questions])
     weights = tradeoff.fitted(_said(questions, similar, names), drafts, everything)
-    score = ways["ours"].fit(everything)
-    points = tradeoff.curve(questions, everything, score(everything, everything), ways["ours"])
+    points = tradeoff.curve(questions, everything, tradeoff.crossed(ways["ours"], everything), ways["ours"])
     chosen = aim.choose(points, *tradeoff.always_cloud(questions, everything))
     now = rules(questions, similar, names, router.signals, router.confidence_threshold)["ours"]
     held_out = {

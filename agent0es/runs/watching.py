@@ -1,21 +1,13 @@
 """Watch a run: what there is to see of it at any position of its history, and what comes."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent0es.errors import PositionNotFound
 from agent0es.log import EventLog, History
-from agent0es.log.event_log import RawRow
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
-
-POLL_SECONDS = 0.05
-"""How often somebody who watches looks for new events."""
-MOST_AT_ONCE = 200
-"""Of new events, that are told one by one."""
 
 
 def moment(log: EventLog, tables: "Projections", run: str, position: int | None = None) -> dict[str, Any]:
@@ -152,26 +144,3 @@ def event(log: EventLog, tables: "Projections", run: str, position: int) -> dict
         "causes": [row for row in near if row["position"] < position],
         "effects": [row for row in near if row["position"] > position],
     }
-
-
-async def appended(log: EventLog, after: int, stopping: asyncio.Event) -> AsyncIterator[list[dict[str, Any]]]:
-    """Positions, types and streams of events after a position, as they come, the latest `MOST_AT_ONCE` of each look;
-    an empty list now and then where none come. Ends when `stopping` is set."""
-    quiet = 0.0
-    while not stopping.is_set():
-        head = await asyncio.to_thread(log.head)
-        if head > after:
-            first = max(after, head - MOST_AT_ONCE)
-            rows = await asyncio.to_thread(_raw, log, first, head)
-            yield [{"position": row.position, "type": row.type, "stream": row.stream} for row in rows]
-            after, quiet = head, 0.0
-            continue
-        quiet += POLL_SECONDS
-        if quiet >= 15.0:
-            yield []
-            quiet = 0.0
-        await asyncio.sleep(POLL_SECONDS)
-
-
-def _raw(log: EventLog, after: int, until: int) -> list[RawRow]:
-    return list(log.raw(after=after, until=until))

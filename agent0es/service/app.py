@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from agent0es import __version__
-from agent0es.service import login, metrics, openai_api, pages, problems
+from agent0es.service import api, login, metrics, openai_api, pages, problems
 from agent0es.service.context import Service
 from agent0es.service.security import HEALTH, Access, Guard
 
@@ -31,5 +31,6 @@ def create_app(service: Service, access: Access) -> ASGIApp:
         return {"status": "ok"}
 
     openai_api.install(app)
+    api.install(app)
     pages.install(app)
     return Guard(app, access)

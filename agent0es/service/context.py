@@ -14,6 +14,7 @@ from fastapi import Request
 from agent0es.bootstrap import open_store
 from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
+from agent0es.service.following import Following
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -37,8 +38,13 @@ class Service:
     _tables: "Projections"
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is told to stop: streams end then."""
+    following: Following = field(init=False)
+    """What is appended to the log, for viewers."""
     _work: set[asyncio.Task[Any]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.following = Following(self.log, self.stopping)
 
     @contextmanager
     def tables(self) -> "Iterator[Projections]":
@@ -47,6 +53,15 @@ class Service:
         with self._turn:
             self._tables.catch_up()
             yield self._tables
+
+    @contextmanager
+    def own_tables(self) -> "Iterator[Projections]":
+        """The same for a query that may take long: nobody waits for it."""
+        from agent0es.projections import PROJECTIONS_FILE, Projections
+
+        with Projections.open(self.log, self.store / PROJECTIONS_FILE) as tables:
+            tables.catch_up()
+            yield tables
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin something that goes on when who asked for it is gone. It is cancelled when the service ends."""
@@ -58,6 +73,7 @@ class Service:
     def stop(self) -> None:
         """Have streams end now, and what was begun in a while."""
         self.stopping.set()
+        self.start(self.following.stop())
         asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._cancel)
 
     async def end(self) -> None:
@@ -89,6 +105,7 @@ async def opened(store: Path, configuration: "Configuration", with_router: bool)
         service = Service(store, configuration, log, router, tables)
         stack.push_async_callback(service.end)
         yield service
+    service.following.close()
 
 
 def service_of(request: Request) -> Service:

@@ -17,6 +17,7 @@ from agent0es.errors import (
     PositionNotFound,
     RetractionError,
     RunInUse,
+    RunNotDriven,
     RunNotFound,
     SandboxUnavailable,
     StoreError,
@@ -25,6 +26,7 @@ from agent0es.errors import (
     UnknownName,
     UserError,
 )
+from agent0es.service.once import KeyInUse, KeyMisused
 
 OPENAI = "/v1/"
 STATUS: Mapping[type[Agent0Error], int] = {
@@ -32,6 +34,7 @@ STATUS: Mapping[type[Agent0Error], int] = {
     PositionNotFound: 404,
     UnknownName: 404,
     RunInUse: 409,
+    RunNotDriven: 409,
     RetractionError: 409,
     TrainingRefused: 409,
     ConcurrencyError: 409,
@@ -39,6 +42,8 @@ STATUS: Mapping[type[Agent0Error], int] = {
     ModelNotFound: 503,
     SandboxUnavailable: 503,
     TransientError: 503,
+    KeyInUse: 409,
+    KeyMisused: 422,
     UserError: 400,
     Agent0Error: 500,
 }

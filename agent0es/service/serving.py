@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from agent0es.bootstrap import LOG_URL
+from agent0es.configuration.loading import SERVICE_TOKEN
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
 from agent0es.runs import alerting, clock
@@ -23,7 +25,6 @@ from agent0es.service.security import Access
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
 
-TOKEN = "AGENT0ES_SERVICE_TOKEN"
 SHORTEST_TOKEN = 16
 """Characters."""
 CUT_SECONDS = PATIENCE_SECONDS + 5
@@ -32,15 +33,16 @@ CUT_SECONDS = PATIENCE_SECONDS + 5
 
 def access_of(host: str, token_file: Path | None, allowed: Sequence[str], tls: bool, plain_http: bool) -> Access:
     """Who may ask at an address. Raises ConfigurationError where too many could."""
-    token = os.environ.get(TOKEN) if token_file is None else read_text(token_file)
+    token = os.environ.get(SERVICE_TOKEN) if token_file is None else read_text(token_file)
     token = None if token is None else token.strip()
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
-        where = TOKEN if token_file is None else str(token_file)
+        where = SERVICE_TOKEN if token_file is None else str(token_file)
         raise ConfigurationError(f"{where}: a token has {SHORTEST_TOKEN} characters of ASCII at least")
     if not _is_here(host):
         if token is None:
             raise ConfigurationError(
-                f"at {host} others could ask it, so it needs a token: --token-file FILE, or {TOKEN} in the environment"
+                f"at {host} others could ask it, so it needs a token: --token-file FILE, or {SERVICE_TOKEN} in the "
+                "environment"
             )
         if not tls and not plain_http:
             raise ConfigurationError(
@@ -64,6 +66,8 @@ def serve(
 ) -> None:
     """Answer until SIGTERM or Ctrl-C; `on_listening` is told the address. Raises UserError for one that can't be had,
     and what opening the store raises."""
+    if configuration.log.url is not None:
+        os.environ[LOG_URL] = configuration.log.url  # for the processes that it starts
     with _bound(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}"

@@ -16,10 +16,11 @@ import pytest
 
 from agent0es.domain import events as ev
 from agent0es.log import EventLog
+from agent0es.runs import scheduling
 from tests.support.commands import answer, json_answers
 from tests.support.serving import ROOT, served
 
-TASKS = 25
+TASKS = 12
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "AGENT0ES_MODELS__STUDENT__BACKEND": "scripted",
@@ -35,7 +36,7 @@ T = TypeVar("T")
 pytestmark = pytest.mark.slow
 
 
-def until(what: Callable[[], T], seconds: float = 180.0) -> T:
+def until(what: Callable[[], T], seconds: float = 600.0) -> T:
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -57,7 +58,9 @@ def processes(store: Path) -> dict[str, int]:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     store = tmp_path / "store"
-    answer(store, "schedule", "add", "soon", "--every", "2s", "--", "run", "--iterations", "1", "--tasks", str(TASKS))
+    store.mkdir()
+    with EventLog.open(store / "log.db") as log:
+        scheduling.add(log, "soon", ["run", "--iterations", "1", "--tasks", str(TASKS)], every_seconds=2)
     return store
 
 

@@ -69,8 +69,10 @@ ELSEWHERE = (
     *("agent0es train ", "agent0es export adapter ", "agent0es models pull ", "agent0es models rm "),
     "agent0es serve",
     *("agent0es export dataset latest --adapter ", "agent0es eval --file ", "agent0es eval --adapter "),
+    *("agent0es batch ", "agent0es route calibrate "),
 )
-"""Need a trained adapter, a server, or a file of problems: tests/integration/provenance/, test_rebuilding.py and
+"""Need a trained adapter, a server, or a file of problems: tests/integration/run/, test_batch.py and
+test_route_report.py, tests/integration/provenance/, test_rebuilding.py and
 test_exporting.py, tests/integration/projections/, test_export_dataset.py, tests/integration/cli/, test_models.py,
 tests/integration/evaluation/ and tests/integration/service/, test_serve.py, run such lines."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,13 +89,21 @@ def router(
 
         return Answerer(name, asked, model.name, None, None, price, domain, shelf, opened)
 
-    answerers = [answerer("local", local, configuration.router.local, FREE)]
+    answerers: dict[CandidateName, Answerer] = {"local": answerer("local", local, configuration.router.local, FREE)}
     if cloud is not None:
-        answerers.append(answerer("cloud", cloud, CloudModelSettings(observations="continued", reminders=0), price))
+        told = CloudModelSettings(observations="continued", reminders=0)
+        answerers["cloud"] = answerer("cloud", cloud, told, price)
     memory = Memory(log, folder / MEMORY_FILE, configuration.router.cache_size)
     embedder: Any = HashEmbedder()
     return Router(
-        log, configuration, answerers, toolbox, memory, load_signals(configuration.router.signals), embedder, run
+        log,
+        configuration,
+        lambda: nullcontext(answerers),
+        toolbox,
+        memory,
+        load_signals(configuration.router.signals),
+        embedder,
+        run,
     )
 
 

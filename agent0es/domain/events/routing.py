@@ -76,7 +76,7 @@ class Expected(Value):
     cost_usd: Dollars | None
     """Mean cost of its earlier answers; 0 for a model that costs nothing; None where nobody knows."""
     seconds: float | None
-    """Mean time of its earlier answers; None without any."""
+    """Expected from its earlier answers and the length of the question; None without any."""
     unavailable: str | None
     """Why it can't be asked; None where it can."""
 
@@ -123,7 +123,7 @@ class RouteDecided(Value):
     basis: Basis | None
     """Where that comes from."""
     threshold: Share
-    """What it was compared with."""
+    """What it was compared with: `router.confidence_threshold`, or less where `router.mean_cost` demands it."""
     signals: dict[str, float | None]
     """Signal to its value in [0, 1]; None where it could not be computed."""
     neighbours: tuple[Neighbour, ...]

@@ -72,7 +72,7 @@ def _answer(service: Service, action: str, given: dict[str, str]) -> Response:
         forking.fork_settings(service.store, service.log, given["run"], _position(given), overrides)
     if action == "whatif":
         found = comparing.whatif(service.log, given["run"], overrides)
-        command = launching.command(service.store, ["whatif", given["run"], *_set(overrides)])
+        command = launching.command(service.store, ["whatif", given["run"], *launching.set_words(overrides)])
         return page("whatif_found", run=given["run"], found=found, command=command, overrides=overrides)
     key = given.get("confirmed", "")
     if not key:
@@ -115,9 +115,9 @@ def _words(action: str, given: dict[str, str], overrides: list[str]) -> list[str
     """The command of an action."""
     match action:
         case "start":
-            return ["run", *_set(overrides)]
+            return ["run", *launching.set_words(overrides)]
         case "fork":
-            return ["fork", given["run"], "--at", str(_position(given)), *_set(overrides)]
+            return ["fork", given["run"], "--at", str(_position(given)), *launching.set_words(overrides)]
         case "resume":
             return ["run", "--resume", given["run"]]
         case "retract":
@@ -131,10 +131,6 @@ def _position(given: dict[str, str]) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise UserError(f"{text[:40]!r} is no position; give the number of an event")
     return int(text)
-
-
-def _set(overrides: list[str]) -> list[str]:
-    return [word for override in overrides for word in ("--set", override)]
 
 
 def _known(action: str) -> str:

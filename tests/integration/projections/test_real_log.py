@@ -26,6 +26,8 @@ MEASURED = {
     "evaluation_families": "",
     "measurements": "EXCLUDE (started, ended)",
     "routes": "EXCLUDE (asked, ended)",
+    "alerts_raised": "EXCLUDE (raised, cleared)",
+    "jobs": "EXCLUDE (started, finished)",
     "texts": "",
 }
 """Columns that tell of time and hashes, which differ from log to log; `time` where nothing is said."""

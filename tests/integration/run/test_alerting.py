@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from agent0es.configuration import AlertRule, AlertRules, AlertsSettings
+from agent0es.configuration import AlertRule, AlertRules, AlertsSettings, RecentRule
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import alerting, notifying
 from agent0es.runs.alerting import listed, watched
 from tests.support.commands import answer, json_answers
 from tests.support.http_server import Answer, HttpServer, Request, json_answer, status
-from tests.unit.history.test_log_lines import made
+from tests.unit.history.test_log_lines import made, verified
 
 VARIABLE = "ALERTS_GO_TO"
 NO_DISK = AlertRules(disk_full=AlertRule(above=None, clear=0.0))
@@ -112,6 +112,23 @@ def test_the_last_events_before_the_end_are_looked_at(tmp_path: Path, monkeypatc
             time.sleep(0.2)
             failed(log)
         assert [row["rule"] for row in listed(log)] == ["run_failed"]
+
+
+def test_a_run_that_is_over_at_once_is_looked_at_before_it_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerting, "LOOK_SECONDS", 60.0)
+    rules = NO_DISK.model_copy(update={"failure_rate": RecentRule(above=0.5, clear=0.4, last=2)})
+    wrong = [verified(False).model_copy(update={"attempt": f"1/{n}", "task": 1}) for n in range(2)]
+    with EventLog.open(tmp_path / "log.db") as log:
+        with watched(tmp_path, log, AlertsSettings(rules=rules)):
+            until(lambda: "alerts" in log.drivers())
+            time.sleep(0.2)
+            log.append([NewEvent("attempt/r/1/0", one) for one in wrong], handler="verify")
+            log.append([NewEvent("run/r", made("RunCompleted"))], handler="schedule")
+        [row] = listed(log)
+        assert (row["rule"], row["run"], row["subject"]) == ("failure_rate", "r", "attempts")
+        assert row["cleared"] is not None, "the run is completed"
 
 
 def test_two_watch_and_one_of_them_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

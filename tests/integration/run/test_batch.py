@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,7 @@ LINES = (
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[EventLog]:
     """A log of which, in the end, every decision follows from the events before it."""
-    with EventLog.open(tmp_path / "log.db") as opened:
+    with EventLog.open(":memory:") as opened:
         yield opened
         report = asyncio.run(verify_routes(opened))
         assert report.difference is None, report.difference
@@ -61,11 +64,11 @@ class Told:
 
 
 def ask(
-    log: EventLog, of: Router, file: Path, at_once: int = 2, told: Told | None = None
+    log: EventLog, of: Router, file: Path, at_once: int = 2, told: Told | None = None, both: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The records that were written, and the batch in short."""
     records: list[dict[str, Any]] = []
-    asking = Asking("batch-1", log, of, questions(file, "math"), told or Told(), records.append)
+    asking = Asking("batch-1", log, of, questions(file, "math"), told or Told(), records.append, both)
     try:
         asyncio.run(asking.ask(at_once))
     except ExceptionGroup:
@@ -150,6 +153,21 @@ def test_both_models_answer_where_they_are_to_be_compared(tmp_path: Path, log: E
     ]
 
 
+def test_what_only_one_of_both_models_could_answer_is_asked_again(tmp_path: Path, log: EventLog) -> None:
+    local, cloud = Counted(RIGHT, name="small"), Counted(RIGHT, name="large", down=ModelUnavailable("gone"))
+    of, file = (
+        router(tmp_path, log, local, cloud, "compare=true", "cache_size=0", run="batch-1"),
+        written(tmp_path, LINES[0]),
+    )
+    for _ in range(2):
+        [record], _ = ask(log, of, file, both=True)
+        assert record["candidate"] == "local"
+        cloud.down = None
+    assert cloud.requests == 1 + 2
+    ask(log, of, file, both=True)
+    assert cloud.requests == 1 + 2, "now it has both"
+
+
 def test_a_batch_has_the_same_name_while_it_is_asked_in_the_same_way(tmp_path: Path) -> None:
     lines = questions(written(tmp_path, *LINES), "math")
     same, dearer = configured("router.budget.per_day=1"), configured("router.confidence_threshold=0.9")
@@ -180,3 +198,37 @@ def test_the_command_writes_the_answers_and_says_what_they_come_to(
         assert f": {expected}" in done.output and "1 of 1 judged, 100.0%" in done.output
     told = json.loads(CliRunner().invoke(cli, [*words, "--json"]).output)
     assert (told["answered"], told["failed"], told["output"]) == (1, 1, str(output))
+
+
+SETTINGS = """
+router:
+  local: {backend: scripted, name: "tests.support.world:respond"}
+  cloud: {backend: scripted, name: "tests.support.world:respond", input_price: 1, output_price: 10,
+          observations: continued, reminders: 0}
+  confidence_threshold: 1.0
+  budget: {per_run: 0.5}
+  signals: {agreement: 1.0}
+"""
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_killed_after_a_paid_attempt_pays_nothing_twice(tmp_path: Path) -> None:
+    """With the real sandbox, in processes of its own. Each question takes two paid requests."""
+    written(tmp_path, *({"question": f"What is {number} times 34?"} for number in range(12, 16)))
+    (tmp_path / "router.yaml").write_text(SETTINGS)
+    words = "batch tasks.jsonl -o answers.jsonl --concurrency 2 --config router.yaml --json".split()
+
+    def run(**environment: str) -> "subprocess.CompletedProcess[str]":
+        known = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), **environment}
+        done = [sys.executable, "-m", "agent0es", *words]
+        return subprocess.run(done, cwd=tmp_path, env=known, capture_output=True, text=True, timeout=300, check=False)
+
+    assert run(AGENT0ES_CRASH_AT="route.attempted:8").returncode == -9
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answered"] == 4
+    with EventLog.open(tmp_path / "store" / "log.db") as log:
+        paid = [one for one in log.read(types=["CostReserved"]) if one.stream.startswith("budget/routes/run-")]
+        assert len(paid) == 4 * 2 and any(log.read(types=["AttemptsReused"]))
+        report = asyncio.run(verify_routes(log))
+        assert report.difference is None, report.difference

@@ -64,8 +64,11 @@ def test_a_report_says_who_was_right_at_what_price_and_what_is_left(tmp_path: Pa
     assert day["left_usd"] == pytest.approx(1.0 - whole["cost_usd"])
     told = agent0es("report", "--store", str(tmp_path))
     assert "7 questions, 6 answered, 1 failed" in told and "2 of 3 judged, 66.7%" in told
-    nothing = CliRunner().invoke(cli, ["route", "report", "--since", "2999-01-01", "--store", str(tmp_path)])
-    assert str(nothing.exception) == "the router was asked nothing since 2999-01-01"
+    nothing = agent0es("report", "--since", "2999-01-01", "--store", str(tmp_path))
+    assert nothing == "The router was asked nothing since 2999-01-01.\n"
+    for command in ("report", "show"):
+        other = CliRunner().invoke(cli, [command, "routes", "--store", str(tmp_path)])
+        assert "routes is no run; what the router came to says: agent0es route report" in str(other.exception)
     wrong = CliRunner().invoke(cli, ["route", "report", "--since", "soon", "--store", str(tmp_path)])
     assert "write it as in 2026-01-31" in str(wrong.exception)
 
@@ -89,13 +92,13 @@ def test_a_calibration_says_what_to_set_and_what_that_comes_to(tmp_path: Path, m
     compare(tmp_path, LEAST)
     words = ["--store", str(tmp_path), "--set", "router.signals={agreement: 1.0, confidence: 0.5}"]
     picture = tmp_path / "curve.svg"
-    found = json.loads(agent0es("calibrate", "--keep", "1", "--json", "--plot", str(picture), *words))
+    found = json.loads(agent0es("calibrate", "--json", "--plot", str(picture), *words))
     measured = found["measured"]
     assert found["questions"] == LEAST and found["domains"] == ["math"] and picture.read_bytes().startswith(b"<?xml")
     assert (measured["always local"]["accuracy"], measured["always cloud"]["accuracy"]) == (0.5, 1.0)
     fitted = measured["fitted"]
-    assert fitted["accuracy"] >= 0.95 and 0.45 <= fitted["share_local"] <= 0.55  # wrong drafts may agree by chance
-    assert fitted["cost_usd"] == pytest.approx(measured["always cloud"]["cost_usd"] / 2, rel=0.15)
+    assert fitted["accuracy"] >= 0.9 and 0.4 <= fitted["share_local"] <= 0.6  # wrong drafts may agree by chance
+    assert fitted["cost_usd"] == pytest.approx(measured["always cloud"]["cost_usd"] / 2, rel=0.25)
     assert 0.3 < found["router"]["confidence_threshold"] <= 1.0 and "agreement" in found["router"]["signals"]
     assert found["curve"][-1]["share_local"] == 0.0 and found["shown"] == some(found["curve"])
     told = agent0es("calibrate", "--spend", "0.3", *words)

@@ -91,8 +91,8 @@ def test_a_fault_ends_in_an_answer_by_the_other_or_in_one_line(fault: str, tmp_p
 
 
 def test_a_model_that_is_too_slow_is_not_waited_for(tmp_path: Path, log: EventLog) -> None:
-    local, cloud = Counted(RIGHT, name="small", delay_seconds=5.0), Counted(RIGHT, name="large")
-    [found] = asked(router(tmp_path, log, local, cloud, "timeout_seconds=0.2"), posed())
+    local, cloud = Counted(RIGHT, name="small", delay_seconds=60.0), Counted(RIGHT, name="large")
+    [found] = asked(router(tmp_path, log, local, cloud, "timeout_seconds=2"), posed())
     assert (found.answer, found.candidate) == ("408", "cloud")
 
 
@@ -124,6 +124,22 @@ def test_a_price_that_nobody_knows_is_refused_under_a_budget_and_said_without_on
     assert (found.candidate, cloud.requests) == ("local", 0)
     [found] = asked(router(tmp_path, log, local, cloud, price=None), posed())
     assert (found.candidate, found.cost_usd) == ("cloud", None)
+
+
+def test_a_bound_on_the_mean_cost_sends_no_more_to_the_cloud_than_earlier_questions_allow(
+    tmp_path: Path, log: EventLog
+) -> None:
+    local, cloud = Counted(*UNSURE, name="small"), Counted(RIGHT, name="large")
+    bound = ("budget.per_request=0.02", "mean_cost=0.002", "drafts=2", "confidence_threshold=1.0")
+    ask = router(tmp_path, log, local, cloud, *bound)
+    [before] = asked(ask, posed("first?"))
+    assert (before.candidate, cloud.requests) == ("local", 0)
+    both = ("budget.per_request=0.02", "drafts=2", "compare=true")
+    asked(router(tmp_path, log, local, cloud, *both), *(posed(f"one {number}?") for number in range(9)))
+    [now] = asked(ask, posed("now?"))  # it takes ten questions to know that one of 0.02 may be asked
+    assert now.candidate == "cloud" and now.cost_usd <= 0.002
+    decided = [one.event for one in log.read(types=["RouteDecided"]) if isinstance(one.event, ev.RouteDecided)]
+    assert (decided[0].threshold, decided[-1].threshold) == (0.0, 1.0)
 
 
 def test_a_cache_that_was_deleted_is_made_again(tmp_path: Path, log: EventLog) -> None:
@@ -158,6 +174,16 @@ def test_who_asks_the_same_at_the_same_time_waits_for_the_answer(tmp_path: Path,
 
     found = asyncio.run(at_once())
     assert found.count(None) == 1 and cloud.requests == 2
+
+
+def test_without_a_cache_each_answer_is_made_anew_also_at_the_same_time(tmp_path: Path, log: EventLog) -> None:
+    local = Counted(RIGHT, name="small")
+    ask = router(tmp_path, log, local, None, "cache_size=0")
+
+    async def at_once() -> list[str]:
+        return [one.event.attempt for one in await asyncio.gather(*(ask.answer(posed()) for _ in range(3)))]
+
+    assert len(set(asyncio.run(at_once()))) == 3 and local.requests == 3 * 6
 
 
 def test_explaining_asks_nobody_and_writes_nothing(tmp_path: Path, log: EventLog) -> None:

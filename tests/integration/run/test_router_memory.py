@@ -1,13 +1,20 @@
 """What the router remembers is a projection of the log: of evaluations and of its own questions."""
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Verification
 from agent0es.log import EventLog, NewEvent
+from agent0es.models.base import Weights
+from agent0es.models.scripted import ScriptedBackend
+from agent0es.router.latency import Timed
 from agent0es.router.memory import MEMORY_FILE, Judged, Memory, who
-from agent0es.runs.routing import TRAINED_WITH, adapter_in_use, as_trained, posed
+from agent0es.runs.answerers import TRAINED_WITH, Candidates, InUseNow, as_trained
+from agent0es.runs.routing import posed
 from tests.support import world
 from tests.support.routing import Counted, asked, router
 from tests.support.routing import posed as question
@@ -75,22 +82,26 @@ def test_judged_answers_of_evaluations_count_for_the_model_and_adapter_that_gave
         assert [one.correct for one in later] == [True, False, True, True, True]  # three drafts of one question
         assert sum(one.signals is not None for one in later) == 1  # those of the one that would be the answer
         assert [one.question for one in memory.judged(who("small", "student-1", "run"), "")] == ["question 0"]
-        assert memory.course(who("small", "student-1", "run")).cost_usd == 0.5
+        assert memory.cost(who("small", "student-1", "run")) == 0.5
+        assert memory.timed(who("small", "student-1", "run")) == [Timed("math", len("question 0"), 3, 1, 2.0)]
         anew = Memory(log, tmp_path / "anew.db", 10)
         for of in ("small", who("small", "student-1", "run"), "nobody"):
-            assert (anew.judged(of, ""), anew.course(of)) == (memory.judged(of, ""), memory.course(of))
+            assert anew.judged(of, "") == memory.judged(of, "")
+            assert (anew.cost(of), anew.timed(of)) == (memory.cost(of), memory.timed(of))
         memory.close()
         anew.close()
 
 
 def test_the_adapter_in_use_answers_as_its_run_had_it_asked(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
-        assert adapter_in_use(log, "b" * 64) is None
+        ours = InUseNow(log, "b" * 64)
+        assert ours.look() is None
         world.begin(log, "run", "models.student.max_tokens=77", "execution.tasks_per_iteration=1")
         world.complete(log, "run", tmp_path)
-        found = adapter_in_use(log, "b" * 64)
+        found = ours.look()
         assert found is not None and (found.run, found.name) == ("run", "student-1")
-        assert adapter_in_use(log, "c" * 64) is None, "it was trained on other weights"
+        assert found == InUseNow(log, "b" * 64).look() == ours.look(), "looking on is the same as looking anew"
+        assert InUseNow(log, "c" * 64).look() is None, "it was trained on other weights"
         memory = Memory(log, tmp_path / MEMORY_FILE, 10)
         judged = memory.judged(who("scripted", "student-1", "run"), "")
         memory.close()
@@ -101,3 +112,40 @@ def test_the_adapter_in_use_answers_as_its_run_had_it_asked(tmp_path: Path) -> N
         told = as_trained(log, found, local)
         assert (told.max_tokens, told.temperature, told.demonstrations) == (77, local.temperature, local.demonstrations)
         assert "max_tokens" in TRAINED_WITH
+
+
+class Closing(ScriptedBackend):
+    """Says when it is closed."""
+
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_new_adapter_answers_from_the_next_question_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Closing] = []
+
+    def model_of(*_: object) -> Closing:
+        made.append(Closing(world.respond, weights=Weights("small", tmp_path, "b" * 64)))
+        return made[-1]
+
+    monkeypatch.setattr("agent0es.bootstrap.model_of", model_of)
+    with EventLog.open(":memory:") as log:
+        world.begin(log, "run", "execution.tasks_per_iteration=1")
+        candidates = Candidates(tmp_path, log, world.configured())
+
+        async def ask() -> tuple[str | None, list[bool]]:
+            with candidates() as of:
+                adapter = of["local"].adapter
+            await asyncio.sleep(0)  # what is closed is closed beside
+            return adapter, [one.closed for one in made]
+
+        assert asyncio.run(ask()) == (None, [False])
+        with candidates() as before:
+            world.complete(log, "run", tmp_path)
+            assert before["local"].adapter is None, "a question ends with the model that it began with"
+            assert asyncio.run(ask()) == ("student-1", [False, False])
+        assert asyncio.run(ask())[0] == "student-1" and len(made) == 2
+        asyncio.run(candidates.close())
+        assert [one.closed for one in made] == [True, True]

@@ -64,17 +64,15 @@ def test_held_out_problems_and_verifiers_calls_are_not_counted() -> None:
 
 def test_calls_that_run_out_of_time_or_memory() -> None:
     story = Story()
-    assert story.happens(*calls("ok", "timeout", "timeout", "ok")) == [("timeouts", RUN, "tool calls", True)]
-    assert story.happens(*calls("ok", "ok", "ok", "limit")) == [
-        ("timeouts", RUN, "tool calls", False),
-        ("out_of_memory", RUN, "memory", True),
-    ]
-    story.time += 3600
-    assert story.happens(*calls("ok")) == [("out_of_memory", RUN, "memory", False)]
+    assert story.happens(*calls("ok", "timeout", "limit", "ok")) == [("timeouts", RUN, "tool calls", True)]
+    assert story.happens(*calls("ok", "ok", "denied", "error")) == [("timeouts", RUN, "tool calls", False)]
 
 
 def test_a_training_that_goes_on_with_less_memory() -> None:
-    assert Story().happens(made("MicroBatchHalved")) == [("out_of_memory", RUN, "memory", True)]
+    story = Story()
+    assert story.happens(made("MicroBatchHalved")) == [("out_of_memory", RUN, "training", True)]
+    story.time += 3600
+    assert story.happens(made("TrainingProgressed")) == [("out_of_memory", RUN, "training", False)]
 
 
 def test_rewards_that_fall() -> None:

@@ -46,8 +46,8 @@ def test_a_curve_goes_from_all_local_to_none() -> None:
     rule = by_confidence(questions)
     everything = np.arange(4)
     assert curve(questions, everything, rule.fit(everything)(everything, everything), rule) == [
-        Point(0.2, 0.75, 0.125, 0.75),  # of which nobody knows anything goes to the cloud
-        Point(0.9, 1.0, 0.25, 0.5),
+        Point(0.0, 0.75, 0.125, 0.75),  # of which nobody knows anything goes to the cloud
+        Point(0.55, 1.0, 0.25, 0.5),
         Point(ABOVE_ALL, 0.75, 0.5, 0.0),
     ]
 
@@ -92,6 +92,18 @@ def test_what_is_learnt_is_measured_where_it_was_not_learnt() -> None:
     found = cross_validated(questions, rule, aim)
     assert found.accuracy < best.accuracy and len(found.thresholds) == tradeoff.FOLDS
     assert found.low < found.accuracy < found.high and len(found.outcomes) == 200
+
+
+def test_questions_are_not_ranked_by_their_own_verdicts() -> None:
+    """A guess that is the same for all: within each half they are all as sure."""
+    rng = np.random.default_rng(5)
+    correct = rng.random(100) < 0.5
+    rule = Rule("same", lambda judged: tradeoff.by_history(constant([0.5] * 100), correct), drafts=False)
+    everything = np.arange(100)
+    found = tradeoff.crossed(rule, everything)
+    assert [len(set(found[half])) for half in tradeoff.halves(everything)] == [1, 1]
+    alone = rule.fit(everything)(everything, everything)
+    assert alone[correct].max() < alone[~correct].min(), "left out one by one"
 
 
 def test_a_signal_that_knows_is_ahead_of_either_model_alone() -> None:

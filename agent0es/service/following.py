@@ -1,0 +1,116 @@
+"""What is appended to the log, for many viewers at once: it is read once, and each viewer is told.
+
+A viewer that comes late, or comes back with `Last-Event-ID`, reads the log up to where the others are.
+"""
+
+import asyncio
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from agent0es.errors import StoreError
+from agent0es.log import EventLog, Recorded
+from agent0es.runs.following import as_json
+
+KEPT = 2_000
+"""Events that are kept for viewers; one that is further behind reads the log."""
+PAGE = 500
+QUIET_SECONDS = 15.0
+AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as viewers get it."""
+
+    position: int
+    stream: str
+    run: str
+    type: str
+    text: str
+    """JSON."""
+
+
+def told(recorded: Recorded) -> Told:
+    """An event, written once for all."""
+    return Told(recorded.position, recorded.stream, recorded.run, recorded.event.type, json.dumps(as_json(recorded)))
+
+
+class Following:
+    """Follows a log in a thread of its own, from the first viewer on."""
+
+    def __init__(self, log: EventLog, stopping: asyncio.Event) -> None:
+        """`stopping` is set when viewers are to be sent away."""
+        self._log, self._stopping = log, stopping
+        self._kept: deque[Told] = deque(maxlen=KEPT)
+        self._from: int | None = None
+        """All events after this position are in `_kept`, or were; None before the first viewer."""
+        self._news = asyncio.Condition()
+        self._thread: threading.Thread | None = None
+
+    async def events(self, after: int, run: str | None = None) -> AsyncIterator[list[Told]]:
+        """Events after a position, and those to come, some at a time, until the service stops; none of them when it was
+        quiet for a while."""
+        if self._from is None:
+            self._from = self._log.head()  # nobody else may begin meanwhile
+            self._start(asyncio.get_running_loop(), self._from)
+        while not self._stopping.is_set():
+            oldest = self._kept[0].position - 1 if len(self._kept) == KEPT else self._from
+            if after < oldest:
+                page = await asyncio.to_thread(self._page, after, oldest, run)
+                after = page[-1].position if len(page) == PAGE else oldest
+            else:
+                page = [one for one in self._kept if one.position > after]
+                after = page[-1].position if page else after
+                page = [one for one in page if run is None or one.run == run]
+            if page or not await self._wait(after):
+                yield page
+
+    def _page(self, after: int, until: int, run: str | None) -> list[Told]:
+        return [told(one) for one in self._log.read(after=after, until=until, run=run, limit=PAGE)]
+
+    async def _wait(self, after: int) -> bool:
+        """Until something comes after a position, or the service stops; False where neither has happened."""
+
+        def due() -> bool:
+            return self._stopping.is_set() or bool(self._kept and self._kept[-1].position > after)
+
+        try:
+            async with asyncio.timeout(QUIET_SECONDS), self._news:
+                await self._news.wait_for(due)
+        except TimeoutError:
+            return False
+        return True
+
+    def _start(self, loop: asyncio.AbstractEventLoop, after: int) -> None:
+        self._thread = threading.Thread(target=self._follow, args=(loop, after), name="following the log", daemon=True)
+        self._thread.start()
+
+    def _follow(self, loop: asyncio.AbstractEventLoop, after: int) -> None:
+        while not self._log.closing.is_set():
+            try:
+                for recorded in self._log.subscribe(after=after):
+                    after = recorded.position
+                    if not loop.is_closed():
+                        asyncio.run_coroutine_threadsafe(self._tell(told(recorded)), loop)
+            except StoreError as error:  # a server that is gone for a while, or the log was closed meanwhile
+                if not self._log.closing.wait(AGAIN_SECONDS):
+                    logging.getLogger("agent0es.service").warning("the log can't be followed: %s", error)
+
+    async def _tell(self, one: Told) -> None:
+        async with self._news:
+            self._kept.append(one)
+            self._news.notify_all()
+
+    async def stop(self) -> None:
+        """Send the viewers away."""
+        async with self._news:
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """After the log was closed."""
+        if self._thread is not None:
+            self._thread.join()
