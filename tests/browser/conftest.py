@@ -13,7 +13,7 @@ from tests.support.serving import ROOT, Served, served
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[dev]'")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SECONDS = 120.0
+SECONDS = 200.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

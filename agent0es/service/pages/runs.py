@@ -19,8 +19,9 @@ def home() -> Response:
 @routes.get("/runs")
 def show(service: Served) -> Response:
     """All runs, the latest first."""
+    head = service.log.head()  # what comes while the page is made is told again
     with service.tables() as tables:
-        return page("runs", runs=watching.runs(service.log, tables))
+        return page("runs", runs=watching.runs(service.log, tables), head=head)
 
 
 @routes.get("/runs/rows")

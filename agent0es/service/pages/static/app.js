@@ -159,13 +159,15 @@ const slider = {
 function refreshRuns() {
   const table = document.querySelector("[data-runs]");
   if (!table) return;
-  const source = new EventSource("/live");
+  const source = new EventSource(`/live?after=${table.dataset.runs}`);
   let soon = null;
   const refresh = (wait) => {
     soon ??= setTimeout(async () => {
       soon = null;
       const answer = await fetch("/runs/rows");
-      if (answer.ok) table.innerHTML = await answer.text(); // escaped by the server's templates
+      if (!answer.ok) return refresh(1000);
+      table.innerHTML = await answer.text(); // escaped by the server's templates
+      for (const one of document.querySelectorAll("[data-none]")) one.hidden = (one.dataset.none === "yes") === (table.children.length > 0);
       if (table.querySelector('[data-status="running"], [data-status="training"]')) refresh(3000);
     }, wait);
   };
