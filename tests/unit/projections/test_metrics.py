@@ -53,10 +53,12 @@ def log() -> FakeLog:
     """A run of two iterations, routed questions, alerts and jobs."""
     events = make.history(random.Random(3), "r", iterations=2, tasks=12)
     events += [
-        *on("route/routes/a", made("RouteAsked", route="a", configuration="{}"), made("RouteDecided", route="a", reason="confident")),
+        *on("route/routes/a", made("RouteAsked", route="a", configuration="{}")),
+        *on("route/routes/a", made("RouteDecided", route="a", reason="confident")),
         *on("route/routes/a", made("RouteAnswered", route="a", candidate="local", cached=None, verdict=True,
                                    confidence=0.75, cost_usd=0.0)),
-        *on("route/routes/b", made("RouteAsked", route="b", configuration="{}"), made("RouteDecided", route="b", reason="unsure")),
+        *on("route/routes/b", made("RouteAsked", route="b", configuration="{}")),
+        *on("route/routes/b", made("RouteDecided", route="b", reason="unsure")),
         *on("route/routes/b", made("RouteAnswered", route="b", candidate="cloud", cached=None, verdict=False,
                                    cost_usd=0.25)),
         *on("service/alerts/cost", made("AlertRaised", rule="cost", run=None)),
