@@ -27,11 +27,12 @@ def job_of_this_process() -> dict[str, str]:
 
 def run_command(store: Path, job: str, command: Sequence[str]) -> tuple[int | None, str]:
     """Run it as a child. Returns its exit code, None where this process was told to stop, and its last line."""
-    from agent0es.configuration.loading import JOB
+    from agent0es.configuration.loading import JOB, SERVICE_TOKEN
 
     folder = store / JOBS
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, JOB: job, "AGENT0ES_STORE": str(store.absolute())}
+    environment.pop(SERVICE_TOKEN, None)  # of who asks the service, not of what it starts
     told: list[int] = []
     with (folder / f"{job}.log").open("ab") as output:
         child = subprocess.Popen(
