@@ -48,11 +48,12 @@ def batch_command(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Ask a file of questions; each line is answered as `agent0es ask` does.
+    """Ask a file of questions, in order.
 
-    A line is a JSON object: `question`, and where there are `domain`, `answer` (or `reference`), `tests`, `id`; the
-    formats of `agent0es eval --file` are read too. Where the answer is known, the router's one is judged. A line of
-    the answers is an object too, in the same order; one that failed has an `error`.
+    Each line is answered as `agent0es ask` does. It is a JSON object: `question`, and where there are `domain`,
+    `answer` (or `reference`), `tests`, `id`; the formats of `agent0es eval --file` are read too. Where the answer is
+    known, the router's one is judged. A line of the answers is an object too, in the same order; one that failed has
+    an `error`.
 
     The same command goes on where it was cut off: nothing is asked or paid again, but for what failed. Exit code 1
     where a line has no answer.

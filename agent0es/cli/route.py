@@ -81,9 +81,9 @@ async def _explained(
 @store_option
 @json_option
 def report_command(since: str | None, store: Path, as_json: bool) -> None:
-    """Say what the router came to: how often it was right, what it cost, how long it took, by model and by domain.
+    """Say how often it was right, for how much, how fast.
 
-    Right or wrong are only answers to questions that were asked with the right answer; a kept answer counts when it is
+    By model and by domain. Right or wrong are only answers to questions that were asked with the right answer; a kept answer counts when it is
     new.
     """
     from agent0es.bootstrap import open_tables
