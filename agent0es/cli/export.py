@@ -63,7 +63,9 @@ def trajectories_command(run: str, store: Path, output: Path | None, include_ret
 )
 @click.option("--endpoint", metavar="URL", help="Post them to a collector, e.g. http://127.0.0.1:4318/v1/traces.")
 def traces_command(run: str, store: Path, output: Path | None, endpoint: str | None) -> None:
-    """Export a run as traces of OpenTelemetry: one for each task and each held-out answer.
+    """Export a run as traces of OpenTelemetry.
+
+    One trace for each task and each held-out answer.
 
     RUN is a run's name, a prefix of it, or `latest`, the default. A line is one export request of OTLP in JSON. What
     models wrote is left out.

@@ -83,8 +83,8 @@ async def _explained(
 def report_command(since: str | None, store: Path, as_json: bool) -> None:
     """Say how often it was right, for how much, how fast.
 
-    By model and by domain. Right or wrong are only answers to questions that were asked with the right answer; a kept answer counts when it is
-    new.
+    By model and by domain. Right or wrong are only answers to questions that were asked with the right answer; a kept
+    answer counts when it is new.
     """
     from agent0es.bootstrap import open_tables
     from agent0es.runs.routes import report
@@ -192,11 +192,11 @@ def calibrate_command(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Fit the threshold and the weights of the signals, and say what that comes to.
+    """Fit the threshold and the signals' weights.
 
-    It learns from questions with a known answer that both models answered: `agent0es batch --both`. What is said of
-    the result is measured on questions that it was not fitted on, tenth by tenth. Nothing is written: the setting is
-    printed, to be put into a configuration.
+    It says what that comes to. It learns from questions with a known answer that both models answered:
+    `agent0es batch --both`. What is said of the result is measured on questions that it was not fitted on, tenth by
+    tenth. Nothing is written: the setting is printed, to be put into a configuration.
     """
     from agent0es.bootstrap import open_tables
     from agent0es.runs.tradeoff import calibrated, compared, drawing

@@ -42,10 +42,11 @@ def add_command(
     trajectories: int | None,
     store: Path,
 ) -> None:
-    """Schedule a command of agent0es, written after `--` as its words are, without `agent0es` and `--store`.
+    """Schedule a command of agent0es.
 
-    {time} in a word stands for the time of the job, {exports} for the folder exports in the store, {run} for the run
-    that was completed last. Files are relative to where the service was started.
+    It is written after `--` as its words are, without `agent0es` and `--store`. {time} in a word stands for the time
+    of the job, {exports} for the folder exports in the store, {run} for the run that was completed last. Files are
+    relative to where the service was started.
     """
     from agent0es.bootstrap import open_store
     from agent0es.history.timeline import when
@@ -77,7 +78,10 @@ def remove_command(name: str, store: Path) -> None:
 @store_option
 @json_option
 def list_command(store: Path, as_json: bool) -> None:
-    """List the schedules: when each is due next, and how its last job ended."""
+    """List the schedules, when each is due next.
+
+    Also how the last job of each ended.
+    """
     from agent0es.bootstrap import open_store
     from agent0es.runs import scheduling
 
@@ -101,7 +105,9 @@ def _shown(row: dict[str, Any], name: str) -> Any:
 @click.option("--due", hidden=True, help="For the service: it is due now.")
 @store_option
 def run_command(name: str, due: str | None, store: Path) -> None:
-    """Run the command of a schedule now, or go on with its job that was cut off.
+    """Run a schedule's command now.
+
+    Where its job was cut off, that goes on.
 
     What it writes is in the folder jobs of the store.
     """

@@ -17,7 +17,10 @@ def store_group() -> None:
 @store_option
 @json_option
 def compact_command(store: Path, as_json: bool) -> None:
-    """Make the tables again from the log, in a file without what was deleted in it."""
+    """Make the tables again from the log.
+
+    The new file is without what was deleted in the old one.
+    """
     from agent0es.bootstrap import open_store
     from agent0es.runs.storing import compact
 
@@ -34,7 +37,10 @@ def compact_command(store: Path, as_json: bool) -> None:
 @store_option
 @json_option
 def prune_command(days: float, store: Path, as_json: bool) -> None:
-    """Delete files in the store's folders exports and jobs that are older than so many days."""
+    """Delete old exports and what jobs wrote.
+
+    These are files in the store's folders exports and jobs that are older than so many days.
+    """
     from agent0es.bootstrap import open_store
     from agent0es.runs.storing import prune
 
