@@ -1,7 +1,7 @@
 """Templates become pages. All values are escaped; numbers and times are written one way everywhere."""
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
@@ -141,8 +141,3 @@ def address(value: Any) -> str:
 def words(value: str) -> str:
     """`held_out` as `held out`."""
     return value.replace("_", " ")
-
-
-def command_words(values: Mapping[str, str]) -> list[str]:
-    """`--set KEY=VALUE` for each value."""
-    return [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
