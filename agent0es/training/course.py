@@ -21,6 +21,9 @@ class Course:
     """What the method says besides, a mean as the loss is."""
     tokens: int = 0
     """Read so far."""
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """What was said at the end of each part. Whoever goes on says it again: who heard it may have died before it was
+    written down."""
 
     @property
     def step(self) -> int:

@@ -139,6 +139,8 @@ def train(
         course = last.course
     begun_at, read_before = course.step, course.tokens
     _say({"begun_at": begun_at, "steps": steps})
+    for message in course.told:
+        _say(message)
     begin = time.perf_counter()
     for chosen in islice(_steps(units, per_step, settings.epochs, seed), begun_at, None):
         reach("training.step", with_parent=True)
@@ -169,7 +171,10 @@ def train(
         course.gradient_norm.append(norm.item())
         course.metrics.append(metrics)
         seconds = time.perf_counter() - begin
-        _say(said(course, steps, rate, seconds, begun_at, course.tokens - read_before))
+        message = said(course, steps, rate, seconds, begun_at, course.tokens - read_before)
+        if "part" in message:
+            course.told.append(message)
+        _say(message)
         checkpoints.keep(policy, optimizer, course, at_once=course.step == steps)
     return course
 
