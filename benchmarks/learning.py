@@ -98,7 +98,7 @@ def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> 
             watch(["run", *words], options, ends)
         else:
             parent = complete(arm.of, seed, options, ends)
-            second = next(e for e in events(parent, "IterationStarted", options) if e["event"]["iteration"] == 2)
+            second = next(e for e in events(parent, "IterationStarted", options) if e["content"]["iteration"] == 2)
             changed = [word for word in words if not word.startswith("seed=")]
             watch(["fork", parent, "--at", str(second["position"]), *changed], options, ends)
     elif run["status"] != "completed":
