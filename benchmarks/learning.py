@@ -99,8 +99,8 @@ def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> 
         else:
             parent = complete(arm.of, seed, options, ends)
             second = next(e for e in events(parent, "IterationStarted", options) if e["content"]["iteration"] == 2)
-            changed = [word for word in words if not word.startswith("seed=")]
-            watch(["fork", parent, "--at", str(second["position"]), *changed], options, ends)
+            # Its seed is its parent's.
+            watch(["fork", parent, "--at", str(second["position"]), *words[2:]], options, ends)
     elif run["status"] != "completed":
         print(f"{name}, seed {seed}: goes on", file=sys.stderr)
         watch(["run", "--resume", run["run"]], options, ends)
