@@ -70,6 +70,11 @@ def related(tables: Projections, run: str, position: int, event_id: str, cause: 
     return Past.of(tables, run).rows(tables, "related", **named)
 
 
+def raised(tables: Projections, run: str, position: int) -> list[Row]:
+    """The alerts about a run itself that were not over after the event at a position, which may be one of the store."""
+    return Past([run], [position]).rows(tables, "raised")
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """Whose rows up to where belong to a run's history up to a position."""

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from agent0es.configuration import load_configuration
 from agent0es.runs import comparing, forking, launching, retracting
 from agent0es.runs.finding import find_run
 from agent0es.runs.launching import overrides, set_words
@@ -91,14 +90,16 @@ def router() -> APIRouter:
 
     @routes.post("/runs", status_code=201, response_model=RunNamed)
     def start(service: ServiceOf, response: Response, wanted: NewRun, key: Key = None) -> Any:
-        """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends."""
+        """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends.
 
+        What is not set is as the service was started (`--config`, `--set`).
+        """
         pairs = overrides(wanted.settings)
-        load_configuration(overrides=pairs)
+        service.settings.load(pairs)
 
         def act() -> dict[str, Any]:
-            words = set_words(pairs)
-            return {"run": launching.launch_run(service.log, service.store, ["run", *words])}
+            words = ["run", *service.settings.words, *set_words(pairs)]
+            return {"run": launching.launch_run(service.log, service.store, words)}
 
         return _once(service, response, key, ["start", wanted.settings], act)
 

@@ -10,9 +10,22 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from agent0es.service.pages import actions, audit, compare, episode, lineage, live, router, run, runs, sql
+from agent0es.service.pages import (
+    actions,
+    alerts,
+    audit,
+    compare,
+    episode,
+    lineage,
+    live,
+    router,
+    run,
+    runs,
+    schedules,
+    sql,
+)
 
-VIEWS = (runs, run, live, episode, compare, lineage, audit, sql, router, actions)
+VIEWS = (runs, run, live, episode, compare, lineage, audit, sql, router, alerts, schedules, actions)
 
 
 def install(app: FastAPI) -> None:

@@ -70,7 +70,7 @@ def _environment() -> Environment:
         "share": share,
         "number": number,
         "time": time,
-        "clock": clock,
+        "moment": moment,
         "duration": duration,
         "usd": usd,
         "pretty": pretty,
@@ -112,9 +112,9 @@ def time(value: float | datetime | None) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}"
 
 
-def clock(value: float | datetime | None) -> str:
-    """`12:30:00`, UTC."""
-    return time(value)[11:] if value is not None else NOTHING
+def moment(value: str | None) -> str:
+    """The same of a time in ISO 8601."""
+    return NOTHING if value is None else time(datetime.fromisoformat(value).astimezone(UTC))
 
 
 def duration(seconds: float | None) -> str:
