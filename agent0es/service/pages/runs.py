@@ -21,7 +21,7 @@ def home() -> Response:
 def show(service: Served) -> Response:
     """All runs, the latest first."""
     head = service.log.head()  # what comes while the page is made is told again
-    raised = [alert for alert in listed(service.log) if alert["cleared"] is None]
+    raised = [alert for alert in reversed(listed(service.log)) if alert["cleared"] is None]
     with service.tables() as tables:
         return page("runs", runs=watching.runs(service.log, tables), raised=raised, head=head)
 
