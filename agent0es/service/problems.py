@@ -132,8 +132,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for these"
-    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
-    return problem(request, error.status_code, name, f"{request.url.path}: {error.detail}", error.headers)
+    path = request.url.path
+    name, said = {
+        404: ("not-found", f"there is nothing at {path}"),
+        405: ("method-not-allowed", f"{path} can't be asked with {request.method}"),
+    }.get(error.status_code, ("refused", f"{path}: {error.detail}"))
+    return problem(request, error.status_code, name, said, error.headers)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
