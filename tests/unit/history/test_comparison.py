@@ -17,7 +17,7 @@ from tests.unit.projections.history import history, interleave
 SECONDS = {ev.ModelCalled: ("model", "seconds"), ev.ToolCalled: ("tool", "wall_seconds")}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_summary_counts_what_the_events_say(seed: int) -> None:
     rng = random.Random(seed)
     log: Any = FakeLog(interleave(rng, [history(rng, f"run-{n}", iterations=2, tasks=4) for n in range(2)]))
