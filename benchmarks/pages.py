@@ -1,9 +1,10 @@
-"""How long the slider takes: any of 100,000 events of a run, as a browser asks for it.
+"""How long pages take over a run of 100,000 events, as a browser asks for them: the slider, Compare and Lineage.
 
     python benchmarks/pages.py [--events 100000] [--store DIR]
 
-Fills a log with one run of synthetic events (see synthetic.py) unless DIR has one, serves it, and asks for the panels
-at positions all over it, one after the other. What is measured is the whole answer over HTTP, as HTML and numbers.
+Fills a log with one run of synthetic events (see synthetic.py), and a fork of it, unless DIR has one; serves it, and
+asks for the panels at positions all over it, one after the other, then for the run beside its fork, and for the lineage
+of adapters and tasks. What is measured is the whole answer over HTTP, as HTML and numbers.
 CPU seconds of the service stand beside clock seconds, which say little on a machine that does other work.
 """
 
@@ -22,10 +23,13 @@ import httpx
 from synthetic import APPEND, run
 
 from agent0es.bootstrap import LOG_FILE
+from agent0es.domain import events as ev
 from agent0es.log import EventLog, NewEvent
 
 ASKED = 200
 CONTRACT_MS = 150.0
+OTHERS, OTHERS_MS = 20, 300.0
+"""Of Compare and Lineage: how often each is asked for, and how long it may take."""
 
 
 def main() -> None:
@@ -47,6 +51,10 @@ def fill(store: Path, events: int) -> None:
         coming = itertools.islice(endless(), events)
         while batch := list(itertools.islice(coming, APPEND)):
             log.append(batch, handler="synthetic")
+        [begun] = log.read(run="one", types=["RunStarted"])
+        shared = begun.event.model_dump(exclude={"type", "version"})
+        forked = ev.RunForked.model_validate({**shared, "parent": "one", "position": events // 2})
+        log.append([NewEvent("run/fork", forked)], handler="synthetic")
 
 
 def endless() -> "itertools.chain[NewEvent]":
@@ -91,7 +99,12 @@ def measure(store: Path) -> None:
             with httpx.Client(base_url=found[1], timeout=600.0, headers={"Accept": "application/json"}) as client:
                 with EventLog.open(store / LOG_FILE, read_only=True) as log:
                     name = log.runs()[0]
+                    built = [one.event for one in log.read(run=name, types=["DatasetBuilt"])]
                 ask(client, name, service.pid)
+                adapters = [event.adapter for event in built if isinstance(event, ev.DatasetBuilt)]
+                page(client, service.pid, "compare", [f"/compare?a={name}&b=fork"])
+                page(client, service.pid, "lineage of adapters", [f"/lineage/{name}/{one}" for one in adapters])
+                page(client, service.pid, "lineage of tasks", [f"/lineage/{name}/{task}" for task in range(1, 400, 20)])
         finally:
             service.terminate()
 
@@ -109,6 +122,20 @@ def ask(client: httpx.Client, name: str, pid: int) -> None:
     p50, p95 = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
     print(f"{span['events']:,} events, {ASKED} positions: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {cpu:.0f} ms of CPU each")
     print(f"contract: under {CONTRACT_MS:g} ms: {'kept' if p95 < CONTRACT_MS else 'not kept'}")
+
+
+def page(client: httpx.Client, pid: int, title: str, paths: list[str]) -> None:
+    taken = []
+    client.get(paths[0]).raise_for_status()
+    before = cpu_seconds(pid)
+    for path in itertools.islice(itertools.cycle(paths), OTHERS):
+        begin = time.perf_counter()
+        client.get(path).raise_for_status()
+        taken.append(1e3 * (time.perf_counter() - begin))
+    cpu = 1e3 * (cpu_seconds(pid) - before) / OTHERS
+    kept = "kept" if statistics.median(taken) < OTHERS_MS else "not kept"
+    print(f"{title}: p50 {statistics.median(taken):.0f} ms, most {max(taken):.0f} ms, {cpu:.0f} ms of CPU each")
+    print(f"contract: under {OTHERS_MS:g} ms: {kept}")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -31,11 +31,11 @@ def diff_command(a: str, b: str | None, store: Path, as_json: bool) -> None:
     Shows settings, practice, rewards, adapters, scores, cost, and the first events that differ. A is the latest run by
     default. Without B, A must be a fork and is compared with its parent.
     """
-    from agent0es.bootstrap import open_store
+    from agent0es.bootstrap import open_tables
     from agent0es.runs.comparing import diff
 
-    with open_store(store) as log:
-        found = diff(log, a, b)
+    with open_tables(store) as (log, tables):
+        found = diff(log, tables, a, b)
     if as_json:
         write_lines([json_line(found)])
     else:

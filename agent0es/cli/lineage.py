@@ -33,7 +33,7 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
     ADAPTER is a name such as student-1, TASK a number; RUN/student-1 and RUN/12 name the run too. An adapter's files
     are compared with the hashes in the log; the exit code is 1 when one of them differs.
     """
-    from agent0es.bootstrap import open_store
+    from agent0es.bootstrap import open_tables
     from agent0es.runs.tracing import is_sound, lineage, place
 
     named = place(what)
@@ -41,8 +41,8 @@ def lineage_command(what: str, run: str | None, limit: int | None, store: Path, 
         raise click.UsageError(f"{what!r} and --run both name a run; leave one out")
     if run is not None:
         named = named._replace(run=run)
-    with open_store(store) as log:
-        found = lineage(log, store, named)
+    with open_tables(store) as (log, tables):
+        found = lineage(log, tables, store, named)
     if as_json:
         write_lines([json_line({**found, "attempts": found["attempts"][:limit]})])
     elif named.is_task:

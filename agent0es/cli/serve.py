@@ -47,7 +47,7 @@ def serve_command(
     Only this machine can reach it, unless --host says otherwise; then clients must show a token, and --tls-cert and
     --tls-key, or --plain-http, are needed. Ctrl-C and SIGTERM end it cleanly.
     """
-    from agent0es.configuration import load_configuration
+    from agent0es.runs.launching import Settings
 
     try:
         from agent0es.service.serving import access_of, serve
@@ -59,14 +59,13 @@ def serve_command(
         raise UserError("--tls-cert and --tls-key belong together: give both, or none")
     tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
     access = access_of(host, token_file, allowed, tls is not None, plain_http)
-    configuration = load_configuration(config_file, overrides)
 
     def told(address: str) -> None:
         write_lines([printable(f"Serving {store} at {address}; stop it with Ctrl-C")])
 
     serve(
         store,
-        configuration,
+        Settings(config_file, overrides),
         access,
         host=host,
         port=port,

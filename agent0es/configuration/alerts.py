@@ -44,7 +44,8 @@ class AlertRules(Section):
     timeouts: RecentRule = RecentRule(above=0.2, clear=0.1, last=50)
     """Of a run's last tool calls those that ran out of time, or reached their limit on memory or output."""
     out_of_memory: TimedRule = TimedRule(above=0.0, clear=0.0, seconds=3600.0)
-    """How often memory ran out in a training, which then goes on with fewer examples at once."""
+    """How often memory ran out in a training, which then goes on with fewer examples at once; and for a model of this
+    machine that answered, whose requests are made again."""
     reward_decline: AlertRule = AlertRule(above=0.1, clear=0.05)
     """By what share the mean reward of an iteration's attempts is below that of the best one before."""
     guard: AlertRule = AlertRule(above=0.0, clear=0.0)

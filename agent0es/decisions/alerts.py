@@ -18,10 +18,11 @@ from agent0es.configuration.alerts import AlertRule, AlertRules
 from agent0es.domain import events as ev
 from agent0es.domain.names import NO_RUNS, is_evaluation, read_call
 from agent0es.domain.text import counted, one_line
+from agent0es.models.base import ModelOutOfMemory
 
 OF_RUNS = (
     *("RunStarted", "RunForked", "RunCompleted", "HandlerFailed", "Verified", "ToolCalled", "RewardAssigned"),
-    *("IterationCompleted", "MicroBatchHalved", "PracticeMeasured", "AlarmRaised"),
+    *("IterationCompleted", "MicroBatchHalved", "Retried", "AttemptAbandoned", "PracticeMeasured", "AlarmRaised"),
     *("ProposalRejected", "TrainingProgressed", "AdapterTrained", "AdapterEvaluated"),
 )
 """Types of events of runs that are folded. The last line is of what shows that a run goes on."""
@@ -43,7 +44,9 @@ class RunSeen:
     calls: tuple[str, ...] = ()
     """How its last tool calls ended."""
     out_of_memory: tuple[float, ...] = ()
-    """When memory ran out."""
+    """When memory ran out in a training."""
+    models_out_of_memory: tuple[float, ...] = ()
+    """When it ran out for a model that was asked."""
     rewards: tuple[float, int] = (0.0, 0)
     """Sum and number of the rewards of this iteration's attempts."""
     reward: float | None = None
@@ -129,6 +132,8 @@ def evolve(seen: Seen, event: ev.Event, run: str, time: float, rules: AlertRules
 
 
 def _of_run(run: RunSeen, event: ev.Event, time: float, rules: AlertRules) -> RunSeen:
+    if _lacked_memory(event):
+        run = replace(run, models_out_of_memory=(*run.models_out_of_memory, time))
     match event:
         case ev.Verified(task=int()):
             right = event.verification.correct is True
@@ -152,6 +157,15 @@ def _of_run(run: RunSeen, event: ev.Event, time: float, rules: AlertRules) -> Ru
             return replace(run, failed=event.error)
         case _:
             return run
+
+
+def _lacked_memory(event: ev.Event) -> bool:
+    """Whether a model's engine ended for want of memory: an error is told by its type and its message."""
+    match event:
+        case ev.Retried(error=error) | ev.HandlerFailed(error=error) | ev.AttemptAbandoned(reason=error):
+            return error.startswith(f"{ModelOutOfMemory.__name__}:")
+        case _:
+            return False
 
 
 def values(seen: Seen, observed: Observed, rules: AlertRules) -> Iterator[Value]:
@@ -189,10 +203,13 @@ def _shares(name: str, run: RunSeen, rules: AlertRules) -> Iterator[Value]:
 
 def _changes(name: str, run: RunSeen, observed: Observed, rules: AlertRules) -> Iterator[Value]:
     """What became of a run."""
-    if run.out_of_memory:
-        late = sum(observed.time - time <= rules.out_of_memory.seconds for time in run.out_of_memory)
-        message = f"memory ran out {counted(late, 'time')} in training, in the last {rules.out_of_memory.seconds:.0f} s"
-        yield Value("out_of_memory", name, "training", late, message)
+    for subject, times in (("training", run.out_of_memory), ("models", run.models_out_of_memory)):
+        if times:
+            seconds = rules.out_of_memory.seconds
+            late = sum(observed.time - time <= seconds for time in times)
+            where = "in training" if subject == "training" else "for a model that answers"
+            message = f"memory ran out {counted(late, 'time')} {where}, in the last {seconds:.0f} s"
+            yield Value("out_of_memory", name, subject, late, message)
     if run.best and run.reward is not None:
         fell = max(0.0, 1.0 - run.reward / run.best)
         message = f"the mean reward of an attempt is {run.reward:.3f}, and was {run.best:.3f}"

@@ -29,6 +29,10 @@ class GenerationFailed(TransientError):
         self.measured = as_measured(tries)
 
 
+class ModelOutOfMemory(GenerationFailed):
+    """The engine broke because memory ran out."""
+
+
 class ModelUnavailable(UserError):
     """A server that answers nobody until the user has put something right: the key, the budget, the model's name, or
     the server itself. The run stops, and its log has the message. `tries` were made of the request."""

@@ -24,7 +24,7 @@ from typing import IO, Any
 from agent0es.errors import Agent0Error, ModelNotFound
 from agent0es.models import child_process
 from agent0es.models.artifacts import Artifacts
-from agent0es.models.base import GenerationFailed, RequestRefused, WrongWeights
+from agent0es.models.base import GenerationFailed, ModelOutOfMemory, RequestRefused, WrongWeights
 from agent0es.models.child_process import clean_environment
 from agent0es.models.engine_messages import (
     Answered,
@@ -281,10 +281,12 @@ class EngineProcess:
                 for message in messages:
                     error = self._take(message) or error
             code = self._process.wait()
-            why = f"ended with {code}: {self._tail()}"
+            tail = self._tail()
+            why = f"ended with {code}: {tail}"
             if self._stalled:
                 why = f"made no progress for {child_process.STALLED_SECONDS} s and was ended"
-            self._fail_all(error or GenerationFailed(f"{self._name}: the engine {why}"))
+            lacked = not self._stalled and child_process.out_of_memory(tail)
+            self._fail_all(error or _failed(lacked, f"{self._name}: the engine {why}"))
 
     def _watch(self) -> None:
         """End a process that makes no progress while somebody waits. A watchdog inside it would be stopped with it."""
@@ -299,8 +301,10 @@ class EngineProcess:
         match message:
             case Broken(reason, _, wrong=True):
                 return WrongWeights(reason)
-            case Broken(reason, unusable):
-                return ModelNotFound(reason) if unusable else GenerationFailed(f"{self._name}: the engine: {reason}")
+            case Broken(reason, unusable=True):
+                return ModelNotFound(reason)
+            case Broken(reason, memory=memory):
+                return _failed(memory, f"{self._name}: the engine: {reason}")
             case Text(number, text):
                 pending = self.pending.get(number)
                 if pending is not None and pending.on_text is not None:
@@ -334,6 +338,11 @@ class EngineProcess:
         self._outbox.put(None)
         for pending in waiting.values():
             pending.fail(error)
+
+
+def _failed(memory: bool, why: str) -> GenerationFailed:
+    """Why a process ended, as events tell it by its type: for want of memory, or not."""
+    return ModelOutOfMemory(why) if memory else GenerationFailed(why)
 
 
 def _write(connection: Connection, outbox: "queue.SimpleQueue[ToEngine | None]") -> None:

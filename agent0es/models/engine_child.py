@@ -83,7 +83,8 @@ def run(descriptor: str, parent: str, load: Callable[[], Batch]) -> None:
             connection.send([Broken(str(error), unusable=True, wrong=isinstance(error, WrongWeights))])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             traceback.print_exc()
-            connection.send([Broken(last_line(error), unusable=False)])
+            lacks = isinstance(error, MemoryError) or out_of_memory(str(error))
+            connection.send([Broken(last_line(error), unusable=False, memory=lacks)])
     # Not through the destructors of libraries, which may complain of requests that are still in the batch.
     sys.stderr.flush()
     os._exit(0)

@@ -129,6 +129,8 @@ class Broken:
     """A retry would fail as well: the library does not take the weights."""
     wrong: bool = False
     """The file does not have the hash that was asked for."""
+    memory: bool = False
+    """There was not enough of it."""
 
 
 ToEngine = Ask | Cancel | Load | Deploy | Retire

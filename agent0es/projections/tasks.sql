@@ -27,6 +27,8 @@ CREATE TABLE facts.task_proposed (
     position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     task INTEGER NOT NULL,
+    iteration INTEGER NOT NULL,
+    domain VARCHAR NOT NULL,
     family VARCHAR NOT NULL,
     parameters JSON NOT NULL,
     wording INTEGER NOT NULL,
@@ -42,14 +44,14 @@ CREATE TABLE facts.task_proposed (
 
 INSERT INTO facts.task_proposed BY NAME
 SELECT
-    run, position, time, c.task, c.proposal.family, c.proposal.parameters, c.proposal.wording,
+    run, position, time, c.task, c.iteration, c.proposal.domain, c.proposal.family, c.proposal.parameters, c.proposal.wording,
     c.proposal.description, c.proposal.reference, c.proposal.reference_action, c.proposal.difficulty, c.novelty,
     c.nearest, c.attempts, c.demonstrations
 FROM (
     SELECT run, position, time, from_json(content, '{
-        "task": "INTEGER", "novelty": "DOUBLE", "nearest": "INTEGER", "attempts": "INTEGER",
+        "task": "INTEGER", "iteration": "INTEGER", "novelty": "DOUBLE", "nearest": "INTEGER", "attempts": "INTEGER",
         "demonstrations": "INTEGER", "proposal": {
-            "family": "VARCHAR", "parameters": "JSON", "wording": "INTEGER", "description": "VARCHAR",
+            "domain": "VARCHAR", "family": "VARCHAR", "parameters": "JSON", "wording": "INTEGER", "description": "VARCHAR",
             "reference": "VARCHAR", "reference_action": "VARCHAR", "difficulty": "DOUBLE"}}') AS c
     FROM batch WHERE type = 'TaskProposed'
 );

@@ -32,6 +32,7 @@ FROM (
 
 CREATE TABLE facts.tool_called (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
     call VARCHAR NOT NULL,
     status VARCHAR NOT NULL,
@@ -54,13 +55,13 @@ CREATE TABLE facts.tool_called (
 
 INSERT INTO facts.tool_called BY NAME
 SELECT
-    run, time, c.call, c.status, c.output, c.exit_code, c.tier, coalesce(c.denied, []) AS denied, c.stdout,
+    run, position, time, c.call, c.status, c.output, c.exit_code, c.tier, coalesce(c.denied, []) AS denied, c.stdout,
     c.stdout_sha256, c.stderr, c.stderr_sha256, coalesce(c.written, []) AS written, coalesce(c.deleted, []) AS deleted,
     m.wall_seconds AS seconds, m.cpu_seconds,
     m.peak_memory_mb, m.stdout_bytes, m.stderr_bytes
 FROM (
     SELECT
-        run, time,
+        run, position, time,
         from_json(measured, '{"wall_seconds": "DOUBLE", "cpu_seconds": "DOUBLE", "peak_memory_mb": "DOUBLE",
             "stdout_bytes": "BIGINT", "stderr_bytes": "BIGINT"}') AS m,
         from_json(content, '{"call": "VARCHAR", "status": "VARCHAR", "output": "VARCHAR", "exit_code": "INTEGER",

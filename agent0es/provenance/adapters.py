@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from agent0es.domain import adapter
 from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapters
-from agent0es.log import Recorded
+from agent0es.log import EventLog, Recorded
+from agent0es.projections import Projections
+from agent0es.projections.moment import Past
 
 TYPES = ("RunStarted", "RunForked", *adapter.TYPES)
 """The events that `tell` reads."""
@@ -22,6 +24,11 @@ class Story:
     positions: Mapping[str, int] = field(default_factory=dict)
     """Adapter to the position of its DatasetBuilt."""
     retracted: tuple[str, ...] = ()
+
+
+def told(log: EventLog, tables: Projections, run: str) -> Story:
+    """The story of a run, without what it inherited: the tables say where its few events of `TYPES` are."""
+    return tell(Past([run], [tables.position]).events(log, tables, TYPES))
 
 
 def tell(recorded: Iterable[Recorded]) -> Story:

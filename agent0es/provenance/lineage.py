@@ -9,37 +9,37 @@ from agent0es.domain.names import stream
 from agent0es.domain.retraction import any_covered
 from agent0es.errors import UnknownName, nearest
 from agent0es.log import EventLog, History
+from agent0es.projections import Projections
 from agent0es.provenance import adapters, trajectories
 from agent0es.provenance.adapters import Story
 from agent0es.provenance.files import FileCheck, check_files
 from agent0es.provenance.trajectories import Trajectories
 
 
-def lineage_of_adapter(log: EventLog, store: Path, run: str, name: str) -> dict[str, Any]:
+def lineage_of_adapter(log: EventLog, tables: Projections, store: Path, run: str, name: str) -> dict[str, Any]:
     """Dataset, trajectories, sandbox calls, configuration, weights, code version, and whether the files are the same.
 
     Raises UnknownName.
     """
-    story = adapters.tell(log.read(run=run, types=adapters.TYPES))
+    story = adapters.told(log, tables, run)
     adapter = story.adapters.get(name)
     if adapter is None:
         _must_not_be_inherited(log, run, "DatasetBuilt", ("adapter", name), f"adapter {name!r}", name)
         raise UnknownName(f"run {run} has no adapter {name!r}; {nearest(name, list(story.adapters))}")
-    sources = adapter.sources
-    practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), sources)
+    practice = trajectories.collect(tables, run, adapter.sources)
     return backward(run, story, name, practice, check_files(store, run, adapter))
 
 
-def lineage_of_task(log: EventLog, run: str, task: str) -> dict[str, Any]:
+def lineage_of_task(log: EventLog, tables: Projections, run: str, task: str) -> dict[str, Any]:
     """Attempts at a task, named by its number; the datasets that hold one of them, their adapters, and their scores.
 
     Raises UnknownName.
     """
-    practice = trajectories.collect(log.read(run=run, types=trajectories.TYPES), {task})
+    practice = trajectories.collect(tables, run, {task})
     if task not in practice.tasks:
         _must_not_be_inherited(log, run, "TaskProposed", ("task", task), f"task {task}", task)
         raise UnknownName(f"run {run} has no task {task}; list its tasks with", see=("sql", "FROM tasks"))
-    return forward(run, adapters.tell(log.read(run=run, types=adapters.TYPES)), task, practice)
+    return forward(run, adapters.told(log, tables, run), task, practice)
 
 
 def _must_not_be_inherited(log: EventLog, run: str, kind: str, place: tuple[str, str], what: str, name: str) -> None:

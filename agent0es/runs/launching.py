@@ -15,29 +15,64 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agent0es.bootstrap import LOG_URL
 from agent0es.configuration.loading import SERVICE_TOKEN
+from agent0es.configuration.secrets import url_without_secrets
 from agent0es.errors import Agent0Error, RunInUse, RunNotDriven, UserError
 from agent0es.log import EventLog
 from agent0es.log.lease import Driver
+
+if TYPE_CHECKING:
+    from agent0es.configuration import Configuration
 
 FOLDER = "launched"
 """In the store: what the processes print, a file for each."""
 PATIENCE_SECONDS = 600.0
 """How long a process may take to load its models and begin."""
+SHORT_SECONDS = 60.0
+"""And how long one that loads none may take to its end."""
 POLL_SECONDS = 0.05
 MISTAKE = 2
 """Exit code of `agent0es` for what a user can mend."""
 
 
 class LaunchFailed(UserError):
-    """The process that was to drive a run has refused to; the message is what it said."""
+    """A process that was to drive a run, or to do something else, has refused to; the message is what it said."""
 
 
-def command(store: Path, words: Sequence[str]) -> str:
-    """What a person would type for the same."""
-    return shlex.join(["agent0es", *words, "--store", str(store)])
+class Settings(NamedTuple):
+    """Where the settings of a new run come from, beside the environment: what a service was started with."""
+
+    file: Path | None = None
+    """YAML."""
+    overrides: tuple[str, ...] = ()
+    """KEY=VALUE."""
+
+    @property
+    def words(self) -> list[str]:
+        """As options of a command."""
+        named = [] if self.file is None else ["--config", str(self.file)]
+        return [*named, *set_words(self.overrides)]
+
+    def load(self, changed: Sequence[str] = ()) -> "Configuration":
+        """The configuration of a run with these KEY=VALUE pairs changed. Raises ConfigurationError."""
+        from agent0es.configuration import load_configuration
+
+        return load_configuration(self.file, (*self.overrides, *changed))
+
+
+def command(store: Path, words: Sequence[str], url: str | None = None) -> str:
+    """What a person would type for the same; with `url` where the log is not in the store, its password hidden."""
+    where = "" if url is None else f"{LOG_URL}={shlex.quote(url_without_secrets(url))} "
+    return where + shlex.join(["agent0es", *with_store(store, words)])
+
+
+def with_store(store: Path, words: Sequence[str]) -> list[str]:
+    """The words of a command with the store that it is for; what follows `--` is another command's."""
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], "--store", str(store), *words[end:]]
 
 
 def overrides(settings: Mapping[str, Any]) -> list[str]:
@@ -55,7 +90,7 @@ def launch_run(log: EventLog, store: Path, words: Sequence[str]) -> str:
 
     Raises LaunchFailed with the line in which the command said what is wrong.
     """
-    said, child = _launch(store, words)
+    said, child = _launch(store, [*with_store(store, words), "--json"])
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         code = child.poll()
@@ -73,7 +108,7 @@ def launch_resume(log: EventLog, store: Path, run: str) -> bool:
     """Go on with a run. False where there was nothing left to do. Raises RunInUse, LaunchFailed."""
     if driver := log.drivers().get(run):
         raise RunInUse(f"run {run} is driven by process {driver.pid} on {driver.host}")
-    said, child = _launch(store, ["run", "--resume", run])
+    said, child = _launch(store, [*with_store(store, ["run", "--resume", run]), "--json"])
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         code = child.poll()
@@ -85,6 +120,20 @@ def launch_resume(log: EventLog, store: Path, run: str) -> bool:
         time.sleep(POLL_SECONDS)
     child.terminate()
     raise LaunchFailed(f"run {run} did not go on within {PATIENCE_SECONDS:g} seconds; {said} has what it said")
+
+
+def run_to_its_end(store: Path, words: Sequence[str]) -> None:
+    """Run a command that is soon over. Raises LaunchFailed with the line in which it said what is wrong."""
+    said, child = _launch(store, with_store(store, words))
+    try:
+        code = child.wait(SHORT_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.terminate()
+        raise LaunchFailed(
+            f"`{words[0]}` did not end within {SHORT_SECONDS:g} seconds; {said} has what it said"
+        ) from None
+    _must_be_done(code, said)
+    said.unlink()
 
 
 def how_to_stop(log: EventLog, run: str) -> str:
@@ -118,7 +167,7 @@ def _launch(store: Path, words: Sequence[str]) -> "tuple[Path, subprocess.Popen[
     said = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.txt"
     with said.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "agent0es", *words, "--store", str(store), "--json"],
+            [sys.executable, "-m", "agent0es", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -145,7 +194,7 @@ def _must_be_done(code: int, said: Path) -> None:
     if code == MISTAKE:
         said.unlink()
         raise LaunchFailed(last)
-    raise Agent0Error(f"the process that was to drive the run failed: {last}; {said} has all of it")
+    raise Agent0Error(f"the process that was to do it failed: {last}; {said} has all of it")
 
 
 def _lines(said: Path) -> list[str]:

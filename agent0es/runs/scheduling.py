@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXPORTS = "exports"
 """The store's folder for what schedules export."""
+WHEN = ("cron", "every", "when-new")
+"""Options of `schedule add`, of which one says when."""
 HANDOVER_SECONDS = 60.0
 """How long the process that drove a run before may take to let go of it."""
 
@@ -45,7 +47,22 @@ def add(
     every_seconds: int | None = None,
     trajectories: int | None = None,
 ) -> ev.ScheduleAdded:
-    """Schedule a command. Raises ConfigurationError for a name that is taken or is none, a time that is none, and a
+    """Schedule a command. Raises ConfigurationError as `new_schedule` does."""
+    added = new_schedule(log, name, command, cron=cron, every_seconds=every_seconds, trajectories=trajectories)
+    log.append([NewEvent(_stream(name), added)], handler="cli")
+    return added
+
+
+def new_schedule(
+    log: EventLog,
+    name: str,
+    command: Sequence[str],
+    *,
+    cron: str | None = None,
+    every_seconds: int | None = None,
+    trajectories: int | None = None,
+) -> ev.ScheduleAdded:
+    """What would be added. Raises ConfigurationError for a name that is taken or is none, a time that is none, and a
     word that holds a secret."""
     from agent0es.configuration.secrets import text_without_secrets
 
@@ -63,8 +80,28 @@ def add(
         schedule=name, command=tuple(command), cron=cron, every_seconds=every_seconds, trajectories=trajectories
     )
     trigger(added, time.time())  # to see that it can be
-    log.append([NewEvent(_stream(name), added)], handler="cli")
     return added
+
+
+def words_to_add(log: EventLog, name: str, command: Sequence[str], when: Mapping[str, str]) -> list[str]:
+    """The command that adds a schedule; `when` has one of `WHEN` and what it is given. Raises UserError. Whether the
+    words are a command of agent0es is known to the command line alone."""
+    [(kind, time_)] = when.items()
+    if kind not in WHEN:
+        raise UserError(f"{kind[:40]!r} does not say when; use one of {', '.join(WHEN)}")
+    if not command:
+        raise UserError("say what to run: the words of a command of agent0es, e.g. run --iterations 1")
+    if kind == "when-new" and not (time_.isascii() and time_.isdecimal() and 0 < len(time_) < 10):
+        raise UserError(f"--when-new {time_[:40]!r}: give a number of trajectories, e.g. 500")
+    new_schedule(
+        log,
+        name,
+        command,
+        cron=time_ if kind == "cron" else None,
+        every_seconds=seconds_of(time_) if kind == "every" else None,
+        trajectories=int(time_) if kind == "when-new" else None,
+    )
+    return ["schedule", "add", name, f"--{kind}", time_, "--", *command]
 
 
 def remove(log: EventLog, name: str) -> None:
@@ -83,12 +120,21 @@ def find(log: EventLog, name: str) -> jobs.Schedule:
 
 
 def listed(log: EventLog) -> list[dict[str, Any]]:
-    """Each schedule as a value of JSON: when, what, its last job, and when the next one is due."""
-    running = log.drivers()
-    return [_row(one, running) for one in known(log).values()]
+    """Each schedule as a value of JSON: when, what, its last job with the run that this began, and when the next one is
+    due."""
+    running, schedules = log.drivers(), known(log)
+    positions = [one.job.position for one in schedules.values() if one.job is not None]
+    begun = _begun(log, min(positions)) if positions else {}
+    return [_row(one, running, begun) for one in schedules.values()]
 
 
-def _row(one: jobs.Schedule, running: Mapping[str, object]) -> dict[str, Any]:
+def _begun(log: EventLog, after: int) -> dict[str, str]:
+    """Job to the run that it began, of runs that began after a position."""
+    found = log.read(after=after, types=["RunStarted", "RunForked"])
+    return {str(one.meta.measured["job"]): one.run for one in found if "job" in one.meta.measured}
+
+
+def _row(one: jobs.Schedule, running: Mapping[str, object], begun: Mapping[str, str]) -> dict[str, Any]:
     from agent0es.history.timeline import when
 
     job, status = one.job, None
@@ -100,6 +146,7 @@ def _row(one: jobs.Schedule, running: Mapping[str, object]) -> dict[str, Any]:
         "when": when(one.added),
         "command": list(one.added.command),
         "last_job": None if job is None else job.name,
+        "run": None if job is None else begun.get(job.name),
         "status": status,
         "message": job.finished.message if job is not None and job.finished else None,
         "next": None if due is None else _iso(due),
@@ -184,13 +231,13 @@ def run_job(store: Path, log: EventLog, name: str, due: str | None = None) -> ev
 def _resumed(log: EventLog, job: jobs.Job) -> tuple[str, ...]:
     """The command that goes on where a job was cut off: the run that it began is resumed, another command is run
     again."""
-    for one in log.read(after=job.position, types=["RunStarted", "RunForked"]):
-        if one.meta.measured.get("job") == job.name:
-            deadline = time.monotonic() + HANDOVER_SECONDS
-            while one.run in log.drivers() and time.monotonic() < deadline:
-                time.sleep(0.2)
-            return ("run", "--resume", one.run)
-    return job.started.command
+    run = _begun(log, job.position).get(job.name)
+    if run is None:
+        return job.started.command
+    deadline = time.monotonic() + HANDOVER_SECONDS
+    while run in log.drivers() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return ("run", "--resume", run)
 
 
 def _lease(job: str) -> str:

@@ -1,11 +1,13 @@
 """Where an adapter comes from, and what a task was used for."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent0es.log import EventLog
-from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
 from agent0es.runs.finding import find_run
+
+if TYPE_CHECKING:
+    from agent0es.projections import Projections
 
 
 class Place(NamedTuple):
@@ -27,13 +29,17 @@ def place(text: str) -> Place:
     return Place(run if slash else None, name)
 
 
-def lineage(log: EventLog, store: Path, what: Place) -> dict[str, Any]:
+def lineage(log: EventLog, tables: "Projections", store: Path, what: Place) -> dict[str, Any]:
     """The record of an adapter or a task; of an adapter also whether its files are those in the log.
 
     Raises RunNotFound, UnknownName.
     """
+    from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
+
     run = find_run(log, what.run or "latest")
-    return lineage_of_task(log, run, what.name) if what.is_task else lineage_of_adapter(log, store, run, what.name)
+    if what.is_task:
+        return lineage_of_task(log, tables, run, what.name)
+    return lineage_of_adapter(log, tables, store, run, what.name)
 
 
 def is_sound(found: dict[str, Any]) -> bool:

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
 
 
 def moment(log: EventLog, tables: "Projections", run: str, position: int | None = None) -> dict[str, Any]:
-    """A run as it was after the event at a position, or after its latest one: each of `moment.PANELS`, where the
-    position is (`span`), and the event at it. Raises PositionNotFound for one before the run."""
+    """A run as it was after the event at a position, or now: each of `moment.PANELS`, the alerts about it that were not
+    over (`raised`), where the position is (`span`), and the event at it. Raises PositionNotFound for one before the
+    run."""
     from agent0es.projections import moment as moments
     from agent0es.provenance.standing import standing
 
     if position is not None and not 0 <= position < 2**63:
         raise PositionNotFound(f"run {run} has no position {position}")
     now = standing(log, tables)[run]
-    span = moments.span(tables, run, 2**63 - 1 if position is None else position)
+    wanted = 2**63 - 1 if position is None else position
+    span = moments.span(tables, run, wanted)
     at = span["position"]
     if at is None:
         raise PositionNotFound(f"run {run} begins at position {span['first']}, after {position}")
@@ -37,6 +39,7 @@ def moment(log: EventLog, tables: "Projections", run: str, position: int | None 
             "time": event.meta.time,
             "content": event.event.model_dump(mode="json"),
         },
+        "raised": moments.raised(tables, run, wanted),
         **moments.moment(tables, run, at),
     }
 
@@ -67,13 +70,6 @@ def examined(tables: "Projections", run: str) -> dict[int, dict[str, dict[str, A
     for row in moments.examined(tables, run):
         found.setdefault(row["problem"], {})[row["arm"]] = dict(row)
     return found
-
-
-def routed(tables: "Projections") -> dict[str, Any]:
-    """What the router did: figures by model and day, and the latest questions."""
-    from agent0es.projections.routed import routed as rows
-
-    return rows(tables)
 
 
 def weights_of(log: EventLog, run: str) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from fastapi import Request
 from agent0es.bootstrap import open_store
 from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
+from agent0es.runs import launching
 from agent0es.service.following import Following
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Service:
     router: "Router | None"
     """None where nobody is to be asked."""
     _tables: "Projections"
+    settings: launching.Settings = field(default_factory=launching.Settings)
+    """What a run is begun with that is started here."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is told to stop: streams end then."""
     following: Following = field(init=False)
@@ -62,6 +65,10 @@ class Service:
         with Projections.open(self.log, self.store / PROJECTIONS_FILE) as tables:
             tables.catch_up()
             yield tables
+
+    def command(self, words: Sequence[str]) -> str:
+        """What a person would type for the same."""
+        return launching.command(self.store, words, self.configuration.log.url)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin something that goes on when who asked for it is gone. It is cancelled when the service ends."""
@@ -93,7 +100,9 @@ class Service:
 
 
 @asynccontextmanager
-async def opened(store: Path, configuration: "Configuration", with_router: bool) -> AsyncIterator[Service]:
+async def opened(
+    store: Path, configuration: "Configuration", with_router: bool, settings: launching.Settings | None = None
+) -> AsyncIterator[Service]:
     """A store's service, while it runs. Raises StoreError and ConfigurationError."""
     from agent0es.projections import PROJECTIONS_FILE, Projections
     from agent0es.runs.routing import open_router
@@ -102,7 +111,7 @@ async def opened(store: Path, configuration: "Configuration", with_router: bool)
         log = stack.enter_context(open_store(store, create=True, url=configuration.log.url))
         tables = stack.enter_context(Projections.open(log, store / PROJECTIONS_FILE))
         router = await stack.enter_async_context(open_router(store, log, configuration)) if with_router else None
-        service = Service(store, configuration, log, router, tables)
+        service = Service(store, configuration, log, router, tables, settings or launching.Settings())
         stack.push_async_callback(service.end)
         yield service
     service.following.close()

@@ -1,4 +1,5 @@
-"""How the service says what went wrong: problem+json (RFC 9457); under /v1/ in OpenAI's shape."""
+"""How the service says what went wrong: a page to a browser, problem+json (RFC 9457) to programs, under /v1/
+in OpenAI's shape."""
 
 import re
 from collections.abc import Mapping
@@ -27,8 +28,11 @@ from agent0es.errors import (
     UserError,
 )
 from agent0es.service.once import KeyInUse, KeyMisused
+from agent0es.service.pages.rendering import bare_page
 
 OPENAI = "/v1/"
+FOR_PROGRAMS = ("/api/", OPENAI)
+"""Beginnings of paths under which nobody is answered with a page."""
 STATUS: Mapping[type[Agent0Error], int] = {
     RunNotFound: 404,
     PositionNotFound: 404,
@@ -51,6 +55,21 @@ STATUS: Mapping[type[Agent0Error], int] = {
 FAULT = "a fault of the service; its log has more"
 
 
+TO_DO: Mapping[str, str] = {
+    "not-found": "See that the address is right, or find what you look for from the list of runs.",
+    "method-not-allowed": "This address does something when a button of its page is pressed; go there first.",
+    "unknown-host": "Open it by the address that it said when it was started, or start it again with that option.",
+    "cross-site": "Open this service by itself, and press the button there.",
+    "fault": "Try again. When it happens again, the last lines of what the service wrote say why: please report them.",
+}
+"""What somebody who looks at a page can do, where the message does not say it."""
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asked for something to look at."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(FOR_PROGRAMS)
+
+
 def status_of(error: Agent0Error) -> int:
     """The HTTP status of an error."""
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
@@ -66,12 +85,16 @@ def openai_error(status: int, message: str, code: str, param: str | None = None)
 def problem(
     request: Request, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    """A refusal of a request, in the shape that clients of its path read. `name` says what kind it is."""
+    """A refusal of a request, in the shape that who asked for it reads. `name` says what kind it is."""
     if request.url.path.startswith(OPENAI):
         return JSONResponse(openai_error(status, detail, name.replace("-", "_"), more.get("param")), status, headers)
+    title = name.replace("-", " ").capitalize()
+    if wants_page(request):
+        todo = TO_DO.get(name, "")
+        return bare_page("error", status, headers, title=title, status=status, said=detail, todo=todo)
     said = {
         "type": f"urn:agent0es:problem:{name}",
-        "title": name.replace("-", " ").capitalize(),
+        "title": title,
         "status": status,
         "detail": detail,
         "instance": request.url.path,
@@ -109,8 +132,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for these"
-    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
-    return problem(request, error.status_code, name, f"{request.url.path}: {error.detail}", error.headers)
+    path = request.url.path
+    name, said = {
+        404: ("not-found", f"there is nothing at {path}"),
+        405: ("method-not-allowed", f"{path} can't be asked with {request.method}"),
+    }.get(error.status_code, ("refused", f"{path}: {error.detail}"))
+    return problem(request, error.status_code, name, said, error.headers)
 
 
 async def _fault(request: Request, error: Exception) -> Response:

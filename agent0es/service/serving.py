@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
@@ -18,12 +18,10 @@ from agent0es.configuration.loading import SERVICE_TOKEN
 from agent0es.errors import ConfigurationError, UserError
 from agent0es.files import read_text
 from agent0es.runs import alerting, clock
+from agent0es.runs.launching import Settings
 from agent0es.service.app import create_app
 from agent0es.service.context import PATIENCE_SECONDS, Service, opened
 from agent0es.service.security import Access
-
-if TYPE_CHECKING:
-    from agent0es.configuration import Configuration
 
 SHORTEST_TOKEN = 16
 """Characters."""
@@ -55,7 +53,7 @@ def access_of(host: str, token_file: Path | None, allowed: Sequence[str], tls: b
 
 def serve(
     store: Path,
-    configuration: "Configuration",
+    settings: Settings,
     access: Access,
     *,
     host: str,
@@ -65,7 +63,8 @@ def serve(
     on_listening: Callable[[str], object],
 ) -> None:
     """Answer until SIGTERM or Ctrl-C; `on_listening` is told the address. Raises UserError for one that can't be had,
-    and what opening the store raises."""
+    ConfigurationError, and what opening the store raises."""
+    configuration = settings.load()
     if configuration.log.url is not None:
         os.environ[LOG_URL] = configuration.log.url  # for the processes that it starts
     with _bound(host, port) as listening:
@@ -73,7 +72,7 @@ def serve(
         address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}"
 
         async def answer() -> None:
-            async with opened(store, configuration, with_router) as service, _at_work(service):
+            async with opened(store, configuration, with_router, settings) as service, _at_work(service):
                 config = uvicorn.Config(
                     create_app(service, access),
                     ws="none",

@@ -14,6 +14,7 @@ from agent0es.configuration.secrets import is_secret, url_without_secrets, with_
 from agent0es.errors import ConfigurationError
 from agent0es.history.comparison import compare
 from agent0es.history.forking import fork_configuration
+from agent0es.projections import Projections
 from agent0es.projections.snapshots import Snapshots
 from agent0es.runs.forking import fork_run
 from agent0es.runs.settings import configuration_of
@@ -175,7 +176,9 @@ def test_a_secret_is_in_no_file_of_a_store_and_a_resumed_run_asks_for_it(
             asyncio.run(opened(kept))
         forked = fork_configuration(log, Snapshots(log), "run", 1, ["execution.attempts=3"])
         fork_run(log, "fork", "run", 1, forked, asyncio.run(check(store, log, configuration)))
-        assert compare(log, "run", "fork")["configuration"] == {"execution.attempts": [2, 3]}
+        with Projections.open(log) as tables:
+            tables.catch_up()
+            assert compare(log, tables, "run", "fork")["configuration"] == {"execution.attempts": [2, 3]}
         for role in ("TEACHER", "STUDENT"):
             prefix = f"AGENT0ES_MODELS__{role}__"
             monkeypatch.setenv(f"{prefix}NAME", str(model["name"]))

@@ -4,12 +4,13 @@ A query begins with `past`: whose rows up to where belong to the run's history t
 included. So nothing is folded from the beginning, and any moment costs the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from agent0es.log import EventLog, Recorded
 from agent0es.projections.answers import objects
 from agent0es.projections.tables import Projections
 
@@ -19,6 +20,9 @@ PAST = "WITH past AS (SELECT unnest($runs) AS run, unnest($untils) AS until)"
 """What every query begins with. `histories` itself, which is recursive, would take longer than the rest of a query."""
 
 HISTORY = "SELECT ancestor, until FROM histories WHERE run = $run"
+
+FIRST = 64
+"""Events that are compared before all are: most runs that differ do so at once."""
 
 PANELS = (
     "summary",
@@ -70,6 +74,21 @@ def related(tables: Projections, run: str, position: int, event_id: str, cause: 
     return Past.of(tables, run).rows(tables, "related", **named)
 
 
+def raised(tables: Projections, run: str, position: int) -> list[Row]:
+    """The alerts about a run itself that were not over after the event at a position, which may be one of the store."""
+    return Past([run], [position]).rows(tables, "raised")
+
+
+def parting(tables: Projections, one: "Past", other: "Past", after: int) -> Row | None:
+    """The first events after a position that differ between two histories, counted one by one: `position` and `type`,
+    `other_position` and `other_type`; None where one has no more. None where all are the same."""
+    named = {"other_runs": other.runs, "other_untils": other.untils, "after": after}
+    for most in (FIRST, 2**62):
+        for row in one.rows(tables, "parting", most=most, **named):
+            return row
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """Whose rows up to where belong to a run's history up to a position."""
@@ -83,6 +102,11 @@ class Past:
         parts = list(tables.query(HISTORY, {"run": run}).rows)
         most = max((until for _, until in parts), default=0) if position is None else position
         return cls([name for name, _ in parts], [min(until, most) for _, until in parts])
+
+    def events(self, log: EventLog, tables: Projections, types: Collection[str]) -> Iterator[Recorded]:
+        """The few events of these types, read from the log where the tables say that they are."""
+        for row in self.rows(tables, "positions", types=list(types)):
+            yield from log.read(after=row["position"] - 1, until=row["position"])
 
     def rows(self, tables: Projections, name: str, **parameters: Any) -> list[Row]:
         """The rows of one of the files here."""

@@ -9,8 +9,8 @@ from pydantic import Field, create_model
 from agent0es.domain.names import is_evaluation
 from agent0es.errors import QueryError
 from agent0es.provenance import audit
-from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task
-from agent0es.runs import comparing, looking, routing
+from agent0es.provenance.lineage import lineage_of_adapter
+from agent0es.runs import comparing, looking, routing, tracing
 from agent0es.runs.finding import find_recorded, find_run
 from agent0es.service.api.shapes import LARGEST, Limit, Open, Position, Run, ServiceOf, plain, row_of, rows_of
 
@@ -124,7 +124,8 @@ def _runs(routes: APIRouter) -> None:
         other: Annotated[str | None, Query(description="The other run; for a fork the default is its parent.")] = None,
     ) -> Any:
         """Everything in which two runs differ."""
-        return plain(comparing.diff(service.log, run, other))
+        with service.tables() as tables:
+            return plain(comparing.diff(service.log, tables, run, other))
 
 
 def _parts(routes: APIRouter) -> None:
@@ -153,7 +154,8 @@ def _parts(routes: APIRouter) -> None:
     @routes.get("/runs/{run}/tasks/{task}/lineage", tags=["tasks"], response_model=Lineage)
     def task_lineage(service: ServiceOf, run: Run, task: TaskNumber) -> Any:
         """What a task was used for: datasets, adapters, their scores."""
-        return plain(lineage_of_task(service.log, find_run(service.log, run), str(task)))
+        with service.tables() as tables:
+            return plain(tracing.lineage(service.log, tables, service.store, tracing.Place(run, str(task))))
 
     @routes.get("/runs/{run}/attempts/{attempt:path}", tags=["tasks"], response_model=Attempt)
     def attempt(
@@ -190,8 +192,8 @@ def _parts(routes: APIRouter) -> None:
     @routes.get("/runs/{run}/adapters/{adapter}/lineage", tags=["adapters"], response_model=Lineage)
     def adapter_lineage(service: ServiceOf, run: Run, adapter: Name) -> Any:
         """What an adapter was trained on, and whether its files are those in the log."""
-        name = find_run(service.log, run)
-        return plain(lineage_of_adapter(service.log, service.store, name, adapter))
+        with service.tables() as tables:
+            return plain(lineage_of_adapter(service.log, tables, service.store, find_run(service.log, run), adapter))
 
     @routes.get(
         "/runs/{run}/calls",

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from agent0es.configuration import load_configuration
 from agent0es.runs import comparing, forking, launching, retracting
 from agent0es.runs.finding import find_run
 from agent0es.runs.launching import overrides, set_words
@@ -91,16 +90,18 @@ def router() -> APIRouter:
 
     @routes.post("/runs", status_code=201, response_model=RunNamed)
     def start(service: ServiceOf, response: Response, wanted: NewRun, key: Key = None) -> Any:
-        """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends."""
+        """Start a run, in a process of its own; answers when it has begun. It goes on when the service ends.
 
+        What is not set is as the service was started (`--config`, `--set`).
+        """
         pairs = overrides(wanted.settings)
-        load_configuration(overrides=pairs)
+        service.settings.load(pairs)
 
         def act() -> dict[str, Any]:
-            words = set_words(pairs)
-            return {"run": launching.launch_run(service.log, service.store, ["run", *words])}
+            words = ["run", *service.settings.words, *set_words(pairs)]
+            return {"run": launching.launch_run(service.log, service.store, words)}
 
-        return _once(service, response, key, ["start", wanted.settings], act)
+        return once_only(service, response, key, ["start", wanted.settings], act)
 
     @routes.post("/runs/{run}/stop", status_code=202, response_model=RunNamed)
     def stop(service: ServiceOf, response: Response, run: Run, key: Key = None) -> Any:
@@ -111,7 +112,7 @@ def router() -> APIRouter:
             launching.stop(service.log, name)
             return {"run": name}
 
-        return _once(service, response, key, ["stop", name], act)
+        return once_only(service, response, key, ["stop", name], act)
 
     @routes.post("/runs/{run}/resume", status_code=202, response_model=Resumed)
     def resume(service: ServiceOf, response: Response, run: Run, key: Key = None) -> Any:
@@ -121,7 +122,7 @@ def router() -> APIRouter:
         def act() -> dict[str, Any]:
             return {"run": name, "driven": launching.launch_resume(service.log, service.store, name)}
 
-        return _once(service, response, key, ["resume", name], act)
+        return once_only(service, response, key, ["resume", name], act)
 
     @routes.post("/runs/{run}/forks", status_code=201, response_model=RunNamed)
     def fork(service: ServiceOf, response: Response, run: Run, wanted: Fork, key: Key = None) -> Any:
@@ -134,7 +135,7 @@ def router() -> APIRouter:
             words += [] if wanted.start else ["--no-run"]
             return {"run": launching.launch_run(service.log, service.store, words)}
 
-        return _once(service, response, key, ["fork", name, wanted.model_dump()], act)
+        return once_only(service, response, key, ["fork", name, wanted.model_dump()], act)
 
     @routes.post("/runs/{run}/whatif", response_model=WhatIf)
     def whatif(service: ServiceOf, run: Run, other: OtherSettings) -> Any:
@@ -154,12 +155,13 @@ def router() -> APIRouter:
             found: dict[str, Any] = plain({"run": name, **event, "position": done.position, "tainted": done.tainted})
             return found
 
-        return _once(service, response, key, ["retract", name, what.model_dump()], act)
+        return once_only(service, response, key, ["retract", name, what.model_dump()], act)
 
     return routes
 
 
-def _once(service: Service, response: Response, key: str | None, what: object, act: Any) -> dict[str, Any]:
+def once_only(service: Service, response: Response, key: str | None, what: object, act: Any) -> dict[str, Any]:
+    """What a write answers: done now, or as it was answered when it came first."""
     found, before = once(service.store, key, what, act)
     if before:
         response.headers[REPLAYED] = "true"

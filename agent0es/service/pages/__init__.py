@@ -5,18 +5,30 @@ own. `static/` has the style, the chart library and the little that a page does 
 what is told live.
 """
 
-from pathlib import Path
-
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from agent0es.service.pages import actions, audit, compare, episode, lineage, live, router, run, runs, sql
+from agent0es.service.pages import (
+    actions,
+    alerts,
+    audit,
+    compare,
+    episode,
+    lineage,
+    live,
+    router,
+    run,
+    runs,
+    schedules,
+    sql,
+)
+from agent0es.service.pages.rendering import STATIC
 
-VIEWS = (runs, run, live, episode, compare, lineage, audit, sql, router, actions)
+VIEWS = (runs, run, live, episode, compare, lineage, audit, sql, router, alerts, schedules, actions)
 
 
 def install(app: FastAPI) -> None:
     """Add the pages to the service."""
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
+    app.mount("/static", StaticFiles(directory=STATIC), "static")
     for view in VIEWS:
         app.include_router(view.routes)

@@ -1,10 +1,11 @@
-"""Every sandbox call, and whether the log is what was written."""
+"""Every sandbox call, and whether the log is what was written: its checkpoints, and a look at every hash."""
 
 from typing import Annotated
 
 from fastapi import Query, Response
 
 from agent0es.provenance import audit
+from agent0es.runs import checkpoints
 from agent0es.runs.finding import find_recorded
 from agent0es.service.pages.rendering import Served, page
 from agent0es.service.pages.rendering import routes as new_routes
@@ -13,6 +14,8 @@ routes = new_routes()
 
 SHOWN = 200
 """Calls on a page."""
+CHECKPOINTS = 20
+"""That are listed."""
 STATUSES = ("denied", "ok", "error", "timeout", "limit", "unknown")
 
 
@@ -35,7 +38,8 @@ def show(
         with service.tables() as tables:
             calls = list(reversed(list(audit.calls(tables, name, **asked, limit=limit))))
     head = next(iter(service.log.raw(after=service.log.head() - 1)), None)
-    return page("audit", run=name, runs=runs, calls=calls, asked=asked, statuses=STATUSES, limit=limit, head=head)
+    known = {"head": head, "checkpoints": checkpoints.kept(service.log, service.store, CHECKPOINTS)}
+    return page("audit", run=name, runs=runs, calls=calls, asked=asked, statuses=STATUSES, limit=limit, **known)
 
 
 @routes.get("/audit/{run}/{call:path}")
@@ -48,5 +52,7 @@ def one(service: Served, run: str, call: str) -> Response:
 
 @routes.post("/audit/verify")
 def verify(service: Served) -> Response:
-    """Compute the whole chain again."""
-    return page("verified", report=service.log.verify())
+    """Compute the whole chain again, and hold it against the last checkpoint that lies in the store."""
+    last = next(iter(checkpoints.kept(service.log, service.store, 1)), None)
+    report = service.log.verify(None if last is None else last.checkpoint)
+    return page("verified", report=report, against=last)

@@ -19,7 +19,8 @@ def show(service: Served, a: str = "", b: str = "") -> Response:
     if a:
         one = find_run(service.log, a)
         try:
-            found = comparing.diff(service.log, one, b or None)
+            with service.tables() as tables:
+                found = comparing.diff(service.log, tables, one, b or None)
         except RunNotFound as error:
             if b:
                 raise

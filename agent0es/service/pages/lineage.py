@@ -18,5 +18,6 @@ MOST = 500
 def show(service: Served, run: str, name: str) -> Response:
     """Of a task, named by its number, or of an adapter."""
     place = Place(find_run(service.log, run), name)
-    found = tracing.lineage(service.log, service.store, place)
+    with service.tables() as tables:
+        found = tracing.lineage(service.log, tables, service.store, place)
     return page("lineage_task" if place.is_task else "lineage", run=place.run, name=name, found=found, most=MOST)

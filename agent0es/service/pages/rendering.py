@@ -1,22 +1,25 @@
 """Templates become pages. All values are escaped; numbers and times are written one way everywhere."""
 
+import base64
+import hashlib
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from agent0es.configuration.secrets import text_without_secrets
-from agent0es.errors import Agent0Error
 from agent0es.service.context import Service, service_of
 from agent0es.service.pages import drawing
-from agent0es.service.problems import kind_of, status_of
+
+STATIC = Path(__file__).parent / "static"
+"""Style, scripts, the chart library."""
 
 Served = Annotated[Service, Depends(service_of)]
 """What a view is given: the store that is served."""
@@ -35,25 +38,23 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def routes() -> APIRouter:
-    """A router whose errors are pages, too. None of it is in the description of the REST interface."""
-    return APIRouter(include_in_schema=False, route_class=_Route)
+    """A router for pages. None of it is in the description of the REST interface."""
+    return APIRouter(include_in_schema=False)
 
 
-class _Route(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
+def bare_page(name: str, status: int = 200, /, headers: Mapping[str, str] | None = None, **values: Any) -> HTMLResponse:
+    """A page that has its style inside: for a browser that gets no other file from this service."""
+    style = (STATIC / "app.css").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; img-src 'self'; style-src {source_of(style)}; form-action 'self'; frame-ancestors 'none'"
+    )
+    text = render(f"{name}.html", style=Markup(style), **values)
+    return HTMLResponse(text, status, {"Content-Security-Policy": policy, **(headers or {})})
 
-        async def handled(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except Agent0Error as error:
-                if "text/html" not in request.headers.get("accept", ""):
-                    raise
-                title = kind_of(error).replace("-", " ").capitalize()
-                said = text_without_secrets(str(error))
-                return page("error", status_of(error), title=title, said=said, back=request.url.path)
 
-        return handled
+def source_of(text: str) -> str:
+    """How a content security policy names a style or a script that stands in the page."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 @cache
@@ -70,7 +71,7 @@ def _environment() -> Environment:
         "share": share,
         "number": number,
         "time": time,
-        "clock": clock,
+        "moment": moment,
         "duration": duration,
         "usd": usd,
         "pretty": pretty,
@@ -112,9 +113,9 @@ def time(value: float | datetime | None) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}"
 
 
-def clock(value: float | datetime | None) -> str:
-    """`12:30:00`, UTC."""
-    return time(value)[11:] if value is not None else NOTHING
+def moment(value: str | None) -> str:
+    """The same of a time in ISO 8601."""
+    return NOTHING if value is None else time(datetime.fromisoformat(value).astimezone(UTC))
 
 
 def duration(seconds: float | None) -> str:

@@ -4,6 +4,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from agent0es.runs import watching
+from agent0es.runs.alerting import listed
 from agent0es.service.pages.rendering import Served, page, render
 from agent0es.service.pages.rendering import routes as new_routes
 
@@ -20,8 +21,9 @@ def home() -> Response:
 def show(service: Served) -> Response:
     """All runs, the latest first."""
     head = service.log.head()  # what comes while the page is made is told again
+    raised = [alert for alert in reversed(listed(service.log)) if alert["cleared"] is None]
     with service.tables() as tables:
-        return page("runs", runs=watching.runs(service.log, tables), head=head)
+        return page("runs", runs=watching.runs(service.log, tables), raised=raised, head=head)
 
 
 @routes.get("/runs/rows")

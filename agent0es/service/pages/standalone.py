@@ -1,7 +1,5 @@
 """A run as one file for those who have no server: its page at its end, with everything that it needs inside."""
 
-import base64
-import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +9,12 @@ from markupsafe import Markup
 from agent0es.log import EventLog
 from agent0es.runs import watching
 from agent0es.service.pages import plots
-from agent0es.service.pages.rendering import render
+from agent0es.service.pages.rendering import STATIC, render, source_of
 from agent0es.service.pages.run import BODIES
 
 if TYPE_CHECKING:
     from agent0es.projections import Projections
 
-STATIC = Path(__file__).parent / "static"
 STYLES = ("uplot/uPlot.min.css", "app.css")
 SCRIPTS = ("uplot/uPlot.iife.min.js", "charts.js", "app.js")
 
@@ -26,7 +23,7 @@ def standalone(log: EventLog, tables: "Projections", store: Path, run: str) -> s
     """The file's text. A browser that shows it asks nobody for anything, and runs no script but ours."""
     moment = {**watching.moment(log, tables, run), "weights": watching.weights_of(log, run)}
     style, script = (_joined(names) for names in (STYLES, SCRIPTS))
-    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    policy = f"default-src 'none'; img-src data:; style-src {source_of(style)}; script-src {source_of(script)}"
     return render(
         "standalone.html",
         m=moment,
@@ -46,7 +43,3 @@ def without_links(html: str) -> str:
 
 def _joined(names: tuple[str, ...]) -> str:
     return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -226,7 +226,7 @@ async def test_an_engine_without_memory_may_be_started_again(
     try:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", str(limited))
-            with pytest.raises(GenerationFailed, match="out of memory"):
+            with pytest.raises(ModelOutOfMemory, match="out of memory"):
                 await engine.submit(EngineRequest("x", 2))
         assert (await engine.submit(EngineRequest("x", 2))).token_ids
     finally:

@@ -75,6 +75,26 @@ def test_a_training_that_goes_on_with_less_memory() -> None:
     assert story.happens(made("TrainingProgressed")) == [("out_of_memory", RUN, "training", False)]
 
 
+ENDED = "ModelOutOfMemory: smollm2: the engine: out of memory (std::bad_alloc)"
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (made("Retried", error=ENDED), True),
+        (made("AttemptAbandoned", reason=ENDED), True),
+        (made("HandlerFailed", error=ENDED, task=3), True),
+        (made("Retried", error=f"GenerationFailed: it said {ENDED}"), False),
+        (made("AttemptAbandoned", reason="the run was interrupted"), False),
+    ],
+)
+def test_a_model_whose_engine_ran_out_of_memory(event: ev.Event, told: bool) -> None:
+    story = Story()
+    assert story.happens(event) == ([("out_of_memory", RUN, "models", True)] if told else [])
+    story.time += 3600
+    assert story.happens(made("TrainingProgressed")) == ([("out_of_memory", RUN, "models", False)] if told else [])
+
+
 def test_rewards_that_fall() -> None:
     def iteration(*rewards: float) -> list[ev.Event]:
         given = [made("RewardAssigned", role="student", attempt="1/0", total=total) for total in rewards]

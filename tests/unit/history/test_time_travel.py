@@ -22,7 +22,7 @@ from agent0es.history.positions import position_at
 from agent0es.history.timeline import timeline
 from agent0es.history.whatif import other_settings, whatif
 from agent0es.log import EventLog, History, NewEvent
-from agent0es.projections import snapshots
+from agent0es.projections import Projections, snapshots
 from agent0es.projections.examples import student_examples
 from agent0es.projections.practice import practice
 from agent0es.projections.snapshots import Snapshots
@@ -230,7 +230,9 @@ def test_replay_takes_its_time(store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_fork_parts_from_its_parent_where_it_was_forked(log: EventLog, store: Path) -> None:
     [forked] = log.read(run="fork", types=["RunForked"])
-    found = compare(log, "run", "fork")
+    with Projections.open(log) as tables:
+        tables.catch_up()
+        found = compare(log, tables, "run", "fork")
     assert found["parting"]["shared_until"] == forked.event.position  # type: ignore[union-attr]
     assert found["parting"]["positions"][1] == forked.position
     assert found["configuration"] == {"rewards.weights.correctness": [0.2, 0.9]}
@@ -249,10 +251,12 @@ def test_runs_that_decide_the_same_part_nowhere(tmp_path: Path) -> None:
             world.begin(log, run, "execution.deterministic=true")
             world.complete(log, run, tmp_path)
         world.begin(log, "three", "execution.deterministic=true", "seed=5")
-        assert parting(log, "one", "one")["positions"] == [None, None]
-        same = parting(log, "one", "two")
-        assert same["types"] in ([None, None], ["AdapterTrained", "AdapterTrained"])  # a path names the run
-        assert parting(log, "one", "three")["types"] == ["RunStarted", "RunStarted"]
+        with Projections.open(log) as tables:
+            tables.catch_up()
+            assert parting(log, tables, "one", "one")["positions"] == [None, None]
+            same = parting(log, tables, "one", "two")
+            assert same["types"] in ([None, None], ["AdapterTrained", "AdapterTrained"])  # a path names the run
+            assert parting(log, tables, "one", "three")["types"] == ["RunStarted", "RunStarted"]
 
 
 def what_if(log: EventLog, run: str, *overrides: str) -> dict[str, Any]:

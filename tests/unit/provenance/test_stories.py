@@ -14,6 +14,7 @@ from agent0es.domain.adapter import Adapter, Outcome
 from agent0es.domain.run import RunState
 from agent0es.errors import RetractionError, TrainingRefused, UnknownName
 from agent0es.log import NewEvent
+from agent0es.projections import Projections
 from agent0es.projections.state import state_at
 from agent0es.provenance import adapters, trajectories
 from agent0es.provenance.lineage import lineage_of_adapter, lineage_of_task, tainted
@@ -22,6 +23,12 @@ from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import attempt, history
 
 RUN = "r"
+
+
+def tables_of(log: Any) -> Projections:
+    tables = Projections.open(log)
+    tables.catch_up()
+    return tables
 
 
 def retracted(what: str) -> NewEvent:
@@ -42,6 +49,8 @@ def test_the_story_of_the_adapters_agrees_with_the_state_of_the_run(seed: int, i
     serving = [name for name, adapter in story.adapters.items() if adapter.serving == "now"]
     assert serving == [name for name in state.serving.values() if name]
     assert story == adapters.tell(log.read(run=RUN, types=adapters.TYPES)), "TYPES names all that it reads"
+    with tables_of(log) as tables:
+        assert story == adapters.told(log, tables, RUN), "the tables know where they are"  # type: ignore[arg-type]
 
 
 def test_the_lineage_of_an_adapter_of_a_fork_says_which_code_and_seed_it_is_of(tmp_path: Path) -> None:
@@ -51,7 +60,8 @@ def test_the_lineage_of_an_adapter_of_a_fork_says_which_code_and_seed_it_is_of(t
     shared = started.model_dump(exclude={"type", "version"})
     forked = ev.RunForked.model_validate({**shared, "parent": "p", "position": 1})
     log: Any = FakeLog([NewEvent(events[0].stream, forked), *events[1:]])
-    found = lineage_of_adapter(log, tmp_path, RUN, "student-1")
+    with tables_of(log) as tables:
+        found = lineage_of_adapter(log, tables, tmp_path, RUN, "student-1")
     assert (found["code_version"], found["seed"]) == (forked.code_version, forked.seed)
 
 
@@ -59,31 +69,44 @@ def test_the_lineage_of_an_adapter_of_a_fork_says_which_code_and_seed_it_is_of(t
 @given(seed=st.integers(0, 200))
 def test_trajectories_of_a_task_are_all_that_the_log_has_of_it(seed: int) -> None:
     log = a_log(seed)
-    for number in ("1", "2"):
-        found = trajectories.collect(log.read(run=RUN), {number})
-        events = [r.event for r in log.read(run=RUN)]
-        begun = [e.attempt for e in events if isinstance(e, ev.AttemptStarted) and e.attempt.startswith(f"{number}/")]
-        assert list(found.attempts) == begun
-        calls = {e.call for e in events if isinstance(e, ev.ToolRequested) and e.attempt in begun}
-        assert {call["call"] for a in found.attempts.values() for call in a["calls"]} == calls
-        named = trajectories.collect(log.read(run=RUN, types=trajectories.TYPES), set(begun))
-        assert named.attempts == found.attempts, "an attempt's name leads to the same as its task's"
+    events = [r.event for r in log.read(run=RUN)]
+    with tables_of(log) as tables:
+        for number in ("1", "2"):
+            found = trajectories.collect(tables, RUN, {number})
+            begun = [
+                e.attempt for e in events if isinstance(e, ev.AttemptStarted) and e.attempt.startswith(f"{number}/")
+            ]
+            assert list(found.attempts) == begun
+            calls = {e.call for e in events if isinstance(e, ev.ToolRequested) and e.attempt in begun}
+            assert {call["call"] for a in found.attempts.values() for call in a["calls"]} == calls
+            answers = {e.attempt: e.solution.answer for e in events if isinstance(e, ev.SolutionSubmitted)}
+            assert {name: a["answer"] for name, a in found.attempts.items()} == {n: answers.get(n) for n in begun}
+            [asked] = [e for e in events if isinstance(e, ev.TaskProposed) and str(e.task) == number]
+            assert (found.tasks[number]["domain"], found.tasks[number]["iteration"]) == (
+                asked.proposal.domain,
+                asked.iteration,
+            )
+            named = trajectories.collect(tables, RUN, set(begun))
+            assert named.attempts == found.attempts, "an attempt's name leads to the same as its task's"
 
 
 def test_a_call_that_was_cut_off_is_unknown_in_the_lineage() -> None:
     log = a_log()
     log.append(attempt(random.Random(1), RUN, "1/7", 1, True, None)[:3])
-    found = lineage_of_task(log, RUN, "1")  # type: ignore[arg-type]
+    with tables_of(log) as tables:
+        found = lineage_of_task(log, tables, RUN, "1")  # type: ignore[arg-type]
     [cut_off] = [a for a in found["attempts"] if a["attempt"] == "1/7"]
     assert [(call["status"], call["output"]) for call in cut_off["calls"]] == [("unknown", None)]
 
 
 def test_a_name_that_the_run_has_not_is_an_error_that_says_which_there_are(tmp_path: Path) -> None:
     log: Any = a_log()
-    with pytest.raises(UnknownName, match="student-2, student-1"):
-        lineage_of_adapter(log, tmp_path, RUN, "student-7")
-    with pytest.raises(UnknownName, match="no task 99"):
-        lineage_of_task(log, RUN, "99")
+    with tables_of(log) as tables:
+        with pytest.raises(UnknownName, match="student-2, student-1"):
+            lineage_of_adapter(log, tables, tmp_path, RUN, "student-7")
+        for number in ("99", "9" * 30, "01"):
+            with pytest.raises(UnknownName, match=f"no task {number}"):
+                lineage_of_task(log, tables, RUN, number)
 
 
 def test_files_that_a_log_from_elsewhere_names_oddly_are_looked_for_and_no_more(tmp_path: Path) -> None:
@@ -92,7 +115,8 @@ def test_files_that_a_log_from_elsewhere_names_oddly_are_looked_for_and_no_more(
         if isinstance(event.event, ev.AdapterTrained):
             event = NewEvent(event.stream, event.event.model_copy(update={"path": "/nowhere/a\0b"}))
         log.append([event])
-    checks = lineage_of_adapter(log, tmp_path, RUN, "student-1")["files"]
+    with tables_of(log) as tables:
+        checks = lineage_of_adapter(log, tables, tmp_path, RUN, "student-1")["files"]
     assert [check["verdict"] for check in checks] == ["missing", "unreadable", "unreadable"]
 
 
@@ -181,7 +205,8 @@ def test_a_task_reached_the_adapters_that_go_on_from_one_that_learnt_it() -> Non
             later = {"start": "student-1", "sources": (), "method": "grpo"}
             event = NewEvent(event.stream, event.event.model_copy(update=later))
         log.append([event])
-    reached = lineage_of_task(log, RUN, "2")["adapters"]
+    with tables_of(log) as tables:
+        reached = lineage_of_task(log, tables, RUN, "2")["adapters"]
     assert [(row["adapter"], row["holds"]) for row in reached] == [("student-1", ["2/1"]), ("student-2", [])]
     assert reached[1]["dataset"]["start"] == "student-1"
 

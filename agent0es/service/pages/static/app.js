@@ -122,8 +122,12 @@ const slider = {
     const source = new EventSource(`/live?after=${this.head}`);
     const name = decodeURIComponent(this.run.split("/")[2]);
     source.onmessage = (message) => {
-      const rows = JSON.parse(message.data).filter((row) => row.stream.split("/")[1] === name);
-      if (!rows.length) return;
+      const all = JSON.parse(message.data);
+      const rows = all.filter((row) => row.stream.split("/")[1] === name);
+      if (!rows.length) {
+        if (this.live && all.some((row) => row.stream.startsWith("service/alerts/"))) this.want(null);
+        return;
+      }
       this.head = rows.at(-1).position;
       this.input.max = this.head;
       if (!this.live) return;
@@ -155,6 +159,24 @@ const slider = {
   },
 };
 
+// Alerts that are not over, on a page that is open.
+async function refreshAlerts() {
+  const box = document.querySelector("[data-alerts]");
+  const answer = await fetch("/alerts/raised");
+  if (!answer.ok) return;
+  box.innerHTML = await answer.text(); // escaped by the server's templates
+  for (const calm of document.querySelectorAll("[data-calm]")) calm.hidden = box.children.length > 0;
+}
+
+function watchAlerts() {
+  const box = document.querySelector("[data-alerts]");
+  if (!box || document.querySelector("[data-runs]")) return; // the list of runs listens already
+  const source = new EventSource(`/live?after=${box.dataset.alerts}`);
+  source.onmessage = (message) => {
+    if (JSON.parse(message.data).some((row) => row.stream.startsWith("service/alerts/"))) refreshAlerts();
+  };
+}
+
 // A list of runs that is open shows what has changed since.
 function refreshRuns() {
   const table = document.querySelector("[data-runs]");
@@ -167,6 +189,7 @@ function refreshRuns() {
       const answer = await fetch("/runs/rows");
       if (!answer.ok) return refresh(1000);
       table.innerHTML = await answer.text(); // escaped by the server's templates
+      refreshAlerts();
       for (const one of document.querySelectorAll("[data-none]")) one.hidden = (one.dataset.none === "yes") === (table.children.length > 0);
       if (table.querySelector('[data-status="running"], [data-status="training"]')) refresh(3000);
     }, wait);
@@ -180,6 +203,7 @@ function begin() {
   slider.begin();
   map.load();
   refreshRuns();
+  watchAlerts();
   let resized = null;
   window.addEventListener("resize", () => {
     clearTimeout(resized);
