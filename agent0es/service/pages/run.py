@@ -1,5 +1,6 @@
 """The page of a run: a slider over its log, and everything as it was at that event."""
 
+import asyncio
 from typing import Any
 
 from fastapi import Response
@@ -59,18 +60,26 @@ def show(service: Served, run: str, at: int | None = None) -> Response:
 
 
 @routes.get("/runs/{run}/panels")
-def panels(service: Served, run: str, at: int | None = None) -> Response:
-    """What the slider redraws: the panels as HTML, the charts as numbers."""
-    moment = seen(service, find_run(service.log, run), at)
-    return JSONResponse(
-        {
-            "at": moment["at"],
-            "status": moment["status"],
-            "span": moment["span"],
-            "bodies": {body: render(f"panels/{body}.html", m=moment) for body in BODIES},
-            "plots": plots.of_moment(moment),
-        }
-    )
+async def panels(service: Served, run: str, at: int | None = None) -> Response:
+    """What the slider redraws: the panels as HTML, the charts as numbers. At the live end it is the same for all."""
+    name = await asyncio.to_thread(find_run, service.log, run)
+
+    def made() -> bytes:
+        return _panels(seen(service, name, at))
+
+    answer = await (asyncio.to_thread(made) if at is not None else service.shared.get(f"panels of {name}", made))
+    return Response(answer, media_type="application/json")
+
+
+def _panels(moment: dict[str, Any]) -> bytes:
+    found = {
+        "at": moment["at"],
+        "status": moment["status"],
+        "span": moment["span"],
+        "bodies": {body: render(f"panels/{body}.html", m=moment) for body in BODIES},
+        "plots": plots.of_moment(moment),
+    }
+    return bytes(JSONResponse(found).body)
 
 
 @routes.get("/runs/{run}/map")

@@ -27,7 +27,11 @@ def show(service: Served) -> Response:
 
 
 @routes.get("/runs/rows")
-def rows(service: Served) -> Response:
-    """The rows of the list, for a page that is open."""
-    with service.tables() as tables:
-        return HTMLResponse(render("panels/runs.html", runs=watching.runs(service.log, tables)))
+async def rows(service: Served) -> Response:
+    """The rows of the list, for all pages that are open."""
+
+    def made() -> bytes:
+        with service.tables() as tables:
+            return render("panels/runs.html", runs=watching.runs(service.log, tables)).encode()
+
+    return HTMLResponse(await service.shared.get("the runs", made))
