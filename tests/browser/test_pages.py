@@ -175,6 +175,9 @@ PAGES = (
     "/audit",
     "/sql?q=FROM+runs",
     "/do/start",
+    "/alerts",
+    "/schedules",
+    "/do/schedule",
 )
 
 

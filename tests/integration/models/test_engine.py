@@ -22,6 +22,7 @@ from agent0es.models.base import (
     GenerationFailed,
     GenerationRequest,
     Message,
+    ModelOutOfMemory,
     RequestRefused,
     Weights,
     WrongWeights,

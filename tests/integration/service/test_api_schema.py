@@ -21,7 +21,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 EXAMPLES = 8
 """Requests to each operation."""
 ENDLESS = ["/api/v1/events/stream"]
-STARTS = ["/api/v1/runs", "/api/v1/runs/{run}/forks", "/api/v1/runs/{run}/resume"]
+STARTS = ["/api/v1/runs", "/api/v1/runs/{run}/forks", "/api/v1/runs/{run}/resume", "/api/v1/schedules"]
 """Would start processes; test_api.py does."""
 
 

@@ -81,11 +81,12 @@ def test_trajectories_of_a_task_are_all_that_the_log_has_of_it(seed: int) -> Non
             assert {call["call"] for a in found.attempts.values() for call in a["calls"]} == calls
             answers = {e.attempt: e.solution.answer for e in events if isinstance(e, ev.SolutionSubmitted)}
             assert {name: a["answer"] for name, a in found.attempts.items()} == {n: answers.get(n) for n in begun}
-            [asked] = [e for e in events if isinstance(e, ev.TaskProposed) and str(e.task) == number]
-            assert (found.tasks[number]["domain"], found.tasks[number]["iteration"]) == (
-                asked.proposal.domain,
-                asked.iteration,
-            )
+            asked = {
+                str(e.task): (e.proposal.domain, e.iteration)
+                for e in events
+                if isinstance(e, ev.TaskProposed) and str(e.task) == number
+            }
+            assert {task: (row["domain"], row["iteration"]) for task, row in found.tasks.items()} == asked
             named = trajectories.collect(tables, RUN, set(begun))
             assert named.attempts == found.attempts, "an attempt's name leads to the same as its task's"
 
