@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.arguments import run_argument
-from agent0es.cli.output import json_line, printable, shorten, store_option, terminal_width, write_lines
+from agent0es.cli.output import json_line, printable, say_waiting, shorten, store_option, terminal_width, write_lines
 
 if TYPE_CHECKING:
     from agent0es.log import Recorded
@@ -57,12 +57,8 @@ def events_command(
     with open_store(store) as log:
         name = find_recorded(log, run)
 
-        def idle() -> None:
-            waiting = f"Run {name} is not running now; waiting for events. Press Ctrl-C to stop."
-            click.echo(printable(waiting), err=True)
-
         if follow:
-            every = following.follow(log, name, wanted, after, idle)
+            every = following.follow(log, name, wanted, after, lambda: say_waiting(name))
         else:
             every = following.events(log, name, wanted, after or 0)
         found = islice(every, limit)

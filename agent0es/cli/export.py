@@ -1,13 +1,16 @@
 """`agent0es export`: data of the log in files for other programs."""
 
 import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from agent0es.cli.arguments import run_argument
-from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
+from agent0es.cli.output import json_line, json_option, printable, say_waiting, store_option, write_lines
 from agent0es.domain.text import counted, left_out
 from agent0es.files import replacing
 from agent0es.runs.exporting import FORMS, MODELFILE, Form
@@ -15,6 +18,10 @@ from agent0es.runs.exporting_datasets import FORMATS, Format
 
 if TYPE_CHECKING:
     from agent0es.domain.values import Role
+    from agent0es.runs.exporting_metrics import Target
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 @click.group("export")
@@ -84,6 +91,52 @@ def traces_command(run: str, store: Path, output: Path | None, endpoint: str | N
             with replacing(output) as file:
                 for request in found:
                     file.write(json_line(request).encode() + b"\n")
+
+
+@export_group.command("metrics")
+@run_argument
+@store_option
+@click.option("--tensorboard", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write event files here.")
+@click.option("--mlflow", "uri", metavar="URI", help="Write to this server or database of MLflow.")
+@click.option("--follow", is_flag=True, help="Write what comes, too, until the run is completed or Ctrl-C is pressed.")
+def metrics_command(run: str, store: Path, folder: Path | None, uri: str | None, follow: bool) -> None:
+    """Show a run's curves in TensorBoard or MLflow.
+
+    RUN is a run's name, a prefix of it, or `latest`, the default. There is what a training tells as it goes, the
+    practice of each iteration, held-out scores with their intervals, and the configuration. What is there already is
+    left out, so the command can be repeated.
+    """
+    from agent0es.bootstrap import open_tables
+    from agent0es.runs.exporting_metrics import export
+    from agent0es.runs.finding import find_run
+
+    if (folder is None) == (uri is None):
+        raise click.UsageError("give either --tensorboard DIR or --mlflow URI")
+    with open_tables(store) as (log, tables), _target(folder, uri) as target:
+        name = find_run(log, run)
+
+        count, interrupted = 0, False
+        try:
+            for written in export(log, tables, name, target, follows=follow, idle=lambda: say_waiting(name)):
+                count += written
+        except KeyboardInterrupt:
+            interrupted = True
+        click.echo(printable(f"{counted(count, 'new figure')} of run {name} in {target}"), err=True)
+    if interrupted:
+        sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _target(folder: Path | None, uri: str | None) -> "Iterator[Target]":
+    if folder is not None:
+        from agent0es.runs.exporting_to_tensorboard import TensorBoard
+
+        with TensorBoard(folder) as target:
+            yield target
+    elif uri is not None:
+        from agent0es.runs.exporting_to_mlflow import MLflow
+
+        yield MLflow(uri)
 
 
 @export_group.command("dataset")

@@ -55,6 +55,11 @@ store_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def say_waiting(run: str) -> None:
+    """Whoever follows a run that nobody drives must know why nothing comes."""
+    click.echo(printable(f"Run {run} is not running now; waiting for events. Press Ctrl-C to stop."), err=True)
+
+
 def printable(text: str) -> str:
     """The text on one line, with an escape in place of each character that is not seen or moves others."""
     return _escaped(text, lambda c: c.encode("unicode_escape", "surrogatepass").decode())

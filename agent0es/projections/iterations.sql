@@ -24,6 +24,8 @@ FROM batch WHERE type = 'IterationCompleted';
 
 CREATE TABLE facts.practice_measured (
     run VARCHAR NOT NULL,
+    position BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
     iteration INTEGER NOT NULL,
     proposals INTEGER NOT NULL,
     diversity DOUBLE,
@@ -35,9 +37,9 @@ CREATE TABLE facts.practice_measured (
 );
 
 INSERT INTO facts.practice_measured BY NAME
-SELECT run, unnest(c)
+SELECT run, position, time, unnest(c)
 FROM (
-    SELECT run, from_json(content, '{
+    SELECT run, position, time, from_json(content, '{
         "iteration": "INTEGER", "proposals": "INTEGER", "diversity": "DOUBLE", "repeats": "INTEGER",
         "computed": "INTEGER", "confirmed": "INTEGER", "doubted": "INTEGER", "log_probability": "DOUBLE"}') AS c
     FROM batch WHERE type = 'PracticeMeasured'

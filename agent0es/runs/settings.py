@@ -35,14 +35,15 @@ def not_default(configuration: "Configuration") -> list[KeyPath]:
     """The keys whose values are not the defaults."""
     from agent0es.configuration import Configuration
 
-    plain = dict(_leaves(Configuration().model_dump(mode="json")))
-    return [path for path, value in _leaves(configuration.model_dump(mode="json")) if plain.get(path, ...) != value]
+    plain = dict(leaves(Configuration().model_dump(mode="json")))
+    return [path for path, value in leaves(configuration.model_dump(mode="json")) if plain.get(path, ...) != value]
 
 
-def _leaves(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+def leaves(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Each key of a configuration with its value; a mapping that is empty is a value."""
     for name, value in data.items():
         here = (*path, name)
         if isinstance(value, dict) and value:
-            yield from _leaves(value, here)
+            yield from leaves(value, here)
         else:
             yield here, value

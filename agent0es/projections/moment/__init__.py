@@ -68,6 +68,12 @@ def examined(tables: Projections, run: str) -> list[Row]:
     return Past.of(tables, run).rows(tables, "examined")
 
 
+def curves(tables: Projections, run: str, after: int) -> list[Row]:
+    """The figures of a run's history after the event at a position, in order: time (Unix, seconds), name, step, value,
+    and the adapter where a figure is its own."""
+    return Past.of(tables, run).rows(tables, "curves", after=after)
+
+
 def related(tables: Projections, run: str, position: int, event_id: str, cause: str | None) -> list[Row]:
     """The event that led to one, and the events that it led to, in order. Ids are those of the events' meta."""
     named = {"at": position, "event_id": event_id, "cause": cause}
