@@ -1,15 +1,16 @@
 """The router against what users would pick instead, on real models; and how fast it is by itself.
 
-    python benchmarks/router.py table [--gsm8k FILE.jsonl] [--store store-router] [--limit N] [--minutes 110]
-                                      [--cloud-url http://…/v1] [--plot FILE.svg] [--json]
+    python benchmarks/router.py table [--families practised|held_out] [--gsm8k FILE.jsonl] [--store store-router]
+                                      [--limit N] [--minutes 110] [--cloud-url http://…/v1] [--plot FILE.svg] [--json]
     python benchmarks/router.py speed [--entries 10000] [--json]
 
-`table`: questions of the families that are never practised, 75 of each of four task domains, and 150 of GSM8K. The
-local model (the embedded one, with its adapter where the store has one in use) makes its drafts, and the model behind
-it answers each question too, once. All of it is a batch in the store, so the same command goes on after Ctrl-C, after
-`--minutes`, and after a kill; with a higher `--limit` it asks what is missing. The questions are shuffled, so that the
-first ones are a fair sample. Each row of the table is then computed from what was recorded, by cross-validation: what
-a rule learns is never measured on what it learnt from.
+`table`: 75 questions of each of four task domains, and 150 of GSM8K. Those of the domains are of families that a run
+practises, as users would ask a model that was trained for them (what came up in the store's practice word for word is
+left out), or of those that no run ever practises. The local model (the embedded one, with its adapter where the store
+has one in use) makes its drafts, and the model behind it answers each question too, once. All of it is a batch in the
+store, so the same command goes on after Ctrl-C, after `--minutes`, and after a kill; with a higher `--limit` it asks
+what is missing. The questions are shuffled, so that the first ones are a fair sample. Each row of the table is then
+computed from what was recorded, by cross-validation: what a rule learns is never measured on what it learnt from.
 
 Behind the local model is Qwen2.5-Coder-1.5B in a real llama-server (xllamacpp), or any server with `--cloud-url`;
 `--input-price` and `--output-price` are its prices in dollars for a million tokens.
@@ -48,11 +49,12 @@ from agent0es.evaluation.estimates import paired  # noqa: E402
 from agent0es.log import EventLog, NewEvent  # noqa: E402
 from agent0es.models.base import GenerationRequest  # noqa: E402
 from agent0es.models.weights import find_weights  # noqa: E402
+from agent0es.projections import Projections  # noqa: E402
 from agent0es.rollouts.routing import NobodyAnswered  # noqa: E402
 from agent0es.runs import tradeoff  # noqa: E402
 from agent0es.runs.batching import Progress, batch, masked  # noqa: E402
 from agent0es.runs.routing import open_router, posed  # noqa: E402
-from agent0es.taskdomains import load_task_domain  # noqa: E402
+from agent0es.taskdomains import Split, load_task_domain  # noqa: E402
 
 DOMAINS = ("math", "code", "logic", "long_horizon")
 OF_EACH, OF_GSM8K = 75, 150
@@ -69,15 +71,16 @@ COLUMNS = "{:<24} {:>8} {:>15} {:>11} {:>7} {:>7} {:>7} {:>7}"
 ROUNDS = 200
 
 
-def questions(gsm8k: Path | None) -> list[Line]:
+def questions(split: Split, gsm8k: Path | None) -> list[Line]:
     """All of them, in a fixed order in which the first ones are a fair sample."""
     found = []
     for name in DOMAINS:
-        families = load_task_domain(name).families("held_out")
+        families = list(load_task_domain(name).families(split))
+        random.Random(SEED).shuffle(families)  # more of them than questions, in some domains
         for number in range(OF_EACH):
             family = families[number % len(families)]
             rng = random.Random(derive_seed(SEED, "router", name, number))
-            difficulty = (0.1, 0.3, 0.5, 0.7, 0.9)[number // len(families) % 5]
+            difficulty = (0.1, 0.3, 0.5, 0.7, 0.9)[number % 5]
             task = family.task(family.sample(rng, difficulty), rng.randrange(len(family.wordings)), difficulty)
             found.append(Line(0, f"{name}/{family.name}", masked(task)))
     if gsm8k is not None:
@@ -157,8 +160,22 @@ def measured(compared: Sequence[Compared], store: Path, configuration: Configura
     }
 
 
+def unpractised(compared: Sequence[Compared], tables: Projections) -> list[Compared]:
+    """The questions that no task of the store's runs was word for word."""
+    practised = {" ".join(text.split()) for [text] in tables.query("SELECT description FROM tasks").rows}
+    return [one for one in compared if " ".join(one.question.split()) not in practised]
+
+
+def at_best(compared: Sequence[Compared]) -> str:
+    """What a rule would come to that knew where the local model's first answer is right."""
+    right = statistics.fmean(one.first.correct or one.cloud.correct for one in compared)
+    spent = sum(one.cloud.cost_usd for one in compared if not one.first.correct)
+    share = spent / sum(one.cloud.cost_usd for one in compared)
+    return f"a rule that knew where the local model is right: {right:.3f} right at {share:.0%} of always-cloud's cost"
+
+
 def table(found: Mapping[str, Mapping[str, Measured]], compared: Sequence[Compared]) -> Iterator[str]:
-    yield f"{len(compared)} questions that both models answered"
+    yield f"{len(compared)} questions that both models answered; {at_best(compared)}"
     for domain in sorted({one.domain for one in compared}):
         mine = [one for one in compared if one.domain == domain]
         shares = [sum(of) / len(mine) for of in zip(*((c.first.correct, c.cloud.correct) for c in mine), strict=True)]
@@ -216,15 +233,18 @@ def plot(compared: Sequence[Compared], store: Path, configuration: Configuration
 
 
 def table_command(options: argparse.Namespace) -> None:
-    lines = questions(options.gsm8k)[: options.limit]
+    lines = questions(options.families, options.gsm8k)[: options.limit]
     options.store.mkdir(parents=True, exist_ok=True)
-    name = f"batch-table-{options.drafts}"
+    name = f"batch-table-{options.families}-{options.drafts}"
     with behind(options) as (address, model):
         configuration = configured(options, address, model)
         if not options.no_ask:
             asyncio.run(ask(options, lines, configuration, name))
     with open_tables(options.store) as (_, tables):
-        compared = tradeoff.compared(tables, name)
+        answered = tradeoff.compared(tables, name)
+        compared = unpractised(answered, tables)
+    if len(compared) < len(answered):
+        print(f"{len(answered) - len(compared)} questions came up in practice and are left out", file=sys.stderr)
     if len(compared) < 2:
         sys.exit("fewer than two questions were answered by both; nothing to compare")
     found = measured(compared, options.store, configuration)
@@ -361,6 +381,7 @@ def main() -> None:
     one = parts.add_parser("table", help="the router against what users would pick instead")
     one.set_defaults(command=table_command)
     one.add_argument("--store", type=Path, default=Path("store-router"))
+    one.add_argument("--families", choices=("practised", "held_out"), default="practised")
     one.add_argument("--gsm8k", type=Path, metavar="FILE", help="the published test file")
     one.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     one.add_argument("--minutes", type=float, default=110.0, help="after this time it stops, and can go on")
