@@ -48,13 +48,12 @@ def parting(log: EventLog, tables: Projections, a: str, b: str) -> dict[str, Any
     Of runs with no past in common the events are compared one by one by content hash, so two that decided the same
     part nowhere: their first differing positions are None.
     """
-    pasts = [Past.of(tables, run) for run in (a, b)]
     shared = 0
     for one, two in zip(*(History.of(log, run).segments for run in (a, b)), strict=False):
         if one.run != two.run:
             break
         shared = min(until or _last(tables, one.run) for until in (one.until, two.until))
-    row = None if a == b else moment.parting(tables, *pasts, shared)
+    row = None if a == b else moment.parting(tables, Past.of(tables, a), Past.of(tables, b), shared)
     first = row or dict.fromkeys(("position", "type", "other_position", "other_type"))
     return {
         "shared_until": shared or None,

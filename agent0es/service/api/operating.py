@@ -86,7 +86,7 @@ def router() -> APIRouter:
         """Schedule a command. This service runs it while it goes on."""
 
         def act() -> dict[str, Any]:
-            when = {wanted.when: wanted.time}
+            when: dict[str, str] = {wanted.when: wanted.time}
             words = scheduling.words_to_add(service.log, wanted.schedule, wanted.command, when)
             launching.run_to_its_end(service.store, words)
             return {"schedule": wanted.schedule}

@@ -1,9 +1,11 @@
 """What the router came to, and what it should be set to: from the log alone."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +15,7 @@ from agent0es.models.base import ModelUnavailable
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.runs.tradeoff import LEAST, some
 from tests.support.routing import Counted, asked, posed, router, solver
+from tests.support.serving import answering
 from tests.support.world import HashEmbedder
 
 RIGHT, WRONG = "12 * 34", "12 + 34"
@@ -62,6 +65,15 @@ def test_a_report_says_who_was_right_at_what_price_and_what_is_left(tmp_path: Pa
     assert batch["budget"] == "run-batch-1" and batch["limit_usd"] is batch["left_usd"] is None
     assert day["settled_usd"] == pytest.approx(whole["cost_usd"]) and day["unsettled_usd"] == 0.0
     assert day["left_usd"] == pytest.approx(1.0 - whole["cost_usd"])
+    with answering(tmp_path) as url:
+        page = httpx.get(f"{url}/router", headers={"Accept": "text/html"}, timeout=400.0)
+    assert page.status_code == 200, page.text
+    shown = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in page.text.split("<tr>")]
+    for row in found["by_model"]:  # the same figures: a kept answer is a hit, and judged once
+        counts = f"{row['questions']} {row['cached']} {row['fallbacks']} {row['failed']}"
+        right = f"{row['right']} of {row['judged']}" if row["judged"] else "unknown"
+        assert any(line.startswith(f"{row['model']} {counts} {right}") for line in shown), shown
+    assert "7 1 answered from the cache, 1 failed" in " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
     told = agent0es("report", "--store", str(tmp_path))
     assert "7 questions, 6 answered, 1 failed" in told and "2 of 3 judged, 66.7%" in told
     nothing = agent0es("report", "--since", "2999-01-01", "--store", str(tmp_path))
