@@ -12,6 +12,15 @@ SECONDS = 10.0
 MOST_ROWS = 1_000
 """Of an answer that is shown."""
 
+EXAMPLES = (
+    ("Solve rate by family and iteration", "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"),
+    ("Runs", "SELECT run, status, iteration, tasks, solve_rate, failures FROM runs ORDER BY started DESC"),
+    ("Calls that did not end well", "SELECT call, tool, status, denied, input FROM tool_calls WHERE status <> 'ok'"),
+    ("Loss of every training", "SELECT step, adapter, loss, tokens_per_second FROM training_steps ORDER BY position"),
+    ("Events by type", "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"),
+)
+"""Title and query: what somebody may begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -22,6 +31,15 @@ class Shown:
     rows: list[tuple[Any, ...]]
     more: bool
     """Whether there are rows that are not shown."""
+
+
+def saved(log: EventLog) -> list[tuple[str, str]]:
+    """Title and query of each of `EXAMPLES`, and of the queries of a report, which are about the latest run."""
+    from agent0es.projections import reports
+
+    latest = log.runs()[-1:]
+    about = ["'" + run.replace("'", "''") + "'" for run in latest]
+    return [*EXAMPLES, *((one.title, one.sql.replace("$run", run)) for run in about for one in reports.saved_queries())]
 
 
 def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
