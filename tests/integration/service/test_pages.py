@@ -1,6 +1,7 @@
 """The pages over a log in which every text that a model could have written is hostile."""
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from agent0es.configuration import Configuration
 from agent0es.log import EventLog, NewEvent
 from agent0es.projections import Projections
-from agent0es.runs import querying
+from agent0es.runs import querying, watching
 from agent0es.service.app import create_app
 from agent0es.service.context import opened
 from agent0es.service.pages import drawing, forms, plots
@@ -146,12 +147,15 @@ def test_the_chain_is_verified_for_who_asks_from_here(answers: dict[str, httpx.R
     assert answers["static"].status_code == 404
 
 
-def test_a_run_as_one_file_asks_nobody(store: Path) -> None:
+def test_a_run_as_one_file_asks_nobody(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "task_map", lambda *_: [{"family": HOSTILE}])
     with EventLog.open(store / "log.db", read_only=True) as log, Projections.open(log) as tables:
         tables.catch_up()
         page = standalone(log, tables, store, RUN)
     assert not re.search(r"""(?:src|href)=["']?(?:/|http)""", page.partition("<script type")[0])
-    assert page.count("<script") - page.count("<script type") == 1
+    assert page.count("<script") == page.count("</script") == 3  # two of data, and ours
+    [points] = re.findall(r'<script type="application/json" id="points">(.*?)</script>', page)
+    assert json.loads(points) == [{"family": HOSTILE}]
     assert "default-src &#39;none&#39;" in page
 
 
