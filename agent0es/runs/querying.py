@@ -1,14 +1,23 @@
 """Ask the tables a query that somebody wrote, within limits."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from agent0es.log import EventLog
 
+if TYPE_CHECKING:
+    from agent0es.projections import Projections
+
 SECONDS = 10.0
 """Most time for one query."""
+AT_ONCE = 2
+"""Queries of somebody that run side by side in a process; the others wait. Each may take 256 MB."""
+_turn = threading.Semaphore(AT_ONCE)
 MOST_ROWS = 1_000
 """Of an answer that is shown."""
 
@@ -42,12 +51,19 @@ def saved(log: EventLog) -> list[tuple[str, str]]:
     return [*EXAMPLES, *((one.title, one.sql.replace("$run", run)) for run in about for one in reports.saved_queries())]
 
 
-def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
-    """The first rows of a query. Raises QueryError. It has tables of its own, so nobody waits for it."""
+@contextmanager
+def own_tables(log: EventLog, store: Path) -> "Iterator[Projections]":
+    """Tables for a query that may take long: nobody else waits for them, but only `AT_ONCE` are had at a time."""
     from agent0es.projections import PROJECTIONS_FILE, Projections
 
-    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
+    with _turn, Projections.open(log, store / PROJECTIONS_FILE) as tables:
         tables.catch_up()
+        yield tables
+
+
+def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
+    """The first rows of a query. Raises QueryError."""
+    with own_tables(log, store) as tables:
         found = tables.query(sql, seconds=seconds)
         rows = list(islice(found.rows, most + 1))
         return Shown(found.columns, found.types, rows[:most], len(rows) > most)
@@ -55,8 +71,7 @@ def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds:
 
 def write_parquet(log: EventLog, store: Path, sql: str, file: IO[bytes], seconds: float = SECONDS) -> None:
     """All rows of a query as a parquet file. Raises QueryError."""
-    from agent0es.projections import PROJECTIONS_FILE, Projections, answers
+    from agent0es.projections import answers
 
-    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
-        tables.catch_up()
+    with own_tables(log, store) as tables:
         answers.write_parquet(tables, sql, file, seconds)

@@ -54,15 +54,6 @@ class Service:
             self._tables.catch_up()
             yield self._tables
 
-    @contextmanager
-    def own_tables(self) -> "Iterator[Projections]":
-        """The same for a query that may take long: nobody waits for it."""
-        from agent0es.projections import PROJECTIONS_FILE, Projections
-
-        with Projections.open(self.log, self.store / PROJECTIONS_FILE) as tables:
-            tables.catch_up()
-            yield tables
-
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin something that goes on when who asked for it is gone. It is cancelled when the service ends."""
         task = asyncio.create_task(work)

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from agent0es.errors import QueryError
 from agent0es.projections.catalogue import Described, catalogue
 from agent0es.runs import querying
+from agent0es.service.api.shapes import plain
 from agent0es.service.pages import plots
 from agent0es.service.pages.rendering import Served, page
 from agent0es.service.pages.rendering import routes as new_routes
@@ -65,4 +66,4 @@ def export(service: Served, q: str, form: Annotated[str, Query(alias="format")] 
 
 
 def _line(columns: list[str], row: tuple[object, ...]) -> str:
-    return json.dumps(dict(zip(columns, row, strict=True)), default=str) + "\n"
+    return json.dumps(plain(dict(zip(columns, row, strict=True)))) + "\n"

@@ -5,6 +5,8 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from agent0es.projections import Projections
 from agent0es.runs import querying, watching
 from agent0es.service.app import create_app
 from agent0es.service.context import opened
-from agent0es.service.pages import drawing, forms, plots
+from agent0es.service.pages import drawing, forms, plots, sql
 from agent0es.service.pages.standalone import standalone, without_links
 from agent0es.service.security import Access
 from tests.unit.projections.history import history
@@ -157,6 +159,15 @@ def test_a_run_as_one_file_asks_nobody(store: Path, monkeypatch: pytest.MonkeyPa
     [points] = re.findall(r'<script type="application/json" id="points">(.*?)</script>', page)
     assert json.loads(points) == [{"family": HOSTILE}]
     assert "default-src &#39;none&#39;" in page
+
+
+def test_a_line_of_an_export_is_json_whatever_is_in_the_row() -> None:
+    line = sql._line(["share", "cost", "time"], (float("nan"), Decimal("1.5"), datetime(2026, 1, 31, 12)))
+    assert json.loads(line, parse_constant=pytest.fail) == {
+        "share": None,
+        "cost": 1.5,
+        "time": "2026-01-31T12:00:00+00:00",
+    }
 
 
 def test_links_are_left_out_and_texts_stay() -> None:
