@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from agent0es.cli.ask import config_option, domain_option, set_option
+from agent0es.cli.exit_codes import INTERRUPTED
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines
 from agent0es.domain.text import counted
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from agent0es.configuration import Configuration
     from agent0es.evaluation.benchmarks import Line
     from agent0es.runs.batching import Progress
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @click.command("batch")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent0es.cli.exit_codes import INTERRUPTED
 from agent0es.cli.hints import command
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
 from agent0es.domain.text import counted
 
 if TYPE_CHECKING:
+    from agent0es.domain.events import AnswerFormat
     from agent0es.log import EventLog
     from agent0es.runs.asking import Wanted
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 FORMATS = ("tools", "cot", "program")
 MOST_LEAKS = 10
 """Leaks that are named; --json has all."""
@@ -55,7 +55,7 @@ def eval_command(
     overrides: tuple[str, ...],
     limit: int | None,
     samples: int,
-    answer_format: str,
+    answer_format: "AnswerFormat",
     shots: int,
     store: Path,
     as_json: bool,
@@ -87,7 +87,7 @@ def eval_command(
         adapter=trained,
         limit=limit,
         samples=samples,
-        answer_format=answer_format,  # type: ignore[arg-type]  # click lets no other pass
+        answer_format=answer_format,
         shots=shots,
     )
     with open_store(store, create=True, url=configuration.log.url) as log:

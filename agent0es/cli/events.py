@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.arguments import run_argument
+from agent0es.cli.exit_codes import INTERRUPTED
 from agent0es.cli.output import json_line, printable, say_waiting, shorten, store_option, terminal_width, write_lines
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 SHORT_VALUE = 100
 """Characters that are shown of one field."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @click.command("events")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent0es.cli.arguments import run_argument
+from agent0es.cli.exit_codes import INTERRUPTED
 from agent0es.cli.output import json_line, json_option, printable, say_waiting, store_option, write_lines
 from agent0es.domain.text import counted, left_out
 from agent0es.files import replacing
@@ -19,9 +20,6 @@ from agent0es.runs.exporting_datasets import FORMATS, Format
 if TYPE_CHECKING:
     from agent0es.domain.values import Role
     from agent0es.runs.exporting_metrics import Target
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @click.group("export")

@@ -18,6 +18,7 @@ from agent0es.cli.compare import diff_command, whatif_command
 from agent0es.cli.config import config_group
 from agent0es.cli.eval import eval_command
 from agent0es.cli.events import events_command
+from agent0es.cli.exit_codes import FAILED, INTERRUPTED, MISTAKE
 from agent0es.cli.export import export_group
 from agent0es.cli.fork import fork_command
 from agent0es.cli.hints import store_in_use, store_words
@@ -41,9 +42,6 @@ from agent0es.cli.tools import tools_group
 from agent0es.cli.train import train_command
 from agent0es.cli.verify import verify_command
 from agent0es.errors import Agent0Error, UserError
-
-FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-"""Exit codes."""
 
 
 class Commands(click.Group):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent0es.cli.exit_codes import INTERRUPTED
 from agent0es.cli.hints import command
 from agent0es.cli.output import printable, store_option
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     Drive = Callable[[Reporter], Awaitable[RunState]]
     """Drives a run to its end and tells the reporter. Returns the last state."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @click.command("run")

@@ -1,15 +1,16 @@
 """`agent0es schedule`: commands that `agent0es serve` runs by the clock."""
 
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agent0es.cli.exit_codes import FAILED, INTERRUPTED
 from agent0es.cli.output import json_line, json_option, printable, store_option, write_lines, write_table
+from agent0es.domain.text import iso
 
-FAILED, INTERRUPTED = 1, 130
 NOT_SCHEDULED = ("schedule", "serve")
 """Commands that are no jobs."""
 
@@ -117,8 +118,7 @@ def run_command(name: str, due: str | None, store: Path) -> None:
     with open_store(store) as log:
         scheduling.find(log, name)
     with open_store(store, create=True) as log:
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        finished = scheduling.run_job(store, log, name, None if due is None else now)
+        finished = scheduling.run_job(store, log, name, None if due is None else iso(time.time()))
     if finished is None:
         click.echo("Stopped; the job goes on when it is run again.", err=True)
         sys.exit(INTERRUPTED)

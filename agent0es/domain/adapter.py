@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from agent0es.domain import events as ev
 from agent0es.domain.retraction import any_covered
@@ -184,7 +184,7 @@ def _with(
     | ev.AdapterPromoted
     | ev.AdapterRejected
     | ev.AdapterRolledBack,
-    **changes: object,
+    **changes: Any,
 ) -> Adapters:
     known = adapters.get(event.adapter) or Adapter(event.role, event.iteration)
-    return {**adapters, event.adapter: replace(known, **changes)}  # type: ignore[arg-type]
+    return {**adapters, event.adapter: replace(known, **changes)}

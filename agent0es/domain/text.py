@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 """Halves of a pair that stand alone have no UTF-8 form, and some databases hold no NUL."""
@@ -47,3 +48,8 @@ def one_line(text: str, most: int = 200) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """`1 task`, `2 tasks`; `many` is the plural where that is not `one` with an s."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def iso(time: float) -> str:
+    """A Unix time in seconds as ISO 8601 in UTC, to the second: 2026-01-31T12:30:00Z."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

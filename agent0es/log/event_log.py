@@ -77,7 +77,7 @@ class EventLog(Application[Any]):
         self._writer = Writer(self.recorder, self._leases, self._texts)
         self._observers: list[Callable[[Recorded], None]] = []
         if isinstance(self.mapper, EventMapper):
-            self.mapper.resolve = self._find_texts  # type: ignore[method-assign]
+            self.mapper.resolve = self._find_texts
 
     @classmethod
     def open(cls, url_or_path: str | os.PathLike[str], *, read_only: bool = False) -> "EventLog":

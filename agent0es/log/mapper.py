@@ -9,7 +9,7 @@ sha256 of exactly those bytes.
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -214,14 +214,20 @@ def _mark(values: Sequence[Any]) -> Mark:
     return mark
 
 
+def _no_texts(names: list[str]) -> Mapping[str, str]:
+    if names:
+        raise LogError("a mapper without a log has no texts")
+    return {}
+
+
 class EventMapper(es.Mapper[Any]):
     """The library's mapper for events of library aggregates, ours for those of the catalogue."""
 
-    def resolve(self, names: list[str]) -> Mapping[str, str]:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """As the library's."""
+        super().__init__(*arguments, **named)
+        self.resolve: Callable[[list[str]], Mapping[str, str]] = _no_texts
         """Texts by hash. `EventLog` puts its own in this place."""
-        if names:
-            raise LogError("a mapper without a log has no texts")
-        return {}
 
     def to_stored_event(self, domain_event: DomainEventProtocol[Any]) -> es.StoredEvent:
         if not isinstance(domain_event, LogEntry):

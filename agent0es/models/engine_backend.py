@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import Capabilities, Completion, GenerationRequest, Health, Weights, not_deployed
@@ -105,7 +105,7 @@ class EngineBackend:
         return self._deployed[adapter]
 
 
-def settings_of(kind: type[Settings], backend: str, options: Mapping[str, object]) -> Settings:
+def settings_of(kind: type[Settings], backend: str, options: Mapping[str, Any]) -> Settings:
     """The options of a backend as its settings. Raises ConfigurationError for one that is unknown or out of range."""
     known = {field.name: field for field in fields(kind)}
     for option, value in options.items():
@@ -121,7 +121,7 @@ def settings_of(kind: type[Settings], backend: str, options: Mapping[str, object
         if not isinstance(value, int) or isinstance(value, bool) or value < lowest or value > (highest or value):
             bounds = f"{lowest} up" if highest is None else f"{lowest} to {highest}"
             raise ConfigurationError(f"{backend}: {option} must be a whole number from {bounds}, not {value!r}")
-    return kind(**options)  # type: ignore[arg-type]
+    return kind(**options)
 
 
 def quantization(file: GgufFile) -> str:

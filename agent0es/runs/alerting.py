@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent0es.domain.events import AlertCleared, AlertRaised, RunCompleted
 from agent0es.domain.names import ALERTS, NO_RUNS, ROUTES, SCHEDULES, is_evaluation, stream
+from agent0es.domain.text import iso
 from agent0es.errors import Agent0Error, RunInUse, StoreError
 from agent0es.log import EventLog, NewEvent
 
@@ -60,16 +61,12 @@ def listed(log: EventLog) -> list[dict[str, Any]]:
         event = recorded.event
         if isinstance(event, AlertRaised):
             row = event.model_dump(exclude={"type", "version"})
-            row |= {"raised": _iso(recorded.meta.time), "cleared": None, "position": recorded.position}
+            row |= {"raised": iso(recorded.meta.time), "cleared": None, "position": recorded.position}
             found.append(row)
             active[event.rule, event.run, event.subject] = row
         elif isinstance(event, AlertCleared) and (key := (event.rule, event.run, event.subject)) in active:
-            active.pop(key)["cleared"] = _iso(recorded.meta.time)
+            active.pop(key)["cleared"] = iso(recorded.meta.time)
     return found
-
-
-def _iso(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
@@ -93,7 +90,10 @@ class Watch:
                     self._watch()
             except RunInUse:
                 self.stop.wait(OTHER_SECONDS)
-            except Agent0Error as error:  # a full disk, a log that was moved: the run meets it, too, and says so
+            except (
+                Agent0Error,
+                OSError,
+            ) as error:  # a full disk, a log that was moved: the run meets it, too, and says so
                 _log.info("nobody watches over the store for %s seconds: %s", OTHER_SECONDS, error)
                 self.stop.wait(OTHER_SECONDS)
 
@@ -169,7 +169,7 @@ class Watch:
 
         try:
             [recorded] = self.log.append([NewEvent(stream("service", ALERTS, event.rule), event)], handler="alerts")
-            told = {"position": recorded.position, "time": _iso(recorded.meta.time)}
+            told = {"position": recorded.position, "time": iso(recorded.meta.time)}
         except StoreError:  # the alert may be about just that: somebody hears of it, and then the error is raised
             notify({"event": event.type, **event.model_dump(exclude={"type", "version"})}, self.webhook, self._command)
             raise

@@ -92,7 +92,10 @@ class Clock:
                 del self._children[name]
         for name, schedule in self._known.items():
             if name not in self._children and self._is_due(name, schedule):
-                self._start(name, schedule.job)
+                try:
+                    self._start(name, schedule.job)
+                except OSError as error:  # a full disk, too many processes: the other schedules go on
+                    _log.error("the job of %s could not be started: %s", name, error)
 
     def _is_due(self, name: str, schedule: jobs.Schedule) -> bool:
         last, before = self._started.get(name, (float("-inf"), None))

@@ -141,6 +141,7 @@ def subjects(log: EventLog, run: str, now: "Status") -> list[Subject]:
 
 def _parameters(event: Any) -> dict[str, Parameter]:
     """What a run or a training was started with, by dotted key; lists and nothing as JSON."""
+    said: dict[str, Any]
     match event:
         case ev.TrainingStarted():
             said = dict(event.settings)

@@ -23,6 +23,7 @@ STATUS = {"running": "RUNNING", "completed": "FINISHED", "failed": "FAILED", "in
 UNLESS_SET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing leaves the machine but to the target
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # 14 seconds; MLflow's own 7 would say nothing for minutes
 }
 """Variables of the environment, which is where MLflow has its settings."""
@@ -82,7 +83,8 @@ class MLflow:
     def _find_experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = self._client.get_experiment_by_name(name)
-        return self._client.create_experiment(name) if found is None else found.experiment_id
+        experiment: str = self._client.create_experiment(name) if found is None else found.experiment_id
+        return experiment
 
     def _begin(self, subject: Subject) -> None:
         """Find or make the subject's run, with its parameters, and learn what is there."""

@@ -1,16 +1,34 @@
 """Ask the tables a query that somebody wrote, within limits."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from agent0es.log import EventLog
 
+if TYPE_CHECKING:
+    from agent0es.projections import Projections
+
 SECONDS = 10.0
 """Most time for one query."""
+AT_ONCE = 2
+"""Queries of somebody that run side by side in a process; the others wait. Each may take 256 MB."""
+_turn = threading.Semaphore(AT_ONCE)
 MOST_ROWS = 1_000
 """Of an answer that is shown."""
+
+EXAMPLES = (
+    ("Solve rate by family and iteration", "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"),
+    ("Runs", "SELECT run, status, iteration, tasks, solve_rate, failures FROM runs ORDER BY started DESC"),
+    ("Calls that did not end well", "SELECT call, tool, status, denied, input FROM tool_calls WHERE status <> 'ok'"),
+    ("Loss of every training", "SELECT step, adapter, loss, tokens_per_second FROM training_steps ORDER BY position"),
+    ("Events by type", "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"),
+)
+"""Title and query: what somebody may begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +42,28 @@ class Shown:
     """Whether there are rows that are not shown."""
 
 
-def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
-    """The first rows of a query. Raises QueryError. It has tables of its own, so nobody waits for it."""
+def saved(log: EventLog) -> list[tuple[str, str]]:
+    """Title and query of each of `EXAMPLES`, and of the queries of a report, which are about the latest run."""
+    from agent0es.projections import reports
+
+    latest = log.runs()[-1:]
+    about = ["'" + run.replace("'", "''") + "'" for run in latest]
+    return [*EXAMPLES, *((one.title, one.sql.replace("$run", run)) for run in about for one in reports.saved_queries())]
+
+
+@contextmanager
+def own_tables(log: EventLog, store: Path) -> "Iterator[Projections]":
+    """Tables for a query that may take long: nobody else waits for them, but only `AT_ONCE` are had at a time."""
     from agent0es.projections import PROJECTIONS_FILE, Projections
 
-    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
+    with _turn, Projections.open(log, store / PROJECTIONS_FILE) as tables:
         tables.catch_up()
+        yield tables
+
+
+def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds: float = SECONDS) -> Shown:
+    """The first rows of a query. Raises QueryError."""
+    with own_tables(log, store) as tables:
         found = tables.query(sql, seconds=seconds)
         rows = list(islice(found.rows, most + 1))
         return Shown(found.columns, found.types, rows[:most], len(rows) > most)
@@ -37,8 +71,7 @@ def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds:
 
 def write_parquet(log: EventLog, store: Path, sql: str, file: IO[bytes], seconds: float = SECONDS) -> None:
     """All rows of a query as a parquet file. Raises QueryError."""
-    from agent0es.projections import PROJECTIONS_FILE, Projections, answers
+    from agent0es.projections import answers
 
-    with Projections.open(log, store / PROJECTIONS_FILE) as tables:
-        tables.catch_up()
+    with own_tables(log, store) as tables:
         answers.write_parquet(tables, sql, file, seconds)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent0es.decisions import jobs
 from agent0es.domain import events as ev
 from agent0es.domain.names import SCHEDULES, is_name, stream
-from agent0es.domain.text import one_line
+from agent0es.domain.text import iso, one_line
 from agent0es.errors import ConfigurationError, UnknownName, UserError, nearest
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs.jobs import run_command
@@ -149,7 +149,7 @@ def _row(one: jobs.Schedule, running: Mapping[str, object], begun: Mapping[str, 
         "run": None if job is None else begun.get(job.name),
         "status": status,
         "message": job.finished.message if job is not None and job.finished else None,
-        "next": None if due is None else _iso(due),
+        "next": None if due is None else iso(due),
     }
 
 
@@ -251,10 +251,6 @@ def is_running(log: EventLog, job: str) -> bool:
 
 def _stream(name: str) -> str:
     return stream("service", SCHEDULES, name)
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def seconds_of(text: str) -> int:

@@ -60,15 +60,6 @@ class Service:
             self._tables.catch_up()
             yield self._tables
 
-    @contextmanager
-    def own_tables(self) -> "Iterator[Projections]":
-        """The same for a query that may take long: nobody waits for it."""
-        from agent0es.projections import PROJECTIONS_FILE, Projections
-
-        with Projections.open(self.log, self.store / PROJECTIONS_FILE) as tables:
-            tables.catch_up()
-            yield tables
-
     def command(self, words: Sequence[str]) -> str:
         """What a person would type for the same."""
         return launching.command(self.store, words, self.configuration.log.url)

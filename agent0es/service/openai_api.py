@@ -185,7 +185,7 @@ async def _streamed(asking: Asking, writing: Writing) -> AsyncIterator[str]:
     except (Agent0Error, Refused) as error:
         yield _event(failure_of(error).body)
         return
-    except Exception:
+    except Exception:  # a fault of ours, which `Service.start` logs; the status was sent long ago
         yield _event(openai_error(500, FAULT, "fault"))
         raise
     yield _event(writing.chunk({"content": found["answer"]}))

@@ -214,7 +214,8 @@ class Batch(engine_child.Batch):
             **{name: value for name, value in some.items() if name in self._takes},
             **self._adapters.keywords([row.request.adapter for row in cohort.rows]),
         )
-        return output.logits[:, -1].float()  # type: ignore[no-any-return]
+        logits: torch.Tensor = output.logits
+        return logits[:, -1].float()
 
     def _write(self, cohort: Cohort, logits: Tensor, told: list[FromEngine]) -> None:
         """Choose a token for each row, and let go of the rows that are finished."""

@@ -10,23 +10,15 @@ from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
 from agent0es.errors import QueryError
-from agent0es.projections import reports
 from agent0es.projections.catalogue import Described, catalogue
 from agent0es.runs import querying
+from agent0es.service.api.shapes import plain
 from agent0es.service.pages import plots
 from agent0es.service.pages.rendering import Served, page
 from agent0es.service.pages.rendering import routes as new_routes
 
 routes = new_routes()
 
-EXAMPLES = (
-    ("Solve rate by family and iteration", "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"),
-    ("Runs", "SELECT run, status, iteration, tasks, solve_rate, failures FROM runs ORDER BY started DESC"),
-    ("Calls that did not end well", "SELECT call, tool, status, denied, input FROM tool_calls WHERE status <> 'ok'"),
-    ("Loss of every training", "SELECT step, adapter, loss, tokens_per_second FROM training_steps ORDER BY position"),
-    ("Events by type", "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"),
-)
-"""Title and query."""
 NUMERIC = ("BIGINT", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER")
 """Types whose columns stand at the right."""
 MOST_EXPORTED = 1_000_000
@@ -41,10 +33,6 @@ def tables() -> list[Described]:
 @routes.get("/sql")
 def show(service: Served, q: str = "") -> Response:
     """The box and, where a query was given, its answer as a table, and as a chart where it has numbers."""
-    latest = service.log.runs()[-1:]
-    saved = (
-        [(one.title, one.sql.replace("$run", _quoted(latest[0]))) for one in reports.saved_queries()] if latest else []
-    )
     found, said = None, ""
     if q.strip():
         try:
@@ -52,8 +40,7 @@ def show(service: Served, q: str = "") -> Response:
         except QueryError as error:
             said = str(error)
     plot = plots.of_answer(found.columns, found.rows) if found else None
-    shown = [*EXAMPLES, *saved]
-    more = {"saved": shown, "tables": tables(), "most": querying.MOST_ROWS, "numeric": NUMERIC}
+    more = {"saved": querying.saved(service.log), "tables": tables(), "most": querying.MOST_ROWS, "numeric": NUMERIC}
     return page("sql", q=q, found=found, said=said, plot=plot, **more)
 
 
@@ -79,8 +66,4 @@ def export(service: Served, q: str, form: Annotated[str, Query(alias="format")] 
 
 
 def _line(columns: list[str], row: tuple[object, ...]) -> str:
-    return json.dumps(dict(zip(columns, row, strict=True)), default=str) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return json.dumps(plain(dict(zip(columns, row, strict=True)))) + "\n"

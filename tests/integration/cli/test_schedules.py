@@ -13,6 +13,7 @@ from agent0es.errors import ConfigurationError, RunInUse, UnknownName
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import scheduling
 from agent0es.runs.clock import Clock
+from agent0es.runs.jobs import JOBS
 from tests.support.commands import answer, json_answer, json_answers
 from tests.unit.history.test_log_lines import made, verified
 
@@ -121,6 +122,22 @@ def test_a_job_that_was_cut_off_goes_on_under_its_name_and_one_that_goes_on_is_l
         done = scheduling.run_job(tmp_path, log, "s")
         assert done is not None and done.job == "s-1"
         assert [event.start for event in events(tmp_path, ev.JobStarted)] == [1, 2]  # type: ignore[union-attr]
+
+
+def test_a_job_that_can_not_be_started_is_told_of_and_the_clock_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / JOBS).write_text("no folder")
+    monkeypatch.setattr("agent0es.runs.clock.AGAIN_SECONDS", 0.0)
+    with EventLog.open(tmp_path / "log.db") as log:
+        for name in ("one", "two"):
+            scheduling.add(log, name, ("runs",), every_seconds=1)
+        time.sleep(1.1)
+        clock = Clock(tmp_path, log)
+        clock.look()
+        clock.look()
+    assert [record.args[0] for record in caplog.records if record.args] == ["one", "two", "one", "two"]
+    assert all("File exists" in record.message for record in caplog.records)
 
 
 class Quiet(Clock):

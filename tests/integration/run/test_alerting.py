@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -216,3 +217,20 @@ def test_a_disk_that_is_nearly_full_is_told_of(tmp_path: Path) -> None:
         assert until(lambda: listed(log))[0]["rule"] == "disk_full"
     usage = os.statvfs(tmp_path)
     assert usage.f_blocks > usage.f_bfree, "the test needs a disk with something on it"
+
+
+def test_who_could_not_look_at_the_disk_watches_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, failures = shutil.disk_usage, [OSError("stale"), OSError("stale")]
+
+    def usage(folder: Path) -> Any:
+        if failures:
+            raise failures.pop()
+        return look(folder)
+
+    monkeypatch.setattr("agent0es.runs.alerting.shutil.disk_usage", usage)
+    monkeypatch.setattr("agent0es.runs.alerting.OTHER_SECONDS", 0.05)
+    monkeypatch.setattr("agent0es.runs.alerting.DISK_SECONDS", 0.0)
+    rules = AlertRules(disk_full=AlertRule(above=1e-9, clear=0.0))
+    with EventLog.open(tmp_path / "log.db") as log, watched(tmp_path, log, AlertsSettings(rules=rules)):
+        assert until(lambda: listed(log))[0]["rule"] == "disk_full"
+    assert not failures

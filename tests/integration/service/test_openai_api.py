@@ -1,6 +1,7 @@
 """The router behind OpenAI's protocol: asked with the library that everybody uses, and with plain HTTP."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -247,6 +248,39 @@ def test_nobody_who_answers_is_an_error_that_says_why(tmp_path: Path, down: Exce
         assert refused.headers["x-agent0es-route"] == failed.route
         told = service.post(stream=True).text
         assert told.rstrip().splitlines()[-1].startswith('data: {"error": ') and "[DONE]" not in told
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fault_of_ours_is_told_without_its_words_and_logged_as_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    def broken(*_: object) -> dict[str, Any]:
+        raise ZeroDivisionError("words of a bug")
+
+    monkeypatch.setattr("agent0es.service.openai_api.routed", broken)
+    with asked(tmp_path, Counted(RIGHT, name="small")) as service:
+        if stream:
+            with httpx.stream(
+                "POST",
+                f"{service.url}/v1/chat/completions",
+                json={"model": "router", "messages": ASK, "stream": True},
+                timeout=60,
+            ) as answer:
+                text = ""
+                with contextlib.suppress(httpx.RemoteProtocolError):  # cut off, as it must be: it has no end
+                    for piece in answer.iter_text():
+                        text += piece
+            assert "[DONE]" not in text
+            error = json.loads(text.strip().split("\n\n")[-1].removeprefix("data: "))["error"]
+        else:
+            answer = service.post()
+            assert answer.status_code == 500
+            text, error = answer.text, answer.json()["error"]
+    assert (error["type"], error["code"]) == ("server_error", "fault")
+    assert "words of a bug" not in text
+    assert [r.exc_info[0] for r in caplog.records if r.name == "agent0es.service" and r.levelname == "ERROR"] == [
+        ZeroDivisionError
+    ]
 
 
 def test_who_is_gone_has_started_something_that_ends_well(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The pages over a log in which every text that a model could have written is hostile."""
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,10 @@ import pytest
 from agent0es.configuration import Configuration
 from agent0es.log import EventLog, NewEvent
 from agent0es.projections import Projections
-from agent0es.runs import querying
+from agent0es.runs import querying, watching
 from agent0es.service.app import create_app
 from agent0es.service.context import opened
-from agent0es.service.pages import drawing, forms, plots
+from agent0es.service.pages import drawing, forms, plots, sql
 from agent0es.service.pages.rendering import STATIC
 from agent0es.service.pages.standalone import standalone, without_links
 from agent0es.service.security import Access
@@ -154,13 +157,25 @@ def test_the_chain_is_verified_for_who_asks_from_here(answers: dict[str, httpx.R
     assert answers["static"].status_code == 404
 
 
-def test_a_run_as_one_file_asks_nobody(store: Path) -> None:
+def test_a_run_as_one_file_asks_nobody(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "task_map", lambda *_: [{"family": HOSTILE}])
     with EventLog.open(store / "log.db", read_only=True) as log, Projections.open(log) as tables:
         tables.catch_up()
         page = standalone(log, tables, store, RUN)
     assert not re.search(r"""(?:src|href)=["']?(?:/|http)""", page.partition("<script type")[0])
-    assert page.count("<script") - page.count("<script type") == 1
+    assert page.count("<script") == page.count("</script") == 3  # two of data, and ours
+    [points] = re.findall(r'<script type="application/json" id="points">(.*?)</script>', page)
+    assert json.loads(points) == [{"family": HOSTILE}]
     assert "default-src &#39;none&#39;" in page
+
+
+def test_a_line_of_an_export_is_json_whatever_is_in_the_row() -> None:
+    line = sql._line(["share", "cost", "time"], (float("nan"), Decimal("1.5"), datetime(2026, 1, 31, 12)))
+    assert json.loads(line, parse_constant=pytest.fail) == {
+        "share": None,
+        "cost": 1.5,
+        "time": "2026-01-31T12:00:00+00:00",
+    }
 
 
 def test_links_are_left_out_and_texts_stay() -> None:

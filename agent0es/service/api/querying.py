@@ -1,6 +1,5 @@
-"""SQL over the tables: one query, which only reads, within a time and a size."""
+"""SQL over the tables: one query, which only reads, within a time and a size; and the settings that there are."""
 
-import threading
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -8,10 +7,9 @@ from pydantic import BaseModel, Field
 
 from agent0es.configuration import Configuration
 from agent0es.errors import QueryError
+from agent0es.runs import querying
 from agent0es.service.api.shapes import ServiceOf, described, plain
 
-AT_ONCE = 2
-"""Queries that run side by side; the others wait. Each may take 256 MB."""
 MOST_CHARACTERS = 8_000_000
 """Of an answer."""
 
@@ -52,7 +50,6 @@ class Table(BaseModel):
 def router() -> APIRouter:
     """Its routes."""
     routes = APIRouter(tags=["sql"])
-    turn = threading.Semaphore(AT_ONCE)
 
     @routes.get("/tables")
     def tables() -> list[Table]:
@@ -62,7 +59,7 @@ def router() -> APIRouter:
     @routes.post("/sql")
     def sql(service: ServiceOf, asked: Annotated[Query, Field(description="The query.")]) -> Answer:
         """The rows of a query. Nothing can be changed, and no file of the machine read."""
-        with turn, service.own_tables() as tables:
+        with querying.own_tables(service.log, service.store) as tables:
             answer = tables.query(asked.query, seconds=asked.seconds)
             rows: list[list[Any]] = []
             room = MOST_CHARACTERS
