@@ -15,6 +15,7 @@ from agent0es.bootstrap import open_store
 from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
 from agent0es.service.following import Following
+from agent0es.service.shared import Shared
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -40,6 +41,8 @@ class Service:
     """Set when the service is told to stop: streams end then."""
     following: Following = field(init=False)
     """What is appended to the log, for viewers."""
+    shared: Shared = field(default_factory=Shared)
+    """Answers that many ask for at once."""
     _work: set[asyncio.Task[Any]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 

@@ -59,18 +59,27 @@ def show(service: Served, run: str, at: int | None = None) -> Response:
 
 
 @routes.get("/runs/{run}/panels")
-def panels(service: Served, run: str, at: int | None = None) -> Response:
-    """What the slider redraws: the panels as HTML, the charts as numbers."""
-    moment = seen(service, find_run(service.log, run), at)
-    return JSONResponse(
-        {
-            "at": moment["at"],
-            "status": moment["status"],
-            "span": moment["span"],
-            "bodies": {body: render(f"panels/{body}.html", m=moment) for body in BODIES},
-            "plots": plots.of_moment(moment),
-        }
-    )
+def panels(service: Served, run: str, at: int | None = None, known: int | None = None) -> Response:
+    """What the slider redraws: the panels as HTML, the charts as numbers. At the live end, who says up to where it
+    knows the log may get what was made for another that knew as much."""
+    name = find_run(service.log, run)
+
+    def redrawn() -> Response:
+        moment = seen(service, name, at)
+        return JSONResponse(
+            {
+                "at": moment["at"],
+                "status": moment["status"],
+                "span": moment["span"],
+                "bodies": {body: render(f"panels/{body}.html", m=moment) for body in BODIES},
+                "plots": plots.of_moment(moment),
+            }
+        )
+
+    if at is not None or known is None:
+        return redrawn()
+    text = service.shared.answer(name, known, service.log.head, lambda: bytes(redrawn().body))
+    return Response(text, media_type="application/json")
 
 
 @routes.get("/runs/{run}/map")

@@ -65,7 +65,7 @@ const slider = {
       const { at, keep } = this.next;
       this.next = null;
       try {
-        const query = at === null ? "" : `?at=${at}`;
+        const query = at === null ? `?known=${this.head}` : `?at=${at}`;
         const answer = await fetch(`${this.run}/panels${query}`, { headers: { Accept: "application/json" } });
         if (answer.ok) this.show(await answer.json(), at, keep);
       } catch (error) {
