@@ -2,7 +2,7 @@
 
     python benchmarks/live.py latency [--events 120]    milliseconds from an event's time in the log to the open page
     python benchmarks/live.py viewers [--rounds 5]      a short run without and with 50 followers, by turns
-    python benchmarks/live.py day [--events 100000]     memory of the service and the page over as many events as a day has
+    python benchmarks/live.py day [--events 100000]     memory of service and page over a day
     python benchmarks/live.py leavers [--times 200]     what is left of followers that came and went
 
 `--json` prints one line of JSON. The first and the third need `pip install '.[dev]'` and Debian's chromium.
