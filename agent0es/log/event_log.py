@@ -17,7 +17,7 @@ from agent0es.errors import LogError, QueryError, StoreError
 from agent0es.log import columns
 from agent0es.log.append import Append
 from agent0es.log.checkpoint import Checkpoint
-from agent0es.log.datastore import Datastore
+from agent0es.log.datastore import POLL_SECONDS, Datastore
 from agent0es.log.lease import Driver, Leases
 from agent0es.log.mapper import EventMapper, decode_content, decode_meta, encode_content, split_state
 from agent0es.log.opening import check_database, find_database
@@ -295,8 +295,11 @@ class EventLog(Application[Any]):
         with self._datastore.store_errors():
             return import_log(self._datastore, file, report)
 
-    def subscribe(self, after: int = 0, run: str | None = None) -> Iterator[Recorded]:
-        """Events after a position and then those to come, whoever appends them; ends when the log is closed."""
+    def subscribe(
+        self, after: int = 0, run: str | None = None, look_seconds: float = POLL_SECONDS
+    ) -> Iterator[Recorded]:
+        """Events after a position and then those to come, whoever appends them; ends when the log is closed. Those of
+        other processes are found by looking, so often."""
         appended = self._datastore.appended
         while not self.closing.is_set():
             seen = appended.count
@@ -310,7 +313,7 @@ class EventLog(Application[Any]):
                 yield from self.read(after=after, until=head, run=run)
                 after = head
             else:
-                appended.wait(seen)
+                appended.wait(seen, look_seconds)
 
     def close(self) -> None:
         """Commit what waits and close every connection."""

@@ -1,6 +1,5 @@
 """New events as they come, for pages that are open: server-sent events."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -27,7 +26,8 @@ async def live(
     async def messages() -> AsyncIterator[str]:
         yield "retry: 1000\n\n"
         async for page in service.following.events(start):
-            rows = [{"position": one.position, "type": one.type, "stream": one.stream} for one in page[-MOST_AT_ONCE:]]
-            yield f"id: {rows[-1]['position']}\ndata: {json.dumps(rows)}\n\n" if rows else ": nothing new\n\n"
+            rows = page[-MOST_AT_ONCE:]
+            data = ",".join(one.brief for one in rows)
+            yield f"id: {rows[-1].position}\ndata: [{data}]\n\n" if rows else ": nothing new\n\n"
 
     return StreamingResponse(messages(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

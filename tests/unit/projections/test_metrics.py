@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -218,3 +220,12 @@ def test_panels_do_not_lie_over_each_other() -> None:
     places = [tuple(panel["gridPos"][key] for key in ("x", "y")) for panel in dashboard["panels"]]
     assert len(set(places)) == len(places)
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(places)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool; apt-get install prometheus")
+@pytest.mark.parametrize(
+    "words", (["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]), ids=" ".join
+)
+def test_prometheus_reads_the_rules_and_they_say_what_they_should(words: list[str]) -> None:
+    said = subprocess.run(["promtool", *words], cwd=MONITORING, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
