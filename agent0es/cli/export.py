@@ -119,7 +119,7 @@ def metrics_command(run: str, store: Path, folder: Path | None, uri: str | None,
                 count += written
         except KeyboardInterrupt:
             interrupted = True
-        click.echo(printable(f"{counted(count, 'new figure')} of run {name} in {target}"), err=True)
+        write_lines([printable(f"{counted(count, 'new figure')} of run {name} in {target}")])
     if interrupted:
         sys.exit(INTERRUPTED)
 

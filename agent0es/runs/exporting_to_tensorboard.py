@@ -1,6 +1,5 @@
 """Figures as event files of TensorBoard: a folder for the run, and one in it for each adapter."""
 
-import json
 import os
 import socket
 import time
@@ -121,7 +120,7 @@ def _configuration(subject: Subject) -> Any:
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.plugins.text.metadata import create_summary_metadata
 
-    lines = [f"    {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in subject.parameters.items()]
+    lines = [f"    {key}: {' '.join(str(value).splitlines())}" for key, value in subject.parameters.items()]
     text = "\n".join(lines).encode("utf-8", "replace")
     return Summary.Value(
         tag="configuration",
