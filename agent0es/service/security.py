@@ -48,10 +48,13 @@ class Access:
     """Names by which the service may be called. An address is always one: only names can be rebound."""
 
     def is_host(self, said: str) -> bool:
-        """Whether a Host header names this service."""
+        """Whether a Host header names this service: a name or an address, with or without a port, nothing else."""
         try:
-            name = urlsplit(f"//{said}").hostname or ""
+            parts = urlsplit(f"//{said}")
+            name, _ = parts.hostname or "", parts.port  # reading the port raises where it is none
         except ValueError:
+            return False
+        if parts.netloc != said or "@" in said:
             return False
         try:
             ipaddress.ip_address(name)
@@ -91,7 +94,7 @@ def refusal(access: Access, method: str, headers: Headers) -> Why | None:
     if method in READS:
         return None
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if site not in (None, "same-origin", "none") or (origin is not None and urlsplit(origin).netloc != host):
+    if site not in (None, "same-origin", "none") or (origin is not None and _place(origin) != host):
         return 403, "cross-site", "another site may not write here"
     if "transfer-encoding" in headers:
         return 411, "length-required", "send the body with its Content-Length"
@@ -129,7 +132,7 @@ class Guard:
     def _refused(self, request: Request) -> Response | None:
         if why := refusal(self._access, request.method, request.headers):
             return problem(request, *why)
-        path = request.url.path
+        path = request.scope["path"]  # that of request.url is made with the Host header
         if self._access.token is None or path in OPEN:
             return None
         if request.method == "GET" and (linked := self._by_link(request)):
@@ -167,9 +170,16 @@ def cookie_name(request: Request) -> str:
 
 def local_path(text: str) -> str:
     """The text where it is an address within the service, else `/`: nobody is sent elsewhere."""
-    parts = urlsplit(text)
     plain = text.isprintable() and "\\" not in text and text.startswith("/") and not text.startswith("//")
-    return text if plain and not parts.scheme and not parts.netloc else "/"
+    return text if plain else "/"
+
+
+def _place(origin: str) -> str | None:
+    """Name and port that an Origin header says; None where it can't be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _local(request: Request) -> str:
