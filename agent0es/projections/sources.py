@@ -13,6 +13,7 @@ TASKS = """
     FROM facts.task_proposed WHERE run = $run AND task IN (SELECT unnest($tasks::INTEGER[])) ORDER BY position
 """
 LARGEST = 2**31
+"""No task has this number, or a larger one."""
 WANTED = """
     WITH wanted AS (
         SELECT run, attempt, task, adapter, position

@@ -1,6 +1,6 @@
 """The attempts behind a dataset or at a task, with their sandbox calls."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,8 @@ class Trajectories:
 
 def collect(tables: Projections, run: str, named: Collection[str]) -> Trajectories:
     """The attempts that sources of a dataset name, or that belong to a task that they name, and their tasks."""
-    numbers = {int(number) for name in named if (number := str(task_of(name) or name)).isdecimal()}
-    whole = {int(name) for name in named if name.isdecimal()}
+    numbers = _numbers(str(task_of(name) or name) for name in named)
+    whole = _numbers(named)
     begun, calls = sources.attempts(tables, run, [name for name in named if not name.isdecimal()], whole)
     found = Trajectories(
         {str(row["task"]): row for row in sources.tasks(tables, run, numbers)},
@@ -32,3 +32,8 @@ def collect(tables: Projections, run: str, named: Collection[str]) -> Trajectori
     for source, record in (*found.tasks.items(), *found.attempts.items()):
         record["retracted"] = any(covers(what, source) for what in retracted)
     return found
+
+
+def _numbers(names: Iterable[str]) -> set[int]:
+    """Those that name a task. Python reads no number of thousands of digits, and no task has one."""
+    return {int(name) for name in names if name.isdecimal() and len(name) <= len(str(sources.LARGEST))}
