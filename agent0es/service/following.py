@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.015
 """Between looks for events of other processes: a sixth of what a viewer may wait; a look takes a tenth of a
 millisecond, and there is one for all viewers."""
+EACH_SECONDS = 0.001
+"""What is between two messages, for each viewer: telling one takes a tenth of it, so all of them a tenth of a core."""
+LONGEST_SECONDS = 0.5
+"""But no longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,9 @@ class Following:
         self._coming: deque[Told] = deque()
         """Read by the thread, not yet in `_kept`."""
         self._telling = False
+        self._viewers = 0
+        self._not_before = 0.0
+        """When viewers are told again, by `time.monotonic`."""
         self._news = asyncio.Condition()
         self._thread: threading.Thread | None = None
 
@@ -68,6 +76,15 @@ class Following:
         if self._from is None:
             self._from = self._log.head()  # nobody else may begin meanwhile
             self._start(asyncio.get_running_loop(), self._from)
+        self._viewers += 1
+        try:
+            async for page in self._events(after, run):
+                yield page
+        finally:
+            self._viewers -= 1
+
+    async def _events(self, after: int, run: str | None) -> AsyncIterator[list[Told]]:
+        assert self._from is not None, "it follows"
         while not self._stopping.is_set():
             oldest = self._kept[0].position - 1 if len(self._kept) == KEPT else self._from
             if after < oldest:
@@ -120,6 +137,8 @@ class Following:
                     logging.getLogger("agent0es.service").warning("the log can't be followed: %s", error)
 
     async def _tell(self) -> None:
+        await asyncio.sleep(self._not_before - time.monotonic())
+        self._not_before = time.monotonic() + min(EACH_SECONDS * self._viewers, LONGEST_SECONDS)
         async with self._news:
             self._telling = False  # before looking: what comes from now on is told by another
             while self._coming:

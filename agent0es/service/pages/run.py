@@ -62,12 +62,11 @@ def show(service: Served, run: str, at: int | None = None) -> Response:
 @routes.get("/runs/{run}/panels")
 async def panels(service: Served, run: str, at: int | None = None) -> Response:
     """What the slider redraws: the panels as HTML, the charts as numbers. At the live end it is the same for all."""
-    name = await asyncio.to_thread(find_run, service.log, run)
 
     def made() -> bytes:
-        return _panels(seen(service, name, at))
+        return _panels(seen(service, find_run(service.log, run), at))
 
-    answer = await (asyncio.to_thread(made) if at is not None else service.shared.get(f"panels of {name}", made))
+    answer = await (asyncio.to_thread(made) if at is not None else service.shared.get(f"panels of {run}", made))
     return Response(answer, media_type="application/json")
 
 

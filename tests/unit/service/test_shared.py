@@ -78,3 +78,11 @@ async def test_one_who_goes_away_takes_nobody_along() -> None:
     assert await stays == b"1"
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_names_that_nobody_asks_for_are_not_kept() -> None:
+    shared = Shared()
+    for number in range(20):
+        await shared.get(f"run {number}", Counted())
+    await asyncio.sleep(0.3)
+    assert not shared._not_before and not shared._coming and not shared._asked
