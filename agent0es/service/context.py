@@ -74,7 +74,7 @@ class Service:
     def stop(self) -> None:
         """Have streams end now, and what was begun in a while."""
         self.stopping.set()
-        self.start(self.following.stop())
+        self.start(self.following.wake())
         asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._cancel)
 
     async def end(self) -> None:

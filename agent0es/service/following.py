@@ -25,7 +25,7 @@ AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.015
 """Between looks for events of other processes: a sixth of what a viewer may wait; a look takes a tenth of a
 millisecond, and there is one for all viewers."""
-EACH_SECONDS = 0.001
+EACH_SECONDS = 0.0015
 """What is between two messages, for each viewer: telling one takes a tenth of it, so all of them a tenth of a core."""
 LONGEST_SECONDS = 0.5
 """But no longer than this."""
@@ -67,7 +67,8 @@ class Following:
         self._viewers = 0
         self._not_before = 0.0
         """When viewers are told again, by `time.monotonic`."""
-        self._news = asyncio.Condition()
+        self._news = asyncio.Event()
+        """Set once; the next news are another's. A condition would wake fifty viewers one after the other."""
         self._thread: threading.Thread | None = None
 
     async def events(self, after: int, run: str | None = None) -> AsyncIterator[list[Told]]:
@@ -107,14 +108,12 @@ class Following:
         return [told(one) for one in self._log.read(after=after, until=until, run=run, limit=PAGE)]
 
     async def _wait(self, after: int) -> bool:
-        """Until something comes after a position, or the service stops; False where neither has happened."""
-
-        def due() -> bool:
-            return self._stopping.is_set() or bool(self._kept and self._kept[-1].position > after)
-
+        """Until there may be something after a position, or the service stops; False where it was quiet."""
+        if self._stopping.is_set() or (self._kept and self._kept[-1].position > after):
+            return True
         try:
-            async with asyncio.timeout(QUIET_SECONDS), self._news:
-                await self._news.wait_for(due)
+            async with asyncio.timeout(QUIET_SECONDS):
+                await self._news.wait()
         except TimeoutError:
             return False
         return True
@@ -139,16 +138,15 @@ class Following:
     async def _tell(self) -> None:
         await asyncio.sleep(self._not_before - time.monotonic())
         self._not_before = time.monotonic() + min(EACH_SECONDS * self._viewers, LONGEST_SECONDS)
-        async with self._news:
-            self._telling = False  # before looking: what comes from now on is told by another
-            while self._coming:
-                self._kept.append(self._coming.popleft())
-            self._news.notify_all()
+        self._telling = False  # before looking: what comes from now on is told by another
+        while self._coming:
+            self._kept.append(self._coming.popleft())
+        await self.wake()
 
-    async def stop(self) -> None:
-        """Send the viewers away."""
-        async with self._news:
-            self._news.notify_all()
+    async def wake(self) -> None:
+        """Have the viewers look; those of a service that stops go away."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def close(self) -> None:
         """After the log was closed."""
