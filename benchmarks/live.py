@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pages import endless
+from pages import cpu_seconds, endless, served
 
 from agent0es.bootstrap import LOG_FILE
 from agent0es.log import EventLog, NewEvent
@@ -92,20 +92,6 @@ def main() -> None:
         measured = {"latency": latency, "viewers": viewers, "day": day, "leavers": leavers}[chosen.what]
         found = {"what": chosen.what, **measured(Path(folder), chosen), "aim": AIM[chosen.what]}
     print(json.dumps(found) if chosen.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
-
-
-@contextmanager
-def served(store: Path) -> Iterator[tuple[str, int]]:
-    """A service's address and process."""
-    words = [sys.executable, "-m", "agent0es", "serve", "--store", str(store), "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as service:
-        try:
-            assert service.stdout is not None
-            found = re.search(r" at (http://\S+);", service.stdout.readline())
-            assert found is not None, "it says where it listens"
-            yield found[1], service.pid
-        finally:
-            service.terminate()
 
 
 @contextmanager
@@ -256,12 +242,6 @@ def kept(pid: int) -> dict[str, float]:
     resident, threads = (int(re.findall(rf"{name}:\s+(\d+)", status)[0]) for name in ("VmRSS", "Threads"))
     files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     return {"service_mb": round(resident / 1e3, 1), "threads": threads, "files": files}
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of a process and its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def spread(taken: Sequence[float], unit: str) -> dict[str, float]:

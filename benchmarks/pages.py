@@ -10,6 +10,7 @@ CPU seconds of the service stand beside clock seconds, which say little on a mac
 
 import argparse
 import itertools
+import os
 import random
 import re
 import statistics
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -89,24 +92,31 @@ def moved(new: NewEvent, number: int) -> NewEvent:
     return NewEvent(stream, type(new.event).model_validate(kept), new.measured)
 
 
-def measure(store: Path) -> None:
+@contextmanager
+def served(store: Path) -> Iterator[tuple[str, int]]:
+    """A service's address and process."""
     words = [sys.executable, "-m", "agent0es", "serve", "--store", str(store), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as service:
         try:
             assert service.stdout is not None
             found = re.search(r" at (http://\S+);", service.stdout.readline())
             assert found is not None, "it says where it listens"
-            with httpx.Client(base_url=found[1], timeout=600.0, headers={"Accept": "application/json"}) as client:
-                with EventLog.open(store / LOG_FILE, read_only=True) as log:
-                    name = log.runs()[0]
-                    built = [one.event for one in log.read(run=name, types=["DatasetBuilt"])]
-                ask(client, name, service.pid)
-                adapters = [event.adapter for event in built if isinstance(event, ev.DatasetBuilt)]
-                page(client, service.pid, "compare", [f"/compare?a={name}&b=fork"])
-                page(client, service.pid, "lineage of adapters", [f"/lineage/{name}/{one}" for one in adapters])
-                page(client, service.pid, "lineage of tasks", [f"/lineage/{name}/{task}" for task in range(1, 400, 20)])
+            yield found[1], service.pid
         finally:
             service.terminate()
+
+
+def measure(store: Path) -> None:
+    json = {"Accept": "application/json"}
+    with served(store) as (url, pid), httpx.Client(base_url=url, timeout=600.0, headers=json) as client:
+        with EventLog.open(store / LOG_FILE, read_only=True) as log:
+            name = log.runs()[0]
+            built = [one.event for one in log.read(run=name, types=["DatasetBuilt"])]
+        ask(client, name, pid)
+        adapters = [event.adapter for event in built if isinstance(event, ev.DatasetBuilt)]
+        page(client, pid, "compare", [f"/compare?a={name}&b=fork"])
+        page(client, pid, "lineage of adapters", [f"/lineage/{name}/{one}" for one in adapters])
+        page(client, pid, "lineage of tasks", [f"/lineage/{name}/{task}" for task in range(1, 400, 20)])
 
 
 def ask(client: httpx.Client, name: str, pid: int) -> None:
@@ -141,7 +151,7 @@ def page(client: httpx.Client, pid: int, title: str, paths: list[str]) -> None:
 def cpu_seconds(pid: int) -> float:
     """Of a process and its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -90,10 +90,8 @@ class Watch:
                     self._watch()
             except RunInUse:
                 self.stop.wait(OTHER_SECONDS)
-            except (
-                Agent0Error,
-                OSError,
-            ) as error:  # a full disk, a log that was moved: the run meets it, too, and says so
+            # A full disk, a log that was moved: the run meets it, too, and says so.
+            except (Agent0Error, OSError) as error:
                 _log.info("nobody watches over the store for %s seconds: %s", OTHER_SECONDS, error)
                 self.stop.wait(OTHER_SECONDS)
 
