@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from agent0es import __version__
 from agent0es.projections import metrics
-from agent0es.service.context import Service, service_of
+from agent0es.service.context import Service, asked
 
 
 def router() -> APIRouter:
@@ -18,7 +18,7 @@ def router() -> APIRouter:
     said: tuple[int, bytes] = (-1, b"")
 
     @routes.get("/metrics", include_in_schema=False, response_class=Response)
-    def scrape(service: Service = Depends(service_of)) -> Response:  # noqa: B008 — FastAPI's way
+    def scrape(service: Service = Depends(asked)) -> Response:  # noqa: B008 — FastAPI's way
         """The store's figures. Asks for the token where the service has one."""
         nonlocal said
         with service.tables() as tables:
