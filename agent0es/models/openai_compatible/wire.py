@@ -257,7 +257,7 @@ def written(said: Said, stop: Sequence[str]) -> tuple[tuple[int, ...] | None, tu
     logprobs = [token.logprob for token in said.tokens if token.logprob is not None]
     return (
         tuple(ids[:kept]) if len(ids) == count else None,
-        tuple(min(0.0, one) for one in logprobs[:kept]) if len(logprobs) == count else None,
+        tuple(min(one, 0.0) for one in logprobs[:kept]) if len(logprobs) == count else None,
         kept,
     )
 
