@@ -166,13 +166,13 @@ def test_processes_that_are_killed_and_started_again_do_not_pass_it(tmp_path: Pa
         return subprocess.Popen(words, env={**os.environ, **environment})
 
     killed = [start(AGENT0ES_CRASH_AT=f"budget.reserved:{n}") for n in (3, 7)]
-    killed += [start(AGENT0ES_CRASH_AT=f"append.committed:{n}") for n in (4, 9)]
+    killed.append(start(AGENT0ES_CRASH_AT="append.committed:4"))
     by_hand = start()
     while not (tmp_path / "charged").exists():
         time.sleep(0.01)
     by_hand.send_signal(signal.SIGKILL)
-    assert [one.wait() for one in (*killed, by_hand)] == [-signal.SIGKILL] * 5
-    assert [one.wait() for one in [start() for _ in range(4)]] == [0] * 4
+    assert [one.wait() for one in (*killed, by_hand)] == [-signal.SIGKILL] * 4
+    assert [one.wait() for one in [start() for _ in range(2)]] == [0] * 2
     with EventLog.open(tmp_path / "log.db") as log:
         state, most = Spent(), 0.0
         for one in log.read(stream="budget/routes/2026-01-31"):
