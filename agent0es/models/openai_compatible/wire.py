@@ -214,7 +214,7 @@ async def read(values: AsyncIterator[Any]) -> Said:
     if said.ended is None:
         raise ServerFault(Fault("cut off", "the answer ended without a finish_reason"))
     if said.ended == "content_filter":
-        raise ServerFault(Fault("status", "its content filter refused the answer", 400))
+        raise ServerFault(Fault("in stream", "its content filter refused the answer", 400))
     if said.ended not in ENDS:
         raise ServerFault(Fault("in stream", f"the answer was ended by {one_line(said.ended, 40)!r}"))
     return said

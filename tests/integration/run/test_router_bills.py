@@ -11,7 +11,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.prompt import Message
 from agent0es.errors import Agent0Error
 from agent0es.log import EventLog
-from agent0es.models.base import Completion, GenerationFailed, GenerationRequest
+from agent0es.models.base import Completion, GenerationFailed, GenerationRequest, RequestRefused
 from agent0es.models.http import Key
 from agent0es.models.openai_compatible import OpenAiCompatibleBackend
 from agent0es.models.openai_compatible.options import OpenAiOptions
@@ -96,6 +96,18 @@ async def test_a_request_that_broke_off_is_not_sent_again_beyond_the_budget() ->
         server.fail(raw.RESET, on="/chat/", times=9)
         assert isinstance(await ask(log, server, limit=2.5 * MOST), BudgetExhausted)
         assert booked(log) == [None, None] and len(server.asked("/chat/")) == 2
+
+
+FILTERED = rewritten(
+    "filtered", lambda piece: piece.replace(b'"finish_reason": "stop"', b'"finish_reason": "content_filter"')
+)
+
+
+async def test_what_a_filter_took_away_was_written_all_the_same() -> None:
+    with EventLog.open(":memory:") as log, OpenAiServer(lambda request, adapter: "42") as server:
+        server.fail(FILTERED, on="/chat/")
+        assert isinstance(await ask(log, server), RequestRefused)
+        assert booked(log) == [None] and len(server.asked("/chat/")) == 1
 
 
 async def test_a_server_that_is_gone_costs_nothing() -> None:
