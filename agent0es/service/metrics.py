@@ -11,7 +11,7 @@ from agent0es import __version__
 from agent0es.log import EventLog
 from agent0es.projections import metrics
 from agent0es.runs import scheduling
-from agent0es.service.context import Service, service_of
+from agent0es.service.context import Service, asked
 
 
 def router() -> APIRouter:
@@ -20,7 +20,7 @@ def router() -> APIRouter:
     said: tuple[int, bytes] = (-1, b"")
 
     @routes.get("/metrics", include_in_schema=False, response_class=Response)
-    def scrape(service: Service = Depends(service_of)) -> Response:  # noqa: B008 — FastAPI's way
+    def scrape(service: Service = Depends(asked)) -> Response:  # noqa: B008 — FastAPI's way
         """The store's figures. Asks for the token where the service has one."""
         nonlocal said
         with service.tables() as tables:
