@@ -29,11 +29,14 @@ CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "checkpoint_threshold": "1TB",
     "disabled_compression_methods": "alp,alprd,chimp,dict_fsst,fsst,patas,roaring",
+    "max_temp_directory_size": "4GB",
     "memory_limit": "256MB",
     "python_enable_replacements": "false",
+    "show_behavior": "table",
 }
-"""Nothing is downloaded, no statement reads variables of this process; checkpoints are made when we say so; what does
-not fit into memory goes to a file. Ways of compressing that are slow to choose are not tried."""
+"""Nothing is downloaded, no statement reads variables of this process, and SHOW shows no setting; checkpoints are made
+when we say so; what does not fit into memory goes to a file, which does not fill the disk. Ways of compressing that are
+slow to choose are not tried."""
 
 
 def takes(path: Path) -> bool:

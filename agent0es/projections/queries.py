@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent0es.errors import QueryError, UserError
-from agent0es.projections import database, values
+from agent0es.projections import database, permitted, values
 from agent0es.projections.clock import Clock, interruptibly
 
 if TYPE_CHECKING:
@@ -19,9 +19,20 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch, RecordBatchReader
 
 ROWS_AT_ONCE = 10_000
+SHORT = 10_000
+"""Characters of a query that is remembered."""
+MOST_REMEMBERED = 500
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+TREE = "SELECT json_serialize_sql($sql::VARCHAR, skip_default := true, skip_empty := true, skip_null := true)"
+NOT_A_TREE = '{"error":true'
+ONLY_TABLE_FUNCTIONS = """
+SELECT function_name FROM duckdb_functions() GROUP BY ALL HAVING bool_and(function_type IN ('table', 'table_macro'))
+"""
+_permitted: set[str] = set()
+"""Queries that were looked at and may be run: mostly ours, which are the same again and again."""
 
 EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 
@@ -101,7 +112,7 @@ class Queries:
         with self._refused(cursor):
             database.enter(cursor)
             _must_be_text(sql)
-            _must_only_read(cursor, sql)
+            _must_name_only_what_it_may(cursor, _must_only_read(cursor, sql))
             # The file itself may be written by this connection, but not by this transaction.
             cursor.execute("BEGIN TRANSACTION READ ONLY")
         self._cursors.add(cursor)
@@ -159,17 +170,35 @@ def _must_be_text(sql: str) -> None:
         raise QueryError("the query is not UTF-8 text") from None
 
 
-def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> None:
-    """Let queries pass, and refuse the rest.
+def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> str:
+    """Let queries pass, and refuse the rest. The query, without the EXPLAIN before it.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """
     statements = cursor.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"one query at a time; this is {len(statements) or 'none'}")
-    kind = statements[0].type.name
+    kind, query = statements[0].type.name, sql
     explained = EXPLAIN.match(sql)
     if kind == "EXPLAIN" and explained:
-        kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
+        query = sql[explained.end() :]
+        kind = "".join(s.type.name for s in cursor.extract_statements(query))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
+    return query
+
+
+def _must_name_only_what_it_may(cursor: "DuckDBPyConnection", query: str) -> None:
+    """Raise QueryError for functions and views that tell more than the tables, or do something."""
+    if query in _permitted:
+        return
+    [(tree,)] = cursor.execute(TREE, {"sql": query}).fetchall()
+    if tree.startswith(NOT_A_TREE):
+        names = {name for (name,) in cursor.execute(ONLY_TABLE_FUNCTIONS).fetchall()}
+        permitted.must_say_only_permitted(query, names)
+    else:
+        permitted.must_be_permitted(tree)
+    if len(query) <= SHORT:
+        if len(_permitted) >= MOST_REMEMBERED:
+            _permitted.clear()
+        _permitted.add(query)
