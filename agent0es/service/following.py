@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -19,7 +19,13 @@ from agent0es.runs.following import as_json
 
 KEPT = 2_000
 """Events that are kept for viewers; one that is further behind reads the log."""
+KEPT_CHARACTERS = 32_000_000
+"""Of those; events may be long."""
 PAGE = 500
+PAGE_CHARACTERS = 64_000
+"""What a viewer is given at a time is no longer, but for its last event: one that never reads holds on to it."""
+AT_ONCE = 2
+"""Viewers that read the log at a time; it would leave no processor for pages if hundreds did."""
 QUIET_SECONDS = 15.0
 AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.015
@@ -52,15 +58,28 @@ def told(recorded: Recorded) -> Told:
     return Told(position, stream, recorded.run, kind, json.dumps(as_json(recorded)), brief)
 
 
+def _first(events: Iterable[Told]) -> Iterator[Told]:
+    """As many as a viewer is given at a time."""
+    characters = 0
+    for one in events:
+        yield one
+        characters += len(one.text)
+        if characters > PAGE_CHARACTERS:
+            return
+
+
 class Following:
     """Follows a log in a thread of its own, from the first viewer on."""
 
     def __init__(self, log: EventLog, stopping: asyncio.Event) -> None:
         """`stopping` is set when viewers are to be sent away."""
         self._log, self._stopping = log, stopping
-        self._kept: deque[Told] = deque(maxlen=KEPT)
+        self._kept: deque[Told] = deque()
+        self._characters = 0
+        """In `_kept`."""
         self._from: int | None = None
-        """All events after this position are in `_kept`, or were; None before the first viewer."""
+        """All events after this position that were told are in `_kept`; None before the first viewer."""
+        self._reading = asyncio.Semaphore(AT_ONCE)
         self._coming: deque[Told] = deque()
         """Read by the thread, not yet in `_kept`."""
         self._telling = False
@@ -87,10 +106,9 @@ class Following:
     async def _events(self, after: int, run: str | None) -> AsyncIterator[list[Told]]:
         assert self._from is not None, "it follows"
         while not self._stopping.is_set():
-            oldest = self._kept[0].position - 1 if len(self._kept) == KEPT else self._from
-            if after < oldest:
-                page = await asyncio.to_thread(self._page, after, oldest, run)
-                after = page[-1].position if len(page) == PAGE else oldest
+            if after < self._from:
+                async with self._reading:
+                    page, after = await asyncio.to_thread(self._page, after, self._from, run)
             else:
                 page = self._newer(after)
                 after = page[-1].position if page else after
@@ -99,13 +117,24 @@ class Following:
                 yield page
 
     def _newer(self, after: int) -> list[Told]:
-        """What is kept after a position: looked for from the end, where nearly every viewer is."""
+        """The first of what is kept after a position: looked for from the end, where nearly every viewer is."""
         found = list(takewhile(lambda one: one.position > after, reversed(self._kept)))
-        found.reverse()
-        return found
+        return list(_first(reversed(found)))
 
-    def _page(self, after: int, until: int, run: str | None) -> list[Told]:
-        return [told(one) for one in self._log.read(after=after, until=until, run=run, limit=PAGE)]
+    def _page(self, after: int, until: int, run: str | None) -> tuple[list[Told], int]:
+        """The first events in the log between two positions, and the position up to which these are all."""
+        every = self._log.read(after=after, until=until, run=run, limit=PAGE)
+        page = list(_first(told(one) for one in every))
+        all_read = len(page) < PAGE and next(every, None) is None
+        return page, until if all_read else page[-1].position
+
+    def _keep(self, one: Told) -> None:
+        self._kept.append(one)
+        self._characters += len(one.text)
+        while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
+            gone = self._kept.popleft()
+            self._characters -= len(gone.text)
+            self._from = gone.position
 
     async def _wait(self, after: int) -> bool:
         """Until there may be something after a position, or the service stops; False where it was quiet."""
@@ -140,7 +169,7 @@ class Following:
         self._not_before = time.monotonic() + min(EACH_SECONDS * self._viewers, LONGEST_SECONDS)
         self._telling = False  # before looking: what comes from now on is told by another
         while self._coming:
-            self._kept.append(self._coming.popleft())
+            self._keep(self._coming.popleft())
         await self.wake()
 
     async def wake(self) -> None:
