@@ -75,10 +75,12 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
 
 def connect_reading(path: Path, spill: Path) -> "DuckDBPyConnection":
     """A connection that only reads the database in a file, and puts into the folder `spill` what does not fit into
-    memory. Raises what DuckDB raises."""
+    memory. It takes half of the processor at most: pages answer while somebody's query takes long. Raises what DuckDB
+    raises."""
     import duckdb
 
-    connection = duckdb.connect(":memory:", config=dict(CONNECTION))
+    half = max(1, len(os.sched_getaffinity(0)) // 2)
+    connection = duckdb.connect(":memory:", config={**CONNECTION, "threads": half})
     try:
         connection.execute(f"SET temp_directory = {_quoted(str(spill))}")
         connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (READ_ONLY)")

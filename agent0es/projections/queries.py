@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from pyarrow import RecordBatch, RecordBatchReader
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 2_048
+"""As many as DuckDB computes together. Rows may be long."""
 SHORT = 10_000
 """Characters of a query that is remembered."""
 MOST_REMEMBERED = 500
