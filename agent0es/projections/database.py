@@ -29,11 +29,14 @@ CONNECTION: Mapping[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "checkpoint_threshold": "1TB",
     "disabled_compression_methods": "alp,alprd,chimp,dict_fsst,fsst,patas,roaring",
+    "max_temp_directory_size": "4GB",
     "memory_limit": "256MB",
     "python_enable_replacements": "false",
+    "show_behavior": "table",
 }
-"""Nothing is downloaded, no statement reads variables of this process; checkpoints are made when we say so; what does
-not fit into memory goes to a file. Ways of compressing that are slow to choose are not tried."""
+"""Nothing is downloaded, no statement reads variables of this process, and SHOW shows no setting; checkpoints are made
+when we say so; what does not fit into memory goes to a file, which does not fill the disk. Ways of compressing that are
+slow to choose are not tried."""
 
 
 def takes(path: Path) -> bool:
@@ -72,10 +75,12 @@ def connect(path: Path | None) -> "DuckDBPyConnection":
 
 def connect_reading(path: Path, spill: Path) -> "DuckDBPyConnection":
     """A connection that only reads the database in a file, and puts into the folder `spill` what does not fit into
-    memory. Raises what DuckDB raises."""
+    memory. It takes half of the processor at most: pages answer while somebody's query takes long. Raises what DuckDB
+    raises."""
     import duckdb
 
-    connection = duckdb.connect(":memory:", config=dict(CONNECTION))
+    half = max(1, len(os.sched_getaffinity(0)) // 2)
+    connection = duckdb.connect(":memory:", config={**CONNECTION, "threads": half})
     try:
         connection.execute(f"SET temp_directory = {_quoted(str(spill))}")
         connection.execute(f"ATTACH {_quoted(str(path))} AS {NAME} (READ_ONLY)")

@@ -11,19 +11,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent0es.errors import QueryError, UserError
-from agent0es.projections import database, values
+from agent0es.projections import database, permitted, values
 from agent0es.projections.clock import Clock, interruptibly
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
     from pyarrow import RecordBatch, RecordBatchReader
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 2_048
+"""As many as DuckDB computes together. Rows may be long."""
 PARSED = 100
 """Queries that are kept parsed: a page asks the same dozen again and again, and parsing takes a tenth of their time."""
+SHORT = 10_000
+"""Characters of a query that is kept."""
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+TREE = "SELECT json_serialize_sql($sql::VARCHAR, skip_default := true, skip_empty := true, skip_null := true)"
+NOT_A_TREE = '{"error":true'
+ONLY_TABLE_FUNCTIONS = """
+SELECT function_name FROM duckdb_functions() GROUP BY ALL HAVING bool_and(function_type IN ('table', 'table_macro'))
+"""
 
 EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 
@@ -111,10 +120,12 @@ class Queries:
 
     def _parse(self, cursor: "DuckDBPyConnection", sql: str) -> "Statement":
         _must_be_text(sql)
-        statement = _only_reading(cursor, sql)
-        if len(self._parsed) == PARSED:
-            del self._parsed[next(iter(self._parsed))]
-        self._parsed[sql] = statement
+        statement, query = _only_reading(cursor, sql)
+        _must_name_only_what_it_may(cursor, query)
+        if len(sql) <= SHORT:
+            if len(self._parsed) == PARSED:
+                del self._parsed[next(iter(self._parsed))]
+            self._parsed[sql] = statement
         return statement
 
     @contextmanager
@@ -169,18 +180,29 @@ def _must_be_text(sql: str) -> None:
         raise QueryError("the query is not UTF-8 text") from None
 
 
-def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "Statement":
-    """Let a query pass, parsed, and refuse the rest.
+def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "tuple[Statement, str]":
+    """Let a query pass, and refuse the rest. It is parsed, and then its text without an EXPLAIN before it.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """
     statements = cursor.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"one query at a time; this is {len(statements) or 'none'}")
-    kind = statements[0].type.name
+    kind, query = statements[0].type.name, sql
     explained = EXPLAIN.match(sql)
     if kind == "EXPLAIN" and explained:
-        kind = "".join(s.type.name for s in cursor.extract_statements(sql[explained.end() :]))
+        query = sql[explained.end() :]
+        kind = "".join(s.type.name for s in cursor.extract_statements(query))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
-    return statements[0]
+    return statements[0], query
+
+
+def _must_name_only_what_it_may(cursor: "DuckDBPyConnection", query: str) -> None:
+    """Raise QueryError for functions and views that tell more than the tables, or do something."""
+    [(tree,)] = cursor.execute(TREE, {"sql": query}).fetchall()
+    if tree.startswith(NOT_A_TREE):
+        names = {name for (name,) in cursor.execute(ONLY_TABLE_FUNCTIONS).fetchall()}
+        permitted.must_say_only_permitted(query, names)
+    else:
+        permitted.must_be_permitted(tree)

@@ -289,4 +289,6 @@ class Projections:
             return StoreError(f"{self._path} was damaged and has been deleted; run the command again to rebuild it")
         if isinstance(error, duckdb.InterruptException):
             return QueryError("the query took too long and was stopped; ask for less, or allow more with --timeout")
+        if isinstance(error, duckdb.OutOfMemoryException):  # whose advice is settings that can't be changed
+            return QueryError("the query needs more memory, or more room on disk, than it may have; ask for less")
         return QueryError(database.one_line(error))

@@ -1,13 +1,14 @@
 """Ask the tables a query that somebody wrote, within limits."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from agent0es.errors import QueryError
 from agent0es.log import EventLog
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ AT_ONCE = 2
 _turn = threading.Semaphore(AT_ONCE)
 MOST_ROWS = 1_000
 """Of an answer that is shown."""
+MOST_CHARACTERS = 8_000_000
+"""Of an answer that is shown, but for its last row."""
+MOST_EXPORTED = 1_000_000
+"""Rows of an answer that is written to a file."""
+MOST_BYTES = 1_000_000_000
+"""Of such a file."""
 
 EXAMPLES = (
     ("Solve rate by family and iteration", "SELECT family, iteration, solve_rate FROM curriculum ORDER BY ALL"),
@@ -29,6 +36,10 @@ EXAMPLES = (
     ("Events by type", "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"),
 )
 """Title and query: what somebody may begin with."""
+
+
+Line = Callable[[Sequence[str], Sequence[Any]], str]
+"""The names of the columns and a row, as a line of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,27 @@ def answer(log: EventLog, store: Path, sql: str, most: int = MOST_ROWS, seconds:
     """The first rows of a query. Raises QueryError."""
     with own_tables(log, store) as tables:
         found = tables.query(sql, seconds=seconds)
-        rows = list(islice(found.rows, most + 1))
-        return Shown(found.columns, found.types, rows[:most], len(rows) > most)
+        rows: list[tuple[Any, ...]] = []
+        characters = 0
+        for row in found.rows:
+            if len(rows) == most or characters > MOST_CHARACTERS:
+                return Shown(found.columns, found.types, rows, more=True)
+            rows.append(row)
+            characters += sum(len(str(value)) for value in row)
+        return Shown(found.columns, found.types, rows, more=False)
+
+
+def write_lines(log: EventLog, store: Path, sql: str, file: IO[bytes], line: Line, header: bool) -> None:
+    """Write the rows of a query to a file, and before them, with `header`, the names of the columns. Raises QueryError,
+    also where the file would be too large."""
+    with own_tables(log, store) as tables:
+        found = tables.query(sql, seconds=SECONDS)
+        rows: Iterator[Sequence[Any]] = islice(found.rows, MOST_EXPORTED)
+        written = 0
+        for row in chain([found.columns], rows) if header else rows:
+            written += file.write(line(found.columns, row).encode("utf-8", "replace"))
+            if written > MOST_BYTES:
+                raise QueryError(f"the answer has more than {MOST_BYTES:,} bytes; ask for less")
 
 
 def write_parquet(log: EventLog, store: Path, sql: str, file: IO[bytes], seconds: float = SECONDS) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
@@ -18,7 +18,13 @@ from agent0es.runs.following import as_json
 
 KEPT = 2_000
 """Events that are kept for viewers; one that is further behind reads the log."""
+KEPT_CHARACTERS = 32_000_000
+"""Of those; events may be long."""
 PAGE = 500
+PAGE_CHARACTERS = 64_000
+"""What a viewer is given at a time is no longer, but for its last event: one that never reads holds on to it."""
+AT_ONCE = 2
+"""Viewers that read the log at a time; it would leave no processor for pages if hundreds did."""
 QUIET_SECONDS = 15.0
 AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.04
@@ -51,15 +57,28 @@ def told(recorded: Recorded) -> Told:
     return Told(position, stream, recorded.run, kind, json.dumps(as_json(recorded)), brief)
 
 
+def _first(events: Iterable[Told]) -> Iterator[Told]:
+    """As many as a viewer is given at a time."""
+    characters = 0
+    for one in events:
+        yield one
+        characters += len(one.text)
+        if characters > PAGE_CHARACTERS:
+            return
+
+
 class Following:
     """Follows a log while there are viewers."""
 
     def __init__(self, log: EventLog, stopping: asyncio.Event) -> None:
         """`stopping` is set when viewers are to be sent away."""
         self._log, self._stopping = log, stopping
-        self._kept: deque[Told] = deque(maxlen=KEPT)
+        self._kept: deque[Told] = deque()
+        self._characters = 0
+        """In `_kept`."""
         self._from = 0
-        """All events after this position are in `_kept`, or were."""
+        """All events after this position that were told are in `_kept`."""
+        self._reading = asyncio.Semaphore(AT_ONCE)
         self._viewers = 0
         self._news = asyncio.Event()
         """Set once; the next news are another's. A condition would wake fifty viewers one after the other."""
@@ -75,6 +94,7 @@ class Following:
             if self._following is None or self._following.done():
                 self._from = self._log.head()  # what came while nobody followed is not read for nobody
                 self._kept.clear()
+                self._characters = 0
                 self._following = asyncio.create_task(self._follow())
             async for page in self._events(after, run):
                 yield page
@@ -83,10 +103,11 @@ class Following:
 
     async def _events(self, after: int, run: str | None) -> AsyncIterator[list[Told]]:
         while not self._stopping.is_set():
-            oldest = self._kept[0].position - 1 if len(self._kept) == KEPT else self._from
-            if after < oldest:
-                page = await asyncio.to_thread(self._page, after, oldest, run)
-                after = page[-1].position if len(page) == PAGE else oldest
+            if after < self._from:
+                async with self._reading:
+                    until = self._from
+                    page, every = await asyncio.to_thread(self._page, after, until, run)
+                after = until if every else page[-1].position
             else:
                 page = self._newer(after)
                 after = page[-1].position if page else after
@@ -95,13 +116,24 @@ class Following:
                 yield page
 
     def _newer(self, after: int) -> list[Told]:
-        """What is kept after a position: looked for from the end, where nearly every viewer is."""
+        """The first of what is kept after a position: looked for from the end, where nearly every viewer is."""
         found = list(takewhile(lambda one: one.position > after, reversed(self._kept)))
-        found.reverse()
-        return found
+        return list(_first(reversed(found)))
 
-    def _page(self, after: int, until: int | None, run: str | None) -> list[Told]:
-        return [told(one) for one in self._log.read(after=after, until=until, run=run, limit=PAGE)]
+    def _page(self, after: int, until: int | None, run: str | None) -> tuple[list[Told], bool]:
+        """The first events in the log between two positions, and whether these are all."""
+        every = self._log.read(after=after, until=until, run=run, limit=PAGE)
+        page = list(_first(told(one) for one in every))
+        return page, len(page) < PAGE and next(every, None) is None
+
+    def _keep(self, page: Iterable[Told]) -> None:
+        for one in page:
+            self._kept.append(one)
+            self._characters += len(one.text)
+        while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
+            gone = self._kept.popleft()
+            self._characters -= len(gone.text)
+            self._from = gone.position
 
     async def _wait(self, after: int) -> bool:
         """Until there may be something after a position, or the service stops; False where it was quiet."""
@@ -119,16 +151,16 @@ class Following:
         while self._viewers and not self._stopping.is_set():
             pause = min(max(LOOK_SECONDS, EACH_SECONDS * self._viewers), LONGEST_SECONDS)
             try:
-                page = await loop.run_in_executor(self._reader, self._page, after, None, None)
+                page, every = await loop.run_in_executor(self._reader, self._page, after, None, None)
             except StoreError as error:  # a server that is gone for a while
                 if not self._stopping.is_set():
                     logging.getLogger("agent0es.service").warning("the log can't be followed: %s", error)
-                page, pause = [], AGAIN_SECONDS
+                page, every, pause = [], True, AGAIN_SECONDS
             if page:
                 after = page[-1].position
-                self._kept.extend(page)
+                self._keep(page)
                 await self.wake()
-            await asyncio.sleep(0 if len(page) == PAGE else pause)
+            await asyncio.sleep(pause if every else 0)
 
     async def wake(self) -> None:
         """Have the viewers look; those of a service that stops go away."""

@@ -6,8 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from agent0es.service.pages.rendering import bare_page
+from agent0es.service.problems import problem
 from agent0es.service.security import LOGIN, Access, admitted, local_path
 
+MOST_BYTES, MOST_FIELDS = 100_000, 10
+"""Of what the form sends. Anybody may send it, so reading it takes no time that others miss."""
 ASK, WRONG = "This service wants its token.", "That is not the token of this service."
 
 
@@ -23,7 +26,12 @@ def router(access: Access) -> APIRouter:
 
     @routes.post(LOGIN)
     async def given(request: Request) -> Response:
-        said = parse_qs((await request.body()).decode("utf-8", "replace"))
+        if int(request.headers.get("content-length", "0")) > MOST_BYTES:
+            return problem(request, 413, "too-large", f"the form may have {MOST_BYTES} bytes at most")
+        try:
+            said = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
+        except ValueError:
+            return problem(request, 400, "invalid-request", "these are not the fields of the form")
         where = local_path(said.get("next", ["/"])[0])
         if access.token is None or not access.is_token(said.get("token", [""])[0].strip()):
             return bare_page("login", 403, said=WRONG, next=where)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from agent0es.configuration.secrets import text_without_secrets
 from agent0es.errors import (
@@ -113,6 +114,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Agent0Error, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -138,6 +140,11 @@ async def _http(request: Request, error: Exception) -> Response:
         405: ("method-not-allowed", f"{path} can't be asked with {request.method}"),
     }.get(error.status_code, ("refused", f"{path}: {error.detail}"))
     return problem(request, error.status_code, name, said, error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it: who asked went away, or took too long, before the request was there."""
+    return problem(request, 400, "cut-off", "the request was not sent to its end")
 
 
 async def _fault(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from agent0es.files import read_text
 from agent0es.runs import alerting, clock
 from agent0es.runs.launching import Settings
 from agent0es.service.app import create_app
+from agent0es.service.connections import Connection
 from agent0es.service.context import PATIENCE_SECONDS, Service, opened
 from agent0es.service.security import Access
 
@@ -75,6 +76,7 @@ def serve(
             async with opened(store, configuration, with_router, settings) as service, _at_work(service):
                 config = uvicorn.Config(
                     create_app(service, access),
+                    http=Connection,
                     ws="none",
                     lifespan="off",
                     log_config=None,

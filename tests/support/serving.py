@@ -22,6 +22,7 @@ from agent0es.log import EventLog
 from agent0es.projections import PROJECTIONS_FILE, Projections
 from agent0es.rollouts.routing import Router
 from agent0es.service.app import create_app
+from agent0es.service.connections import Connection
 from agent0es.service.context import Service
 from agent0es.service.security import Access
 from agent0es.service.serving import Server
@@ -80,7 +81,8 @@ def answering(folder: Path, *make: Callable[[EventLog], Router], access: Access 
             router = make[0](log) if make else None
             service = Service(folder, load_configuration(environment={}), log, router, tables)
             listening = socket.create_server(("127.0.0.1", 0))
-            config = uvicorn.Config(create_app(service, access or Access()), lifespan="off", log_level="warning")
+            app = create_app(service, access or Access())
+            config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None)
             server = Server(config, service, lambda: ready.put((f"http://127.0.0.1:{port}", stop)))
             port, loop = listening.getsockname()[1], asyncio.get_running_loop()
 

@@ -10,9 +10,6 @@ from agent0es.errors import QueryError
 from agent0es.runs import querying
 from agent0es.service.api.shapes import ServiceOf, described, plain
 
-MOST_CHARACTERS = 8_000_000
-"""Of an answer."""
-
 
 class Query(BaseModel):
     """A query."""
@@ -62,14 +59,14 @@ def router() -> APIRouter:
         with querying.own_tables(service.log, service.store) as tables:
             answer = tables.query(asked.query, seconds=asked.seconds)
             rows: list[list[Any]] = []
-            room = MOST_CHARACTERS
+            room = querying.MOST_CHARACTERS
             for row in answer.rows:
                 if len(rows) == asked.limit:
                     return Answer(columns=answer.columns, types=answer.types, rows=rows, more=True)
                 rows.append(plain(row))
                 room -= sum(len(str(value)) for value in rows[-1])
                 if room < 0:
-                    raise QueryError(f"the answer has more than {MOST_CHARACTERS:,} characters; ask for less")
+                    raise QueryError(f"the answer has more than {querying.MOST_CHARACTERS:,} characters; ask for less")
             return Answer(columns=answer.columns, types=answer.types, rows=rows, more=False)
 
     @routes.get("/settings", tags=["runs"])

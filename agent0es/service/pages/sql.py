@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Annotated
+from typing import IO, Annotated
 
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
@@ -21,7 +24,14 @@ routes = new_routes()
 
 NUMERIC = ("BIGINT", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER")
 """Types whose columns stand at the right."""
-MOST_EXPORTED = 1_000_000
+MEDIA = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+FORMULA = re.compile(r"(?![+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$)\s*[=+@\t\r-]")
+"""What a spreadsheet computes, and no number."""
+PIECE = 65_536
 
 
 @cache
@@ -47,23 +57,37 @@ def show(service: Served, q: str = "") -> Response:
 @routes.get("/sql/export")
 def export(service: Served, q: str, form: Annotated[str, Query(alias="format")] = "csv") -> Response:
     """All rows of a query as a file: csv, json (one object a line) or parquet."""
-    if form not in ("csv", "json", "parquet"):
-        raise QueryError(f"{form[:40]!r} is no format; use csv, json or parquet")
+    if form not in MEDIA:
+        raise QueryError(f"{form[:40]!r} is no format; use {', '.join(MEDIA)}")
+    file = tempfile.TemporaryFile()  # noqa: SIM115 — it is closed when it was sent
+    try:
+        if form == "parquet":
+            querying.write_parquet(service.log, service.store, q, file)
+        else:
+            line = csv_line if form == "csv" else json_line
+            querying.write_lines(service.log, service.store, q, file, line, header=form == "csv")
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
     headers = {"Content-Disposition": f'attachment; filename="answer.{form}"'}
-    if form == "parquet":
-        file = io.BytesIO()
-        querying.write_parquet(service.log, service.store, q, file)
-        return Response(file.getvalue(), media_type="application/vnd.apache.parquet", headers=headers)
-    found = querying.answer(service.log, service.store, q, MOST_EXPORTED)
-    if form == "json":
-        lines = (_line(found.columns, row) for row in found.rows)
-        return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(found.columns)
-    writer.writerows(found.rows)
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_pieces(file), media_type=MEDIA[form], headers=headers)
 
 
-def _line(columns: list[str], row: tuple[object, ...]) -> str:
+def json_line(columns: Sequence[str], row: Sequence[object]) -> str:
+    """A row as an object of JSON."""
     return json.dumps(plain(dict(zip(columns, row, strict=True)))) + "\n"
+
+
+def csv_line(columns: Sequence[str], row: Sequence[object]) -> str:
+    """A row for a spreadsheet. A text that would be a formula there has an apostrophe before it: texts of models are
+    hostile. Numbers stay numbers."""
+    text = io.StringIO()
+    formulas = [isinstance(value, str) and FORMULA.match(value) is not None for value in row]
+    csv.writer(text).writerow([f"'{value}" if it_is else value for value, it_is in zip(row, formulas, strict=True)])
+    return text.getvalue()
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(PIECE), b"")

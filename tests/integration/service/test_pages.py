@@ -1,6 +1,8 @@
 """The pages over a log in which every text that a model could have written is hostile."""
 
 import asyncio
+import csv
+import io
 import json
 import random
 import re
@@ -14,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from pyarrow import parquet
 
 from agent0es.configuration import Configuration
 from agent0es.log import EventLog, NewEvent
@@ -170,12 +173,54 @@ def test_a_run_as_one_file_asks_nobody(store: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_line_of_an_export_is_json_whatever_is_in_the_row() -> None:
-    line = sql._line(["share", "cost", "time"], (float("nan"), Decimal("1.5"), datetime(2026, 1, 31, 12)))
+    line = sql.json_line(["share", "cost", "time"], (float("nan"), Decimal("1.5"), datetime(2026, 1, 31, 12)))
     assert json.loads(line, parse_constant=pytest.fail) == {
         "share": None,
         "cost": 1.5,
         "time": "2026-01-31T12:00:00+00:00",
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+2", "+cmd|' /C calc'!A1", "-2+3", "@SUM(1)", "\t=1", " =1", "\r=1", "--1", "-", "+a"]
+)
+def test_no_text_of_an_export_is_a_formula_of_a_spreadsheet(text: str) -> None:
+    [cells] = csv.reader(io.StringIO(sql.csv_line(["a", "b"], (text, 1)), newline=""))
+    assert cells == [f"'{text}", "1"]
+
+
+@pytest.mark.parametrize("value", [-5, -1.5, Decimal("-2"), "-5", "+3.25", "-1e-3", "a=b", "'=1", "", "12", "-.5"])
+def test_numbers_and_other_texts_of_an_export_stay(value: Any) -> None:
+    [cells] = csv.reader(io.StringIO(sql.csv_line(["a", "b"], (value, None)), newline=""))
+    assert cells == [str(value), ""]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_an_export_has_all_rows_and_is_not_larger_than_it_may_be(
+    store: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    async def ask() -> tuple[httpx.Response, httpx.Response]:
+        async with opened(store, Configuration(), with_router=False) as service:
+            transport = httpx.ASGITransport(create_app(service, Access()))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                asked = {"q": "SELECT range AS a, 'é' AS b FROM range(5000)", "format": form}
+                whole = await client.get("/sql/export", params=asked)
+                monkeypatch.setattr(querying, "MOST_BYTES", 10_000)
+                return whole, await client.get("/sql/export", params=asked)
+
+    whole, cut = asyncio.run(ask())
+    if form == "parquet":
+        assert parquet.read_table(io.BytesIO(whole.content)).num_rows == 5000
+    else:
+        assert len(whole.text.splitlines()) == 5000 + (form == "csv") and "4999" in whole.text.splitlines()[-1]
+        assert cut.status_code == 400 and "10,000 bytes" in cut.text
+
+
+def test_a_page_shows_no_more_than_a_browser_can_bear(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(querying, "MOST_CHARACTERS", 1000)
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        shown = querying.answer(log, store, "SELECT repeat('x', 300) FROM range(50)")
+    assert len(shown.rows) == 4 and shown.more
 
 
 def test_links_are_left_out_and_texts_stay() -> None:

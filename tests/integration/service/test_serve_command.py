@@ -92,6 +92,19 @@ def test_a_body_that_is_too_long_is_refused(free: Served) -> None:
     assert httpx.post(f"{free.url}/login", content=iter([b"token=x"])).status_code == 411
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("&".join(f"a{n}=1" for n in range(600_000)), 413),
+        ("%41" * 40_000, 413),
+        ("&".join(f"a{n}=1" for n in range(10_000)), 400),
+        ("&" * 50_000, 400),
+    ],
+)
+def test_a_form_that_somebody_without_the_token_sends_takes_no_time(locked: Served, body: str, status: int) -> None:
+    assert httpx.post(f"{locked.url}/login", content=body, timeout=20).status_code == status
+
+
 def test_without_the_token_nobody_learns_anything(locked: Served) -> None:
     document = f"{locked.url}/api/v1/openapi.json"
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Cookie": "x=y"}):

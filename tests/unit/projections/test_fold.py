@@ -226,7 +226,7 @@ EVERYTHING = """
 SELECT
     (SELECT count(*) FROM events), (SELECT sum(total) FROM rewards), (FROM facts.folded SELECT position),
     (SELECT list(table_name ORDER BY table_name) FROM duckdb_tables()),
-    (SELECT list(path ORDER BY path) FROM duckdb_databases())
+    (SELECT list(DISTINCT schema_name ORDER BY schema_name) FROM duckdb_schemas())
 """
 
 
