@@ -111,12 +111,13 @@ def measure(store: Path) -> None:
     with served(store) as (url, pid), httpx.Client(base_url=url, timeout=600.0, headers=json) as client:
         with EventLog.open(store / LOG_FILE, read_only=True) as log:
             name = log.runs()[0]
-            built = [one.event for one in log.read(run=name, types=["DatasetBuilt"])]
+            known = [one.event for one in log.read(run=name, types=["DatasetBuilt", "TaskProposed"])]
         ask(client, name, pid)
-        adapters = [event.adapter for event in built if isinstance(event, ev.DatasetBuilt)]
+        adapters = [event.adapter for event in known if isinstance(event, ev.DatasetBuilt)]
+        tasks = [event.task for event in known if isinstance(event, ev.TaskProposed)]
         page(client, pid, "compare", [f"/compare?a={name}&b=fork"])
         page(client, pid, "lineage of adapters", [f"/lineage/{name}/{one}" for one in adapters])
-        page(client, pid, "lineage of tasks", [f"/lineage/{name}/{task}" for task in range(1, 400, 20)])
+        page(client, pid, "lineage of tasks", [f"/lineage/{name}/{task}" for task in tasks[:400:20]])
 
 
 def ask(client: httpx.Client, name: str, pid: int) -> None:
@@ -135,6 +136,9 @@ def ask(client: httpx.Client, name: str, pid: int) -> None:
 
 
 def page(client: httpx.Client, pid: int, title: str, paths: list[str]) -> None:
+    if not paths:
+        print(f"{title}: so few events have none")
+        return
     taken = []
     client.get(paths[0]).raise_for_status()
     before = cpu_seconds(pid)

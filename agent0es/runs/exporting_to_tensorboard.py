@@ -1,10 +1,11 @@
 """Figures as event files of TensorBoard: a folder for the run, and one in it for each adapter."""
 
+import fcntl
 import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -51,6 +52,7 @@ class TensorBoard:
         folder = in_store(self._folder, subject.run, *([subject.adapter] if subject.adapter else []))
         try:
             if folder not in self._there:
+                self._be_alone(folder)
                 self._there[folder] = set(_points(folder))
                 about = _configuration(subject) if subject.adapter is None else _settings(subject)
                 self._write(folder, {(about.tag, 0, subject.began): about})
@@ -63,6 +65,20 @@ class TensorBoard:
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}; name another folder with --tensorboard"
             ) from None
+
+    def _be_alone(self, folder: Path) -> None:
+        """Until the end. Two who write what they don't find there would write it twice. Raises StoreError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        self._files.callback(os.close, descriptor)
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(
+                    f"{folder}: another export is writing there; wait for its end, or name another folder with "
+                    "--tensorboard"
+                ) from None
 
     def _write(self, folder: Path, values: Mapping[Point, Any]) -> int:
         """Those that are not there yet. Returns how many."""
@@ -86,7 +102,6 @@ def _new_file(folder: Path) -> Any:
     """A file for records, under a name that sorts after those of earlier exports, as TensorBoard reads them."""
     from tensorboard.summary.writer.record_writer import RecordWriter
 
-    folder.mkdir(parents=True, exist_ok=True)
     now = time.time_ns()
     name = f"events.out.tfevents.{now // 10**9:010d}.{socket.gethostname()}.{os.getpid()}.{now}"
     return closing(RecordWriter((folder / name).open("xb")))

@@ -10,11 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-REST = 9.0
-"""How many times as long as an answer took to make and to give nothing is made anew: a tenth of a core, at most."""
+REST = 19.0
+"""How many times as long as an answer took to make and to give nothing is made anew: a twentieth of a core, at most."""
 GIVING_SECONDS = 0.004
 """What it takes to give an answer to one who asked."""
-LONGEST_SECONDS = 4.0
+LONGEST_SECONDS = 6.0
 """But no longer than this."""
 
 

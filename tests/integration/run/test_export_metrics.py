@@ -226,6 +226,21 @@ def test_a_record_that_a_kill_cut_off_is_written_again(log: EventLog, tmp_path: 
     assert board.read() == whole
 
 
+def test_a_second_export_into_a_folder_says_that_there_is_another(log: EventLog, tmp_path: Path) -> None:
+    events = history(random.Random(4), "run", iterations=2, tasks=3)
+    log.append(events[:-20], handler="test")
+    board = Board(tmp_path)
+    with board.target() as first, Projections.open(log) as tables:
+        following = export(log, tables, "run", first, follows=True)
+        next(following)
+        with pytest.raises(StoreError, match="run: another export is writing there; wait"):
+            exported(log, "run", board)
+        log.append(events[-20:], handler="test")
+        assert sum(following) > 0
+    assert exported(log, "run", board) == 0, "now it may, and all is there"
+    assert max(points.most_common(1)[0][1] for points in board.read().values() if points) == 1
+
+
 def test_figures_that_mlflow_had_before_a_kill_are_not_there_twice(log: EventLog, tmp_path: Path) -> None:
     log.append(history(random.Random(4), "run", iterations=2, tasks=3), handler="test")
     tracking = Tracking(tmp_path)
