@@ -44,13 +44,13 @@ class Service:
     """Set when the service is told to stop: streams end then."""
     following: Following = field(init=False)
     """What is appended to the log, for viewers."""
-    shared: Shared = field(default_factory=Shared)
+    shared: Shared = field(init=False)
     """What pages that are open ask for again and again."""
     _work: set[asyncio.Task[Any]] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.following = Following(self.log, self.stopping)
+        self.following, self.shared = Following(self.log, self.stopping), Shared(self.stopping)
 
     @contextmanager
     def tables(self) -> "Iterator[Projections]":

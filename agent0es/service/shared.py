@@ -9,6 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 REST = 19.0
 """How many times as long as an answer took to make and to give nothing is made anew: a twentieth of a core, at most."""
@@ -21,8 +22,9 @@ LONGEST_SECONDS = 6.0
 class Shared:
     """Answers by name. Who asks gets one that was begun after that, so it knows of everything appended before."""
 
-    def __init__(self, rest: float = REST) -> None:
-        self._rest = rest
+    def __init__(self, stopping: asyncio.Event, rest: float = REST) -> None:
+        """Once `stopping` is set nobody waits for more than the making."""
+        self._stopping, self._rest = stopping, rest
         self._coming: dict[str, asyncio.Task[bytes]] = {}
         """Those that were asked for and are not begun."""
         self._asked: Counter[str] = Counter()
@@ -40,7 +42,8 @@ class Shared:
         return coming.result()
 
     async def _made(self, name: str, make: Callable[[], bytes]) -> bytes:
-        await asyncio.sleep(self._not_before.get(name, 0.0) - time.monotonic())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), self._not_before.get(name, 0.0) - time.monotonic())
         del self._coming[name]
         asked, began = self._asked.pop(name), time.monotonic()
         try:

@@ -29,14 +29,14 @@ class Counted:
 
 async def test_fifty_who_ask_at_once_get_one_answer() -> None:
     made = Counted()
-    shared = Shared()
+    shared = Shared(asyncio.Event())
     assert set(await asyncio.gather(*(shared.get("a", made) for _ in range(50)))) == {b"1"}
     assert await shared.get("b", made) == b"2", "another name, another answer"
 
 
 async def test_who_asks_while_it_is_made_gets_the_next_one() -> None:
     made = Counted(held=True)
-    shared = Shared(rest=0)
+    shared = Shared(asyncio.Event(), rest=0)
     first = asyncio.create_task(shared.get("a", made))
     await asyncio.to_thread(made.begun.wait, 10)
     others = [asyncio.create_task(shared.get("a", made)) for _ in range(3)]
@@ -47,7 +47,7 @@ async def test_who_asks_while_it_is_made_gets_the_next_one() -> None:
 
 
 async def test_nothing_is_made_again_at_once() -> None:
-    shared = Shared(rest=9)
+    shared = Shared(asyncio.Event(), rest=9)
 
     def slow() -> bytes:
         time.sleep(0.02)
@@ -60,7 +60,7 @@ async def test_nothing_is_made_again_at_once() -> None:
 
 
 async def test_a_fault_reaches_all_and_is_not_kept() -> None:
-    shared = Shared(rest=0)
+    shared = Shared(asyncio.Event(), rest=0)
 
     def fails() -> bytes:
         raise OSError("no")
@@ -72,7 +72,7 @@ async def test_a_fault_reaches_all_and_is_not_kept() -> None:
 
 async def test_one_who_goes_away_takes_nobody_along() -> None:
     made = Counted(held=True)
-    shared = Shared()
+    shared = Shared(asyncio.Event())
     gone, stays = (asyncio.create_task(shared.get("a", made)) for _ in range(2))
     await asyncio.sleep(0)
     gone.cancel()
@@ -85,7 +85,7 @@ async def test_one_who_goes_away_takes_nobody_along() -> None:
 async def test_a_fault_that_nobody_waits_for_is_nobodys() -> None:
     said: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
-    shared, begun, turn = Shared(), threading.Event(), threading.Event()
+    shared, begun, turn = Shared(asyncio.Event()), threading.Event(), threading.Event()
 
     def fails() -> bytes:
         begun.set()
@@ -104,7 +104,7 @@ async def test_a_fault_that_nobody_waits_for_is_nobodys() -> None:
 
 
 async def test_names_that_nobody_asks_for_are_not_kept() -> None:
-    shared = Shared(rest=1)
+    shared = Shared(asyncio.Event(), rest=1)
     for number in range(20):
         await shared.get(f"run {number}", Counted())
     for _ in range(200):
@@ -112,3 +112,16 @@ async def test_names_that_nobody_asks_for_are_not_kept() -> None:
             break
         await asyncio.sleep(0.05)
     assert not shared._not_before and not shared._coming and not shared._asked
+
+
+async def test_a_service_that_stops_keeps_nobody_waiting() -> None:
+    stopping = asyncio.Event()
+    shared = Shared(stopping, rest=1_000)
+    made = Counted()
+    assert await shared.get("a", made) == b"1"
+    waiting = asyncio.create_task(shared.get("a", made))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    stopping.set()
+    async with asyncio.timeout(1):
+        assert await waiting == b"2"
