@@ -56,7 +56,8 @@ def add_command(
     check(ctx.find_root().command, command)
     seconds = None if every is None else scheduling.seconds_of(every)
     with open_store(store, create=True) as log:
-        added = scheduling.add(log, name, command, cron=cron, every_seconds=seconds, trajectories=trajectories)
+        added = scheduling.new_schedule(log, name, command, cron=cron, every_seconds=seconds, trajectories=trajectories)
+        scheduling.add(log, added)
     write_lines([printable(f"{name} is scheduled {when(added)}; agent0es serve runs it")])
 
 

@@ -64,7 +64,7 @@ def parting(log: EventLog, tables: Projections, a: str, b: str) -> dict[str, Any
 
 def _last(tables: Projections, run: str) -> int:
     """The position of a run's last event."""
-    found: int = moment.span(tables, run, 0)["last"]
+    found: int = moment.span(tables, Past.of(tables, run), 0)["last"]
     return found
 
 

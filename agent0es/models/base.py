@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LEAST_LOGPROB = -9999.0
 """What stands for the logarithm of 0, and for what is no number: the log keeps finite numbers."""
+MOST_TOKENS = 2**31 - 1
+"""That can be counted: tables have no room for more."""
 
 
 class GenerationFailed(TransientError):
@@ -86,14 +88,20 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was read and written, in tokens."""
+    """What was read and written, in tokens. A number that can't be is made one that can: servers are hostile."""
 
     prompt: int
-    """Read, cached ones included."""
+    """Read, cached ones included; 0 where the backend doesn't say."""
     written: int
-    """Written, the end of the turn included; what a stop string cut off is not."""
+    """Written, the end of the turn included; what a stop string cut off is not. 0 where the backend doesn't say."""
     cached: int | None = None
     """Of the prompt, what the backend had read before; None where it doesn't say."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", min(max(0, self.prompt), MOST_TOKENS))
+        object.__setattr__(self, "written", min(max(0, self.written), MOST_TOKENS))
+        if self.cached is not None:
+            object.__setattr__(self, "cached", min(max(0, self.cached), self.prompt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,17 @@ SELECT u.run, u.role, u.adapter, x.tainted_by, x.position AS tainted_at
 FROM latest u JOIN promoted p USING (run, role, adapter)
 LEFT JOIN facts.tainted x USING (run, trained_by, adapter);
 
+-- Those of which nothing is known after the dataset: `adapters` says 'training' of them.
+CREATE VIEW facts.in_training AS
+SELECT run, adapter, position FROM datasets
+ANTI JOIN (
+    SELECT run, adapter FROM facts.adapter_trained
+    UNION ALL SELECT run, adapter FROM failures WHERE kind = 'training'
+    UNION ALL SELECT run, adapter FROM evaluations WHERE arm = adapter
+    UNION ALL SELECT run, adapter FROM facts.adapter_decided
+    UNION ALL SELECT run, adapter FROM facts.adapter_rolled_back
+) later USING (run, adapter);
+
 CREATE VIEW adapters AS
 WITH failed AS (
     SELECT run, adapter, any_value(error) AS reason FROM failures WHERE kind = 'training' GROUP BY ALL

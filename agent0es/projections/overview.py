@@ -19,10 +19,10 @@ ADAPTER = "FROM adapters WHERE run = $run AND adapter = $adapter"
 
 TRAINING_NOW = """
 SELECT a.run, a.adapter, t.step, t.steps, t.loss, t.tokens_per_second
-FROM adapters a LEFT JOIN (
+FROM facts.in_training a LEFT JOIN (
     FROM training_steps QUALIFY row_number() OVER (PARTITION BY run, adapter ORDER BY position DESC) = 1
 ) t USING (run, adapter)
-WHERE a.status = 'training' ORDER BY a.position
+ORDER BY a.position
 """
 
 TRAINING = """

@@ -15,14 +15,13 @@ from agent0es.projections import database, permitted, values
 from agent0es.projections.clock import Clock, interruptibly
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
     from pyarrow import RecordBatch, RecordBatchReader
 
 ROWS_AT_ONCE = 2_048
 """As many as DuckDB computes together. Rows may be long."""
-SHORT = 10_000
-"""Characters of a query that is remembered."""
-MOST_REMEMBERED = 500
+PARSED = 100
+"""Queries that are kept parsed: a page asks the same dozen again and again, and parsing takes a tenth of their time."""
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -32,8 +31,6 @@ NOT_A_TREE = '{"error":true'
 ONLY_TABLE_FUNCTIONS = """
 SELECT function_name FROM duckdb_functions() GROUP BY ALL HAVING bool_and(function_type IN ('table', 'table_macro'))
 """
-_permitted: set[str] = set()
-"""Queries that were looked at and may be run: mostly ours, which are the same again and again."""
 
 EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 
@@ -57,6 +54,7 @@ class Queries:
         self._connection = connection
         self._refusal = refusal
         self._cursors: set[DuckDBPyConnection] = set()
+        self._parsed: dict[str, Statement] = {}
 
     @property
     def unfinished(self) -> bool:
@@ -69,11 +67,11 @@ class Queries:
         Each `?` in it stands for a parameter, or each `$name` for one of a mapping. Raises QueryError with DuckDB's
         words on one line, also where computing the rows takes longer than `seconds`.
         """
-        cursor = self._cursor(sql)
+        cursor, statement = self._cursor(sql)
         clock = Clock(cursor, seconds)
         with self._refused(cursor):
             with clock.running():
-                interruptibly(cursor, lambda: cursor.execute(sql, parameters))
+                interruptibly(cursor, lambda: cursor.execute(statement, parameters))
             columns = [column[0] for column in cursor.description or ()]
             kinds = [column[1] for column in cursor.description or ()]
             textual = values.as_text(sql, kinds)
@@ -88,7 +86,7 @@ class Queries:
         """The same, as Arrow batches. Reading them raises what pyarrow raises, and QueryError."""
         import pyarrow
 
-        cursor = self._cursor(sql)
+        cursor, _ = self._cursor(sql)
         clock = Clock(cursor, seconds)
         with self._refused(cursor), clock.running():
             reader = cursor.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
@@ -107,17 +105,24 @@ class Queries:
         self._cursors.clear()
         self._connection.close()
 
-    def _cursor(self, sql: str) -> "DuckDBPyConnection":
-        """Where the query may run. Raises QueryError for what is no query."""
+    def _cursor(self, sql: str) -> "tuple[DuckDBPyConnection, Statement]":
+        """Where the query may run, and the query, parsed. Raises QueryError for what is no query."""
         cursor = self._connection.cursor()
         with self._refused(cursor):
             database.enter(cursor)
-            _must_be_text(sql)
-            _must_name_only_what_it_may(cursor, _must_only_read(cursor, sql))
+            statement = self._parsed.get(sql) or self._parse(cursor, sql)
             # The file itself may be written by this connection, but not by this transaction.
             cursor.execute("BEGIN TRANSACTION READ ONLY")
         self._cursors.add(cursor)
-        return cursor
+        return cursor, statement
+
+    def _parse(self, cursor: "DuckDBPyConnection", sql: str) -> "Statement":
+        _must_be_text(sql)
+        statement = _only_reading(cursor, sql)
+        if len(self._parsed) == PARSED:
+            del self._parsed[next(iter(self._parsed))]
+        self._parsed[sql] = statement
+        return statement
 
     @contextmanager
     def _refused(self, cursor: "DuckDBPyConnection") -> Iterator[None]:
@@ -171,8 +176,8 @@ def _must_be_text(sql: str) -> None:
         raise QueryError("the query is not UTF-8 text") from None
 
 
-def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> str:
-    """Let queries pass, and refuse the rest. The query, without the EXPLAIN before it.
+def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "Statement":
+    """Let a query pass, parsed, and refuse the rest.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """
@@ -186,20 +191,15 @@ def _must_only_read(cursor: "DuckDBPyConnection", sql: str) -> str:
         kind = "".join(s.type.name for s in cursor.extract_statements(query))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
-    return query
+    _must_name_only_what_it_may(cursor, query)
+    return statements[0]
 
 
 def _must_name_only_what_it_may(cursor: "DuckDBPyConnection", query: str) -> None:
     """Raise QueryError for functions and views that tell more than the tables, or do something."""
-    if query in _permitted:
-        return
     [(tree,)] = cursor.execute(TREE, {"sql": query}).fetchall()
     if tree.startswith(NOT_A_TREE):
         names = {name for (name,) in cursor.execute(ONLY_TABLE_FUNCTIONS).fetchall()}
         permitted.must_say_only_permitted(query, names)
     else:
         permitted.must_be_permitted(tree)
-    if len(query) <= SHORT:
-        if len(_permitted) >= MOST_REMEMBERED:
-            _permitted.clear()
-        _permitted.add(query)

@@ -23,7 +23,8 @@ FROM (
     FROM batch WHERE type = 'RunStopped'
 );
 
-CREATE VIEW runs AS
+-- How far each run is. Whoever draws one asks for it, so it is a view of its own: `runs` takes ten times as long to plan.
+CREATE VIEW facts.run_status AS
 WITH seen AS (
     SELECT
         run, count(*) AS events, max(time) AS last_event,
@@ -31,7 +32,24 @@ WITH seen AS (
         max(time) FILTER (type <> 'Retracted') AS last_deed
     FROM facts.event GROUP BY run
 ),
-begun AS (
+failed AS (
+    SELECT run, max(time) FILTER (kind = 'handler' AND task IS NULL) AS stopped FROM failures GROUP BY run
+)
+SELECT
+    run,
+    CASE
+        WHEN c.run IS NOT NULL THEN 'completed'
+        WHEN e.deeds = 0 THEN 'not started'
+        -- What was under way when it failed may be appended after that.
+        WHEN f.stopped >= e.last_deed - INTERVAL 1 SECOND THEN 'failed'
+        ELSE 'unfinished'
+    END AS status,
+    e.events, e.last_event, c.time AS ended, s.position
+FROM facts.run_started s
+LEFT JOIN facts.run_completed c USING (run) LEFT JOIN seen e USING (run) LEFT JOIN failed f USING (run);
+
+CREATE VIEW runs AS
+WITH begun AS (
     SELECT h.run, max(i.iteration) AS iteration
     FROM histories h JOIN facts.iteration_started i ON i.run = h.ancestor AND i.position <= h.until
     GROUP BY h.run
@@ -50,8 +68,7 @@ serving AS (
     FROM facts.in_use GROUP BY run
 ),
 failed AS (
-    SELECT run, count(*) AS failures, max(time) FILTER (kind = 'handler' AND task IS NULL) AS stopped
-    FROM failures GROUP BY run
+    SELECT run, count(*) AS failures FROM failures GROUP BY run
 ),
 written AS (
     SELECT
@@ -63,24 +80,16 @@ called AS (
     SELECT run, count(*) AS tool_calls FROM facts.tool_requested GROUP BY run
 )
 SELECT
-    run,
-    CASE
-        WHEN c.run IS NOT NULL THEN 'completed'
-        WHEN e.deeds = 0 THEN 'not started'
-        -- What was under way when it failed may be appended after that.
-        WHEN f.stopped >= e.last_deed - INTERVAL 1 SECOND THEN 'failed'
-        ELSE 'unfinished'
-    END AS status,
+    run, e.status,
     coalesce(b.iteration, 0) AS iteration, coalesce(p.tasks, 0) AS tasks, coalesce(p.given_up, 0) AS given_up,
     coalesce(p.attempts, 0) AS attempts, coalesce(p.solved, 0) AS solved,
     CASE WHEN p.attempts > 0 THEN p.solved / p.attempts END AS solve_rate, v.student AS serving_student,
     v.teacher AS serving_teacher, coalesce(v.tainted, []) AS tainted, coalesce(f.failures, 0) AS failures, coalesce(w.model_calls, 0) AS model_calls,
     coalesce(w.prompt_tokens, 0) AS prompt_tokens, coalesce(w.completion_tokens, 0) AS completion_tokens,
     coalesce(l.tool_calls, 0) AS tool_calls, e.events, s.time AS started,
-    e.last_event, c.time AS ended, t.reason AS stopped, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
+    e.last_event, e.ended, t.reason AS stopped, s.seed, s.code_version, s.weights, s.configuration, s.parent, s.forked_at, s.position
 FROM facts.run_started s
-LEFT JOIN facts.run_completed c USING (run)
-LEFT JOIN seen e USING (run)
+JOIN facts.run_status e USING (run)
 LEFT JOIN begun b USING (run)
 LEFT JOIN practice p USING (run)
 LEFT JOIN serving v USING (run)

@@ -29,6 +29,7 @@ def standing(log: EventLog, tables: Projections) -> dict[str, Status]:
     """Every run of the store, in order of their first events."""
     drivers: Collection[str] = log.drivers()
     tables.catch_up()  # after the look at who drives: a run that has just been completed is not an interrupted one
-    rows = tables.query("SELECT run, status FROM runs ORDER BY position").rows
-    trains = {run for [run] in tables.query("SELECT run FROM adapters WHERE status = 'training'").rows}
+    rows = tables.query("SELECT run, status FROM facts.run_status ORDER BY position").rows
+    # What nobody drives does not train, whatever has begun.
+    trains = {run for [run] in tables.query("SELECT run FROM facts.in_training").rows} if drivers else set()
     return {run: status_of(status, run in drivers, run in trains) for run, status in rows}

@@ -137,14 +137,14 @@ class Answering:
                     if isinstance(error, PASS_ON) or not isinstance(error, Agent0Error | None):
                         raise error
                     if error is not None and failure is None:
-                        failure = _said(error)
+                        failure = _said(error, one.name)
                         self.errors[one.name] = error
         except TimeoutError:
             failure = f"gave no answer within {seconds:g} seconds (router.timeout_seconds)"
         except PASS_ON:
             raise
         except Agent0Error as error:
-            failure = _said(error)
+            failure = _said(error, one.name)
             self.errors[one.name] = error
         return failure
 
@@ -199,6 +199,7 @@ class Answering:
             raise
 
 
-def _said(error: Agent0Error) -> str:
-    """A failure as events hold it: in one line, without secrets."""
-    return storable(" ".join(text_without_secrets(str(error) or type(error).__name__).split()))
+def _said(error: Agent0Error, name: ev.CandidateName) -> str:
+    """A failure as events hold it: in one line, without secrets, and with the keys of this candidate's settings."""
+    said = text_without_secrets(str(error) or type(error).__name__).replace("models.<role>", f"router.{name}")
+    return storable(" ".join(said.split()))

@@ -6,17 +6,19 @@ Incremental is the same as rebuilt. Several processes may use it. Each look read
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agent0es.domain import events as ev
 from agent0es.domain.names import ROUTES, Routed, problem_of, read_attempt
+from agent0es.errors import StoreError
 from agent0es.log import EventLog, RawRow, Recorded
 from agent0es.router.latency import Timed
 
+T = TypeVar("T")
 MEMORY_FILE = "router.db"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS read (what TEXT PRIMARY KEY, position INTEGER NOT NULL, chain_hash TEXT NOT NULL);
@@ -78,51 +80,50 @@ class Memory:
         """The answer that is kept under this key, of the log up to now."""
         if not self._size:
             return None
-        with self._database() as database:
+
+        def look(database: sqlite3.Connection) -> Any:
             self._read_answers(database)
-            row = database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
+            return database.execute("SELECT answered FROM answers WHERE key = ?", (key,)).fetchone()
+
+        row = self._look(look)
         return None if row is None else ev.RouteAnswered.model_validate_json(row[0])
 
     def unfinished(self, key: str) -> list[str]:
         """Routes of this key that have no end, the first one first: they are being asked, or were cut off."""
-        with self._database() as database:
+
+        def look(database: sqlite3.Connection) -> list[Any]:
             self._read_answers(database)
-            rows = database.execute("SELECT route FROM unfinished WHERE key = ? ORDER BY rowid", (key,)).fetchall()
-        return [route for [route] in rows]
+            return database.execute("SELECT route FROM unfinished WHERE key = ? ORDER BY rowid", (key,)).fetchall()
+
+        return [route for [route] in self._look(look)]
 
     def cost(self, of: str) -> float | None:
         """Mean dollars of the latest attempts of a model, of those whose cost is known; None without any."""
-        with self._database() as database:
-            self._read_attempts(database)
-            [cost] = database.execute(
-                "SELECT avg(cost) FROM (SELECT cost FROM attempts WHERE who = ? AND ended IS NOT NULL "
-                "ORDER BY ended DESC LIMIT ?)",
-                (of, RECENT),
-            ).fetchone()
+        [[cost]] = self._attempts(
+            "SELECT avg(cost) FROM (SELECT cost FROM attempts WHERE who = ? AND ended IS NOT NULL "
+            "ORDER BY ended DESC LIMIT ?)",
+            (of, RECENT),
+        )
         return None if cost is None else float(cost)
 
     def timed(self, of: str) -> list[Timed]:
         """How long the latest attempts of a model took."""
-        with self._database() as database:
-            self._read_attempts(database)
-            rows = database.execute(
-                "SELECT domain, length(question), read, written, seconds FROM attempts JOIN asked USING (run, place) "
-                "WHERE who = ? AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
-                (of, TIMED),
-            ).fetchall()
+        rows = self._attempts(
+            "SELECT domain, length(question), read, written, seconds FROM attempts JOIN asked USING (run, place) "
+            "WHERE who = ? AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
+            (of, TIMED),
+        )
         return [Timed(*row) for row in rows]
 
     def passed_on(self, local: str, cloud: str, but: str) -> list[tuple[float | None, float | None]]:
         """Of the latest questions to a model, but for the route `but`: how sure its answer was, and what the one behind
         it cost; None where that was not asked, or has no price."""
-        with self._database() as database:
-            self._read_attempts(database)
-            return database.execute(
-                "SELECT predicted, (SELECT sum(cost) FROM attempts AS other WHERE other.place = own.place "
-                "AND other.who = ?) FROM attempts AS own WHERE who = ? AND signals IS NOT NULL AND place <> ? "
-                "ORDER BY ended DESC LIMIT ?",
-                (cloud, local, but, RECENT),
-            ).fetchall()
+        return self._attempts(
+            "SELECT predicted, (SELECT sum(cost) FROM attempts AS other WHERE other.place = own.place "
+            "AND other.who = ?) FROM attempts AS own WHERE who = ? AND signals IS NOT NULL AND place <> ? "
+            "ORDER BY ended DESC LIMIT ?",
+            (cloud, local, but, RECENT),
+        )
 
     def judged(self, of: str, but: str) -> list[Judged]:
         """The latest attempts of a model that were judged, the oldest first.
@@ -130,7 +131,8 @@ class Memory:
         Those of practice are not counted: there the worked examples are of the very family; nor those of a base model
         without any; nor those of the route `but`: a verdict on its own answer must not tell how sure it is.
         """
-        with self._database() as database:
+
+        def look(database: sqlite3.Connection) -> list[Judged]:
             position = self._read_attempts(database)
             known = self._judged.get(of)
             if known is None or known[0] != position:
@@ -139,46 +141,68 @@ class Memory:
                     "WHERE who = ? AND correct IS NOT NULL ORDER BY ended DESC LIMIT ?",
                     (of, RECENT),
                 ).fetchall()
-                known = self._judged[of] = (
-                    position,
-                    [
-                        Judged(
-                            attempt, domain, question, bool(correct), None if signals is None else json.loads(signals)
-                        )
-                        for attempt, domain, question, correct, signals in reversed(rows)
-                    ],
-                )
-        return [one for one in known[1] if not one.attempt.startswith(f"{but}/")]
+                found = [
+                    Judged(attempt, domain, question, bool(correct), None if signals is None else json.loads(signals))
+                    for attempt, domain, question, correct, signals in reversed(rows)
+                ]
+                known = self._judged[of] = position, found
+            return known[1]
+
+        return [one for one in self._look(look) if not one.attempt.startswith(f"{but}/")]
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # it may be damaged
+                connection.close()
 
-    @contextmanager
-    def _database(self) -> "Iterator[sqlite3.Connection]":
-        """One transaction. A file that was deleted or damaged is made again."""
+    def _attempts(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """Rows of what is known of attempts, of the log up to now."""
+
+        def look(database: sqlite3.Connection) -> list[Any]:
+            self._read_attempts(database)
+            return database.execute(sql, parameters).fetchall()
+
+        return self._look(look)
+
+    def _look(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """What `look` finds, in one transaction. A file that was deleted or damaged, also while it is open, is made
+        again. Raises StoreError where that is not possible, and where another process does not let go of it."""
         if self._connection is not None and not self._path.exists():
             self.close()
+        try:
+            try:
+                return self._once(look)
+            except sqlite3.DatabaseError as error:
+                self.close()
+                if "locked" in str(error):
+                    raise
+                self._remove()
+                return self._once(look)
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreError(f"{self._path} can't be used ({error}); it may be deleted, and is made again") from None
+
+    def _once(self, look: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = self._open()
+            if not self._path.exists():
+                self._remove()  # what is left beside it is of another
+            self._connection = self._opened()
         database = self._connection
         database.execute("BEGIN IMMEDIATE")
         try:
-            yield database
+            found = look(database)
+            database.execute("COMMIT")
         except BaseException:
-            database.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
             raise
-        database.execute("COMMIT")
+        return found
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._opened()
-        except sqlite3.DatabaseError:
-            for name in (self._path, *(self._path.with_name(f"{self._path.name}-{end}") for end in ("wal", "shm"))):
-                with suppress(FileNotFoundError):
-                    name.unlink()
-            return self._opened()
+    def _remove(self) -> None:
+        for name in (self._path, *(self._path.with_name(f"{self._path.name}-{end}") for end in ("wal", "shm"))):
+            with suppress(FileNotFoundError):
+                name.unlink()
 
     def _opened(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)

@@ -17,12 +17,12 @@ from agent0es.models.base import (
     ModelBackend,
     ModelUnavailable,
     RequestRefused,
-    Usage,
     Weights,
 )
 from agent0es.models.factory import is_elsewhere
+from agent0es.models.paid import try_failed
 from agent0es.models.waiting import side_by_side
-from agent0es.router.budget import Budget, Purse
+from agent0es.router.budget import Budget, Purse, Reservation
 
 TURN_TOKENS = 16
 """Tokens that a chat format takes at most for each turn, beside the words."""
@@ -47,8 +47,11 @@ class Price:
         """Whether it costs nothing."""
         return self.read == self.written == 0.0
 
-    def of(self, usage: Usage) -> float:
-        """What an answer cost."""
+    def of(self, completion: Completion) -> float | None:
+        """What an answer cost; None where its tokens were not counted."""
+        usage = completion.usage
+        if not usage.prompt or (completion.text and not usage.written):
+            return None
         return (usage.prompt * self.read + usage.written * self.written) / MILLION
 
     def most(self, request: GenerationRequest) -> float:
@@ -56,6 +59,38 @@ class Price:
         texts = [*(message.content for message in request.messages), request.prefill]
         read = sum(len(text.encode("utf-8", "replace")) + TURN_TOKENS for text in texts)
         return math.ceil(read * self.read + request.max_tokens * self.written) / MILLION
+
+
+class _Bill:
+    """What one request comes to. Each time that it is sent again after one for which the server may charge, the most
+    that it may cost is reserved again."""
+
+    def __init__(self, budget: Budget, route: str, who: ev.CandidateName, purse: Purse, most: float) -> None:
+        self._budget, self._route, self._who, self._purse, self._most = budget, route, who, purse, most
+        self._held: Reservation | None = None
+        self._free = False
+        """Whether the last try failed, and cost nothing."""
+        self.total = 0.0
+        """Dollars; what nobody knows counts in full."""
+
+    async def begin(self) -> None:
+        self._held = await self._budget.reserve(self._route, self._who, self._most, self._purse)
+
+    async def failed(self, charged: bool, again: bool) -> None:
+        """As `try_failed` says. Raises BudgetExhausted where it must not be sent again."""
+        self._free = not charged and not again
+        if charged:
+            await asyncio.shield(self.end(None))
+            if again:
+                await self.begin()
+
+    async def end(self, cost: float | None) -> None:
+        """Settle what is open; None where nobody knows what it cost."""
+        held, self._held = self._held, None
+        if held is not None:
+            cost = 0.0 if cost is None and self._free else cost
+            self.total += self._most if cost is None else cost
+            await self._budget.settle(held, cost, self._purse)
 
 
 class Metered:
@@ -93,17 +128,19 @@ class Metered:
             self._purse.unknown |= price is None and completion.cost_usd is None
             self._purse.spent += (completion.cost_usd or 0.0) if price is None else 0.0
             return completion
-        held = await self._budget.reserve(self._route, self._who, price.most(request), self._purse)
+        bill = _Bill(self._budget, self._route, self._who, self._purse, price.most(request))
+        await bill.begin()
+        try_failed.set(bill.failed)  # of this task alone
         cost: float | None = None
         try:
             [completion] = await self._model.generate([request], adapter)
-            cost = price.of(completion.usage)
+            cost = price.of(completion)
         except UNCHARGED:
             cost = 0.0
             raise
         finally:
-            await asyncio.shield(self._budget.settle(held, cost, self._purse))
-        return replace(completion, cost_usd=cost)
+            await asyncio.shield(bill.end(cost))
+        return replace(completion, cost_usd=bill.total)
 
     def stream(self, request: GenerationRequest, adapter: str | None = None) -> AsyncIterator[str]:
         """The whole text, because what it cost is known at its end."""

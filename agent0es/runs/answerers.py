@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from agent0es.rollouts.answering import Answerer
     from agent0es.taskdomains import TaskDomain
 
+LOOK_SECONDS = 10.0
+"""That a server may take to say what it calls its model, before the first question."""
 TRAINED_WITH = ("prompt", "trained_prompt", "observations", "reminders", "stop", "max_tokens")
 """Settings of a student that its adapter was trained with."""
 
@@ -86,6 +88,12 @@ class _Asked:
     adapter: InUse | None = None
     questions: int = 0
 
+    async def learn_name(self) -> None:
+        """Call the model as its server does."""
+        assert self.model is not None
+        named = await asyncio.to_thread(_named, self.model, self.answerer.model)
+        self.answerer = replace(self.answerer, model=named)
+
 
 class Candidates:
     """Who may answer a question that is asked now. Nothing is loaded before it is asked.
@@ -102,6 +110,21 @@ class Candidates:
         self._local = self._first()
         cloud = configuration.router.cloud
         self._cloud = None if cloud is None else self._candidate("cloud", cloud, *self._model("cloud", cloud), None)
+
+    async def look(self) -> None:
+        """Have servers say what they call their models. One that does not is called as in the settings until it is
+        asked, and why it can't be is said then."""
+        await asyncio.gather(*(self._look(one) for one in (self._local, self._cloud) if one is not None))
+
+    async def _look(self, one: _Asked) -> None:
+        if one.model is None:
+            return
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await _reached(one.model)
+                await one.learn_name()
+        except (TimeoutError, UserError):
+            pass
 
     @contextmanager
     def __call__(self) -> "Iterator[Mapping[CandidateName, Answerer]]":
@@ -140,6 +163,7 @@ class Candidates:
             return
         settings = self._configuration.router.local
         self._local = self._candidate("local", settings, *self._model("local", settings), now)
+        self._local.answerer = replace(self._local.answerer, model=known.answerer.model)
         self._let_go(known)
 
     def _let_go(self, one: _Asked) -> None:
@@ -174,6 +198,7 @@ class Candidates:
         adapter: InUse | None,
     ) -> _Asked:
         from agent0es.agents.likeness import shelf_of
+        from agent0es.models.factory import is_elsewhere
         from agent0es.rollouts.answering import Answerer
         from agent0es.router.metered import price_of
 
@@ -181,6 +206,7 @@ class Candidates:
             settings = as_trained(self._log, adapter, settings)
         own = _asked_as(self._configuration, settings, trained=adapter is not None)
         lock, opened = asyncio.Lock(), False
+        elsewhere = model is not None and is_elsewhere(settings.backend)
 
         async def open_it() -> "ModelBackend":
             nonlocal opened
@@ -190,7 +216,11 @@ class Candidates:
             async with lock:
                 if not opened:
                     with _said_of(name):
+                        if elsewhere:
+                            await _reached(model)
                         await asyncio.to_thread(_see_that_it_can, own, model)
+                        if elsewhere:
+                            await one.learn_name()
                         if adapter is not None:
                             await _serve(self._store, self._log, self._configuration, model, adapter)
                     opened = True
@@ -204,7 +234,7 @@ class Candidates:
         answerer = Answerer(
             name=name,
             settings=settings,
-            model=settings.name if model is None else _named(model, settings.name),
+            model=settings.name if model is None or elsewhere else _named(model, settings.name),
             adapter=None if adapter is None else adapter.name,
             adapter_run=None if adapter is None else adapter.run,
             price=price_of(settings),
@@ -212,7 +242,8 @@ class Candidates:
             shelf=cache(lambda wanted: shelf_of(domain(wanted))),
             open=open_it,
         )
-        return _Asked(answerer, model, adapter)
+        one = _Asked(answerer, model, adapter)
+        return one
 
 
 def _place(adapter: InUse | None) -> tuple[str, str] | None:
@@ -232,6 +263,16 @@ def _see_that_it_can(configuration: "Configuration", model: "ModelBackend") -> N
 
     if why := why_not(configuration, {"student": model}):
         raise ConfigurationError(why)
+
+
+async def _reached(model: "ModelBackend") -> None:
+    """Raises ModelUnavailable where it can't be asked now. Here, for what is asked of a server in a thread is not
+    cut off where time is up."""
+    from agent0es.models.base import ModelUnavailable
+
+    health = await model.health()
+    if not health.ok:
+        raise ModelUnavailable(health.detail)
 
 
 async def _serve(

@@ -46,6 +46,7 @@ async def open_router(
         stack.callback(embedder.close)
         candidates = Candidates(store, log, configuration)
         stack.push_async_callback(candidates.close)
+        await candidates.look()
         toolboxes: dict[str, Toolbox] = {}
         opening = asyncio.Lock()
 

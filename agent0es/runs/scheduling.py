@@ -38,19 +38,9 @@ def known(log: EventLog) -> jobs.Schedules:
     return found
 
 
-def add(
-    log: EventLog,
-    name: str,
-    command: Sequence[str],
-    *,
-    cron: str | None = None,
-    every_seconds: int | None = None,
-    trajectories: int | None = None,
-) -> ev.ScheduleAdded:
-    """Schedule a command. Raises ConfigurationError as `new_schedule` does."""
-    added = new_schedule(log, name, command, cron=cron, every_seconds=every_seconds, trajectories=trajectories)
-    log.append([NewEvent(_stream(name), added)], handler="cli")
-    return added
+def add(log: EventLog, added: ev.ScheduleAdded) -> None:
+    """Schedule a command, as `new_schedule` gives it."""
+    log.append([NewEvent(_stream(added.schedule), added)], handler="cli")
 
 
 def new_schedule(
@@ -62,8 +52,8 @@ def new_schedule(
     every_seconds: int | None = None,
     trajectories: int | None = None,
 ) -> ev.ScheduleAdded:
-    """What would be added. Raises ConfigurationError for a name that is taken or is none, a time that is none, and a
-    word that holds a secret."""
+    """A schedule that can be added. Raises ConfigurationError for a name that is taken or is none, a time that is
+    none, and a word that holds a secret."""
     from agent0es.configuration.secrets import text_without_secrets
 
     if not is_name(name) or len(name) > 40:  # a job's name is longer

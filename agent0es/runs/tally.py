@@ -98,7 +98,7 @@ class Tally:
 
     iterations: list[IterationTally] = field(default_factory=list)
     eval_answers: dict[str, int] = field(default_factory=dict)
-    """Arm to held-out problems answered."""
+    """Arm to held-out problems answered since an adapter was last trained: a fork may ask the baselines anew."""
     domain_of: dict[int, str] = field(default_factory=dict)
     """Task in flight to its domain."""
 
@@ -140,6 +140,8 @@ class Tally:
                 current.ended = recorded.meta.time
             case ev.DatasetBuilt():
                 current.examples = event.examples
+            case ev.AdapterTrained():
+                self.eval_answers.clear()
             case ev.Verified(task=None, attempt=attempt) if (arm := arm_of(attempt)) is not None:
                 self.eval_answers[arm] = self.eval_answers.get(arm, 0) + 1
             case ev.AdapterEvaluated():

@@ -21,7 +21,8 @@ def moment(log: EventLog, tables: "Projections", run: str, position: int | None 
         raise PositionNotFound(f"run {run} has no position {position}")
     now = standing(log, tables)[run]
     wanted = 2**63 - 1 if position is None else position
-    span = moments.span(tables, run, wanted)
+    past = moments.Past.of(tables, run)
+    span = moments.span(tables, past, wanted)
     at = span["position"]
     if at is None:
         raise PositionNotFound(f"run {run} begins at position {span['first']}, after {position}")
@@ -40,7 +41,7 @@ def moment(log: EventLog, tables: "Projections", run: str, position: int | None 
             "content": event.event.model_dump(mode="json"),
         },
         "raised": moments.raised(tables, run, wanted),
-        **moments.moment(tables, run, at),
+        **moments.moment(tables, past.up_to(at)),
     }
 
 

@@ -112,7 +112,12 @@ async def opened(
 
 
 def service_of(request: Request) -> Service:
-    """The service that a request is for: `Depends(service_of)`."""
+    """The service that a request is for."""
     found = request.app.state.service
     assert isinstance(found, Service), "it is set before the first request"
     return found
+
+
+async def asked(request: Request) -> Service:
+    """The same, as `Depends(asked)`: what is no coroutine FastAPI calls in a thread, for each request."""
+    return service_of(request)

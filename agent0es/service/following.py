@@ -6,10 +6,9 @@ A viewer that comes late, or comes back with `Last-Event-ID`, reads the log up t
 import asyncio
 import json
 import logging
-import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -28,13 +27,13 @@ AT_ONCE = 2
 """Viewers that read the log at a time; it would leave no processor for pages if hundreds did."""
 QUIET_SECONDS = 15.0
 AGAIN_SECONDS = 1.0
-LOOK_SECONDS = 0.015
-"""Between looks for events of other processes: a sixth of what a viewer may wait; a look takes a tenth of a
-millisecond, and there is one for all viewers."""
+LOOK_SECONDS = 0.04
+"""Between looks at the log, which any process may append to: an event is on a page within 100 ms. A look finds what
+has come meanwhile, and everybody is told of it together, so looks that are further apart cost less of everything."""
 EACH_SECONDS = 0.0015
-"""What is between two messages, for each viewer. Fifty are told within 75 ms then, and an event is seen within 100."""
+"""But at least so long for each viewer, who takes a tenth of that: fifty are told every 75 ms."""
 LONGEST_SECONDS = 0.5
-"""But no longer than this."""
+"""And no longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def _first(events: Iterable[Told]) -> Iterator[Told]:
 
 
 class Following:
-    """Follows a log in a thread of its own, from the first viewer on."""
+    """Follows a log while there are viewers."""
 
     def __init__(self, log: EventLog, stopping: asyncio.Event) -> None:
         """`stopping` is set when viewers are to be sent away."""
@@ -77,38 +76,38 @@ class Following:
         self._kept: deque[Told] = deque()
         self._characters = 0
         """In `_kept`."""
-        self._from: int | None = None
-        """All events after this position that were told are in `_kept`; None before the first viewer."""
+        self._from = 0
+        """All events after this position that were told are in `_kept`."""
         self._reading = asyncio.Semaphore(AT_ONCE)
-        self._coming: deque[Told] = deque()
-        """Read by the thread, not yet in `_kept`."""
-        self._telling = False
         self._viewers = 0
-        self._not_before = 0.0
-        """When viewers are told again, by `time.monotonic`."""
         self._news = asyncio.Event()
         """Set once; the next news are another's. A condition would wake fifty viewers one after the other."""
-        self._thread: threading.Thread | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._reader = ThreadPoolExecutor(1, "following the log")
+        """Of its own: other threads may all be busy with pages."""
 
     async def events(self, after: int, run: str | None = None) -> AsyncIterator[list[Told]]:
         """Events after a position, and those to come, some at a time, until the service stops; none of them when it was
         quiet for a while."""
-        if self._from is None:
-            self._from = self._log.head()  # nobody else may begin meanwhile
-            self._start(asyncio.get_running_loop(), self._from)
         self._viewers += 1
         try:
+            if self._following is None or self._following.done():
+                self._from = self._log.head()  # what came while nobody followed is not read for nobody
+                self._kept.clear()
+                self._characters = 0
+                self._following = asyncio.create_task(self._follow())
             async for page in self._events(after, run):
                 yield page
         finally:
             self._viewers -= 1
 
     async def _events(self, after: int, run: str | None) -> AsyncIterator[list[Told]]:
-        assert self._from is not None, "it follows"
         while not self._stopping.is_set():
             if after < self._from:
                 async with self._reading:
-                    page, after = await asyncio.to_thread(self._page, after, self._from, run)
+                    until = self._from
+                    page, more = await asyncio.to_thread(self._page, after, until, run)
+                after = page[-1].position if more else until
             else:
                 page = self._newer(after)
                 after = page[-1].position if page else after
@@ -121,12 +120,11 @@ class Following:
         found = list(takewhile(lambda one: one.position > after, reversed(self._kept)))
         return list(_first(reversed(found)))
 
-    def _page(self, after: int, until: int, run: str | None) -> tuple[list[Told], int]:
-        """The first events in the log between two positions, and the position up to which these are all."""
+    def _page(self, after: int, until: int | None, run: str | None) -> tuple[list[Told], bool]:
+        """The first events in the log between two positions, and whether there are more."""
         every = self._log.read(after=after, until=until, run=run, limit=PAGE)
         page = list(_first(told(one) for one in every))
-        all_read = len(page) < PAGE and next(every, None) is None
-        return page, until if all_read else page[-1].position
+        return page, len(page) == PAGE or next(every, None) is not None
 
     def _keep(self, one: Told) -> None:
         self._kept.append(one)
@@ -138,7 +136,7 @@ class Following:
 
     async def _wait(self, after: int) -> bool:
         """Until there may be something after a position, or the service stops; False where it was quiet."""
-        if self._stopping.is_set() or (self._kept and self._kept[-1].position > after):
+        if self._stopping.is_set() or after < self._from or (self._kept and self._kept[-1].position > after):
             return True
         try:
             async with asyncio.timeout(QUIET_SECONDS):
@@ -147,30 +145,22 @@ class Following:
             return False
         return True
 
-    def _start(self, loop: asyncio.AbstractEventLoop, after: int) -> None:
-        self._thread = threading.Thread(target=self._follow, args=(loop, after), name="following the log", daemon=True)
-        self._thread.start()
-
-    def _follow(self, loop: asyncio.AbstractEventLoop, after: int) -> None:
-        while not self._log.closing.is_set():
+    async def _follow(self) -> None:
+        loop, after = asyncio.get_running_loop(), self._from
+        while self._viewers and not self._stopping.is_set():
+            pause = min(max(LOOK_SECONDS, EACH_SECONDS * self._viewers), LONGEST_SECONDS)
             try:
-                for recorded in self._log.subscribe(after=after, look_seconds=LOOK_SECONDS):
-                    after = recorded.position
-                    self._coming.append(told(recorded))
-                    if not self._telling and not loop.is_closed():
-                        self._telling = True  # one that is on its way takes along what comes until it is there
-                        asyncio.run_coroutine_threadsafe(self._tell(), loop)
-            except StoreError as error:  # a server that is gone for a while, or the log was closed meanwhile
-                if not self._log.closing.wait(AGAIN_SECONDS):
+                page, more = await loop.run_in_executor(self._reader, self._page, after, None, None)
+            except StoreError as error:  # a server that is gone for a while
+                if not self._stopping.is_set():
                     logging.getLogger("agent0es.service").warning("the log can't be followed: %s", error)
-
-    async def _tell(self) -> None:
-        await asyncio.sleep(self._not_before - time.monotonic())
-        self._not_before = time.monotonic() + min(EACH_SECONDS * self._viewers, LONGEST_SECONDS)
-        self._telling = False  # before looking: what comes from now on is told by another
-        while self._coming:
-            self._keep(self._coming.popleft())
-        await self.wake()
+                page, more, pause = [], False, AGAIN_SECONDS
+            for one in page:
+                self._keep(one)
+            if page:
+                after = page[-1].position
+                await self.wake()
+            await asyncio.sleep(0 if more else pause)
 
     async def wake(self) -> None:
         """Have the viewers look; those of a service that stops go away."""
@@ -179,5 +169,4 @@ class Following:
 
     def close(self) -> None:
         """After the log was closed."""
-        if self._thread is not None:
-            self._thread.join()
+        self._reader.shutdown()

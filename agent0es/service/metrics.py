@@ -8,8 +8,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent0es import __version__
+from agent0es.log import EventLog
 from agent0es.projections import metrics
-from agent0es.service.context import Service, service_of
+from agent0es.runs import scheduling
+from agent0es.service.context import Service, asked
 
 
 def router() -> APIRouter:
@@ -18,15 +20,22 @@ def router() -> APIRouter:
     said: tuple[int, bytes] = (-1, b"")
 
     @routes.get("/metrics", include_in_schema=False, response_class=Response)
-    def scrape(service: Service = Depends(service_of)) -> Response:  # noqa: B008 — FastAPI's way
+    def scrape(service: Service = Depends(asked)) -> Response:  # noqa: B008 — FastAPI's way
         """The store's figures. Asks for the token where the service has one."""
         nonlocal said
         with service.tables() as tables:
             if said[0] != tables.position:
-                said = (tables.position, exposition(metrics.collect(tables)))
+                found = [*metrics.collect(tables), (metrics.DUE, due(service.log))]
+                said = (tables.position, exposition(found))
         return Response(said[1], media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def due(log: EventLog) -> list[metrics.Sample]:
+    """When the next job of each schedule is due, seconds since 1970; in the past where nobody began it."""
+    waiting = {name: scheduling.next_time(one) for name, one in scheduling.known(log).items() if one.open is None}
+    return [metrics.Sample((name,), (time,)) for name, time in waiting.items() if time is not None]
 
 
 def exposition(found: Iterable[tuple[metrics.Metric, list[metrics.Sample]]]) -> bytes:

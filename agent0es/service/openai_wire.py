@@ -163,7 +163,9 @@ def _text(turn: Turn, place: int) -> str:
     if not isinstance(turn.content, list):
         return turn.content or ""
     for part in turn.content:
-        if part.type != "text" or part.text is None:
+        if part.type == "text" and part.text is None:
+            raise Refused("a part of type 'text' has no text", f"messages.{place}.content", code="invalid_value")
+        if part.type != "text":
             raise Refused(f"the router reads text only, not {part.type[:100]!r}", f"messages.{place}.content")
     return "\n".join(part.text or "" for part in turn.content)
 

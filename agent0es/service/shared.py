@@ -33,9 +33,11 @@ class Shared:
         """The answer, made in a thread; what `make` raises, everybody gets who waited for it."""
         if name not in self._coming:
             self._coming[name] = asyncio.create_task(self._made(name, make))
+            self._coming[name].add_done_callback(_seen)
         self._asked[name] += 1
-        # One who goes away must not take the others' answer along.
-        return await asyncio.shield(self._coming[name])
+        coming = self._coming[name]
+        await asyncio.wait([coming])  # one who goes away does not take the others' answer along
+        return coming.result()
 
     async def _made(self, name: str, make: Callable[[], bytes]) -> bytes:
         await asyncio.sleep(self._not_before.get(name, 0.0) - time.monotonic())
@@ -54,3 +56,9 @@ class Shared:
         """Names come from whoever asks: those that nobody asks for are not kept."""
         if self._not_before.get(name, math.inf) <= time.monotonic():
             del self._not_before[name]
+
+
+def _seen(made: asyncio.Task[bytes]) -> None:
+    """asyncio logs the fault of an answer when all who asked for it have left, as if somebody had forgotten it."""
+    if not made.cancelled():
+        made.exception()

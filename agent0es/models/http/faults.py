@@ -21,6 +21,8 @@ LONGEST_WORDS = 4000
 key would not be known as one."""
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for a longer pause is not waited for."""
+GAVE_UP_WAITING = (408, 504, 524)
+"""Statuses of a server that waited in vain for another."""
 
 Kind = Literal["unreachable", "untrusted", "slow", "cut off", "unreadable", "too long", "status", "in stream", "cut"]
 Verdict = Literal["retry", "refuse", "stop", "break"]
@@ -102,6 +104,14 @@ def decide(fault: Fault) -> Verdict:
     if status in (400, 413, 422):
         return "stop" if _NO_MODEL.search(said) else "refuse"
     return "stop"
+
+
+def may_be_charged(fault: Fault) -> bool:
+    """Whether a model may have read the prompt of a request that met this fault, and its server charge for that. One
+    that refuses with a status has asked no model, unless it only gave up waiting for it."""
+    if fault.kind in ("unreachable", "untrusted"):
+        return False
+    return fault.kind != "status" or fault.status in GAVE_UP_WAITING
 
 
 def is_loading(fault: Fault) -> bool:

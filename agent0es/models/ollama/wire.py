@@ -215,7 +215,7 @@ def completion_of(
     if not thought:
         left, said = split_thinking(said)
         thought = left or ""
-    logprobs = tuple(min(0.0, token.logprob) for token in tokens)
+    logprobs = tuple(min(token.logprob, 0.0) for token in tokens)
     covered = bool(tokens) and _covers(tokens, said, thought)
     return Completion(
         text=said,

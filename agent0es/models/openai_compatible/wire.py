@@ -214,7 +214,7 @@ async def read(values: AsyncIterator[Any]) -> Said:
     if said.ended is None:
         raise ServerFault(Fault("cut off", "the answer ended without a finish_reason"))
     if said.ended == "content_filter":
-        raise ServerFault(Fault("status", "its content filter refused the answer", 400))
+        raise ServerFault(Fault("in stream", "its content filter refused the answer", 400))
     if said.ended not in ENDS:
         raise ServerFault(Fault("in stream", f"the answer was ended by {one_line(said.ended, 40)!r}"))
     return said
@@ -257,7 +257,7 @@ def written(said: Said, stop: Sequence[str]) -> tuple[tuple[int, ...] | None, tu
     logprobs = [token.logprob for token in said.tokens if token.logprob is not None]
     return (
         tuple(ids[:kept]) if len(ids) == count else None,
-        tuple(min(0.0, one) for one in logprobs[:kept]) if len(logprobs) == count else None,
+        tuple(min(one, 0.0) for one in logprobs[:kept]) if len(logprobs) == count else None,
         kept,
     )
 

@@ -41,15 +41,14 @@ PANELS = (
 """What `moment` gives, each a list of rows."""
 
 
-def moment(tables: Projections, run: str, position: int) -> dict[str, list[Row]]:
-    """Each of `PANELS` as it was after the event at a position."""
-    past = Past.of(tables, run, position)
+def moment(tables: Projections, past: "Past") -> dict[str, list[Row]]:
+    """Each of `PANELS` as it was at the end of a past."""
     return {name: past.rows(tables, name) for name in PANELS}
 
 
-def span(tables: Projections, run: str, position: int) -> Row:
+def span(tables: Projections, whole: "Past", position: int) -> Row:
     """Where a run's history begins and ends, how many events it has, and which are next to a position."""
-    [found] = Past.of(tables, run).rows(tables, "span", at=position)
+    [found] = whole.rows(tables, "span", at=position)
     return found
 
 
@@ -106,8 +105,12 @@ class Past:
     def of(cls, tables: Projections, run: str, position: int | None = None) -> "Past":
         """Of a run up to a position, or to its end."""
         parts = list(tables.query(HISTORY, {"run": run}).rows)
-        most = max((until for _, until in parts), default=0) if position is None else position
-        return cls([name for name, _ in parts], [min(until, most) for _, until in parts])
+        whole = cls([name for name, _ in parts], [until for _, until in parts])
+        return whole if position is None else whole.up_to(position)
+
+    def up_to(self, position: int) -> "Past":
+        """What of it was past after the event at a position."""
+        return Past(self.runs, [min(until, position) for until in self.untils])
 
     def events(self, log: EventLog, tables: Projections, types: Collection[str]) -> Iterator[Recorded]:
         """The few events of these types, read from the log where the tables say that they are."""

@@ -1,10 +1,7 @@
 -- Tokens that models wrote, and tool calls, in each of up to 80 stretches of the time that the run has worked.
 WITH here AS (
-    SELECT run, until FROM past
-    WHERE run = (
-        SELECT e.run FROM facts.event e JOIN past h ON e.run = h.run AND e.position <= h.until
-        ORDER BY e.position DESC LIMIT 1
-    )
+    SELECT h.run, h.until FROM past h JOIN facts.run_started s ON s.run = h.run AND s.position <= h.until
+    ORDER BY s.position DESC LIMIT 1
 ),
 acts AS (
     SELECT epoch(m.time) AS time, m.completion_tokens AS tokens, 0 AS calls

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from agent0es.service.context import Service, service_of
+from agent0es.service.context import Service, asked
 
 if TYPE_CHECKING:
     from agent0es.projections.catalogue import Described
 
-ServiceOf = Annotated[Service, Depends(service_of)]
+ServiceOf = Annotated[Service, Depends(asked)]
 Run = Annotated[str, Path(description="A run's name, the beginning of it, or `latest`.", examples=["latest"])]
 LARGEST = 2**53 - 1
 """The largest whole number that every reader of JSON reads."""

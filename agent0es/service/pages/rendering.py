@@ -15,13 +15,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agent0es.service.context import Service, service_of
+from agent0es.service.context import Service, asked
 from agent0es.service.pages import drawing
 
 STATIC = Path(__file__).parent / "static"
 """Style, scripts, the chart library."""
 
-Served = Annotated[Service, Depends(service_of)]
+Served = Annotated[Service, Depends(asked)]
 """What a view is given: the store that is served."""
 
 NOTHING = "–"

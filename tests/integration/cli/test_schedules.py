@@ -71,15 +71,18 @@ def test_a_secret_is_not_written_into_the_log(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("MY_API_KEY", "correct-horse-battery-staple")
     with EventLog.open(tmp_path / "log.db") as log:
         with pytest.raises(ConfigurationError, match="holds a secret"):
-            scheduling.add(log, "s", ["run", "--set", "x=correct-horse-battery-staple"], every_seconds=60)
+            scheduling.add(
+                log,
+                scheduling.new_schedule(log, "s", ["run", "--set", "x=correct-horse-battery-staple"], every_seconds=60),
+            )
         assert log.head() == 0
 
 
 def test_a_name_that_is_taken_and_one_that_is_not_there(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
-        scheduling.add(log, "nightly", ["runs"], every_seconds=60)
+        scheduling.add(log, scheduling.new_schedule(log, "nightly", ["runs"], every_seconds=60))
         with pytest.raises(ConfigurationError, match="there is a schedule 'nightly'"):
-            scheduling.add(log, "nightly", ["runs"], every_seconds=60)
+            scheduling.add(log, scheduling.new_schedule(log, "nightly", ["runs"], every_seconds=60))
         with pytest.raises(UnknownName, match="the nearest is nightly"):
             scheduling.remove(log, "nightli")
 
@@ -87,8 +90,13 @@ def test_a_name_that_is_taken_and_one_that_is_not_there(tmp_path: Path) -> None:
 def test_a_job_says_how_it_ended(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         log.append([NewEvent("run/r", made("RunStarted"))], handler="cli")
-        scheduling.add(log, "sign", ["log", "checkpoint", "-o", "{exports}/c-{time}.txt"], every_seconds=60)
-        scheduling.add(log, "wrong", ["show", "nobody"], every_seconds=60)
+        scheduling.add(
+            log,
+            scheduling.new_schedule(
+                log, "sign", ["log", "checkpoint", "-o", "{exports}/c-{time}.txt"], every_seconds=60
+            ),
+        )
+        scheduling.add(log, scheduling.new_schedule(log, "wrong", ["show", "nobody"], every_seconds=60))
         done = scheduling.run_job(tmp_path, log, "sign")
         assert done is not None and (done.outcome, done.exit_code) == ("succeeded", 0)
         assert "Checkpoint of" in done.message
@@ -106,7 +114,7 @@ def test_a_job_says_how_it_ended(tmp_path: Path) -> None:
 
 def cut_off(log: EventLog, job: str = "s-1") -> None:
     """A job whose process was killed."""
-    scheduling.add(log, "s", ["runs"], every_seconds=1)
+    scheduling.add(log, scheduling.new_schedule(log, "s", ["runs"], every_seconds=1))
     started = ev.JobStarted(schedule="s", job=job, command=("runs",), due=None, start=1)
     log.append([NewEvent("service/schedules/s", started)], handler="schedule")
 
@@ -131,7 +139,7 @@ def test_a_job_that_can_not_be_started_is_told_of_and_the_clock_goes_on(
     monkeypatch.setattr("agent0es.runs.clock.AGAIN_SECONDS", 0.0)
     with EventLog.open(tmp_path / "log.db") as log:
         for name in ("one", "two"):
-            scheduling.add(log, name, ("runs",), every_seconds=1)
+            scheduling.add(log, scheduling.new_schedule(log, name, ("runs",), every_seconds=1))
         time.sleep(1.1)
         clock = Clock(tmp_path, log)
         clock.look()
@@ -160,8 +168,8 @@ def starts(store: Path, log: EventLog) -> list[str]:
 
 def test_the_clock_starts_what_is_due_once(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
-        scheduling.add(log, "soon", ["runs"], every_seconds=1)
-        scheduling.add(log, "later", ["runs"], every_seconds=3600)
+        scheduling.add(log, scheduling.new_schedule(log, "soon", ["runs"], every_seconds=1))
+        scheduling.add(log, scheduling.new_schedule(log, "later", ["runs"], every_seconds=3600))
         assert starts(tmp_path, log) == []
         time.sleep(1.1)
         assert starts(tmp_path, log) == ["soon"]
@@ -180,7 +188,7 @@ def test_the_clock_resumes_what_was_cut_off_and_leaves_what_goes_on(tmp_path: Pa
 def test_the_clock_starts_a_training_when_enough_was_learnt(tmp_path: Path) -> None:
     right = [verified(True).model_copy(update={"attempt": f"{n}/0", "task": n}) for n in range(1, 4)]
     with EventLog.open(tmp_path / "log.db") as log:
-        scheduling.add(log, "learn", ["train", "{run}"], trajectories=3)
+        scheduling.add(log, scheduling.new_schedule(log, "learn", ["train", "{run}"], trajectories=3))
         log.append([NewEvent("run/r", made("RunStarted"))], handler="cli")
         log.append([NewEvent(f"attempt/r/{n}/0", one) for n, one in enumerate(right, 1)], handler="verify")
         assert scheduling.new_trajectories(log) == ("", 0), "the run goes on"

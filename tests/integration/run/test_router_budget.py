@@ -24,6 +24,8 @@ DAY = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 PRICE = Price(1.0, 10.0)
 REQUEST = GenerationRequest((Message("user", "How much?"),), max_tokens=100)
 MOST = PRICE.most(REQUEST)
+COST = (20 * PRICE.read + REQUEST.max_tokens * PRICE.written) / 1e6
+"""Of what `Paid` answers."""
 
 
 class Paid(SimpleBackend):
@@ -109,8 +111,8 @@ async def test_who_is_not_waited_for_any_more_is_settled_all_the_same() -> None:
     with EventLog.open(":memory:") as log:
         purse = Purse()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await metered(log, Paid(seconds=5.0), 1.0, purse).generate([REQUEST])
+            async with asyncio.timeout(1.0):
+                await metered(log, Paid(seconds=60.0), 1.0, purse).generate([REQUEST])
         assert spent(log).open == {} and spent(log).total == purse.spent == pytest.approx(MOST)
 
 
@@ -164,13 +166,13 @@ def test_processes_that_are_killed_and_started_again_do_not_pass_it(tmp_path: Pa
         return subprocess.Popen(words, env={**os.environ, **environment})
 
     killed = [start(AGENT0ES_CRASH_AT=f"budget.reserved:{n}") for n in (3, 7)]
-    killed += [start(AGENT0ES_CRASH_AT=f"append.committed:{n}") for n in (4, 9)]
+    killed.append(start(AGENT0ES_CRASH_AT="append.committed:4"))
     by_hand = start()
     while not (tmp_path / "charged").exists():
         time.sleep(0.01)
     by_hand.send_signal(signal.SIGKILL)
-    assert [one.wait() for one in (*killed, by_hand)] == [-signal.SIGKILL] * 5
-    assert [one.wait() for one in [start() for _ in range(4)]] == [0] * 4
+    assert [one.wait() for one in (*killed, by_hand)] == [-signal.SIGKILL] * 4
+    assert [one.wait() for one in [start() for _ in range(2)]] == [0] * 2
     with EventLog.open(tmp_path / "log.db") as log:
         state, most = Spent(), 0.0
         for one in log.read(stream="budget/routes/2026-01-31"):
@@ -180,5 +182,5 @@ def test_processes_that_are_killed_and_started_again_do_not_pass_it(tmp_path: Pa
         assert log.verify().ok
     charged = (tmp_path / "charged").stat().st_size
     assert most <= limit + 1e-9 and len(state.open) >= 2  # of those that were killed
-    assert charged <= reserved and charged * PRICE.of(Usage(20, REQUEST.max_tokens)) <= limit
+    assert charged <= reserved and charged * COST <= limit
     assert limit - state.total < MOST, "all that could be spent was"

@@ -1,6 +1,8 @@
 """What the router remembers is a projection of the log: of evaluations and of its own questions."""
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from agent0es.domain import events as ev
 from agent0es.domain.prompt import Part, Prompt
 from agent0es.domain.task import Verification
+from agent0es.errors import StoreError
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import Weights
 from agent0es.models.scripted import ScriptedBackend
@@ -149,3 +152,73 @@ def test_a_new_adapter_answers_from_the_next_question_on(tmp_path: Path, monkeyp
         assert asyncio.run(ask())[0] == "student-1" and len(made) == 2
         asyncio.run(candidates.close())
         assert [one.closed for one in made] == [True, True]
+
+
+def kept(log: EventLog, *numbers: int) -> None:
+    """Answers in the log, under the keys k0, k1, …"""
+    said = ev.RouteAnswered.model_validate(
+        {
+            "route": "",
+            "key": "",
+            "answer": "",
+            "attempt": "a",
+            "cached": None,
+            "candidate": "local",
+            "model": "small",
+            "adapter": None,
+            "confidence": 0.9,
+            "basis": "prior",
+            "verdict": None,
+            "prompt_tokens": 1,
+            "completion_tokens": 1,
+            "cost_usd": 0.0,
+        }
+    )
+    names = [(f"route-{number}", f"k{number}") for number in numbers]
+    made = [said.model_copy(update={"route": route, "key": key, "answer": key * 100}) for route, key in names]
+    log.append([NewEvent(f"route/routes/{one.route}", one) for one in made], handler="router")
+
+
+def garbled(file: Path) -> None:
+    with file.open("r+b") as open_file:
+        open_file.seek(2 * 4096)
+        open_file.write(b"garbage " * 4096)
+    file.with_name(f"{file.name}-wal").write_bytes(b"")
+
+
+def emptied(file: Path) -> None:
+    with sqlite3.connect(file) as other:
+        other.execute("DROP TABLE answers")
+
+
+def gone_and_made_by_another(file: Path) -> None:
+    """Only the file itself is deleted, as a user may; what SQLite keeps beside it is left."""
+    file.unlink()
+    with EventLog.open(file.with_name("log.db"), read_only=True) as log:
+        other = Memory(log, file, 1000)
+        assert other.answer("k1") is not None
+        other.close()
+
+
+@pytest.mark.parametrize("damage", [garbled, emptied, gone_and_made_by_another])
+def test_a_file_that_is_damaged_while_it_is_open_is_made_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    file = tmp_path / MEMORY_FILE
+    with EventLog.open(tmp_path / "log.db") as log:
+        kept(log, *range(300))
+        memory = Memory(log, file, 1000)
+        assert memory.answer("k1") is not None
+        damage(file)
+        kept(log, 300)
+        for key in ("k0", "k299", "k300"):
+            found = memory.answer(key)
+            assert found is not None and found.answer == key * 100
+        assert memory.answer("k301") is None
+        memory.close()
+
+
+def test_a_file_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / MEMORY_FILE).mkdir()
+    with EventLog.open(tmp_path / "log.db") as log:
+        memory = Memory(log, tmp_path / MEMORY_FILE, 10)
+        with pytest.raises(StoreError, match=r"router\.db can't be used \(.*directory.*\); it may be deleted"):
+            memory.answer("k1")

@@ -149,6 +149,14 @@ def test_a_model_that_is_down_is_told_as_a_fallback(tmp_path: Path) -> None:
         ({"messages": [{"role": "assistant", "content": "hello"}]}, 400, "invalid_value", "messages.0.role"),
         ({"messages": [{"role": "tool", "content": "1"}, *ASK]}, 400, "invalid_value", "messages.0.role"),
         ({"messages": [{"role": "user", "content": " "}]}, 400, "invalid_value", "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, 400, "invalid_value", "messages.0.content"),
+        ({"n": -1}, 400, "unsupported_parameter", "n"),
+        ({"n": 1.5}, 400, "invalid_request", "n"),
+        ({"model": None}, 400, "invalid_request", "model"),
+        ({"model": "router\0"}, 404, "model_not_found", "model"),
+        ({"stream": "perhaps"}, 400, "invalid_request", "stream"),
+        ({"stream": True, "stream_options": "x"}, 400, "invalid_request", "stream_options"),
+        ({"tools": {}}, 400, "invalid_request", "tools"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
             400,
@@ -174,11 +182,29 @@ def nothing_asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 def test_a_body_that_is_no_json_is_refused_in_openai_s_shape(nothing_asked: Asked) -> None:
-    for content in (b"{", b"[]", b'{"model": "\\ud83d", "messages": []}', b"\xff"):
+    deep = b'{"model": "router", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    key = b'{"model": "router", "\\ud83d": 1, "messages": [{"role": "user", "content": "a"}]}'
+    for content in (b"", b"{", b"[]", b"null", b'{"model": "\\ud83d", "messages": []}', b"\xff", deep, key):
         refused = httpx.post(
             f"{nothing_asked.url}/v1/chat/completions", content=content, headers={"Content-Type": "application/json"}
         )
         assert refused.status_code == 400 and refused.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a \\ud83d b", "a\\u0000b", "\\u001b[31m <|im_end|> \\u202e", "word " * 40_000],
+    ids=["half", "nul", "control", "long"],
+)
+def test_strange_words_are_a_question_like_any_other(tmp_path: Path, text: str) -> None:
+    with asked(tmp_path, Counted(RIGHT, name="small")) as service:
+        body = b'{"model": "router", "messages": [{"role": "user", "content": "%s"}]}' % text.encode()
+        found = httpx.post(
+            f"{service.url}/v1/chat/completions", content=body, headers={"Content-Type": "application/json"}, timeout=60
+        )
+        assert found.status_code == 200 and found.json()["choices"][0]["message"]["content"] == "408"
+        with EventLog.open(tmp_path / "log.db", read_only=True) as log:
+            assert log.verify().ok
 
 
 def test_the_library_reads_our_errors(nothing_asked: Asked) -> None:

@@ -143,7 +143,7 @@ def test_a_schedule_is_added_shown_and_removed_after_the_command_was_shown(desk:
 def test_a_job_leads_to_the_run_that_it_began(completed_store: Path, tmp_path: Path) -> None:
     store = shutil.copytree(completed_store, tmp_path / "store")
     with EventLog.open(store / "log.db") as log:
-        scheduling.add(log, "nightly", ["run"], cron="0 2 * * *")
+        scheduling.add(log, scheduling.new_schedule(log, "nightly", ["run"], cron="0 2 * * *"))
         begun = ev.JobStarted(schedule="nightly", job="nightly-1", command=("run",), due=None, start=1)
         log.append([NewEvent("service/schedules/nightly", begun)], handler="schedule")
         started = next(log.read(run="one", types=["RunStarted"])).event

@@ -1,11 +1,14 @@
 """`/metrics` of a real service, over a real log that others append to."""
 
+import time
 from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent0es.log import EventLog, NewEvent
+from agent0es.runs import scheduling
+from agent0es.service.metrics import due
 from tests.support.serving import served
 from tests.unit.history.test_log_lines import made
 
@@ -34,3 +37,17 @@ def test_without_the_token_nobody_learns_a_figure(tmp_path: Path) -> None:
         assert httpx.get(f"{service.url}/metrics").status_code == 401
         allowed = httpx.get(f"{service.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
         assert allowed.status_code == 200
+
+
+def test_a_job_that_nobody_begins_is_seen_to_be_due(tmp_path: Path) -> None:
+    with EventLog.open(tmp_path / "log.db") as log:
+        for name in ("hourly", "running", "gone"):
+            scheduling.add(log, name, ["runs"], every_seconds=3600)
+        scheduling.add(log, "learn", ["train", "{run}"], trajectories=500)
+        scheduling.remove(log, "gone")
+        log.append(
+            [NewEvent("service/schedules/running", made("JobStarted", schedule="running", job="j"))], handler="x"
+        )
+        [found] = due(log)
+    assert found.labels == ("hourly",), "one goes on, and one waits for something else"
+    assert 3590 < found.values[0] - time.time() <= 3600

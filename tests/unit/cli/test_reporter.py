@@ -15,6 +15,7 @@ from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState, evolve
 from agent0es.log import EventLog, NewEvent
+from agent0es.runs.tally import Tally
 from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import history
 
@@ -92,6 +93,20 @@ def test_every_table_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert text.count("Held-out: families never practised") == 1
     assert "practice 1: 0/" in text
     assert f"agent0es show r --store {tmp_path}" in text
+
+
+def test_an_evaluation_counts_its_own_answers_only() -> None:
+    """A fork whose baselines are others than its parent's asks them again."""
+    recorded = FakeLog(history(random.Random(1), "r", iterations=1)).recorded
+    trained = next(place for place, one in enumerate(recorded) if one.event.type == "AdapterTrained")
+    tally = Tally()
+    for one in recorded:
+        tally.take(one)
+    answered = dict(tally.eval_answers)
+    for one in recorded[trained:]:
+        tally.take(one)
+    assert sum(answered.values()) > 0
+    assert tally.eval_answers == answered
 
 
 def test_too_few_examples_are_named_as_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,6 +255,23 @@ def test_questions_are_answered(tables: Projections, sql: str) -> None:
     assert list(tables.query(sql).rows)
 
 
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM tasks WHERE run = $run", "PIVOT tasks ON task USING count(*)"])
+def test_a_question_that_is_asked_again_sees_what_was_folded_since(sql: str) -> None:
+    coming = history(random.Random(3), "run", tasks=3)
+    parts = [coming[: len(coming) // 2], coming]
+    log = FakeLog()
+    named = {"run": "run"} if "$run" in sql else ()
+    with Projections.open(log) as tables:
+        for part in parts:
+            log.append(part[len(log.rows) :])
+            tables.catch_up()
+            asked = [*tables.query(sql, named).rows]
+            assert asked == [*tables.query(sql, named).rows]
+            with Projections.open(FakeLog(part)) as fresh:
+                fresh.catch_up()
+                assert asked == [*fresh.query(sql, named).rows]
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def log() -> FakeLog:
         *on("service/alerts/cost", made("AlertRaised", rule="cost", run=None)),
         *on("service/alerts/cost", made("AlertRaised", rule="cost", run="r")),
         *on("service/alerts/cost", made("AlertCleared", rule="cost", run=None)),
+        *on("service/schedules/s", made("ScheduleAdded", schedule="s")),
         *on("service/schedules/s", made("JobStarted", schedule="s", job="s-1", due="2026-01-31T12:00:00Z")),
         *on("service/schedules/s", made("JobFinished", schedule="s", job="s-1", outcome="succeeded")),
         *on("service/schedules/s", made("JobStarted", schedule="s", job="s-2", due=None)),
@@ -95,8 +97,8 @@ def test_what_happened_is_counted(log: FakeLog, found: Found) -> None:
     assert value(found, "attempts_total", run="r", verdict="right") == right > 0
     assert value(found, "attempts_total", run="r") + value(found, "held_out_answers_total", run="r") == len(judged)
     assert value(found, "model_calls_total", run="r") == count(log, ev.ModelCalled)
-    assert value(found, "tool_calls_total", run="r") == count(log, ev.ToolRequested)
-    assert value(found, "adapters_total", run="r") == count(log, ev.DatasetBuilt)
+    assert value(found, "tool_calls_total", run="r") == count(log, ev.ToolCalled)
+    assert value(found, "adapters", run="r") == count(log, ev.DatasetBuilt)
     assert value(found, "model_tokens_total", direction="written") == sum(
         one.event.completion_tokens for one in log.recorded if isinstance(one.event, ev.ModelCalled)
     )
@@ -147,6 +149,48 @@ def test_after_more_events_more_is_counted_and_a_rebuild_says_the_same() -> None
         assert exposition(metrics.collect(tables)) == later
 
 
+COUNTED = {
+    *("ModelCalled", "ProposalRejected", "TaskProposed", "ToolCalled", "SolutionSubmitted", "Verified"),
+    *("TaskCompleted", "HandlerFailed", "TrainingFailed", "RouteAnswered", "JobFinished"),
+}
+
+
+@pytest.fixture(scope="module")
+def scrapes(log: FakeLog) -> list[Found]:
+    """What somebody saw who looked before the first event of each type that is counted, and at the end."""
+    events = make.history(random.Random(7), "r", iterations=1, tasks=2)
+    events += [NewEvent(one.stream, one.event) for one in log.recorded if one.stream.split("/")[1] != "r"]
+    firsts = {type(one.event).__name__: place for place, one in reversed(list(enumerate(events)))}
+    looks = sorted({place for kind, place in firsts.items() if kind in COUNTED} | {len(events)})
+    log, found = FakeLog(), []
+    with Projections.open(log) as tables:
+        for since, until in pairwise([0, *looks]):
+            log.append(events[since:until])
+            tables.catch_up()
+            text = exposition(metrics.collect(tables)).decode()
+            families = text_string_to_metric_families(text)
+            samples = (sample for family in families if family.type != "gauge" for sample in family.samples)
+            found.append({(one.name, frozenset(one.labels.items())): one.value for one in samples})
+    return found
+
+
+def test_what_is_counted_never_falls(scrapes: list[Found]) -> None:
+    for before, after in pairwise(scrapes):
+        for key, value in before.items():
+            assert after.get(key, 0) >= value, key
+
+
+def test_what_a_panel_or_a_rule_looks_at_is_first_seen_at_0(scrapes: list[Found]) -> None:
+    looked_at = {name for expression in expressions() for name in NAME.findall(expression)}
+    grown = set()
+    for before, after in pairwise([{}, *scrapes]):
+        for (name, labels), value in after.items():
+            if value and name in looked_at:
+                assert (name, labels) in before, f"{name} {dict(labels)} begins at {value}: a rate would miss that"
+                grown.add(name)
+    assert len(grown) > 10
+
+
 def test_an_empty_log_has_figures_too() -> None:
     assert value(scraped(FakeLog()), "log_events_total") == 0
 
@@ -168,7 +212,7 @@ def test_names_and_helps_are_as_prometheus_wants_them() -> None:
 def exported() -> set[str]:
     """Every name that a scrape may hold."""
     names = {"agent0es_build_info"}
-    for metric in metrics.METRICS:
+    for metric in (*metrics.METRICS, metrics.DUE):
         ends = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}[metric.kind]
         names |= {f"{metrics.PREFIX}{metric.name}{end}" for end in ends}
     return names

@@ -17,7 +17,7 @@ END = 2**62
 
 
 def at(tables: Projections, run: str, position: int) -> dict[str, Any]:
-    return moment.moment(tables, run, position)
+    return moment.moment(tables, moment.Past.of(tables, run, position))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -36,6 +36,20 @@ def test_what_came_later_does_not_change_a_moment(seed: int) -> None:
                 assert at(all_of_it, "run-0", position) == at(until_then, "run-0", END)
 
 
+def test_adapters_in_training_are_those_of_which_the_table_says_so() -> None:
+    rng = random.Random(5)
+    coming, log, found = history(rng, "run", iterations=3, tasks=1), FakeLog(), set[str]()
+    with Projections.open(log) as tables:
+        for event in coming:
+            log.append([event])
+            tables.catch_up()
+            trained = [*tables.query("SELECT run, adapter, position FROM facts.in_training ORDER BY ALL").rows]
+            said = "SELECT run, adapter, position FROM adapters WHERE status = 'training' ORDER BY ALL"
+            assert trained == [*tables.query(said).rows]
+            found |= {adapter for _, adapter, _ in trained}
+    assert len(found) >= 3, "some were"
+
+
 def test_a_moment_counts_what_has_happened() -> None:
     rng = random.Random(0)
     log = FakeLog()
@@ -46,7 +60,7 @@ def test_a_moment_counts_what_has_happened() -> None:
         for count, position in enumerate(positions, start=1):
             [before], [after] = (at(tables, "run", p)["summary"] for p in (position - 1, position))
             assert (before["proposed"], after["proposed"]) == (count - 1, count)
-        span = moment.span(tables, "run", positions[0])
+        span = moment.span(tables, moment.Past.of(tables, "run"), positions[0])
         assert (span["before"], span["position"], span["after"]) == (positions[0] - 1, positions[0], positions[0] + 1)
         assert {"IterationStarted", "RunCompleted"} <= {mark["type"] for mark in moment.marks(tables, "run")}
 

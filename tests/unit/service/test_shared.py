@@ -1,8 +1,10 @@
 """Given viewers who ask for the same, when it is made, then all of them get what was begun after they asked."""
 
 import asyncio
+import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -80,9 +82,33 @@ async def test_one_who_goes_away_takes_nobody_along() -> None:
         await gone
 
 
+async def test_a_fault_that_nobody_waits_for_is_nobodys() -> None:
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    shared, begun, turn = Shared(), threading.Event(), threading.Event()
+
+    def fails() -> bytes:
+        begun.set()
+        turn.wait(10)
+        raise OSError("no")
+
+    asked = asyncio.create_task(shared.get("a", fails))
+    await asyncio.to_thread(begun.wait, 10)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    turn.set()
+    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+    gc.collect()
+    assert said == []
+
+
 async def test_names_that_nobody_asks_for_are_not_kept() -> None:
-    shared = Shared()
+    shared = Shared(rest=1)
     for number in range(20):
         await shared.get(f"run {number}", Counted())
-    await asyncio.sleep(0.3)
+    for _ in range(200):
+        if not shared._not_before:
+            break
+        await asyncio.sleep(0.05)
     assert not shared._not_before and not shared._coming and not shared._asked
