@@ -22,6 +22,8 @@ ROWS_AT_ONCE = 2_048
 """As many as DuckDB computes together. Rows may be long."""
 PARSED = 100
 """Queries that are kept parsed: a page asks the same dozen again and again, and parsing takes a tenth of their time."""
+SHORT = 10_000
+"""Characters of a query that is kept."""
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -118,10 +120,12 @@ class Queries:
 
     def _parse(self, cursor: "DuckDBPyConnection", sql: str) -> "Statement":
         _must_be_text(sql)
-        statement = _only_reading(cursor, sql)
-        if len(self._parsed) == PARSED:
-            del self._parsed[next(iter(self._parsed))]
-        self._parsed[sql] = statement
+        statement, query = _only_reading(cursor, sql)
+        _must_name_only_what_it_may(cursor, query)
+        if len(sql) <= SHORT:
+            if len(self._parsed) == PARSED:
+                del self._parsed[next(iter(self._parsed))]
+            self._parsed[sql] = statement
         return statement
 
     @contextmanager
@@ -176,8 +180,8 @@ def _must_be_text(sql: str) -> None:
         raise QueryError("the query is not UTF-8 text") from None
 
 
-def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "Statement":
-    """Let a query pass, parsed, and refuse the rest.
+def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "tuple[Statement, str]":
+    """Let a query pass, and refuse the rest. It is parsed, and then its text without an EXPLAIN before it.
 
     A read-only transaction is not enough: COPY … TO may write the one file that DuckDB can't be barred from, its own.
     """
@@ -191,8 +195,7 @@ def _only_reading(cursor: "DuckDBPyConnection", sql: str) -> "Statement":
         kind = "".join(s.type.name for s in cursor.extract_statements(query))
     if kind not in ("SELECT", "MULTI"):  # DuckDB makes several statements of a PIVOT
         raise QueryError(f"this is {kind}, not a query; the tables are computed from the log and can't be changed")
-    _must_name_only_what_it_may(cursor, query)
-    return statements[0]
+    return statements[0], query
 
 
 def _must_name_only_what_it_may(cursor: "DuckDBPyConnection", query: str) -> None:

@@ -106,8 +106,8 @@ class Following:
             if after < self._from:
                 async with self._reading:
                     until = self._from
-                    page, more = await asyncio.to_thread(self._page, after, until, run)
-                after = page[-1].position if more else until
+                    page, every = await asyncio.to_thread(self._page, after, until, run)
+                after = until if every else page[-1].position
             else:
                 page = self._newer(after)
                 after = page[-1].position if page else after
@@ -121,14 +121,15 @@ class Following:
         return list(_first(reversed(found)))
 
     def _page(self, after: int, until: int | None, run: str | None) -> tuple[list[Told], bool]:
-        """The first events in the log between two positions, and whether there are more."""
+        """The first events in the log between two positions, and whether these are all."""
         every = self._log.read(after=after, until=until, run=run, limit=PAGE)
         page = list(_first(told(one) for one in every))
-        return page, len(page) == PAGE or next(every, None) is not None
+        return page, len(page) < PAGE and next(every, None) is None
 
-    def _keep(self, one: Told) -> None:
-        self._kept.append(one)
-        self._characters += len(one.text)
+    def _keep(self, page: Iterable[Told]) -> None:
+        for one in page:
+            self._kept.append(one)
+            self._characters += len(one.text)
         while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
             gone = self._kept.popleft()
             self._characters -= len(gone.text)
@@ -150,17 +151,16 @@ class Following:
         while self._viewers and not self._stopping.is_set():
             pause = min(max(LOOK_SECONDS, EACH_SECONDS * self._viewers), LONGEST_SECONDS)
             try:
-                page, more = await loop.run_in_executor(self._reader, self._page, after, None, None)
+                page, every = await loop.run_in_executor(self._reader, self._page, after, None, None)
             except StoreError as error:  # a server that is gone for a while
                 if not self._stopping.is_set():
                     logging.getLogger("agent0es.service").warning("the log can't be followed: %s", error)
-                page, more, pause = [], False, AGAIN_SECONDS
-            for one in page:
-                self._keep(one)
+                page, every, pause = [], True, AGAIN_SECONDS
             if page:
                 after = page[-1].position
+                self._keep(page)
                 await self.wake()
-            await asyncio.sleep(0 if more else pause)
+            await asyncio.sleep(pause if every else 0)
 
     async def wake(self) -> None:
         """Have the viewers look; those of a service that stops go away."""
