@@ -137,7 +137,7 @@ class Following:
 
     async def _wait(self, after: int) -> bool:
         """Until there may be something after a position, or the service stops; False where it was quiet."""
-        if self._stopping.is_set() or (self._kept and self._kept[-1].position > after):
+        if self._stopping.is_set() or after < self._from or (self._kept and self._kept[-1].position > after):
             return True
         try:
             async with asyncio.timeout(QUIET_SECONDS):

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from agent0es.models.base import GenerationFailed, RequestRefused
 from agent0es.router.budget import Spent, after
 from agent0es.service.security import Access
 from tests.support.routing import QUESTION, Counted, router
-from tests.support.serving import answering, served
+from tests.support.serving import ROOT, answering, served
 
 RIGHT, WRONG = "12 * 34", "12 + 34"
 UNSURE = (RIGHT, "1", "2", "3", "4", "5", "6", "7")
@@ -388,3 +390,36 @@ def test_a_service_that_is_told_to_stop_answers_what_it_was_asked(tmp_path: Path
     with EventLog.open(tmp_path / "store" / "log.db", read_only=True) as log:
         assert [one.event.type for one in log.read(run="routes")][-1] == "RouteAnswered"
         assert not any(isinstance(one.event, ev.RouteFailed) for one in log.read(run="routes"))
+
+
+HOSTILE = "What is 12 * 34? \ud800 \0 <script>alert(1)</script> \u202e {{7*7}} \r\ndata: x"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_and_worse_in_a_question_is_answered_and_can_be_read_everywhere(
+    tmp_path: Path, stream: bool
+) -> None:
+    """A language model's client may send any JSON; in it `\\ud800` is half of a character, which no file can hold."""
+    body = {"model": "router", "messages": [{"role": "user", "content": HOSTILE}], "stream": stream}
+    with asked(tmp_path, Counted(RIGHT, name="small")) as service:
+        sent = {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}, "timeout": 60}
+        answer = httpx.post(f"{service.url}/v1/chat/completions", **sent)
+        assert answer.status_code == 200, answer.text
+        found = chunks(answer)[-1] if stream else answer.json()
+        route = found["agent0es"]["route"]
+        [event] = service.events("RouteAsked")
+        assert event.posed.description == HOSTILE.replace("\ud800", "\ufffd").replace("\0", "\ufffd")
+        with httpx.Client(base_url=service.url, timeout=60) as client:
+            for path in ("/router", "/runs", "/audit", "/sql?q=FROM+routes", "/sql/export?q=FROM+routes", "/metrics"):
+                read = client.get(path)
+                assert read.status_code == 200
+                assert "<script>alert" not in read.text or not read.headers["content-type"].startswith("text/html")
+            for path in ("routes", f"routes/{route}", "events?run=routes", "runs"):
+                assert client.get(f"/api/v1/{path}").status_code == 200
+            events = client.get("/api/v1/events?run=routes").json()["events"]
+        assert any(one["type"] == "RouteAsked" for one in events)
+    report = subprocess.run(
+        [sys.executable, "-m", "agent0es", "route", "report", "--store", str(tmp_path)],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert report.returncode == 0, report.stderr

@@ -25,7 +25,7 @@ from agent0es.runs import querying, watching
 from agent0es.service.app import create_app
 from agent0es.service.context import opened
 from agent0es.service.pages import drawing, forms, plots, sql
-from agent0es.service.pages.rendering import STATIC
+from agent0es.service.pages.rendering import STATIC, render
 from agent0es.service.pages.standalone import standalone, without_links
 from agent0es.service.security import Access
 from tests.unit.projections.history import history
@@ -287,6 +287,11 @@ def test_the_form_of_a_run_has_every_key_and_gives_back_what_was_changed() -> No
     given = {field.key: field.default for field in known}
     assert forms.changed(given, known) == []
     assert forms.changed({**given, "seed": " 7 ", "run": "x"}, known) == ["seed=7"]
+
+
+def test_a_text_that_turns_the_direction_of_reading_turns_nothing_after_it() -> None:
+    alert = {"rule": "x", "message": "\u202eevil", "run": "one", "position": 7, "raised": "2026-01-31T12:00:00+00:00"}
+    assert "<bdi>\u202eevil</bdi> <a " in render("panels/raised.html", raised=[alert])
 
 
 def test_marks_that_are_too_near_give_way_to_the_later_one() -> None:
