@@ -161,11 +161,11 @@ def unpractised(compared: Sequence[Compared], tables: Projections) -> list[Compa
 
 
 def at_best(compared: Sequence[Compared]) -> str:
-    """What a rule would come to that knew where the local model's first answer is right."""
+    """What a rule would come to that knew beforehand which of both answers is right, and paid where only that helps."""
     right = statistics.fmean(one.first.correct or one.cloud.correct for one in compared)
-    spent = sum(one.cloud.cost_usd for one in compared if not one.first.correct)
+    spent = sum(one.cloud.cost_usd for one in compared if one.cloud.correct and not one.first.correct)
     share = spent / sum(one.cloud.cost_usd for one in compared)
-    return f"a rule that knew where the local model is right: {right:.3f} right at {share:.0%} of always-cloud's cost"
+    return f"a rule that knew both verdicts: {right:.3f} right at {share:.0%} of always-cloud's cost"
 
 
 def table(found: Mapping[str, Mapping[str, Measured]], compared: Sequence[Compared]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def explain_command(
         "ask": f"ask the {found['candidate']} model for {counted(found['attempts'], 'attempt')}",
     }
     write_lines([f"{first.get(found['action'], 'fail')}: {REASONS[found['reason']]}"])
-    write_lines([f"its answer is taken where it is at least {found['threshold']:.0%} likely to be right"])
+    write_lines([f"its answer is taken where it is at least {found['least']:.0%} likely to be right"])
     if adapter is not None:
         write_lines([printable(f"the local model answers with the adapter {adapter}")])
     rows = [
@@ -68,12 +68,12 @@ async def _explained(
     question: str, domain: str, configuration: "Configuration", store: Path
 ) -> tuple[dict[str, Any], str | None]:
     from agent0es.bootstrap import open_store
-    from agent0es.runs.routing import open_router, posed
+    from agent0es.runs.routing import open_router, posed, told
 
     with open_store(store, create=True, url=configuration.log.url) as log:
         async with open_router(store, log, configuration) as router:
             decided = await router.explain(posed(question, domain))
-            return decided.model_dump(mode="json", exclude={"type", "version", "route", "step"}), router.adapter
+            return told(decided), router.adapter
 
 
 @route_group.command("report")

@@ -60,7 +60,8 @@ class RouterSettings(Section):
     cloud: CloudModelSettings | None = None
     """The model behind it, which costs more; `null` for none."""
     confidence_threshold: float = Field(default=0.7, ge=0.0, le=1.0)
-    """The local answer is taken where it is at least this likely to be right."""
+    """The local answer is taken where it is at least this likely to be right; once ten answers of the other model were
+    judged in the domain: where the other one is likelier to be right by at most 1 less this."""
     cache_size: int = Field(default=10000, ge=0)
     """Answers that are kept, those used last; 0 for none."""
     drafts: int = Field(default=3, ge=0, le=16)

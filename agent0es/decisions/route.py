@@ -49,6 +49,8 @@ class Seen:
     neighbours: tuple[ev.Neighbour, ...] = ()
     threshold: float | None = None
     """The highest one that the mean cost allows; None without a bound."""
+    alone: bool = False
+    """Whether what is expected of the other model does not count: so decided versions before RouteDecided@3."""
 
 
 def after(route: Route, decided: ev.RouteDecided, drafts: Sequence[Draft] = ()) -> Route:
@@ -131,6 +133,24 @@ def predicted(guess: float | None, right: int, of: int) -> tuple[float | None, e
     return round(value, DIGITS), "history" if of >= WEIGHT else "prior"
 
 
+def others_quality(expected: Iterable[ev.Expected]) -> float:
+    """How likely the model behind the local one is right; 1 where fewer than WEIGHT of its answers were judged."""
+    known = (one.quality for one in expected if one.name != "local" and one.of >= WEIGHT)
+    return min((quality for quality in known if quality is not None), default=1.0)
+
+
+def how_sure(quality: float | None, expected: Iterable[ev.Expected]) -> float | None:
+    """How sure it is that the local answer should be taken: 1 less what the other model is likelier to be right."""
+    if quality is None:
+        return None
+    return round(min(1.0, max(0.0, 1.0 + quality - others_quality(expected))), DIGITS)
+
+
+def least(threshold: float, expected: Iterable[ev.Expected]) -> float:
+    """How likely to be right a local answer must be that is taken at this threshold."""
+    return max(0.0, threshold - 1.0 + others_quality(expected))
+
+
 def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals) -> ev.RouteDecided:
     """The next decision."""
     evidence = evidence_of(route, seen.neighbours)
@@ -143,7 +163,9 @@ def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals)
     )
     threshold = settings.confidence_threshold
     threshold = threshold if seen.threshold is None else min(threshold, seen.threshold)
-    action, reason, candidate, attempts, attempt = _next(route, seen, settings, threshold, quality, evidence.chosen)
+    sure = None if seen.alone else how_sure(quality, expected)
+    compared = quality if seen.alone else sure
+    action, reason, candidate, attempts, attempt = _next(route, seen, settings, threshold, compared, evidence.chosen)
     return ev.RouteDecided(
         route=route.asked.route,
         step=route.steps,
@@ -155,6 +177,7 @@ def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals)
         draft=None if evidence.chosen is None else evidence.chosen.attempt,
         predicted=quality,
         basis=basis,
+        sure=sure,
         threshold=threshold,
         signals=said,
         neighbours=seen.neighbours,
@@ -165,10 +188,11 @@ def decide(route: Route, seen: Seen, settings: RouterSettings, signals: Signals)
 
 
 def is_taken(cached: ev.RouteAnswered, asked: ev.RouteAsked, settings: RouterSettings) -> bool:
-    """Whether an answer in the cache is good enough: nobody better could be asked, or it is likely to be right."""
+    """Whether an answer in the cache is good enough: nobody better could be asked, or it was sure enough then."""
     if cached.candidate == asked.candidates[-1].name:
         return True
-    return cached.confidence is not None and cached.confidence >= settings.confidence_threshold
+    sure = cached.confidence if cached.sure is None else cached.sure
+    return sure is not None and sure >= settings.confidence_threshold
 
 
 def by_history(expected: ev.Expected) -> ev.Expected:
@@ -190,7 +214,7 @@ _Choice = tuple[ev.RouteAction, ev.RouteReason, ev.CandidateName | None, int, st
 
 
 def _next(
-    route: Route, seen: Seen, settings: RouterSettings, threshold: float, quality: float | None, chosen: Draft | None
+    route: Route, seen: Seen, settings: RouterSettings, threshold: float, sure: float | None, chosen: Draft | None
 ) -> _Choice:
     """Action, reason, candidate, attempts to make, attempt to take."""
     cached = seen.cached
@@ -198,8 +222,8 @@ def _next(
         return "cache", "cached", None, 0, cached.attempt
     can = {one.name for one in seen.expected if one.unavailable is None} - route.called
     others = [one for one in can if one != "local"]
-    confident = threshold == 0.0 if quality is None else quality >= threshold
-    unsure: ev.RouteReason = "unknown" if quality is None else "unsure"
+    confident = threshold == 0.0 if sure is None else sure >= threshold
+    unsure: ev.RouteReason = "unknown" if sure is None else "unsure"
     if "local" not in route.called and "local" in can:
         if settings.drafts:
             return "ask", "first", "local", settings.drafts, None
@@ -261,6 +285,7 @@ def ended(
         adapter=adapter,
         confidence=expected.quality,
         basis=expected.basis,
+        sure=decided.sure,
         verdict=draft.correct,
         prompt_tokens=sum(one.prompt_tokens for one in every),
         completion_tokens=sum(one.completion_tokens for one in every),

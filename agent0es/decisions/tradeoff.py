@@ -256,6 +256,21 @@ def by_history(guess: Score, correct: npt.NDArray[np.bool_]) -> Score:
     return score
 
 
+def how_sure(local: Score, domains: Sequence[str], cloud: npt.NDArray[np.bool_]) -> Score:
+    """What the router compares with its threshold (`decisions.route.how_sure`): 1 less what the other model is likelier
+    to be right than the local one, by its judged answers in the domain; where these are few it always is."""
+    of = np.array(domains)
+
+    def score(judged: Places, asked: Places) -> Floats:
+        same = (of[asked][:, None] == of[judged][None, :]) & (asked[:, None] != judged[None, :])
+        count = same.sum(axis=1)
+        other = np.where(count >= WEIGHT, ((same & cloud[judged]).sum(axis=1) + 1) / (count + 2), 1.0)
+        found: Floats = np.clip(1.0 + local(judged, asked) - other, 0.0, 1.0)
+        return found
+
+    return score
+
+
 def weighted(signals: Mapping[str, Score], weights: Mapping[str, float]) -> Score:
     """The mean of what the signals say, by weight (`router.base.prior`)."""
 

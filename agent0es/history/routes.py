@@ -118,6 +118,7 @@ class _Check:
             None if event.cached is None else self._answers.get(event.cached),
             event.neighbours,
             None if opened.configuration.router.mean_cost is None else event.threshold,
+            alone=event.sure is None and event.predicted is not None,
         )
         return decisions.decide(opened.up_to_now(), seen, opened.configuration.router, opened.signals)
 

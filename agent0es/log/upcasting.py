@@ -192,6 +192,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ToolRequested", 2): _tool_requested_2,
     ("ToolCalled", 1): _tool_called_1,
     ("RouteDecided", 1): lambda old: {**old, "version": 2},  # one more reason since
+    ("RouteDecided", 2): lambda old: {**old, "version": 3, "sure": None},
+    ("RouteAnswered", 1): lambda old: {**old, "version": 2, "sure": None},
 }
 """(type, version) to what makes version + 1 of it."""
 

@@ -35,6 +35,7 @@ CREATE TABLE facts.route_decided (
     reason VARCHAR NOT NULL,
     draft VARCHAR,
     predicted DOUBLE,
+    sure DOUBLE,
     threshold DOUBLE NOT NULL,
     signals MAP(VARCHAR, DOUBLE) NOT NULL
 );
@@ -44,7 +45,7 @@ SELECT position, unnest(c)
 FROM (
     SELECT position, from_json(content, '{
         "route": "VARCHAR", "step": "INTEGER", "action": "VARCHAR", "reason": "VARCHAR", "draft": "VARCHAR",
-        "predicted": "DOUBLE", "threshold": "DOUBLE", "signals": "MAP(VARCHAR, DOUBLE)"}') AS c
+        "predicted": "DOUBLE", "sure": "DOUBLE", "threshold": "DOUBLE", "signals": "MAP(VARCHAR, DOUBLE)"}') AS c
     FROM batch WHERE type = 'RouteDecided'
 );
 
@@ -125,12 +126,12 @@ FROM (
 CREATE VIEW routes AS
 WITH last_decision AS (
     SELECT route, max_by(reason, step) AS reason, max_by(draft, step) AS draft, max_by(predicted, step) AS predicted,
-        max_by(threshold, step) AS threshold, max_by(signals, step) AS signals
+        max_by(sure, step) AS sure, max_by(threshold, step) AS threshold, max_by(signals, step) AS signals
     FROM facts.route_decided GROUP BY route
 )
 SELECT
     a.route, a.for_run, a.domain, a.question, a.known, a.compared, coalesce(e.status, 'open') AS status, d.reason, e.answer, e.attempt,
-    e.cached, e.candidate, e.model, e.adapter, e.confidence, e.basis, e.verdict, d.draft, d.predicted, d.threshold,
+    e.cached, e.candidate, e.model, e.adapter, e.confidence, e.basis, e.verdict, d.draft, d.predicted, d.sure, d.threshold,
     d.signals, e.prompt_tokens, e.completion_tokens, e.cost_usd, e.seconds, a.time AS asked, e.time AS ended, a.position
 FROM facts.route_asked a LEFT JOIN last_decision d USING (route) LEFT JOIN facts.route_ended e USING (route);
 COMMENT ON VIEW routes IS 'Questions that the router was asked. Their attempts, calls and events stand under the run routes.';
@@ -153,7 +154,8 @@ COMMENT ON COLUMN routes.basis IS 'prior or history.';
 COMMENT ON COLUMN routes.verdict IS 'Whether it is right; NULL is undecided.';
 COMMENT ON COLUMN routes.draft IS 'The local attempt that the signals are about.';
 COMMENT ON COLUMN routes.predicted IS 'How likely that one is right.';
-COMMENT ON COLUMN routes.threshold IS 'What it was compared with.';
+COMMENT ON COLUMN routes.sure IS '1 less what the other model is likelier to be right; predicted where nobody knows that; NULL in older decisions.';
+COMMENT ON COLUMN routes.threshold IS 'What that was compared with.';
 COMMENT ON COLUMN routes.signals IS 'Signal to its value.';
 COMMENT ON COLUMN routes.prompt_tokens IS 'Read for the route, drafts included.';
 COMMENT ON COLUMN routes.completion_tokens IS 'Written for it.';

@@ -30,14 +30,14 @@ CREATE TABLE IF NOT EXISTS asked (run TEXT, place TEXT, domain TEXT NOT NULL, qu
 CREATE TABLE IF NOT EXISTS attempts (
     run TEXT, attempt TEXT, place TEXT NOT NULL, who TEXT NOT NULL, model TEXT NOT NULL, read INTEGER NOT NULL,
     written INTEGER NOT NULL, cost REAL, seconds REAL NOT NULL, correct INTEGER, ended INTEGER, signals TEXT,
-    predicted REAL,
+    sure REAL,
     PRIMARY KEY (run, attempt));
 CREATE INDEX IF NOT EXISTS attempts_by_who ON attempts (who, ended);
 CREATE INDEX IF NOT EXISTS attempts_by_place ON attempts (place);
 CREATE TABLE IF NOT EXISTS unfinished (route TEXT PRIMARY KEY, key TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS unfinished_by_key ON unfinished (key);
 """
-VERSION = 2
+VERSION = 3
 """Of the tables. A file of another version is made again."""
 ATTEMPTS = ("RouteAsked", "ProblemAsked", "EvaluationStarted", "ModelCalled", "Verified", "RouteDecided")
 ENDS = ("RouteAsked", "RouteAnswered", "RouteFailed")
@@ -119,7 +119,7 @@ class Memory:
         """Of the latest questions to a model, but for the route `but`: how sure its answer was, and what the one behind
         it cost; None where that was not asked, or has no price."""
         return self._attempts(
-            "SELECT predicted, (SELECT sum(cost) FROM attempts AS other WHERE other.place = own.place "
+            "SELECT sure, (SELECT sum(cost) FROM attempts AS other WHERE other.place = own.place "
             "AND other.who = ?) FROM attempts AS own WHERE who = ? AND signals IS NOT NULL AND place <> ? "
             "ORDER BY ended DESC LIMIT ?",
             (cloud, local, but, RECENT),
@@ -318,9 +318,10 @@ def _take(database: sqlite3.Connection, recorded: Recorded) -> None:
                 (recorded.position, None if correct is None else int(correct), run, event.attempt),
             )
         case ev.RouteDecided() if event.draft is not None:
+            sure = event.predicted if event.sure is None else event.sure
             database.execute(
-                "UPDATE attempts SET signals = ?, predicted = ? WHERE run = ? AND attempt = ?",
-                (json.dumps(event.signals, sort_keys=True), event.predicted, run, event.draft),
+                "UPDATE attempts SET signals = ?, sure = ? WHERE run = ? AND attempt = ?",
+                (json.dumps(event.signals, sort_keys=True), sure, run, event.draft),
             )
         case _:
             pass

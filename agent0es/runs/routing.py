@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent0es import bootstrap
 from agent0es.configuration.secrets import text_without_secrets
-from agent0es.domain.events import RouteAnswered, ToolCalled, ToolRequested
+from agent0es.decisions.route import least
+from agent0es.domain.events import RouteAnswered, RouteDecided, ToolCalled, ToolRequested
 from agent0es.domain.names import ROUTES, stream
 from agent0es.domain.text import storable
 from agent0es.log import EventLog
@@ -74,6 +75,12 @@ def posed(question: str, domain: str) -> "Task":
         reference_action="",
         difficulty=0.0,
     )
+
+
+def told(decided: RouteDecided) -> dict[str, Any]:
+    """What would be done with a question, as a value of JSON; `least` is how likely right a local answer must be."""
+    found = decided.model_dump(mode="json", exclude={"type", "version", "route", "step"})
+    return {**found, "least": least(decided.threshold, decided.candidates)}
 
 
 def routed(log: EventLog, event: RouteAnswered) -> dict[str, Any]:

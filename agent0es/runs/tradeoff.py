@@ -93,7 +93,8 @@ def rules(
 
     def ours(judged: tradeoff.Places) -> tradeoff.Score:
         chosen = weights or tradeoff.fitted(said, drafts, judged)
-        return tradeoff.by_history(tradeoff.weighted(said, chosen), drafts)
+        right = tradeoff.by_history(tradeoff.weighted(said, chosen), drafts)
+        return tradeoff.how_sure(right, [one.domain for one in questions], cloud)
 
     rule = tradeoff.Rule
     known = tradeoff.near(similar, first)

@@ -97,7 +97,7 @@ class RouteDecided(Value):
     route."""
 
     type: Literal["RouteDecided"] = "RouteDecided"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     route: str
     """Name of the route."""
     step: int = Field(ge=0)
@@ -122,6 +122,10 @@ class RouteDecided(Value):
     """How likely the local answer is right; None where nobody knows."""
     basis: Basis | None
     """Where that comes from."""
+    sure: Share | None
+    """How sure it is that the local answer should be taken: 1 less what the other model is likelier to be right. Where
+    nobody knows that of the other one, the same as `predicted`. None where that is None, and in a decision of an older
+    version, which compared `predicted` itself."""
     threshold: Share
     """What it was compared with: `router.confidence_threshold`, or less where `router.mean_cost` demands it."""
     signals: dict[str, float | None]
@@ -154,7 +158,7 @@ class RouteAnswered(Value):
     """A question was answered. Stream of the route."""
 
     type: Literal["RouteAnswered"] = "RouteAnswered"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     route: str
     """Name of the route."""
     key: str
@@ -175,6 +179,8 @@ class RouteAnswered(Value):
     """How likely it is right; None where nobody knows."""
     basis: Basis | None
     """Where that comes from."""
+    sure: Share | None
+    """As in the RouteDecided that took it."""
     verdict: bool | None
     """Whether it is right, where a verifier could judge; None is undecided."""
     prompt_tokens: int

@@ -168,6 +168,7 @@ def kept(log: EventLog, *numbers: int) -> None:
             "adapter": None,
             "confidence": 0.9,
             "basis": "prior",
+            "sure": 0.9,
             "verdict": None,
             "prompt_tokens": 1,
             "completion_tokens": 1,

@@ -1,5 +1,6 @@
 """What the router does next, as a table: given what is known, this follows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent0es.configuration import RouterSettings
-from agent0es.decisions.route import Route, Seen, decide, key_of, like, normal_question, nothing_expected, predicted
+from agent0es.decisions.route import (
+    Route,
+    Seen,
+    by_history,
+    decide,
+    key_of,
+    least,
+    like,
+    normal_question,
+    nothing_expected,
+    predicted,
+)
 from agent0es.domain import events as ev
 from agent0es.router.base import Draft, Evidence, choose, load_signals, prior
 from agent0es.router.signals import Agreement, Critique, Neighbours, TokenConfidence
@@ -94,11 +106,11 @@ def asked(candidates: tuple[ev.Candidate, ...]) -> ev.RouteAsked:
 
 
 @pytest.mark.parametrize(
-    ("candidate", "confidence", "taken"),
+    ("candidate", "sure", "taken"),
     [("cloud", None, True), ("local", 0.9, True), ("local", 0.2, False), ("local", None, False)],
 )
-def test_a_cached_answer_is_taken_where_nobody_better_could_be_asked_or_it_is_likely_right(
-    candidate: Any, confidence: float | None, taken: bool
+def test_a_cached_answer_is_taken_where_nobody_better_could_be_asked_or_it_was_sure_enough(
+    candidate: Any, sure: float | None, taken: bool
 ) -> None:
     cached = ev.RouteAnswered(
         route="route-0",
@@ -109,8 +121,9 @@ def test_a_cached_answer_is_taken_where_nobody_better_could_be_asked_or_it_is_li
         candidate=candidate,
         model="small",
         adapter=None,
-        confidence=confidence,
+        confidence=0.5,
         basis=None,
+        sure=sure,
         verdict=None,
         prompt_tokens=1,
         completion_tokens=1,
@@ -119,6 +132,28 @@ def test_a_cached_answer_is_taken_where_nobody_better_could_be_asked_or_it_is_li
     seen = Seen((nothing_expected("local"), nothing_expected("cloud")), cached)
     decided = decide(Route(asked((LOCAL, CLOUD))), seen, settings(), load_signals(["confidence"]))
     assert (decided.action == "cache") == taken and decided.cached == "route-0"
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "sure", "action"),
+    [
+        (0, 9, 0.4, "ask"),  # too few answers of the other one were judged: it is taken to be right always
+        (9, 10, 0.5667, "ask"),  # right in (9 + 1) / (10 + 2)
+        (4, 10, 0.9833, "accept"),  # hardly likelier to be right
+        (0, 20, 1.0, "accept"),
+    ],
+)
+def test_an_unlikely_answer_is_taken_where_the_other_model_is_hardly_likelier_to_be_right(
+    right: int, of: int, sure: float, action: str
+) -> None:
+    route = Route(asked((LOCAL, CLOUD)), steps=1, called=frozenset({"local"}), drafts={"local": (draft("42", 0.4),)})
+    cloud = by_history(nothing_expected("cloud").model_copy(update={"right": right, "of": of}))
+    seen = Seen((nothing_expected("local"), cloud))
+    decided = decide(route, seen, settings(), load_signals(["confidence"]))
+    assert (decided.predicted, decided.sure, decided.action) == (0.4, sure, action)
+    assert (decided.predicted >= least(decided.threshold, decided.candidates)) == (action == "accept")
+    earlier = decide(route, replace(seen, alone=True), settings(), load_signals(["confidence"]))
+    assert (earlier.sure, earlier.action) == (None, "ask"), "as versions before RouteDecided@3 decided"
 
 
 def test_signals_say_what_the_evidence_says_and_nothing_without_any() -> None:

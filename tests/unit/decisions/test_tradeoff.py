@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent0es.decisions import tradeoff
-from agent0es.decisions.route import like, predicted
+from agent0es.decisions.route import by_history, how_sure, like, nothing_expected, predicted
 from agent0es.decisions.tradeoff import ABOVE_ALL, Aim, Compared, Option, Point, Rule, constant, cross_validated, curve
 from agent0es.domain.events import Neighbour
 from agent0es.router.base import Evidence, prior
@@ -127,6 +127,22 @@ def test_the_prediction_is_the_routers_own(rows: list[tuple[float | None, bool]]
         others = [(said[at], bool(correct[at])) for at in judged if at != place]
         right, of = like(guess, [(other, outcome) for other, outcome in others if other is not None])
         assert found[place] == pytest.approx(predicted(guess, right, of)[0], abs=1e-4)
+
+
+def test_what_is_compared_with_the_threshold_is_the_routers_own() -> None:
+    rng = np.random.default_rng(5)
+    domains, cloud, local = (
+        rng.choice(["math", "code", "logic"], 40, p=[0.6, 0.3, 0.1]),
+        rng.random(40) < 0.5,
+        rng.random(40),
+    )
+    judged, asked = np.arange(30), np.arange(20, 40)
+    found = tradeoff.how_sure(constant([*local]), [*domains], cloud)(judged, asked)
+    for place, value in zip(asked, found, strict=True):
+        same = [bool(cloud[at]) for at in judged if at != place and domains[at] == domains[place]]
+        other = by_history(nothing_expected("cloud").model_copy(update={"right": sum(same), "of": len(same)}))
+        assert value == pytest.approx(how_sure(float(local[place]), [other]), abs=1e-4)
+    assert np.isnan(tradeoff.how_sure(constant([None] * 40), [*domains], cloud)(judged, asked)).all()
 
 
 def test_signals_are_the_routers_own() -> None:
