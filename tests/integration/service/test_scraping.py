@@ -42,8 +42,8 @@ def test_without_the_token_nobody_learns_a_figure(tmp_path: Path) -> None:
 def test_a_job_that_nobody_begins_is_seen_to_be_due(tmp_path: Path) -> None:
     with EventLog.open(tmp_path / "log.db") as log:
         for name in ("hourly", "running", "gone"):
-            scheduling.add(log, name, ["runs"], every_seconds=3600)
-        scheduling.add(log, "learn", ["train", "{run}"], trajectories=500)
+            scheduling.add(log, scheduling.new_schedule(log, name, ["runs"], every_seconds=3600))
+        scheduling.add(log, scheduling.new_schedule(log, "learn", ["train", "{run}"], trajectories=500))
         scheduling.remove(log, "gone")
         log.append(
             [NewEvent("service/schedules/running", made("JobStarted", schedule="running", job="j"))], handler="x"
