@@ -156,7 +156,10 @@ def measured(compared: Sequence[Compared], store: Path, configuration: Configura
 
 def unpractised(compared: Sequence[Compared], tables: Projections) -> list[Compared]:
     """The questions that no task of the store's runs was word for word."""
-    practised = {" ".join(text.split()) for [text] in tables.query("SELECT description FROM tasks WHERE description IS NOT NULL").rows}
+    practised = {
+        " ".join(text.split())
+        for [text] in tables.query("SELECT description FROM tasks WHERE description IS NOT NULL").rows
+    }
     return [one for one in compared if " ".join(one.question.split()) not in practised]
 
 
