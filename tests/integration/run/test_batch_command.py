@@ -211,7 +211,6 @@ router:
 """
 
 
-@pytest.mark.slow
 def test_a_batch_that_is_killed_after_a_paid_attempt_pays_nothing_twice(tmp_path: Path) -> None:
     """With the real sandbox, in processes of its own. Each question takes two paid requests."""
     written(tmp_path, *({"question": f"What is {number} times 34?"} for number in range(12, 16)))

@@ -155,7 +155,6 @@ asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2])))
 """
 
 
-@pytest.mark.slow
 def test_processes_that_are_killed_and_started_again_do_not_pass_it(tmp_path: Path) -> None:
     limit = 60 * MOST
     with EventLog.open(tmp_path / "log.db"):

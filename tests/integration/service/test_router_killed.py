@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import pytest
 
 from agent0es.decisions.route import draft_of
 from agent0es.domain import events as ev
@@ -22,8 +21,9 @@ from tests.support.openai_server import OpenAiServer
 from tests.support.serving import Served, served
 
 QUESTIONS = [f"What is {number} times 34?" for number in range(1, 51)]
-LIMIT = 0.1
-"""Dollars. A request may cost a thirtieth of that at most, and costs a tenth of what it may."""
+LIMIT = 0.2
+"""Dollars. A request may cost a sixtieth of that at most, and costs a tenth of what it may: when all fifty were
+reserved and hardly any settled, there is room for some more after the kill, not for all."""
 SETTINGS = {
     "local.backend": "scripted",
     "local.name": "tests.integration.service.test_router_killed:small",
@@ -64,7 +64,6 @@ def ask(service: Served, question: str) -> str | None:
     return str(found.json()["choices"][0]["message"]["content"])
 
 
-@pytest.mark.slow
 def test_fifty_at_once_never_pass_the_budget_and_nothing_is_paid_twice(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with OpenAiServer(large) as server, ThreadPoolExecutor(len(QUESTIONS)) as pool:
@@ -87,7 +86,9 @@ def test_fifty_at_once_never_pass_the_budget_and_nothing_is_paid_twice(tmp_path:
     made: Counter[str] = Counter()
     with EventLog.open(store / "log.db", read_only=True) as log:
         assert log.verify().ok
+        reserved = 0
         for one in log.read(types=["CostReserved", "CostSettled"]):
+            reserved += isinstance(one.event, ev.CostReserved)
             state = after(state, one.event)
             most = max(most, state.total)
         questions = {one.event.route: one.event.posed.description for one in log.read(types=["RouteAsked"])
@@ -100,4 +101,4 @@ def test_fifty_at_once_never_pass_the_budget_and_nothing_is_paid_twice(tmp_path:
     assert state.open, "of those that were killed"
     assert len(made) > 8 and set(made.values()) == {1}, "what was paid and written down is not asked again"
     assert sum(said != "1" for said in found) == len(made)
-    assert sum(paid.values()) <= len(made) + len(state.open)
+    assert sum(paid.values()) <= reserved, "the server was asked for something that no budget knows of"
