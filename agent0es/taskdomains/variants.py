@@ -37,7 +37,10 @@ class VariantFamily(Family):
         second = task
         for _ in range(OTHER_VARIANT_TRIES):
             variant = VARIANT.different(rng, task.difficulty, task.parameters["variant"])
-            second = self.task({**task.parameters, "variant": variant}, task.wording, task.difficulty)
+            parameters = {**task.parameters, "variant": variant}
+            if self.check(parameters, task.difficulty) is not None:
+                continue
+            second = self.task(parameters, task.wording, task.difficulty)
             if self.printed(second) != self.printed(task):
                 break
         return second

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.taskdomains.base import NeedsCall
+from agent0es.taskdomains.base import Freeform, NeedsCall
 from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import CORE, EXTENDED, STORIES
+from agent0es.taskdomains.math.families import COMPOSED, CORE, EXTENDED, STORIES
 
-__all__ = ["AdvancedMathDomain", "MathDomain", "WordProblemsDomain"]
+__all__ = ["AdvancedMathDomain", "ComposedStoriesDomain", "MathDomain", "WordProblemsDomain"]
 
 
 class MathDomain(FamilyDomain):
@@ -21,7 +21,7 @@ class MathDomain(FamilyDomain):
     system = prompt(__file__, "system")
     guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
-    freeform = expression_freeform("math", prompt(__file__, "freeform"))
+    freeform: Freeform | None = expression_freeform("math", prompt(__file__, "freeform"))
     mixture: tuple[str, ...] = (
         "product",
         "word_reversal",
@@ -72,5 +72,14 @@ class WordProblemsDomain(MathDomain):
     tools = ("python",)
     system = prompt(__file__, "stories_system")
     guide = guide(__file__, "stories_guide")
-    freeform = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
+    freeform: Freeform | None = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
     mixture = tuple(family.name for family in STORIES if family.split == "practised")[::2][:16]
+
+
+class ComposedStoriesDomain(WordProblemsDomain):
+    """Stories put together at random, for a model that reasons: no two of them have the same sentences."""
+
+    name = "composed_stories"
+    own = COMPOSED
+    freeform = None  # what a teacher writes itself are word problems
+    mixture = tuple(family.name for family in COMPOSED if family.split == "practised")

@@ -9,6 +9,7 @@ from agent0es.taskdomains.math.families import (
     algebra,
     arithmetic,
     calculus,
+    composed_stories,
     counting,
     dates,
     decimals,
@@ -52,3 +53,6 @@ EXTENDED: tuple[Family, ...] = (
 
 STORIES: tuple[Family, ...] = (*money_stories.FAMILIES, *quantity_stories.FAMILIES)
 """The domain `word_problems`: stories of two to five steps, as in a schoolbook."""
+
+COMPOSED: tuple[Family, ...] = composed_stories.FAMILIES
+"""The domain `composed_stories`: stories of two to six steps that are put together at random."""

@@ -1,0 +1,527 @@
+"""Stories composed at random: quantities told by way of each other, in an order that need not be that of the reckoning.
+
+Such a family has no list of wordings to learn by heart: each `shape` is another story. Its numbers are drawn until all
+quantities are whole and positive and no two numbers are the same. After Allen-Zhu's iGSM (Physics of Language Models,
+part 2.1, arXiv 2407.20311), in the words of schoolbooks.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache, partial
+from itertools import count
+
+from agent0es.domain.task import Scalar
+from agent0es.taskdomains.base import Int, Split
+from agent0es.taskdomains.variants import VARIANT, VariantFamily
+
+STEPS = Int((1, 2), (3, 5))
+"""Quantities that follow from others, beside what the question does with them."""
+FEW_TRIES, TRIES = 100, 5000
+LARGEST = 20_000
+
+NAMES = tuple(
+    "Ada Ben Cleo Dan Eva Finn Gus Hana Ivo Jana Karl Lea Max Nora Omar Pia Ray Sara Tim Uma Vera Will".split()
+)
+COLOURS = tuple("red blue green yellow white black brown grey".split())
+DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
+GOODS = tuple("pen book bag lamp chair mug scarf puzzle kite plate vase clock basket jacket cap belt".split())
+THINGS = tuple("stamps marbles cards shells stickers coins beads books pencils sweets".split())
+HABITS = (("reads", "pages"), ("runs", "rounds"), ("sells", "tickets"), ("bakes", "rolls"), ("picks", "apples"))
+STOCKS = (
+    ("A shop has {n} apples", "apples", "are sold", "are delivered"),
+    ("A library has {n} books", "books", "are lent", "are brought back"),
+    ("A car park holds {n} cars", "cars", "drive off", "arrive"),
+    ("A tank holds {n} liters", "liters", "flow out", "flow in"),
+    ("A club has {n} members", "members", "leave", "join"),
+)
+TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
+PARTS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number of the story: its value, and how Python reckons it from what is told."""
+
+    value: Fraction
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a quantity follows from another one, and a number."""
+
+    numbers: Sequence[int]
+    value: Callable[[Fraction, int], Fraction]
+    code: str
+
+    def apply(self, of: Quantity, n: int) -> Quantity:
+        return Quantity(self.value(of.value, n), self.code.format(of=of.code, n=n))
+
+
+MORE = Rule(range(3, 60), lambda of, n: of + n, "({of} + {n})")
+FEWER = Rule(range(3, 60), lambda of, n: of - n, "({of} - {n})")
+MULTIPLE = Rule(tuple(TIMES), lambda of, n: of * n, "({of} * {n})")
+PART = Rule(tuple(PARTS), lambda of, n: of / n, "({of} // {n})")
+ALL_BUT_A_PART = Rule(tuple(PARTS), lambda of, n: of * (n - 1) / n, "({of} * ({n} - 1) // {n})")
+PERCENT_MORE = Rule(range(10, 80, 5), lambda of, n: of * (100 + n) / 100, "({of} * (100 + {n}) // 100)")
+PERCENT_LESS = Rule(range(10, 80, 5), lambda of, n: of * (100 - n) / 100, "({of} * (100 - {n}) // 100)")
+TOGETHER = "together"
+
+OF_RULES = (1, 100, 200)
+"""Numbers in the code of rules."""
+RULES: Mapping[str, Rule] = {
+    "more": MORE,
+    "fewer": FEWER,
+    "times": MULTIPLE,
+    "part": PART,
+    "percent_more": PERCENT_MORE,
+    "told_of_the_larger": FEWER,
+    "told_of_the_multiple": PART,
+}
+"""The last two are told of the other quantity: `Ben has 5 more than Ann` where Ben's is known."""
+
+
+@dataclass(slots=True)
+class Draw:
+    """The numbers of a story, in the order in which they are drawn: no two are the same, so that in a program for it
+    one can tell which is which."""
+
+    rng: random.Random
+    told: list[int] = field(default_factory=list)
+
+    def __call__(self, numbers: Sequence[int]) -> int:
+        """One that the story tells."""
+        return self.tell(self.unknown(numbers))
+
+    def unknown(self, numbers: Sequence[int]) -> int:
+        """One that is asked for, or follows from what is told."""
+        return self.rng.choice(numbers)
+
+    def tell(self, number: int) -> int:
+        """The same number, told, or known to everybody."""
+        self.told.append(number)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A story, its question's answer, and all quantities in between, which are to be whole and positive."""
+
+    sentences: Sequence[str]
+    question: str
+    asked: Quantity
+    between: Sequence[Quantity]
+
+    @property
+    def is_sound(self) -> bool:
+        values = [quantity.value for quantity in (self.asked, *self.between)]
+        return all(value.denominator == 1 and 0 < value < LARGEST for value in values)
+
+
+Compose = Callable[[random.Random, Draw, int], Story]
+"""From the randomness of the shape, the numbers, and the steps. The same shape always draws as many numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedFamily(VariantFamily):
+    """Stories of one kind. `shape` tells what happens, `variant` the numbers."""
+
+    def moving_parts(self, parameters: Mapping[str, Scalar]) -> dict[str, str]:
+        """The numbers that are told, which a program for the story holds."""
+        return {name: text for name, text in self.facts(parameters).items() if name.startswith("told_")}
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Who or what has quantities, and how a sentence tells one by way of another."""
+
+    subjects: Sequence[str]
+    plain: str
+    """Of {x}: {n}. The same names stand in all templates."""
+    related: Mapping[str, str]
+    """Rule to template; {y} has the quantity from which that of {x} follows, {z} the one that is added to it."""
+    one: str
+    """Questions: of {x} alone, of all, by how much {x} has more than {y}."""
+    all: str
+    difference: str
+    shared: str
+    """What is done with the sum of all: divided by {n}, compared with the larger {n}; and how it is told to be {n}."""
+    missing: str
+    total: str
+
+
+OWNERS = Theme(
+    NAMES,
+    "{x} has {n} {things}.",
+    {
+        "more": "{x} has {n} more {things} than {y}.",
+        "fewer": "{x} has {n} fewer {things} than {y}.",
+        "times": "{x} has {times} as many {things} as {y}.",
+        "part": "{x} has {part} as many {things} as {y}.",
+        "percent_more": "{x} has {n}% more {things} than {y}.",
+        "told_of_the_larger": "{y} has {n} more {things} than {x}.",
+        "told_of_the_multiple": "{y} has {times} as many {things} as {x}.",
+        TOGETHER: "{x} has as many {things} as {y} and {z} together.",
+    },
+    "How many {things} does {x} have?",
+    "How many {things} do they have altogether?",
+    "How many more {things} does {x} have than {y}?",
+    "They share all these {things} equally among {n} children. How many does each child get?",
+    "Together they want to have {n} {things}. How many are missing?",
+    "Together they have {n} {things}.",
+)
+WEEK = Theme(
+    DAYS,
+    "On {x} {who} {does} {n} {things}.",
+    {
+        "more": "On {x} {who} {does} {n} {things} more than on {y}.",
+        "fewer": "On {x} {who} {does} {n} {things} fewer than on {y}.",
+        "times": "On {x} {who} {does} {times} as many {things} as on {y}.",
+        "part": "On {x} {who} {does} only {part} as many {things} as on {y}.",
+        "percent_more": "On {x} {who} {does} {n}% more {things} than on {y}.",
+        "told_of_the_larger": "On {y} {who} {does} {n} {things} more than on {x}.",
+        "told_of_the_multiple": "On {y} {who} {does} {times} as many {things} as on {x}.",
+        TOGETHER: "On {x} {who} {does} as many {things} as on {y} and {z} together.",
+    },
+    "How many {things} is that on {x}?",
+    "How many {things} is that on all these days together?",
+    "How many {things} more is that on {x} than on {y}?",
+    "All that is divided into {n} equal parts. How many {things} is a part?",
+    "In all, {who} wants to reach {n} {things} on these days. How many are missing?",
+    "On these days {who} {does} {n} {things} altogether.",
+)
+PRICES = Theme(
+    GOODS,
+    "A {x} costs ${n}.",
+    {
+        "more": "A {x} costs ${n} more than a {y}.",
+        "fewer": "A {x} is ${n} cheaper than a {y}.",
+        "times": "A {x} costs {times} as much as a {y}.",
+        "part": "A {x} costs {part} as much as a {y}.",
+        "percent_more": "A {x} costs {n}% more than a {y}.",
+        "told_of_the_larger": "A {y} costs ${n} more than a {x}.",
+        "told_of_the_multiple": "A {y} costs {times} as much as a {x}.",
+        TOGETHER: "A {x} costs as much as a {y} and a {z} together.",
+    },
+    "How many dollars does a {x} cost?",
+    "What does one of each cost altogether, in dollars?",
+    "By how many dollars is a {x} dearer than a {y}?",
+    "{n} friends buy one of each and share the cost equally. How many dollars does each of them pay?",
+    "One of each is bought and paid with ${n}. How many dollars of change are given back?",
+    "One of each costs ${n} altogether.",
+)
+TOWERS = Theme(
+    COLOURS,
+    "The {x} tower is {n} m high.",
+    {
+        "more": "The {x} tower is {n} m higher than the {y} one.",
+        "fewer": "The {x} tower is {n} m lower than the {y} one.",
+        "times": "The {x} tower is {times} as high as the {y} one.",
+        "part": "The {x} tower is {part} as high as the {y} one.",
+        "percent_more": "The {x} tower is {n}% higher than the {y} one.",
+        "told_of_the_larger": "The {y} tower is {n} m higher than the {x} one.",
+        "told_of_the_multiple": "The {y} tower is {times} as high as the {x} one.",
+        TOGETHER: "The {x} tower is as high as the {y} and the {z} one on top of each other.",
+    },
+    "How many m high is the {x} tower?",
+    "How many m high would all of them be on top of each other?",
+    "By how many m is the {x} tower higher than the {y} one?",
+    "The stones of all of them make {n} equal towers. How many m high is each?",
+    "How many m are missing to {n} m if all stand on top of each other?",
+    "On top of each other all of them would be {n} m high.",
+)
+FIRST = range(6, 120)
+"""The quantity that is told plainly."""
+
+
+def _sentence(template: str, **texts: object) -> str:
+    told = template.format(**texts)
+    return told[0].upper() + told[1:]
+
+
+def _same(theme: Theme, rng: random.Random) -> dict[str, str]:
+    """What stands in a story's templates throughout."""
+    does, things = rng.choice(HABITS) if theme is WEEK else ("", rng.choice(THINGS))
+    return {"things": things, "does": does, "who": rng.choice(NAMES)}
+
+
+def _told(
+    theme: Theme, rng: random.Random, draw: Draw, steps: int
+) -> tuple[list[str], list[str], list[Quantity], dict[str, str]]:
+    """Subjects, the sentences of their quantities, the quantities, and what stands in templates throughout."""
+    subjects, same = rng.sample(theme.subjects, steps + 1), _same(theme, rng)
+    first = draw(FIRST)
+    sentences = [_sentence(theme.plain, x=subjects[0], n=first, **same)]
+    quantities = [Quantity(Fraction(first), str(first))]
+    for i in range(1, steps + 1):
+        kind = rng.choice([*RULES, TOGETHER] if i > 1 else [*RULES])
+        of = i - 1 if rng.random() < 0.6 else rng.randrange(i)
+        names = {"x": subjects[i], "y": subjects[of]}
+        if kind == TOGETHER:
+            other = rng.choice([j for j in range(i) if j != of])
+            made = Quantity(
+                quantities[of].value + quantities[other].value, f"({quantities[of].code} + {quantities[other].code})"
+            )
+            sentences.append(_sentence(theme.related[kind], **names, z=subjects[other], **same))
+        else:
+            n = draw(RULES[kind].numbers)
+            made = RULES[kind].apply(quantities[of], n)
+            words = {"n": n, "times": TIMES.get(n), "part": PARTS.get(n)}
+            sentences.append(_sentence(theme.related[kind], **names, **words, **same))
+        quantities.append(made)
+    return subjects, sentences, quantities, same
+
+
+def _sum(quantities: Iterable[Quantity]) -> Quantity:
+    terms = list(quantities)
+    return Quantity(sum((q.value for q in terms), Fraction()), f"({' + '.join(q.code for q in terms)})")
+
+
+def _difference(more: Quantity, less: Quantity) -> Quantity:
+    return Quantity(more.value - less.value, f"({more.code} - {less.code})")
+
+
+def _mixed_up(rng: random.Random, sentences: list[str]) -> list[str]:
+    """Two stories in five are told in another order than that of the reckoning."""
+    return rng.sample(sentences, len(sentences)) if rng.random() < 0.4 else sentences
+
+
+def _compared(theme: Theme, rng: random.Random, draw: Draw, steps: int) -> Story:
+    """Quantities of several subjects: asked for is one of them, the sum, a difference, or what follows from the sum."""
+    subjects, sentences, quantities, same = _told(theme, rng, draw, steps)
+    sentences = _mixed_up(rng, sentences)
+    total, last = _sum(quantities), steps
+    before = rng.randrange(last)
+    match rng.choice(("one", "all", "all", "difference", "difference", "other way", "shared", "missing")):
+        case "one":
+            return Story(sentences, _sentence(theme.one, x=subjects[last], **same), quantities[last], quantities)
+        case "difference":
+            asked = _difference(quantities[last], quantities[before])
+            question = _sentence(theme.difference, x=subjects[last], y=subjects[before], **same)
+        case "other way":
+            asked = _difference(quantities[before], quantities[last])
+            question = _sentence(theme.difference, x=subjects[before], y=subjects[last], **same)
+        case "shared":
+            n = draw(range(2, 10))
+            asked = PART.apply(total, n)
+            question = _sentence(theme.shared, n=n, **same)
+        case "missing":
+            n = draw(range(200, 1000, 10))
+            asked = _difference(Quantity(Fraction(n), str(n)), total)
+            question = _sentence(theme.missing, n=n, **same)
+        case _:
+            asked, question = total, _sentence(theme.all, **same)
+    return Story(sentences, question, asked, quantities)
+
+
+def _shopping(rng: random.Random, draw: Draw, steps: int) -> Story:
+    """Prices told by way of each other, and so many of two goods; perhaps a discount, or what is paid with."""
+    subjects, sentences, prices, same = _told(PRICES, rng, draw, steps)
+    who, (x, y) = same["who"], rng.sample(range(steps + 1), 2)
+    a, b = draw(range(2, 13)), draw(range(2, 13))
+    total = _sum([MULTIPLE.apply(prices[x], a), MULTIPLE.apply(prices[y], b)])
+    bought = f"{who} buys {a} {subjects[x]}s and {b} {subjects[y]}s"
+    sentences = _mixed_up(rng, sentences)
+    match rng.choice(("pays", "change", "discount")):
+        case "change":
+            n = draw(range(100, 2000, 50))
+            paid = Quantity(Fraction(n), str(n))
+            told, asked = f"{bought}, and pays with ${n}.", _difference(paid, total)
+            question = f"How many dollars of change does {who} get?"
+        case "discount":
+            n = draw(PERCENT_LESS.numbers)
+            told, asked = f"{bought}, and gets {n}% off the whole.", PERCENT_LESS.apply(total, n)
+            question = f"How many dollars does {who} pay?"
+        case _:
+            told, asked, question = f"{bought}.", total, f"How many dollars does {who} pay?"
+    return Story([*sentences, told], question, asked, [*prices, total])
+
+
+CHANGES: Mapping[str, Rule] = {
+    "{n} {things} {go}": FEWER,
+    "{n} {things} {come}": MORE,
+    "{part} of the {things} that are there {go}": ALL_BUT_A_PART,
+    "{n}% of the {things} that are there {go}": PERCENT_LESS,
+    "{n}% more {things} than are there {come}": Rule(
+        range(10, 80, 5), lambda of, n: of * (200 + n) / 100, "({of} * (200 + {n}) // 100)"
+    ),
+}
+BACKWARDS: Mapping[str, Rule] = {
+    "{n} {things} {go}": MORE,
+    "{n} {things} {come}": FEWER,
+    "{part} of the {things} that are there {go}": Rule(
+        tuple(PARTS), lambda of, n: of * n / (n - 1), "({of} * {n} // ({n} - 1))"
+    ),
+    "{n}% of the {things} that are there {go}": Rule(
+        range(10, 80, 5), lambda of, n: of * 100 / (100 - n), "({of} * 100 // (100 - {n}))"
+    ),
+}
+"""From what is there after such a change to what was there before it."""
+AFTER = ("Then", "After that", "Later", "Next", "In the evening")
+
+
+def _changes(rng: random.Random, draw: Draw, steps: int, *, backwards: bool = False) -> Story:
+    """A stock that changes several times: what is left is asked for, or, backwards, what was there at first."""
+    opening, things, go, come = rng.choice(STOCKS)
+    rules = BACKWARDS if backwards else CHANGES
+    first = draw(range(20, 400))
+    now = Quantity(Fraction(first), str(first))
+    between, changes = [now], []
+    for _ in range(steps + 1):
+        told = rng.choice(list(rules))
+        n = draw(rules[told].numbers)
+        now = rules[told].apply(now, n)
+        between.append(now)
+        changes.append((told, {"n": n, "part": PARTS.get(n), "things": things, "go": go, "come": come}))
+    if backwards:
+        changes.reverse()
+    words = [_sentence(changes[0][0], **changes[0][1])]
+    words += [f"{AFTER[i % len(AFTER)]} {told.format(**texts)}" for i, (told, texts) in enumerate(changes[1:])]
+    sentences = [f"{word}." for word in words]
+    if backwards:
+        start = opening.format(n="some")
+        question = f"In the end {first} {things} are there. How many {things} were there at first?"
+    else:
+        start, question = opening.format(n=first), f"How many {things} are there in the end?"
+    return Story([f"{start}.", *sentences], question, now, between)
+
+
+def _known_total(theme: Theme, rng: random.Random, draw: Draw, steps: int) -> Story:
+    """The total is told instead of the first quantity: an equation. Each quantity is a times the first one, and b."""
+    subjects, same = rng.sample(theme.subjects, steps + 1), _same(theme, rng)
+    first = Fraction(draw.unknown(FIRST))
+    forms, values, sentences = [("1", "0")], [first], []
+    for i in range(1, steps + 1):
+        kind, of = rng.choice(("more", "fewer", "times", "told_of_the_larger")), rng.randrange(i)
+        n = draw(RULES[kind].numbers)
+        values.append(RULES[kind].value(values[of], n))
+        a, b = forms[of]
+        sign = "+" if kind == "more" else "-"
+        forms.append((f"{a} * {n}", f"({b}) * {n}") if kind == "times" else (a, f"{b} {sign} {n}"))
+        words = {"n": n, "times": TIMES.get(n)}
+        sentences.append(_sentence(theme.related[kind], x=subjects[i], y=subjects[of], **words, **same))
+    total = draw.tell(int(sum(values)))
+    asked = rng.randrange(steps + 1)
+    a, b = (" + ".join(part) for part in zip(*forms, strict=True))
+    code = f"({total} - ({b})) // ({a}) * {forms[asked][0]} + {forms[asked][1]}"
+    known = theme.total.format(n=total, **same)
+    sentences = [known, *sentences] if rng.random() < 0.5 else [*sentences, known]
+    quantities = [Quantity(value, "") for value in values]
+    question = _sentence(theme.one, x=subjects[asked], **same)
+    return Story(sentences, question, Quantity(values[asked], code), quantities)
+
+
+RATES = (("a minute", "hours", 60), ("a day", "weeks", 7), ("a month", "years", 12), ("an hour", "days", 24))
+"""What a rate is told in, what the time is told in, and how many of the one are in the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What happens next to what was made."""
+
+    of: str
+    """What is counted before it, and after it."""
+    to: str
+    rule: Rule
+    told: str
+
+
+STAGES = (
+    Stage("things", "things", ALL_BUT_A_PART, "{part} of them are broken and thrown away."),
+    Stage("things", "things", FEWER, "{n} of them are kept back."),
+    Stage("things", "boxes", replace(PART, numbers=range(3, 13)), "They are packed in boxes of {n}."),
+    Stage("things", "dozens", replace(PART, numbers=(12,)), "They are packed by the dozen."),
+    Stage("things", "dollars", replace(MULTIPLE, numbers=range(2, 10)), "They are sold for ${n} each."),
+    Stage("boxes", "dollars", replace(MULTIPLE, numbers=range(5, 40)), "A box is sold for ${n}."),
+    Stage("dozens", "dollars", replace(MULTIPLE, numbers=range(5, 40)), "A dozen is sold for ${n}."),
+    Stage("dollars", "dollars", replace(FEWER, numbers=range(20, 400, 10)), "Material and power cost ${n}."),
+    Stage("dollars", "each", replace(PART, numbers=range(2, 7)), "{n} owners share the money equally."),
+)
+LEFT = {
+    "things": "How many {things} are there then?",
+    "boxes": "How many boxes is that?",
+    "dozens": "How many dozens is that?",
+    "dollars": "How many dollars are left?",
+    "each": "How many dollars does each of them get?",
+}
+
+
+def _production(rng: random.Random, draw: Draw, steps: int) -> Story:
+    """So many in a short time, made for a long one; then packed, sold, paid for and shared, as far as the steps go."""
+    things, (short, long, factor) = rng.choice(THINGS), rng.choice(RATES)
+    rate, time = draw(range(3, 40)), draw(range(2, 12))
+    between = [Quantity(Fraction(rate * time * factor), f"({rate} * {time} * {draw.tell(factor)})")]
+    sentences = [f"A machine makes {rate} {things} {short}.", f"It runs for {time} {long} without a break."]
+    unit, stages = "things", list(STAGES)
+    for _ in range(steps):
+        possible = [stage for stage in stages if stage.of == unit]
+        if not possible:
+            break
+        stage = rng.choice(possible)
+        stages.remove(stage)
+        n = draw(stage.rule.numbers)
+        between.append(stage.rule.apply(between[-1], n))
+        sentences.append(_sentence(stage.told, n=n, part=PARTS.get(n)))
+        unit = stage.to
+    return Story(sentences, LEFT[unit].format(things=things), between[-1], between)
+
+
+def _sound(compose: Compose, shape: str, steps: int, numbers: random.Random, tries: int) -> Mapping[str, str] | None:
+    """The texts of a story with numbers that make it sound; None where so many tries find none."""
+    for _ in range(tries):
+        draw = Draw(numbers)
+        story = compose(random.Random(shape), draw, steps)
+        if story.is_sound and len({*draw.told, *OF_RULES}) == len(draw.told) + len(OF_RULES):
+            told = {f"told_{i}": str(n) for i, n in enumerate(draw.told)}
+            text = " ".join([*story.sentences, story.question])
+            return {"story": text, "code": story.asked.code, "answer": str(story.asked.value), **told}
+    return None
+
+
+def _family(name: str, split: Split, compose: Compose) -> ComposedFamily:
+    @lru_cache(maxsize=2048)
+    def seed_of(steps: int, shape: int) -> str:
+        """Of the first story for which a few tries find numbers: many have none, or next to none."""
+        seeds = (f"{name}/{steps}/{shape}/{i}" for i in count())
+        return next(seed for seed in seeds if _sound(compose, seed, steps, random.Random(seed), FEW_TRIES))
+
+    @lru_cache(maxsize=2048)
+    def found(steps: int, shape: int, variant: int) -> Mapping[str, str] | None:
+        seed = seed_of(steps, shape)
+        return _sound(compose, seed, steps, random.Random(f"{seed}/{variant}"), TRIES)
+
+    def facts_of(**parameters: int) -> Mapping[str, str]:
+        facts = found(**parameters)
+        assert facts is not None, "the constraint was asked first"
+        return facts
+
+    return ComposedFamily(
+        name=name,
+        group="composed_stories",
+        split=split,
+        parameters={"steps": STEPS, "shape": VARIANT, "variant": VARIANT},
+        wordings=("{story}",),
+        reference_action="python[{code}]",
+        answer_of=lambda **parameters: facts_of(**parameters)["answer"],
+        constraint=lambda **parameters: None if found(**parameters) else "no whole numbers were found for such a story",
+        domain="composed_stories",
+        facts_of=facts_of,
+    )
+
+
+FAMILIES = (
+    _family("composed_owners", "practised", partial(_compared, OWNERS)),
+    _family("composed_week", "practised", partial(_compared, WEEK)),
+    _family("composed_prices", "practised", partial(_compared, PRICES)),
+    _family("composed_shopping", "practised", _shopping),
+    _family("composed_changes", "practised", _changes),
+    _family("composed_changes_backwards", "practised", partial(_changes, backwards=True)),
+    _family("composed_known_total", "practised", partial(_known_total, OWNERS)),
+    _family("composed_week_known_total", "practised", partial(_known_total, WEEK)),
+    _family("composed_prices_known_total", "practised", partial(_known_total, PRICES)),
+    _family("composed_production", "practised", _production),
+    _family("composed_towers", "held_out", partial(_compared, TOWERS)),
+    _family("composed_towers_known_total", "held_out", partial(_known_total, TOWERS)),
+)
