@@ -81,5 +81,5 @@ class ComposedStoriesDomain(WordProblemsDomain):
 
     name = "composed_stories"
     own = COMPOSED
-    freeform = None  # what a teacher writes itself are word problems
+    freeform = expression_freeform("composed_stories", prompt(__file__, "stories_freeform"))
     mixture = tuple(family.name for family in COMPOSED if family.split == "practised")
