@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 FORMATS = ("tools", "cot", "program")
 MOST_LEAKS = 10
 """Leaks that are named; --json has all."""
+LEARNT_OTHERWISE = (
+    "{name} learnt from other rows than its log gives now: what students are told, or how rows are chosen, has changed "
+    "since. Told something else than it learnt, it may answer worse than it can."
+)
 
 
 @click.command("eval")
@@ -70,7 +74,7 @@ def eval_command(
     with all earlier evaluations of the same problems in the store. With --adapter the settings are those of its run.
     """
     from agent0es.bootstrap import open_store
-    from agent0es.runs import evaluating, looking
+    from agent0es.runs import evaluating, exporting_datasets, looking
     from agent0es.runs.tracing import place
 
     if suite is not None and file is not None:
@@ -79,6 +83,8 @@ def eval_command(
     if adapter is not None:
         with open_store(store) as log:  # which makes no store
             trained = evaluating.trained(log, place(adapter))
+            if answer_format == "tools" and exporting_datasets.gives_other_rows_now(log, trained.run, trained.name):
+                click.echo(LEARNT_OTHERWISE.format(name=trained.name), err=True)
     configuration = evaluating.settings(trained, config_file, overrides, model)
     asked = evaluating.wanted(
         configuration,

@@ -97,6 +97,20 @@ def export_dataset(
     }
 
 
+def gives_other_rows_now(log: "EventLog", run: str, adapter: str) -> bool:
+    """Whether the log gives other rows now than an adapter learnt from: what students are told, or the rules by which
+    rows are chosen, have changed since. Raises UnknownName."""
+    from agent0es import bootstrap
+    from agent0es.decisions.train import dataset_of
+    from agent0es.projections.datasets import events_of_dataset
+
+    source = _of_adapter(log, run, adapter)
+    assert source.built is not None, "it is an adapter's"
+    domains = bootstrap.practised_domains(source.configuration)
+    recorded = events_of_dataset(source.history, source.iteration, source.position)
+    return dataset_of(source.role, recorded, domains, source.configuration, source.rows).sha256 != source.built.sha256
+
+
 def _of_adapter(log: "EventLog", run: str, adapter: str) -> _Source:
     """What an adapter in a run's history learnt, in the run that trained it, by the settings of its training."""
     from agent0es.decisions.train import as_requested

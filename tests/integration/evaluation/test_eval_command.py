@@ -165,6 +165,14 @@ def test_an_adapter_answers_with_the_settings_of_its_run_and_its_leaks_are_named
     assert "problem 0 (own.jsonl, line 1) is the same as in 1/0 of run r" in text
 
 
+def test_who_is_told_something_else_than_it_learnt_is_named(tmp_path: Path, file: Path) -> None:
+    with open_store(tmp_path, create=True) as log:
+        trained_run(log)  # its dataset has another hash than any that is built now
+    words = ("eval", "--adapter", "r/student-1", "--file", str(file), "--limit", "1", "--format")
+    assert "student-1 learnt from other rows than its log gives now" in invoke(tmp_path, *words, "tools").stderr
+    assert "learnt from other rows" not in invoke(tmp_path, *words, "cot").stderr  # which it learnt nothing of
+
+
 def test_mistakes_are_told_in_one_line(tmp_path: Path, file: Path) -> None:
     refused: dict[str, Any] = {
         "own.jsonl.gone: No such file": ("--file", f"{file}.gone"),

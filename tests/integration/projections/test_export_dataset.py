@@ -12,7 +12,7 @@ from agent0es.domain import events as ev
 from agent0es.errors import StoreError, UnknownName, UserError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs.driving import drive
-from agent0es.runs.exporting_datasets import FORMATS
+from agent0es.runs.exporting_datasets import FORMATS, gives_other_rows_now
 from agent0es.runs.training import Wanted, plan, request
 from tests.support import world
 from tests.support.commands import answer, invoke, json_answer
@@ -206,3 +206,7 @@ def test_a_dataset_that_the_log_does_not_give_any_more_is_refused(
     monkeypatch.setattr(MathDomain, "system", "Another version says something else.")
     done = invoke(store, "export", "dataset", "run", "--adapter", "student-1", *to(tmp_path))
     assert isinstance(done.exception, StoreError) and "Leave --adapter out" in str(done.exception)
+    with EventLog.open(store / "log.db", read_only=True) as log:
+        assert gives_other_rows_now(log, "run", "student-1")
+        monkeypatch.undo()
+        assert not gives_other_rows_now(log, "run", "student-1")

@@ -2,19 +2,22 @@
 
 import random
 import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from string import Formatter
+from typing import Any
 
 import pytest
 from sympy import Eq, Rational, Symbol, solve
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.math import ComposedStoriesDomain
-from agent0es.taskdomains.math.families import COMPOSED
 from agent0es.taskdomains.math.families import composed_stories as composed
 from agent0es.taskdomains.math.families.composed_stories import ComposedFamily, Theme
 
 DOMAIN = ComposedStoriesDomain()
-BY_NAME = {family.name: family for family in COMPOSED}
-every_family = pytest.mark.parametrize("family", COMPOSED, ids=lambda family: family.name)
+BY_NAME = {family.name: family for family in composed.FAMILIES}
+every_family = pytest.mark.parametrize("family", composed.FAMILIES, ids=lambda family: family.name)
 THEMES = {
     "composed_owners": composed.OWNERS,
     "composed_week": composed.WEEK,
@@ -84,80 +87,82 @@ def without_numbers(story: str) -> str:
     return re.sub(rf"\b({words})\b", "N", story, flags=re.IGNORECASE)
 
 
-def read(theme: Theme, story: str, templates: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
-    """Each sentence of a story as the name of its template, and what stands in it."""
-    words = {"n": r"[0-9]+", "times": "|".join(composed.TIMES.values()), "part": "|".join(composed.PARTS.values())}
-    names = {"x": "|".join(theme.subjects), "y": "|".join(theme.subjects), "z": "|".join(theme.subjects)}
-    found = []
-    for sentence in re.split(r"(?<=[.?]) ", story):
-        matches = []
-        for name, template in templates.items():
-            pattern = re.escape(template)
-            for field in re.findall(r"\\{(\w+)\\}", pattern):
-                kind = {**words, **names}.get(field, r"\w+")
-                pattern = pattern.replace(rf"\{{{field}\}}", f"(?P<{field}>{kind})", 1)
-                pattern = pattern.replace(rf"\{{{field}\}}", f"(?P={field})")
-            if match := re.fullmatch(pattern, sentence, flags=re.IGNORECASE):
-                matches.append((name, match.groupdict()))
-        assert matches, sentence  # `told_of_the_larger` is `more`, seen from the other: either will do
-        found.append(matches[0])
+def read(theme: Theme, story: str) -> list[tuple[str, dict[str, str]]]:
+    """Each sentence of a story as the name of its template, and what stands in it. `told_of_the_larger` is `more`, seen
+    from the other, so either will do."""
+    subject = "|".join(theme.subjects)
+    kinds = {
+        "n": "[0-9]+",
+        "times": "|".join(composed.TIMES.values()),
+        "part": "|".join(composed.PARTS.values()),
+        **dict.fromkeys("xyz", subject),
+    }
+    asked = {"one", "all", "difference", "shared", "missing"}
+    templates = {**theme.related, **{key: getattr(theme, key) for key in ("plain", "total", *asked)}}
+
+    def pattern(template: str) -> str:
+        parts: list[str] = []
+        for text, field, _, _ in Formatter().parse(template):
+            group = f"(?P<{field}>{kinds.get(field or '', '[a-z]+')})" if field else ""
+            again = any(part.startswith(f"(?P<{field}>") for part in parts)
+            parts += [re.escape(text), f"(?P={field})" if field and again else group]
+        return "".join(parts)
+
+    found, rest = [], story
+    while rest:
+        name, match = next(
+            (name, match)
+            for name, template in templates.items()
+            if (match := re.match(pattern(template) + r"(?: |$)", rest, flags=re.IGNORECASE))
+        )
+        found.append((name, match.groupdict()))
+        rest = rest[match.end() :]
     return found
+
+
+Values = Mapping[str, Any]
+"""Subject to the symbol or value of its quantity; `n` to the sentence's number, `factor` to that of its words."""
+MEANING: dict[str, Callable[[Values], Eq]] = {
+    "plain": lambda of: Eq(of["x"], of["n"]),
+    "more": lambda of: Eq(of["x"] - of["y"], of["n"]),
+    "fewer": lambda of: Eq(of["y"] - of["x"], of["n"]),
+    "times": lambda of: Eq(of["x"] / of["y"], of["factor"]),
+    "part": lambda of: Eq(of["y"] / of["x"], of["factor"]),
+    "percent_more": lambda of: Eq(100 * of["x"], (100 + of["n"]) * of["y"]),
+    "told_of_the_larger": lambda of: Eq(of["y"] - of["x"], of["n"]),
+    "told_of_the_multiple": lambda of: Eq(of["y"] / of["x"], of["factor"]),
+    composed.TOGETHER: lambda of: Eq(of["x"], of["y"] + of["z"]),
+    "total": lambda of: Eq(of["all"], of["n"]),
+}
+"""What a sentence says, written a second time, as it is read."""
+ASKED: dict[str, Callable[[Values], Any]] = {
+    "one": lambda of: of["x"],
+    "all": lambda of: of["all"],
+    "difference": lambda of: of["x"] - of["y"],
+    "shared": lambda of: of["all"] / of["n"],
+    "missing": lambda of: of["n"] - of["all"],
+}
+FACTORS = {word: n for words in (composed.TIMES, composed.PARTS) for n, word in words.items()}
 
 
 @pytest.mark.parametrize("name", THEMES)
 def test_the_sentences_as_equations_have_the_answer_as_their_solution(name: str) -> None:
-    """What each sentence means is written here a second time, as it is read."""
     theme = THEMES[name]
-    questions = {key: getattr(theme, key) for key in ("one", "all", "difference", "total", "plain")}
-    parted = {"shared": theme.shared, "missing": theme.missing}
-    factor = {word: n for words in (composed.TIMES, composed.PARTS) for n, word in words.items()}
     for task in instances(BY_NAME[name], 60):
-        story = task.description
-        with_two = {key: re.split(r"(?<=[.?]) ", text) for key, text in parted.items()}
-        templates = {**questions, **theme.related}
-        templates |= {f"{key}/{i}": text for key, texts in with_two.items() for i, text in enumerate(texts)}
-        sentences = read(theme, story, templates)
-        value: dict[str, Symbol] = {}
-        of = lambda name: value.setdefault(name.lower(), Symbol(name.lower()))  # noqa: B023, E731
-        equations, asked, total = [], None, None
-        for kind, said in sentences:
-            x, y = (of(said[key]) if said.get(key) else None for key in "xy")
-            n = Rational(said["n"]) if said.get("n") else None
-            match kind:
-                case "plain":
-                    equations.append(Eq(x, n))
-                case "more":
-                    equations.append(Eq(x - y, n))
-                case "fewer":
-                    equations.append(Eq(y - x, n))
-                case "times":
-                    equations.append(Eq(x / y, factor[said["times"].lower()]))
-                case "part":
-                    equations.append(Eq(y / x, factor[said["part"].lower()]))
-                case "percent_more":
-                    equations.append(Eq(100 * x, (100 + n) * y))
-                case "told_of_the_larger":
-                    equations.append(Eq(y - x, n))
-                case "told_of_the_multiple":
-                    equations.append(Eq(y / x, factor[said["times"].lower()]))
-                case composed.TOGETHER:
-                    equations.append(Eq(x, y + of(said["z"])))
-                case "total":
-                    total = n
-                case "one":
-                    asked = lambda found, x=x: found[x]  # noqa: E731
-                case "difference":
-                    asked = lambda found, x=x, y=y: found[x] - found[y]  # noqa: E731
-                case "all":
-                    asked = lambda found: sum(found.values())  # noqa: E731
-                case "shared/0" if n is not None:
-                    asked = lambda found, n=n: sum(found.values()) / n  # noqa: E731
-                case "missing/0" if n is not None:
-                    asked = lambda found, n=n: n - sum(found.values())  # noqa: E731
-        if total is not None:
-            equations.append(Eq(sum(value.values()), total))
-        (found,) = solve(equations, list(value.values()), dict=True)
-        assert asked is not None and str(asked(found)) == task.reference, task
+        sentences = read(theme, task.description)
+        subjects = {said[key].lower() for _, said in sentences for key in "xyz" if said.get(key)}
+        symbols = {subject: Symbol(subject) for subject in subjects}
+
+        def values(said: Mapping[str, str], known: Values) -> Values:
+            of = {key: known[said[key].lower()] for key in "xyz" if said.get(key)}
+            factor = FACTORS.get((said.get("times") or said.get("part") or "").lower())
+            return {**of, "n": Rational(said.get("n") or 0), "factor": factor, "all": sum(known.values())}
+
+        equations = [MEANING[kind](values(said, symbols)) for kind, said in sentences if kind in MEANING]
+        (found,) = solve(equations, list(symbols.values()), dict=True)
+        solution = {subject: found[symbol] for subject, symbol in symbols.items()}
+        (asked,) = ((kind, said) for kind, said in sentences if kind in ASKED)
+        assert str(ASKED[asked[0]](values(asked[1], solution))) == task.reference, task
 
 
 @pytest.mark.parametrize(
@@ -171,14 +176,14 @@ def test_the_sentences_as_equations_have_the_answer_as_their_solution(name: str)
 )
 def test_rules(compose: composed.Rule, numbers: tuple[int, int], story: str, answer: int) -> None:
     of, n = numbers
-    made = compose.apply(composed.Quantity(composed.Fraction(of), str(of)), n)
+    made = compose.apply(composed.Quantity(Fraction(of), str(of)), n)
     assert made.value == answer == eval(made.code), story
 
 
 @pytest.mark.parametrize("told", composed.BACKWARDS)
 def test_backwards_undoes_what_forwards_does(told: str) -> None:
     for n in composed.BACKWARDS[told].numbers:
-        start = composed.Fraction(1000)
+        start = Fraction(1000)
         assert composed.BACKWARDS[told].value(composed.CHANGES[told].value(start, n), n) == start
 
 

@@ -443,7 +443,7 @@ LEFT = {
     "things": "How many {things} are there then?",
     "boxes": "How many boxes is that?",
     "dozens": "How many dozens is that?",
-    "dollars": "How many dollars are left?",
+    "dollars": "How many dollars is that?",
     "each": "How many dollars does each of them get?",
 }
 
