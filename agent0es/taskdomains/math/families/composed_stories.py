@@ -69,7 +69,7 @@ PERCENT_MORE = Rule(range(10, 80, 5), lambda of, n: of * (100 + n) / 100, "({of}
 PERCENT_LESS = Rule(range(10, 80, 5), lambda of, n: of * (100 - n) / 100, "({of} * (100 - {n}) // 100)")
 TOGETHER = "together"
 
-OF_RULES = (1, 100, 200)
+OF_RULES = (1, 100)
 """Numbers in the code of rules."""
 RULES: Mapping[str, Rule] = {
     "more": MORE,
@@ -344,9 +344,7 @@ CHANGES: Mapping[str, Rule] = {
     "{n} {things} {come}": MORE,
     "{part} of the {things} that are there {go}": ALL_BUT_A_PART,
     "{n}% of the {things} that are there {go}": PERCENT_LESS,
-    "{n}% more {things} than are there {come}": Rule(
-        range(10, 80, 5), lambda of, n: of * (200 + n) / 100, "({of} * (200 + {n}) // 100)"
-    ),
+    "the number of {things} grows by {n}%": PERCENT_MORE,
 }
 BACKWARDS: Mapping[str, Rule] = {
     "{n} {things} {go}": MORE,
@@ -429,21 +427,23 @@ class Stage:
 
 
 STAGES = (
-    Stage("things", "things", ALL_BUT_A_PART, "{part} of them are broken and thrown away."),
-    Stage("things", "things", FEWER, "{n} of them are kept back."),
-    Stage("things", "boxes", replace(PART, numbers=range(3, 13)), "They are packed in boxes of {n}."),
-    Stage("things", "dozens", replace(PART, numbers=(12,)), "They are packed by the dozen."),
-    Stage("things", "dollars", replace(MULTIPLE, numbers=range(2, 10)), "They are sold for ${n} each."),
+    Stage("things", "things", ALL_BUT_A_PART, "{part} of the {things} that are there are broken and thrown away."),
+    Stage("things", "things", FEWER, "{n} {things} are kept back."),
+    Stage("things", "boxes", replace(PART, numbers=range(3, 13)), "The {things} are packed in boxes of {n}."),
+    Stage("things", "dozens", replace(PART, numbers=(12,)), "The {things} are packed by the dozen."),
+    Stage("things", "dollars", replace(MULTIPLE, numbers=range(2, 10)), "The {things} are sold for ${n} each."),
     Stage("boxes", "dollars", replace(MULTIPLE, numbers=range(5, 40)), "A box is sold for ${n}."),
     Stage("dozens", "dollars", replace(MULTIPLE, numbers=range(5, 40)), "A dozen is sold for ${n}."),
-    Stage("dollars", "dollars", replace(FEWER, numbers=range(20, 400, 10)), "Material and power cost ${n}."),
+    Stage("dollars", "profit", replace(FEWER, numbers=range(20, 400, 10)), "Material and power cost ${n}."),
     Stage("dollars", "each", replace(PART, numbers=range(2, 7)), "{n} owners share the money equally."),
+    Stage("profit", "each", replace(PART, numbers=range(2, 7)), "{n} owners share what is left equally."),
 )
 LEFT = {
     "things": "How many {things} are there then?",
     "boxes": "How many boxes is that?",
     "dozens": "How many dozens is that?",
-    "dollars": "How many dollars is that?",
+    "dollars": "How many dollars does that bring in?",
+    "profit": "How many dollars are left?",
     "each": "How many dollars does each of them get?",
 }
 
@@ -463,7 +463,7 @@ def _production(rng: random.Random, draw: Draw, steps: int) -> Story:
         stages.remove(stage)
         n = draw(stage.rule.numbers)
         between.append(stage.rule.apply(between[-1], n))
-        sentences.append(_sentence(stage.told, n=n, part=PARTS.get(n)))
+        sentences.append(_sentence(stage.told, n=n, part=PARTS.get(n), things=things))
         unit = stage.to
     return Story(sentences, LEFT[unit].format(things=things), between[-1], between)
 
