@@ -7,9 +7,9 @@ from agent0es.taskdomains.base import Freeform, NeedsCall
 from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import COMPOSED, CORE, EXTENDED, STORIES
+from agent0es.taskdomains.math.families import CHAINED, COMPOSED, CORE, EXTENDED, STORIES
 
-__all__ = ["AdvancedMathDomain", "ComposedStoriesDomain", "MathDomain", "WordProblemsDomain"]
+__all__ = ["AdvancedMathDomain", "ChainedOperationsDomain", "ComposedStoriesDomain", "MathDomain", "WordProblemsDomain"]
 
 
 class MathDomain(FamilyDomain):
@@ -62,6 +62,16 @@ class AdvancedMathDomain(MathDomain):
     own = tuple(replace(family, domain="advanced_math") for family in EXTENDED)
     freeform = expression_freeform("advanced_math", prompt(__file__, "freeform"))
     mixture = tuple(family.name for family in EXTENDED if family.split == "practised")[::2][:16]
+
+
+class ChainedOperationsDomain(MathDomain):
+    """Operations of `math` in a row, put together at random: a wider base than families are."""
+
+    name = "chained_operations"
+    own = CHAINED
+    tools = ("python",)
+    freeform = expression_freeform("chained_operations", prompt(__file__, "freeform"))
+    mixture = tuple(family.name for family in CHAINED if family.split == "practised")
 
 
 class WordProblemsDomain(MathDomain):

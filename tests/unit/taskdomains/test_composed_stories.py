@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sympy import Eq, Rational, Symbol, solve
 
-from agent0es.domain.task import Submission, Task, Verification
+from agent0es.domain.task import Task
 from agent0es.taskdomains.math import ComposedStoriesDomain
 from agent0es.taskdomains.math.families import composed_stories as composed
-from agent0es.taskdomains.math.families.composed_stories import ComposedFamily, Theme
+from agent0es.taskdomains.math.families.composed_stories import Theme
+from agent0es.taskdomains.math.families.composing import ComposedFamily
 
 DOMAIN = ComposedStoriesDomain()
 BY_NAME = {family.name: family for family in composed.FAMILIES}
@@ -39,52 +40,6 @@ def instances(family: ComposedFamily, count: int) -> list[Task]:
 
 def tool_input(task: Task) -> str:
     return task.reference_action.removeprefix("python[")[:-1]
-
-
-@every_family
-def test_the_reference_action_prints_the_answer(family: ComposedFamily) -> None:
-    for task in instances(family, 150):
-        assert family.check(task.parameters, task.difficulty) is None
-        printed = str(eval(tool_input(task)))
-        judged = DOMAIN.judge(Submission(printed), task)
-        assert printed == task.reference and isinstance(judged, Verification) and judged.correct is True, task
-        assert int(printed) > 0
-        assert not re.search(r"[{}]|None|\bNaN\b", task.description), task.description
-        assert task.description.endswith("?") and len(task.description) < 500
-
-
-@every_family
-def test_there_is_no_end_of_different_stories(family: ComposedFamily) -> None:
-    tasks = instances(family, 300)
-    shapes = {re.sub("[0-9]+", "N", task.description) for task in tasks}
-    answers = [task.reference for task in tasks]
-    assert len(shapes) > 200
-    assert max(map(answers.count, answers)) < 30
-
-
-@every_family
-def test_difficulty_makes_stories_longer(family: ComposedFamily) -> None:
-    def length(difficulty: float) -> int:
-        rng = random.Random(7)
-        return sum(len(family.task(family.sample(rng, difficulty), 0, difficulty).description) for _ in range(40))
-
-    assert length(0.0) < length(0.5) < length(1.0)
-
-
-@every_family
-def test_a_second_instance_is_the_same_story_with_other_numbers(family: ComposedFamily) -> None:
-    rng = random.Random(3)
-    pairs = [(task, DOMAIN.second_instance(task, tool_input(task), rng)) for task in instances(family, 100)]
-    moved = [(task, second) for task, second in pairs if second is not None]
-    assert len(moved) >= 50, "the others tell more than is needed for their answer"
-    for task, (second, code) in moved:
-        assert str(eval(code)) == second.reference
-        assert without_numbers(task.description) == without_numbers(second.description)
-
-
-def without_numbers(story: str) -> str:
-    words = "|".join([*composed.TIMES.values(), *composed.PARTS.values(), "[0-9]+"])
-    return re.sub(rf"\b({words})\b", "N", story, flags=re.IGNORECASE)
 
 
 def read(theme: Theme, story: str) -> list[tuple[str, dict[str, str]]]:
@@ -148,7 +103,7 @@ FACTORS = {word: n for words in (composed.TIMES, composed.PARTS) for n, word in 
 @pytest.mark.parametrize("name", THEMES)
 def test_the_sentences_as_equations_have_the_answer_as_their_solution(name: str) -> None:
     theme = THEMES[name]
-    for task in instances(BY_NAME[name], 60):
+    for task in instances(BY_NAME[name], 25):
         sentences = read(theme, task.description)
         subjects = {said[key].lower() for _, said in sentences for key in "xyz" if said.get(key)}
         symbols = {subject: Symbol(subject) for subject in subjects}

@@ -9,6 +9,7 @@ from agent0es.taskdomains.math.families import (
     algebra,
     arithmetic,
     calculus,
+    chained_operations,
     composed_stories,
     counting,
     dates,
@@ -56,3 +57,6 @@ STORIES: tuple[Family, ...] = (*money_stories.FAMILIES, *quantity_stories.FAMILI
 
 COMPOSED: tuple[Family, ...] = composed_stories.FAMILIES
 """The domain `composed_stories`: stories of two to six steps that are put together at random."""
+
+CHAINED: tuple[Family, ...] = chained_operations.FAMILIES
+"""The domain `chained_operations`: two to four operations in a row, put together at random."""

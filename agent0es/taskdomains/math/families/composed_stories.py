@@ -9,16 +9,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache, partial
-from itertools import count
+from functools import partial
 
-from agent0es.domain.task import Scalar
 from agent0es.taskdomains.base import Int, Split
-from agent0es.taskdomains.variants import VARIANT, VariantFamily
+from agent0es.taskdomains.math.families.composing import Composed, ComposedFamily, composed_family
 
 STEPS = Int((1, 2), (3, 5))
 """Quantities that follow from others, beside what the question does with them."""
-FEW_TRIES, TRIES = 100, 5000
 LARGEST = 20_000
 
 NAMES = tuple(
@@ -120,17 +117,8 @@ class Story:
         return all(value.denominator == 1 and 0 < value < LARGEST for value in values)
 
 
-Compose = Callable[[random.Random, Draw, int], Story]
-"""From the randomness of the shape, the numbers, and the steps. The same shape always draws as many numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComposedFamily(VariantFamily):
-    """Stories of one kind. `shape` tells what happens, `variant` the numbers."""
-
-    def moving_parts(self, parameters: Mapping[str, Scalar]) -> dict[str, str]:
-        """The numbers that are told, which a program for the story holds."""
-        return {name: text for name, text in self.facts(parameters).items() if name.startswith("told_")}
+Tell = Callable[[random.Random, Draw, int], Story]
+"""From the randomness of the shape, the numbers, and the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,47 +456,16 @@ def _production(rng: random.Random, draw: Draw, steps: int) -> Story:
     return Story(sentences, LEFT[unit].format(things=things), between[-1], between)
 
 
-def _sound(compose: Compose, shape: str, steps: int, numbers: random.Random, tries: int) -> Mapping[str, str] | None:
-    """The texts of a story with numbers that make it sound; None where so many tries find none."""
-    for _ in range(tries):
+def _family(name: str, split: Split, tell: Tell) -> ComposedFamily:
+    def compose(shape: random.Random, numbers: random.Random, steps: int) -> Composed | None:
         draw = Draw(numbers)
-        story = compose(random.Random(shape), draw, steps)
-        if story.is_sound and len({*draw.told, *OF_RULES}) == len(draw.told) + len(OF_RULES):
-            told = {f"told_{i}": str(n) for i, n in enumerate(draw.told)}
-            text = " ".join([*story.sentences, story.question])
-            return {"story": text, "code": story.asked.code, "answer": str(story.asked.value), **told}
-    return None
+        story = tell(shape, draw, steps)
+        if not story.is_sound or len({*draw.told, *OF_RULES}) < len(draw.told) + len(OF_RULES):
+            return None
+        description = " ".join([*story.sentences, story.question])
+        return Composed(description, story.asked.code, str(story.asked.value), list(map(str, draw.told)))
 
-
-def _family(name: str, split: Split, compose: Compose) -> ComposedFamily:
-    @lru_cache(maxsize=2048)
-    def seed_of(steps: int, shape: int) -> str:
-        """Of the first story for which a few tries find numbers: many have none, or next to none."""
-        seeds = (f"{name}/{steps}/{shape}/{i}" for i in count())
-        return next(seed for seed in seeds if _sound(compose, seed, steps, random.Random(seed), FEW_TRIES))
-
-    @lru_cache(maxsize=2048)
-    def found(steps: int, shape: int, variant: int) -> Mapping[str, str] | None:
-        seed = seed_of(steps, shape)
-        return _sound(compose, seed, steps, random.Random(f"{seed}/{variant}"), TRIES)
-
-    def facts_of(**parameters: int) -> Mapping[str, str]:
-        facts = found(**parameters)
-        assert facts is not None, "the constraint was asked first"
-        return facts
-
-    return ComposedFamily(
-        name=name,
-        group="composed_stories",
-        split=split,
-        parameters={"steps": STEPS, "shape": VARIANT, "variant": VARIANT},
-        wordings=("{story}",),
-        reference_action="python[{code}]",
-        answer_of=lambda **parameters: facts_of(**parameters)["answer"],
-        constraint=lambda **parameters: None if found(**parameters) else "no whole numbers were found for such a story",
-        domain="composed_stories",
-        facts_of=facts_of,
-    )
+    return composed_family(name, split, "composed_stories", STEPS, compose)
 
 
 FAMILIES = (
