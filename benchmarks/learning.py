@@ -11,6 +11,7 @@ and are the same for all arms; figures of several seeds are those of all their p
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -232,6 +233,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in ARMS]:
         parser.error(f"no such arm: {', '.join(unknown)}")
     ends = time.monotonic() + 60 * options.minutes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the run that it watches would go on alone
     runs: dict[tuple[str, int], str] = {}
     try:
         for seed in seeds:
