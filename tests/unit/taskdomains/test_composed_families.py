@@ -7,7 +7,7 @@ import pytest
 
 from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.math import ChainedOperationsDomain, ComposedStoriesDomain
-from agent0es.taskdomains.math.families import chained_operations, composed_stories
+from agent0es.taskdomains.math.families import chained_operations, composed_stories, quantities
 from agent0es.taskdomains.math.families.composing import ComposedFamily
 
 FAMILIES = (*composed_stories.FAMILIES, *chained_operations.FAMILIES)
@@ -70,5 +70,5 @@ def test_a_second_instance_is_the_same_task_with_other_numbers_and_words(family:
 
 
 def without_numbers(text: str) -> str:
-    words = "|".join([*composed_stories.TIMES.values(), *composed_stories.PARTS.values(), "[0-9]+"])
+    words = "|".join([*quantities.TIMES.values(), *quantities.PARTS.values(), "[0-9]+"])
     return re.sub(rf"\b({words})\b", "N", re.sub("'[a-z]+'", "'word'", text), flags=re.IGNORECASE)

@@ -13,21 +13,22 @@ from sympy import Eq, Rational, Symbol, solve
 from agent0es.domain.task import Task
 from agent0es.taskdomains.math import ComposedStoriesDomain
 from agent0es.taskdomains.math.families import composed_stories as composed
-from agent0es.taskdomains.math.families.composed_stories import Theme
+from agent0es.taskdomains.math.families import quantities, story_themes
 from agent0es.taskdomains.math.families.composing import ComposedFamily
+from agent0es.taskdomains.math.families.story_themes import Theme
 
 DOMAIN = ComposedStoriesDomain()
 BY_NAME = {family.name: family for family in composed.FAMILIES}
 every_family = pytest.mark.parametrize("family", composed.FAMILIES, ids=lambda family: family.name)
 THEMES = {
-    "composed_owners": composed.OWNERS,
-    "composed_week": composed.WEEK,
-    "composed_prices": composed.PRICES,
-    "composed_towers": composed.TOWERS,
-    "composed_known_total": composed.OWNERS,
-    "composed_week_known_total": composed.WEEK,
-    "composed_prices_known_total": composed.PRICES,
-    "composed_towers_known_total": composed.TOWERS,
+    "composed_owners": story_themes.OWNERS,
+    "composed_week": story_themes.WEEK,
+    "composed_prices": story_themes.PRICES,
+    "composed_towers": story_themes.TOWERS,
+    "composed_known_total": story_themes.OWNERS,
+    "composed_week_known_total": story_themes.WEEK,
+    "composed_prices_known_total": story_themes.PRICES,
+    "composed_towers_known_total": story_themes.TOWERS,
 }
 
 
@@ -48,8 +49,8 @@ def read(theme: Theme, story: str) -> list[tuple[str, dict[str, str]]]:
     subject = "|".join(theme.subjects)
     kinds = {
         "n": "[0-9]+",
-        "times": "|".join(composed.TIMES.values()),
-        "part": "|".join(composed.PARTS.values()),
+        "times": "|".join(quantities.TIMES.values()),
+        "part": "|".join(quantities.PARTS.values()),
         **dict.fromkeys("xyz", subject),
     }
     asked = {"one", "all", "difference", "shared", "missing"}
@@ -86,7 +87,7 @@ MEANING: dict[str, Callable[[Values], Eq]] = {
     "percent_more": lambda of: Eq(100 * of["x"], (100 + of["n"]) * of["y"]),
     "told_of_the_larger": lambda of: Eq(of["y"] - of["x"], of["n"]),
     "told_of_the_multiple": lambda of: Eq(of["y"] / of["x"], of["factor"]),
-    composed.TOGETHER: lambda of: Eq(of["x"], of["y"] + of["z"]),
+    quantities.TOGETHER: lambda of: Eq(of["x"], of["y"] + of["z"]),
     "total": lambda of: Eq(of["all"], of["n"]),
 }
 """What a sentence says, written a second time, as it is read."""
@@ -97,7 +98,7 @@ ASKED: dict[str, Callable[[Values], Any]] = {
     "shared": lambda of: of["all"] / of["n"],
     "missing": lambda of: of["n"] - of["all"],
 }
-FACTORS = {word: n for words in (composed.TIMES, composed.PARTS) for n, word in words.items()}
+FACTORS = {word: n for words in (quantities.TIMES, quantities.PARTS) for n, word in words.items()}
 
 
 @pytest.mark.parametrize("name", THEMES)
@@ -123,15 +124,15 @@ def test_the_sentences_as_equations_have_the_answer_as_their_solution(name: str)
 @pytest.mark.parametrize(
     ("compose", "numbers", "story", "answer"),
     [
-        pytest.param(composed.ALL_BUT_A_PART, (60, 3), "a third of 60 are broken", 40, id="all but a part"),
-        pytest.param(composed.PERCENT_MORE, (60, 25), "25% more than 60", 75, id="percent more"),
-        pytest.param(composed.PERCENT_LESS, (60, 25), "25% off 60", 45, id="percent less"),
-        pytest.param(composed.PART, (60, 4), "a quarter of 60", 15, id="part"),
+        pytest.param(quantities.ALL_BUT_A_PART, (60, 3), "a third of 60 are broken", 40, id="all but a part"),
+        pytest.param(quantities.PERCENT_MORE, (60, 25), "25% more than 60", 75, id="percent more"),
+        pytest.param(quantities.PERCENT_LESS, (60, 25), "25% off 60", 45, id="percent less"),
+        pytest.param(quantities.PART, (60, 4), "a quarter of 60", 15, id="part"),
     ],
 )
-def test_rules(compose: composed.Rule, numbers: tuple[int, int], story: str, answer: int) -> None:
+def test_rules(compose: quantities.Rule, numbers: tuple[int, int], story: str, answer: int) -> None:
     of, n = numbers
-    made = compose.apply(composed.Quantity(Fraction(of), str(of)), n)
+    made = compose.apply(quantities.Quantity(Fraction(of), str(of)), n)
     assert made.value == answer == eval(made.code), story
 
 

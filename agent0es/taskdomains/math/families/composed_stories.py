@@ -6,26 +6,45 @@ part 2.1, arXiv 2407.20311), in the words of schoolbooks.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
 from agent0es.taskdomains.base import Int, Split
 from agent0es.taskdomains.math.families.composing import Composed, ComposedFamily, composed_family
+from agent0es.taskdomains.math.families.quantities import (
+    ALL_BUT_A_PART,
+    FEWER,
+    MORE,
+    MULTIPLE,
+    OF_RULES,
+    PART,
+    PARTS,
+    PERCENT_LESS,
+    PERCENT_MORE,
+    RULES,
+    TIMES,
+    TOGETHER,
+    Draw,
+    Quantity,
+    Rule,
+    Story,
+)
+from agent0es.taskdomains.math.families.story_themes import (
+    HABITS,
+    NAMES,
+    OWNERS,
+    PRICES,
+    THINGS,
+    TOWERS,
+    WEEK,
+    Theme,
+)
 
 STEPS = Int((1, 2), (3, 5))
 """Quantities that follow from others, beside what the question does with them."""
-LARGEST = 20_000
 
-NAMES = tuple(
-    "Ada Ben Cleo Dan Eva Finn Gus Hana Ivo Jana Karl Lea Max Nora Omar Pia Ray Sara Tim Uma Vera Will".split()
-)
-COLOURS = tuple("red blue green yellow white black brown grey".split())
-DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
-GOODS = tuple("pen book bag lamp chair mug scarf puzzle kite plate vase clock basket jacket cap belt".split())
-THINGS = tuple("stamps marbles cards shells stickers coins beads books pencils sweets".split())
-HABITS = (("reads", "pages"), ("runs", "rounds"), ("sells", "tickets"), ("bakes", "rolls"), ("picks", "apples"))
 STOCKS = (
     ("A shop has {n} apples", "apples", "are sold", "are delivered"),
     ("A library has {n} books", "books", "are lent", "are brought back"),
@@ -33,193 +52,10 @@ STOCKS = (
     ("A tank holds {n} liters", "liters", "flow out", "flow in"),
     ("A club has {n} members", "members", "leave", "join"),
 )
-TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
-PARTS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth"}
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number of the story: its value, and how Python reckons it from what is told."""
-
-    value: Fraction
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How a quantity follows from another one, and a number."""
-
-    numbers: Sequence[int]
-    value: Callable[[Fraction, int], Fraction]
-    code: str
-
-    def apply(self, of: Quantity, n: int) -> Quantity:
-        return Quantity(self.value(of.value, n), self.code.format(of=of.code, n=n))
-
-
-MORE = Rule(range(3, 60), lambda of, n: of + n, "({of} + {n})")
-FEWER = Rule(range(3, 60), lambda of, n: of - n, "({of} - {n})")
-MULTIPLE = Rule(tuple(TIMES), lambda of, n: of * n, "({of} * {n})")
-PART = Rule(tuple(PARTS), lambda of, n: of / n, "({of} // {n})")
-ALL_BUT_A_PART = Rule(tuple(PARTS), lambda of, n: of * (n - 1) / n, "({of} * ({n} - 1) // {n})")
-PERCENT_MORE = Rule(range(10, 80, 5), lambda of, n: of * (100 + n) / 100, "({of} * (100 + {n}) // 100)")
-PERCENT_LESS = Rule(range(10, 80, 5), lambda of, n: of * (100 - n) / 100, "({of} * (100 - {n}) // 100)")
-TOGETHER = "together"
-
-OF_RULES = (1, 100)
-"""Numbers in the code of rules."""
-RULES: Mapping[str, Rule] = {
-    "more": MORE,
-    "fewer": FEWER,
-    "times": MULTIPLE,
-    "part": PART,
-    "percent_more": PERCENT_MORE,
-    "told_of_the_larger": FEWER,
-    "told_of_the_multiple": PART,
-}
-"""The last two are told of the other quantity: `Ben has 5 more than Ann` where Ben's is known."""
-
-
-@dataclass(slots=True)
-class Draw:
-    """The numbers of a story, in the order in which they are drawn: no two are the same, so that in a program for it
-    one can tell which is which."""
-
-    rng: random.Random
-    told: list[int] = field(default_factory=list)
-
-    def __call__(self, numbers: Sequence[int]) -> int:
-        """One that the story tells."""
-        return self.tell(self.unknown(numbers))
-
-    def unknown(self, numbers: Sequence[int]) -> int:
-        """One that is asked for, or follows from what is told."""
-        return self.rng.choice(numbers)
-
-    def tell(self, number: int) -> int:
-        """The same number, told, or known to everybody."""
-        self.told.append(number)
-        return number
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A story, its question's answer, and all quantities in between, which are to be whole and positive."""
-
-    sentences: Sequence[str]
-    question: str
-    asked: Quantity
-    between: Sequence[Quantity]
-
-    @property
-    def is_sound(self) -> bool:
-        values = [quantity.value for quantity in (self.asked, *self.between)]
-        return all(value.denominator == 1 and 0 < value < LARGEST for value in values)
-
-
 Tell = Callable[[random.Random, Draw, int], Story]
 """From the randomness of the shape, the numbers, and the steps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Who or what has quantities, and how a sentence tells one by way of another."""
-
-    subjects: Sequence[str]
-    plain: str
-    """Of {x}: {n}. The same names stand in all templates."""
-    related: Mapping[str, str]
-    """Rule to template; {y} has the quantity from which that of {x} follows, {z} the one that is added to it."""
-    one: str
-    """Questions: of {x} alone, of all, by how much {x} has more than {y}."""
-    all: str
-    difference: str
-    shared: str
-    """What is done with the sum of all: divided by {n}, compared with the larger {n}; and how it is told to be {n}."""
-    missing: str
-    total: str
-
-
-OWNERS = Theme(
-    NAMES,
-    "{x} has {n} {things}.",
-    {
-        "more": "{x} has {n} more {things} than {y}.",
-        "fewer": "{x} has {n} fewer {things} than {y}.",
-        "times": "{x} has {times} as many {things} as {y}.",
-        "part": "{x} has {part} as many {things} as {y}.",
-        "percent_more": "{x} has {n}% more {things} than {y}.",
-        "told_of_the_larger": "{y} has {n} more {things} than {x}.",
-        "told_of_the_multiple": "{y} has {times} as many {things} as {x}.",
-        TOGETHER: "{x} has as many {things} as {y} and {z} together.",
-    },
-    "How many {things} does {x} have?",
-    "How many {things} do they have altogether?",
-    "How many more {things} does {x} have than {y}?",
-    "They share all these {things} equally among {n} children. How many does each child get?",
-    "Together they want to have {n} {things}. How many are missing?",
-    "Together they have {n} {things}.",
-)
-WEEK = Theme(
-    DAYS,
-    "On {x} {who} {does} {n} {things}.",
-    {
-        "more": "On {x} {who} {does} {n} {things} more than on {y}.",
-        "fewer": "On {x} {who} {does} {n} {things} fewer than on {y}.",
-        "times": "On {x} {who} {does} {times} as many {things} as on {y}.",
-        "part": "On {x} {who} {does} only {part} as many {things} as on {y}.",
-        "percent_more": "On {x} {who} {does} {n}% more {things} than on {y}.",
-        "told_of_the_larger": "On {y} {who} {does} {n} {things} more than on {x}.",
-        "told_of_the_multiple": "On {y} {who} {does} {times} as many {things} as on {x}.",
-        TOGETHER: "On {x} {who} {does} as many {things} as on {y} and {z} together.",
-    },
-    "How many {things} is that on {x}?",
-    "How many {things} is that on all these days together?",
-    "How many {things} more is that on {x} than on {y}?",
-    "All that is divided into {n} equal parts. How many {things} is a part?",
-    "In all, {who} wants to reach {n} {things} on these days. How many are missing?",
-    "On these days {who} {does} {n} {things} altogether.",
-)
-PRICES = Theme(
-    GOODS,
-    "A {x} costs ${n}.",
-    {
-        "more": "A {x} costs ${n} more than a {y}.",
-        "fewer": "A {x} is ${n} cheaper than a {y}.",
-        "times": "A {x} costs {times} as much as a {y}.",
-        "part": "A {x} costs {part} as much as a {y}.",
-        "percent_more": "A {x} costs {n}% more than a {y}.",
-        "told_of_the_larger": "A {y} costs ${n} more than a {x}.",
-        "told_of_the_multiple": "A {y} costs {times} as much as a {x}.",
-        TOGETHER: "A {x} costs as much as a {y} and a {z} together.",
-    },
-    "How many dollars does a {x} cost?",
-    "What does one of each cost altogether, in dollars?",
-    "By how many dollars is a {x} dearer than a {y}?",
-    "{n} friends buy one of each and share the cost equally. How many dollars does each of them pay?",
-    "One of each is bought and paid with ${n}. How many dollars of change are given back?",
-    "One of each costs ${n} altogether.",
-)
-TOWERS = Theme(
-    COLOURS,
-    "The {x} tower is {n} m high.",
-    {
-        "more": "The {x} tower is {n} m higher than the {y} one.",
-        "fewer": "The {x} tower is {n} m lower than the {y} one.",
-        "times": "The {x} tower is {times} as high as the {y} one.",
-        "part": "The {x} tower is {part} as high as the {y} one.",
-        "percent_more": "The {x} tower is {n}% higher than the {y} one.",
-        "told_of_the_larger": "The {y} tower is {n} m higher than the {x} one.",
-        "told_of_the_multiple": "The {y} tower is {times} as high as the {x} one.",
-        TOGETHER: "The {x} tower is as high as the {y} and the {z} one on top of each other.",
-    },
-    "How many m high is the {x} tower?",
-    "How many m high would all of them be on top of each other?",
-    "By how many m is the {x} tower higher than the {y} one?",
-    "The stones of all of them make {n} equal towers. How many m high is each?",
-    "How many m are missing to {n} m if all stand on top of each other?",
-    "On top of each other all of them would be {n} m high.",
-)
 FIRST = range(6, 120)
 """The quantity that is told plainly."""
 
