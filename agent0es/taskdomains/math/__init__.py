@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent0es.domain.task import Submission, Task, Verification
-from agent0es.taskdomains.base import Freeform, NeedsCall
+from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
@@ -21,7 +21,7 @@ class MathDomain(FamilyDomain):
     system = prompt(__file__, "system")
     guide = guide(__file__)
     teacher_system = prompt(__file__, "teacher")
-    freeform: Freeform | None = expression_freeform("math", prompt(__file__, "freeform"))
+    freeform = expression_freeform("math", prompt(__file__, "freeform"))
     mixture: tuple[str, ...] = (
         "product",
         "word_reversal",
@@ -82,12 +82,12 @@ class WordProblemsDomain(MathDomain):
     tools = ("python",)
     system = prompt(__file__, "stories_system")
     guide = guide(__file__, "stories_guide")
-    freeform: Freeform | None = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
+    freeform = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
     mixture = tuple(family.name for family in STORIES if family.split == "practised")[::2][:16]
 
 
 class ComposedStoriesDomain(WordProblemsDomain):
-    """Stories put together at random, for a model that reasons: no two of them have the same sentences."""
+    """Stories put together at random, for a model that reasons: too many to learn by heart."""
 
     name = "composed_stories"
     own = COMPOSED

@@ -9,17 +9,11 @@ from agent0es.domain.task import Submission, Task, Verification
 from agent0es.taskdomains.math import ChainedOperationsDomain, ComposedStoriesDomain
 from agent0es.taskdomains.math.families import chained_operations, composed_stories, quantities
 from agent0es.taskdomains.math.families.composing import ComposedFamily
+from tests.support.composed import instances
 
 FAMILIES = (*composed_stories.FAMILIES, *chained_operations.FAMILIES)
 DOMAINS = {domain.name: domain for domain in (ComposedStoriesDomain(), ChainedOperationsDomain())}
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-
-
-def instances(family: ComposedFamily, count: int) -> list[Task]:
-    """Tasks of rising difficulty."""
-    rng = random.Random(family.name)
-    difficulties = [i / (count - 1) for i in range(count)]
-    return [family.task(family.sample(rng, difficulty), 0, difficulty) for difficulty in difficulties]
 
 
 def tool_input(task: Task) -> str:

@@ -10,16 +10,14 @@ from typing import Any
 import pytest
 from sympy import Eq, Rational, Symbol, solve
 
-from agent0es.domain.task import Task
 from agent0es.taskdomains.math import ComposedStoriesDomain
 from agent0es.taskdomains.math.families import composed_stories as composed
 from agent0es.taskdomains.math.families import quantities, story_themes
-from agent0es.taskdomains.math.families.composing import ComposedFamily
 from agent0es.taskdomains.math.families.story_themes import Theme
+from tests.support.composed import instances
 
 DOMAIN = ComposedStoriesDomain()
 BY_NAME = {family.name: family for family in composed.FAMILIES}
-every_family = pytest.mark.parametrize("family", composed.FAMILIES, ids=lambda family: family.name)
 THEMES = {
     "composed_owners": story_themes.OWNERS,
     "composed_week": story_themes.WEEK,
@@ -30,17 +28,6 @@ THEMES = {
     "composed_prices_known_total": story_themes.PRICES,
     "composed_towers_known_total": story_themes.TOWERS,
 }
-
-
-def instances(family: ComposedFamily, count: int) -> list[Task]:
-    """Tasks of rising difficulty."""
-    rng = random.Random(family.name)
-    difficulties = [i / (count - 1) for i in range(count)]
-    return [family.task(family.sample(rng, difficulty), 0, difficulty) for difficulty in difficulties]
-
-
-def tool_input(task: Task) -> str:
-    return task.reference_action.removeprefix("python[")[:-1]
 
 
 def read(theme: Theme, story: str) -> list[tuple[str, dict[str, str]]]:

@@ -1,7 +1,7 @@
 """Operations on a number, a list or a word, one after the other: a few dozen of them make thousands of chains.
 
-Each is one of a practised family of `math`, in other words. Two in a row that would be a family that is never practised
-are left out.
+They are what practised families of `math` do, in other words. Two in a row that would be a family which is never
+practised are left out.
 """
 
 import random
