@@ -29,6 +29,8 @@ ALWAYS = ("evaluation.held_out_problems=6", "guard.on_fall=alarm", "guard.patien
 """Of all arms: enough problems for a narrow interval, and no run that ends early."""
 GROUP = 8
 """Attempts at one task for a policy gradient, which learns from their differences; of as many fewer tasks."""
+IN_USE = "evaluation.significance=null"
+"""An adapter is put into use if it is ahead of the base with its best prompt at all, be it by luck."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,14 @@ class Arm:
 
     settings: tuple[str, ...] = ()
     of: str | None = None
-    """The arm whose first iteration it shares, and which it forks there."""
+    """The arm all of whose iterations but the last it shares. It forks that one where the last adapter of them was
+    evaluated, so that its own settings say whether that adapter is put into use."""
 
 
 ARMS = {
     "rft": Arm(),
-    "rft then grpo": Arm(
-        ("training.method=grpo", "training.learning_rate=0.0001", f"execution.attempts={GROUP}"), "rft"
+    "rft then grpo": Arm(  # what the base writes under worked examples teaches grpo nothing: an adapter must practise
+        ("training.method=grpo", "training.learning_rate=0.0001", f"execution.attempts={GROUP}", IN_USE), "rft"
     ),
     "rft, teacher too": Arm(("training.roles=[student, teacher]",)),
     "rft, no curriculum": Arm(("curriculum.steered=false",)),
@@ -100,9 +103,10 @@ def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> 
             watch(["run", *words], options, ends)
         else:
             parent = complete(arm.of, seed, options, ends)
-            second = next(e for e in events(parent, "IterationStarted", options) if e["content"]["iteration"] == 2)
+            evaluated = events(parent, "AdapterEvaluated", options)
+            at = next(e["position"] for e in evaluated if e["content"]["iteration"] == options.iterations - 1)
             # Its seed is its parent's.
-            watch(["fork", parent, "--at", str(second["position"]), *words[2:]], options, ends)
+            watch(["fork", parent, "--at", str(at), *words[2:]], options, ends)
     elif run["status"] != "completed":
         print(f"{name}, seed {seed}: goes on", file=sys.stderr)
         watch(["run", "--resume", run["run"]], options, ends)
@@ -154,8 +158,9 @@ def curves(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> 
             continue  # the adapter before is asked again, to compare
         iteration = row["iteration"] if trained else 0
         seed = seeds[row["run"]]
-        forks = [arm for arm, of_seed in runs if ARMS[arm].of == name and of_seed == seed and iteration == 1]
-        for curve in [name, *forks]:  # what is forked after its first iteration begins as its parent did
+        shared = trained and iteration < options.iterations
+        forks = [arm for arm, of_seed in runs if shared and ARMS[arm].of == name and of_seed == seed]
+        for curve in [name, *forks]:
             count = counts.setdefault((curve, row["split"], iteration), [0, 0])
             count[0] += row["correct"]
             count[1] += row["problems"]
