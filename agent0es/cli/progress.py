@@ -77,12 +77,12 @@ class Reporter:
         self._last = self._since = time.monotonic()
         self._meter = meter_for(self._console, self.say, as_json)
 
-    def opened(self, problems: Sequence[HeldOut], tier: str, weakened: Sequence[str]) -> None:
-        """The held-out problems, for the bars and the table of domains, what isolates the tools, and what the models
-        can't give."""
+    def opened(self, problems: Sequence[HeldOut], tier: str, warnings: Sequence[str]) -> None:
+        """The held-out problems, for the bars and the table of domains, what isolates the tools, and what the user
+        may not have reckoned with."""
         if tier == "unsafe":
             click.echo(UNSAFE, err=True)
-        for line in weakened:
+        for line in warnings:
             click.echo(printable(f"Warning: {line}."), err=True)
         self._problems = Problems.of(problems)
         self.say(f"Run {self._run} in {self._store}")

@@ -30,6 +30,22 @@ def rows_of(training: TrainingSettings) -> Rows:
     return ROWS[load_method(training.method).learns]
 
 
+def too_early(configuration: Configuration) -> str | None:
+    """Why the method of a run in which no adapter was in use yet learns little from what the base model writes, if so.
+
+    What learns from whole attempts learns in the prompts that were read (`training/methods/grpo.py`, departure 8).
+    Pure."""
+    training, student = configuration.training, configuration.models.student
+    from_groups = "student" in training.roles and load_method(training.method).learns == "groups"
+    others_read = student.trained_prompt not in (None, student.prompt)
+    if not from_groups or not (configuration.curriculum.demonstrations or others_read):
+        return None
+    return (
+        f"the base model practises with worked examples, which its adapter will answer without, so {training.method} "
+        "teaches it little; begin with training.method=rft, and fork that run where its adapter is in use"
+    )
+
+
 def as_requested(configuration: Configuration, requested: ev.TrainingRequested | None) -> Configuration:
     """A run's configuration with the settings of a training that was asked for by itself, if it was."""
     if requested is None:

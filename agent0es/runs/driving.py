@@ -26,9 +26,9 @@ LOOK_EVERY_SECONDS = 1.0
 class Watcher(Protocol):
     """Is told how a run goes while it is driven. The loop that drives calls it, so each call should be short."""
 
-    def opened(self, problems: "Sequence[HeldOut]", tier: str, weakened: "Sequence[str]") -> None:
+    def opened(self, problems: "Sequence[HeldOut]", tier: str, warnings: "Sequence[str]") -> None:
         """The models, the tools and the sandbox are there. `problems` are the held-out ones, `tier` the isolation,
-        `weakened` what the models can't give this run."""
+        `warnings` what the models can't give this run, and what it will hardly learn from."""
         ...
 
     def event(self, recorded: Recorded, state: RunState) -> None:
@@ -58,6 +58,7 @@ async def drive_run(
     ModelNotFound (also for weights that are others than those it was begun with), ModelDoesNotAnswer or
     SandboxUnavailable before anything is written, and HandlerError when a handler fails for good.
     """
+    from agent0es.decisions.train import too_early
     from agent0es.evaluation.suite import suite
     from agent0es.models.requirements import changed_weights, weakened
 
@@ -68,7 +69,10 @@ async def drive_run(
         if begin is not None:
             begin(ports)
         problems = suite(ports.domains, configuration.evaluation, configuration.seed)
-        watcher.opened(problems, ports.toolbox.tier, weakened(configuration, ports.models))
+        warnings = weakened(configuration, ports.models)
+        if (why := too_early(configuration)) and not any(ports.history.read(types=["AdapterPromoted"])):
+            warnings.append(why)
+        watcher.opened(problems, ports.toolbox.tier, warnings)
         looking = asyncio.create_task(_tell_what_loads(ports, watcher))
         try:
             return await drive(ports, [watcher.event])

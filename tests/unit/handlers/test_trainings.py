@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent0es.configuration import Configuration
+from agent0es.decisions.train import too_early
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState
 from agent0es.errors import ConfigurationError, StoreError, TrainingRefused
@@ -255,3 +256,29 @@ def test_a_run_that_goes_on_is_not_trained_from(tmp_path: Path) -> None:
         world.begin(log, RUN)
         with pytest.raises(TrainingRefused, match=r"not completed.*run --resume r"):
             plan(log, RUN, Wanted())
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ((), False),
+        (("training.method=dpo",), False),
+        (("training.method=grpo",), True),
+        (("training.method=grpo", "training.roles=[teacher]"), False),
+        (("training.method=grpo", "curriculum.demonstrations=0"), False),
+        (("training.method=grpo", "curriculum.demonstrations=0", "models.student.prompt=guide"), False),
+        (
+            (
+                "training.method=grpo",
+                "curriculum.demonstrations=0",
+                "models.student.prompt=guide",
+                "models.student.trained_prompt=short",
+            ),
+            True,
+        ),
+    ],
+)
+def test_grpo_learns_little_where_only_the_base_model_reads_worked_examples(
+    settings: tuple[str, ...], warned: bool
+) -> None:
+    assert bool(too_early(world.configured(*settings))) is warned
