@@ -7,9 +7,16 @@ from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.family import FamilyDomain, guide, prompt
 from agent0es.taskdomains.freeform import expression_freeform
 from agent0es.taskdomains.math import verifier
-from agent0es.taskdomains.math.families import CHAINED, COMPOSED, CORE, EXTENDED, STORIES
+from agent0es.taskdomains.math.families import CHAINED, COMPOSED, CORE, EXTENDED, STORIES, UNKNOWN
 
-__all__ = ["AdvancedMathDomain", "ChainedOperationsDomain", "ComposedStoriesDomain", "MathDomain", "WordProblemsDomain"]
+__all__ = [
+    "AdvancedMathDomain",
+    "ChainedOperationsDomain",
+    "ComposedStoriesDomain",
+    "MathDomain",
+    "UnknownQuantitiesDomain",
+    "WordProblemsDomain",
+]
 
 
 class MathDomain(FamilyDomain):
@@ -93,3 +100,14 @@ class ComposedStoriesDomain(WordProblemsDomain):
     own = COMPOSED
     freeform = expression_freeform("composed_stories", prompt(__file__, "stories_freeform"))
     mixture = tuple(family.name for family in COMPOSED if family.split == "practised")
+
+
+class UnknownQuantitiesDomain(WordProblemsDomain):
+    """Stories in which what the others follow from isn't told. Its guide lets SymPy solve the equation: a model that
+    does so by hand mostly goes wrong."""
+
+    name = "unknown_quantities"
+    own = UNKNOWN
+    guide = guide(__file__, "unknowns_guide")
+    freeform = expression_freeform("unknown_quantities", prompt(__file__, "stories_freeform"))
+    mixture = tuple(family.name for family in UNKNOWN if family.split == "practised")

@@ -25,6 +25,7 @@ from agent0es.taskdomains.math.families import (
     sequences,
     stories,
     strings,
+    unknown_quantities,
     word_problems,
 )
 
@@ -57,6 +58,9 @@ STORIES: tuple[Family, ...] = (*money_stories.FAMILIES, *quantity_stories.FAMILI
 
 COMPOSED: tuple[Family, ...] = composed_stories.FAMILIES
 """The domain `composed_stories`: stories of two to six steps that are put together at random."""
+
+UNKNOWN: tuple[Family, ...] = unknown_quantities.FAMILIES
+"""The domain `unknown_quantities`: composed stories that are an equation, or go backwards."""
 
 CHAINED: tuple[Family, ...] = chained_operations.FAMILIES
 """The domain `chained_operations`: two to four operations in a row, put together at random."""
