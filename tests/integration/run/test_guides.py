@@ -22,7 +22,7 @@ FILES = {
     "long_horizon": {"prices.txt": "12\n7\n30\n"},
 }
 """What lies in the working directory of a domain's example."""
-DOMAINS = load_task_domains(("math", "logic", "code", "long_horizon"), ())
+DOMAINS = load_task_domains(("math", "word_problems", "unknown_quantities", "logic", "code", "long_horizon"), ())
 
 
 @pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)

@@ -11,22 +11,22 @@ import pytest
 from sympy import Eq, Rational, Symbol, solve
 
 from agent0es.taskdomains.math import ComposedStoriesDomain
+from agent0es.taskdomains.math.families import COMPOSED, UNKNOWN, quantities, story_themes
 from agent0es.taskdomains.math.families import composed_stories as composed
-from agent0es.taskdomains.math.families import quantities, story_themes
 from agent0es.taskdomains.math.families.story_themes import Theme
 from tests.support.composed import instances
 
 DOMAIN = ComposedStoriesDomain()
-BY_NAME = {family.name: family for family in composed.FAMILIES}
+BY_NAME = {family.name: family for family in (*COMPOSED, *UNKNOWN)}
 THEMES = {
     "composed_owners": story_themes.OWNERS,
     "composed_week": story_themes.WEEK,
     "composed_prices": story_themes.PRICES,
     "composed_towers": story_themes.TOWERS,
-    "composed_known_total": story_themes.OWNERS,
-    "composed_week_known_total": story_themes.WEEK,
-    "composed_prices_known_total": story_themes.PRICES,
-    "composed_towers_known_total": story_themes.TOWERS,
+    "unknown_owner": story_themes.OWNERS,
+    "unknown_day": story_themes.WEEK,
+    "unknown_price": story_themes.PRICES,
+    "unknown_tower": story_themes.TOWERS,
 }
 
 
