@@ -42,7 +42,7 @@ Split = Literal["practised", "held_out", "validation"]
 FEWEST_PRACTISED = 3
 """Families that a domain must practise: the teacher's worked examples, and its probes, offer so many at once."""
 Guide = tuple[Message, ...]
-"""A system turn and a worked example as turns of a chat, in which what a tool gave is a turn of the user."""
+"""A system turn and worked examples as turns of a chat, in which what a tool gave is a turn of the user."""
 
 SAMPLE_TRIES = 5000
 OTHER_ANSWER_TRIES = 20
@@ -56,7 +56,7 @@ class Told:
     system: str
     """The system turn."""
     guide: Guide = ()
-    """A worked example, as turns after it."""
+    """Worked examples, as turns after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +272,9 @@ class TaskDomain(Protocol):
     system: str
     """The student's system prompt."""
     guide: Guide
-    """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
+    """For a student that was not trained on these tools: a system turn in place of `system`, and worked examples."""
     shown: Guide
-    """The worked example that a run's students are shown: none, or the guide's."""
+    """The worked examples that a run's students are shown: none, or the guide's."""
     trained: Told | None
     """What students with an adapter are told instead of `system` and `shown`; None for the same."""
     teacher_system: str

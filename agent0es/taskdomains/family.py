@@ -36,9 +36,9 @@ class FamilyDomain:
     system: str = "Solve the task. Use a tool, then give the answer."
     """The student's system prompt."""
     guide: Guide = ()
-    """For a student that was not trained on these tools: a system turn in place of `system`, and a worked example."""
+    """For a student that was not trained on these tools: a system turn in place of `system`, and worked examples."""
     shown: Guide = ()
-    """The worked example that a run's students are shown: none, or the guide's."""
+    """The worked examples that a run's students are shown: none, or the guide's."""
     trained: Told | None = None
     """What students with an adapter are told instead; None for the same."""
     teacher_system: str = "Write one task as JSON: one of the families, and its parameters."
