@@ -30,15 +30,17 @@ def rows_of(training: TrainingSettings) -> Rows:
     return ROWS[load_method(training.method).learns]
 
 
-def too_early(configuration: Configuration) -> str | None:
-    """Why the method of a run in which no adapter was in use yet learns little from what the base model writes, if so.
+def too_early(configuration: Configuration, promoted: Iterable[ev.AdapterPromoted]) -> str | None:
+    """Why a run in which none of a student's adapters was promoted yet learns little from what the base model writes,
+    if so.
 
     What learns from whole attempts learns in the prompts that were read (`training/methods/grpo.py`, departure 8).
     Pure."""
     training, student = configuration.training, configuration.models.student
-    from_groups = "student" in training.roles and load_method(training.method).learns == "groups"
-    others_read = student.trained_prompt not in (None, student.prompt)
-    if not from_groups or not (configuration.curriculum.demonstrations or others_read):
+    if "student" not in training.roles or load_method(training.method).learns != "groups":
+        return None
+    reads_the_same = not configuration.curriculum.demonstrations and student.trained_prompt in (None, student.prompt)
+    if reads_the_same or any(event.role == "student" for event in promoted):
         return None
     return (
         f"the base model practises with worked examples, which its adapter will answer without, so {training.method} "

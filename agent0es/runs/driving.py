@@ -70,7 +70,8 @@ async def drive_run(
             begin(ports)
         problems = suite(ports.domains, configuration.evaluation, configuration.seed)
         warnings = weakened(configuration, ports.models)
-        if (why := too_early(configuration)) and not any(ports.history.read(types=["AdapterPromoted"])):
+        promoted = (one.event for one in ports.history.read(types=["AdapterPromoted"]))
+        if why := too_early(configuration, promoted):
             warnings.append(why)
         watcher.opened(problems, ports.toolbox.tier, warnings)
         looking = asyncio.create_task(_tell_what_loads(ports, watcher))

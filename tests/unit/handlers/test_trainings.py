@@ -281,4 +281,4 @@ def test_a_run_that_goes_on_is_not_trained_from(tmp_path: Path) -> None:
 def test_grpo_learns_little_where_only_the_base_model_reads_worked_examples(
     settings: tuple[str, ...], warned: bool
 ) -> None:
-    assert bool(too_early(world.configured(*settings))) is warned
+    assert bool(too_early(world.configured(*settings), [])) is warned

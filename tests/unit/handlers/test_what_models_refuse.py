@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -19,7 +19,7 @@ from agent0es.errors import ModelNotFound
 from agent0es.handlers.base import Ports
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.history.verification import verify_decisions
-from agent0es.log import EventLog
+from agent0es.log import EventLog, NewEvent
 from agent0es.models.base import (
     LEAST_LOGPROB,
     Completion,
@@ -31,6 +31,7 @@ from agent0es.models.base import (
 )
 from agent0es.models.scripted import ScriptedBackend
 from agent0es.provenance.whole import attempt
+from agent0es.runs import driving
 from agent0es.runs.driving import drive, drive_run
 from agent0es.runs.settings import configuration_of
 from agent0es.runs.starting import Parts, start_run
@@ -168,6 +169,23 @@ def opens(monkeypatch: pytest.MonkeyPatch, model: ScriptedBackend | None = None)
         yield world.ports(store, log, run, settings, model)
 
     monkeypatch.setattr(bootstrap, "open_ports", open_ports)
+
+
+@pytest.mark.parametrize(("promoted", "warned"), [(None, True), ("teacher", True), ("student", False)])
+def test_who_begins_with_grpo_is_warned_until_a_students_adapter_was_promoted(
+    promoted: ev.Role | None, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens(monkeypatch)
+    monkeypatch.setattr(driving, "drive", AsyncMock())
+    watcher = Mock()
+    with EventLog.open(tmp_path / "log.db") as log:
+        world.begin(log, RUN, "training.method=grpo")
+        if promoted:
+            event = ev.AdapterPromoted(adapter=f"{promoted}-1", role=promoted, iteration=1, score=0.5, reason="better")
+            log.append([NewEvent(f"run/{RUN}", event)], handler="cli")
+        asyncio.run(drive_run(tmp_path, log, RUN, configuration_of(log, RUN), watcher))
+    _, _, warnings = watcher.opened.call_args.args
+    assert any("grpo teaches it little" in warning for warning in warnings) is warned
 
 
 def test_a_run_is_not_driven_on_with_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

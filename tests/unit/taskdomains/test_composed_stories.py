@@ -14,7 +14,7 @@ from agent0es.taskdomains.math import ComposedStoriesDomain
 from agent0es.taskdomains.math.families import COMPOSED, UNKNOWN, quantities, story_themes
 from agent0es.taskdomains.math.families import composed_stories as composed
 from agent0es.taskdomains.math.families.story_themes import Theme
-from tests.support.composed import instances
+from tests.support.composed import FACTORS, instances
 
 DOMAIN = ComposedStoriesDomain()
 BY_NAME = {family.name: family for family in (*COMPOSED, *UNKNOWN)}
@@ -85,7 +85,6 @@ ASKED: dict[str, Callable[[Values], Any]] = {
     "shared": lambda of: of["all"] / of["n"],
     "missing": lambda of: of["n"] - of["all"],
 }
-FACTORS = {word: n for words in (quantities.TIMES, quantities.PARTS) for n, word in words.items()}
 
 
 @pytest.mark.parametrize("name", THEMES)

@@ -1,15 +1,13 @@
 """Stories of which the first quantity isn't told: each is read again, and SymPy finds the answer."""
 
 import re
-from collections.abc import Mapping
 
 from sympy import Eq, Expr, Integer, Symbol, solve
 
 from agent0es.taskdomains.math.families import UNKNOWN, quantities
-from tests.support.composed import instances
+from tests.support.composed import FACTORS, instances
 
 BY_NAME = {family.name: family for family in UNKNOWN}
-FACTORS = {word: n for words in (quantities.TIMES, quantities.PARTS) for n, word in words.items()}
 PARTS = "|".join(quantities.PARTS.values())
 
 
@@ -45,17 +43,17 @@ def test_so_many_of_two_kinds_come_to_what_is_told() -> None:
         assert str(asked) == task.reference, task.description
 
 
-CHANGES: Mapping[str, tuple[str, int]] = {
-    "go": (r"(?P<n>\d+) \w+ (?:are sold|are lent|drive off|flow out|leave)", -1),
-    "come": (r"(?P<n>\d+) \w+ (?:are delivered|are brought back|arrive|flow in|join)", 1),
-}
+CHANGES = (
+    (r"(\d+) \w+ (?:are sold|are lent|drive off|flow out|leave)", -1),
+    (r"(\d+) \w+ (?:are delivered|are brought back|arrive|flow in|join)", 1),
+)
 
 
 def after(change: str, there: Expr) -> Expr:
     """What is there after a sentence, read again."""
-    for pattern, sign in CHANGES.values():
+    for pattern, sign in CHANGES:
         if match := re.fullmatch(pattern, change, flags=re.IGNORECASE):
-            return there + sign * int(match["n"])
+            return there + sign * int(match[1])
     if match := re.match(rf"({PARTS}) of the ", change, flags=re.IGNORECASE):
         return there - there / FACTORS[match[1].lower()]
     match = re.match(r"(\d+)% of the ", change)
