@@ -30,7 +30,7 @@ def rows_of(training: TrainingSettings) -> Rows:
     return ROWS[load_method(training.method).learns]
 
 
-def too_early(configuration: Configuration, promoted: Iterable[ev.AdapterPromoted]) -> str | None:
+def too_early(configuration: Configuration, events: Iterable[ev.Event]) -> str | None:
     """Why a run in which none of a student's adapters was promoted yet learns little from what the base model writes,
     if so.
 
@@ -40,7 +40,8 @@ def too_early(configuration: Configuration, promoted: Iterable[ev.AdapterPromote
     if "student" not in training.roles or load_method(training.method).learns != "groups":
         return None
     reads_the_same = not configuration.curriculum.demonstrations and student.trained_prompt in (None, student.prompt)
-    if reads_the_same or any(event.role == "student" for event in promoted):
+    adapted = any(isinstance(event, ev.AdapterPromoted) and event.role == "student" for event in events)
+    if reads_the_same or adapted:
         return None
     return (
         f"the base model practises with worked examples, which its adapter will answer without, so {training.method} "
