@@ -147,9 +147,11 @@ class TrainingSettings(Section):
     """Of `grpo`: the weight of the KL term, which holds the adapter to where it began."""
     beta: float = Field(default=0.1, gt=0.0)
     """Of `dpo`: how strongly the adapter is held to where it began."""
-    learn_from: Literal["observed", "correct"] = "observed"
+    learn_from: Literal["observed", "correct", "mended"] = "observed"
     """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
-    those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck."""
+    those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck. `mended`
+    also puts a right attempt behind a wrong one at the same task whose mistake shows (an error, less than nothing, a
+    part of what comes whole), so that the student learns to call again then."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
@@ -330,4 +332,13 @@ class Configuration(Section):
         bounds = [self.tools.calls_per_minute, *(one.calls_per_minute for of in own for one in of.values())]
         if self.execution.deterministic and any(bounds):
             raise ValueError("calls_per_minute depends on the clock: leave it out, or execution.deterministic")
+        return self
+
+    @model_validator(mode="after")
+    def _room_to_mend(self) -> "Configuration":
+        if self.training.learn_from == "mended":
+            if self.models.student.observations != "turns":
+                raise ValueError("training.learn_from: mended is for a chat: set models.student.observations to turns")
+            if (self.tools.calls_per_attempt or 0) < 2:
+                raise ValueError("training.learn_from: mended takes a second call: set tools.calls_per_attempt to 2")
         return self

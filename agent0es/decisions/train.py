@@ -13,6 +13,7 @@ from agent0es.log import Recorded
 from agent0es.projections.datasets import Dataset, build, select
 from agent0es.projections.examples import Example, Rows, student_examples, teacher_examples
 from agent0es.projections.groups import Trial, choose_groups, goes_on_from, group_rows, student_trials, teacher_trials
+from agent0es.projections.mending import mended_examples
 from agent0es.projections.pairs import choose_pairs
 from agent0es.projections.practice import Practice, practice
 from agent0es.taskdomains import Domains
@@ -96,7 +97,10 @@ def dataset_of(
 def examples_of(role: ev.Role, practised: Practice, configuration: Configuration, rows: Rows) -> list[Example]:
     """What a role could learn of its practice."""
     if role == "student":
-        return student_examples(practised, configuration.training.learn_from)
+        right = student_examples(practised, configuration.training.learn_from)
+        if configuration.training.learn_from != "mended":
+            return right
+        return [*right, *mended_examples(practised, configuration.tools.calls_per_attempt or 0)]
     return teacher_examples(practised, rows)
 
 

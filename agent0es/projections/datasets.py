@@ -166,8 +166,9 @@ def normal(text: str) -> str:
 def choose(
     examples: Sequence[Example], per_family: int, per_task: int, seed: int, *, same: Callable[[Example], Hashable]
 ) -> tuple[list[Example], Counter[str]]:
-    """At most `per_family` examples of each family and `per_task` of each task, and none that says what another says:
-    those for which `same` gives one value are of one task. Also how many were passed over, by reason.
+    """At most `per_family` examples of each family and `per_task` of each task, and as many more in which a mistake is
+    mended, and none that says what another says: those for which `same` gives one value are of one task. Also how many
+    were passed over, by reason.
 
     The first of each task come before the second of any. Of those the best rewarded come first, then the commonest way
     of calling the tool: one idiom, seen often, is what a small model can learn. The rest of the order is drawn from the
@@ -179,11 +180,12 @@ def choose(
     chosen: list[Example] = []
     passed_over: Counter[str] = Counter()
     owners: dict[Hashable, int] = {}
-    words: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    words: dict[tuple[int, bool], set[tuple[str, ...]]] = defaultdict(set)
     for family in sorted(by_family):
         kept = 0
         for example in _ranked(by_family[family], seed):
-            own, said = words[example.task], tuple(part.text for part in (*example.turns, *example.said))
+            own = words[example.task, example.mended is not None]
+            said = tuple(part.text for part in (*example.turns, *example.said))
             if owners.get(same(example), example.task) != example.task:
                 passed_over["duplicate"] += 1
             elif kept == per_family or len(own) == per_task:

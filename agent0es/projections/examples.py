@@ -19,7 +19,7 @@ Rows = Literal["filtered", "asked", "messages", "text", "pairs", "groups"]
 """By which rules rows are chosen, and what a row has of its prompt, as DatasetBuilt says it."""
 AS_ASKED: Collection[Rows] = ("filtered", "asked")
 """Rows in which nothing is learnt that was thought about, and whose prompts are those that were asked."""
-LearnFrom = Literal["observed", "correct"]
+LearnFrom = Literal["observed", "correct", "mended"]
 """As `training.learn_from`."""
 
 
@@ -55,11 +55,13 @@ class Example:
     """Of the task."""
     run: str = ""
     """The run that made the attempt, or proposed the task."""
+    mended: str | None = None
+    """The wrong attempt that it goes on from, as `projections/mending.py` puts them together."""
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Where it comes from."""
-        return (self.source,)
+        return (self.source,) if self.mended is None else (self.source, self.mended)
 
     @property
     def segments(self) -> tuple[tuple[str, bool], ...]:
@@ -70,16 +72,16 @@ class Example:
 def student_examples(practice: Practice, learn_from: LearnFrom = "observed") -> list[Example]:
     """Every right attempt that may be learnt from."""
     return [
-        _attempted(task, attempt)
+        attempted_example(task, attempt)
         for task, attempt in _judged(practice)
-        if is_right(attempt) and _is_learnable(task, attempt, learn_from)
+        if is_right(attempt) and is_learnable(task, attempt, learn_from)
     ]
 
 
 def wrong_examples(practice: Practice) -> list[Example]:
     """Every attempt that was found wrong: what a right one at the same task is held against."""
     return [
-        _attempted(task, attempt)
+        attempted_example(task, attempt)
         for task, attempt in _judged(practice)
         if attempt.verified is not None and attempt.verified.verification.correct is False
     ]
@@ -87,7 +89,7 @@ def wrong_examples(practice: Practice) -> list[Example]:
 
 def attempted(practice: Practice) -> list[Example]:
     """Every attempt that was judged."""
-    return [_attempted(task, attempt) for task, attempt in _judged(practice)]
+    return [attempted_example(task, attempt) for task, attempt in _judged(practice)]
 
 
 def task_examples(practice: Practice) -> list[Example]:
@@ -104,7 +106,8 @@ def _judged(practice: Practice) -> Iterator[tuple[Practised, Attempt]]:
         yield from ((task, attempt) for attempt in task.judged if not practice.is_retracted(attempt.name))
 
 
-def _is_learnable(task: Practised, attempt: Attempt, learn_from: LearnFrom) -> bool:
+def is_learnable(task: Practised, attempt: Attempt, learn_from: LearnFrom) -> bool:
+    """Whether a right attempt at a task is `learnable`."""
     assert attempt.solution is not None and attempt.verified is not None, "it was judged"
     return learnable(attempt.solution, attempt.verified, task.task, learn_from, attempt.statuses)
 
@@ -119,10 +122,10 @@ def learnable(
     freely written task has none. Hidden tests and milestones are many instances in themselves, and their answer need
     not be what a call printed.
 
-    `correct`: of any number of calls, and with errors that were mended: the last call ended with `ok`, and none is
-    known to be wrong on a second instance.
+    `correct`, and so `mended`: of any number of calls, and with errors that were mended: the last call ended with `ok`,
+    and none is known to be wrong on a second instance.
     """
-    if learn_from == "correct":
+    if learn_from != "observed":
         return solution.tool_calls > 0 and statuses[-1] == "ok" and verified.second_instance is not False
     if solution.tool_errors:
         return False
@@ -132,7 +135,7 @@ def learnable(
     return solution.tool_calls == 1 and solution.observed and not lucky
 
 
-def _attempted(practised: Practised, attempt: Attempt) -> Example:
+def attempted_example(practised: Practised, attempt: Attempt) -> Example:
     """An attempt as an example. It has asked its model at least once."""
     called = attempt.last
     assert called is not None

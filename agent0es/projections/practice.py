@@ -26,6 +26,8 @@ class Attempt:
     """The input of its last tool call."""
     statuses: list[str] = field(default_factory=list)
     """How its tool calls ended, in order."""
+    printed: str = ""
+    """What its last tool call gave."""
     thought: bool = False
     """Whether the student thought before one of its turns, where that can be told apart."""
     solution: Solution | None = None
@@ -123,6 +125,7 @@ def practice(recorded: Iterable[Recorded]) -> Practice:
                 _attempt(attempts, asked.attempt, one.run).call = asked.input
             case ev.ToolCalled() as gave if (known := attempts.get(gave.attempt)) and known.solution is None:
                 known.statuses.append(gave.status)
+                known.printed = gave.output
             case ev.SolutionSubmitted(task=int()) as submitted:
                 _attempt(attempts, submitted.attempt, one.run).solution = submitted.solution
             case ev.Verified(task=int() as number) as verified:

@@ -35,8 +35,9 @@ def family_of(domain: str) -> str:
     return f"{domain}_freeform"
 
 
-def expression_freeform(domain: str, system: str) -> Freeform:
-    """Freeform tasks whose reference is a Python expression: `{"task": "What is 3 + 4?", "expression": "3 + 4"}`."""
+def expression_freeform(domain: str, system: str, *, above_zero: bool = False) -> Freeform:
+    """Freeform tasks whose reference is a Python expression: `{"task": "What is 3 + 4?", "expression": "3 + 4"}`.
+    `above_zero`: whether other answers show that a task means nothing, as change of -250 euros does."""
 
     def example(task: Task) -> Mapping[str, str] | None:
         tool, _, expression = task.reference_action.partition("[")
@@ -65,6 +66,8 @@ def expression_freeform(domain: str, system: str) -> Freeform:
             return f"the expression prints {answer[:40]!r}, which is no answer"
         if TWO_WAYS.fullmatch(answer) and read_number(answer) is None:
             return f"the expression prints {answer[:40]!r}, which can be read as a number or as a list"
+        if above_zero and ((value := read_number(answer)) is None or value <= 0):
+            return f"the expression prints {answer[:40]!r}, and the answer of a story is a number above zero"
         if answer.strip("'\"") == draft.reference.input.strip("'\""):
             return "the expression is its own answer"
         return Task(

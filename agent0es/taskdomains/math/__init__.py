@@ -89,7 +89,7 @@ class WordProblemsDomain(MathDomain):
     tools = ("python",)
     system = prompt(__file__, "stories_system")
     guide = guide(__file__, "stories_guide")
-    freeform = expression_freeform("word_problems", prompt(__file__, "stories_freeform"))
+    freeform = expression_freeform("word_problems", prompt(__file__, "stories_freeform"), above_zero=True)
     mixture = tuple(family.name for family in STORIES if family.split == "practised")[::2][:16]
 
 
@@ -98,7 +98,7 @@ class ComposedStoriesDomain(WordProblemsDomain):
 
     name = "composed_stories"
     own = COMPOSED
-    freeform = expression_freeform("composed_stories", prompt(__file__, "stories_freeform"))
+    freeform = expression_freeform("composed_stories", prompt(__file__, "stories_freeform"), above_zero=True)
     mixture = tuple(family.name for family in COMPOSED if family.split == "practised")
 
 
@@ -109,5 +109,5 @@ class UnknownQuantitiesDomain(WordProblemsDomain):
     name = "unknown_quantities"
     own = UNKNOWN
     guide = guide(__file__, "unknowns_guide")
-    freeform = expression_freeform("unknown_quantities", prompt(__file__, "stories_freeform"))
+    freeform = expression_freeform("unknown_quantities", prompt(__file__, "stories_freeform"), above_zero=True)
     mixture = tuple(family.name for family in UNKNOWN if family.split == "practised")

@@ -15,7 +15,7 @@ from agent0es.history.verification import verify_decisions
 from agent0es.log import EventLog
 from agent0es.taskdomains.base import NeedsCall
 from agent0es.taskdomains.freeform import expression_freeform, mutants
-from agent0es.taskdomains.math import MathDomain
+from agent0es.taskdomains.math import MathDomain, WordProblemsDomain
 from agent0es.tools.base import ToolResult
 from tests.support import world
 
@@ -209,6 +209,15 @@ def test_a_number_with_commas_or_a_unit_is_an_answer_and_what_it_leaves_open_is_
 def test_an_answer_without_one_clear_meaning_is_refused(answer: str, reason: str, said: str) -> None:
     refusal = read(proposal("What is left of 3 and 4?", "left(3, 4)"), answer)
     assert isinstance(refusal, tuple) and refusal[0] == reason and said in refusal[1]
+
+
+@pytest.mark.parametrize("answer", ["-250", "0", "0.0", "True"])
+def test_a_story_whose_answer_is_not_above_zero_means_nothing(answer: str) -> None:
+    bought = proposal("She has 100 dollars and buys 50 books of 7 dollars. What change is left?", "100 - 50 * 7")
+    refusal = read(bought, answer, domain=WordProblemsDomain())
+    assert isinstance(refusal, tuple) and refusal[0] == "inconsistent" and "above zero" in refusal[1]
+    assert isinstance(read(bought, answer), Task), "in arithmetic any number may be the answer"
+    assert isinstance(read(bought, "2.50", domain=WordProblemsDomain()), Task)
 
 
 @pytest.mark.parametrize("answer", ["-1.0", "Bob", "Anna", "{7}"])
