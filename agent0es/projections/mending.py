@@ -47,14 +47,20 @@ def mended_examples(practice: Practice, most_calls: int) -> list[Example]:
 
 
 def _pairs(practice: Practice, task: Practised, most_calls: int) -> Iterator[tuple[Attempt, Attempt]]:
-    judged = [attempt for attempt in task.judged if not practice.is_retracted(attempt.name)]
+    judged = [one for one in task.judged if _in_turns(one) and not practice.is_retracted(one.name)]
     rights = [attempt for attempt in judged if is_right(attempt) and is_learnable(task, attempt, "correct")]
-    wrongs = [attempt for attempt in judged if attempt.statuses and _is_wrong(attempt)]
+    wrongs = [attempt for attempt in judged if _is_wrong(attempt)]
     for wrong, right in zip(wrongs, rights, strict=False):
         assert right.solution is not None, "it was judged"
         room = len(wrong.statuses) + len(right.statuses) <= most_calls
         if room and shows(wrong.printed, wrong.statuses[-1], right.solution.answer or ""):
             yield wrong, right
+
+
+def _in_turns(attempt: Attempt) -> bool:
+    """Whether it has a call whose result stands in a turn of its own. A run may have been none of a chat before it was
+    forked."""
+    return bool(attempt.statuses) and attempt.last is not None and len(attempt.last.prompt.turns) > 1
 
 
 def _is_wrong(attempt: Attempt) -> bool:

@@ -1,6 +1,7 @@
 """Which mistakes show, and what a student learns from them: given two attempts at a task, the row."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -138,6 +139,14 @@ def test_a_student_that_mends_its_mistake_reads_what_the_row_says() -> None:
     assert [(turn.role, turn.text) for turn in transcript.turns] == [(turn.role, turn.text) for turn in example.turns]
 
 
+def continued(made: Attempt) -> Attempt:
+    """The same, with its call and the result in the turn that it continues."""
+    assert made.last is not None
+    asked, *steps = made.last.prompt.turns
+    prompt = Prompt(turns=(asked,), prefill=tuple(step.model_copy(update={"role": "assistant"}) for step in steps))
+    return replace(made, last=made.last.model_copy(update={"prompt": prompt}))
+
+
 @pytest.mark.parametrize(
     "attempts",
     [
@@ -145,8 +154,10 @@ def test_a_student_that_mends_its_mistake_reads_what_the_row_says() -> None:
         (WRONG,),
         (RIGHT, attempt(0, "print(17)", "17", correct=False)),
         (WRONG, attempt(1, "prin(18)", "NameError", correct=True, status="error")),
+        (continued(WRONG), RIGHT),
+        (WRONG, continued(RIGHT)),
     ],
-    ids=["none is wrong", "none is right", "the mistake does not show", "right by luck"],
+    ids=["none is wrong", "none is right", "it does not show", "right by luck", "wrong, no chat", "right, no chat"],
 )
 def test_nothing_is_put_together_where(attempts: tuple[Attempt, ...]) -> None:
     assert mended_examples(of_attempts(*attempts), 2) == []
