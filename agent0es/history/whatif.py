@@ -149,7 +149,7 @@ def _datasets(
                 kept = [replace(example, reward=tasks[example.task].after[None]) for example in kept]
             old = _chosen(train.examples_of(role, practised, before, rows), practised, role, before, rows)
             new = _chosen(kept, practised, role, after, rows)
-            one, two = ([example.source for example in chosen] for chosen in (old, new))
+            one, two = ([example.name for example in chosen] for chosen in (old, new))
         found.append(
             {
                 "iteration": iteration,

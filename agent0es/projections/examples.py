@@ -12,7 +12,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.curriculum import offer
 from agent0es.domain.prompt import Part
 from agent0es.domain.task import Solution, Task
-from agent0es.projections.practice import Attempt, Practice, Practised, is_right, thought
+from agent0es.projections.practice import Attempt, Practice, Practised, is_right, is_wrong, thought
 from agent0es.taskdomains.base import signature
 
 Rows = Literal["filtered", "asked", "messages", "text", "pairs", "groups"]
@@ -64,6 +64,11 @@ class Example:
         return (self.source,) if self.mended is None else (self.source, self.mended)
 
     @property
+    def name(self) -> str:
+        """What tells it from the other examples of a task."""
+        return " after ".join(self.sources)
+
+    @property
     def segments(self) -> tuple[tuple[str, bool], ...]:
         """The agent's last turn: (text, trainable) in order."""
         return tuple((part.text, part.trainable) for part in self.said)
@@ -80,11 +85,7 @@ def student_examples(practice: Practice, learn_from: LearnFrom = "observed") -> 
 
 def wrong_examples(practice: Practice) -> list[Example]:
     """Every attempt that was found wrong: what a right one at the same task is held against."""
-    return [
-        attempted_example(task, attempt)
-        for task, attempt in _judged(practice)
-        if attempt.verified is not None and attempt.verified.verification.correct is False
-    ]
+    return [attempted_example(task, attempt) for task, attempt in _judged(practice) if is_wrong(attempt)]
 
 
 def attempted(practice: Practice) -> list[Example]:

@@ -12,7 +12,7 @@ from typing import Literal
 from agent0es.agents.student import NO_CALLS_LEFT
 from agent0es.domain.prompt import Part
 from agent0es.projections.examples import Example, attempted_example, is_learnable
-from agent0es.projections.practice import Attempt, Practice, Practised, is_right
+from agent0es.projections.practice import Attempt, Practice, Practised, is_right, is_wrong
 from agent0es.taskdomains.numbers import read_number
 
 Look = Literal["whole", "fraction", "zero", "negative", "no number"]
@@ -49,7 +49,7 @@ def mended_examples(practice: Practice, most_calls: int) -> list[Example]:
 def _pairs(practice: Practice, task: Practised, most_calls: int) -> Iterator[tuple[Attempt, Attempt]]:
     judged = [one for one in task.judged if _in_turns(one) and not practice.is_retracted(one.name)]
     rights = [attempt for attempt in judged if is_right(attempt) and is_learnable(task, attempt, "correct")]
-    wrongs = [attempt for attempt in judged if _is_wrong(attempt)]
+    wrongs = [attempt for attempt in judged if is_wrong(attempt)]
     for wrong, right in zip(wrongs, rights, strict=False):
         assert right.solution is not None, "it was judged"
         room = len(wrong.statuses) + len(right.statuses) <= most_calls
@@ -61,10 +61,6 @@ def _in_turns(attempt: Attempt) -> bool:
     """Whether it has a call whose result stands in a turn of its own. A run may have been none of a chat before it was
     forked."""
     return bool(attempt.statuses) and attempt.last is not None and len(attempt.last.prompt.turns) > 1
-
-
-def _is_wrong(attempt: Attempt) -> bool:
-    return attempt.verified is not None and attempt.verified.verification.correct is False
 
 
 def _mended(task: Practised, wrong: Attempt, right: Attempt, most_calls: int) -> Example:

@@ -96,6 +96,11 @@ def is_right(attempt: Attempt) -> bool:
     return attempt.verified is not None and attempt.verified.verification.correct is True
 
 
+def is_wrong(attempt: Attempt) -> bool:
+    """Whether the verifier found it wrong; what is undecided is neither."""
+    return attempt.verified is not None and attempt.verified.verification.correct is False
+
+
 def thought(called: ev.ModelCalled) -> bool:
     """Whether the model thought before it wrote. Some open and close a thought without one."""
     return bool(called.thinking and called.thinking.strip())

@@ -190,14 +190,15 @@ def _rows(source: _Source, form: Format) -> "tuple[list[Row], Selection]":
         met = ((attempts[right], attempts[wrong]) for right, wrong in (pair.sources for pair in learnt.examples))
         return list(shapes.preference(met, prompt_of)), Selection((), learnt.thought, dict(learnt.left_out))
     right = train.examples_of(role, practised, configuration, rows)
+    plain = [example for example in right if example.mended is None]  # a mended one holds a wrong attempt, too
     wrong = [example for example in wrong_examples(practised) if not example.thought and shapes.said(example)]
     if form == "preference":
         both = {example.task for example in wrong}
-        selection = selected(example for example in right if example.task in both)
+        selection = selected(example for example in plain if example.task in both)
         pairs = shapes.pairs(selection.chosen, wrong, configuration.seed)
         return list(shapes.preference(pairs, prompt_of)), selection
     if form == "unpaired-preference":
-        selection = selected(right)
+        selection = selected(plain)
         found = shapes.unpaired_preference(selection.chosen, selected(wrong).chosen, prompt_of)
         return list(found), selection
     if form == "prompt-only":

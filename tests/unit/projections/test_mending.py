@@ -127,6 +127,7 @@ def test_a_right_attempt_stands_behind_a_wrong_one_of_which_nothing_is_learnt() 
         "segments": [["Answer: 18", True]],
     }
     assert example.sources == ("1/1", "1/0"), "what is retracted of either taints what learnt from them"
+    assert example.name == "1/1 after 1/0", "whatif tells it from the right attempt alone"
 
 
 def test_a_student_that_mends_its_mistake_reads_what_the_row_says() -> None:
