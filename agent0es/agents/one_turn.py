@@ -40,8 +40,8 @@ LONGEST = 100_000
 
 
 def examples(domain: TaskDomain, function: bool, count: int) -> list[Worked]:
-    """At most `count` worked examples for a problem of a domain: our own where there are any of its kind, else those of
-    its practised families that one call of Python solves."""
+    """`count` worked examples, or as many as there are, for a problem of a domain: our own where there are any of its
+    kind, else those of its practised families that one call of Python solves."""
     if function:
         return list(FUNCTIONS[:count])
     if domain.name in STORY_DOMAINS:

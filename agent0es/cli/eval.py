@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,8 @@ def eval_command(
     with open_store(store, create=True, url=configuration.log.url) as log:
         name = _ask(store, log, asked, as_json)
         result = looking.evaluation(log, name)
+    if not as_json and asked.limit < (every := result["scores"]["problems"]):
+        write_lines([f"{counted(every, 'problem')} of it had been answered; the scores are of all of them."])
     write_result(result, store, as_json)
 
 
@@ -213,9 +216,10 @@ def _write_parts(scores: Mapping[str, Any]) -> None:
 def _write_comparisons(result: Mapping[str, Any]) -> None:
     if not result["comparisons"]:
         return
+    of_label = Counter(one["label"] for one in result["comparisons"])
     rows = [
         (
-            printable(_rival(one, result["model"])),
+            printable(_rival(one, result["model"], alone=of_label[one["label"]] == 1)),
             one["problems"],
             f"{one['rival_share']:.1%}",
             f"{one['share'] - one['rival_share']:+.1%}",
@@ -230,9 +234,12 @@ def _write_comparisons(result: Mapping[str, Any]) -> None:
     write_table(["other", "of", "other's", "lead", "better", "worse", "p"], rows, title)
 
 
-def _rival(one: Mapping[str, Any], model: str) -> str:
-    """Who another evaluation is of, with a mark at the base model's best prompt."""
-    label = one["label"] if one["model"] == model else f"{one['model']}: {one['label']}"
+def _rival(one: Mapping[str, Any], model: str, *, alone: bool) -> str:
+    """Who another evaluation is of, with a mark at the base model's best prompt. Its name, where it isn't `alone` with
+    what would be said of it: settings, or the run, tell them apart then."""
+    label = one["label"] if alone else one["evaluation"]
+    if alone and one["model"] != model:
+        label = f"{one['model']}: {label}"
     return f"{label} (best of base)" if one["best_of_base"] else str(label)
 
 

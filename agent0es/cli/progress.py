@@ -91,7 +91,8 @@ class Reporter:
         """Say which adapter is made."""
         again = "Resuming the training that was interrupted: " if resumed else ""
         what = f"Retraining {requested.replaces} as" if requested.replaces else "Training"
-        click.echo(printable(f"{again}{what} {requested.adapter}"), err=True)
+        own = ", as it was asked for then; anything else is asked for after it" if resumed else ""
+        click.echo(printable(f"{again}{what} {requested.adapter}{own}"), err=True)
 
     def begin(self, what: str) -> None:
         """Say what is being done now, before there is an event."""

@@ -148,10 +148,10 @@ class TrainingSettings(Section):
     beta: float = Field(default=0.1, gt=0.0)
     """Of `dpo`: how strongly the adapter is held to where it began."""
     learn_from: Literal["observed", "correct", "mended"] = "observed"
-    """Which of the student's correct attempts: `observed` takes those of one call that printed the answer; `correct`
-    those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck. `mended`
-    also puts a right attempt behind a wrong one at the same task whose mistake shows (an error, less than nothing, a
-    part of what comes whole), so that the student learns to call again then."""
+    """Of `rft`, which of the student's correct attempts: `observed` takes those of one call that printed the answer;
+    `correct` those of any number of calls, mended mistakes included: the mending is learnt. None that is right by luck.
+    `mended` also puts a right attempt behind a wrong one at the same task whose mistake shows (an error, less than
+    nothing, a part of what comes whole), so that the student learns to call again then."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of multiplications with frozen weights. `auto` takes bf16 if it is faster on this processor; with
     `execution.deterministic` it takes fp32, because another processor would train a different adapter."""
@@ -188,9 +188,10 @@ class TrainingSettings(Section):
     max_tokens: int = Field(default=1024, ge=2)
     """Longer examples are left out."""
     band: float = Field(default=0.5, gt=0.0, le=0.5)
-    """The student learns from tasks of which the share of right attempts is within this of one half; 0.5 is all."""
+    """Of `rft`: the student learns from tasks of which the share of right attempts is within this of one half; 0.5 is
+    all."""
     examples_per_task: int = Field(default=1, ge=1)
-    """Most examples of one task: different right attempts."""
+    """Of `rft`: most examples of one task, different right attempts."""
     examples_per_family: int = Field(default=10, ge=1)
     """Most examples of one family, pooled over all iterations."""
     minimum_examples: int = Field(default=16, ge=1)
@@ -247,7 +248,7 @@ class ExecutionSettings(Section):
     """Tasks that are worked on at once; limits memory and batch size."""
     deterministic: bool = False
     """One request at a time in a fixed order, and training in one thread: slower; a resumed run then has the same
-    content hashes."""
+    content hashes, on a CPU."""
     on_error: Literal["stop", "continue"] = "stop"
     """After an error in a handler: `stop` the run, or drop that task and `continue`."""
     retries: int = Field(default=2, ge=0)

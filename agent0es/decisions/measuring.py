@@ -152,6 +152,12 @@ def completed(problems: Sequence[Task], found: Answers, samples: int) -> ev.Eval
     )
 
 
+def is_news(scored: ev.EvaluationCompleted, recorded: Sequence[ev.Event]) -> bool:
+    """Whether a result is to be recorded: it is another than the last one, and not of fewer problems. Pure."""
+    last = recorded[-1] if recorded else None
+    return not isinstance(last, ev.EvaluationCompleted) or (scored != last and scored.problems >= last.problems)
+
+
 def _most_say_right(some: Sequence[Answer]) -> bool:
     place = majority([one.key for one in some])
     return place is not None and some[place].correct is True

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,17 @@ def _reader(line: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str], Posed
 
 def _gsm8k(line: Mapping[str, Any], place: str) -> Posed:
     answer = _text(line, "answer").rpartition("####")[2].strip().replace(",", "")
-    if not answer:
+    if not _is_number(answer):
         raise _Unreadable("answer: a number is expected after ####")
     return Posed(place, _task("word_problems", "gsm8k", _text(line, "question").strip(), answer))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return False
+    return True
 
 
 def _math(line: Mapping[str, Any], place: str) -> Posed:

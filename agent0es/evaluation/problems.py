@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -41,6 +41,11 @@ def wants_function(task: Task) -> bool:
     return is_function(task.reference)
 
 
+def kinds(problems: Iterable[Posed]) -> set[tuple[str, bool]]:
+    """Task domain, and whether a function is asked for, of the problems."""
+    return {(problem.task.domain, wants_function(problem.task)) for problem in problems}
+
+
 def suite(names: str) -> list[Posed]:
     """The problems of suites by their names, with commas between: `held-out`, a task domain (its held-out families), a
     family, or `DOMAIN/FAMILY`, which a name that two domains have must be.
@@ -61,7 +66,8 @@ def _families(name: str) -> Sequence[Family]:
         return [family for domain in DOMAINS for family in load_task_domain(domain).families("held_out")]
     if name in installed(TASK_DOMAINS):
         return load_task_domain(name).families("held_out")
-    known = [family for domain in _every_domain() for family in _every_family(domain)]
+    lacking: list[str] = []
+    known = [family for domain in _every_domain(lacking) for family in _every_family(domain)]
     found = [family for family in known if name in (family.name, f"{family.domain}/{family.name}")]
     if len(found) == 1:
         return found
@@ -71,17 +77,19 @@ def _families(name: str) -> Sequence[Family]:
     raise UserError(
         f"--suite: there is no suite, task domain or family {name!r}; "
         f"{nearest(name, [HELD_OUT, *installed(TASK_DOMAINS), *(family.name for family in known)])}"
+        f"{''.join(f'. Not looked into: {why}' for why in lacking)}"
     )
 
 
-def _every_domain() -> Iterator[TaskDomain]:
+def _every_domain(lacking: list[str]) -> Iterator[TaskDomain]:
+    """The installed domains; `lacking` is told why others can't be loaded."""
     from agent0es.errors import ConfigurationError
 
     for name in installed(TASK_DOMAINS):
         try:
             yield load_task_domain(name)
-        except ConfigurationError:
-            continue  # one that lacks its library has no families to choose from
+        except ConfigurationError as why:
+            lacking.append(str(why))  # e.g. one without its library: it has no families to choose from
 
 
 def _every_family(domain: TaskDomain) -> Iterator[Family]:

@@ -22,11 +22,13 @@ STALLED_SECONDS = 30
 
 _OUT_OF_MEMORY = (
     *("MemoryError", "bad_alloc", "can't alloc", "Memory allocation", "failed to map segment", "start watchdog thread"),
+    *("CUDA error: out of memory", "ALLOC_FAILED"),  # what torch allots itself is an OutOfMemoryError
     *(os.strerror(errno.ENOMEM), os.strerror(errno.EAGAIN), "memory allocation of"),
     # CPython, where an import runs out of memory and the MemoryError is lost.
     *("error return without exception set", "returned NULL without setting an exception"),
 )
-"""What Python, torch, OpenBLAS, OpenVINO, Rust and the system say when there is no room for memory or a thread."""
+"""What Python, torch, CUDA, OpenBLAS, OpenVINO, Rust and the system say when there is no room for memory or a
+thread."""
 
 
 def out_of_memory(words: str) -> bool:

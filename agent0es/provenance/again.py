@@ -39,7 +39,8 @@ def measured_again(place: str, started: ev.EvaluationStarted, limit: int, config
     words = ["eval", "--adapter", place, "--file" if "." in suite else "--suite", suite, "--format", way.format]
     words += ["--shots", str(way.shots), "--k", str(way.samples), "--limit", str(limit)]
     before, after = ({key: one.get(key) for key in ASKED} for one in (configuration, started.configuration))
-    return _command(*words, *_set(before, after))
+    seed = [] if started.seed == configuration.get("seed") else ["--set", f"seed={started.seed}"]
+    return _command(*words, *seed, *_set(before, after))
 
 
 def _command(*words: str) -> str:

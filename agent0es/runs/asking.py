@@ -10,7 +10,7 @@ from agent0es.agents.student_prompt import lead, opening, told
 from agent0es.configuration import Configuration, ToolsSettings
 from agent0es.configuration.secrets import text_without_secrets
 from agent0es.crash_points import reach
-from agent0es.decisions.measuring import TYPES, Answer, Answers, after, answers, completed, leniently
+from agent0es.decisions.measuring import TYPES, Answer, Answers, after, answers, completed, is_news, leniently
 from agent0es.decisions.verify import held_out
 from agent0es.domain import events as ev
 from agent0es.domain.adapter import Adapter
@@ -18,7 +18,7 @@ from agent0es.domain.names import Examined, sample_arm, stream
 from agent0es.domain.seeds import derive_seed
 from agent0es.domain.task import Solution, Submission, Task
 from agent0es.domain.text import storable
-from agent0es.evaluation.problems import Posed, identity, wants_function
+from agent0es.evaluation.problems import Posed, identity, kinds, wants_function
 from agent0es.log import History, NewEvent, Recorded
 from agent0es.models.base import ModelBackend, RequestRefused
 from agent0es.rollouts.attempts import Attempts
@@ -28,7 +28,7 @@ from agent0es.rollouts.retry import Retries
 from agent0es.rollouts.rollout import Attempted, Problem, Recorder, Rollout, Student
 from agent0es.rollouts.toolbox import Limits, Toolbox
 from agent0es.rollouts.verifying import VerifierCalls
-from agent0es.taskdomains import Domains, TaskDomain
+from agent0es.taskdomains import Domains, TaskDomain, load_task_domain
 from agent0es.taskdomains.base import Demonstration, Guide
 
 OnAnswer = Callable[[int, int, int, int], object]
@@ -95,8 +95,8 @@ class Asking:
                 group.create_task(one(place))
         reach("evaluation.answered")
         scored = completed([problem.task for problem in self._problems], found, self._way.samples)
-        last = list(self._history.read(types=["EvaluationCompleted"]))[-1:]
-        if [recorded.event for recorded in last] != [scored]:
+        recorded = [one.event for one in self._history.read(types=["EvaluationCompleted"])]
+        if is_news(scored, recorded):
             await self._record([NewEvent(stream("evaluation", self._name), scored)])
 
     async def _record(self, events: Sequence[NewEvent]) -> list[Recorded]:
@@ -178,11 +178,18 @@ def before(way: ev.Way, domain: TaskDomain, function: bool) -> tuple[str, Guide,
     return said.system, said.guide, tuple(domain.mixed_demonstrations(way.shots))
 
 
+def worked_examples(answer_format: ev.AnswerFormat, name: str, function: bool, shots: int) -> int:
+    """How many there are for problems of a task domain: `shots`, or fewer. `function`: whether one is asked for."""
+    domain = load_task_domain(name)
+    if answer_format == "tools":
+        return len(domain.mixed_demonstrations(shots))
+    return len(one_turn.examples(domain, function, shots))
+
+
 def prompts(asked: Wanted, domains: Domains) -> dict[str, str]:
     """Kind of problem to sha256 of what is said before it."""
     found = {}
-    for kind in {(problem.task.domain, wants_function(problem.task)) for problem in asked.problems}:
-        name, function = kind
+    for name, function in kinds(asked.problems):
         system, guide, shown = before(asked.way, domains[name], function)
         words = opening(system, shown, "", guide=guide).model_dump_json()
         found[f"{name}, a function" if function else name] = hashlib.sha256(words.encode()).hexdigest()

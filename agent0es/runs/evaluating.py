@@ -97,12 +97,17 @@ def wanted(
     answer_format: ev.AnswerFormat,
     shots: int,
 ) -> "Wanted":
-    """What a user wants to be evaluated. Raises UserError for a file that can't be read or a suite that is none."""
+    """What a user wants to be evaluated. Raises UserError for a file that can't be read, a suite that is none, and more
+    worked examples than there are."""
     from agent0es.evaluation.benchmarks import read_file
+    from agent0es.evaluation.problems import kinds
     from agent0es.evaluation.problems import suite as built_in
-    from agent0es.runs.asking import Wanted
+    from agent0es.runs.asking import Wanted, worked_examples
 
     problems = built_in(suite) if file is None else read_file(file)
+    most_shots = max(worked_examples(answer_format, *kind, shots) for kind in kinds(problems))
+    if most_shots < shots:
+        raise UserError(f"--shots {shots}: of worked examples for these problems there are {most_shots}; set it so")
     student = configuration.models.student
     most = student.max_tokens if answer_format == "tools" else max(student.max_tokens, ONE_TURN_TOKENS)
     domains = tuple(dict.fromkeys(problem.task.domain for problem in problems))

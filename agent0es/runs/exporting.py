@@ -129,6 +129,11 @@ def _base(log: "EventLog", store: Path, run: str, adapter: "Adapter") -> "GgufFi
     weights = bootstrap.model_of(adapter.role, settings, store).weights
     if weights is None:
         raise UserError(f"models.{adapter.role}: {settings.name} has no file of weights here; export to peft instead")
+    if weights.path.is_dir():
+        raise UserError(
+            f"{weights.path}: a folder of Hugging Face, and GGUFs are made from a GGUF; export to peft, which "
+            "llama.cpp's convert_lora_to_gguf.py reads"
+        )
     wanted = adapter.training.base_sha256 if adapter.training else None
     if weights.sha256 != wanted:
         raise UserError(f"{weights.path}: its sha256 is {weights.sha256}, but the adapter was trained on {wanted}")

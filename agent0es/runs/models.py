@@ -136,6 +136,7 @@ async def _check(
         on_step(f"asking {model.place} with the longest prompts")
         able, trainer = backend.capabilities, bootstrap.trainer_of(store, configuration.training)
         found = [line for role in model.roles for line in problems(configuration, role, backend, trainer)]
+        found += [why] if "student" in model.roles and (why := why_alike(configuration)) else []
         first = prompts(able.structured_output)
         read = [await _read(configuration, model, backend, role, first[role]) for role in model.roles]
         found = found or [why for _, why in read if why is not None]
@@ -203,6 +204,23 @@ def problems(configuration: "Configuration", role: Role, model: "ModelBackend", 
         )
     elif why := why_not_trained(trainer, model, configuration.training):
         yield f"models.{role}: {why}; choose another model, or leave {role} out of training.roles"
+
+
+def why_alike(configuration: "Configuration") -> str | None:
+    """Why the attempts at a task can teach nothing by their differences, where the method learns from these. Pure."""
+    from agent0es.training.methods import load_method
+
+    method = configuration.training.method
+    if "student" not in configuration.training.roles or load_method(method).learns not in ("pairs", "groups"):
+        return None
+    if configuration.execution.attempts == 1:
+        return f"training.method: {method} compares attempts at the same task; set execution.attempts to 2 or more"
+    if configuration.models.student.temperature == 0:
+        return (
+            f"training.method: {method} compares attempts at the same task, and at models.student.temperature 0 they "
+            "are all the same; set it above 0"
+        )
+    return None
 
 
 async def see_that_servers_answer(configuration: "Configuration", models: "Mapping[Role, ModelBackend]") -> None:

@@ -13,7 +13,7 @@ from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog, NewEvent
 from agent0es.runs import finding
 from agent0es.runs.jobs import job_of_this_process
-from agent0es.runs.models import problems, see_that_prompts_fit, see_that_servers_answer
+from agent0es.runs.models import problems, see_that_prompts_fit, see_that_servers_answer, why_alike
 
 if TYPE_CHECKING:
     from agent0es.configuration import Configuration
@@ -46,6 +46,8 @@ async def check(store: Path, log: EventLog, configuration: "Configuration") -> P
         for role in configuration.training.roles:
             for why in problems(configuration, role, ports.models[role], ports.trainer):
                 raise ConfigurationError(why)
+        if (alike := why_alike(configuration)) is not None:
+            raise ConfigurationError(alike)
         await see_that_servers_answer(configuration, ports.models)
         await see_that_prompts_fit(configuration, ports.models, ports.domains)
         used: dict[plugins.Group, set[str]] = {

@@ -65,6 +65,7 @@ class Sampled(Unit):
 
     recorded: tuple[float, ...]
     """Log-probabilities of its learnt tokens when they were written."""
+    reward: float
     advantage: float
     above: float
     """ε′: how far its tokens' ratios may rise above 1."""
@@ -95,7 +96,8 @@ class Grpo:
         self, log_probabilities: "Tensor", units: Sequence[Sampled], settings: TrainingSettings
     ) -> "tuple[Tensor, Mapping[str, float]]":
         """Sum over the attempts, of what their variant takes over their tokens. Metrics, as means over tokens: the
-        share that was `clipped`, the `ratio`, and `kl` to what was recorded."""
+        share that was `clipped`, the `ratio`, and `kl` to what was recorded; and the mean `reward` of the attempts,
+        each with its weight."""
         import torch
 
         lengths = torch.tensor([unit.labels for unit in units])
@@ -120,6 +122,7 @@ class Grpo:
             drift = (-log_ratio).exp() + log_ratio - 1
             seen = {"clipped": away.float(), "ratio": ratio, "kl": drift}
             metrics = {name: float((values * shares).sum()) for name, values in seen.items()}
+        metrics["reward"] = sum(unit.weight * unit.reward for unit in units)
         return taken.sum(), metrics
 
 
@@ -157,6 +160,7 @@ def _sampled(row: GroupRow, advantage: float, settings: TrainingSettings) -> Sam
         examples=row.examples,
         weight=float(labels) if settings.variant == "dapo" else 1.0,
         recorded=row.logprobs,
+        reward=row.reward,
         advantage=advantage,
         above=clip_high(row.agreement, settings),
     )

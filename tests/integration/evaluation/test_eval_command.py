@@ -74,6 +74,14 @@ def test_the_same_command_goes_on_and_asks_nothing_twice(store: Path) -> None:
     assert results == [2, 4]
 
 
+def test_with_a_lower_limit_what_was_answered_still_counts(store: Path, file: Path) -> None:
+    text = answer(store, "eval", "--file", str(file), *MODEL, "--format", "program", "--limit", "1")
+    assert "4 problems of it had been answered; the scores are of all of them." in text
+    with open_store(store) as log:
+        results = [e.event.problems for e in log.read(types=["EvaluationCompleted"], run=log.evaluations()[-1])]
+    assert results == [2, 4], "no score of one problem stands for the four"
+
+
 def test_other_instructions_make_another_evaluation(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +185,9 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, file: Path) -> None:
     refused: dict[str, Any] = {
         "own.jsonl.gone: No such file": ("--file", f"{file}.gone"),
         "no suite, task domain or family 'mth'": ("--suite", "mth"),
+        "--shots 9: of worked examples for these problems there are 8": (
+            *("--suite", "math", "--format", "cot", "--shots", "9"),
+        ),
         "there is no run in this store": ("--adapter", "student-1", "--store", str(tmp_path)),
     }
     (tmp_path / "empty").mkdir()

@@ -7,14 +7,17 @@ import re
 import shlex
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
 
+from agent0es import bootstrap
 from agent0es.domain import events as ev
 from agent0es.errors import StoreError, UnknownName, UserError
 from agent0es.log import EventLog, NewEvent
 from agent0es.models.artifacts import Artifacts
+from agent0es.models.base import Weights
 from agent0es.models.gguf_file import GgufFile
 from tests.support.commands import invoke, json_answer
 from tests.unit.projections.history import history
@@ -118,7 +121,10 @@ def test_an_adapter_that_goes_on_from_another_is_exported_with_its_lineage(tmp_p
     commands = card[card.index("## Train it again") :]
     assert "agent0es train latest --role student --set 'training.method=\"grpo\"' --name student-1-grpo\n" in commands
     assert commands.index("config show r >") < commands.index("agent0es train")
-    assert "--adapter r/student-1-grpo --file gsm8k.jsonl --format cot --shots 0 --k 1 --limit 4\n" in commands
+    assert (
+        "--adapter r/student-1-grpo --file gsm8k.jsonl --format cot --shots 0 --k 1 --limit 4 --set seed=1\n"
+        in commands
+    )
 
 
 def test_what_can_not_be_exported_is_said_in_one_line(store: Path, tmp_path: Path) -> None:
@@ -138,6 +144,15 @@ def test_what_can_not_be_exported_is_said_in_one_line(store: Path, tmp_path: Pat
     refused = export(store, tmp_path / "out.gguf", "lora-gguf").exception
     assert isinstance(refused, StoreError) and "adapter_model.safetensors is different, not what was" in str(refused)
     assert not (tmp_path / "out.gguf").exists() and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_gguf_is_not_made_from_a_folder_of_hugging_face(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Mock(weights=Weights("tiny", tmp_path, "0" * 64))
+    monkeypatch.setattr(bootstrap, "model_of", lambda *given: model)
+    refused = export(store, tmp_path / "out.gguf", "lora-gguf").exception
+    assert isinstance(refused, UserError) and "a folder of Hugging Face" in str(refused)
 
 
 def test_another_base_is_refused(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

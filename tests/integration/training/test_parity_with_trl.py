@@ -135,6 +135,7 @@ def test_grpo(
             weight=float(example.labels) if variant == "dapo" else 1.0,
             reference=ref,
             recorded=tuple(old.tolist()),
+            reward=0.0,
             advantage=advantage,
             above=clip_high(1.0, settings),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import gguf
 import pytest
 
-from agent0es.configuration import TrainingSettings
+from agent0es.configuration import TrainingSettings, load_configuration
 from agent0es.errors import ConfigurationError
 from agent0es.log import EventLog
 from agent0es.models.base import Capabilities, Weights
@@ -16,6 +16,7 @@ from agent0es.models.factory import create_backend
 from agent0es.models.gguf_file import GgufFile
 from agent0es.models.hugging_face_folder import why_not_exported
 from agent0es.models.scripted import ScriptedBackend
+from agent0es.runs.models import why_alike
 from agent0es.training.base import why_not_trained
 from agent0es.training.hf import HuggingFace
 from agent0es.training.network import GROUPS
@@ -136,6 +137,25 @@ def test_vllm_may_be_told_of_a_folder(tmp_path: Path) -> None:
     model = create_backend("openai-compatible", "tiny", base_url="http://127.0.0.1:9", weights=str(folder))
     assert model.weights is not None and model.weights.path == folder
     assert HuggingFace().why_not(model.weights, SETTINGS) is None
+
+
+@pytest.mark.parametrize("method", ["dpo", "grpo"])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("execution.attempts=1", "set execution.attempts to 2 or more"),
+        ("models.student.temperature=0", "they are all the same; set it above 0"),
+    ],
+)
+def test_a_method_that_compares_attempts_needs_several_that_can_differ(
+    tmp_path: Path, method: str, setting: str, said: str
+) -> None:
+    words = ("run", "--set", f"training.method={method}", "--set", setting)
+    refused = invoke(tmp_path / "store", *words).exception
+    assert isinstance(refused, ConfigurationError)
+    assert f"training.method: {method} compares attempts at the same task" in str(refused) and said in str(refused)
+    assert why_alike(load_configuration(overrides=[setting])) is None, "rft takes what was right"
+    assert why_alike(load_configuration(overrides=[f"training.method={method}"])) is None
 
 
 def test_a_run_does_not_begin_with_what_can_not_be_trained(tmp_path: Path, qwen: Path) -> None:

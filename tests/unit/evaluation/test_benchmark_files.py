@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from agent0es.errors import UserError
+from agent0es.errors import ConfigurationError, UserError
+from agent0es.evaluation import problems as built_in
 from agent0es.evaluation.benchmarks import read_file
 from agent0es.evaluation.problems import DIFFICULTIES, identity, suite, wants_function
 from agent0es.evaluation.suite import HeldOut, families_of
+from agent0es.taskdomains import load_task_domain
+from agent0es.taskdomains.base import TaskDomain
 from agent0es.taskdomains.code.reference import Reference, Script, read_reference
 
 
@@ -93,6 +96,7 @@ def test_plain_tests_are_calls_or_assert_statements(tmp_path: Path) -> None:
         ({**MATH, "answer": float("inf")}, "answer: Infinity is no number"),
         ({**MATH, "answer": [7]}, "answer: a text or a number is expected"),
         ({"question": "What?", "answer": "x ####"}, "answer: a number is expected after ####"),
+        ({"question": "What?", "answer": "#### many"}, "answer: a number is expected after ####"),
         ({"question": 3, "answer": "4"}, "question: a text is expected"),
         ({"problem": "What?", "solution": "It is 3."}, "solution: there is no \\boxed{…}"),
         ({**HUMANEVAL, "test": "def check(:"}, "test: it is no Python"),
@@ -121,6 +125,17 @@ def test_families_of_one_name_are_counted_apart() -> None:
         "quotient": 5,
     }
     assert Counter(families_of(problems, "held_out", apart=False).values()) == {"round_table": 10, "quotient": 5}
+
+
+def test_a_domain_that_lacks_its_library_is_named_where_a_family_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_it(name: str) -> TaskDomain:
+        if name == "reasoning_gym":
+            raise ConfigurationError("reasoning_gym: pip install '.[gym]'")
+        return load_task_domain(name)
+
+    monkeypatch.setattr(built_in, "load_task_domain", without_it)
+    with pytest.raises(UserError, match=r"Not looked into: reasoning_gym: pip install '\.\[gym\]'$"):
+        suite("gym_lcm")
 
 
 def test_the_built_in_problems_are_the_same_for_everybody() -> None:

@@ -62,7 +62,7 @@ def test_a_run(changes: list[str]) -> None:
 def test_an_evaluation(suite: str, option: str) -> None:
     way = ev.Way(format="cot", shots=3, adapter="a", adapter_run="r", samples=4, temperature=0.6, max_tokens=400)
     own = Configuration()
-    asked = configured(["curriculum.domains=[code]", "models.student.top_p=0.9", "tools.timeout_seconds=9"])
+    asked = configured(["seed=1", "curriculum.domains=[code]", "models.student.top_p=0.9", "tools.timeout_seconds=9"])
     started = ev.EvaluationStarted(
         suite=suite,
         way=way,
@@ -79,4 +79,5 @@ def test_an_evaluation(suite: str, option: str) -> None:
         *("r/a", "cot", 3, 4, 100),
     )
     again = changed_configuration(own, said["overrides"])
+    assert again.seed == 1, "it draws the answers"
     assert (again.models, again.tools) == (asked.models, asked.tools) and again.curriculum == own.curriculum

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,9 +57,11 @@ def rows(*rewards: float, group: str = "1", agreement: float = 1.0) -> list[Grou
     return [GroupRow(group, reward, agreement, (), ()) for reward in rewards]
 
 
-def sampled(recorded: tuple[float, ...], advantage: float, above: float = 0.2, weight: float = 1.0) -> Sampled:
+def sampled(
+    recorded: tuple[float, ...], advantage: float, above: float = 0.2, weight: float = 1.0, reward: float = 0.0
+) -> Sampled:
     example = Example((1, *range(len(recorded))), (False, *(True for _ in recorded)))
-    return Sampled((example,), weight, recorded=recorded, advantage=advantage, above=above)
+    return Sampled((example,), weight, recorded=recorded, reward=reward, advantage=advantage, above=above)
 
 
 def test_what_the_policy_was_before_the_first_step_is_asked_a_few_at_a_time() -> None:
@@ -120,6 +123,12 @@ def test_a_token_that_is_beyond_the_clip_teaches_no_more() -> None:
     assert metrics["clipped"] == pytest.approx(1 / 3)
 
 
+def test_what_the_attempts_of_a_step_were_rewarded_is_told_with_the_weights_of_the_loss() -> None:
+    now = torch.tensor([-1.0, -1.0, -1.0])
+    units = [sampled((-1.0,), 1.0, reward=1.0), sampled((-1.0, -1.0), -1.0, weight=2.0, reward=0.5)]
+    assert Grpo().loss(now, units, GRPO)[1]["reward"] == 1 * 1.0 + 2 * 0.5
+
+
 def test_a_token_that_was_recorded_as_impossible_leaves_a_number() -> None:
     for advantage in (1.0, -1.0):
         now = torch.tensor([-1.0, -2.0], requires_grad=True)
@@ -143,7 +152,7 @@ def test_what_a_step_is_the_mean_of_says_the_variant() -> None:
 def test_kl_holds_the_policy_to_where_it_began() -> None:
     now = torch.tensor([-1.0], requires_grad=True)
     unit = sampled((-1.0,), advantage=0.0)
-    held = Sampled(unit.examples, 1.0, recorded=unit.recorded, advantage=0.0, above=0.2, reference=torch.tensor([-2.0]))
+    held = replace(unit, advantage=0.0, reference=torch.tensor([-2.0]))
     loss, _ = Grpo().loss(now, [held], GRPO.model_copy(update={"kl": 0.5}))
     assert loss.item() == pytest.approx(0.5 * (math.exp(-1) + 1 - 1))
     assert [Grpo().needs_reference(GRPO.model_copy(update={"kl": weight})) for weight in (0.0, 0.5)] == [False, True]
