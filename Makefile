@@ -1,6 +1,7 @@
 # make run    install into .venv, then the main job: practice, training and evaluation on the embedded model
 # make test   all tests        make check   linters, types, import rules        make bench   measurements
-# make bench-public DATA=folder   GSM8K and HumanEval, from a folder with the published files; goes on where it was cut off
+# make bench-public DATA=folder   practice, and GSM8K and HumanEval before and after it, from a folder with the published
+#                                 files: hours, goes on where it was cut off
 # make bench-router   the router against other rules, on real models: hours, goes on where it was cut off
 # make bench-learning   what methods, the teacher's training and the curriculum bring: hours, goes on where it was cut off
 
@@ -42,6 +43,7 @@ bench-router: dev
 	$(BIN)/python benchmarks/router.py table
 
 bench-public: dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[qwen]'
 	$(BIN)/python benchmarks/public.py $(DATA)
 
 install: $(VENV)/.installed

@@ -12,7 +12,6 @@ and are the same for all arms; figures of several seeds are those of all their p
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from in_pieces import OutOfTime, Row, find_run, rows, watch
+
 from agent0es.configuration import load_configuration
 from agent0es.evaluation.estimates import wilson
-
-Row = Mapping[str, Any]
 
 ALWAYS = ("evaluation.held_out_problems=6", "guard.on_fall=alarm", "guard.patience=null")
 """Of all arms: enough problems for a narrow interval, and no run that ends early."""
@@ -67,13 +66,6 @@ FROM iterations i WHERE run IN ({})
 """
 
 
-COMMAND = (sys.executable, "-m", "agent0es")
-
-
-class OutOfTime(Exception):
-    """The minutes that were given are over; what is unfinished is resumed by the same command."""
-
-
 def settings_of(arm: Arm, seed: int, options: argparse.Namespace) -> list[str]:
     """All that differs from the default configuration."""
     attempts = load_configuration(overrides=arm.settings).execution.attempts
@@ -85,12 +77,9 @@ def settings_of(arm: Arm, seed: int, options: argparse.Namespace) -> list[str]:
 def find(name: str, seed: int, options: argparse.Namespace) -> Row | None:
     """The run of an arm, if it has begun: the one with its settings, and the parent it should have."""
     arm = ARMS[name]
-    wanted = load_configuration(overrides=settings_of(arm, seed, options)).model_dump(mode="json")
     parent = find(arm.of, seed, options) if arm.of else None
-    for run in agent0es("runs", options) if (options.store / "log.db").exists() else ():
-        if run["configuration"] == wanted and run["parent"] == (parent and parent["run"]):
-            return run
-    return None
+    wanted = load_configuration(overrides=settings_of(arm, seed, options))
+    return find_run(wanted, options.store, None if parent is None else parent["run"])
 
 
 def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> str:
@@ -100,47 +89,24 @@ def complete(name: str, seed: int, options: argparse.Namespace, ends: float) -> 
         print(f"{name}, seed {seed}: begins", file=sys.stderr)
         words = [word for setting in settings_of(arm, seed, options) for word in ("--set", setting)]
         if arm.of is None:
-            watch(["run", *words], options, ends)
+            watch(["run", *words], options.store, ends)
         else:
             parent = complete(arm.of, seed, options, ends)
-            evaluated = events(parent, "AdapterEvaluated", options)
+            evaluated = rows("events", options.store, parent, "--type", "AdapterEvaluated")
             at = next(e["position"] for e in evaluated if e["content"]["iteration"] == options.iterations - 1)
             # Its seed is its parent's.
-            watch(["fork", parent, "--at", str(at), *words[2:]], options, ends)
+            watch(["fork", parent, "--at", str(at), *words[2:]], options.store, ends)
     elif run["status"] != "completed":
         print(f"{name}, seed {seed}: goes on", file=sys.stderr)
-        watch(["run", "--resume", run["run"]], options, ends)
+        watch(["run", "--resume", run["run"]], options.store, ends)
     found = find(name, seed, options)
     if found is None or found["status"] != "completed":
         sys.exit(f"{name}, seed {seed}: no run with its settings was completed")
     return str(found["run"])
 
 
-def watch(words: Sequence[str], options: argparse.Namespace, ends: float) -> None:
-    """Do it, with its progress in the terminal; told to stop when the time is over."""
-    process = subprocess.Popen([*COMMAND, *words, "--store", str(options.store)], stdout=sys.stderr)
-    try:
-        code = process.wait(max(1.0, ends - time.monotonic()))
-    except (KeyboardInterrupt, subprocess.TimeoutExpired) as error:
-        process.terminate()  # SIGINT is ignored by what a script starts in the background
-        process.wait()
-        raise OutOfTime from error
-    if code:
-        sys.exit(code)
-
-
-def agent0es(command: str, options: argparse.Namespace, *words: str) -> list[Row]:
-    """What a command prints, an object a line."""
-    whole = [*COMMAND, command, *words, "--store", str(options.store), "--json"]
-    return [json.loads(line) for line in subprocess.check_output(whole, text=True).splitlines()]
-
-
-def events(run: str, kind: str, options: argparse.Namespace) -> list[Row]:
-    return agent0es("events", options, run, "--type", kind)
-
-
 def ask(query: str, runs: Sequence[str], options: argparse.Namespace) -> list[Row]:
-    return agent0es("sql", options, query.format(", ".join(f"'{run}'" for run in runs)))
+    return rows("sql", options.store, query.format(", ".join(f"'{run}'" for run in runs)))
 
 
 def curves(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -175,10 +141,10 @@ def curves(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> 
 def practice(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Of each arm over all its practice: share of tasks at the frontier, of right labels, of right attempts."""
     of = {run: arm for (arm, _), run in runs.items()}
-    rows = ask(PRACTICE, list(of), options)
+    iterations = ask(PRACTICE, list(of), options)
     found = []
     for arm in dict.fromkeys(of.values()):
-        mine = [row for row in rows if of[row["run"]] == arm]
+        mine = [row for row in iterations if of[row["run"]] == arm]
         tasks = sum(row["tasks"] for row in mine)
         keys = ("frontier", "label_accuracy", "solve_rate")
         found.append({"arm": arm, "tasks": tasks} | {k: sum(r[k] * r["tasks"] for r in mine) / tasks for k in keys})

@@ -1,28 +1,32 @@
 """Public problems before and after practice: GSM8K and HumanEval, with every prompt that the adapter has to beat.
 
-    python benchmarks/public.py DATA [--adapter RUN/NAME] [--minutes 110]
+    python benchmarks/public.py DATA [--config configs/public.yaml] [--adapter RUN/NAME] [--minutes 110]
 
 DATA is a folder with the published files, e.g. `gsm8k_test_600.jsonl` and `HumanEval.jsonl`. They are evaluated on and
-never practised. Each way of answering is an `agent0es eval` of its own in the store, so what was answered once is never
-asked again: the same command goes on after Ctrl-C, after `--minutes`, and after a kill. All ways grow together, a piece
-at a time, so a table of any size compares them on the same problems.
+never practised.
+
+First the model practises: a run by `--config`, which is resumed where it was cut off and never made twice; with
+--adapter an adapter that is there answers instead. Then each way of answering is an `agent0es eval` of its own in the
+store, so what was answered once is never asked again: the same command goes on after Ctrl-C, after `--minutes`, and
+after a kill. All ways grow together, a piece at a time, so a table of any size compares them on the same problems.
 
 Ways: the base model in two formats (`cot`, `program`) with three prompts each (none, 3 and 8 worked examples), and as
-the student works (`tools`). With --adapter, the adapter without worked examples as well; it needs the base's results.
-
-Practice comes in between, and is not done here: train with `agent0es run --config configs/public.yaml` into the same
-store, then name what it made with --adapter.
+the student works before it has an adapter (`tools`, with the guide of `--config`); and the adapter of the last
+iteration, without worked examples.
 """
 
 import argparse
 import json
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from in_pieces import OutOfTime, Row, find_run, rows, watch
+
+from agent0es.configuration import load_configuration
 
 PROMPTS = (0, 3, 8)
 """Worked examples."""
@@ -42,10 +46,25 @@ class Way:
 
     def __str__(self) -> str:
         shots = f", {self.shots} shots" if self.shots else ""
-        return f"{self.adapter or 'base'}, {self.format}{shots}"
+        who = "base" if self.adapter is None else self.adapter.rpartition("/")[2]
+        return f"{who}, {self.format}{shots}"
 
 
-def ways(data: Path, adapter: str | None) -> Iterator[Way]:
+def practised(options: argparse.Namespace, ends: float) -> str:
+    """RUN/NAME of the adapter that practice gives. Raises OutOfTime."""
+    configuration = load_configuration(options.config, options.set)
+    run = find_run(configuration, options.store)
+    if run is None:
+        settings = [word for setting in options.set for word in ("--set", setting)]
+        watch(["run", "--config", str(options.config), *settings], options.store, ends)
+    elif run["status"] != "completed":
+        watch(["run", "--resume", run["run"]], options.store, ends)
+    done = find_run(configuration, options.store)
+    assert done is not None, "it has just ended"
+    return f"{done['run']}/student-{done['iteration']}"
+
+
+def ways(data: Path, adapter: str) -> Iterator[Way]:
     """All ways, the base's first."""
     for benchmark, pattern in FILES.items():
         for file in sorted(data.glob(pattern))[:1]:
@@ -54,35 +73,26 @@ def ways(data: Path, adapter: str | None) -> Iterator[Way]:
                 prompts = PROMPTS if benchmark == "GSM8K" else (0, 3)
                 yield from (Way(benchmark, file, answer_format, shots, None) for shots in prompts)
             yield Way(benchmark, file, "tools", 0, None)
-            if adapter is not None:
-                yield from (Way(benchmark, file, one, 0, adapter) for one in ("tools", "program"))
+            yield from (Way(benchmark, file, one, 0, adapter) for one in ("tools", "program"))
 
 
-def ask(way: Way, limit: int, options: argparse.Namespace) -> dict[str, Any]:
+def ask(way: Way, limit: int, options: argparse.Namespace) -> Row:
     """Ask the first problems that are not answered yet. Returns the evaluation's record."""
-    words = ["eval", "--file", str(way.file), "--format", way.format, "--shots", str(way.shots), "--limit", str(limit)]
-    words += ["--store", str(options.store), "--json"]
+    words = ["--file", str(way.file), "--format", way.format, "--shots", str(way.shots), "--limit", str(limit)]
     words += ["--adapter", way.adapter] if way.adapter else ["--config", str(options.config)]
     for setting in options.set:
         words += ["--set", setting]
-    return agent0es(words)
+    [result] = rows("eval", options.store, *words)
+    return result
 
 
-def again(result: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+def again(result: Row, options: argparse.Namespace) -> Row:
     """The record as it is now: compared with those that came later, too. No model is opened."""
-    return agent0es(["show", result["evaluation"], "--store", str(options.store), "--json"])
+    [now] = rows("show", options.store, result["evaluation"])
+    return now
 
 
-def agent0es(words: Sequence[str]) -> dict[str, Any]:
-    """What a command prints. Ends where it fails, which it has said."""
-    done = subprocess.run([sys.executable, "-m", "agent0es", *words], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def table(results: Mapping[Way, Mapping[str, Any]]) -> Iterator[str]:
+def table(results: Mapping[Way, Row]) -> Iterator[str]:
     """Scores with intervals, and the test of each way against the base's best prompt on the same file."""
     yield COLUMNS.format("benchmark", "who and how", "strict", "lenient", "95% interval", "tokens")
     for way, result in results.items():
@@ -106,7 +116,7 @@ def table(results: Mapping[Way, Mapping[str, Any]]) -> Iterator[str]:
                 yield from against(way, result, base[best]["evaluation"])
 
 
-def against(way: Way, result: Mapping[str, Any], rival: str) -> Iterator[str]:
+def against(way: Way, result: Row, rival: str) -> Iterator[str]:
     """A way against the base's best prompt: McNemar's test on the problems that only one of them solved."""
     for one in result["comparisons"]:
         if one["evaluation"] == rival:
@@ -115,10 +125,10 @@ def against(way: Way, result: Mapping[str, Any], rival: str) -> Iterator[str]:
             yield f"  {way!s:<30} {lead:+.3f}  {split}, p = {one['p_value']:.3g}"
 
 
-def leaks(results: Mapping[Way, Mapping[str, Any]]) -> Iterator[str]:
+def leaks(results: Mapping[Way, Row]) -> Iterator[str]:
     """What was seen before, of each way."""
     for way, result in results.items():
-        found: Sequence[Mapping[str, Any]] = result["contamination"]["leaks"]
+        found: Sequence[Row] = result["contamination"]["leaks"]
         compared = result["contamination"]["compared_with"]
         if found:
             yield f"LEAK: {way} on {way.benchmark}: {len(found)} problems; agent0es show {result['evaluation']}"
@@ -130,22 +140,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the published files")
     parser.add_argument("--store", type=Path, default=Path("store"))
-    parser.add_argument("--config", type=Path, default=Path("configs/qwen.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("configs/public.yaml"), help="how it practises")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--adapter", metavar="RUN/NAME", help="a trained adapter of the store")
+    parser.add_argument("--adapter", metavar="RUN/NAME", help="one of the store, in place of practice")
     parser.add_argument("--limit", type=int, default=500, help="problems of each file")
     parser.add_argument("--piece", type=int, default=100, help="problems that each way is asked before the next one")
     parser.add_argument("--minutes", type=float, default=110.0, help="after this time no further piece is begun")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    every = list(ways(options.data, options.adapter))
-    if not every:
+    if not any(ways(options.data, "")):
         parser.error(f"{options.data}: there is none of {', '.join(FILES.values())}")
-    began = time.monotonic()
-    results: dict[Way, dict[str, Any]] = {}
+    ends = time.monotonic() + 60 * options.minutes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the run that it watches would go on alone
+    try:
+        every = list(ways(options.data, options.adapter or practised(options, ends)))
+    except OutOfTime:
+        sys.exit("stopped while it practises; the same command goes on")
+    results: dict[Way, Row] = {}
     for limit in [*range(options.piece, options.limit, options.piece), options.limit]:
         for way in every:
-            if time.monotonic() - began > 60 * options.minutes:
+            if time.monotonic() > ends:
                 print(f"{options.minutes:g} minutes are over; the same command goes on", file=sys.stderr)
                 break
             print(f"{way} on the first {limit} of {way.benchmark}", file=sys.stderr)
@@ -161,4 +175,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on")
