@@ -91,7 +91,7 @@ class Reporter:
         """Say which adapter is made."""
         again = "Resuming the training that was interrupted: " if resumed else ""
         what = f"Retraining {requested.replaces} as" if requested.replaces else "Training"
-        own = ", as it was asked for then; anything else is asked for after it" if resumed else ""
+        own = ", with its own options; ask for others when it is done" if resumed else ""
         click.echo(printable(f"{again}{what} {requested.adapter}{own}"), err=True)
 
     def begin(self, what: str) -> None:

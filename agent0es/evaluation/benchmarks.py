@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ SHAPES = (
     "GSM8K (question, answer with ####), MATH (problem, solution with \\boxed), HumanEval (prompt, entry_point, test), "
     "MBPP (text, test_list), or plain (question, answer or tests)"
 )
+NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:/\d+)?", re.ASCII)
 CALLED = re.compile(r"def ([A-Za-z_]\w*)")
 
 
@@ -147,17 +147,9 @@ def _reader(line: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str], Posed
 
 def _gsm8k(line: Mapping[str, Any], place: str) -> Posed:
     answer = _text(line, "answer").rpartition("####")[2].strip().replace(",", "")
-    if not _is_number(answer):
+    if NUMBER.fullmatch(answer) is None:
         raise _Unreadable("answer: a number is expected after ####")
     return Posed(place, _task("word_problems", "gsm8k", _text(line, "question").strip(), answer))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return False
-    return True
 
 
 def _math(line: Mapping[str, Any], place: str) -> Posed:

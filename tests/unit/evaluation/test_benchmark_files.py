@@ -97,6 +97,7 @@ def test_plain_tests_are_calls_or_assert_statements(tmp_path: Path) -> None:
         ({**MATH, "answer": [7]}, "answer: a text or a number is expected"),
         ({"question": "What?", "answer": "x ####"}, "answer: a number is expected after ####"),
         ({"question": "What?", "answer": "#### many"}, "answer: a number is expected after ####"),
+        ({"question": "What?", "answer": "#### 1e999999999"}, "answer: a number is expected after ####"),
         ({"question": 3, "answer": "4"}, "question: a text is expected"),
         ({"problem": "What?", "solution": "It is 3."}, "solution: there is no \\boxed{…}"),
         ({**HUMANEVAL, "test": "def check(:"}, "test: it is no Python"),
