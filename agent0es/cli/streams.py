@@ -1,6 +1,7 @@
 """Standard input, output and error as they really are: closed, full, or in an encoding that lacks characters."""
 
 import errno
+import faulthandler
 import io
 import os
 import sys
@@ -22,7 +23,8 @@ def prepare() -> None:
 
     A character that standard output lacks is shown as an escape. What is written to a closed standard output fails, as
     on a full disk; what is written to a closed standard error is gone; a closed standard input is empty. Without this
-    their numbers would go to the next files that are opened.
+    their numbers would go to the next files that are opened. Where a library dies in its native code, which has no
+    exception, standard error says in which line of ours.
     """
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
@@ -33,6 +35,8 @@ def prepare() -> None:
         sys.stdout = io.TextIOWrapper(output, encoding, errors="backslashreplace", line_buffering=os.isatty(number))
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    elif not faulthandler.is_enabled():
+        faulthandler.enable(2)
 
 
 def complain(text: str) -> None:

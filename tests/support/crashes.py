@@ -135,8 +135,8 @@ class Killed:
         return code
 
     def output(self) -> str:
-        """What the last process wrote."""
-        return "".join(self.store.with_suffix(suffix).read_text()[-2000:] for suffix in (".out", ".err"))
+        """The end of what the last process wrote. After a native crash it lists all native modules."""
+        return "".join(self.store.with_suffix(suffix).read_text()[-10_000:] for suffix in (".out", ".err"))
 
     def refusal(self) -> str:
         """The one line that the last process wrote to standard error, but for warnings when it began."""

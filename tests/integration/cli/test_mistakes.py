@@ -211,3 +211,16 @@ def test_an_encoding_that_lacks_characters(folder: Path) -> None:
     assert found == (0, '{"x": "\\u2192\\u00e9\\ud83d\\ude00"}\n', "")
     code, _, error = shell(folder, f'$A sql --format csv "{query}" --store $S', **latin)
     assert code == 2 and error.startswith("agent0es: standard output is latin-1 and can't hold \\u2192")
+
+
+def test_a_crash_of_native_code_says_in_which_line() -> None:
+    program = """
+import os, sys
+from agent0es.cli import main
+def crash(*a, **k): os.abort()
+main.cli = crash
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == -6
+    assert done.stderr.startswith("Fatal Python error: Aborted") and " in crash\n" in done.stderr
