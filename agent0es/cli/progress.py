@@ -67,9 +67,9 @@ class Reporter:
         """Why attempts are retried just now, and how many besides the one that was named."""
         self._problems = Problems()
         self._shown: ev.AdapterEvaluated | None = None
+        """Whose scores were shown last."""
         self._asked_for = False
         """Whether the result of an adapter that a user asked for was told."""
-        """Whose scores were shown last."""
         self._stop = stop
         self.failed: OSError | SystemExit | None = None
         """Why nothing can be written any more."""

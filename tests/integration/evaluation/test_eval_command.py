@@ -116,6 +116,15 @@ def test_it_is_compared_with_the_others_and_is_no_run(store: Path) -> None:
     assert isinstance(refused, UserError) and "is an evaluation and no run" in str(refused)
 
 
+def test_others_of_which_the_same_would_be_said_are_told_apart_by_their_names(tmp_path: Path, file: Path) -> None:
+    words = ("eval", "--file", str(file), *MODEL, "--format", "cot", "--limit", "1", "--set")
+    for tokens in (200, 300, 400):
+        text = answer(tmp_path, *words, f"models.student.max_tokens={tokens}")
+    first, second, _ = [row["evaluation"] for row in json_answers(tmp_path, "runs", "--evaluations")]
+    comparisons = text[text.index("Against others") :]
+    assert first in comparisons and second in comparisons and "base, cot" not in comparisons
+
+
 def test_every_decision_of_it_is_recomputed_from_the_log(store: Path) -> None:
     report = json_answer(store, "replay", "--verify", "eval-latest")
     assert report["difference"] is None
