@@ -16,9 +16,10 @@ from agent0es.cli.output import json_line, printable, table_lines, write_lines
 from agent0es.cli.run_tables import Table, domain_table, iteration_table, may_be_luck, score_tables
 from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
-from agent0es.domain.names import arm_of
+from agent0es.domain.names import Examined, read_attempt
 from agent0es.domain.run import RunState
 from agent0es.domain.text import counted, left_out
+from agent0es.domain.values import Role
 from agent0es.evaluation.suite import HeldOut
 from agent0es.history import timeline
 from agent0es.log import Recorded
@@ -67,7 +68,7 @@ class Reporter:
         """Why attempts are retried just now, and how many besides the one that was named."""
         self._problems = Problems()
         self._shown: ev.AdapterEvaluated | None = None
-        """Whose scores were shown last."""
+        """Which of the student's scores were shown last."""
         self._asked_for = False
         """Whether the result of an adapter that a user asked for was told."""
         self._stop = stop
@@ -158,10 +159,12 @@ class Reporter:
             case ev.DatasetBuilt():
                 self._begin_training(event)
             case ev.AdapterTrained():
-                self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out problems")
+                asked = "problems" if event.role == "student" else "requests to a teacher"
+                self.say(f"Trained {event.adapter}; now it and its baselines answer the held-out {asked}")
                 self._show("held-out problems", 0, None, f"loading {event.adapter}")
-            case ev.Verified(task=None) if (arm := arm_of(event.attempt)) is not None:
-                self._show(f"held-out {arm}", self._tally.eval_answers[arm], self._problems.asked(arm), self._speed())
+            case ev.Verified(task=None):
+                if isinstance(known := read_attempt(event.attempt), Examined):
+                    self._show_answers(known)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed() if state.status == "completed":
                 self._rebuilt(event)
             case ev.AdapterPromoted() | ev.AdapterRejected() | ev.TrainingFailed():
@@ -207,7 +210,7 @@ class Reporter:
     def summary(self, state: RunState) -> None:
         """The result, and where the files are."""
         run, store = self._run, self._store
-        evaluated = [t.evaluated for t in self._tally.iterations if t.evaluated is not None]
+        evaluated = [t.evaluated["student"] for t in self._tally.iterations if "student" in t.evaluated]
         in_use = state.serving["student"]
         where = {name: str(path) for name, path in files_of(store, run).items()}
         if self._json:
@@ -219,7 +222,7 @@ class Reporter:
             self._show_scores(last)
         self.say("")
         self.say(f"Run {run} is {state.status}; {in_use or 'the base model'} is in use.")
-        if not evaluated and not self._asked_for:
+        if not any(t.evaluated for t in self._tally.iterations) and not self._asked_for:
             self.say(f"Nothing was trained, so nothing was measured: {self._why_not_trained()}")
         for name, path in where.items():
             self.say(f"  {name:<9} {path}")
@@ -250,7 +253,7 @@ class Reporter:
         """One line; the reasons of the last iteration."""
         if not self._configuration.training.roles:
             return "training.roles is empty"
-        outcomes = [tally.outcome for tally in self._tally.iterations if tally.outcome]
+        outcomes = [outcome for tally in self._tally.iterations for outcome in tally.outcomes.values()]
         return outcomes[-1].removeprefix("not trained: ") if outcomes else "practice has not ended"
 
     def _show(self, what: str, done: int, total: int | None, note: str) -> None:
@@ -272,6 +275,11 @@ class Reporter:
             note = ""
         self._show(f"practice {current.iteration}", done, total, note)
 
+    def _show_answers(self, known: Examined) -> None:
+        done = self._tally.eval_answers[known.kind, known.arm]
+        what = f"held-out {known.arm}" if known.kind == "eval" else f"requests {known.arm}"
+        self._show(what, done, self._problems.asked(known.kind, known.arm), self._speed())
+
     def _speed(self) -> str:
         """What the models write, in this piece of work."""
         return f"{self._tokens / max(1.0, time.monotonic() - self._since):.0f} tokens/s"
@@ -279,22 +287,27 @@ class Reporter:
     def _iteration_tables(
         self, ended: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed | None = None
     ) -> None:
-        """The result of the iteration; `ended` is the last event of its adapter, where one was to be trained."""
+        """The result of an iteration's adapter, of which `ended` is the last event, and of the practice: with that of
+        the student's adapter, where it learns."""
         current = self._tally.current
         assert current is not None
+        roles = self._configuration.training.roles
+        role: Role = "student" if ended is None else ended.role
+        evaluated = current.evaluated.get(role)
         if self._json:
-            scores = current.evaluated.model_dump(mode="json") if current.evaluated else None
+            scores = evaluated.model_dump(mode="json") if evaluated else None
             domains = {name: domain.row for name, domain in sorted(current.domains.items())}
-            write_lines([json_line({"iteration": current.row, "domains": domains, "evaluation": scores})])
+            write_lines([json_line({"iteration": current.row(role), "domains": domains, "evaluation": scores})])
             return
-        self._table(iteration_table(current))
-        if len(current.domains) > 1:
-            self._table(domain_table(current.domains, current.evaluated, self._problems.domain_of))
-        if current.evaluated is not None:
-            self._show_scores(current.evaluated)
+        if role == "student" or "student" not in roles:
+            self._table(iteration_table(current, role))
+            if len(current.domains) > 1:
+                self._table(domain_table(current.domains, current.evaluated.get("student"), self._problems.domain_of))
+        if evaluated is not None:
+            self._show_scores(evaluated)
         if ended is not None:
             why = "" if isinstance(ended, ev.TrainingFailed) else f", {ended.reason}"  # whose outcome has it already
-            self.say(f"student-{current.iteration}: {current.outcome}{why}")
+            self.say(f"{ended.adapter}: {current.outcomes[role]}{why}")
             self._say_of_luck(ended)
 
     def _rebuilt(self, event: ev.AdapterPromoted | ev.AdapterRejected | ev.TrainingFailed) -> None:
@@ -306,7 +319,7 @@ class Reporter:
             self._say_of_luck(event)
             return
         current = self._tally.current
-        evaluated = current.evaluated if current and not isinstance(event, ev.TrainingFailed) else None
+        evaluated = current.evaluated.get(event.role) if current and not isinstance(event, ev.TrainingFailed) else None
         found = {
             "adapter": event.adapter,
             "outcome": outcome[event.type],
@@ -320,7 +333,8 @@ class Reporter:
             self.say(told)
 
     def _show_scores(self, evaluated: ev.AdapterEvaluated) -> None:
-        self._shown = evaluated
+        if evaluated.role == "student":
+            self._shown = evaluated
         for table in score_tables(evaluated):
             self._table(table)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agent0es.domain import events as ev
+from agent0es.domain.values import Role
 from agent0es.runs.tally import DomainTally, IterationTally
 
 ARM_NAMES = {
@@ -36,9 +37,9 @@ def may_be_luck(decided: ev.Event) -> str | None:
     )
 
 
-def iteration_table(tally: IterationTally) -> Table:
-    """The practice of an iteration in one row."""
-    row = tally.row
+def iteration_table(tally: IterationTally, role: Role) -> Table:
+    """The practice of an iteration in one row, with how many rows the adapter for this role learnt."""
+    row = tally.row(role)
     columns = ("tasks", "solved", "used a tool", "difficulty", "student reward", "teacher reward", "examples")
     cells = (
         row["tasks"],
@@ -96,5 +97,7 @@ def score_tables(evaluated: ev.AdapterEvaluated) -> list[Table]:
                         f"{lead.p_value:.2g}" if lead else None,
                     ]
                 )
-        tables.append(Table(columns, rows, f"Held-out: {title}"))
+        whose = "a teacher's requests, " if evaluated.role == "teacher" else ""
+        if rows:
+            tables.append(Table(columns, rows, f"Held-out: {whose}{title}"))
     return tables

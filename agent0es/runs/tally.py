@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent0es.decisions import evaluate_teacher
 from agent0es.decisions.evaluate import splits_of
 from agent0es.domain import events as ev
-from agent0es.domain.names import arm_of
+from agent0es.domain.names import Examination, Examined, read_attempt
+from agent0es.domain.values import Role
 from agent0es.evaluation.suite import HeldOut, count_by_split
 from agent0es.log import Recorded
 
@@ -23,8 +25,10 @@ class Problems:
     def of(cls, problems: Sequence[HeldOut]) -> "Problems":
         return cls(count_by_split(problems), {problem.task.family: problem.task.domain for problem in problems})
 
-    def asked(self, arm: str) -> int:
-        """How many problems an arm is asked."""
+    def asked(self, kind: Examination, arm: str) -> int:
+        """How many problems, or requests to a teacher, an arm is asked."""
+        if kind == evaluate_teacher.KIND:
+            return evaluate_teacher.PROBES
         return sum(self.by_split[split] for split in splits_of(arm))
 
 
@@ -70,13 +74,14 @@ class IterationTally:
     teacher_reward: float = 0.0
     """Sum over tasks."""
     domains: dict[str, DomainTally] = field(default_factory=dict)
-    examples: int = 0
-    evaluated: ev.AdapterEvaluated | None = None
-    outcome: str = ""
+    examples: dict[Role, int] = field(default_factory=dict)
+    """Whose adapter to rows that it was to learn."""
+    evaluated: dict[Role, ev.AdapterEvaluated] = field(default_factory=dict)
+    outcomes: dict[Role, str] = field(default_factory=dict)
+    """Whose adapter to what became of it."""
 
-    @property
-    def row(self) -> dict[str, float | int | str]:
-        """The iteration as one line of a table; means where sums are kept."""
+    def row(self, role: Role) -> dict[str, float | int | str]:
+        """The iteration as one line of a table, with what became of this role's adapter; means where sums are kept."""
         tasks, attempts = max(1, self.tasks), max(1, self.attempts)
         return {
             "iteration": self.iteration,
@@ -87,8 +92,8 @@ class IterationTally:
             "student_reward": round(self.student_reward / attempts, 3),
             "teacher_reward": round(self.teacher_reward / tasks, 3),
             "rejected_proposals": self.rejected,
-            "examples": self.examples,
-            "outcome": self.outcome,
+            "examples": self.examples.get(role, 0),
+            "outcome": self.outcomes.get(role, ""),
         }
 
 
@@ -97,8 +102,8 @@ class Tally:
     """All iterations so far."""
 
     iterations: list[IterationTally] = field(default_factory=list)
-    eval_answers: dict[str, int] = field(default_factory=dict)
-    """Arm to held-out problems answered since an adapter was last trained: a fork may ask the baselines anew."""
+    eval_answers: dict[tuple[Examination, str], int] = field(default_factory=dict)
+    """Arm to what it answered since an adapter was last trained: a fork may ask the baselines anew."""
     domain_of: dict[int, str] = field(default_factory=dict)
     """Task in flight to its domain."""
 
@@ -139,18 +144,20 @@ class Tally:
             case ev.IterationCompleted():
                 current.ended = recorded.meta.time
             case ev.DatasetBuilt():
-                current.examples = event.examples
+                current.examples[event.role] = event.examples
             case ev.AdapterTrained():
                 self.eval_answers.clear()
-            case ev.Verified(task=None, attempt=attempt) if (arm := arm_of(attempt)) is not None:
-                self.eval_answers[arm] = self.eval_answers.get(arm, 0) + 1
+            case ev.Verified(task=None, attempt=attempt):
+                if isinstance(known := read_attempt(attempt), Examined):
+                    which = known.kind, known.arm
+                    self.eval_answers[which] = self.eval_answers.get(which, 0) + 1
             case ev.AdapterEvaluated():
-                current.evaluated = event
+                current.evaluated[event.role] = event
             case ev.AdapterPromoted():
-                current.outcome = "promoted"
+                current.outcomes[event.role] = "promoted"
             case ev.AdapterRejected():
-                current.outcome = "not promoted"
+                current.outcomes[event.role] = "not promoted"
             case ev.TrainingFailed():
-                current.outcome = f"not trained: {event.reason}"
+                current.outcomes[event.role] = f"not trained: {event.reason}"
             case _:
                 pass

@@ -15,7 +15,7 @@ from agent0es.configuration import Configuration
 from agent0es.domain import events as ev
 from agent0es.domain.run import RunState, evolve
 from agent0es.log import EventLog, NewEvent
-from agent0es.runs.tally import Tally
+from agent0es.runs.tally import Problems, Tally
 from tests.unit.projections.fake_log import FakeLog
 from tests.unit.projections.history import history
 
@@ -93,6 +93,53 @@ def test_every_table_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert text.count("Held-out: families never practised") == 1
     assert "practice 1: 0/" in text
     assert f"agent0es show r --store {tmp_path}" in text
+
+
+def test_the_result_of_a_teacher_is_told_as_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both adapters of an iteration are judged; its practice is shown once, with what the student learnt."""
+    students = [new.event for new in history(random.Random(1), "r", iterations=1)]
+    ended = next(e for e in students if isinstance(e, ev.AdapterPromoted | ev.AdapterRejected))
+    evaluated = next(e for e in students if isinstance(e, ev.AdapterEvaluated))
+    built = next(e for e in students if isinstance(e, ev.DatasetBuilt))
+    own = {"role": "teacher", "adapter": "teacher-1"}
+    scores = tuple(
+        score.model_copy(update={"arm": "teacher-1" if score.arm == ended.adapter else score.arm})
+        for score in evaluated.scores
+        if score.split == "practised"
+    )
+    teachers = [
+        built.model_copy(update=own | {"examples": 4321}),
+        evaluated.model_copy(update=own | {"scores": scores, "comparisons": ()}),
+        ended.model_copy(update=own | {"reason": "the teacher's"}),
+    ]
+    at = students.index(evaluated)
+    reporter = Reporter("r", tmp_path, Configuration(training={"roles": ("student", "teacher")}), as_json=False)
+    reporter._began = 0
+    reporter.opened([], "full", [])
+    for one in FakeLog([NewEvent("run/r", event) for event in (*students[:at], *teachers, *students[at:])]).read():
+        reporter.event(one, RunState())
+    said = capsys.readouterr().out
+    outcome = "promoted" if isinstance(ended, ev.AdapterPromoted) else "not promoted"
+    assert f"{ended.adapter}: {outcome}, {ended.reason}" in said and f"teacher-1: {outcome}, the teacher's" in said
+    assert said.count("Iteration 1\n") == 1
+    [table] = re.findall(r"^Iteration 1\n.*\n.*", said, re.MULTILINE)
+    assert table.split()[-1] == str(built.examples)
+    assert said.count("Held-out: a teacher's requests, practised families") == 1
+    assert said.count("families never practised") == 1, "a teacher has none"
+
+
+def test_answers_to_a_teachers_requests_are_no_answers_to_problems() -> None:
+    """Although arms of both have the same names."""
+    events = [new.event for new in history(random.Random(1), "r", iterations=1)]
+    answered = next(e for e in events if isinstance(e, ev.Verified) and e.task is None)
+    names = ("eval/base-zero-shot/0", "eval-teacher/base-zero-shot/0", "eval/base-zero-shot/1")
+    verified = [answered.model_copy(update={"attempt": name}) for name in names]
+    tally = Tally()
+    for one in FakeLog([NewEvent("run/r", e) for e in (ev.IterationStarted(iteration=1), *verified)]).read():
+        tally.take(one)
+    assert tally.eval_answers == {("eval", "base-zero-shot"): 2, ("eval-teacher", "base-zero-shot"): 1}
+    problems = Problems({"practised": 5, "held_out": 7})
+    assert (problems.asked("eval", "base-zero-shot"), problems.asked("eval-teacher", "base-zero-shot")) == (12, 48)
 
 
 def test_an_evaluation_counts_its_own_answers_only() -> None:
