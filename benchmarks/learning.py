@@ -21,8 +21,11 @@ from typing import Any
 
 from in_pieces import OutOfTime, Row, find_run, rows, watch
 
+from agent0es.bootstrap import practised_domains
 from agent0es.configuration import load_configuration
+from agent0es.domain.mcnemar import mcnemar
 from agent0es.evaluation.estimates import wilson
+from agent0es.evaluation.suite import suite
 
 ALWAYS = ("evaluation.held_out_problems=6", "guard.on_fall=alarm", "guard.patience=null")
 """Of all arms: enough problems for a narrow interval, and no run that ends early."""
@@ -63,6 +66,11 @@ SELECT run, iteration, label_accuracy, tasks, solve_rate,
        (SELECT avg((abs(t.solve_rate - 0.5) <= 0.25)::INT) FROM tasks t
         WHERE t.run = i.run AND t.iteration = i.iteration AND t.attempts > 0) AS frontier
 FROM iterations i WHERE run IN ({})
+"""
+
+ANSWERS = """
+SELECT run, problem, coalesce(correct, false) AS correct FROM attempts
+WHERE arm = 'LAST' AND status = 'verified' AND run IN ({})
 """
 
 
@@ -151,7 +159,29 @@ def practice(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -
     return found
 
 
-def tables(points: Sequence[Row], practised: Sequence[Row]) -> Iterator[str]:
+def against(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The last adapter of the first arm beside each other arm's, on the same problems of all seeds that both have."""
+    answers: dict[str, dict[int, bool]] = {}
+    for row in ask(ANSWERS.replace("LAST", f"student-{options.iterations}"), list(runs.values()), options):
+        answers.setdefault(row["run"], {})[row["problem"]] = row["correct"]
+    first = next(iter(runs))[0]
+    found = []
+    for name in dict.fromkeys(name for name, _ in runs if name != first):
+        counts = {split: [0, 0] for split in SPLITS}
+        for seed in (seed for arm, seed in runs if arm == name):
+            ours, theirs = answers[runs[first, seed]], answers[runs[name, seed]]
+            configuration = load_configuration(overrides=settings_of(ARMS[first], seed, options))
+            for problem in suite(practised_domains(configuration), configuration.evaluation, seed):
+                right, rival = ours[problem.number], theirs[problem.number]
+                counts[problem.split][0] += right and not rival
+                counts[problem.split][1] += rival and not right
+        for split, (better, worse) in counts.items():
+            keys = {"arm": first, "rival": name, "split": split, "better": better, "worse": worse}
+            found.append({**keys, "p_value": mcnemar(better, worse, two_sided=True)})
+    return found
+
+
+def tables(points: Sequence[Row], practised: Sequence[Row], pairs: Sequence[Row]) -> Iterator[str]:
     for split, title in SPLITS.items():
         yield f"Solved, {title} (95% interval)"
         mine = [point for point in points if point["split"] == split]
@@ -163,6 +193,12 @@ def tables(points: Sequence[Row], practised: Sequence[Row]) -> Iterator[str]:
     for row in practised:
         shares = f"{row['solve_rate']:>7.3f} {row['frontier']:>9.3f} {row['label_accuracy']:>13.4f}"
         yield f"  {row['arm']:20} {row['tasks']:>6} {shares}"
+    if pairs:
+        yield from ("", f"The last adapter of {pairs[0]['arm']} on the same problems (McNemar, exact, two-sided)")
+        yield f"  {'against':20} {'':26} {'better':>7} {'worse':>6} {'p':>8}"
+    for row in pairs:
+        counts = f"{row['better']:>7} {row['worse']:>6} {row['p_value']:>8.2g}"
+        yield f"  {row['rival']:20} {SPLITS[row['split']]:26} {counts}"
 
 
 def plot(points: Sequence[Row], file: Path) -> None:
@@ -214,12 +250,13 @@ def main() -> None:
         print("stopped; the same command goes on", file=sys.stderr)
     if not runs:
         return
-    points, practised = curves(runs, options), practice(runs, options)
+    points, practised, pairs = curves(runs, options), practice(runs, options), against(runs, options)
     if options.plot:
         plot(points, options.plot)
-    print(
-        json.dumps({"curves": points, "practice": practised}) if options.json else "\n".join(tables(points, practised))
-    )
+    if options.json:
+        print(json.dumps({"curves": points, "practice": practised, "against": pairs}))
+    else:
+        print("\n".join(tables(points, practised, pairs)))
 
 
 if __name__ == "__main__":
