@@ -15,7 +15,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from in_pieces import OutOfTime, Row, find_run, rows, watch
 
 from agent0es.bootstrap import practised_domains
 from agent0es.configuration import load_configuration
-from agent0es.domain.mcnemar import mcnemar
-from agent0es.evaluation.estimates import wilson
+from agent0es.evaluation.estimates import paired, wilson
 from agent0es.evaluation.suite import suite
 
 ALWAYS = ("evaluation.held_out_problems=6", "guard.on_fall=alarm", "guard.patience=null")
@@ -69,8 +69,8 @@ FROM iterations i WHERE run IN ({})
 """
 
 ANSWERS = """
-SELECT run, problem, coalesce(correct, false) AS correct FROM attempts
-WHERE arm = 'LAST' AND status = 'verified' AND run IN ({})
+SELECT run, arm, problem, coalesce(correct, false) AS correct FROM attempts
+WHERE problem IS NOT NULL AND status = 'verified' AND run IN ({})
 """
 
 
@@ -161,23 +161,25 @@ def practice(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -
 
 def against(runs: Mapping[tuple[str, int], str], options: argparse.Namespace) -> list[dict[str, Any]]:
     """The last adapter of the first arm beside each other arm's, on the same problems of all seeds that both have."""
-    answers: dict[str, dict[int, bool]] = {}
-    for row in ask(ANSWERS.replace("LAST", f"student-{options.iterations}"), list(runs.values()), options):
-        answers.setdefault(row["run"], {})[row["problem"]] = row["correct"]
+    answers: dict[tuple[str, str], dict[str, bool]] = {}
+    """Arm and split to problem, of all seeds, to whether it was solved."""
+    rows_of: dict[str, list[Row]] = {}
+    for row in ask(ANSWERS, list(runs.values()), options):
+        if row["arm"] == f"student-{options.iterations}":
+            rows_of.setdefault(row["run"], []).append(row)
     first = next(iter(runs))[0]
+    for seed in dict.fromkeys(seed for _, seed in runs):
+        configuration = load_configuration(overrides=settings_of(ARMS[first], seed, options))
+        problems = suite(practised_domains(configuration), configuration.evaluation, seed)
+        for name in (name for name, of_seed in runs if of_seed == seed):
+            for row in rows_of[runs[name, seed]]:
+                mine = answers.setdefault((name, problems[row["problem"]].split), {})
+                mine[f"{seed}/{row['problem']}"] = row["correct"]
     found = []
-    for name in dict.fromkeys(name for name, _ in runs if name != first):
-        counts = {split: [0, 0] for split in SPLITS}
-        for seed in (seed for arm, seed in runs if arm == name):
-            ours, theirs = answers[runs[first, seed]], answers[runs[name, seed]]
-            configuration = load_configuration(overrides=settings_of(ARMS[first], seed, options))
-            for problem in suite(practised_domains(configuration), configuration.evaluation, seed):
-                right, rival = ours[problem.number], theirs[problem.number]
-                counts[problem.split][0] += right and not rival
-                counts[problem.split][1] += rival and not right
-        for split, (better, worse) in counts.items():
-            keys = {"arm": first, "rival": name, "split": split, "better": better, "worse": worse}
-            found.append({**keys, "p_value": mcnemar(better, worse, two_sided=True)})
+    for name, split in product(dict.fromkeys(name for name, _ in runs if name != first), SPLITS):
+        pair = paired(answers[first, split], answers[name, split])
+        if pair is not None:
+            found.append({"arm": first, "rival": name, "split": split, **asdict(pair)})
     return found
 
 

@@ -193,12 +193,6 @@ def task_of(name: str) -> int | None:
     return known.task if isinstance(known, Practised | Draft) else None
 
 
-def arm_of(name: str) -> str | None:
-    """Who answers in an attempt of an evaluation; None for any other attempt."""
-    known = read_attempt(name)
-    return known.arm if isinstance(known, Examined) else None
-
-
 def problem_of(name: str, kind: Examination) -> int | None:
     """The held-out problem, or the request to a teacher, that an attempt of an evaluation answers; else None."""
     known = read_attempt(name)

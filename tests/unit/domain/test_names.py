@@ -16,7 +16,6 @@ from agent0es.domain.names import (
     Practised,
     Stream,
     again,
-    arm_of,
     begun_as,
     in_store,
     is_adapter_name,
@@ -108,13 +107,14 @@ def test_an_attempts_name_is_read_as_it_was_written(text: str, name: AttemptName
 )
 def test_what_is_no_attempt(text: str) -> None:
     assert read_attempt(text) is None
-    assert (task_of(text), arm_of(text), problem_of(text, "eval")) == (None, None, None)
+    assert (task_of(text), problem_of(text, "eval")) == (None, None)
     assert begun_as(text) == text
 
 
 def test_what_is_asked_of_a_name() -> None:
     assert [task_of(name) for name in ATTEMPTS] == [12, 12, 12, None, None, None]
-    assert [arm_of(name) for name in ATTEMPTS] == [None, None, None, "base-zero-shot", "student-1", "teacher-1"]
+    arms = [getattr(read_attempt(name), "arm", None) for name in ATTEMPTS]
+    assert arms == [None, None, None, "base-zero-shot", "student-1", "teacher-1"]
     assert [problem_of(name, "eval") for name in ATTEMPTS] == [None, None, None, 17, 17, None]
     assert [begun_as(name) for name in ("12/3.1", "eval/student-1/17.2", "12/3", "12")] == [
         "12/3", "eval/student-1/17", "12/3", "12"

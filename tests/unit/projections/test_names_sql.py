@@ -11,7 +11,6 @@ from agent0es.domain.names import (
     Draft,
     Examined,
     Practised,
-    arm_of,
     read_attempt,
     task_of,
 )
@@ -47,7 +46,8 @@ def connection() -> Iterator[DuckDBPyConnection]:
 def test_an_attempt_is_read_as_in_python(connection: DuckDBPyConnection, name: str) -> None:
     known = read_attempt(name)
     [row] = connection.execute(SQL, {"name": name}).fetchall()
-    assert row == (task_of(name), arm_of(name), True, isinstance(known, Examined))
+    arm = known.arm if isinstance(known, Examined) else None
+    assert row == (task_of(name), arm, True, isinstance(known, Examined))
     if isinstance(known, Examined):
         [(problem,)] = connection.execute("SELECT facts.problem_of(?)", [name]).fetchall()
         assert problem == known.problem
