@@ -22,6 +22,7 @@ SETTINGS = {
     "training.roles": "[]",
     "execution.attempts": "1",
     "curriculum.novelty_bar": "0",
+    "alerts.rules.disk_full.above": "null",
 }
 
 
