@@ -119,6 +119,11 @@ def prompt_only(tasks: Iterable[Example], practised: Practice, prompt_of: Prompt
         }
 
 
+def right_as_a_whole(examples: Iterable[Example]) -> list[Example]:
+    """Those that may be preferred: a mended example holds a wrong attempt, too."""
+    return [example for example in examples if example.mended is None]
+
+
 def pairs(right: Sequence[Example], wrong: Iterable[Example], seed: int) -> list[tuple[Example, Example]]:
     """Each right example with a wrong one at its task, drawn from the seed, another for each as long as there are."""
     at_task: dict[int, list[Example]] = defaultdict(list)

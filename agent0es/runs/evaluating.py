@@ -15,7 +15,7 @@ from agent0es import __version__, bootstrap, plugins
 from agent0es.domain import events as ev
 from agent0es.domain.names import EVALUATION, stream
 from agent0es.domain.text import storable
-from agent0es.errors import Agent0Error, ModelNotFound, UnknownName, UserError, nearest
+from agent0es.errors import Agent0Error, ConfigurationError, ModelNotFound, UnknownName, UserError, nearest
 from agent0es.log import EventLog, History, NewEvent
 from agent0es.runs.finding import find_run
 from agent0es.runs.settings import configuration_of
@@ -112,7 +112,7 @@ def wanted(
     most = student.max_tokens if answer_format == "tools" else max(student.max_tokens, ONE_TURN_TOKENS)
     domains = tuple(dict.fromkeys(problem.task.domain for problem in problems))
     curriculum = configuration.curriculum.model_copy(update={"domains": domains, "families": ()})
-    training = configuration.training.model_copy(update={"roles": ("student",) if adapter else ()})
+    training = configuration.training.model_copy(update={"roles": ()})
     return Wanted(
         suite=storable(suite if file is None else file.name),
         problems=problems,
@@ -142,6 +142,11 @@ async def evaluate(store: Path, log: EventLog, asked: "Wanted", watcher: Watcher
 
     domains = bootstrap.practised_domains(asked.configuration)
     async with bootstrap.open_student(store, asked.configuration, domains) as (model, toolbox):
+        if asked.adapter is not None and not model.capabilities.adapters:
+            raise ConfigurationError(
+                f"models.student: {model.name} can't answer with a trained adapter; leave --adapter out, or set "
+                "models.student.backend to one that can"
+            )
         await _see_that_it_answers(asked.configuration, model)
         begun = _beginning(asked, domains, model)
         known = _found(log, asked, begun)

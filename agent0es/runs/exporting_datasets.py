@@ -190,7 +190,7 @@ def _rows(source: _Source, form: Format) -> "tuple[list[Row], Selection]":
         met = ((attempts[right], attempts[wrong]) for right, wrong in (pair.sources for pair in learnt.examples))
         return list(shapes.preference(met, prompt_of)), Selection((), learnt.thought, dict(learnt.left_out))
     right = train.examples_of(role, practised, configuration, rows)
-    plain = [example for example in right if example.mended is None]  # a mended one holds a wrong attempt, too
+    plain = shapes.right_as_a_whole(right)
     wrong = [example for example in wrong_examples(practised) if not example.thought and shapes.said(example)]
     if form == "preference":
         both = {example.task for example in wrong}

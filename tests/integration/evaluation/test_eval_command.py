@@ -17,10 +17,11 @@ from agent0es.bootstrap import open_store
 from agent0es.configuration import load_configuration
 from agent0es.domain import events as ev
 from agent0es.domain.task import Task
-from agent0es.errors import UserError
+from agent0es.errors import ConfigurationError, UserError
 from agent0es.log import EventLog, NewEvent
 from agent0es.sandbox import probe
 from tests.support.commands import answer, invoke, json_answer, json_answers
+from tests.support.openai_server import OpenAiServer
 
 pytestmark = pytest.mark.skipif(probe().tier is None, reason=probe().detail)
 
@@ -204,6 +205,21 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, file: Path) -> None:
     for said, arguments in refused.items():
         error = invoke(tmp_path, "eval", *MODEL, *arguments).exception
         assert isinstance(error, UserError) and said in str(error), error
+
+
+def test_a_server_that_takes_no_adapters_is_refused_before_anything_is_asked(tmp_path: Path, file: Path) -> None:
+    with open_store(tmp_path, create=True) as log:
+        trained_run(log)
+    with OpenAiServer(lambda request, adapter: "42", "tiny", runtime_lora=False) as server:
+        student = {"backend": "openai-compatible", "base_url": server.url, "name": "tiny"}
+        settings = [word for key, value in student.items() for word in ("--set", f"models.student.{key}={value}")]
+        refused = invoke(tmp_path, "eval", "--adapter", "r/student-1", "--file", str(file), *settings)
+    assert isinstance(refused.exception, ConfigurationError)
+    assert str(refused.exception).startswith(
+        "models.student: tiny can't answer with a trained adapter; leave --adapter"
+    )
+    with open_store(tmp_path) as log:
+        assert log.evaluations() == []
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from agent0es.domain.task import Solution, Task, Verification
 from agent0es.errors import ConfigurationError
 from agent0es.models.base import Completion, Usage
 from agent0es.projections.datasets import Selection, build, select
+from agent0es.projections.export_rows import right_as_a_whole
 from agent0es.projections.mending import Look, look_of, mended_examples, shows
 from agent0es.projections.practice import Attempt, Practice, Practised
 from agent0es.tools.base import ToolResult, ToolStatus
@@ -184,6 +185,9 @@ def test_a_task_teaches_both_its_right_attempt_and_the_mending() -> None:
         examples_of("student", practised, configuration, "filtered"), practised.doubtful, "student", configuration
     )
     assert [example.sources for example in selection.chosen] == [("1/1",), ("1/1", "1/0")]
+    assert [example.sources for example in right_as_a_whole(selection.chosen)] == [("1/1",)], (
+        "no wrong one is preferred"
+    )
     plain = load_configuration(overrides=[*CHAT, "training.learn_from=correct"])
     assert [example.sources for example in examples_of("student", practised, plain, "filtered")] == [("1/1",)]
 
