@@ -1,13 +1,13 @@
 """The backend `transformers` on the embedded model: the contract, and answers that are those of the library itself."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent0es.models.base import Deployment, GenerationRequest
+from agent0es.models.base import Completion, Deployment, GenerationRequest
 from agent0es.models.transformers import TransformersBackend
 from agent0es.models.weights import base_model_dir
 from agent0es.testing import BackendContract
@@ -65,11 +65,15 @@ async def test_adapters_in_a_batch_answer_as_peft_does(
     await embedded.deploy(Deployment("words", trained.artifacts))
     adapted, plain = await asyncio.gather(embedded.generate(requests, "words"), embedded.generate(requests))
     await embedded.retire("words")
-    for model, completions in ((base, plain), (PeftModel.from_pretrained(base, trained.artifacts.peft), adapted)):
+
+    def same(model: Any, completions: Sequence[Completion]) -> None:
         for request, completion in zip(requests, completions, strict=True):
             written, logprobs = greedy(model, embedded, request, base_cache)
             assert completion.token_ids == written
             assert completion.logprobs == pytest.approx(logprobs, abs=1e-3)
+
+    same(base, plain)
+    same(PeftModel.from_pretrained(base, trained.artifacts.peft), adapted)  # which puts the adapter into `base` itself
     assert adapted[-1].text == "Word: river!"
 
 
