@@ -102,6 +102,12 @@ class DomainStatistics:
         """True when next to nothing, or next to everything, is solved."""
         return min(self.solve_rate, 1.0 - self.solve_rate) < COLLAPSED
 
+    @property
+    def torn(self) -> float:
+        """How much attempts differ, from 0.19 where it has collapsed to 1 where half of them succeed: 4·p·(1−p)."""
+        rate = min(1.0 - COLLAPSED, max(COLLAPSED, self.solve_rate))
+        return 4.0 * rate * (1.0 - rate)
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
@@ -157,7 +163,8 @@ def after_task(
     θ ← θ + K·(solved/attempts − predicted), with a large K for a family that the adapter in use has hardly met, and a
     small one for the domain; its slope falls by K·d·(solved/attempts − predicted), the gradient of the same likelihood.
     What is predicted takes in all that was learnt while the task was under way: forty tasks
-    of one kind that come back solved don't raise the abilities forty times.
+    of one kind that come back solved don't raise the abilities forty times. Where a family's ability is at its bound,
+    the domain's level stays too: it would move for ever, as if what nobody can solve were being learnt.
     """
     if not completed.attempts:
         return replace(known, tasks=known.tasks + 1), replace(domain, tasks=domain.tasks + 1)
@@ -165,8 +172,12 @@ def after_task(
     surprise = rate - predicted_rate(known, domain, completed.difficulty)
     least, more = FAMILY_GAIN
     gain = least + more * completed.attempts / (completed.attempts + known.recent_attempts)
-    level = round(domain.level + LEVEL_GAIN * surprise, 6)
     slope = round(min(STEEPEST, max(FLATTEST, domain.slope - SLOPE_GAIN * surprise * completed.difficulty)), 6)
+    ability = ability_of(known, domain)
+    wanted = ability + gain * surprise
+    bounded = _bounded(wanted, slope)
+    moved = 1.0 if bounded == wanted else (bounded - ability) / (wanted - ability)
+    level = round(domain.level + LEVEL_GAIN * surprise * moved, 6)
     after = DomainStatistics(
         tasks=domain.tasks + 1,
         level=level,
@@ -179,7 +190,7 @@ def after_task(
         tasks=known.tasks + 1,
         attempts=known.attempts + completed.attempts,
         solved=known.solved + completed.solved,
-        ability=round(_bounded(ability_of(known, domain) + gain * surprise, slope), 4),
+        ability=round(bounded, 4),
         level=level,
         recent_attempts=known.recent_attempts + completed.attempts,
         recent_solved=known.recent_solved + completed.solved,
@@ -188,12 +199,13 @@ def after_task(
 
 
 def domain_shares(domains: Mapping[str, DomainStatistics], floor: float) -> dict[str, float]:
-    """Each domain's share of the tasks: the floor, and of the rest what its learning progress earns.
+    """Each domain's share of the tasks: the floor, and of the rest what its learning progress earns, where attempts
+    differ: from what is never solved, or always, little can be learnt.
 
-    A collapsed domain makes no progress, so the floor is what keeps it in practice until it recovers.
+    So a collapsed domain has little more than the floor, which keeps it in practice until it recovers.
     """
     floor = min(floor, 1.0 / len(domains))
-    merit = {name: REST + known.progress for name, known in domains.items()}
+    merit = {name: (REST + known.progress) * known.torn for name, known in domains.items()}
     left = 1.0 - floor * len(domains)
     return {name: floor + left * merit[name] / sum(merit.values()) for name in domains}
 

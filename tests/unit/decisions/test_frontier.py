@@ -3,6 +3,7 @@
 Without tasks that look back at what is easier, of which the last test is about.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import mean
@@ -87,6 +88,18 @@ def test_a_domain_that_nobody_can_solve_leaves_the_others_alone() -> None:
     assert len(hopeless) >= 36
     assert {one.difficulty for one in hopeless} == {0.0}
     assert in_band(others) > 0.7
+
+
+@pytest.mark.parametrize("rate", [0.04, 0.99])
+def test_what_is_hardly_ever_solved_or_nearly_always_takes_little_from_what_can_be_learnt(rate: float) -> None:
+    """Where the numbers matter little, so that no difficulty makes it otherwise."""
+    families = {"math": [f"math {i}" for i in range(40)], "logic": [f"logic {i}" for i in range(6)]}
+    student = Student(0, families, spread=3.5, steepness=(0.4, 0.4), learns=0.0)
+    student.jump(2.8, "math")
+    student.abilities |= dict.fromkeys(families["logic"], math.log(rate / (1.0 - rate)) / 0.4)
+    asked = practise(student, 900, attempts=2, in_flight=40, overrides=["curriculum.domains=[logic, math]"])
+    shares = [mean(one.domain == "logic" for one in asked[at : at + 300]) for at in (0, 300, 600)]
+    assert 0.1 < shares[2] < 0.3, shares
 
 
 def test_a_domain_that_is_mastered_at_once_is_taken_to_its_hardest_tasks() -> None:
