@@ -131,13 +131,15 @@ class TransientError(Agent0Error):
     """Worth another try."""
 
 
-def nearest(wanted: str, known: Sequence[str], most: int = 3) -> str:
-    """What an error says about known names: the one that was probably meant, or else the last ones."""
+def nearest(wanted: str, known: Sequence[str], most: int = 3, otherwise: str | None = None) -> str:
+    """What an error says about known names: the one that was probably meant, or else `otherwise`, or the last ones."""
     from difflib import get_close_matches  # an import that only errors need
 
     near = get_close_matches(wanted[:LONGEST_NAME], known, n=most)
     if near:
         return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
+    if otherwise:
+        return otherwise
     if len(known) > most:
         return f"the latest are {', '.join(known[-most:])}"
     return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}" if known else "there is none"

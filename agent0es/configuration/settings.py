@@ -214,7 +214,11 @@ class EvaluationSettings(Section):
     significance: float | None = Field(default=0.05, gt=0.0, le=1.0)
     """How likely a promotion by luck may be: the level of the one-sided exact McNemar test over all held-out problems,
     spent over all adapters that challenge the one in use (the first is tested at 1/2 of it, the second at 1/6, the
-    third at 1/12, …). `null` for no test and no look for leaks: a lead of more than the margin is enough."""
+    third at 1/12, …). Luck has up to twice as much where problems of a family are solved or missed together. `null`
+    for no test: a lead of more than the margin is enough."""
+    refuse_leaks: bool = True
+    """Refuse an adapter that learnt a held-out problem, or nearly so, and tasks that tell one. `false` only in runs of
+    before this was looked for."""
 
 
 class GuardSettings(Section):

@@ -99,7 +99,9 @@ def comparable(history: History, configuration: Configuration) -> History:
 
     def examination(settings: Configuration) -> object:
         practised = settings.curriculum.domains, settings.curriculum.families
-        asked = settings.evaluation.model_dump(exclude={"margin", "significance"})  # of the gate, which asks nothing
+        asked = settings.evaluation.model_dump(
+            exclude={"margin", "significance", "refuse_leaks"}
+        )  # of the gate, which asks nothing
         return settings.seed, asked, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:

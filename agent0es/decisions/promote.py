@@ -21,7 +21,7 @@ def decide(
 ) -> ev.AdapterPromoted | ev.AdapterRejected:
     """The gate's decision. A tainted adapter in use is not the one to beat: the one promoted before it is."""
     role, rule = evaluated.role, Rule(settings.margin, settings.significance)
-    return gate(evaluated, state.rival(role), rule, state.challengers(role), leaks)
+    return gate(evaluated, state.rival(role), rule, state.challengers(role), leaks if settings.refuse_leaks else ())
 
 
 def leaks_of(

@@ -97,10 +97,9 @@ def wording(task: Task) -> str:
 
 
 def held_out(problems: Sequence[HeldOut], settings: EvaluationSettings) -> set[str]:
-    """What may not be proposed, because the evaluation asks it. The words of a problem count since the gate looks for
-    leaks."""
+    """What may not be proposed, because the evaluation asks it, in whatever words."""
     tasks = [problem.task for problem in problems]
-    words = {wording(task) for task in tasks} if settings.significance is not None else set()
+    words = {wording(task) for task in tasks} if settings.refuse_leaks else set()
     return {identity(task) for task in tasks} | words
 
 
@@ -112,7 +111,7 @@ def is_known(task: Task, known: Collection[str]) -> bool:
 def is_retold(task: Task, problems: Sequence[HeldOut], settings: EvaluationSettings) -> bool:
     """Whether a freely written task tells a held-out problem in other words, for which the gate would refuse whoever
     learnt it. Families don't: their tasks have other parameters."""
-    if settings.significance is None or task.parameters:
+    if not settings.refuse_leaks or task.parameters:
         return False
     asked = {str(problem.number): problem.task.description for problem in problems}
     return bool(find_leaks({"task": task.description}, asked))

@@ -104,13 +104,13 @@ def gate(
     rival = serving or "the base model with its best prompt"
     reason = f"{evaluated.adapter} solves {mine:.3f}, {rival} {theirs:.3f}, margin {rule.margin:g}"
     test = None
-    passes = mine > theirs + rule.margin
-    if rule.significance is None:
-        leaks = ()
-    else:
+    passes = mine > theirs + rule.margin and not leaks
+    said_of_test = ""
+    if rule.significance is not None:
         test = hardest_test(evaluated.comparisons, rivals, rule.significance, look)
-        passes = passes and test is not None and test.p_value <= test.level and not leaks
-        reason = "; ".join(filter(None, [_said_of_leaks(evaluated.adapter, leaks), reason, _said_of_test(test)]))
+        passes = passes and test is not None and test.p_value <= test.level
+        said_of_test = _said_of_test(test)
+    reason = "; ".join(filter(None, [_said_of_leaks(evaluated.adapter, leaks), reason, said_of_test]))
     if passes:
         return AdapterPromoted(
             adapter=evaluated.adapter,

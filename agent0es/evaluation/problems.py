@@ -64,7 +64,7 @@ def suite(names: str) -> list[Posed]:
 def _families(name: str) -> Sequence[Family]:
     if name == HELD_OUT:
         return [family for domain in DOMAINS for family in load_task_domain(domain).families("held_out")]
-    if name in installed(TASK_DOMAINS):
+    if name in (domains := installed(TASK_DOMAINS)):
         return load_task_domain(name).families("held_out")
     lacking: list[str] = []
     known = [family for domain in _every_domain(lacking) for family in _every_family(domain)]
@@ -74,9 +74,10 @@ def _families(name: str) -> Sequence[Family]:
     if found:
         several = ", ".join(f"{family.domain}/{name}" for family in found)
         raise UserError(f"--suite {name}: several task domains have a family of that name; choose of {several}")
+    others = f"there are {', '.join((HELD_OUT, *domains))}, and each of their families"
     raise UserError(
         f"--suite: there is no suite, task domain or family {name!r}; "
-        f"{nearest(name, [HELD_OUT, *installed(TASK_DOMAINS), *(family.name for family in known)])}"
+        f"{nearest(name, [HELD_OUT, *domains, *(family.name for family in known)], otherwise=others)}"
         f"{''.join(f'. Not looked into: {why}' for why in lacking)}"
     )
 

@@ -53,9 +53,10 @@ def _configured_4(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _configured_5(old: dict[str, Any]) -> dict[str, Any]:
-    """The gate asked for a lead and for no test, and there was no guard."""
+    """The gate asked for a lead and for no test, and looked for no leaks; and there was no guard."""
     configuration = dict(old["configuration"])
-    configuration["evaluation"] = {**configuration.get("evaluation", {}), "significance": None}
+    gate = {"significance": None, "refuse_leaks": False}
+    configuration["evaluation"] = {**configuration.get("evaluation", {}), **gate}
     configuration["guard"] = {"on_fall": "ignore", "patience": None}
     return {**old, "version": 6, "configuration": configuration}
 

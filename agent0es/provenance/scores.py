@@ -24,7 +24,7 @@ def scores(log: EventLog, name: str) -> dict[str, Any]:
     started, problems, found = _read(log, name)
     completed = [one.event for one in log.read(run=name, types=["EvaluationCompleted"])]
     texts = {str(number): asked.posed.description for number, asked in problems.items()}
-    dataset, shown = _learnt(log, started.way), _shown(started.way, problems)
+    dataset, shown = _learnt(log, started.way), _shown(started, problems)
     seconds = sum(one.seconds for one in found.values()) / len(found) if found else None
     return {
         "evaluation": name,
@@ -167,17 +167,28 @@ def _learnt(log: EventLog, way: ev.Way) -> dict[str, str]:
     return {source: texts[task] for source, task in sources.items() if task in texts}
 
 
-def _shown(way: ev.Way, problems: Mapping[int, ev.ProblemAsked]) -> dict[str, str]:
+def _shown(started: ev.EvaluationStarted, problems: Mapping[int, ev.ProblemAsked]) -> dict[str, str]:
     """The worked examples in the prompts: name to text."""
+    way = started.way
     kinds = {(asked.posed.domain, wants_function(asked.posed)) for asked in problems.values()}
     shown = set()
     for name, function in sorted(kinds):
         domain = load_task_domain(name)
         if way.format == "tools":
             shown |= {one.description for one in domain.mixed_demonstrations(way.shots)}
+            if _prompt(started) == "guide":
+                shown |= {turn.content for turn in domain.guide if turn.role == "user"}
         else:
             shown |= {one.question for one in examples(domain, function, way.shots)}
     return {f"worked example {number}": text for number, text in enumerate(sorted(shown), 1)}
+
+
+def _prompt(started: ev.EvaluationStarted) -> str | None:
+    """How the student was instructed: `models.student.prompt`, or what is set for adapters."""
+    student = started.configuration.get("models", {}).get("student", {})
+    trained = student.get("trained_prompt") if started.way.adapter is not None else None
+    said: str | None = trained or student.get("prompt")
+    return said
 
 
 def _leak(leak: ev.Leak, problems: Mapping[int, ev.ProblemAsked], way: ev.Way) -> dict[str, Any]:

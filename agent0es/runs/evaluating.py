@@ -114,7 +114,7 @@ def wanted(
     curriculum = configuration.curriculum.model_copy(update={"domains": domains, "families": ()})
     training = configuration.training.model_copy(update={"roles": ()})
     return Wanted(
-        suite=storable(suite if file is None else file.name),
+        suite=storable(suite if file is None else file.name if "." in file.name else f"./{file.name}"),
         problems=problems,
         limit=len(problems) if limit is None else min(limit, len(problems)),
         way=ev.Way(

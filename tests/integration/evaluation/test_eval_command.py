@@ -191,6 +191,12 @@ def test_who_is_told_something_else_than_it_learnt_is_named(tmp_path: Path, file
     assert "learnt from other rows" not in invoke(tmp_path, *words, "cot").stderr  # which it learnt nothing of
 
 
+def test_a_file_without_a_dot_in_its_name_is_told_from_a_suite(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "questions").write_text(file.read_text())
+    words = ("--file", str(tmp_path / "questions"), *MODEL, "--format", "cot", "--limit", "1")
+    assert json_answer(tmp_path, "eval", *words)["suite"] == "./questions"
+
+
 def test_mistakes_are_told_in_one_line(tmp_path: Path, file: Path) -> None:
     refused: dict[str, Any] = {
         "own.jsonl.gone: No such file": ("--file", f"{file}.gone"),

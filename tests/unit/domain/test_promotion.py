@@ -104,6 +104,8 @@ def test_an_adapter_that_learnt_what_it_is_asked_is_refused_however_good_it_is()
     assert isinstance(refused, AdapterRejected) and refused.leaks == tuple(leaks)
     said = "student-2 learnt what it is asked: its example 12/0 is held-out problem 17, and 1 more problem like this; "
     assert refused.reason.startswith(said)
+    untested = gate(better, "student-1", LEAD, leaks=leaks)
+    assert isinstance(untested, AdapterRejected) and untested.reason.startswith(said), "also where no test is asked for"
     nearly = gate(better, "student-1", Rule(), leaks=leaks[1:])
     assert "its example 13/1 is nearly (91% of its text) held-out problem 18;" in nearly.reason
 

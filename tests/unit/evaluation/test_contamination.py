@@ -25,6 +25,8 @@ def overlaps(learnt: str, asked: str) -> list[tuple[float, bool]]:
         ("What is 1,000 times 3?", "what is 1000 times 3"),
         ("Compute “5!”.", "Compute 5!"),
         ("ｘ + 1", "x + 1"),
+        ("It costs $2.50, or 5% of £ 50.", "It costs 2.50 dollars, or 5 percent of 50 pounds."),
+        ("Of sixty-five geese three are white.", "Of 65 geese 3 are white."),
     ],
 )
 def test_the_same_text_is_found_in_any_case_white_space_and_marks(learnt: str, asked: str) -> None:
@@ -38,6 +40,8 @@ def test_the_same_text_is_found_in_any_case_white_space_and_marks(learnt: str, a
         NATALIA.replace("altogether ", ""),
         "Here is a task for you. " + NATALIA,
         NATALIA + " Then divide by 7, and add 12 to it.",
+        NATALIA.replace("altogether ", "") + " Answer with 1 number.",
+        NATALIA.replace("Natalia sold", "Natalia has sold").replace("48", "forty-eight"),
     ],
 )
 def test_a_text_with_a_few_other_words_is_found(learnt: str) -> None:
@@ -55,6 +59,10 @@ def test_a_text_with_a_few_other_words_is_found(learnt: str) -> None:
         ("What is the product of 12 and 30?", "What is the sum of 12 and 30?"),
         ("Is p & q -> r a tautology?", "Is p | q -> r a tautology?"),
         ("What is 5?", "What is 5!?"),
+        (
+            "Sort [3, 1, 2, 7, 9] from the smallest number to the largest.",
+            "Sort [3, 1, 2, 7] from the smallest number to the largest.",
+        ),
         ("Count the vowels (aeiou) in 'carpet'.", "Count the vowels (aeiou) in 'leather'."),
         (
             "Spell this word backward (example: sun -> nus): filmy",

@@ -11,6 +11,7 @@ from agent0es.domain import events as ev
 from agent0es.domain.task import Solution, Task, Verification
 from agent0es.log import EventLog, NewEvent
 from agent0es.provenance.scores import scores
+from agent0es.taskdomains import load_task_domain
 
 STORY = "A baker makes 12 trays with 8 rolls each and sells 70 of them. How many rolls are left in the evening?"
 
@@ -101,6 +102,26 @@ def test_what_the_model_refused_is_told_with_its_reason(tmp_path: Path, capsys: 
     assert [one["attempt"] for one in found["refused"]] == ["eval/cot/0", "eval/cot/1"]
     write_result(found, tmp_path, as_json=False)
     assert "The model refused 2 requests, which count as wrong: 400: no such model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("prompt", "trained_prompt", "adapter", "found"),
+    [("guide", None, None, 1), ("short", None, None, 0), ("guide", "short", "student-1", 0)],
+)
+def test_the_worked_example_of_the_guide_is_named_where_it_is_told(
+    tmp_path: Path, prompt: str, trained_prompt: str | None, adapter: str | None, found: int
+) -> None:
+    [told] = [turn.content for turn in load_task_domain("word_problems").guide if turn.role == "user"][:1]
+    posed = task(told).model_copy(update={"domain": "word_problems"})
+    begun, *asked = evaluation("eval-1", adapter, posed)
+    assert isinstance(begun.event, ev.EvaluationStarted)
+    way = begun.event.way.model_copy(update={"format": "tools", "adapter_run": None})
+    student = {"prompt": prompt, "trained_prompt": trained_prompt}
+    said = begun.event.model_copy(update={"way": way, "configuration": {"models": {"student": student}}})
+    with EventLog.open(tmp_path / "log.db") as log:
+        log.append([NewEvent("evaluation/eval-1", said), *asked], handler="cli")
+        leaks = scores(log, "eval-1")["contamination"]["leaks"]
+    assert [leak["seen_in"] for leak in leaks] == ["worked example 1"] * found
 
 
 def test_a_problem_of_the_adapters_dataset_is_named_with_attempt_and_run(tmp_path: Path) -> None:
