@@ -107,7 +107,8 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
 
 
 def fit(units: Sequence[U], settings: TrainingSettings, dataset: Path) -> list[U]:
-    """Those of which no text is too long, and something is to be learnt."""
+    """Those of which no text is too long, and something is to be learnt. Raises Refused where that leaves none, or, of
+    more, fewer than `training.minimum_examples`."""
     kept = [
         unit
         for unit in units
@@ -115,6 +116,12 @@ def fit(units: Sequence[U], settings: TrainingSettings, dataset: Path) -> list[U
     ]
     if not kept:
         raise Refused(f"{dataset}: none of {len(units)} examples can be used: too long, or nothing to learn in them")
+    if len(kept) < min(len(units), settings.minimum_examples):
+        raise Refused(
+            f"{dataset}: {len(kept)} of {len(units)} examples can be used, the others are longer than "
+            f"training.max_tokens ({settings.max_tokens}) or have nothing to learn in them; training.minimum_examples "
+            f"is {settings.minimum_examples}"
+        )
     return kept
 
 

@@ -123,6 +123,11 @@ async def test_a_failure_says_why(job: dict[str, Any], tmp_path: Path) -> None:
         await run(job, target_modules=("c_attn",))
     with pytest.raises(TrainingError, match="none of 3 examples can be used"):
         await run(job, dataset=rows(tmp_path / "empty.jsonl", 3, text="much too long"), max_tokens=4)
+    long, short = (rows(tmp_path / f"{text[:4]}.jsonl", 3, text=text) for text in ("much too long " * 20, "in"))
+    (tmp_path / "both.jsonl").write_bytes(long.read_bytes() + short.read_bytes())
+    few = r"3 of 6 examples can be used, .* training.max_tokens \(80\) .*; training.minimum_examples is 4"
+    with pytest.raises(TrainingError, match=few):
+        await run(job, dataset=tmp_path / "both.jsonl", max_tokens=80, minimum_examples=4)
 
 
 async def test_a_trainer_that_is_killed_alone_leaves_nothing_that_looks_whole(job: dict[str, Any]) -> None:
