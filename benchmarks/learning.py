@@ -53,6 +53,7 @@ ARMS = {
     "rft, teacher too": Arm(("training.roles=[student, teacher]",)),
     "rft, no curriculum": Arm(("curriculum.steered=false",)),
     "rft, at the frontier": Arm(("curriculum.review_share=0.1", "execution.attempts=4")),
+    "rft, temperature 1": Arm(("models.student.temperature=1.0", "execution.attempts=4")),
 }
 SPLITS = {"practised": "practised families", "held_out": "families never practised"}
 UNTRAINED = {"base-zero-shot": "no training", "base-few-shot": "best few-shot", "base-own-shots": "own examples"}

@@ -99,9 +99,8 @@ def comparable(history: History, configuration: Configuration) -> History:
 
     def examination(settings: Configuration) -> object:
         practised = settings.curriculum.domains, settings.curriculum.families
-        asked = settings.evaluation.model_dump(
-            exclude={"margin", "significance", "refuse_leaks"}
-        )  # of the gate, which asks nothing
+        of_the_gate = {"margin", "significance", "refuse_leaks"}  # which asks nothing
+        asked = settings.evaluation.model_dump(exclude=of_the_gate)
         return settings.seed, asked, settings.tools, practised, settings.models
 
     def same(segment: Segment) -> bool:

@@ -32,8 +32,8 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s]|_")
 _MONEY = re.compile(r"([$€£])\s?(\d+(?:\.\d+)?)")
 _MONIES = {"$": "dollars", "€": "euros", "£": "pounds"}
 _PERCENT = re.compile(r"(?<=\d)\s?%")
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐–](?=[^\W\d_])")
-"""Between letters: `sixty-five`."""
+_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})[-‐–](?=[^\W\d_]{2})")
+"""Between words, as in `sixty-five`; in `x-y` it is a minus."""
 _SMALL = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen"
