@@ -90,7 +90,7 @@ def train(tiny_gguf: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
     return trained
 
 
-BEFORE = TrainingSettings(rank=2, epochs=1, batch_size=4, warmup_steps=0, frozen_share=0.0)
+BEFORE = TrainingSettings(rank=2, epochs=1, batch_size=4, warmup_steps=0, frozen_share=0.0, minimum_examples=1)
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,14 @@ from agent0es.configuration import (
     GuardSettings,
     ModelSettings,
 )
+from agent0es.decisions.propose import is_retold
 from agent0es.decisions.schedule import decide
 from agent0es.domain import events as ev
 from agent0es.domain.curriculum import DomainStatistics, FamilyStatistics
 from agent0es.domain.run import RunState
+from agent0es.domain.task import Task
 from agent0es.errors import ConfigurationError, TransientError
+from agent0es.evaluation.suite import HeldOut
 from agent0es.handlers.dispatcher import HandlerError
 from agent0es.log import EventLog
 from agent0es.models.base import Completion, GenerationRequest, Weights
@@ -62,7 +65,7 @@ IN_THE_SCHEDULE = {
     "execution.tasks_per_iteration": "5",
     "execution.tasks_in_flight": "6",
 }
-ELSEWHERE = {"curriculum.domains", "curriculum.families"} | {
+ELSEWHERE = {"curriculum.domains", "curriculum.families", "evaluation.refuse_leaks"} | {
     f"execution.{key}" for key in ("deterministic", "on_error", "retries")
 }
 """Each has a test of its own below."""
@@ -106,6 +109,15 @@ def test_a_setting_changes_what_happens(tmp_path: Path, before: list[tuple[str, 
 
 def test_without_a_change_the_same_happens(tmp_path: Path, before: list[tuple[str, str]]) -> None:
     assert happened(tmp_path) == before
+
+
+def test_a_freely_written_task_that_tells_a_held_out_problem_is_refused_but_in_runs_of_before() -> None:
+    words = {"description": "What is 3 times 4?", "reference": "12", "reference_action": "", "difficulty": 0.0}
+    task = Task.model_validate({"domain": "math", "family": "freeform", "parameters": {}, "wording": 0, **words})
+    problems = [HeldOut(0, "held_out", task)]
+    without_a_test = EvaluationSettings(significance=None)
+    assert is_retold(task, problems, without_a_test)
+    assert not is_retold(task, problems, without_a_test.model_copy(update={"refuse_leaks": False}))
 
 
 def requested(*overrides: str) -> list[ev.Event]:
